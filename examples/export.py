@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Exports the example networks from PyTorch to ONNX.
+
+    python export.py                  writes models/*.onnx beside this file
+    python export.py --large DIR      writes mlp_784_1024_1024_10.onnx, too large for git, to DIR
+
+Needs torch==2.11.0, onnx==1.22.0 and onnxscript==0.7.2. Nothing else in the project does, but
+test/Training/record.py, which takes the networks from here.
+"""
+import argparse
+import collections
+import hashlib
+import logging
+import pathlib
+import warnings
+
+import onnx
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, we do not
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+class Mlp(nn.Module):
+    """Linear layers with ReLU between them; named fc1, fc2, ..."""
+
+    def __init__(self, *widths):
+        super().__init__()
+        self.depth = len(widths) - 1
+        for i in range(self.depth):
+            self.add_module(f"fc{i + 1}", nn.Linear(widths[i], widths[i + 1]))
+
+    def forward(self, x):
+        for i in range(self.depth):
+            x = getattr(self, f"fc{i + 1}")(x)
+            if i + 1 < self.depth:
+                x = F.relu(x)
+        return x
+
+
+class MlpWithLoss(Mlp):
+    """The same, with the loss in the graph."""
+
+    def forward(self, x, target):
+        logits = super().forward(x)
+        return F.cross_entropy(logits, target), logits
+
+
+class TiedAutoencoder(nn.Module):
+    """One weight, used by the encoder and, transposed, by the decoder. Returns the loss."""
+
+    def __init__(self, width, hidden):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(hidden, width))
+        self.encoder_bias = nn.Parameter(torch.empty(hidden))
+        self.decoder_bias = nn.Parameter(torch.empty(width))
+        nn.init.xavier_uniform_(self.weight)
+        # Not zero: the exporter's optimizer removes a bias that is zero, trained or not.
+        nn.init.uniform_(self.encoder_bias, -0.1, 0.1)
+        nn.init.uniform_(self.decoder_bias, -0.1, 0.1)
+
+    def forward(self, x):
+        code = torch.tanh(F.linear(x, self.weight, self.encoder_bias))
+        difference = F.linear(code, self.weight.t(), self.decoder_bias) - x
+        return (difference * difference).mean()
+
+
+# name -> (network, input names, output names, exporter). Each network is built after
+# torch.manual_seed(0), so the order here does not matter.
+Example = collections.namedtuple("Example", "build inputs outputs dynamo")
+EXAMPLES = {
+    "mlp_10_100_10": Example(
+        lambda: MlpWithLoss(10, 100, 10), ("x", "target"), ("loss", "logits"), False
+    ),
+    "mlp_784_128_10": Example(lambda: Mlp(784, 128, 10), ("x",), ("logits",), True),
+    "autoencoder_tied": Example(lambda: TiedAutoencoder(64, 16), ("x",), ("loss",), True),
+    "digits": Example(lambda: Mlp(64, 128, 64, 10), ("x",), ("logits",), False),
+}
+LARGE = {
+    "mlp_784_1024_1024_10": Example(
+        lambda: Mlp(784, 1024, 1024, 10), ("x",), ("logits",), True
+    ),
+}
+
+
+def build(name):
+    torch.manual_seed(0)
+    return {**EXAMPLES, **LARGE}[name].build()
+
+
+def strip_paths(message):
+    """Removes the exporter's stack traces: they hold paths of this machine."""
+    for descriptor, value in message.ListFields():
+        if descriptor.name == "metadata_props":
+            kept = [p for p in value if p.key != "pkg.torch.onnx.stack_trace"]
+            del value[:]
+            value.extend(kept)
+        elif descriptor.name == "doc_string":
+            message.ClearField("doc_string")
+        elif descriptor.type == descriptor.TYPE_MESSAGE:
+            repeated = hasattr(value, "add")
+            for child in value if repeated else [value]:
+                strip_paths(child)
+
+
+def export(name, directory):
+    example = {**EXAMPLES, **LARGE}[name]
+    network = build(name).train()
+    width = next(p.shape[1] for p in network.parameters() if p.dim() == 2)
+    # A batch of 3: the dynamo exporter takes a batch of 1 for a constant.
+    arguments = {"x": torch.zeros(3, width), "target": torch.zeros(3, dtype=torch.int64)}
+    arguments = tuple(arguments[i] for i in example.inputs)
+    path = pathlib.Path(directory) / f"{name}.onnx"
+    common = dict(input_names=list(example.inputs), output_names=list(example.outputs))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the legacy exporter announces its end
+        if example.dynamo:
+            batch = torch.export.Dim("batch")
+            # optimize=True would fold the transpose of the tied weight into an initializer of its
+            # own, and the two would train apart.
+            torch.onnx.export(
+                network, arguments, str(path), dynamo=True, external_data=False, verbose=False,
+                optimize=False, dynamic_shapes=tuple({0: batch} for _ in example.inputs), **common,
+            )
+        else:
+            dynamic = [n for n in example.inputs + example.outputs if n != "loss"]
+            torch.onnx.export(
+                network, arguments, str(path), dynamo=False, opset_version=17,
+                training=torch.onnx.TrainingMode.TRAINING, do_constant_folding=False,
+                dynamic_axes={n: {0: "batch"} for n in dynamic}, **common,
+            )
+    model = onnx.load(str(path))
+    strip_paths(model)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, str(path))
+    check(model, network, path)
+
+
+def check(model, network, path):
+    """Holds the file against the network: its weights, once each, under their names."""
+    graph = model.graph
+    weights = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
+    for key, value in network.state_dict().items():
+        if not (weights[key] == value.numpy()).all():
+            raise SystemExit(f"{path.name}: initializer {key} is not the network's")
+    extra = sorted(set(weights) - set(network.state_dict()))
+    if extra:
+        raise SystemExit(f"{path.name}: unexpected initializers {extra}")
+    print(f"{path.name}: {path.stat().st_size} bytes, opset {model.opset_import[0].version}, "
+          f"IR {model.ir_version}, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}")
+    for value in list(graph.input) + list(graph.output):
+        shape = [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
+        print(f"  {value.name} {shape}")
+    print("  initializers:", " ".join(f"{k}{list(v.shape)}" for k, v in weights.items()))
+    for node in graph.node:
+        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        attributes = {k: v for k, v in attributes.items() if not isinstance(v, onnx.TensorProto)}
+        print(f"  {node.op_type} {node.name!r} {list(node.input)} -> {list(node.output)} "
+              f"{attributes or ''}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--large", metavar="DIR", help="write only the large model, to DIR")
+    options = parser.parse_args()
+    directory = pathlib.Path(options.large) if options.large else HERE / "models"
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in LARGE if options.large else EXAMPLES:
+        export(name, directory)
+
+
+if __name__ == "__main__":
+    main()

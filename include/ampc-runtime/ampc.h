@@ -1,0 +1,226 @@
+/*===- ampc.h - Train with a compiled step ------------------------*- C -*-===*\
+|*                                                                            *|
+|* Part of the ampc project, under the Apache License v2.0 with LLVM          *|
+|* Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception        *|
+|*                                                                            *|
+|*===----------------------------------------------------------------------===*|
+|*                                                                            *|
+|* A module is a loaded train.so: code, tables and initial weights, never     *|
+|* changed. A session is the state of one training run on one device:         *|
+|* masters, moments, loss scale, counters. Many sessions may share a module.  *|
+|*                                                                            *|
+|* Threads: one session belongs to one thread at a time; sessions are         *|
+|* independent of one another, and modules may be shared between threads.     *|
+|* Ownership: the caller destroys what a function hands out through an `out_` *|
+|* parameter, with the function named there. Nothing is kept of a tensor,     *|
+|* string or struct passed in once the call has returned.                     *|
+|* Errors: every function that can fail returns an ampc_status_t.             *|
+|*                                                                            *|
+\*===----------------------------------------------------------------------===*/
+
+#ifndef AMPC_RUNTIME_AMPC_H
+#define AMPC_RUNTIME_AMPC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <dlpack/dlpack.h>
+
+#if defined(AMPC_BUILDING_RUNTIME)
+#define AMPC_API __attribute__((visibility("default")))
+#else
+#define AMPC_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define AMPC_VERSION_MAJOR 0
+#define AMPC_VERSION_MINOR 1
+#define AMPC_VERSION_PATCH 0
+
+/*===-- Status ------------------------------------------------------------===*/
+
+/* What the caller can do about an error. */
+typedef enum ampc_status_code_t {
+  AMPC_STATUS_OK = 0,
+  AMPC_STATUS_INVALID_ARGUMENT = 1, /* fix the call: wrong name, shape, type */
+  AMPC_STATUS_NOT_FOUND = 2,        /* no such file, device, tensor or step */
+  AMPC_STATUS_INCOMPATIBLE = 3,     /* this file and this machine or library do not fit */
+  AMPC_STATUS_OUT_OF_MEMORY = 4,
+  AMPC_STATUS_IO = 5,               /* reading or writing a file failed */
+  AMPC_STATUS_CORRUPT = 6,          /* a file's contents contradict themselves */
+  AMPC_STATUS_TRAINING_STOPPED = 7, /* non-finite without a scaler, or the scale fell
+                                       below its floor: the state is as before the step */
+  AMPC_STATUS_DATA = 8,             /* a batch holds a value that the step refuses, such
+                                       as a label out of range: nothing was updated */
+  AMPC_STATUS_DEVICE = 9,           /* the device or its driver failed; the session is lost */
+  AMPC_STATUS_INTERNAL = 10         /* a bug of ours */
+} ampc_status_code_t;
+
+/* NULL is success. Anything else belongs to the caller: ampc_status_free. */
+typedef struct ampc_status_s *ampc_status_t;
+
+/* The code of `status`; AMPC_STATUS_OK for NULL. */
+AMPC_API ampc_status_code_t ampc_status_code(ampc_status_t status);
+/* What happened, with values and the remedy, in one line of UTF-8. Lives as long as
+ * `status`; "" for NULL. */
+AMPC_API const char *ampc_status_message(ampc_status_t status);
+/* The ONNX name of the node or tensor concerned, "" where there is none. */
+AMPC_API const char *ampc_status_node(ampc_status_t status);
+/* Frees `status`; NULL is allowed. */
+AMPC_API void ampc_status_free(ampc_status_t status);
+
+/* The library's version, "major.minor.patch". Static storage. */
+AMPC_API const char *ampc_version(void);
+
+/*===-- Module ------------------------------------------------------------===*/
+
+typedef struct ampc_module_s ampc_module_t;
+
+/* Loads the train.so at `path` and checks its tables. A train.so is code: open only
+ * files you trust. `*out_module` is released with ampc_module_close. */
+AMPC_API ampc_status_t ampc_module_open(const char *path, ampc_module_t **out_module);
+/* Releases a module; its sessions must have been destroyed. NULL is allowed. */
+AMPC_API void ampc_module_close(ampc_module_t *module);
+
+typedef enum ampc_device_t {
+  AMPC_DEVICE_AUTO = 0, /* CUDA where the module and the machine have it, else the host */
+  AMPC_DEVICE_HOST = 1,
+  AMPC_DEVICE_CUDA = 2
+} ampc_device_t;
+
+/* What a module holds for `device`, as one JSON object: inputs, outputs, parameters,
+ * arena_bytes, steps (docs/Runtime.md lists the fields). `*out_json` is released with
+ * ampc_string_free. */
+AMPC_API ampc_status_t ampc_module_inspect(const ampc_module_t *module, ampc_device_t device,
+                                           char **out_json);
+AMPC_API void ampc_string_free(char *string);
+
+typedef enum ampc_tensor_role_t {
+  AMPC_TENSOR_ROLE_INPUT = 0,
+  AMPC_TENSOR_ROLE_OUTPUT = 1,
+  AMPC_TENSOR_ROLE_PARAMETER = 2,
+  AMPC_TENSOR_ROLE_CONSTANT = 3,
+  AMPC_TENSOR_ROLE_STATE = 4,
+  AMPC_TENSOR_ROLE_SCALAR = 5,
+  AMPC_TENSOR_ROLE_DERIVED = 6
+} ampc_tensor_role_t;
+
+/* Describes a named tensor of a module. Pointers live as long as the module. */
+typedef struct ampc_tensor_info_t {
+  size_t struct_size; /* set by the caller: sizeof(ampc_tensor_info_t) */
+  const char *name;   /* the ONNX name */
+  ampc_tensor_role_t role;
+  DLDataType dtype;
+  int32_t rank;
+  const int64_t *shape;
+  int32_t trained; /* a parameter that the optimizer updates */
+  int32_t label;   /* an input that only the loss reads: may be absent in evaluate */
+  int32_t batched; /* the leading dimension counts samples */
+  int32_t loss;    /* the output that is minimised */
+} ampc_tensor_info_t;
+
+AMPC_API size_t ampc_module_tensor_count(const ampc_module_t *module);
+/* Describes the tensor number `index`, in the order of the tables. */
+AMPC_API ampc_status_t ampc_module_tensor(const ampc_module_t *module, size_t index,
+                                          ampc_tensor_info_t *info);
+/* 1 where the module has a training step, 0 where it only evaluates. */
+AMPC_API int ampc_module_trains(const ampc_module_t *module);
+
+/*===-- Session -----------------------------------------------------------===*/
+
+typedef struct ampc_session_s ampc_session_t;
+
+typedef struct ampc_session_options_t {
+  size_t struct_size; /* sizeof(ampc_session_options_t) */
+  ampc_device_t device;
+  int32_t device_ordinal; /* of the CUDA device */
+  int32_t threads;        /* of the host target; 0 takes one for each core */
+  int64_t seed;           /* of dropout and of training_info's initialization */
+} ampc_session_options_t;
+
+/* Makes a session with the module's initial state. NULL options take the defaults.
+ * The module must outlive it. Released with ampc_session_destroy. */
+AMPC_API ampc_status_t ampc_session_create(ampc_module_t *module,
+                                           const ampc_session_options_t *options,
+                                           ampc_session_t **out_session);
+AMPC_API void ampc_session_destroy(ampc_session_t *session);
+/* The device the session runs on: AMPC_DEVICE_HOST or AMPC_DEVICE_CUDA. */
+AMPC_API ampc_device_t ampc_session_device(const ampc_session_t *session);
+
+/* A tensor by its ONNX name. The data of `tensor` is dense row-major on the CPU. */
+typedef struct ampc_named_tensor_t {
+  const char *name;
+  const DLTensor *tensor;
+} ampc_named_tensor_t;
+
+/* What one attempted update did. */
+typedef struct ampc_step_info_t {
+  size_t struct_size;    /* set by the caller: sizeof(ampc_step_info_t) */
+  int64_t step;          /* counted from 1; attempted updates */
+  float loss;            /* unscaled, before the update */
+  float loss_scale;      /* as used in the step; 1 without a scaler */
+  float next_loss_scale; /* after the step */
+  float grad_norm;       /* unscaled, before clipping; NaN where it is not computed */
+  float learning_rate;   /* as used in the step */
+  int32_t applied;       /* 0: the update was skipped and no state has changed */
+  const char *culprit;   /* skipped: the parameter whose gradient is the first that is
+                            not finite; else "". Lives as long as the module. */
+} ampc_step_info_t;
+
+/* Attempts one update on a batch. With `info` NULL the step is only enqueued where the
+ * device allows it; with `info` the call waits and tells what happened. The inputs are
+ * copied before it returns. Returns AMPC_STATUS_TRAINING_STOPPED or AMPC_STATUS_DATA
+ * where the step says so (with `info` NULL: at the next call that waits). */
+AMPC_API ampc_status_t ampc_session_step(ampc_session_t *session,
+                                         const ampc_named_tensor_t *inputs, size_t input_count,
+                                         ampc_step_info_t *info);
+/* Tells of an earlier step, as long as it is among the latest kept (at least 64).
+ * Waits for it. */
+AMPC_API ampc_status_t ampc_session_get_step_info(ampc_session_t *session, int64_t step,
+                                                  ampc_step_info_t *info);
+/* Attempted updates so far. */
+AMPC_API int64_t ampc_session_steps(const ampc_session_t *session);
+/* Waits for everything enqueued. */
+AMPC_API ampc_status_t ampc_session_synchronize(ampc_session_t *session);
+
+/* Runs the forward graph in inference mode on one batch. Labels may be absent: outputs
+ * that depend on them are then not computed and must not be asked for. Each tensor of
+ * `outputs` is filled; its shape and type must be the declared ones. */
+AMPC_API ampc_status_t ampc_session_evaluate(ampc_session_t *session,
+                                             const ampc_named_tensor_t *inputs,
+                                             size_t input_count,
+                                             const ampc_named_tensor_t *outputs,
+                                             size_t output_count);
+
+/* Copies a parameter, constant, state or scalar into `tensor` (shape and type must be
+ * the declared ones), or from it. Waits. */
+AMPC_API ampc_status_t ampc_session_get_tensor(ampc_session_t *session, const char *name,
+                                               const DLTensor *tensor);
+AMPC_API ampc_status_t ampc_session_set_tensor(ampc_session_t *session, const char *name,
+                                               const DLTensor *tensor);
+/* Sets the learning rate from the next step on. */
+AMPC_API ampc_status_t ampc_session_set_learning_rate(ampc_session_t *session, float lr);
+
+/* A string that the checkpoint carries for the caller, such as its position in the
+ * data. NULL removes it. The value given by _get_ lives until the next _set_ or load. */
+AMPC_API ampc_status_t ampc_session_set_metadata(ampc_session_t *session, const char *key,
+                                                 const char *value);
+AMPC_API const char *ampc_session_get_metadata(const ampc_session_t *session, const char *key);
+
+/* Writes all state to `path` (safetensors), atomically and durably: a reader sees the
+ * old file or the new one. */
+AMPC_API ampc_status_t ampc_session_save_checkpoint(ampc_session_t *session, const char *path);
+/* Restores what ampc_session_save_checkpoint wrote. On an error the session is as it
+ * was. `out_exact` (may be NULL) becomes 1 where the checkpoint comes from the same
+ * build, device kind and thread count, so that the run goes on bit for bit. */
+AMPC_API ampc_status_t ampc_session_load_checkpoint(ampc_session_t *session, const char *path,
+                                                    int *out_exact);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* AMPC_RUNTIME_AMPC_H */

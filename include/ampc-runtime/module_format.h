@@ -1,0 +1,286 @@
+/*===- module_format.h - The tables inside a train.so -------------*- C -*-===*\
+|*                                                                            *|
+|* Part of the ampc project, under the Apache License v2.0 with LLVM          *|
+|* Exceptions. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception        *|
+|*                                                                            *|
+|*===----------------------------------------------------------------------===*|
+|*                                                                            *|
+|* The contract between the compiler, which writes these tables, and the      *|
+|* runtime, which walks them. All integers are little-endian; every reference *|
+|* is an index or a byte offset, never a pointer, so the tables are position  *|
+|* independent and can be checked before they are used.                       *|
+|*                                                                            *|
+|* A train.so exports one symbol, `ampc_module_v1` (struct ampc_module_v1_t). *|
+|* Initial weights lie in the section `.ampc.weights`, which is not loaded    *|
+|* (no SHF_ALLOC): the runtime reads it from the file at the offset that the  *|
+|* ELF section header gives.                                                  *|
+|*                                                                            *|
+\*===----------------------------------------------------------------------===*/
+
+#ifndef AMPC_RUNTIME_MODULE_FORMAT_H
+#define AMPC_RUNTIME_MODULE_FORMAT_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Bumped when a table changes its meaning; a loader refuses other versions. */
+#define AMPC_FORMAT_VERSION 1u
+#define AMPC_MODULE_SYMBOL "ampc_module_v1"
+#define AMPC_WEIGHTS_SECTION ".ampc.weights"
+#define AMPC_TABLES_MAGIC "AMPCTBL"
+/* No such index or offset. */
+#define AMPC_NONE_U32 0xffffffffu
+#define AMPC_NONE_U64 0xffffffffffffffffull
+/* Every buffer in an arena and every entry of the weights section starts at a
+ * multiple of this. */
+#define AMPC_ALIGNMENT 64u
+
+/* Element types, numbered as TensorProto.DataType numbers them. */
+typedef enum ampc_dtype_t {
+  AMPC_DTYPE_F32 = 1,
+  AMPC_DTYPE_U8 = 2,
+  AMPC_DTYPE_I8 = 3,
+  AMPC_DTYPE_I16 = 5,
+  AMPC_DTYPE_I32 = 6,
+  AMPC_DTYPE_I64 = 7,
+  AMPC_DTYPE_BOOL = 9, /* one byte, 0 or 1 */
+  AMPC_DTYPE_F16 = 10,
+  AMPC_DTYPE_F64 = 11,
+  AMPC_DTYPE_BF16 = 16
+} ampc_dtype_t;
+
+typedef enum ampc_target_t { AMPC_TARGET_HOST = 0, AMPC_TARGET_CUDA = 1 } ampc_target_t;
+#define AMPC_TARGET_COUNT 2
+
+/* What a named tensor is to the user. */
+typedef enum ampc_role_t {
+  AMPC_ROLE_INPUT = 0,     /* a graph input; has a slot in each program */
+  AMPC_ROLE_OUTPUT = 1,    /* a graph output; has a slot in each program */
+  AMPC_ROLE_PARAMETER = 2, /* an initializer that is a float weight, trained or
+                              frozen (AMPC_TENSOR_TRAINED); FP32 master */
+  AMPC_ROLE_CONSTANT = 3,  /* an initializer that nothing ever writes */
+  AMPC_ROLE_STATE = 4,     /* optimizer moments, bound state of training_info,
+                              normalization statistics: in the checkpoint */
+  AMPC_ROLE_SCALAR = 5,    /* ampc.* counters and scaler state, see below: in the
+                              checkpoint's metadata */
+  AMPC_ROLE_DERIVED = 6    /* low-precision copies, tables, the statistics ring:
+                              rebuilt, never saved */
+} ampc_role_t;
+
+/* Names of the tensors of role SCALAR (and of the ring, role DERIVED). All but
+ * the learning rate are written by the step itself; a module has those that its
+ * step needs. */
+#define AMPC_SCALAR_LEARNING_RATE "ampc.learning_rate"   /* f32 [] */
+#define AMPC_SCALAR_STEP "ampc.step"                     /* i64 [], applied updates */
+#define AMPC_SCALAR_ATTEMPT "ampc.attempt"               /* i64 [], attempted updates */
+#define AMPC_SCALAR_SEED "ampc.seed"                     /* i64 [] */
+#define AMPC_SCALAR_LOSS_SCALE "ampc.loss_scale"         /* f32 [] */
+#define AMPC_SCALAR_GROWTH_TRACKER "ampc.growth_tracker" /* i32 [] */
+#define AMPC_STATS_RING "ampc.stats"                     /* f32 [slots, 8] */
+
+/* Fields of one slot of the ring. Attempt a (counted from 0) writes slot
+ * a % slots. A field that does not apply is NaN. */
+enum {
+  AMPC_STAT_LOSS = 0,       /* unscaled, before the update */
+  AMPC_STAT_LOSS_SCALE = 1, /* as used in the step; 1 without a scaler */
+  AMPC_STAT_APPLIED = 2,    /* 1 where the update was applied */
+  AMPC_STAT_GRAD_NORM = 3,  /* unscaled, before clipping */
+  AMPC_STAT_LR = 4,         /* as used in the step */
+  AMPC_STAT_FLAGS = 5,      /* a sum of AMPC_FLAG_* */
+  AMPC_STAT_CULPRIT = 6,    /* first non-finite gradient: an index into the
+                               gradients table; -1 where all are finite */
+  AMPC_STAT_NEW_SCALE = 7,  /* the loss scale after the step */
+  AMPC_STAT_COUNT = 8
+};
+enum {
+  AMPC_FLAG_NONFINITE_GRADIENT = 1,
+  AMPC_FLAG_LABEL_OUT_OF_RANGE = 2,
+  AMPC_FLAG_SHAPE_MISMATCH = 4
+};
+
+/* `count` entries from byte `offset` of the tables on. */
+typedef struct ampc_span_t {
+  uint64_t offset;
+  uint64_t count;
+} ampc_span_t;
+
+enum {
+  AMPC_TENSOR_TRAINED = 1, /* the optimizer updates it */
+  AMPC_TENSOR_LABEL = 2,   /* an input that only the loss reads (may be absent in eval) */
+  AMPC_TENSOR_BATCHED = 4, /* the leading dimension counts samples */
+  AMPC_TENSOR_LOSS = 8     /* the output that is minimised */
+};
+
+/* How a tensor of the state region starts. */
+typedef enum ampc_init_t {
+  AMPC_INIT_NONE = 0, /* undefined; rebuilt by the REFRESH program */
+  AMPC_INIT_FILL = 1, /* every element is `init_value` (its low bytes) */
+  AMPC_INIT_DATA = 2  /* `bytes` bytes at `init_value` of the weights section */
+} ampc_init_t;
+
+typedef struct ampc_tensor_entry_t {
+  uint32_t name;       /* byte offset into strings: the ONNX name */
+  uint32_t first_dim;  /* index into integers of `rank` dimensions */
+  uint8_t role;        /* ampc_role_t */
+  uint8_t dtype;       /* ampc_dtype_t, as the model declares it */
+  uint8_t rank;
+  uint8_t flags;       /* AMPC_TENSOR_* */
+  uint32_t init_kind;  /* ampc_init_t */
+  uint64_t bytes;      /* of `dtype` and the dimensions, dense row-major */
+  uint64_t init_value;
+  /* Place in the state region of each target's arena, AMPC_NONE_U64 for inputs
+   * and outputs and for what that target does not use. */
+  uint64_t offset[AMPC_TARGET_COUNT];
+} ampc_tensor_entry_t;
+
+/* Where a program finds an input or leaves an output. */
+typedef struct ampc_binding_entry_t {
+  uint32_t tensor;
+  uint32_t dtype;  /* of the slot: staging converts from the tensor's dtype */
+  uint64_t offset; /* into the arena */
+  uint64_t bytes;
+} ampc_binding_entry_t;
+
+typedef enum ampc_program_kind_t {
+  AMPC_PROGRAM_TRAIN = 0,   /* one attempted update */
+  AMPC_PROGRAM_EVAL = 1,    /* forward in inference mode; writes no state */
+  AMPC_PROGRAM_REFRESH = 2, /* derived state from the state that is saved; runs
+                               after creation, set_tensor and a checkpoint load */
+  AMPC_PROGRAM_INIT = 3     /* training_info's initialization; runs once, before
+                               REFRESH, on a new session */
+} ampc_program_kind_t;
+
+typedef struct ampc_program_entry_t {
+  uint32_t kind;   /* ampc_program_kind_t */
+  uint32_t target; /* ampc_target_t */
+  uint32_t first_step, step_count;
+  uint32_t first_input, input_count;   /* bindings */
+  uint32_t first_output, output_count; /* bindings */
+} ampc_program_entry_t;
+
+typedef enum ampc_step_kind_t {
+  AMPC_STEP_LAUNCH = 0,  /* `index` is a kernel */
+  AMPC_STEP_LIBRARY = 1, /* `index` is an ampc_library_t */
+  AMPC_STEP_COPY = 2,    /* arguments: source, destination; equal bytes */
+  AMPC_STEP_FILL = 3     /* argument: destination; integer 0 is the byte value */
+} ampc_step_kind_t;
+
+typedef struct ampc_step_entry_t {
+  uint32_t kind; /* ampc_step_kind_t */
+  uint32_t index;
+  uint32_t name; /* string: ONNX node names, joined by ", " */
+  uint32_t grid[3], block[3]; /* of a launch; the host uses grid[0] only */
+  uint32_t first_argument, argument_count;
+  uint32_t first_integer, integer_count; /* parameters of a library call */
+  uint32_t reserved;
+  uint64_t flops, read_bytes, written_bytes; /* counted by the compiler */
+} ampc_step_entry_t;
+
+enum { AMPC_ARGUMENT_READ = 1, AMPC_ARGUMENT_WRITE = 2 };
+typedef struct ampc_argument_entry_t {
+  uint64_t offset; /* into the arena */
+  uint64_t bytes;
+  uint32_t dtype;
+  uint32_t flags; /* AMPC_ARGUMENT_* */
+} ampc_argument_entry_t;
+
+typedef struct ampc_kernel_entry_t {
+  uint32_t name;   /* symbol in the PTX and cubins, and in reports */
+  uint32_t target; /* ampc_target_t */
+  uint32_t function;     /* host: index into ampc_module_v1_t.host_kernels */
+  uint32_t shared_bytes; /* static workgroup memory */
+} ampc_kernel_entry_t;
+
+/* Device code for one architecture. */
+typedef struct ampc_image_entry_t {
+  uint32_t arch;   /* 90 for sm_90; PTX: the oldest architecture it runs on */
+  uint32_t is_ptx; /* else a cubin */
+  uint64_t offset; /* into the tables */
+  uint64_t bytes;  /* PTX: with its closing NUL */
+} ampc_image_entry_t;
+
+typedef struct ampc_target_entry_t {
+  uint32_t present;
+  uint32_t first_image, image_count;
+  uint32_t features; /* string, host: CPU features the code needs, "avx2,fma,.." */
+  uint64_t arena_bytes;
+  uint64_t state_bytes; /* the state region is [0, state_bytes) of the arena */
+} ampc_target_entry_t;
+
+typedef struct ampc_tables_t {
+  char magic[8];
+  uint32_t format_version;
+  uint32_t header_bytes; /* sizeof(ampc_tables_t) */
+  uint64_t bytes;        /* of the tables as a whole */
+  uint64_t weights_bytes;
+  ampc_span_t strings;   /* char, each string closed by NUL */
+  ampc_span_t integers;  /* int64_t */
+  ampc_span_t tensors;
+  ampc_span_t bindings;
+  ampc_span_t programs;
+  ampc_span_t steps;
+  ampc_span_t arguments;
+  ampc_span_t kernels;
+  ampc_span_t images;
+  ampc_span_t gradients; /* uint32_t: tensor of the k-th checked gradient */
+  ampc_target_entry_t targets[AMPC_TARGET_COUNT];
+  uint32_t producer;    /* string: "ampc 0.1.0" */
+  uint32_t model;       /* string: the model file's name */
+  uint32_t options;     /* string: the compile flags, as JSON */
+  uint32_t low_dtype;   /* ampc_dtype_t of the low type; F32 where there is none */
+  uint32_t has_scaler;  /* 1: a skipped step is normal; 0: a non-finite gradient
+                           stops the run */
+  float scale_floor;    /* the run stops when the loss scale falls below; 0: off */
+  uint64_t identity;    /* hash of all tables but this word: names a build in
+                           checkpoints */
+} ampc_tables_t;
+
+/* Runs the blocks [begin, end) of a kernel's one-dimensional grid. `args` holds
+ * the address of each argument. Reentrant. */
+typedef void (*ampc_host_kernel_t)(void *const *args, int64_t begin, int64_t end);
+
+typedef struct ampc_module_v1_t {
+  uint32_t version;     /* AMPC_FORMAT_VERSION */
+  uint32_t struct_size; /* sizeof(ampc_module_v1_t) */
+  const void *tables;   /* ampc_tables_t, aligned to AMPC_ALIGNMENT */
+  uint64_t tables_bytes;
+  const ampc_host_kernel_t *host_kernels;
+  uint64_t host_kernel_count;
+} ampc_module_v1_t;
+
+/* Library calls (steps of kind LIBRARY). Their arguments and integers: */
+typedef enum ampc_library_t {
+  /* out = epilogue(alpha * op(lhs) * op(rhs) + bias), accumulated in f32 (f64 for
+   * f64) and rounded once. Arguments: lhs, rhs, bias (only with HAS_BIAS), out;
+   * dense row-major. Integers: enum ampc_matmul_integer_t. */
+  AMPC_LIBRARY_MATMUL = 1
+} ampc_library_t;
+
+typedef enum ampc_matmul_integer_t {
+  AMPC_MATMUL_BATCH = 0,
+  AMPC_MATMUL_M = 1,
+  AMPC_MATMUL_N = 2,
+  AMPC_MATMUL_K = 3,
+  AMPC_MATMUL_TRANSPOSE_LHS = 4, /* lhs is stored [k, m] */
+  AMPC_MATMUL_TRANSPOSE_RHS = 5, /* rhs is stored [n, k] */
+  AMPC_MATMUL_LHS_STRIDE = 6,    /* elements from one batch to the next; 0: shared */
+  AMPC_MATMUL_RHS_STRIDE = 7,
+  AMPC_MATMUL_HAS_BIAS = 8,      /* bias [n], added to every row */
+  AMPC_MATMUL_EPILOGUE = 9,      /* ampc_epilogue_t */
+  AMPC_MATMUL_ALPHA = 10,        /* the bits of a double */
+  AMPC_MATMUL_INTEGER_COUNT = 11
+} ampc_matmul_integer_t;
+
+typedef enum ampc_epilogue_t {
+  AMPC_EPILOGUE_NONE = 0,
+  AMPC_EPILOGUE_RELU = 1 /* NaN stays NaN */
+} ampc_epilogue_t;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* AMPC_RUNTIME_MODULE_FORMAT_H */

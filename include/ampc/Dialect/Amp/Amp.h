@@ -1,0 +1,113 @@
+//===- Amp.h - The amp dialect, its interfaces and ops -------- -*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_DIALECT_AMP_AMP_H
+#define AMPC_DIALECT_AMP_AMP_H
+
+#include "ampc/Dialect/Amp/GradientBuilder.h"
+#include "ampc/Support/KernelBuilder.h"
+#include "ampc/Support/OnnxNode.h"
+#include "ampc/Support/OptimizerOptions.h"
+#include "ampc/Support/Precision.h"
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/CastInterfaces.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+namespace ampc {
+using namespace mlir;
+
+/// Answers PrecisionOpInterface::getPrecisionRecord from the op's definition in ODS.
+template <Precision f16, Precision bf16, Precision pytorch>
+struct HasPrecision {
+  template <typename ConcreteOp>
+  struct Impl : OpTrait::TraitBase<ConcreteOp, Impl> {
+    static PrecisionRecord getPrecisionRecord() { return {f16, bf16, pytorch}; }
+  };
+};
+
+template <typename ConcreteOp>
+struct OnnxNames : OpTrait::TraitBase<ConcreteOp, OnnxNames> {};
+
+/// The shape that numpy's broadcasting gives; nullopt where the shapes do not fit.
+std::optional<SmallVector<int64_t>> broadcastShapes(ArrayRef<ArrayRef<int64_t>> shapes);
+
+/// Casts between element types; `x` itself where it has `type` already.
+Value castTo(OpBuilder &builder, Location loc, Value x, Type type);
+
+/// A tensor of `type` with every element `value`.
+Value splat(OpBuilder &builder, Location loc, RankedTensorType type, double value);
+
+/// The value of the scalar state `variable` (an AMPC_SCALAR_* name), which is added to
+/// the module around the builder's insertion point where it does not exist yet, starting
+/// as `initial`, a rank-0 dense attribute that also gives its type.
+Value readScalar(OpBuilder &builder, Location loc, StringRef variable,
+                 DenseElementsAttr initial);
+
+/// Attributes of functions' arguments and results: the ONNX name.
+constexpr llvm::StringLiteral kNameAttr = "amp.name";
+/// On a function argument: the leading dimension counts samples.
+constexpr llvm::StringLiteral kBatchedAttr = "amp.batched";
+/// On a function result: the loss that is minimised.
+constexpr llvm::StringLiteral kLossAttr = "amp.loss";
+/// On an op, set at import by the user's flags: "allow", "deny" or "f32", with the flag.
+constexpr llvm::StringLiteral kPrecisionAttr = "amp.precision";
+/// On @train: the names of the parameters whose gradients are checked, in the order in
+/// which a culprit is counted.
+constexpr llvm::StringLiteral kGradientsAttr = "amp.gradients";
+/// On the module: the model's file name.
+constexpr llvm::StringLiteral kModelAttr = "amp.model";
+
+/// Functions of a module: the graph as imported, and what becomes of it.
+constexpr llvm::StringLiteral kMainFunction = "main";
+constexpr llvm::StringLiteral kTrainFunction = "train";
+constexpr llvm::StringLiteral kEvalFunction = "eval";
+constexpr llvm::StringLiteral kRefreshFunction = "refresh";
+constexpr llvm::StringLiteral kInitFunction = "init";
+
+/// Reports an impossible operand in type inference: "LOC: error: ...".
+template <typename... Args>
+LogicalResult inferenceError(std::optional<Location> loc, Args &&...args) {
+  return emitOptionalError(loc, std::forward<Args>(args)...);
+}
+} // namespace ampc
+
+#include "ampc/Dialect/Amp/AmpEnums.h.inc"
+
+#include "ampc/Dialect/Amp/AmpDialect.h.inc"
+#include "ampc/Dialect/Amp/AmpInterfaces.h.inc"
+
+namespace ampc {
+/// The import of an ONNX operator whose inputs are the op's operands, one to one.
+template <typename ConcreteOp>
+struct ImportedByOperands : OpTrait::TraitBase<ConcreteOp, ImportedByOperands> {
+  static FailureOr<SmallVector<Value>> importNode(OnnxNode &node, OpBuilder &builder) {
+    return importByOperands(node, builder, ConcreteOp::getOperationName());
+  }
+};
+/// Builds the op `name` on the node's inputs, all of which must be present, with its
+/// result types inferred; an inference error becomes the node's.
+FailureOr<SmallVector<Value>> importByOperands(OnnxNode &node, OpBuilder &builder,
+                                               StringRef name);
+} // namespace ampc
+
+#define GET_OP_CLASSES
+#include "ampc/Dialect/Amp/AmpOps.h.inc"
+
+namespace ampc {
+/// Builds an op for `node` with its result types inferred. Unlike `OpTy::create`, a shape or
+/// type error is reported once as the node's, and gives failure.
+FailureOr<Operation *> createChecked(OnnxNode &node, OpBuilder &builder, StringRef name,
+                                     ValueRange operands,
+                                     ArrayRef<NamedAttribute> attributes = {});
+} // namespace ampc
+
+#endif // AMPC_DIALECT_AMP_AMP_H

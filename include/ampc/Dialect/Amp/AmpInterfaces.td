@@ -1,0 +1,187 @@
+//===- AmpInterfaces.td - What an op says about itself -*- tablegen -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// Every pass speaks to ops through these interfaces and knows no op by name. To add an
+// op is to answer them.
+
+#ifndef AMPC_DIALECT_AMP_AMPINTERFACES_TD
+#define AMPC_DIALECT_AMP_AMPINTERFACES_TD
+
+include "mlir/IR/OpBase.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def OnnxOpInterface : OpInterface<"OnnxOpInterface"> {
+  let cppNamespace = "::ampc";
+  let description = [{
+    Ties an op to the ONNX operators that it stands for. The importer builds its table
+    from the registered ops that implement this.
+  }];
+  let methods = [
+    StaticInterfaceMethod<"The operators, with the opset versions understood.",
+        "::llvm::ArrayRef<::ampc::OnnxName>", "getOnnxNames">,
+    StaticInterfaceMethod<[{
+        Builds what `node` computes at the builder's insertion point, with `node.loc`,
+        and returns one value for each output of the node (null for one that is not
+        used). On a user's mistake: one error through `node.emitError()`, then failure.
+      }],
+      "::llvm::FailureOr<::llvm::SmallVector<::mlir::Value>>", "importNode",
+      (ins "::ampc::OnnxNode &":$node, "::mlir::OpBuilder &":$builder)>,
+  ];
+}
+
+def PrecisionOpInterface : OpInterface<"PrecisionOpInterface"> {
+  let cppNamespace = "::ampc";
+  let description = [{
+    Tells in which precision an op computes, and so which types its operands get. The
+    type of its results follows by type inference.
+  }];
+  let methods = [
+    StaticInterfaceMethod<"The op's category in each list.",
+        "::ampc::PrecisionRecord", "getPrecisionRecord">,
+    InterfaceMethod<"What the op asks for operand `index`.",
+        "::ampc::OperandPrecision", "getOperandPrecision", (ins "unsigned":$index), [{}],
+        [{ return ::ampc::OperandPrecision::Computed; }]>,
+  ];
+}
+
+def GradientOpInterface : OpInterface<"GradientOpInterface"> {
+  let cppNamespace = "::ampc";
+  let description = [{ Lets an op write its own vector-Jacobian product. }];
+  let methods = [
+    InterfaceMethod<[{
+        Reads the gradients of the results from `gradient` and sets those of the operands
+        that `gradient.needs(i)`. An operand that is left unset gets no gradient.
+      }],
+      "void", "buildGradient", (ins "::ampc::GradientBuilder &":$gradient)>,
+    InterfaceMethod<[{
+        Whether a gradient can flow to operand `index` at all. Labels, indices, ratios
+        and shapes say no; operands of integer type are never asked.
+      }],
+      "bool", "isDifferentiable", (ins "unsigned":$index), [{}], [{ return true; }]>,
+  ];
+}
+
+def KernelOpInterface : OpInterface<"KernelOpInterface"> {
+  let cppNamespace = "::ampc";
+  let description = [{ Lets an op say what it computes, in linalg or as a library call. }];
+  let methods = [
+    InterfaceMethod<[{
+        Emits the op's computation on `operands`, which have the op's operand types, and
+        returns one value for each result, of the result's type.
+      }],
+      "::llvm::SmallVector<::mlir::Value>", "emitKernel",
+      (ins "::ampc::KernelBuilder &":$kernel, "::mlir::ValueRange":$operands)>
+  ];
+}
+
+def TrainingModeOpInterface : OpInterface<"TrainingModeOpInterface"> {
+  let cppNamespace = "::ampc";
+  let description = [{ An op that computes something else in training than in inference. }];
+  let methods = [
+    InterfaceMethod<[{
+        Builds the op's inference form before the op and returns what replaces each of
+        its results; null for a result that inference does not have.
+      }],
+      "::llvm::SmallVector<::mlir::Value>", "buildInference",
+      (ins "::mlir::OpBuilder &":$builder)>
+  ];
+}
+
+def BatchCheckOpInterface : OpInterface<"BatchCheckOpInterface"> {
+  let cppNamespace = "::ampc";
+  let description = [{
+    An op that can meet a value in the batch that it must refuse. Its kernel never reads
+    outside of a buffer because of it; the step is not applied and reports the flag.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+        Builds the check: a rank-0 f32 tensor, 0 where the batch is good, else
+        `getCheckFlag()`.
+      }],
+      "::mlir::Value", "buildCheck", (ins "::mlir::OpBuilder &":$builder)>,
+    InterfaceMethod<"The AMPC_FLAG_* that the check raises.", "int64_t", "getCheckFlag">
+  ];
+}
+
+def OptimizerOpInterface : OpInterface<"OptimizerOpInterface"> {
+  let cppNamespace = "::ampc";
+  let description = [{
+    The update of one parameter: operands are the parameter, its gradient, the learning
+    rate (f32, rank 0), the count of applied steps before this one (i64, rank 0), then the
+    optimizer's state; results are the new parameter and the new state.
+  }];
+  let methods = [
+    StaticInterfaceMethod<"Names that `--optimizer` takes for this op.",
+        "::llvm::ArrayRef<::llvm::StringRef>", "getOptimizerNames">,
+    StaticInterfaceMethod<[{
+        What is wrong with `options` for this optimizer, "" where nothing is: a setting it
+        does not have, or a value out of range. Begins with the flag.
+      }],
+      "std::string", "checkOptions", (ins "const ::ampc::OptimizerOptions &":$options)>,
+    StaticInterfaceMethod<[{
+        The state that one parameter has under `options`: checkpoint kinds such as
+        "exp_avg", with the value each element starts at.
+      }],
+      "::llvm::SmallVector<::ampc::OptimizerState>", "getOptimizerStates",
+      (ins "const ::ampc::OptimizerOptions &":$options)>,
+    StaticInterfaceMethod<"Builds the update; results as described above.",
+        "::mlir::Operation *", "buildUpdate",
+        (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
+             "const ::ampc::OptimizerOptions &":$options, "::mlir::Value":$parameter,
+             "::mlir::Value":$gradient, "::mlir::Value":$learningRate,
+             "::mlir::Value":$step, "::mlir::ValueRange":$states)>,
+  ];
+}
+
+// Shorthands, so that an op's definition reads as a list of facts.
+
+/// An ONNX operator by name, domain and the opset versions whose meaning is implemented.
+class OnnxOperator<string name, int since = 1, int until = 28, string domain = ""> {
+  string text = "{\"" # name # "\", \"" # domain # "\", " # since # ", " # until # "}";
+}
+class OnnxNamesTrait<list<OnnxOperator> operators, code more = "">
+    : NativeOpTrait<"OnnxNames", [], [{
+        static ::llvm::ArrayRef<::ampc::OnnxName> getOnnxNames() {
+          static const ::ampc::OnnxName names[] = { }] #
+          !interleave(!foreach(o, operators, o.text), ", ") # [{ };
+          return names;
+        }
+      }] # more> {
+  let cppNamespace = "::ampc";
+}
+/// Claims ONNX operators; the op defines `importNode` itself.
+class Onnx<list<OnnxOperator> operators>
+    : TraitList<[OnnxNamesTrait<operators, [{
+        static ::llvm::FailureOr<::llvm::SmallVector<::mlir::Value>>
+        importNode(::ampc::OnnxNode &node, ::mlir::OpBuilder &builder);
+      }]>, OnnxOpInterface]>;
+def ImportedByOperands : NativeOpTrait<"ImportedByOperands"> {
+  let cppNamespace = "::ampc";
+}
+/// Claims ONNX operators whose inputs are the op's operands, one to one, and which have
+/// no attributes: the import is the op's inferred-type builder.
+class OnnxSimple<list<OnnxOperator> operators>
+    : TraitList<[OnnxNamesTrait<operators>, ImportedByOperands, OnnxOpInterface]>;
+
+class HasPrecision<string f16, string bf16, string pytorch>
+    : ParamNativeOpTrait<"HasPrecision", "::ampc::Precision::" # f16 #
+          ", ::ampc::Precision::" # bf16 # ", ::ampc::Precision::" # pytorch> {
+  let cppNamespace = "::ampc";
+}
+/// The category in the balanced list for f16; those for bf16 and in PyTorch's list where
+/// they differ.
+class Computes<string f16, string pytorch = f16, string bf16 = f16>
+    : TraitList<[HasPrecision<f16, bf16, pytorch>, PrecisionOpInterface]>;
+
+def Gradient : TraitList<[DeclareOpInterfaceMethods<GradientOpInterface>]>;
+/// A gradient that some operands never get: the op defines `isDifferentiable` as well.
+def PartialGradient : TraitList<[
+    DeclareOpInterfaceMethods<GradientOpInterface, ["isDifferentiable"]>]>;
+def Kernel : TraitList<[DeclareOpInterfaceMethods<KernelOpInterface>]>;
+
+#endif // AMPC_DIALECT_AMP_AMPINTERFACES_TD

@@ -1,0 +1,35 @@
+//===- Random.td - Ops that draw random numbers ---------- -*- tablegen -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_DIALECT_AMP_OPS_RANDOM_TD
+#define AMPC_DIALECT_AMP_OPS_RANDOM_TD
+
+include "ampc/Dialect/Amp/AmpDialect.td"
+
+def Amp_DropoutOp : Amp_Op<"dropout", [Pure, InferTypeOpAdaptor, PartialGradient, Kernel,
+    Computes<"Follow">, Onnx<[OnnxOperator<"Dropout">]>,
+    DeclareOpInterfaceMethods<TrainingModeOpInterface>]> {
+  let summary = "Keeps each element with probability 1 - ratio";
+  let description = [{
+    `output = mask ? input / (1 - ratio) : 0`. Whether element i is kept is a function of
+    (seed, attempt, stream, i) alone, so the gradient draws the same mask again and
+    nothing is stored. In inference the identity.
+  }];
+  let arguments = (ins Amp_FloatTensor:$input, Amp_I64Scalar:$seed, Amp_I64Scalar:$attempt,
+                   F64Attr:$ratio, I64Attr:$stream);
+  let results = (outs Amp_FloatTensor:$output, Amp_BoolTensor:$mask);
+  let assemblyFormat = [{
+    $input `seed` $seed `attempt` $attempt attr-dict `:` type($input)
+  }];
+  let extraClassDeclaration = [{
+    ::ampc::OperandPrecision getOperandPrecision(unsigned) {
+      return ::ampc::OperandPrecision::Given;
+    }
+  }];
+}
+
+#endif // AMPC_DIALECT_AMP_OPS_RANDOM_TD

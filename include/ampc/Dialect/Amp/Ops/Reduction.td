@@ -1,0 +1,82 @@
+//===- Reduction.td - Sums, means and extrema along axes - -*- tablegen -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_DIALECT_AMP_OPS_REDUCTION_TD
+#define AMPC_DIALECT_AMP_OPS_REDUCTION_TD
+
+include "ampc/Dialect/Amp/AmpDialect.td"
+
+class Amp_ReduceOp<string mnemonic, list<Trait> traits, Type type = Amp_FloatTensor>
+    : Amp_Op<mnemonic, traits # [Pure, InferTypeOpAdaptor, Gradient, Kernel]> {
+  let description = [{
+    Reduces along `axes`, which are sorted, without repetition and in [0, rank). With
+    `keepdims` they stay, as 1. Accumulates in f32 for f16 and bf16.
+  }];
+  let arguments = (ins type:$input, DenseI64ArrayAttr:$axes, UnitAttr:$keepdims);
+  let results = (outs type:$result);
+  let assemblyFormat = "$input $axes attr-dict `:` functional-type($input, $result)";
+}
+
+def Amp_ReduceSumOp : Amp_ReduceOp<"reduce_sum", [Onnx<[OnnxOperator<"ReduceSum">]>,
+    Computes<"Deny", "Deny", "Promote">], Amp_Tensor> {
+  let summary = "Sum; 0 over no elements";
+  let description = [{ With `wide` the result has the accumulator's type. }];
+  let arguments = (ins Amp_Tensor:$input, DenseI64ArrayAttr:$axes, UnitAttr:$keepdims,
+                   UnitAttr:$wide);
+  let hasFolder = 1;
+}
+
+def Amp_ReduceMeanOp : Amp_ReduceOp<"reduce_mean", [Onnx<[OnnxOperator<"ReduceMean">]>,
+                                                    Computes<"Promote">], Amp_Tensor> {
+  let summary = "Mean";
+}
+
+def Amp_ReduceMaxOp : Amp_ReduceOp<"reduce_max", [Onnx<[OnnxOperator<"ReduceMax">]>,
+                                                  Computes<"Follow">], Amp_Tensor> {
+  let summary = "Maximum; NaN where an element is";
+  let description = [{ Equal maxima share the gradient, as in torch.amax. }];
+}
+
+def Amp_ReduceMinOp : Amp_ReduceOp<"reduce_min", [Onnx<[OnnxOperator<"ReduceMin">]>,
+                                                  Computes<"Follow">], Amp_Tensor> {
+  let summary = "Minimum; NaN where an element is";
+  let description = [{ Equal minima share the gradient, as in torch.amin. }];
+}
+
+def Amp_ReduceProdOp : Amp_ReduceOp<"reduce_prod", [Onnx<[OnnxOperator<"ReduceProd">]>,
+    Computes<"Deny", "Deny", "Promote">], Amp_Tensor> {
+  let summary = "Product; 1 over no elements";
+  let hasFolder = 1;
+}
+
+def Amp_ReduceL1Op : Amp_ReduceOp<"reduce_l1", [Onnx<[OnnxOperator<"ReduceL1">]>,
+    Computes<"Deny", "Deny", "Promote">], Amp_Tensor> {
+  let summary = "Sum of absolute values";
+}
+
+def Amp_ReduceL2Op : Amp_ReduceOp<"reduce_l2", [Onnx<[OnnxOperator<"ReduceL2">]>,
+    Computes<"Deny", "Deny", "Promote">]> {
+  let summary = "Square root of the sum of squares; its derivative at 0 is 0";
+}
+
+def Amp_ReduceSumSquareOp : Amp_ReduceOp<"reduce_sum_square", [
+    Onnx<[OnnxOperator<"ReduceSumSquare">]>, Computes<"Deny", "Deny", "Promote">],
+    Amp_Tensor> {
+  let summary = "Sum of squares";
+}
+
+def Amp_ReduceLogSumOp : Amp_ReduceOp<"reduce_log_sum", [
+    Onnx<[OnnxOperator<"ReduceLogSum">]>, Computes<"Deny", "Deny", "Promote">]> {
+  let summary = "Logarithm of the sum";
+}
+
+def Amp_ReduceLogSumExpOp : Amp_ReduceOp<"reduce_log_sum_exp", [
+    Onnx<[OnnxOperator<"ReduceLogSumExp">]>, Computes<"Deny", "Deny", "Promote">]> {
+  let summary = "Logarithm of the sum of exponentials, without overflow";
+}
+
+#endif // AMPC_DIALECT_AMP_OPS_REDUCTION_TD

@@ -1,0 +1,112 @@
+//===- Scaling.td - Casts, loss scaling, clipping, statistics - -*- tablegen -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_DIALECT_AMP_OPS_SCALING_TD
+#define AMPC_DIALECT_AMP_OPS_SCALING_TD
+
+include "ampc/Dialect/Amp/AmpDialect.td"
+include "mlir/Interfaces/CastInterfaces.td"
+
+def Amp_CastOp : Amp_Op<"cast", [Pure, SameOperandsAndResultShape, PartialGradient, Kernel,
+    Onnx<[OnnxOperator<"Cast", 1>, OnnxOperator<"CastLike", 15>]>,
+    DeclareOpInterfaceMethods<CastOpInterface>]> {
+  let summary = "Change of element type";
+  let description = [{
+    As ONNX Cast: floats round to nearest even, float to integer truncates. A cast that
+    the model itself asks for has no `inserted`: it is an anchor that no pass moves.
+  }];
+  let arguments = (ins Amp_Tensor:$input, UnitAttr:$inserted);
+  let results = (outs Amp_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `to` type($result)";
+  let hasFolder = 1;
+}
+
+def Amp_ScaleLossOp : Amp_Op<"scale_loss", [Pure, AllTypesMatch<["loss", "result"]>,
+                                            PartialGradient, Kernel]> {
+  let summary = "The loss times the loss scale";
+  let description = [{
+    `result = loss * scale`. In f32 or wider: an f16 loss of 1 would be infinite at the
+    initial scale (scale_loss_c1).
+  }];
+  let arguments = (ins StaticShapeTensorOf<[F32, F64]>:$loss, Amp_F32Scalar:$scale);
+  let results = (outs StaticShapeTensorOf<[F32, F64]>:$result);
+  let assemblyFormat = "$loss `by` $scale attr-dict `:` type($loss)";
+}
+
+def Amp_UnscaleOp : Amp_Op<"unscale", [Pure, AttrSizedOperandSegments, Kernel]> {
+  let summary = "Checks gradients for non-finite values and divides them by the loss scale";
+  let description = [{
+    Result i is `gradients[i] / scale` in f32 (unchanged without a `scale`). `found` is 1
+    where any element of any gradient is infinite or NaN before the division, else 0;
+    `culprit` is the position of the first such gradient, -1 where there is none.
+  }];
+  let arguments = (ins Variadic<Amp_FloatTensor>:$gradients, Optional<Amp_F32Scalar>:$scale);
+  let results = (outs Variadic<Amp_FloatTensor>:$results, Amp_F32Scalar:$found,
+                      Amp_F32Scalar:$culprit);
+  let assemblyFormat = [{
+    `(` $gradients `)` (`by` $scale^)? attr-dict
+    `:` functional-type($gradients, $results)
+  }];
+  let hasVerifier = 1;
+}
+
+def Amp_UpdateScaleOp : Amp_Op<"update_scale", [Pure, AllTypesMatch<["tracker", "new_tracker"]>,
+                                                Kernel]> {
+  let summary = "The state machine of dynamic loss scaling";
+  let description = [{
+    GradScaler's (torch/amp/grad_scaler.py): where `found` is not 0, the scale is
+    multiplied by `backoff` and the tracker starts again; else the tracker counts, and at
+    `interval` the scale is multiplied by `growth`, unless that is infinite, and the
+    tracker starts again.
+  }];
+  let arguments = (ins Amp_F32Scalar:$scale, StaticShapeTensorOf<[I32]>:$tracker,
+                   Amp_F32Scalar:$found, F64Attr:$growth, F64Attr:$backoff,
+                   I32Attr:$interval);
+  let results = (outs Amp_F32Scalar:$new_scale, StaticShapeTensorOf<[I32]>:$new_tracker);
+  let assemblyFormat = [{
+    $scale `,` $tracker `,` $found attr-dict `:` type($tracker)
+  }];
+}
+
+def Amp_ClipGradNormOp : Amp_Op<"clip_grad_norm", [Pure, Kernel]> {
+  let summary = "Clips gradients by their global norm";
+  let description = [{
+    `norm` is the 2-norm of all gradients taken as one vector, summed in f32. Each result
+    is its gradient times `min(1, max_norm / (norm + 1e-6))`, as torch's clip_grad_norm_.
+  }];
+  let arguments = (ins Variadic<Amp_FloatTensor>:$gradients, F32Attr:$max_norm);
+  let results = (outs Variadic<Amp_FloatTensor>:$results, Amp_F32Scalar:$norm);
+  let assemblyFormat = [{
+    `(` $gradients `)` attr-dict `:` functional-type($gradients, $results)
+  }];
+  let hasVerifier = 1;
+}
+
+def Amp_ClipGradValueOp : Amp_Op<"clip_grad_value", [Pure, SameOperandsAndResultType,
+                                                     Kernel]> {
+  let summary = "Clamps each element of a gradient to [-limit, limit]";
+  let arguments = (ins Amp_FloatTensor:$gradient, F32Attr:$limit);
+  let results = (outs Amp_FloatTensor:$result);
+  let assemblyFormat = "$gradient attr-dict `:` type($gradient)";
+}
+
+def Amp_RecordStatsOp : Amp_Op<"record_stats", [Pure, AllTypesMatch<["ring", "result"]>,
+                                                Kernel]> {
+  let summary = "Writes what a step did into the statistics ring";
+  let description = [{
+    Slot `attempt % slots` of the ring gets the fields, in the order of `AMPC_STAT_*`.
+  }];
+  let arguments = (ins StaticShapeTensorOf<[F32]>:$ring, Amp_I64Scalar:$attempt,
+                   Variadic<Amp_F32Scalar>:$fields);
+  let results = (outs StaticShapeTensorOf<[F32]>:$result);
+  let assemblyFormat = [{
+    $ring `at` $attempt `(` $fields `)` attr-dict `:` type($ring)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif // AMPC_DIALECT_AMP_OPS_SCALING_TD

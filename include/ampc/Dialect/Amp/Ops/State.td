@@ -1,0 +1,94 @@
+//===- State.td - Variables, constants and the gradient request -*- tablegen -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_DIALECT_AMP_OPS_STATE_TD
+#define AMPC_DIALECT_AMP_OPS_STATE_TD
+
+include "ampc/Dialect/Amp/AmpDialect.td"
+include "mlir/IR/EnumAttr.td"
+
+def Amp_RoleAttr : I32EnumAttr<"VariableRole", "What a variable is to the user", [
+    I32EnumAttrCase<"Parameter", 2, "parameter">,
+    I32EnumAttrCase<"Constant", 3, "constant">,
+    I32EnumAttrCase<"State", 4, "state">,
+    I32EnumAttrCase<"Scalar", 5, "scalar">,
+    I32EnumAttrCase<"Derived", 6, "derived">]> {
+  let cppNamespace = "::ampc";
+}
+
+def Amp_VariableOp : Amp_Op<"variable", [Symbol]> {
+  let summary = "A named tensor that outlives the step";
+  let description = [{
+    Parameters, optimizer state, counters and large constants. The symbol is the ONNX
+    name. It starts as `initial` in every element or elementwise, as the model file's
+    initializer of that name (`from_model`), or, with neither, undefined (rebuilt by
+    @refresh). Roles are those of `ampc_role_t`.
+
+    ```mlir
+    amp.variable parameter @fc1.weight : tensor<100x10xf32> {from_model, trained}
+    amp.variable scalar @ampc.loss_scale : tensor<f32> {initial = dense<65536.0> : tensor<f32>}
+    ```
+  }];
+  let arguments = (ins Amp_RoleAttr:$role, SymbolNameAttr:$sym_name, TypeAttr:$type,
+                   OptionalAttr<ElementsAttr>:$initial, UnitAttr:$from_model,
+                   UnitAttr:$trained);
+  let assemblyFormat = "$role $sym_name `:` $type attr-dict";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::RankedTensorType getTensorType() {
+      return ::llvm::cast<::mlir::RankedTensorType>(getType());
+    }
+  }];
+}
+
+def Amp_ReadOp : Amp_Op<"read", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "The value of a variable before the function ran";
+  let description = [{
+    Pure, since assignments take effect after the function: equal reads are one.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$variable);
+  let results = (outs Amp_Tensor:$result);
+  let assemblyFormat = "$variable attr-dict `:` type($result)";
+}
+
+def Amp_AssignOp : Amp_Op<"assign", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "Gives a variable its value for the next run";
+  let description = [{
+    Takes effect when the function ends, together with all others. A variable is assigned
+    at most once in a function.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$variable, Amp_Tensor:$value);
+  let assemblyFormat = "$variable `,` $value attr-dict `:` type($value)";
+}
+
+def Amp_ConstantOp : Amp_Op<"constant", [Pure, ConstantLike, InferTypeOpAdaptor,
+    Onnx<[OnnxOperator<"Constant">]>, Kernel]> {
+  let summary = "A small tensor known at compile time";
+  let arguments = (ins ElementsAttr:$value);
+  let results = (outs Amp_Tensor:$result);
+  let assemblyFormat = "$value attr-dict";
+  let hasFolder = 1;
+}
+
+def Amp_GradientOp : Amp_Op<"gradient", [Pure, AttrSizedOperandSegments,
+    Onnx<[OnnxOperator<"Gradient", 1, 1, "ai.onnx.preview.training">]>]> {
+  let summary = "Asks for the derivatives of a value";
+  let description = [{
+    Result i is d(sum of `seed` * `of`) / d(wrt[i]), with `seed` all ones where it is
+    absent, in f32 (f64 for f64). The pass `amp-differentiate` replaces it.
+  }];
+  let arguments = (ins Amp_FloatTensor:$of, Optional<Amp_FloatTensor>:$seed,
+                   Variadic<Amp_FloatTensor>:$wrt);
+  let results = (outs Variadic<Amp_FloatTensor>:$gradients);
+  let assemblyFormat = [{
+    $of (`seed` $seed^ `:` type($seed))? `wrt` `(` $wrt `)` attr-dict
+    `:` type($of) `,` functional-type($wrt, $gradients)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif // AMPC_DIALECT_AMP_OPS_STATE_TD

@@ -1,0 +1,119 @@
+//===- IterationStructure.h - What loops a kernel has ----------*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// Whether tensor ops can be one kernel, and which. A kernel runs over one space of
+// dimensions, the same for all its ops; each value varies along some of them, and each
+// tensor outside of the kernel is read and written at a linear function of them. Nothing
+// here depends on what the ops compute.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_DIALECT_PLAN_ITERATIONSTRUCTURE_H
+#define AMPC_DIALECT_PLAN_ITERATIONSTRUCTURE_H
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/SmallBitVector.h"
+#include <string>
+
+namespace ampc::plan {
+
+/// One dimension of a kernel. All have an extent other than 1.
+struct IterationDim {
+  int64_t extent;
+  bool reduced; ///< the kernel's reductions run over it
+};
+
+/// `offset + sum of strides[d] * index(d)`, with a stride for each dimension.
+struct LinearAccess {
+  int64_t offset = 0;
+  llvm::SmallVector<int64_t, 4> strides;
+
+  bool operator==(const LinearAccess &other) const {
+    return offset == other.offset && strides == other.strides;
+  }
+};
+
+enum class IterationKind {
+  Elementwise, ///< nothing is reduced
+  Row,         ///< the innermost dimension is reduced: elements of a sum are neighbours
+  Column       ///< the innermost dimension is kept: neighbours go to different sums
+};
+
+/// The analysis result. Refers to the ops, and is valid while they do not change.
+class IterationStructure {
+public:
+  IterationKind kind = IterationKind::Elementwise;
+  /// Outermost first, in the order in which most tensors lie in memory. Dimensions that
+  /// all ops treat as one are one.
+  llvm::SmallVector<IterationDim> dims;
+  /// The linalg.generic ops that the results need, in program order.
+  llvm::SmallVector<mlir::linalg::GenericOp> ops;
+  /// Tensors defined outside that these ops read, in the order of first use.
+  llvm::SmallVector<mlir::Value> inputs;
+  /// Tensors defined inside that are used outside, in program order. Each varies along
+  /// every kept dimension, and along all reduced ones or none.
+  llvm::SmallVector<mlir::Value> results;
+  /// Most reductions that any result waits for, one after another.
+  unsigned maxLevel = 0;
+
+  int64_t keptPoints() const { return product(false); }
+  int64_t reducedPoints() const { return product(true); }
+  int64_t points() const { return keptPoints() * reducedPoints(); }
+  /// The dimensions that are (not) reduced, outermost first.
+  llvm::SmallVector<unsigned> keptDims() const { return dimsThat(false); }
+  llvm::SmallVector<unsigned> reducedDims() const { return dimsThat(true); }
+
+  /// What a view inside the kernel is a view of; other values as they are.
+  mlir::Value getSource(mlir::Value value) const;
+  /// Where an operand of one of `ops` is read; null unless it is (a view of) an input.
+  const LinearAccess *getRead(mlir::OpOperand &operand) const;
+  /// Where a result is written, in its own row-major buffer.
+  const LinearAccess &getWrite(mlir::Value result) const;
+  /// The value of `linalg.index loop` in `op`.
+  const LinearAccess &getIndex(mlir::linalg::GenericOp op, unsigned loop) const;
+  /// The dimensions that a value defined inside varies along.
+  const llvm::SmallBitVector &getDims(mlir::Value value) const;
+  bool variesAlongReduced(mlir::Value value) const;
+  /// Reductions that must be finished before the value is known.
+  unsigned getLevel(mlir::Value value) const { return levels.lookup(getSource(value)); }
+  /// Whether the result can be written over an input, element over element: every read
+  /// of the input is at the place where the result is written.
+  bool mayOverwrite(mlir::Value input, mlir::Value result) const;
+
+private:
+  friend class IterationAnalysis;
+  int64_t product(bool reduced) const;
+  llvm::SmallVector<unsigned> dimsThat(bool reduced) const;
+
+  llvm::SetVector<mlir::Operation *> members;
+  llvm::DenseMap<mlir::OpOperand *, LinearAccess> reads;
+  llvm::DenseMap<mlir::Value, LinearAccess> writes;
+  llvm::DenseMap<mlir::Operation *, llvm::SmallVector<LinearAccess>> indices;
+  llvm::DenseMap<mlir::Value, llvm::SmallBitVector> varies;
+  llvm::DenseMap<mlir::Value, unsigned> levels;
+  llvm::DenseSet<mlir::Value> gathered; // read by tensor.extract
+};
+
+/// A linalg op that merges elements.
+bool isReduction(mlir::Operation *op);
+
+/// The value in every element, as an attribute or a scalar, where there is one: of a
+/// splat constant or a linalg.fill; null otherwise.
+mlir::OpFoldResult getUniformValue(mlir::Value tensor);
+
+/// The structure of `ops`, given in program order, as one kernel: linalg.generic on static
+/// tensors, linalg.fill, tensor.empty, constants, and reshapes (which store nothing).
+/// Values defined elsewhere are inputs. Fails in silence where they are no kernel, and
+/// then says in `reason` why; every linalg.generic alone is one, unless its indexing maps
+/// are not linear or its results are not projections.
+mlir::FailureOr<IterationStructure> analyzeIteration(llvm::ArrayRef<mlir::Operation *> ops,
+                                                     std::string *reason = nullptr);
+
+} // namespace ampc::plan
+
+#endif // AMPC_DIALECT_PLAN_ITERATIONSTRUCTURE_H

@@ -1,0 +1,40 @@
+//===- Plan.h - The plan dialect, its interfaces and ops ------ -*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_DIALECT_PLAN_PLAN_H
+#define AMPC_DIALECT_PLAN_PLAN_H
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+namespace ampc::plan {
+using namespace mlir;
+
+/// On an op of a planned program, and on its function's arguments: the byte offset into
+/// the arena of each result (argument).
+constexpr llvm::StringLiteral kOffsetsAttr = "plan.offsets";
+/// On an amp.variable of a planned module: its byte offset in the state region.
+constexpr llvm::StringLiteral kOffsetAttr = "plan.offset";
+/// On a planned module: bytes of the arena, and of the state region at its start.
+constexpr llvm::StringLiteral kArenaBytesAttr = "plan.arena_bytes";
+constexpr llvm::StringLiteral kStateBytesAttr = "plan.state_bytes";
+} // namespace ampc::plan
+
+#include "ampc/Dialect/Plan/PlanEnums.h.inc"
+
+#include "ampc/Dialect/Plan/PlanDialect.h.inc"
+#include "ampc/Dialect/Plan/PlanInterfaces.h.inc"
+#define GET_OP_CLASSES
+#include "ampc/Dialect/Plan/PlanOps.h.inc"
+
+#endif // AMPC_DIALECT_PLAN_PLAN_H

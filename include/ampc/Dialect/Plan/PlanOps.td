@@ -1,0 +1,120 @@
+//===- PlanOps.td - Kernels, launches and library calls -- -*- tablegen -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_DIALECT_PLAN_PLANOPS_TD
+#define AMPC_DIALECT_PLAN_PLANOPS_TD
+
+include "ampc/Dialect/Plan/PlanDialect.td"
+include "ampc/Dialect/Plan/PlanInterfaces.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Plan_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Plan_Dialect, mnemonic, traits>;
+
+def Plan_KernelKind : I32EnumAttr<"KernelKind", "What a kernel's body holds", [
+    I32EnumAttrCase<"Fused", 0, "fused">,
+    I32EnumAttrCase<"Sequence", 1, "sequence">,
+    I32EnumAttrCase<"MultiTensor", 2, "multi_tensor">]> {
+  let cppNamespace = "::ampc::plan";
+}
+
+def Plan_KernelOp : Plan_Op<"kernel", [Pure, IsolatedFromAbove, SingleBlock,
+    DeclareOpInterfaceMethods<StepOpInterface, ["getTiedOperand"]>]> {
+  let summary = "Tensor ops that become one kernel";
+  let description = [{
+    The body computes the results from the block arguments, one for each operand.
+
+    - `fused`: linalg ops (and constants, tensor.empty, linalg.fill) that share one
+      iteration structure, with nothing stored in between. Index-based reads
+      (tensor.extract) of block arguments are allowed.
+    - `sequence`: nested `fused` kernels, run one after the other by a single block with a
+      barrier in between: for work so small that a launch costs more. Values between them
+      live in workspace.
+    - `multi_tensor`: nested `fused` kernels that are independent and equal but for the
+      extents; tensors come from a table, and one grid covers all.
+
+    `tied[r]` is the operand that result r overwrites, element over element, or -1.
+  }];
+  let arguments = (ins Variadic<AnyRankedTensor>:$inputs, Plan_KernelKind:$kind,
+                   DenseI64ArrayAttr:$tied);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let skipDefaultBuilders = 1;
+  let builders = [OpBuilder<(ins "::mlir::TypeRange":$resultTypes,
+                             "::mlir::ValueRange":$inputs, "KernelKind":$kind)>];
+  let extraClassDeclaration = [{
+    ::mlir::Block *getBodyBlock() { return &getBody().front(); }
+    ::mlir::Operation *getYield() { return getBodyBlock()->getTerminator(); }
+  }];
+}
+
+def Plan_YieldOp : Plan_Op<"yield", [Pure, Terminator, ReturnLike,
+                                     HasParent<"KernelOp">]> {
+  let summary = "The results of a kernel's body";
+  let arguments = (ins Variadic<AnyRankedTensor>:$values);
+  let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+}
+
+def Plan_LaunchOp : Plan_Op<"launch", [
+    DeclareOpInterfaceMethods<StepOpInterface, ["getTiedOperand"]>]> {
+  let summary = "Runs an emitted kernel";
+  let description = [{
+    The kernel's arguments are the buffers of `inputs`, then those of the results that are
+    not tied. Results past the first `numOutputs` are workspace, dead after the launch.
+  }];
+  let arguments = (ins SymbolRefAttr:$kernel, Variadic<AnyRankedTensor>:$inputs,
+                   DenseI64ArrayAttr:$grid, DenseI64ArrayAttr:$block,
+                   DenseI64ArrayAttr:$tied, I64Attr:$numOutputs, I64Attr:$flops);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    $kernel `blocks` $grid `threads` $block `(` $inputs `)` attr-dict
+    `:` functional-type($inputs, $results)
+  }];
+}
+
+def Plan_CopyOp : Plan_Op<"copy", [Pure, AllTypesMatch<["input", "result"]>,
+                                   DeclareOpInterfaceMethods<StepOpInterface>]> {
+  let summary = "The same bytes in another buffer";
+  let arguments = (ins AnyRankedTensor:$input);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+}
+
+def Plan_Epilogue : I32EnumAttr<"Epilogue", "What follows a product", [
+    I32EnumAttrCase<"None", 0, "none">, I32EnumAttrCase<"Relu", 1, "relu">]> {
+  let cppNamespace = "::ampc::plan";
+}
+
+def Plan_MatMulOp : Plan_Op<"matmul", [Pure,
+    DeclareOpInterfaceMethods<StepOpInterface>,
+    DeclareOpInterfaceMethods<LibraryCallOpInterface, ["fuseEpilogue"]>]> {
+  let summary = "Matrix product by a library";
+  let description = [{
+    `result = epilogue(alpha * op(lhs) * op(rhs) + bias)`, accumulated in f32 (f64 for
+    f64) and rounded once to the result's type. `lhs` and `rhs` have rank 2, or rank 3
+    with a leading batch dimension that is equal or 1; op transposes the last two
+    dimensions. `bias` has rank 1 and is added to each row.
+  }];
+  let arguments = (ins AnyRankedTensor:$lhs, AnyRankedTensor:$rhs,
+                   Optional<AnyRankedTensor>:$bias, UnitAttr:$transpose_lhs,
+                   UnitAttr:$transpose_rhs,
+                   DefaultValuedAttr<F64Attr, "1.0">:$alpha,
+                   DefaultValuedAttr<Plan_Epilogue, "::ampc::plan::Epilogue::None">:$epilogue);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $lhs `,` $rhs (`bias` $bias^)? attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif // AMPC_DIALECT_PLAN_PLANOPS_TD

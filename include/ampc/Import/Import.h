@@ -1,0 +1,78 @@
+//===- Import.h - From an ONNX file to the amp dialect ----- -*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_IMPORT_IMPORT_H
+#define AMPC_IMPORT_IMPORT_H
+
+#include "ampc/Support/WeightStore.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
+#include <optional>
+#include <string>
+
+namespace ampc {
+
+/// What the user asks of the import. Regexes are POSIX extended, unanchored, and unset
+/// where empty.
+struct ImportOptions {
+  /// The size of every input's leading dimension that has a symbol which `dims` does not
+  /// bind.
+  std::optional<int64_t> batch;
+  /// Sizes of other symbolic dimensions, by name.
+  llvm::StringMap<int64_t> dims;
+  /// Dropout and normalization in their training form: on, off, or as the file says.
+  std::optional<bool> trainMode;
+  /// Nodes, by name, that compute in f32.
+  std::string keepF32Regex;
+  /// ONNX operators that the user puts into a category.
+  llvm::SmallVector<std::string> allowOps, denyOps;
+  /// Which initializers are trained, by name; see markParameters.
+  std::string trainRegex, freezeRegex;
+  /// Which entry of `training_info` is the training step, counted from 0; needed where
+  /// there are several.
+  std::optional<int64_t> trainingInfo;
+};
+
+struct ImportedModel {
+  /// Only `amp` ops on tensors of static shape, in @main; with `training_info` also @train,
+  /// the step as the file spells it out, and @init, where it has an `initialization`.
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  /// The values of the variables that are `from_model`.
+  WeightStore weights;
+  bool hasTrainingInfo = false;
+  /// Samples in a batch, where an input has a batch dimension with a symbol.
+  std::optional<int64_t> batch;
+};
+
+/// Reads the ONNX model at `path`. Everything in the file is checked: a mistake gives one
+/// error through the context's diagnostics (see ModelDiagnostics), then failure. The
+/// dialects whose ops claim ONNX operators are loaded into the context.
+llvm::FailureOr<ImportedModel> importOnnx(llvm::StringRef path, mlir::MLIRContext &context,
+                                          const ImportOptions &options);
+
+/// Decides which float variables of the module are parameters, and which of these are
+/// trained. A variable is a parameter if it reaches a float result of @main through
+/// differentiable operands. Where `declared` names any of them, as the metadata of
+/// torch's exporter do, only those that it names are. Parameters are trained, unless
+///
+/// - `trainRegex` is set: then those that match it are, declared or not;
+/// - `freezeRegex` matches: these are not.
+///
+/// The other float variables get the role `constant`. A regex that matches no parameter is
+/// an error.
+llvm::LogicalResult markParameters(mlir::ModuleOp module, const ImportOptions &options,
+                                   const llvm::StringSet<> &declared = {});
+
+/// The names of the variables that reach one of `roots`, values of one function, through
+/// differentiable float operands.
+llvm::StringSet<> variablesReaching(llvm::ArrayRef<mlir::Value> roots);
+
+} // namespace ampc
+
+#endif // AMPC_IMPORT_IMPORT_H

@@ -1,0 +1,42 @@
+//===- Buffers.h - Which bytes a value stands for -------------- -*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_OPTIMIZE_BUFFERS_H
+#define AMPC_OPTIMIZE_BUFFERS_H
+
+#include "ampc/Dialect/Amp/Amp.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace ampc {
+
+/// Bytes of a tensor, stored densely, a boolean in one; nullopt where 64 bits are too few.
+std::optional<uint64_t> getByteSize(Type tensorType);
+
+/// Whether an op gives another shape to the bytes of its operand.
+bool isView(Operation *op);
+
+/// The value that `value` is a view of, through any number of views; else itself.
+Value getViewed(Value value);
+
+/// The value in whose buffer `value` lies, through views and results tied to operands;
+/// else itself.
+Value getBufferOwner(Value value);
+
+/// The variable that `value`, or what it is a view of, is the old content of; null where
+/// it is none.
+FlatSymbolRefAttr getReadVariable(Value value);
+
+/// Names of the ONNX nodes in a location, each once, joined by ", ".
+std::string getNodeNames(Location loc);
+
+/// What a user calls a value: the name of a variable or input, else of the nodes that
+/// compute it.
+std::string getDisplayName(Value value);
+
+} // namespace ampc
+
+#endif // AMPC_OPTIMIZE_BUFFERS_H

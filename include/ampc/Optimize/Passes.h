@@ -1,0 +1,49 @@
+//===- Passes.h - Passes from ops to a program ----------------- -*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_OPTIMIZE_PASSES_H
+#define AMPC_OPTIMIZE_PASSES_H
+
+#include "ampc/Dialect/Plan/Plan.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Pass/Pass.h"
+
+namespace ampc {
+
+/// Where a program runs.
+enum class Target { Host, Cuda };
+
+/// On a function argument that is staged in another element type than the model declares:
+/// the declared type.
+constexpr llvm::StringLiteral kDeclaredTypeAttr = "plan.declared_type";
+
+#define GEN_PASS_DECL
+#define GEN_PASS_REGISTRATION
+#include "ampc/Optimize/Passes.h.inc"
+
+struct OptimizeOptions {
+  Target target = Target::Cuda;
+};
+
+/// From ops of final types to kernels and library calls, with in-place updates marked.
+void buildOptimizePipeline(mlir::OpPassManager &pm, const OptimizeOptions &options);
+
+struct MemoryOptions {
+  /// Most bytes the arena may have; 0 for no limit.
+  uint64_t memoryLimit = 0;
+};
+
+/// From launches and library calls to fixed offsets, checked.
+void buildMemoryPipeline(mlir::OpPassManager &pm, const MemoryOptions &options);
+
+} // namespace ampc
+
+#endif // AMPC_OPTIMIZE_PASSES_H

@@ -1,0 +1,136 @@
+//===- Passes.td - Passes from ops to a program -----------*- tablegen -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// The order they run in is the order they stand in.
+
+#ifndef AMPC_OPTIMIZE_PASSES_TD
+#define AMPC_OPTIMIZE_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+/// What a kernel costs depends on where it runs.
+def Optimize_TargetOption : Option<"target", "target", "::ampc::Target",
+    "::ampc::Target::Cuda", "Where the program runs",
+    [{::llvm::cl::values(clEnumValN(::ampc::Target::Host, "host", "the CPU"),
+                         clEnumValN(::ampc::Target::Cuda, "cuda", "a CUDA device"))}]>;
+
+def StageInputs : Pass<"plan-stage-inputs", "::mlir::func::FuncOp"> {
+  let summary = "Take inputs in the type that they are computed in";
+  let description = [{
+    An input that is only ever cast to one narrower float type is converted where it is
+    staged, which saves a kernel and half of the transfer. The type that the model
+    declares stays in the attribute `plan.declared_type`.
+
+    ```mlir
+    func.func @train(%x: tensor<8x4xf32>) { %y = amp.cast %x : ... to tensor<8x4xf16> ...
+    ```
+    becomes
+    ```mlir
+    func.func @train(%x: tensor<8x4xf16> {plan.declared_type = tensor<8x4xf32>}) { ...
+    ```
+  }];
+}
+
+def LowerOps : Pass<"plan-lower-ops", "::mlir::ModuleOp"> {
+  let summary = "Replace every op by what it says it computes";
+  let description = [{
+    Each op with KernelOpInterface becomes linalg on tensors or a library call. Constants
+    with one value in all elements go into the bodies that use them; others become derived
+    variables.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect",
+                           "::ampc::plan::PlanDialect"];
+}
+
+def FuseEpilogues : Pass<"plan-fuse-epilogues", "::mlir::func::FuncOp"> {
+  let summary = "Give library calls the elementwise ops behind them that they can do";
+  let description = [{
+    Recognises a row added to each row of a result ("bias") and `max(x, 0)` ("relu") by
+    their bodies and offers them to the call, where nothing else reads what lies between.
+  }];
+}
+
+def FormKernels : Pass<"plan-form-kernels", "::mlir::func::FuncOp"> {
+  let summary = "Group tensor ops into fused kernels";
+  let description = [{
+    Afterwards every tensor op stands in a `plan.kernel` of kind `fused`. Ops are grouped
+    while they still are one kernel by their iteration structure: producers with
+    consumers, then ops that read the same large tensor. Cheap producers are computed
+    again in each kernel rather than stored. Each kernel is told as a remark.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect",
+                           "::ampc::plan::PlanDialect"];
+  let options = [Optimize_TargetOption];
+}
+
+def BatchKernels : Pass<"plan-batch-kernels", "::mlir::func::FuncOp"> {
+  let summary = "Run kernels that are equal but for their extents as one";
+  let description = [{
+    Kernels whose ops treat all elements alike are flattened to one dimension. Those that
+    are then equal but for the extents, and independent of each other, become one
+    `multi_tensor` kernel: an optimizer's updates, finite checks, norms.
+  }];
+  let dependentDialects = ["::mlir::tensor::TensorDialect", "::ampc::plan::PlanDialect"];
+  let options = [Optimize_TargetOption];
+}
+
+def FormSequences : Pass<"plan-form-sequences", "::mlir::func::FuncOp"> {
+  let summary = "Order the program, and run neighbouring small kernels as one";
+  let description = [{
+    A kernel so small that one block finishes it before a launch is over shares a launch
+    with its neighbours: they become a `sequence` kernel. Steps are put in the order with
+    the fewest such runs, and the assignment of a variable after the readers of its old
+    value where that is possible.
+  }];
+  let dependentDialects = ["::ampc::plan::PlanDialect"];
+  let options = [Optimize_TargetOption];
+}
+
+def TieUpdates : Pass<"plan-tie-updates", "::mlir::func::FuncOp"> {
+  let summary = "Compute the new values of variables in the variables' buffers";
+  let description = [{
+    Afterwards the value of each `amp.assign @v` can be computed where @v lies: it is
+    the result of a step that no reader of the old value follows, and a step that reads
+    the old value itself does so element over element, with the result tied to that
+    operand. Where this cannot be, a `plan.copy` at the end of the function brings the
+    value there. Assignments stand at the end.
+  }];
+  let dependentDialects = ["::ampc::plan::PlanDialect"];
+}
+
+def PlanMemory : Pass<"plan-memory", "::mlir::ModuleOp"> {
+  let summary = "Give every buffer its place in the arena";
+  let description = [{
+    Variables that any function uses get a place in the state region, the same for all
+    functions. Above it each function lays out its inputs, outputs and temporaries by
+    their lifetimes, largest first. Views and tied results share a buffer; what is
+    assigned to a variable lies where the variable does. Sets the attributes of Plan.h:
+    `plan.offsets` on ops, `plan.offset` on variables and arguments, `plan.arena_bytes`
+    and `plan.state_bytes` on the module.
+  }];
+  let options = [Option<"memoryLimit", "memory-limit", "uint64_t", "0",
+                        "Most bytes the arena may have; 0 for no limit">];
+}
+
+def VerifyPlan : Pass<"plan-verify", "::mlir::ModuleOp"> {
+  let summary = "Check that no step of a planned program reads what is not there";
+  let description = [{
+    Follows each function step by step and checks:
+
+    - every buffer lies in the arena, aligned (plan_verify_c1); inputs and temporaries lie
+      above the state region, variables inside it, apart from each other (plan_verify_c2);
+    - what a step reads is what its operand stands for, written before and not overwritten
+      since, in place or by another buffer (plan_verify_c3);
+    - the results of a step overlap neither each other nor what it reads, but for a tied
+      result, which lies where its operand does (plan_verify_c4);
+    - at the end, outputs are there, each assigned variable holds its new value, and
+      every other variable its old one (plan_verify_c5).
+  }];
+}
+
+#endif // AMPC_OPTIMIZE_PASSES_TD

@@ -1,0 +1,66 @@
+//===- CompileOptions.h - What a compilation depends on ------- -*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_PIPELINE_COMPILEOPTIONS_H
+#define AMPC_PIPELINE_COMPILEOPTIONS_H
+
+#include "ampc/Import/Import.h"
+#include "ampc/Support/OptimizerOptions.h"
+#include <string>
+#include <vector>
+
+namespace ampc {
+
+/// How far to compile; the stage's text or the train.so is what comes out.
+enum class Stage { Amp, Train, Kernels, Plan, Gpu, Ptx, SharedObject };
+
+/// Everything a compilation depends on besides the model's bytes.
+struct CompileOptions {
+  ImportOptions import;
+
+  // Training.
+  std::string loss = "auto"; ///< auto, output:NAME, a loss by name, or none
+  /// `name` "auto" is adam; "none" is no training step.
+  OptimizerOptions optimizer;
+  double clipGradNorm = -1, clipGradValue = -1; ///< negative: off
+
+  // Precision.
+  int64_t level = 1;           ///< 0 for O0, 1 for O1, 2 for O2
+  std::string dtype = "f16";   ///< f16 or bf16
+  std::string lists = "balanced";
+  /// dynamic, none, a number, or "" for the default: dynamic for f16, else none.
+  std::string lossScale;
+  double lossScaleInit = 65536, lossScaleGrowth = 2, lossScaleBackoff = 0.5;
+  int64_t lossScaleInterval = 2000;
+  double lossScaleMin = 6.103515625e-05; ///< 2^-14; 0 turns it off
+
+  // Target.
+  bool cuda = true, host = true;
+  std::vector<unsigned> cudaArchs = {80, 90};
+  /// Where to look for ptxas and libdevice before the usual places.
+  std::vector<std::string> toolkitPrefixes;
+  uint64_t memoryLimit = 0; ///< bytes; 0 for none
+
+  // Inspection.
+  /// A folder that gets the IR of every stage; "" for none.
+  std::string dumpDirectory;
+  /// A file that gets what was decided, as JSON; "" for none.
+  std::string reportFile;
+  /// Also write the device kernels, compiled for the CPU's fibers: for tests.
+  std::string simtFile;
+
+  /// The model's file, as the user gave it.
+  std::string model;
+  /// The flags that shaped this compilation, as one JSON object, kept in the train.so.
+  std::string flags;
+
+  bool trains() const { return optimizer.name != "none"; }
+};
+
+} // namespace ampc
+
+#endif // AMPC_PIPELINE_COMPILEOPTIONS_H

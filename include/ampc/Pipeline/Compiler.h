@@ -1,0 +1,52 @@
+//===- Compiler.h - From a model file to a train.so ----------- -*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_PIPELINE_COMPILER_H
+#define AMPC_PIPELINE_COMPILER_H
+
+#include "ampc/Pipeline/CompileOptions.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/raw_ostream.h"
+#include <functional>
+
+namespace ampc {
+
+/// One compilation. Diagnostics go to the context's handlers.
+class Compiler {
+public:
+  /// `configure`, if given, is called with every pass manager before it runs.
+  Compiler(mlir::MLIRContext &context, const CompileOptions &options,
+           std::function<void(mlir::PassManager &)> configure = {});
+
+  /// Compiles up to `stage` and writes its text to `os`. Not for Stage::SharedObject.
+  mlir::LogicalResult emit(Stage stage, llvm::raw_ostream &os);
+  /// Compiles to a train.so at `path`, which is replaced in one step at the end; on failure
+  /// nothing is left or changed.
+  mlir::LogicalResult emitSharedObject(llvm::StringRef path);
+
+  /// What compilation did, in one line: parameters trained, kernels and so on. Valid after
+  /// emitSharedObject.
+  std::string summary() const { return summaryText; }
+
+private:
+  mlir::LogicalResult import();
+  mlir::LogicalResult train();
+  mlir::LogicalResult run(mlir::ModuleOp module,
+                          llvm::function_ref<void(mlir::OpPassManager &)> build);
+  mlir::LogicalResult dump(mlir::Operation *op, llvm::StringRef name);
+
+  mlir::MLIRContext &context;
+  const CompileOptions &options;
+  std::function<void(mlir::PassManager &)> configure;
+  ImportedModel model;
+  std::string summaryText;
+};
+
+} // namespace ampc
+
+#endif // AMPC_PIPELINE_COMPILER_H

@@ -1,0 +1,82 @@
+//===- Passes.td - Passes of mixed precision ------------- -*- tablegen -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_PRECISION_PASSES_TD
+#define AMPC_PRECISION_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def Autocast : Pass<"amp-autocast", "::mlir::ModuleOp"> {
+  let summary = "Give each op the precision that its list says, with casts in between";
+  let description = [{
+    O1: an op of category allow computes in the low type, deny in f32, promote in the
+    widest type of its float operands (rank-0 operands and constants have no vote), follow
+    in what it is given. O2: everything but deny computes in the low type, and what deny
+    ops return to the model is cast back. f64 and integers are never touched; results of
+    functions, and values that ops without a category use, keep their type. What the user
+    asked for an op (`amp.precision`) comes before the lists. Each decision is a remark.
+
+    ```mlir
+    %y = amp.matmul %x, %w : (tensor<8x4xf32>, tensor<4x2xf32>) -> tensor<8x2xf32>
+    %e = amp.exp %y : tensor<8x2xf32>
+    // becomes
+    %x16 = amp.cast %x {inserted} : tensor<8x4xf32> to tensor<8x4xf16>
+    %w16 = amp.cast %w {inserted} : tensor<4x2xf32> to tensor<4x2xf16>
+    %y = amp.matmul %x16, %w16 : (tensor<8x4xf16>, tensor<4x2xf16>) -> tensor<8x2xf16>
+    %y32 = amp.cast %y {inserted} : tensor<8x2xf16> to tensor<8x2xf32>
+    %e = amp.exp %y32 : tensor<8x2xf32>
+    ```
+  }];
+  let options = [
+    Option<"level", "level", "int64_t", "1", "1 for O1, 2 for O2">,
+    Option<"dtype", "dtype", "std::string", "\"f16\"", "f16 or bf16">,
+    Option<"lists", "lists", "std::string", "\"balanced\"", "balanced or pytorch">
+  ];
+  let statistics = [
+    Statistic<"numLow", "low", "Ops that compute in the low type">,
+    Statistic<"numCasts", "casts", "Casts inserted">
+  ];
+}
+
+def ScaleLoss : Pass<"amp-scale-loss", "::mlir::ModuleOp"> {
+  let summary = "Scale the loss, unscale and check the gradients";
+  let description = [{
+    Every gradient of @train is taken of the scaled loss and passes one `amp.unscale`
+    before anything else reads it. With `dynamic`, `amp.update_scale` keeps the scale.
+    `mode=check` only looks for non-finite gradients.
+  }];
+  let options = [
+    Option<"mode", "mode", "std::string", "\"dynamic\"", "dynamic, static or check">,
+    Option<"initial", "initial", "double", "65536.0", "The scale to start with">,
+    Option<"growth", "growth", "double", "2.0", "">,
+    Option<"backoff", "backoff", "double", "0.5", "">,
+    Option<"interval", "interval", "int64_t", "2000", "Good steps before it grows">
+  ];
+}
+
+def KeepLowCopies : Pass<"amp-keep-low-copies", "::mlir::ModuleOp"> {
+  let summary = "Keep the low-precision copy of a master from one step to the next";
+  let description = [{
+    A variable that functions read only to cast it to the low type gets a copy in that
+    type. Whoever assigns the master assigns the copy; @refresh makes the copies from the
+    masters when those come from somewhere else. The copy is never saved.
+  }];
+}
+
+def VerifyPrecision : Pass<"amp-verify-precision", "::mlir::ModuleOp"> {
+  let summary = "Check that each op computes in the type it asks for";
+  let description = [{
+    Fails on: float operands of one op in different types (precision_c1); a deny op that
+    reads 16 bits (precision_c2); an operand that must be f32 and is not (precision_c3).
+  }];
+  let options = [
+    Option<"dtype", "dtype", "std::string", "\"f16\"", "f16 or bf16">,
+    Option<"lists", "lists", "std::string", "\"balanced\"", "balanced or pytorch">
+  ];
+}
+
+#endif // AMPC_PRECISION_PASSES_TD

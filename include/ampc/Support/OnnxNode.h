@@ -1,0 +1,116 @@
+//===- OnnxNode.h - An ONNX node as an op's importer sees it -*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// The importer fills one of these for each node and hands it to the op that
+// claims the node's name. It holds no protobuf, so ops do not depend on it.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_SUPPORT_ONNXNODE_H
+#define AMPC_SUPPORT_ONNXNODE_H
+
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Value.h"
+#include "llvm/ADT/StringMap.h"
+#include <functional>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace ampc {
+
+/// An ONNX operator that an op of the dialect stands for: `name` in `domain`, as
+/// defined by the opset versions [since, until]. Importing it in a model of another
+/// version is an error that names the range.
+struct OnnxName {
+  llvm::StringRef name;
+  llvm::StringRef domain; ///< "" is ai.onnx
+  int64_t since;
+  int64_t until;
+};
+
+/// The newest ai.onnx opset whose operators are known.
+constexpr int64_t kNewestOnnxOpset = 28;
+
+class OnnxNode {
+public:
+  using Attribute =
+      std::variant<int64_t, float, std::string, std::vector<int64_t>,
+                   std::vector<float>, std::vector<std::string>,
+                   mlir::DenseElementsAttr>;
+
+  std::string name;   ///< the node's name, or one made from its first output
+  std::string opType;
+  std::string domain; ///< "" for ai.onnx
+  int64_t version;    ///< of the domain's opset, as the model imports it
+  mlir::Location loc; ///< carries `name`
+  /// Operands; null where the model leaves an optional input out.
+  llvm::SmallVector<mlir::Value> inputs;
+  /// Names of the operands' tensors, "" for those left out.
+  std::vector<std::string> inputNames;
+  /// Names of the results' tensors, "" for those left out.
+  std::vector<std::string> outputNames;
+  llvm::StringMap<Attribute> attributes;
+  /// Dropout and normalization take their training form where the model does not say
+  /// (`--train-mode`): on, off, or as the file says.
+  std::optional<bool> trainMode;
+  /// Gives the value of a tensor known at compile time, null for others. Set by the
+  /// importer, which knows the initializers.
+  std::function<mlir::DenseElementsAttr(mlir::Value)> constantOf;
+
+  /// The value of the tensor of that name in the node's graph, null where there is none
+  /// before this node. Set by the importer.
+  std::function<mlir::Value(llvm::StringRef)> valueOf;
+
+  explicit OnnxNode(mlir::Location loc) : version(0), loc(loc) {}
+
+  /// Operand `i`, null where it is absent.
+  mlir::Value input(unsigned i) const {
+    return i < inputs.size() ? inputs[i] : mlir::Value();
+  }
+  bool hasOutput(unsigned i) const {
+    return i < outputNames.size() && !outputNames[i].empty();
+  }
+  bool hasAttribute(llvm::StringRef key) const {
+    return attributes.contains(key);
+  }
+
+  /// Attribute `key`, or the default where the node does not have it. An attribute of
+  /// another type is reported once and makes the import fail (`hadError`).
+  int64_t getInt(llvm::StringRef key, int64_t otherwise);
+  double getFloat(llvm::StringRef key, double otherwise);
+  std::string getString(llvm::StringRef key, llvm::StringRef otherwise);
+  std::optional<std::vector<int64_t>> getInts(llvm::StringRef key);
+  std::optional<std::vector<float>> getFloats(llvm::StringRef key);
+  std::optional<std::vector<std::string>> getStrings(llvm::StringRef key);
+  mlir::DenseElementsAttr getTensor(llvm::StringRef key);
+
+  /// The value of operand `i` where it is known at compile time, else null.
+  mlir::DenseElementsAttr constant(unsigned i) const;
+  /// The integers of operand `i`, which `what` names ("axes", "shape"). Where the value is
+  /// not known at compile time: an error that says so.
+  mlir::FailureOr<llvm::SmallVector<int64_t>> constantInts(unsigned i, llvm::StringRef what);
+  /// The one float of operand `i`, as for constantInts.
+  mlir::FailureOr<double> constantFloat(unsigned i, llvm::StringRef what);
+
+  /// Checks the number of inputs and that the first `atLeast` are present.
+  mlir::LogicalResult expectInputs(unsigned atLeast, unsigned atMost);
+
+  /// Starts "node 'NAME' (OPTYPE): ..." at the node's location.
+  mlir::InFlightDiagnostic emitError();
+  bool hadError = false;
+};
+
+/// Wraps an axis in [-rank, rank) into [0, rank); failure after an error on `node` that
+/// names the axis and the rank.
+mlir::FailureOr<int64_t> normalizeAxis(OnnxNode &node, int64_t axis, int64_t rank);
+
+} // namespace ampc
+
+#endif // AMPC_SUPPORT_ONNXNODE_H

@@ -1,0 +1,78 @@
+//===- Passes.td - Passes that make a training step ------ -*- tablegen -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_TRAINING_PASSES_TD
+#define AMPC_TRAINING_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def AttachLoss : Pass<"amp-attach-loss", "::mlir::ModuleOp"> {
+  let summary = "Decide which value is minimised, adding a loss where the graph has none";
+  let description = [{
+    Marks a result of @main with `amp.loss`. `auto` takes the only float result of one
+    element; `output:NAME` takes that result; a loss by name takes the first result as the
+    prediction and adds the argument `target` and the loss as a result.
+  }];
+  let options = [
+    Option<"loss", "loss", "std::string", "\"auto\"", "auto, output:NAME or a loss">
+  ];
+}
+
+def MakeTrainingStep : Pass<"amp-make-training-step", "::mlir::ModuleOp"> {
+  let summary = "Build @train and @eval from @main";
+  let description = [{
+    @train computes the loss that @main marks, asks for the gradient of each trained
+    parameter (`amp.gradient`), clips, updates and counts the step. @eval is @main in
+    inference mode. @main is erased.
+  }];
+  let options = [
+    Option<"optimizer", "optimizer", "std::string", "\"adam\"", "the optimizer's name">,
+    Option<"learningRate", "lr", "double", "-1.0", "negative: the default">,
+    Option<"clipGradNorm", "clip-grad-norm", "double", "-1.0", "negative: off">,
+    Option<"clipGradValue", "clip-grad-value", "double", "-1.0", "negative: off">
+  ];
+}
+
+def KeepAsEval : Pass<"amp-keep-as-eval", "::mlir::ModuleOp"> {
+  let summary = "Make the graph as it stands the only program";
+  let description = [{ @main becomes @eval, and nothing is trained. }];
+}
+
+def DropUnusedVariables : Pass<"amp-drop-unused-variables", "::mlir::ModuleOp"> {
+  let summary = "Drop constants and copies that no function reads";
+}
+
+def GuardUpdates : Pass<"amp-guard-updates", "::mlir::ModuleOp"> {
+  let summary = "Apply updates only where the step is good, and record what it did";
+  let description = [{
+    Every assignment of @train that is not of the scaler or a counter takes place only
+    where no `amp.unscale` found a non-finite gradient and no op refused the batch
+    (BatchCheckOpInterface). Adds the attempt counter and the statistics ring.
+  }];
+}
+
+def Differentiate : Pass<"amp-differentiate", "::mlir::ModuleOp"> {
+  let summary = "Replace amp.gradient by the ops that compute it";
+  let description = [{
+    Reverse mode on the graph: each op between the values and the result writes its own
+    gradient (GradientOpInterface). Gradients of a value that is used more than once are
+    summed: in f32 for parameters and for what only carries their bits, however low the
+    type that the forward op reads.
+  }];
+}
+
+def VerifyTraining : Pass<"amp-verify-training", "::mlir::ModuleOp"> {
+  let summary = "Check the rules of loss scaling and master weights";
+  let description = [{
+    Fails on: a trained parameter that is not f32 or f64 (master_c1); a gradient of a
+    scaled loss that is clipped or applied without unscaling (scaling_c1); a gradient that
+    is unscaled twice, or was never scaled (scaling_c2); a parameter's gradient that is
+    summed in 16 bits (gradient_c1); a variable assigned twice (assign_c1).
+  }];
+}
+
+#endif // AMPC_TRAINING_PASSES_TD

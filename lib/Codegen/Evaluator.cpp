@@ -1,0 +1,544 @@
+//===- Evaluator.cpp - Values of a kernel at points of its space ----------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Evaluator.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/MathExtras.h"
+
+namespace ampc::codegen {
+
+Type getStorageType(Type elementType) {
+  if (elementType.isInteger(1))
+    return IntegerType::get(elementType.getContext(), 8);
+  return elementType;
+}
+
+int64_t getStorageBytes(Type elementType) {
+  return llvm::divideCeil(elementType.getIntOrFloatBitWidth(), 8);
+}
+
+Evaluator::Evaluator(OpBuilder &b, Location loc, const IterationStructure &s,
+                     const BufferMap &buffers)
+    : b(b), loc(loc), s(s), index(b, loc), buffers(buffers) {
+  // Operands that read the same elements share what is loaded.
+  for (linalg::GenericOp op : s.ops)
+    for (OpOperand &operand : op->getOpOperands())
+      if (const LinearAccess *access = s.getRead(operand)) {
+        Value source = s.getSource(operand.get());
+        auto same = llvm::find_if(readList, [&](const Read &read) {
+          return read.source == source && read.access == *access;
+        });
+        readOf[&operand] = same - readList.begin();
+        if (same == readList.end())
+          readList.push_back({source, *access});
+      }
+  push(/*isGuard=*/false);
+}
+
+void Evaluator::setAxes(ArrayRef<SmallVector<unsigned>> newAxes, unsigned newLaneAxis,
+                        int64_t newLanes) {
+  axes.assign(newAxes.begin(), newAxes.end());
+  laneAxis = newLaneAxis;
+  lanes = newLanes;
+  stagedValues.clear();
+  scopes.clear();
+  push(/*isGuard=*/false);
+}
+
+int64_t Evaluator::axisExtent(unsigned axis) const {
+  int64_t extent = 1;
+  for (unsigned d : axes[axis])
+    extent *= s.dims[d].extent;
+  return extent;
+}
+
+Value Evaluator::getBuffer(Value tensor) const {
+  Value buffer = buffers.lookup(tensor);
+  assert(buffer && "a tensor has no buffer");
+  return buffer;
+}
+
+//===----------------------------------------------------------------------===//
+// Scopes
+//===----------------------------------------------------------------------===//
+
+bool Evaluator::Key::operator<(const Key &other) const {
+  return std::tie(id, lane, coordinates) <
+         std::tie(other.id, other.lane, other.coordinates);
+}
+
+void Evaluator::push(bool isGuard) {
+  Scope scope;
+  scope.block = b.getInsertionBlock();
+  scope.isGuard = isGuard;
+  scopes.push_back(std::move(scope));
+}
+
+Evaluator::Key Evaluator::makeKey(uintptr_t id, uint64_t axesMask, bool byLane,
+                                  const Point &p, int64_t lane) const {
+  Key key{id, {}, byLane ? lane : 0};
+  for (unsigned a = 0; a < axes.size(); ++a)
+    key.coordinates.push_back(axesMask >> a & 1 ? p[a].getAsOpaquePointer() : nullptr);
+  return key;
+}
+
+Value Evaluator::find(const Key &key) const {
+  for (const Scope &scope : llvm::reverse(scopes))
+    if (auto it = scope.known.find(key); it != scope.known.end())
+      return it->second;
+  return {};
+}
+
+/// The outermost scope where the indices along the axes and the reductions that a value
+/// needs are known, and no guard is left.
+unsigned Evaluator::outermostScope(uint64_t axesMask, unsigned level,
+                                   const Point &p) const {
+  auto isKnownIn = [&](const Scope &scope) {
+    for (unsigned a = 0; a < axes.size(); ++a)
+      if (axesMask >> a & 1)
+        if (!p[a].getParentRegion()->isAncestor(scope.block->getParent()))
+          return false;
+    return true;
+  };
+  unsigned depth = scopes.size() - 1;
+  while (depth > 0 && !scopes[depth].isGuard && !(level > 0 && scopes[depth].hasValues) &&
+         isKnownIn(scopes[depth - 1]))
+    --depth;
+  return depth;
+}
+
+/// Builds at the end of an outer scope, before the loop that it is left by, for its own
+/// lifetime.
+class Evaluator::AtScope {
+public:
+  AtScope(Evaluator &e, unsigned depth) : guard(e.b), e(e) {
+    Block *block = e.scopes[depth].block;
+    if (block != e.b.getInsertionBlock())
+      e.b.setInsertionPoint(
+          block->findAncestorOpInBlock(*e.b.getInsertionBlock()->getParentOp()));
+    // Inside, this scope is the innermost: what is computed on the way is known in it.
+    inner.assign(std::make_move_iterator(e.scopes.begin() + depth + 1),
+                 std::make_move_iterator(e.scopes.end()));
+    e.scopes.erase(e.scopes.begin() + depth + 1, e.scopes.end());
+  }
+  ~AtScope() {
+    e.scopes.append(std::make_move_iterator(inner.begin()),
+                    std::make_move_iterator(inner.end()));
+  }
+
+private:
+  OpBuilder::InsertionGuard guard;
+  Evaluator &e;
+  SmallVector<Scope> inner;
+};
+
+void Evaluator::setValue(Value v, const Point &p, int64_t lane, Value scalar) {
+  v = s.getSource(v);
+  const llvm::SmallBitVector &along = s.getDims(v);
+  Key key = makeKey(uintptr_t(v.getAsOpaquePointer()), axesOf(along), variesByLane(along),
+                    p, lane);
+  scopes.back().known[key] = scalar;
+  scopes.back().hasValues = true;
+}
+
+//===----------------------------------------------------------------------===//
+// Indices
+//===----------------------------------------------------------------------===//
+
+uint64_t Evaluator::axesOf(const llvm::SmallBitVector &along) const {
+  uint64_t mask = 0;
+  for (auto [a, dims] : llvm::enumerate(axes))
+    if (llvm::any_of(dims, [&](unsigned d) { return along.test(d); }))
+      mask |= uint64_t(1) << a;
+  return mask;
+}
+
+static llvm::SmallBitVector dimsOf(const LinearAccess &access) {
+  llvm::SmallBitVector along(access.strides.size());
+  for (auto [d, stride] : llvm::enumerate(access.strides))
+    along[d] = stride != 0;
+  return along;
+}
+
+uint64_t Evaluator::axesOf(const LinearAccess &access) const {
+  return axesOf(dimsOf(access));
+}
+
+bool Evaluator::variesByLane(const llvm::SmallBitVector &along) const {
+  if (lanes == 1 || axes[laneAxis].empty())
+    return false;
+  // Lanes that never leave the innermost dimension share what varies along others.
+  unsigned last = axes[laneAxis].back();
+  if (s.dims[last].extent % lanes == 0)
+    return along.test(last);
+  return llvm::any_of(axes[laneAxis], [&](unsigned d) { return along.test(d); });
+}
+
+bool Evaluator::variesByLane(const LinearAccess &access) const {
+  return variesByLane(dimsOf(access));
+}
+
+/// Whether `count` lanes along an axis are consecutive, aligned elements.
+static bool areContiguous(const IterationStructure &s, const LinearAccess &access,
+                          ArrayRef<unsigned> axis, int64_t count) {
+  if (axis.empty() || access.strides[axis.back()] != 1 || access.offset % count != 0)
+    return false;
+  // The innermost dimensions that one linear index counts, in elements.
+  int64_t run = 1;
+  size_t first = axis.size();
+  while (first > 0 && access.strides[axis[first - 1]] == run)
+    run *= s.dims[axis[--first]].extent;
+  if (first > 0 && run % count != 0)
+    return false;
+  for (auto [d, stride] : llvm::enumerate(access.strides))
+    if (!llvm::is_contained(axis.drop_front(first), d) && stride % count != 0)
+      return false;
+  return true;
+}
+
+bool Evaluator::isContiguous(const LinearAccess &access) const {
+  return areContiguous(s, access, axes[laneAxis], lanes);
+}
+
+int64_t widestLanes(const IterationStructure &s, ArrayRef<unsigned> axis, bool whole) {
+  int64_t widest = 1;
+  auto consider = [&](const LinearAccess &access, Value tensor) {
+    int64_t count = std::min<int64_t>(
+        8, kAccessBytes / getStorageBytes(getElementTypeOrSelf(tensor.getType())));
+    while (count > 1 && !areContiguous(s, access, axis, count))
+      count /= 2;
+    widest = std::max(widest, count);
+  };
+  for (linalg::GenericOp op : s.ops)
+    for (OpOperand &operand : op->getOpOperands())
+      if (const LinearAccess *access = s.getRead(operand))
+        consider(*access, operand.get());
+  for (Value r : s.results)
+    consider(s.getWrite(r), r);
+  int64_t extent = 1;
+  for (unsigned d : axis)
+    extent *= s.dims[d].extent;
+  while (whole && extent % widest != 0)
+    widest /= 2;
+  return widest;
+}
+
+/// The index along dimensions [first, last) of an axis, taken as one.
+Value Evaluator::coordinate(unsigned axis, unsigned first, unsigned last, const Point &p,
+                            int64_t lane) {
+  ArrayRef<unsigned> dims = axes[axis];
+  Value x = p[axis];
+  if (axis == laneAxis)
+    x = index.add(x, lane);
+  int64_t inner = 1, extent = 1;
+  for (unsigned d : dims.drop_front(last))
+    inner *= s.dims[d].extent;
+  for (unsigned d : dims.slice(first, last - first))
+    extent *= s.dims[d].extent;
+  x = index.div(x, inner);
+  return first == 0 ? x : index.rem(x, extent);
+}
+
+Value Evaluator::linear(const LinearAccess &access, const Point &p, int64_t lane) {
+  Value sum;
+  auto addTerm = [&](Value x) { sum = sum ? index.add(sum, x) : x; };
+  for (unsigned a = 0; a < axes.size(); ++a) {
+    ArrayRef<unsigned> dims = axes[a];
+    // Runs of dimensions that one index counts need no division.
+    for (unsigned first = 0, last; first < dims.size(); first = last) {
+      last = first + 1;
+      auto stride = [&](unsigned i) { return access.strides[dims[i]]; };
+      while (last < dims.size() &&
+             stride(last - 1) == stride(last) * s.dims[dims[last]].extent)
+        ++last;
+      if (stride(last - 1) != 0)
+        addTerm(index.mul(coordinate(a, first, last, p, lane), stride(last - 1)));
+    }
+  }
+  if (!sum)
+    return index.constant(access.offset);
+  return index.add(sum, access.offset);
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+Value Evaluator::loadScalar(Value buffer, Type type, Value offset) {
+  Value x = memref::LoadOp::create(b, loc, buffer, offset);
+  if (x.getType() == type)
+    return x;
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, x,
+                               constant(b.getI8IntegerAttr(0)));
+}
+
+/// What is stored for a scalar.
+static Value toStorage(Evaluator &e, Value scalar) {
+  if (!scalar.getType().isInteger(1))
+    return scalar;
+  return arith::ExtUIOp::create(e.b, e.loc, e.b.getI8Type(), scalar);
+}
+
+void Evaluator::storeScalar(Value scalar, Value buffer, Value offset) {
+  memref::StoreOp::create(b, loc, toStorage(*this, scalar), buffer, offset);
+}
+
+Value Evaluator::read(unsigned id, const Point &p, int64_t lane) {
+  const Read &r = readList[id];
+  uint64_t mask = axesOf(r.access);
+  bool byLane = variesByLane(r.access);
+  auto key = [&](int64_t l) { return makeKey(id * 2 + 1, mask, byLane, p, l); };
+  if (Value known = find(key(lane)))
+    return known;
+  AtScope at(*this, outermostScope(mask, 0, p));
+  Value buffer = getBuffer(r.source);
+  Type type = getElementTypeOrSelf(r.source.getType());
+  if (byLane && isContiguous(r.access)) {
+    auto vectorType = VectorType::get({lanes}, getStorageType(type));
+    Value vector = vector::LoadOp::create(
+        b, loc, vectorType, buffer, linear(r.access, p, 0), /*nontemporal=*/false,
+        llvm::MaybeAlign(std::min(kAccessBytes, lanes * getStorageBytes(type))));
+    for (int64_t l = 0; l < lanes; ++l) {
+      Value x = vector::ExtractOp::create(b, loc, vector, l);
+      if (type.isInteger(1))
+        x = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, x,
+                                  constant(b.getI8IntegerAttr(0)));
+      scopes.back().known[key(l)] = x;
+    }
+    return scopes.back().known[key(lane)];
+  }
+  Value x = loadScalar(buffer, type, linear(r.access, p, byLane ? lane : 0));
+  return scopes.back().known[key(lane)] = x;
+}
+
+void Evaluator::store(Value result, const Point &p) {
+  const LinearAccess &access = s.getWrite(result);
+  Value buffer = getBuffer(result);
+  Type type = getElementTypeOrSelf(result.getType());
+  bool byLane = variesByLane(access);
+  if (!byLane || !isContiguous(access)) {
+    for (int64_t l = 0; l < (byLane ? lanes : 1); ++l)
+      storeScalar(eval(result, p, l), buffer, linear(access, p, l));
+    return;
+  }
+  SmallVector<Value> elements;
+  for (int64_t l = 0; l < lanes; ++l)
+    elements.push_back(toStorage(*this, eval(result, p, l)));
+  Value vector = vector::FromElementsOp::create(
+      b, loc, VectorType::get({lanes}, getStorageType(type)), elements);
+  vector::StoreOp::create(
+      b, loc, vector, buffer, linear(access, p, 0), /*nontemporal=*/false,
+      llvm::MaybeAlign(std::min(kAccessBytes, lanes * getStorageBytes(type))));
+}
+
+Type Evaluator::getStagedType(Value v) {
+  Type type = getElementTypeOrSelf(v.getType());
+  return type.isF16() || type.isBF16() ? Float32Type::get(type.getContext())
+                                       : getStorageType(type);
+}
+
+/// `x` as it was before it was rounded to f16 or bf16, if that is what was done last.
+static Value unrounded(Value x, Type wide) {
+  auto truncate = x.getDefiningOp<arith::TruncFOp>();
+  bool isNarrow = x.getType().isF16() || x.getType().isBF16();
+  return truncate && isNarrow && truncate.getIn().getType() == wide ? truncate.getIn()
+                                                                    : Value();
+}
+
+void Evaluator::fillStage(Value v, const Staged &staged, const Point &p) {
+  Value x = eval(v, p);
+  Type type = getStagedType(v);
+  if (x.getType() != type && isa<FloatType>(type)) {
+    if (Value wide = unrounded(x, type))
+      x = wide;
+    else
+      x = arith::ExtFOp::create(b, loc, type, x);
+  }
+  storeScalar(x, staged.buffer, staged.place(p));
+}
+
+//===----------------------------------------------------------------------===//
+// Evaluation
+//===----------------------------------------------------------------------===//
+
+Value Evaluator::evalOperand(OpOperand &operand, const Point &p, int64_t lane) {
+  auto it = readOf.find(&operand);
+  return it == readOf.end() ? eval(operand.get(), p, lane) : read(it->second, p, lane);
+}
+
+void Evaluator::evalLanes(Value v, const Point &p) {
+  for (int64_t l = 0; l < lanes; ++l)
+    eval(v, p, l);
+}
+
+Value Evaluator::eval(Value v, const Point &p, int64_t lane) {
+  if (!isa<RankedTensorType>(v.getType())) // a constant of the kernel
+    return b.clone(*v.getDefiningOp())->getResult(0);
+  v = s.getSource(v);
+  if (OpFoldResult uniform = plan::getUniformValue(v)) {
+    if (auto attr = dyn_cast<Attribute>(uniform))
+      return constant(cast<TypedAttr>(attr));
+    return eval(cast<Value>(uniform), p, lane);
+  }
+  const llvm::SmallBitVector &along = s.getDims(v);
+  uint64_t mask = axesOf(along);
+  bool byLane = variesByLane(along);
+  auto keyOf = [&](Value r) {
+    return makeKey(uintptr_t(r.getAsOpaquePointer()), mask, byLane, p, lane);
+  };
+  if (Value known = find(keyOf(v)))
+    return known;
+  if (auto it = stagedValues.find(v); it != stagedValues.end()) {
+    Type type = getElementTypeOrSelf(v.getType());
+    const Staged &staged = it->second;
+    bool rounds = isa<FloatType>(type) && getStagedType(v) != type;
+    Value x = loadScalar(staged.buffer, rounds ? getStagedType(v) : type,
+                         staged.place(p));
+    if (rounds)
+      x = arith::TruncFOp::create(b, loc, type, x);
+    return scopes.back().known[keyOf(v)] = x;
+  }
+  auto op = cast<linalg::GenericOp>(v.getDefiningOp());
+  assert(!plan::isReduction(op) && "a reduction is used before its value is set");
+  AtScope at(*this, outermostScope(mask, s.getLevel(v), p));
+  SmallVector<Value> arguments;
+  for (OpOperand &operand : op->getOpOperands())
+    arguments.push_back(op.payloadUsesValueFromOperand(&operand)
+                            ? evalOperand(operand, p, lane)
+                            : Value());
+  SmallVector<Value> yielded = cloneBody(op, arguments, p, lane);
+  for (auto [r, x] : llvm::zip(op.getResults(), yielded))
+    // Results with other dimensions are computed again at their own points.
+    if (s.getDims(r) == along)
+      scopes.back().known[keyOf(r)] = x;
+  return find(keyOf(v));
+}
+
+SmallVector<Value> Evaluator::cloneBody(linalg::GenericOp op, ArrayRef<Value> arguments,
+                                        const Point &p, int64_t lane) {
+  IRMapping map;
+  for (auto [formal, actual] : llvm::zip(op.getBlock()->getArguments(), arguments))
+    if (actual)
+      map.map(formal, actual);
+  auto use = [&](Value v) -> Value {
+    if (Value mapped = map.lookupOrNull(v))
+      return mapped;
+    if (v.getParentBlock() == op.getBlock())
+      return {}; // the value of an operand that is not used
+    map.map(v, b.clone(*v.getDefiningOp())->getResult(0)); // a constant of the kernel
+    return map.lookup(v);
+  };
+  for (Operation &inner : op.getBlock()->without_terminator()) {
+    if (auto index = dyn_cast<linalg::IndexOp>(inner)) {
+      map.map(index.getResult(), linear(s.getIndex(op, index.getDim()), p, lane));
+      continue;
+    }
+    if (auto extract = dyn_cast<tensor::ExtractOp>(inner)) {
+      auto type = cast<RankedTensorType>(extract.getTensor().getType());
+      Value source = s.getSource(extract.getTensor());
+      if (OpFoldResult uniform = plan::getUniformValue(source);
+          uniform && isa<Attribute>(uniform)) {
+        map.map(extract.getResult(), constant(cast<TypedAttr>(cast<Attribute>(uniform))));
+        continue;
+      }
+      Value offset = index.constant(0);
+      for (auto [i, extent] : llvm::zip(extract.getIndices(), type.getShape()))
+        offset = index.add(index.mul(offset, extent), use(i));
+      map.map(extract.getResult(),
+              loadScalar(getBuffer(source), type.getElementType(), offset));
+      continue;
+    }
+    for (Value v : inner.getOperands())
+      use(v);
+    if (auto extend = dyn_cast<arith::ExtFOp>(inner))
+      if (Value wide = unrounded(map.lookup(extend.getIn()), extend.getType())) {
+        map.map(extend.getResult(), wide);
+        continue;
+      }
+    Operation *clone = b.clone(inner, map);
+    // Products and sums may fuse; nothing else is relaxed. The attribute of extf and
+    // truncf can be absent.
+    auto fast = dyn_cast<arith::ArithFastMathInterface>(clone);
+    if (!fast || !fast.getFastMathFlagsAttr())
+      continue;
+    auto flags = fast.getFastMathFlagsAttr().getValue() | arith::FastMathFlags::contract;
+    if (reassociable.contains(&inner))
+      flags = flags | arith::FastMathFlags::reassoc;
+    clone->setAttr(fast.getFastMathAttrName(),
+                   arith::FastMathFlagsAttr::get(b.getContext(), flags));
+  }
+  SmallVector<Value> yielded;
+  for (Value v : op.getBlock()->getTerminator()->getOperands())
+    yielded.push_back(use(v));
+  return yielded;
+}
+
+//===----------------------------------------------------------------------===//
+// Control flow
+//===----------------------------------------------------------------------===//
+
+SmallVector<Value>
+Evaluator::loop(Value from, Value to, int64_t step, ArrayRef<Value> init,
+                llvm::function_ref<void(Value, MutableArrayRef<Value>)> body) {
+  auto loop = scf::ForOp::create(b, loc, from, to, index.constant(step), init);
+  OpBuilder::InsertionGuard guard(b);
+  Block *block = loop.getBody();
+  if (init.empty())
+    b.setInsertionPoint(block->getTerminator());
+  else
+    b.setInsertionPointToEnd(block);
+  SmallVector<Value> carried(loop.getRegionIterArgs());
+  push(/*isGuard=*/false);
+  body(loop.getInductionVar(), carried);
+  pop();
+  if (!init.empty())
+    scf::YieldOp::create(b, loc, carried);
+  return SmallVector<Value>(loop.getResults());
+}
+
+void Evaluator::guarded(Value condition, llvm::function_ref<void()> body) {
+  if (!condition || matchPattern(condition, m_One()))
+    return scoped(body);
+  auto branch = scf::IfOp::create(b, loc, condition, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(branch.thenBlock()->getTerminator());
+  push(/*isGuard=*/true);
+  body();
+  pop();
+}
+
+void Evaluator::scoped(llvm::function_ref<void()> body) {
+  push(/*isGuard=*/true);
+  body();
+  pop();
+}
+
+SmallVector<Value> Evaluator::nest(
+    ArrayRef<unsigned> dims, ArrayRef<Value> init,
+    llvm::function_ref<void(ArrayRef<Value>, MutableArrayRef<Value>)> body) {
+  SmallVector<Value> indices;
+  std::function<SmallVector<Value>(ArrayRef<Value>)> emit =
+      [&](ArrayRef<Value> carried) -> SmallVector<Value> {
+    if (indices.size() == dims.size()) {
+      SmallVector<Value> values(carried);
+      body(indices, values);
+      return values;
+    }
+    int64_t extent = s.dims[dims[indices.size()]].extent;
+    return loop(index.constant(0), index.constant(extent), 1, carried,
+                [&](Value i, MutableArrayRef<Value> values) {
+                  indices.push_back(i);
+                  llvm::copy(emit(SmallVector<Value>(values)), values.begin());
+                  indices.pop_back();
+                });
+  };
+  return emit(init);
+}
+
+} // namespace ampc::codegen

@@ -1,0 +1,218 @@
+//===- HostRow.cpp - Reductions of neighbouring elements on the host ------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// A block does a range of rows, each phase as a loop over the row. What a phase computes
+// at some cost and a later one needs again is kept in a buffer of the row's length.
+//
+//===----------------------------------------------------------------------===//
+
+#include "HostLoops.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+namespace ampc::codegen {
+namespace {
+
+/// The longest row whose intermediate values are kept; they lie on the stack.
+constexpr int64_t kLongestStaged = 16384;
+
+/// Whether computing the op again costs more than to store and load its result.
+bool isExpensive(linalg::GenericOp op) {
+  return llvm::any_of(*op.getBody(), [](Operation &scalar) {
+    return isa<math::MathDialect>(scalar.getDialect())
+               ? !isa<math::AbsFOp, math::AbsIOp, math::CopySignOp, math::FloorOp,
+                      math::CeilOp, math::FmaOp>(scalar)
+               : isa<arith::DivFOp, arith::DivSIOp, arith::RemSIOp>(scalar);
+  });
+}
+
+/// Which values are computed in which phases.
+class PhaseUses {
+public:
+  PhaseUses(const IterationStructure &s, const Reductions &reductions,
+            const llvm::DenseSet<Value> &tied)
+      : s(s) {
+    for (unsigned level = 0; level <= s.maxLevel; ++level) {
+      SmallVector<Value> &roots = rootsOf.emplace_back();
+      for (const Combiner &c : reductions.at(level))
+        for (OpOperand *input :
+             cast<linalg::GenericOp>(c.result.getOwner()).getDpsInputOperands())
+          roots.push_back(input->get());
+      llvm::append_range(roots, fullResultsAt(s, level, tied));
+    }
+  }
+
+  /// Values to keep once they are computed, in program order.
+  SmallVector<Value> chooseStaged() {
+    SmallVector<Value> staged;
+    // From the last op on: a value that is kept spares those it is made of.
+    for (linalg::GenericOp op : llvm::reverse(s.ops)) {
+      if (plan::isReduction(op) || !isExpensive(op))
+        continue;
+      for (Value v : op.getResults())
+        if (s.variesAlongReduced(v) && phasesOf(v, staged).size() > 1)
+          staged.push_back(v);
+    }
+    std::reverse(staged.begin(), staged.end());
+    return staged;
+  }
+
+  /// The phases in which `v` is computed, given what is staged; only the first computes
+  /// staged values.
+  SmallVector<unsigned> phasesOf(Value v, ArrayRef<Value> staged) {
+    SmallVector<unsigned> phases;
+    llvm::DenseSet<Value> done;
+    for (auto [phase, roots] : llvm::enumerate(rootsOf)) {
+      llvm::DenseSet<Value> seen;
+      SmallVector<Value> work(roots);
+      while (!work.empty()) {
+        Value next = s.getSource(work.pop_back_val());
+        auto op = next.getDefiningOp<linalg::GenericOp>();
+        if (!op || !llvm::is_contained(s.ops, op) || plan::isReduction(op) ||
+            done.contains(next) || !seen.insert(next).second)
+          continue;
+        for (OpOperand &operand : op->getOpOperands())
+          if (op.payloadUsesValueFromOperand(&operand))
+            work.push_back(operand.get());
+      }
+      if (seen.contains(v))
+        phases.push_back(phase);
+      for (Value x : staged)
+        if (seen.contains(x))
+          done.insert(x);
+    }
+    return phases;
+  }
+
+private:
+  const IterationStructure &s;
+  SmallVector<SmallVector<Value>> rootsOf;
+};
+
+/// The axes: all kept dimensions as one, each reduced one for itself.
+SmallVector<SmallVector<unsigned>> rowAxes(const IterationStructure &s) {
+  SmallVector<SmallVector<unsigned>> axes = {s.keptDims()};
+  appendAxes(axes, s.reducedDims());
+  return axes;
+}
+
+class HostRow : public Schedule {
+public:
+  HostRow(const IterationStructure &s, const Reductions &reductions)
+      : Schedule(s), reductions(reductions) {
+    blocks = std::max<int64_t>(
+        1, hostBlocks(s.keptPoints(), std::max<int64_t>(1, s.reducedPoints()), 1,
+                      blockRows));
+  }
+
+  void emit(Emission &at) const override {
+    if (s.keptPoints() == 0)
+      return;
+    Evaluator e(at.b, at.loc, s, at.buffers);
+    const IndexBuilder &index = e.index;
+    allowReassociation(e, reductions);
+    e.setAxes(rowAxes(s), 0, 1);
+    PhaseUses uses(s, reductions, at.tied);
+    SmallVector<Value> staged;
+    if (s.reducedPoints() <= kLongestStaged)
+      staged = uses.chooseStaged();
+    DenseMap<Value, Evaluator::Staged> stages;
+    for (Value v : staged)
+      stages[v] = {allocate(e, s.reducedPoints(), Evaluator::getStagedType(v)),
+                   [&](const Point &p) { return placeInRow(index, p); }};
+
+    HostRange own = hostRange(index, at.block, blocks, blockRows, s.keptPoints());
+    e.loop(own.begin, own.end, 1, {}, [&](Value row, MutableArrayRef<Value>) {
+      Point rowPoint(1 + s.reducedDims().size());
+      rowPoint[0] = row;
+      for (unsigned level = 0; level <= s.maxLevel; ++level) {
+        ArrayRef<Combiner> merged = reductions.at(level);
+        SmallVector<Value> full = fullResultsAt(s, level, at.tied);
+        SmallVector<Value> kept; // what is staged in this phase
+        for (Value v : staged)
+          if (uses.phasesOf(v, staged).front() == level)
+            kept.push_back(v);
+        if (merged.empty() && full.empty())
+          continue;
+        SmallVector<Value> totals =
+            e.nest(s.reducedDims(), neutrals(e, merged, 1),
+                   [&](ArrayRef<Value> indices, MutableArrayRef<Value> accumulators) {
+                     Point p = {row};
+                     p.append(indices.begin(), indices.end());
+                     accumulate(e, merged, accumulators, p);
+                     for (Value v : kept)
+                       e.fillStage(v, stages[v], p);
+                     storeAll(e, full, p);
+                   });
+        for (auto [c, total] : llvm::zip(merged, totals))
+          e.setValue(c.result, rowPoint, 0, finish(e, c, total, rowPoint, 0));
+        for (Value v : kept)
+          e.stage(v, stages[v]);
+      }
+      storeAll(e, keptResults(s), rowPoint);
+    });
+  }
+
+private:
+  /// The number of an element within its row.
+  Value placeInRow(const IndexBuilder &index, const Point &p) const {
+    Value place = index.constant(0);
+    for (auto [i, d] : llvm::enumerate(s.reducedDims()))
+      place = index.add(index.mul(place, s.dims[d].extent), p[1 + i]);
+    return place;
+  }
+
+  const Reductions &reductions;
+  int64_t blockRows = 1;
+};
+
+/// Parts of a few long rows. Block [row, split] writes what does not wait for the
+/// reductions, and its partial results at [split, row].
+class HostRowPartial : public Schedule {
+public:
+  HostRowPartial(const IterationStructure &s, const Reductions &reductions, int64_t splits)
+      : Schedule(s), reductions(reductions), splits(splits) {
+    blocks = s.keptPoints() * splits;
+  }
+
+  void emit(Emission &at) const override {
+    Evaluator e(at.b, at.loc, s, at.buffers);
+    const IndexBuilder &index = e.index;
+    allowReassociation(e, reductions);
+    e.setAxes({s.keptDims(), s.reducedDims()}, 0, 1);
+    int64_t share = llvm::divideCeil(s.reducedPoints(), splits);
+    Value row = index.div(at.block, splits), split = index.rem(at.block, splits);
+    HostRange own = hostRange(index, split, splits, share, s.reducedPoints());
+    ArrayRef<Combiner> merged = reductions.at(0);
+    SmallVector<Value> full = fullResultsAt(s, 0, {});
+    SmallVector<Value> totals =
+        e.loop(own.begin, own.end, 1, neutrals(e, merged, 1),
+               [&](Value i, MutableArrayRef<Value> accumulators) {
+                 accumulate(e, merged, accumulators, {row, i});
+                 storeAll(e, full, {row, i});
+               });
+    Value place = index.add(index.mul(split, s.keptPoints()), row);
+    for (auto [buffer, total] : llvm::zip(at.partials, totals))
+      e.storeScalar(total, buffer, place);
+  }
+
+private:
+  const Reductions &reductions;
+  int64_t splits;
+};
+
+} // namespace
+
+std::unique_ptr<Schedule> hostRow(const IterationStructure &s, const Reductions &r) {
+  return std::make_unique<HostRow>(s, r);
+}
+
+std::unique_ptr<Schedule> hostRowPartial(const IterationStructure &s, const Reductions &r,
+                                         int64_t splits) {
+  return std::make_unique<HostRowPartial>(s, r, splits);
+}
+
+} // namespace ampc::codegen

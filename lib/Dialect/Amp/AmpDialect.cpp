@@ -1,0 +1,86 @@
+//===- AmpDialect.cpp - The amp dialect -----------------------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ampc/Dialect/Amp/Amp.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+
+using namespace mlir;
+using namespace ampc;
+
+#include "ampc/Dialect/Amp/AmpDialect.cpp.inc"
+#include "ampc/Dialect/Amp/AmpEnums.cpp.inc"
+#include "ampc/Dialect/Amp/AmpInterfaces.cpp.inc"
+
+#define GET_OP_CLASSES
+#include "ampc/Dialect/Amp/AmpOps.cpp.inc"
+
+void AmpDialect::initialize() {
+  addOperations<
+#define GET_OP_LIST
+#include "ampc/Dialect/Amp/AmpOps.cpp.inc"
+      >();
+}
+
+Operation *AmpDialect::materializeConstant(OpBuilder &builder, Attribute value, Type type,
+                                           Location loc) {
+  auto elements = dyn_cast<ElementsAttr>(value);
+  if (!elements || elements.getType() != type)
+    return nullptr;
+  return ConstantOp::create(builder, loc, elements);
+}
+
+std::optional<SmallVector<int64_t>>
+ampc::broadcastShapes(ArrayRef<ArrayRef<int64_t>> shapes) {
+  size_t rank = 0;
+  for (ArrayRef<int64_t> shape : shapes)
+    rank = std::max(rank, shape.size());
+  SmallVector<int64_t> result(rank, 1);
+  for (ArrayRef<int64_t> shape : shapes)
+    for (auto [i, extent] : llvm::enumerate(llvm::reverse(shape))) {
+      int64_t &merged = result[rank - 1 - i];
+      if (extent == merged || extent == 1)
+        continue;
+      if (merged != 1)
+        return std::nullopt;
+      merged = extent;
+    }
+  return result;
+}
+
+Value ampc::castTo(OpBuilder &builder, Location loc, Value x, Type type) {
+  auto from = cast<RankedTensorType>(x.getType());
+  if (from.getElementType() == type)
+    return x;
+  return CastOp::create(builder, loc, from.clone(type), x);
+}
+
+Value ampc::splat(OpBuilder &builder, Location loc, RankedTensorType type, double value) {
+  Attribute element;
+  if (isa<FloatType>(type.getElementType()))
+    element = builder.getFloatAttr(type.getElementType(), value);
+  else
+    element = builder.getIntegerAttr(type.getElementType(), int64_t(value));
+  return ConstantOp::create(builder, loc, DenseElementsAttr::get(type, element));
+}
+
+Value ampc::readScalar(OpBuilder &builder, Location loc, StringRef variable,
+                       DenseElementsAttr initial) {
+  auto module = builder.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
+  if (!module.lookupSymbol(variable)) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(module.getBody());
+    VariableOp::create(builder, builder.getUnknownLoc(), VariableRole::Scalar, variable,
+                       initial.getType(), initial, /*from_model=*/false,
+                       /*trained=*/false);
+  }
+  return ReadOp::create(builder, loc, initial.getType(), variable);
+}

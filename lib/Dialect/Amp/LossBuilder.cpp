@@ -1,0 +1,74 @@
+//===- LossBuilder.cpp - Losses that a flag attaches ----------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ampc/Dialect/Amp/LossBuilder.h"
+#include "ampc/Dialect/Amp/Amp.h"
+
+using namespace mlir;
+using namespace ampc;
+
+namespace {
+/// Whether the target holds class indices.
+bool takesLabels(StringRef name) { return name == "cross_entropy" || name == "nll"; }
+
+/// Elementwise losses, on operands of one type; their mean is the loss.
+Value elementwise(OpBuilder &b, Location loc, StringRef name, Value x, Value t) {
+  if (name == "bce_with_logits") {
+    // -(t log s(x) + (1 - t) log(1 - s(x))) = softplus(x) - t x, without overflow.
+    Value product = MulOp::create(b, loc, x, t);
+    return SubOp::create(b, loc, SoftplusOp::create(b, loc, x), product);
+  }
+  Value difference = SubOp::create(b, loc, x, t);
+  if (name == "l1")
+    return AbsOp::create(b, loc, difference);
+  return MulOp::create(b, loc, difference, difference);
+}
+} // namespace
+
+ArrayRef<StringRef> ampc::getLossNames() {
+  static const StringRef names[] = {"cross_entropy", "nll", "mse", "l1", "bce_with_logits"};
+  return names;
+}
+
+FailureOr<RankedTensorType> ampc::getTargetType(StringRef name, RankedTensorType prediction,
+                                                std::string &why) {
+  llvm::raw_string_ostream os(why);
+  if (!llvm::is_contained(getLossNames(), name)) {
+    os << "no such loss; there are " << llvm::join(getLossNames(), ", ");
+    return failure();
+  }
+  if (!isa<FloatType>(prediction.getElementType())) {
+    os << "the first output is " << prediction << ", not a float tensor";
+    return failure();
+  }
+  if (!takesLabels(name))
+    return prediction;
+  if (prediction.getRank() < 2) {
+    os << "takes class scores [batch, classes, ..] as the graph's first output, which is "
+       << prediction;
+    return failure();
+  }
+  SmallVector<int64_t> shape(prediction.getShape());
+  shape.erase(shape.begin() + 1);
+  return RankedTensorType::get(shape, IntegerType::get(prediction.getContext(), 64));
+}
+
+Value ampc::buildLoss(OpBuilder &b, Location loc, StringRef name, Value prediction,
+                      Value target) {
+  if (name == "cross_entropy")
+    return SoftmaxCrossEntropyOp::create(b, loc, prediction, target, Value(),
+                                         LossReduction::Mean, IntegerAttr());
+  if (name == "nll")
+    return NllLossOp::create(b, loc, prediction, target, Value(), LossReduction::Mean,
+                             IntegerAttr());
+  Value losses = elementwise(b, loc, name, prediction, target);
+  int64_t rank = cast<RankedTensorType>(losses.getType()).getRank();
+  if (rank == 0)
+    return losses;
+  auto axes = llvm::to_vector(llvm::seq<int64_t>(0, rank));
+  return ReduceMeanOp::create(b, loc, losses, axes, /*keepdims=*/false);
+}

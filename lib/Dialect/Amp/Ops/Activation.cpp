@@ -1,0 +1,306 @@
+//===- Activation.cpp - Activation functions ------------------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// In the formulas of gradients: x is the input, y the result, g the gradient of
+// y.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Common.h"
+#include "llvm/Support/MathExtras.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace ampc;
+
+/// A function with the FLOAT attribute `alpha`.
+template <typename OpTy>
+static FailureOr<SmallVector<Value>>
+importWithAlpha(OnnxNode &node, OpBuilder &builder, double otherwise) {
+  if (failed(node.expectInputs(1, 1)))
+    return failure();
+  FloatAttr alpha =
+      builder.getF32FloatAttr(float(node.getFloat("alpha", otherwise)));
+  return single(importOp<OpTy>(node, builder, node.inputs,
+                               builder.getNamedAttr("alpha", alpha)));
+}
+
+/// x > 0, for choosing between two branches.
+static Value isPositive(GradientBuilder &gradient, Value x) {
+  return gradient.create<GreaterOp>(x, gradient.splatLike(x, 0));
+}
+
+//===----------------------------------------------------------------------===//
+// relu, leaky_relu, elu
+//===----------------------------------------------------------------------===//
+
+// dx = y <= 0 ? 0 : g, so that a NaN passes its gradient on, as in PyTorch
+void ReluOp::buildGradient(GradientBuilder &gradient) {
+  Value g = gradient.resultGradient();
+  Value zero = gradient.splatLike(getResult(), 0);
+  Value isOff = gradient.create<LessOrEqualOp>(getResult(), zero);
+  gradient.set(0, gradient.create<WhereOp>(isOff, gradient.splatLike(g, 0), g));
+}
+
+SmallVector<Value> ReluOp::emitKernel(KernelBuilder &kernel,
+                                      ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.maximum(x[0], s.constantLike(x[0], 0));
+      })};
+}
+
+FailureOr<SmallVector<Value>> LeakyReluOp::importNode(OnnxNode &node,
+                                                      OpBuilder &builder) {
+  return importWithAlpha<LeakyReluOp>(node, builder, 0.01);
+}
+
+// dx = x > 0 ? g : alpha * g
+void LeakyReluOp::buildGradient(GradientBuilder &gradient) {
+  Value g = gradient.resultGradient();
+  Value leak = scaled(gradient, g, getAlpha().convertToDouble());
+  gradient.set(
+      0, gradient.create<WhereOp>(isPositive(gradient, getInput()), g, leak));
+}
+
+SmallVector<Value> LeakyReluOp::emitKernel(KernelBuilder &kernel,
+                                           ValueRange operands) {
+  double alpha = getAlpha().convertToDouble();
+  return {kernel.pointwise(
+      operands, getType(), [&](ScalarBuilder &s, ValueRange x) {
+        Value leak = s.mul(x[0], s.constantLike(x[0], alpha));
+        return s.select(s.greater(x[0], s.constantLike(x[0], 0)), x[0], leak);
+      })};
+}
+
+FailureOr<SmallVector<Value>> EluOp::importNode(OnnxNode &node,
+                                                OpBuilder &builder) {
+  return importWithAlpha<EluOp>(node, builder, 1.0);
+}
+
+// dx = x > 0 ? g : g * alpha * exp(x)
+void EluOp::buildGradient(GradientBuilder &gradient) {
+  Value x = widen(gradient, getInput());
+  Value g = widen(gradient, gradient.resultGradient());
+  Value slope =
+      scaled(gradient, gradient.create<ExpOp>(x), getAlpha().convertToDouble());
+  gradient.set(0, gradient.create<WhereOp>(isPositive(gradient, x), g,
+                                           gradient.create<MulOp>(g, slope)));
+}
+
+SmallVector<Value> EluOp::emitKernel(KernelBuilder &kernel,
+                                     ValueRange operands) {
+  double alpha = getAlpha().convertToDouble();
+  return {kernel.pointwise(
+      operands, getType(), [&](ScalarBuilder &s, ValueRange x) {
+        Value zero = s.constantLike(x[0], 0);
+        // exp(x) - 1 as 2 tanh(x/2) / (1 - tanh(x/2)), which does not cancel
+        // near 0.
+        Value t =
+            s.tanh(s.mul(s.minimum(x[0], zero), s.constantLike(x[0], 0.5)));
+        Value expm1 = s.div(s.add(t, t), s.sub(s.constantLike(x[0], 1), t));
+        return s.select(s.greater(x[0], zero), x[0],
+                        s.mul(expm1, s.constantLike(x[0], alpha)));
+      })};
+}
+
+//===----------------------------------------------------------------------===//
+// sigmoid, tanh, softplus
+//===----------------------------------------------------------------------===//
+
+// dx = g * (1 - y) * y
+void SigmoidOp::buildGradient(GradientBuilder &gradient) {
+  Value y = widen(gradient, getResult());
+  Value g = widen(gradient, gradient.resultGradient());
+  Value rest = gradient.create<SubOp>(gradient.splatLike(y, 1), y);
+  gradient.set(0, gradient.create<MulOp>(gradient.create<MulOp>(g, rest), y));
+}
+
+SmallVector<Value> SigmoidOp::emitKernel(KernelBuilder &kernel,
+                                         ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.sigmoid(x[0]);
+      })};
+}
+
+// dx = g * (1 - y * y)
+void TanhOp::buildGradient(GradientBuilder &gradient) {
+  Value y = widen(gradient, getResult());
+  Value g = widen(gradient, gradient.resultGradient());
+  Value slope = gradient.create<SubOp>(gradient.splatLike(y, 1),
+                                       gradient.create<MulOp>(y, y));
+  gradient.set(0, gradient.create<MulOp>(g, slope));
+}
+
+SmallVector<Value> TanhOp::emitKernel(KernelBuilder &kernel,
+                                      ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.tanh(x[0]);
+      })};
+}
+
+// dx = g * sigmoid(x)
+void SoftplusOp::buildGradient(GradientBuilder &gradient) {
+  Value x = widen(gradient, getInput());
+  Value g = widen(gradient, gradient.resultGradient());
+  gradient.set(0, gradient.create<MulOp>(g, gradient.create<SigmoidOp>(x)));
+}
+
+SmallVector<Value> SoftplusOp::emitKernel(KernelBuilder &kernel,
+                                          ValueRange operands) {
+  // log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)), which does not overflow.
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        Value tail = s.log1p(s.exp(s.neg(s.abs(x[0]))));
+        return s.add(s.maximum(x[0], s.constantLike(x[0], 0)), tail);
+      })};
+}
+
+//===----------------------------------------------------------------------===//
+// gelu
+//===----------------------------------------------------------------------===//
+
+static const double kSqrt2OverPi = std::sqrt(2 * llvm::numbers::inv_pi);
+static constexpr double kGeluCubic = 0.044715;
+
+FailureOr<SmallVector<Value>> GeluOp::importNode(OnnxNode &node,
+                                                 OpBuilder &builder) {
+  if (failed(node.expectInputs(1, 1)))
+    return failure();
+  std::string approximate = node.getString("approximate", "none");
+  SmallVector<NamedAttribute> attributes;
+  if (approximate == "tanh")
+    attributes.push_back(builder.getNamedAttr("tanh", builder.getUnitAttr()));
+  else if (approximate != "none")
+    return node.emitError() << "attribute 'approximate' is '" << approximate
+                            << "', but should be 'none' or 'tanh'";
+  return single(importOp<GeluOp>(node, builder, node.inputs, attributes));
+}
+
+// With P(x) = (1 + erf(x / sqrt(2))) / 2 and its derivative p(x) = exp(-x^2 /
+// 2) / sqrt(2 pi): dx = g * (P(x) + x * p(x)). For the approximation, with u =
+// sqrt(2 / pi) * (x + c x^3) and t = tanh(u): dx = g * ((1 + t) / 2 + x / 2 *
+// (1 - t^2) * sqrt(2 / pi) * (1 + 3 c x^2)).
+void GeluOp::buildGradient(GradientBuilder &gradient) {
+  Value x = widen(gradient, getInput());
+  Value g = widen(gradient, gradient.resultGradient());
+  Value one = gradient.splatLike(x, 1);
+  auto add = [&](Value a, Value b) { return gradient.create<AddOp>(a, b); };
+  auto mul = [&](Value a, Value b) { return gradient.create<MulOp>(a, b); };
+  Value square = mul(x, x), slope;
+  if (getTanh()) {
+    Value inner = mul(x, add(one, scaled(gradient, square, kGeluCubic)));
+    Value t = gradient.create<TanhOp>(scaled(gradient, inner, kSqrt2OverPi));
+    Value bell = gradient.create<SubOp>(one, mul(t, t));
+    Value innerSlope = add(one, scaled(gradient, square, 3 * kGeluCubic));
+    Value change =
+        scaled(gradient, mul(mul(x, bell), innerSlope), kSqrt2OverPi);
+    slope = scaled(gradient, add(add(one, t), change), 0.5);
+  } else {
+    Value erf =
+        gradient.create<ErfOp>(scaled(gradient, x, llvm::numbers::sqrt2 / 2));
+    Value bell = gradient.create<ExpOp>(scaled(gradient, square, -0.5));
+    double height = llvm::numbers::inv_sqrtpi / llvm::numbers::sqrt2;
+    slope = add(scaled(gradient, add(one, erf), 0.5),
+                scaled(gradient, mul(x, bell), height));
+  }
+  gradient.set(0, mul(g, slope));
+}
+
+SmallVector<Value> GeluOp::emitKernel(KernelBuilder &kernel,
+                                      ValueRange operands) {
+  bool approximate = getTanh();
+  auto gelu = [&](ScalarBuilder &s, ValueRange operand) {
+    Value x = operand[0], one = s.constantLike(x, 1), bounded;
+    if (approximate) {
+      Value cubic = s.mul(s.mul(x, x), s.constantLike(x, kGeluCubic));
+      Value inner = s.mul(x, s.add(one, cubic));
+      bounded = s.tanh(s.mul(inner, s.constantLike(x, kSqrt2OverPi)));
+    } else {
+      bounded = s.erf(s.mul(x, s.constantLike(x, llvm::numbers::sqrt2 / 2)));
+    }
+    return s.mul(s.mul(x, s.constantLike(x, 0.5)), s.add(one, bounded));
+  };
+  return {kernel.pointwise(operands, getType(), gelu)};
+}
+
+//===----------------------------------------------------------------------===//
+// clip
+//===----------------------------------------------------------------------===//
+
+FailureOr<SmallVector<Value>> ClipOp::importNode(OnnxNode &node,
+                                                 OpBuilder &builder) {
+  if (failed(node.expectInputs(1, node.version < 11 ? 1 : 3)))
+    return failure();
+  Value bounds[2] = {node.input(1), node.input(2)};
+  RankedTensorType type = tensorType(node.input(0));
+  auto scalar = RankedTensorType::get({}, type.getElementType());
+  for (auto [bound, name] :
+       llvm::zip(bounds, ArrayRef<StringRef>{"min", "max"})) {
+    // Attributes that are absent stand for the largest f32 of each sign: an
+    // open side.
+    if (node.version < 11 && node.hasAttribute(name))
+      bound = splat(builder, node.loc, scalar, node.getFloat(name, 0));
+    if (bound && tensorType(bound).getNumElements() != 1)
+      return node.emitError()
+             << "the bound '" << name << "' must be a scalar, but is "
+             << bound.getType();
+    if (bound) // files exist with bounds of shape [1]
+      bound = reshapeTo(builder, node.loc, bound, {});
+  }
+  SmallVector<Value> operands{node.input(0)};
+  for (Value bound : bounds)
+    if (bound)
+      operands.push_back(bound);
+  auto segments =
+      builder.getDenseI32ArrayAttr({1, bool(bounds[0]), bool(bounds[1])});
+  return single(
+      importOp<ClipOp>(node, builder, operands,
+                       builder.getNamedAttr("operandSegmentSizes", segments)));
+}
+
+LogicalResult ClipOp::inferReturnTypes(MLIRContext *,
+                                       std::optional<Location> location,
+                                       Adaptor adaptor,
+                                       SmallVectorImpl<Type> &types) {
+  RankedTensorType type = tensorType(adaptor.getInput());
+  auto scalar = RankedTensorType::get({}, type.getElementType());
+  for (Value bound : {adaptor.getMin(), adaptor.getMax()})
+    if (bound && bound.getType() != scalar)
+      return inferenceError(location, "a bound of ", type, " must be ", scalar,
+                            ", but is ", bound.getType());
+  types.push_back(type);
+  return success();
+}
+
+bool ClipOp::isDifferentiable(unsigned index) { return index == 0; }
+
+// dx = min <= x && x <= max ? g : 0
+void ClipOp::buildGradient(GradientBuilder &gradient) {
+  Value g = gradient.resultGradient(), zero = gradient.splatLike(g, 0);
+  if (getMin())
+    g = gradient.create<WhereOp>(
+        gradient.create<GreaterOrEqualOp>(getInput(), getMin()), g, zero);
+  if (getMax())
+    g = gradient.create<WhereOp>(
+        gradient.create<LessOrEqualOp>(getInput(), getMax()), g, zero);
+  gradient.set(0, g);
+}
+
+SmallVector<Value> ClipOp::emitKernel(KernelBuilder &kernel,
+                                      ValueRange operands) {
+  bool hasMin = bool(getMin()), hasMax = bool(getMax());
+  return {kernel.pointwise(
+      operands, getType(), [&](ScalarBuilder &s, ValueRange x) {
+        Value result = x[0];
+        if (hasMin)
+          result = s.maximum(result, x[1]);
+        return hasMax ? s.minimum(result, x.back()) : result;
+      })};
+}

@@ -1,0 +1,245 @@
+//===- Common.cpp - What families of ops share ----------------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Common.h"
+#include "llvm/Support/CheckedArithmetic.h"
+
+using namespace mlir;
+using namespace ampc;
+
+FailureOr<RankedTensorType> ampc::inferPointwise(std::optional<Location> loc,
+                                                 ValueRange operands,
+                                                 Value condition) {
+  Type elementType = tensorType(operands.front()).getElementType();
+  SmallVector<ArrayRef<int64_t>> shapes;
+  if (condition)
+    shapes.push_back(tensorType(condition).getShape());
+  for (Value operand : operands) {
+    RankedTensorType type = tensorType(operand);
+    shapes.push_back(type.getShape());
+    if (type.getElementType() != elementType)
+      return inferenceError(loc, "element types differ: ",
+                            operands.front().getType(), " and ", type);
+    if (!broadcastShapes(shapes))
+      return inferenceError(loc, "shapes do not broadcast: ",
+                            condition ? condition.getType()
+                                      : operands.front().getType(),
+                            " and ", type);
+  }
+  return RankedTensorType::get(*broadcastShapes(shapes), elementType);
+}
+
+//===----------------------------------------------------------------------===//
+// Import
+//===----------------------------------------------------------------------===//
+
+FailureOr<Value> ampc::importOp(OnnxNode &node, OpBuilder &builder,
+                                StringRef name, ValueRange operands,
+                                ArrayRef<NamedAttribute> attributes) {
+  if (node.hadError) // an attribute of the wrong type
+    return failure();
+  FailureOr<Operation *> op =
+      createChecked(node, builder, name, operands, attributes);
+  if (failed(op))
+    return failure();
+  SmallVector<Value> folded;
+  if (failed(builder.tryFold(*op, folded)) || folded.empty())
+    return (*op)->getResult(0);
+  if (folded.front().getDefiningOp() != *op)
+    (*op)->erase();
+  return folded.front();
+}
+
+FailureOr<SmallVector<Value>>
+ampc::importBinary(OnnxNode &node, OpBuilder &builder, StringRef name) {
+  if (failed(node.expectInputs(2, 2)))
+    return failure();
+  Value lhs = node.input(0), rhs = node.input(1);
+  if (node.version < 7) {
+    RankedTensorType from = tensorType(lhs), to = tensorType(rhs);
+    if (node.getInt("broadcast", 0) == 0) {
+      if (from.getShape() != to.getShape())
+        return node.emitError()
+               << "shapes differ: " << from << " and " << to
+               << "; before opset 7 inputs broadcast only with the "
+                  "attribute 'broadcast'";
+    } else if (node.hasAttribute("axis")) {
+      FailureOr<int64_t> axis =
+          normalizeAxis(node, node.getInt("axis", 0), from.getRank());
+      if (failed(axis))
+        return failure();
+      int64_t trailing = from.getRank() - *axis - to.getRank();
+      if (trailing < 0)
+        return node.emitError()
+               << "input 1, " << to << ", does not fit in input 0, " << from
+               << ", from axis " << *axis << " on";
+      SmallVector<int64_t> shape(to.getShape());
+      shape.append(trailing, 1);
+      rhs = reshapeTo(builder, node.loc, rhs, shape);
+    }
+  }
+  return single(importOp(node, builder, name, {lhs, rhs}));
+}
+
+FailureOr<Value> ampc::importVariadic(OnnxNode &node, OpBuilder &builder,
+                                      StringRef name) {
+  if (node.inputs.empty())
+    return node.emitError() << "has no inputs";
+  if (failed(node.expectInputs(node.inputs.size(), node.inputs.size())))
+    return failure();
+  Value result = node.input(0);
+  for (Value input : ArrayRef(node.inputs).drop_front()) {
+    FailureOr<Value> merged = importOp(node, builder, name, {result, input});
+    if (failed(merged))
+      return failure();
+    result = *merged;
+  }
+  return result;
+}
+
+FailureOr<SmallVector<int64_t>>
+ampc::normalizeAxes(OnnxNode &node, ArrayRef<int64_t> axes, int64_t rank) {
+  SmallVector<int64_t> result;
+  for (int64_t axis : axes) {
+    FailureOr<int64_t> wrapped = normalizeAxis(node, axis, rank);
+    if (failed(wrapped))
+      return failure();
+    if (llvm::is_contained(result, *wrapped))
+      return node.emitError() << "axis " << axis << " appears twice";
+    result.push_back(*wrapped);
+  }
+  llvm::sort(result);
+  return result;
+}
+
+FailureOr<std::optional<SmallVector<int64_t>>>
+ampc::intsOf(OnnxNode &node, StringRef name, unsigned i, int64_t since) {
+  using Result = std::optional<SmallVector<int64_t>>;
+  if (node.version < since) {
+    std::optional<std::vector<int64_t>> ints = node.getInts(name);
+    if (node.hadError)
+      return failure();
+    return ints ? Result(SmallVector<int64_t>(ArrayRef(*ints))) : Result();
+  }
+  if (!node.input(i))
+    return Result();
+  FailureOr<SmallVector<int64_t>> ints = node.constantInts(i, name);
+  if (failed(ints))
+    return failure();
+  return Result(*ints);
+}
+
+Value ampc::reshapeTo(OpBuilder &builder, Location loc, Value x,
+                      ArrayRef<int64_t> shape) {
+  return builder.createOrFold<ReshapeOp>(loc, x, shape);
+}
+
+FailureOr<int64_t> ampc::checkedProduct(OnnxNode &node,
+                                        ArrayRef<int64_t> extents) {
+  int64_t result = 1;
+  for (int64_t extent : extents) {
+    std::optional<int64_t> next = llvm::checkedMul(result, extent);
+    if (!next)
+      return node.emitError() << "the shape has more than 2^63 elements";
+    result = *next;
+  }
+  return result;
+}
+
+SmallVector<int64_t> ampc::keepAxes(ArrayRef<int64_t> shape,
+                                    ArrayRef<int64_t> axes) {
+  SmallVector<int64_t> kept(shape);
+  for (int64_t axis : axes)
+    kept[axis] = 1;
+  return kept;
+}
+
+//===----------------------------------------------------------------------===//
+// Folding
+//===----------------------------------------------------------------------===//
+
+/// Shape arithmetic is on a few numbers; larger constants are data.
+static constexpr int64_t kMaxFoldedElements = 1024;
+
+SmallVector<int64_t> ampc::stridesOf(ArrayRef<int64_t> shape) {
+  SmallVector<int64_t> strides(shape.size(), 1);
+  for (int64_t i = int64_t(shape.size()) - 2; i >= 0; --i)
+    strides[i] = strides[i + 1] * shape[i + 1];
+  return strides;
+}
+
+int64_t ampc::place(int64_t i, ArrayRef<int64_t> shape,
+                    ArrayRef<int64_t> steps) {
+  int64_t result = 0;
+  for (int64_t d = int64_t(shape.size()) - 1; d >= 0; --d) {
+    result += i % shape[d] * steps[d];
+    i /= shape[d];
+  }
+  return result;
+}
+
+Attribute
+ampc::foldIntegers(ArrayRef<Attribute> operands, Type result,
+                   function_ref<std::optional<int64_t>(ArrayRef<int64_t>)> fn) {
+  auto type = cast<RankedTensorType>(result);
+  auto resultElement = dyn_cast<IntegerType>(type.getElementType());
+  if (!resultElement || type.getNumElements() > kMaxFoldedElements)
+    return nullptr;
+  SmallVector<SmallVector<int64_t>> values;
+  SmallVector<SmallVector<int64_t>>
+      strides; // of each operand, 0 where it broadcasts
+  for (Attribute operand : operands) {
+    auto dense = dyn_cast_if_present<DenseElementsAttr>(operand);
+    if (!dense || !isa<IntegerType>(dense.getElementType()))
+      return nullptr;
+    bool isBool = dense.getElementType().isInteger(1);
+    SmallVector<int64_t> &ints = values.emplace_back();
+    for (const APInt &element : dense.getValues<APInt>())
+      ints.push_back(isBool ? element.getZExtValue() : element.getSExtValue());
+    ArrayRef<int64_t> shape = dense.getType().getShape();
+    SmallVector<int64_t> denseStrides = stridesOf(shape);
+    SmallVector<int64_t> &broadcast = strides.emplace_back(type.getRank(), 0);
+    for (size_t i = 0; i < shape.size(); ++i)
+      if (shape[i] != 1)
+        broadcast[type.getRank() - shape.size() + i] = denseStrides[i];
+  }
+  SmallVector<int64_t> resultStrides = stridesOf(type.getShape());
+  SmallVector<APInt> elements;
+  SmallVector<int64_t> arguments(operands.size());
+  for (int64_t i = 0; i < type.getNumElements(); ++i) {
+    for (size_t operand = 0; operand < operands.size(); ++operand) {
+      int64_t offset = 0;
+      for (int64_t d = 0; d < type.getRank(); ++d)
+        offset +=
+            i / resultStrides[d] % type.getDimSize(d) * strides[operand][d];
+      arguments[operand] = values[operand][offset];
+    }
+    std::optional<int64_t> element = fn(arguments);
+    if (!element)
+      return nullptr;
+    elements.push_back(
+        APInt(64, uint64_t(*element)).sextOrTrunc(resultElement.getWidth()));
+  }
+  return DenseElementsAttr::get(type, elements);
+}
+
+Attribute ampc::foldMove(Attribute operand, Type result,
+                         function_ref<int64_t(int64_t)> source) {
+  auto type = cast<RankedTensorType>(result);
+  auto dense = dyn_cast_if_present<DenseElementsAttr>(operand);
+  if (!dense)
+    return nullptr;
+  if (dense.isSplat())
+    return dense.resizeSplat(type);
+  if (type.getNumElements() > kMaxFoldedElements ||
+      dense.getNumElements() > kMaxFoldedElements)
+    return nullptr;
+  SmallVector<Attribute> from(dense.getValues<Attribute>()), to;
+  for (int64_t i = 0; i < type.getNumElements(); ++i)
+    to.push_back(from[source(i)]);
+  return DenseElementsAttr::get(type, to);
+}

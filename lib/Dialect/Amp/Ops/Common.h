@@ -1,0 +1,124 @@
+//===- Common.h - What families of ops share -------------------*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_LIB_DIALECT_AMP_OPS_COMMON_H
+#define AMPC_LIB_DIALECT_AMP_OPS_COMMON_H
+
+#include "ampc/Dialect/Amp/Amp.h"
+
+namespace ampc {
+
+inline RankedTensorType tensorType(Value x) {
+  return cast<RankedTensorType>(x.getType());
+}
+
+/// The type of a pointwise result: `operands` must have one element type, and
+/// their shapes (with that of `condition`, where there is one) broadcast.
+FailureOr<RankedTensorType> inferPointwise(std::optional<Location> loc,
+                                           ValueRange operands,
+                                           Value condition = Value());
+
+//===----------------------------------------------------------------------===//
+// Import
+//===----------------------------------------------------------------------===//
+
+/// The first result of an op built by `createChecked`, or the constant it folds
+/// to.
+FailureOr<Value> importOp(OnnxNode &node, OpBuilder &builder, StringRef name,
+                          ValueRange operands,
+                          ArrayRef<NamedAttribute> attributes = {});
+template <typename OpTy>
+FailureOr<Value> importOp(OnnxNode &node, OpBuilder &builder,
+                          ValueRange operands,
+                          ArrayRef<NamedAttribute> attributes = {}) {
+  return importOp(node, builder, OpTy::getOperationName(), operands,
+                  attributes);
+}
+
+/// The result of a node with one output, as importNode returns it.
+inline FailureOr<SmallVector<Value>> single(FailureOr<Value> value) {
+  if (failed(value))
+    return failure();
+  return SmallVector<Value>{*value};
+}
+
+/// A node with two inputs that broadcast. Before opset 7 they did so only where
+/// the attribute `broadcast` was set, input 1 starting at dimension `axis` of
+/// input 0.
+FailureOr<SmallVector<Value>> importBinary(OnnxNode &node, OpBuilder &builder,
+                                           StringRef name);
+
+/// All inputs of a node, at least one, merged by a binary op from left to
+/// right.
+FailureOr<Value> importVariadic(OnnxNode &node, OpBuilder &builder,
+                                StringRef name);
+
+/// Wraps axes into [0, rank) and sorts them; an axis named twice is an error.
+FailureOr<SmallVector<int64_t>>
+normalizeAxes(OnnxNode &node, ArrayRef<int64_t> axes, int64_t rank);
+
+/// The attribute `name` in models of an opset before `since`, from then on
+/// input `i`; nullopt where it is absent.
+FailureOr<std::optional<SmallVector<int64_t>>>
+intsOf(OnnxNode &node, StringRef name, unsigned i, int64_t since);
+
+/// `x` under another shape of as many elements.
+Value reshapeTo(OpBuilder &builder, Location loc, Value x,
+                ArrayRef<int64_t> shape);
+
+/// The number of elements of a shape; failure after an error where it
+/// overflows.
+FailureOr<int64_t> checkedProduct(OnnxNode &node, ArrayRef<int64_t> extents);
+
+/// The shape with the extents of `axes` set to 1.
+SmallVector<int64_t> keepAxes(ArrayRef<int64_t> shape, ArrayRef<int64_t> axes);
+
+//===----------------------------------------------------------------------===//
+// Gradients
+//===----------------------------------------------------------------------===//
+
+/// `x` in the type that kernels compute in. Formulas of several steps that
+/// round, or that leave f16's range, go through it and round once, in
+/// GradientBuilder::set.
+inline Value widen(GradientBuilder &gradient, Value x) {
+  return gradient.cast(
+      x, KernelBuilder::computeType(tensorType(x).getElementType()));
+}
+
+/// `x * factor` for a number.
+inline Value scaled(GradientBuilder &gradient, Value x, double factor) {
+  return gradient.create<MulOp>(x, gradient.splatLike(x, factor));
+}
+
+//===----------------------------------------------------------------------===//
+// Folding
+//===----------------------------------------------------------------------===//
+
+/// The result of an op on small constants of integers or booleans, element by
+/// element with broadcasting, as shape arithmetic needs it; null where an
+/// operand is not known, is large or is of another type, or where `fn` gives
+/// nothing.
+Attribute
+foldIntegers(ArrayRef<Attribute> operands, Type result,
+             function_ref<std::optional<int64_t>(ArrayRef<int64_t>)> fn);
+
+/// A constant whose element i is element `source(i)` of `operand` (both in
+/// row-major order); null where the operand is not known or the result is
+/// large.
+Attribute foldMove(Attribute operand, Type result,
+                   function_ref<int64_t(int64_t)> source);
+
+/// Row-major strides of a shape.
+SmallVector<int64_t> stridesOf(ArrayRef<int64_t> shape);
+
+/// The row-major place of element `i` of a tensor of `shape` in another one,
+/// whose elements it takes `steps[d]` apart along dimension d.
+int64_t place(int64_t i, ArrayRef<int64_t> shape, ArrayRef<int64_t> steps);
+
+} // namespace ampc
+
+#endif // AMPC_LIB_DIALECT_AMP_OPS_COMMON_H

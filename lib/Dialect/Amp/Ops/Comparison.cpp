@@ -1,0 +1,349 @@
+//===- Comparison.cpp - Comparisons, logic and selection ------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Common.h"
+#include <limits>
+
+using namespace mlir;
+using namespace ampc;
+
+/// inferReturnTypes of an op on two tensors whose result is boolean.
+static LogicalResult inferCompare(std::optional<Location> loc, Value lhs,
+                                  Value rhs, SmallVectorImpl<Type> &types) {
+  FailureOr<RankedTensorType> type = inferPointwise(loc, {lhs, rhs});
+  if (failed(type))
+    return failure();
+  types.push_back(type->clone(IntegerType::get(type->getContext(), 1)));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// equal, less, less_or_equal, greater, greater_or_equal
+//===----------------------------------------------------------------------===//
+
+FailureOr<SmallVector<Value>> EqualOp::importNode(OnnxNode &node,
+                                                  OpBuilder &builder) {
+  return importBinary(node, builder, getOperationName());
+}
+
+LogicalResult EqualOp::inferReturnTypes(MLIRContext *,
+                                        std::optional<Location> location,
+                                        Adaptor adaptor,
+                                        SmallVectorImpl<Type> &types) {
+  return inferCompare(location, adaptor.getLhs(), adaptor.getRhs(), types);
+}
+
+OpFoldResult EqualOp::fold(FoldAdaptor adaptor) {
+  return foldIntegers(adaptor.getOperands(), getType(),
+                      [](ArrayRef<int64_t> x) { return x[0] == x[1]; });
+}
+
+SmallVector<Value> EqualOp::emitKernel(KernelBuilder &kernel,
+                                       ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.equal(x[0], x[1]);
+      })};
+}
+
+FailureOr<SmallVector<Value>> LessOp::importNode(OnnxNode &node,
+                                                 OpBuilder &builder) {
+  return importBinary(node, builder, getOperationName());
+}
+
+LogicalResult LessOp::inferReturnTypes(MLIRContext *,
+                                       std::optional<Location> location,
+                                       Adaptor adaptor,
+                                       SmallVectorImpl<Type> &types) {
+  return inferCompare(location, adaptor.getLhs(), adaptor.getRhs(), types);
+}
+
+OpFoldResult LessOp::fold(FoldAdaptor adaptor) {
+  return foldIntegers(adaptor.getOperands(), getType(),
+                      [](ArrayRef<int64_t> x) { return x[0] < x[1]; });
+}
+
+SmallVector<Value> LessOp::emitKernel(KernelBuilder &kernel,
+                                      ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.less(x[0], x[1]);
+      })};
+}
+
+FailureOr<SmallVector<Value>> LessOrEqualOp::importNode(OnnxNode &node,
+                                                        OpBuilder &builder) {
+  return importBinary(node, builder, getOperationName());
+}
+
+LogicalResult LessOrEqualOp::inferReturnTypes(MLIRContext *,
+                                              std::optional<Location> location,
+                                              Adaptor adaptor,
+                                              SmallVectorImpl<Type> &types) {
+  return inferCompare(location, adaptor.getLhs(), adaptor.getRhs(), types);
+}
+
+OpFoldResult LessOrEqualOp::fold(FoldAdaptor adaptor) {
+  return foldIntegers(adaptor.getOperands(), getType(),
+                      [](ArrayRef<int64_t> x) { return x[0] <= x[1]; });
+}
+
+SmallVector<Value> LessOrEqualOp::emitKernel(KernelBuilder &kernel,
+                                             ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.lessOrEqual(x[0], x[1]);
+      })};
+}
+
+FailureOr<SmallVector<Value>> GreaterOp::importNode(OnnxNode &node,
+                                                    OpBuilder &builder) {
+  return importBinary(node, builder, getOperationName());
+}
+
+LogicalResult GreaterOp::inferReturnTypes(MLIRContext *,
+                                          std::optional<Location> location,
+                                          Adaptor adaptor,
+                                          SmallVectorImpl<Type> &types) {
+  return inferCompare(location, adaptor.getLhs(), adaptor.getRhs(), types);
+}
+
+OpFoldResult GreaterOp::fold(FoldAdaptor adaptor) {
+  return foldIntegers(adaptor.getOperands(), getType(),
+                      [](ArrayRef<int64_t> x) { return x[0] > x[1]; });
+}
+
+SmallVector<Value> GreaterOp::emitKernel(KernelBuilder &kernel,
+                                         ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.greater(x[0], x[1]);
+      })};
+}
+
+FailureOr<SmallVector<Value>> GreaterOrEqualOp::importNode(OnnxNode &node,
+                                                           OpBuilder &builder) {
+  return importBinary(node, builder, getOperationName());
+}
+
+LogicalResult GreaterOrEqualOp::inferReturnTypes(
+    MLIRContext *, std::optional<Location> location, Adaptor adaptor,
+    SmallVectorImpl<Type> &types) {
+  return inferCompare(location, adaptor.getLhs(), adaptor.getRhs(), types);
+}
+
+OpFoldResult GreaterOrEqualOp::fold(FoldAdaptor adaptor) {
+  return foldIntegers(adaptor.getOperands(), getType(),
+                      [](ArrayRef<int64_t> x) { return x[0] >= x[1]; });
+}
+
+SmallVector<Value> GreaterOrEqualOp::emitKernel(KernelBuilder &kernel,
+                                                ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.greaterOrEqual(x[0], x[1]);
+      })};
+}
+
+//===----------------------------------------------------------------------===//
+// and, or, xor, not
+//===----------------------------------------------------------------------===//
+
+FailureOr<SmallVector<Value>> AndOp::importNode(OnnxNode &node,
+                                                OpBuilder &builder) {
+  return importBinary(node, builder, getOperationName());
+}
+
+LogicalResult AndOp::inferReturnTypes(MLIRContext *,
+                                      std::optional<Location> location,
+                                      Adaptor adaptor,
+                                      SmallVectorImpl<Type> &types) {
+  return inferCompare(location, adaptor.getLhs(), adaptor.getRhs(), types);
+}
+
+OpFoldResult AndOp::fold(FoldAdaptor adaptor) {
+  return foldIntegers(adaptor.getOperands(), getType(),
+                      [](ArrayRef<int64_t> x) { return x[0] && x[1]; });
+}
+
+SmallVector<Value> AndOp::emitKernel(KernelBuilder &kernel,
+                                     ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.logicalAnd(x[0], x[1]);
+      })};
+}
+
+FailureOr<SmallVector<Value>> OrOp::importNode(OnnxNode &node,
+                                               OpBuilder &builder) {
+  return importBinary(node, builder, getOperationName());
+}
+
+LogicalResult OrOp::inferReturnTypes(MLIRContext *,
+                                     std::optional<Location> location,
+                                     Adaptor adaptor,
+                                     SmallVectorImpl<Type> &types) {
+  return inferCompare(location, adaptor.getLhs(), adaptor.getRhs(), types);
+}
+
+OpFoldResult OrOp::fold(FoldAdaptor adaptor) {
+  return foldIntegers(adaptor.getOperands(), getType(),
+                      [](ArrayRef<int64_t> x) { return x[0] || x[1]; });
+}
+
+SmallVector<Value> OrOp::emitKernel(KernelBuilder &kernel,
+                                    ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.logicalOr(x[0], x[1]);
+      })};
+}
+
+FailureOr<SmallVector<Value>> XorOp::importNode(OnnxNode &node,
+                                                OpBuilder &builder) {
+  return importBinary(node, builder, getOperationName());
+}
+
+LogicalResult XorOp::inferReturnTypes(MLIRContext *,
+                                      std::optional<Location> location,
+                                      Adaptor adaptor,
+                                      SmallVectorImpl<Type> &types) {
+  return inferCompare(location, adaptor.getLhs(), adaptor.getRhs(), types);
+}
+
+OpFoldResult XorOp::fold(FoldAdaptor adaptor) {
+  return foldIntegers(adaptor.getOperands(), getType(),
+                      [](ArrayRef<int64_t> x) { return x[0] != x[1]; });
+}
+
+SmallVector<Value> XorOp::emitKernel(KernelBuilder &kernel,
+                                     ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.logicalXor(x[0], x[1]);
+      })};
+}
+
+OpFoldResult NotOp::fold(FoldAdaptor adaptor) {
+  return foldIntegers(adaptor.getInput(), getType(),
+                      [](ArrayRef<int64_t> x) { return !x[0]; });
+}
+
+SmallVector<Value> NotOp::emitKernel(KernelBuilder &kernel,
+                                     ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.logicalNot(x[0]);
+      })};
+}
+
+//===----------------------------------------------------------------------===//
+// is_nan, is_inf
+//===----------------------------------------------------------------------===//
+
+LogicalResult IsNaNOp::inferReturnTypes(MLIRContext *context,
+                                        std::optional<Location>,
+                                        Adaptor adaptor,
+                                        SmallVectorImpl<Type> &types) {
+  types.push_back(
+      tensorType(adaptor.getInput()).clone(IntegerType::get(context, 1)));
+  return success();
+}
+
+SmallVector<Value> IsNaNOp::emitKernel(KernelBuilder &kernel,
+                                       ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.isNaN(x[0]);
+      })};
+}
+
+FailureOr<SmallVector<Value>> IsInfOp::importNode(OnnxNode &node,
+                                                  OpBuilder &builder) {
+  if (failed(node.expectInputs(1, 1)))
+    return failure();
+  SmallVector<NamedAttribute> attributes;
+  if (node.getInt("detect_negative", 1))
+    attributes.push_back(
+        builder.getNamedAttr("negative", builder.getUnitAttr()));
+  if (node.getInt("detect_positive", 1))
+    attributes.push_back(
+        builder.getNamedAttr("positive", builder.getUnitAttr()));
+  return single(importOp<IsInfOp>(node, builder, node.inputs, attributes));
+}
+
+LogicalResult IsInfOp::inferReturnTypes(MLIRContext *context,
+                                        std::optional<Location>,
+                                        Adaptor adaptor,
+                                        SmallVectorImpl<Type> &types) {
+  types.push_back(
+      tensorType(adaptor.getInput()).clone(IntegerType::get(context, 1)));
+  return success();
+}
+
+SmallVector<Value> IsInfOp::emitKernel(KernelBuilder &kernel,
+                                       ValueRange operands) {
+  auto test = [&](ScalarBuilder &s, ValueRange x) {
+    double infinity = std::numeric_limits<double>::infinity();
+    Value result = s.constant(s.builder.getI1Type(), int64_t(0));
+    if (getNegative())
+      result =
+          s.logicalOr(result, s.equal(x[0], s.constantLike(x[0], -infinity)));
+    if (getPositive())
+      result =
+          s.logicalOr(result, s.equal(x[0], s.constantLike(x[0], infinity)));
+    return result;
+  };
+  return {kernel.pointwise(operands, getType(), test)};
+}
+
+//===----------------------------------------------------------------------===//
+// where
+//===----------------------------------------------------------------------===//
+
+FailureOr<SmallVector<Value>> WhereOp::importNode(OnnxNode &node,
+                                                  OpBuilder &builder) {
+  if (failed(node.expectInputs(3, 3)))
+    return failure();
+  return single(importOp<WhereOp>(node, builder, node.inputs));
+}
+
+LogicalResult WhereOp::inferReturnTypes(MLIRContext *,
+                                        std::optional<Location> location,
+                                        Adaptor adaptor,
+                                        SmallVectorImpl<Type> &types) {
+  FailureOr<RankedTensorType> type = inferPointwise(
+      location, {adaptor.getLhs(), adaptor.getRhs()}, adaptor.getCondition());
+  if (failed(type))
+    return failure();
+  types.push_back(*type);
+  return success();
+}
+
+OpFoldResult WhereOp::fold(FoldAdaptor adaptor) {
+  return foldIntegers(adaptor.getOperands(), getType(),
+                      [](ArrayRef<int64_t> x) { return x[0] ? x[1] : x[2]; });
+}
+
+bool WhereOp::isDifferentiable(unsigned index) { return index != 0; }
+
+// d lhs = condition ? g : 0, d rhs = condition ? 0 : g
+void WhereOp::buildGradient(GradientBuilder &gradient) {
+  Value g = gradient.resultGradient(), zero = gradient.splatLike(g, 0);
+  if (gradient.needs(1))
+    gradient.set(1, gradient.create<WhereOp>(getCondition(), g, zero));
+  if (gradient.needs(2))
+    gradient.set(2, gradient.create<WhereOp>(getCondition(), zero, g));
+}
+
+SmallVector<Value> WhereOp::emitKernel(KernelBuilder &kernel,
+                                       ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.select(x[0], x[1], x[2]);
+      })};
+}

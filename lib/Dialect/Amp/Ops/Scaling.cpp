@@ -1,0 +1,315 @@
+//===- Scaling.cpp - Casts, loss scaling, clipping, statistics ------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ampc/Dialect/Amp/Amp.h"
+#include "ampc-runtime/module_format.h"
+#include "mlir/IR/Builders.h"
+#include <limits>
+
+using namespace mlir;
+using namespace ampc;
+
+namespace {
+RankedTensorType f32Scalar(Builder &b) { return RankedTensorType::get({}, b.getF32Type()); }
+
+/// The same type for each gradient and its result.
+LogicalResult verifyPairs(Operation *op, ValueRange gradients, ValueRange results) {
+  if (gradients.size() != results.size())
+    return op->emitOpError("has ") << results.size() << " results for "
+                                   << gradients.size() << " gradients";
+  for (auto [i, pair] : llvm::enumerate(llvm::zip(gradients, results))) {
+    auto [g, r] = pair;
+    if (g.getType() != r.getType())
+      return op->emitOpError("turns gradient ") << i << " of " << g.getType() << " into "
+                                                << r.getType();
+  }
+  return success();
+}
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// CastOp
+//===----------------------------------------------------------------------===//
+
+bool CastOp::areCastCompatible(TypeRange inputs, TypeRange outputs) {
+  return inputs.size() == 1 && outputs.size() == 1;
+}
+
+OpFoldResult CastOp::fold(FoldAdaptor) {
+  if (getInput().getType() == getType())
+    return getInput();
+  // A widening that was inserted, undone by another: the value as it was.
+  auto inner = getInput().getDefiningOp<CastOp>();
+  if (!inner || !inner.getInserted() || !getInserted() ||
+      inner.getInput().getType() != getType())
+    return {};
+  auto from = dyn_cast<FloatType>(getElementTypeOrSelf(inner.getInput().getType()));
+  auto via = dyn_cast<FloatType>(getElementTypeOrSelf(getInput().getType()));
+  if (from && via && via.getFPMantissaWidth() >= from.getFPMantissaWidth() &&
+      via.getWidth() > from.getWidth())
+    return inner.getInput();
+  return {};
+}
+
+/// Cast takes its type from `to`; CastLike from its second input.
+FailureOr<SmallVector<Value>> CastOp::importNode(OnnxNode &node, OpBuilder &b) {
+  Type type;
+  if (node.opType == "CastLike") {
+    if (failed(node.expectInputs(2, 2)))
+      return failure();
+    type = getElementTypeOrSelf(node.input(1).getType());
+  } else {
+    if (failed(node.expectInputs(1, 1)))
+      return failure();
+    // Cast-1 names the type, later versions number it as TensorProto does.
+    static const std::pair<StringRef, int64_t> names[] = {
+        {"FLOAT", AMPC_DTYPE_F32},     {"INT8", AMPC_DTYPE_I8},   {"INT16", AMPC_DTYPE_I16},
+        {"INT32", AMPC_DTYPE_I32},     {"INT64", AMPC_DTYPE_I64}, {"BOOL", AMPC_DTYPE_BOOL},
+        {"FLOAT16", AMPC_DTYPE_F16},   {"DOUBLE", AMPC_DTYPE_F64},
+        {"BFLOAT16", AMPC_DTYPE_BF16}};
+    int64_t to = 0;
+    if (node.version < 6) {
+      std::string name = node.getString("to", "");
+      for (auto [known, number] : names)
+        if (known == name)
+          to = number;
+    } else {
+      to = node.getInt("to", 0);
+    }
+    if (node.hadError)
+      return failure();
+    switch (to) {
+    case AMPC_DTYPE_F32: type = b.getF32Type(); break;
+    case AMPC_DTYPE_F64: type = b.getF64Type(); break;
+    case AMPC_DTYPE_F16: type = b.getF16Type(); break;
+    case AMPC_DTYPE_BF16: type = b.getBF16Type(); break;
+    case AMPC_DTYPE_BOOL: type = b.getI1Type(); break;
+    case AMPC_DTYPE_I8: type = b.getIntegerType(8); break;
+    case AMPC_DTYPE_I16: type = b.getIntegerType(16); break;
+    case AMPC_DTYPE_I32: type = b.getI32Type(); break;
+    case AMPC_DTYPE_I64: type = b.getI64Type(); break;
+    default:
+      return node.emitError() << "casts to type " << to
+                              << " of TensorProto.DataType, which is not supported";
+    }
+  }
+  return SmallVector<Value>{castTo(b, node.loc, node.input(0), type)};
+}
+
+bool CastOp::isDifferentiable(unsigned) {
+  return isa<FloatType>(getElementTypeOrSelf(getType()));
+}
+
+// The gradient is cast back.
+void CastOp::buildGradient(GradientBuilder &g) { g.set(0, g.resultGradient()); }
+
+SmallVector<Value> CastOp::emitKernel(KernelBuilder &k, ValueRange operands) {
+  auto type = cast<RankedTensorType>(getType());
+  return {k.pointwise(operands, type,
+                      [](ScalarBuilder &, ValueRange x) { return x[0]; })};
+}
+
+//===----------------------------------------------------------------------===//
+// ScaleLossOp
+//===----------------------------------------------------------------------===//
+
+bool ScaleLossOp::isDifferentiable(unsigned index) { return index == 0; }
+
+// d(loss) = g * scale.
+void ScaleLossOp::buildGradient(GradientBuilder &g) {
+  Value scale = g.cast(getScale(), getElementTypeOrSelf(getLoss().getType()));
+  g.set(0, g.create<MulOp>(g.resultGradient(), scale));
+}
+
+SmallVector<Value> ScaleLossOp::emitKernel(KernelBuilder &k, ValueRange operands) {
+  auto type = cast<RankedTensorType>(getType());
+  return {k.pointwise(operands, type, [&](ScalarBuilder &s, ValueRange x) {
+    return s.mul(x[0], s.convert(x[1], x[0].getType()));
+  })};
+}
+
+//===----------------------------------------------------------------------===//
+// UnscaleOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult UnscaleOp::verify() {
+  return verifyPairs(*this, getGradients(), getResults());
+}
+
+SmallVector<Value> UnscaleOp::emitKernel(KernelBuilder &k, ValueRange operands) {
+  size_t count = getGradients().size();
+  RankedTensorType scalar = f32Scalar(k.builder);
+  SmallVector<Value> results, flags;
+  // One division for all: as torch, gradients are multiplied by the reciprocal.
+  Value inverse;
+  if (getScale())
+    inverse = k.pointwise(operands.back(), scalar, [](ScalarBuilder &s, ValueRange x) {
+      return s.div(s.constantLike(x[0], 1.0), x[0]);
+    });
+  for (Value gradient : operands.take_front(count)) {
+    auto type = cast<RankedTensorType>(gradient.getType());
+    Value bad = k.pointwise(gradient, type.clone(k.builder.getF32Type()),
+                            [](ScalarBuilder &s, ValueRange x) {
+                              Type f32 = s.builder.getF32Type();
+                              return s.select(s.isFinite(x[0]), s.constant(f32, 0.0),
+                                              s.constant(f32, 1.0));
+                            });
+    auto axes = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
+    flags.push_back(axes.empty() ? bad
+                                 : k.reduce(bad, axes, Reduction::MaxNumber,
+                                            k.builder.getF32Type()));
+    results.push_back(
+        !inverse ? gradient
+                 : k.pointwise({gradient, inverse}, type, [](ScalarBuilder &s, ValueRange x) {
+                     return s.mul(x[0], s.convert(x[1], x[0].getType()));
+                   }));
+  }
+  results.push_back(k.pointwise(flags, scalar, [](ScalarBuilder &s, ValueRange x) {
+    Value found = s.constant(s.builder.getF32Type(), 0.0);
+    for (Value flag : x)
+      found = s.maximum(found, flag);
+    return found;
+  }));
+  results.push_back(k.pointwise(flags, scalar, [](ScalarBuilder &s, ValueRange x) {
+    Type f32 = s.builder.getF32Type();
+    Value zero = s.constant(f32, 0.0), culprit = s.constant(f32, -1.0);
+    for (auto [i, flag] : llvm::reverse(llvm::enumerate(x)))
+      culprit = s.select(s.notEqual(flag, zero), s.constant(f32, double(i)), culprit);
+    return culprit;
+  }));
+  return results;
+}
+
+//===----------------------------------------------------------------------===//
+// UpdateScaleOp
+//===----------------------------------------------------------------------===//
+
+SmallVector<Value> UpdateScaleOp::emitKernel(KernelBuilder &k, ValueRange operands) {
+  double growth = getGrowth().convertToDouble(), backoff = getBackoff().convertToDouble();
+  int64_t interval = getInterval();
+  // Whether the tracker has come to the interval without an overflow.
+  auto grows = [=](ScalarBuilder &s, Value tracker) {
+    Value next = s.add(tracker, s.constant(tracker.getType(), int64_t(1)));
+    return s.equal(next, s.constant(tracker.getType(), interval));
+  };
+  auto overflowed = [](ScalarBuilder &s, Value found) {
+    return s.notEqual(found, s.constantLike(found, 0.0));
+  };
+  Value scale = k.pointwise(
+      operands, cast<RankedTensorType>(getNewScale().getType()),
+      [&](ScalarBuilder &s, ValueRange x) {
+        Type f32 = s.builder.getF32Type(), f64 = s.builder.getF64Type();
+        auto times = [&](double factor) {
+          Value product = s.mul(s.convert(x[0], f64), s.constant(f64, factor));
+          return s.convert(product, f32);
+        };
+        Value grown = times(growth);
+        grown = s.select(s.isFinite(grown), grown, x[0]);
+        Value kept = s.select(grows(s, x[1]), grown, x[0]);
+        return s.select(overflowed(s, x[2]), times(backoff), kept);
+      });
+  Value tracker = k.pointwise(
+      operands, cast<RankedTensorType>(getNewTracker().getType()),
+      [&](ScalarBuilder &s, ValueRange x) {
+        Type type = x[1].getType();
+        Value zero = s.constant(type, int64_t(0));
+        Value next = s.add(x[1], s.constant(type, int64_t(1)));
+        Value again = s.logicalOr(overflowed(s, x[2]), grows(s, x[1]));
+        return s.select(again, zero, next);
+      });
+  return {scale, tracker};
+}
+
+//===----------------------------------------------------------------------===//
+// ClipGradNormOp, ClipGradValueOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult ClipGradNormOp::verify() {
+  if (getMaxNorm().isNegative() || getMaxNorm().isNaN())
+    return emitOpError("has max_norm ") << getMaxNorm().convertToDouble();
+  return verifyPairs(*this, getGradients(), getResults());
+}
+
+SmallVector<Value> ClipGradNormOp::emitKernel(KernelBuilder &k, ValueRange operands) {
+  RankedTensorType scalar = f32Scalar(k.builder);
+  SmallVector<Value> squares;
+  for (Value gradient : operands) {
+    auto type = cast<RankedTensorType>(gradient.getType());
+    Value square = k.pointwise(gradient, type.clone(k.builder.getF32Type()),
+                               [](ScalarBuilder &s, ValueRange x) {
+                                 Value f = s.convert(x[0], s.builder.getF32Type());
+                                 return s.mul(f, f);
+                               });
+    auto axes = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
+    squares.push_back(axes.empty() ? square
+                                   : k.reduce(square, axes, Reduction::Sum,
+                                              k.builder.getF32Type()));
+  }
+  Value norm = k.pointwise(squares, scalar, [](ScalarBuilder &s, ValueRange x) {
+    Value sum = s.constant(s.builder.getF32Type(), 0.0);
+    for (Value square : x)
+      sum = s.add(sum, square);
+    return s.sqrt(sum);
+  });
+  double maxNorm = getMaxNorm().convertToDouble();
+  // torch.nn.utils.clip_grad_norm_: max_norm / (norm + 1e-6), at most 1.
+  Value factor = k.pointwise(norm, scalar, [&](ScalarBuilder &s, ValueRange x) {
+    Value padded = s.add(x[0], s.constantLike(x[0], 1e-6));
+    Value ratio = s.div(s.constantLike(x[0], maxNorm), padded);
+    return s.minimum(ratio, s.constantLike(x[0], 1.0));
+  });
+  SmallVector<Value> results;
+  for (Value gradient : operands)
+    results.push_back(k.pointwise({gradient, factor},
+                                  cast<RankedTensorType>(gradient.getType()),
+                                  [](ScalarBuilder &s, ValueRange x) {
+                                    return s.mul(x[0], s.convert(x[1], x[0].getType()));
+                                  }));
+  results.push_back(norm);
+  return results;
+}
+
+SmallVector<Value> ClipGradValueOp::emitKernel(KernelBuilder &k, ValueRange operands) {
+  double limit = getLimit().convertToDouble();
+  return {k.pointwise(operands, cast<RankedTensorType>(getType()),
+                      [&](ScalarBuilder &s, ValueRange x) {
+                        Value low = s.maximum(x[0], s.constantLike(x[0], -limit));
+                        return s.minimum(low, s.constantLike(x[0], limit));
+                      })};
+}
+
+//===----------------------------------------------------------------------===//
+// RecordStatsOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult RecordStatsOp::verify() {
+  auto ring = cast<RankedTensorType>(getRing().getType());
+  if (ring.getRank() != 2 || ring.getDimSize(1) != AMPC_STAT_COUNT)
+    return emitOpError("has a ring ") << ring << ", not tensor<slots x "
+                                      << int(AMPC_STAT_COUNT) << " x f32>";
+  if (getFields().size() != AMPC_STAT_COUNT)
+    return emitOpError("has ") << getFields().size() << " fields, not "
+                               << int(AMPC_STAT_COUNT);
+  return success();
+}
+
+SmallVector<Value> RecordStatsOp::emitKernel(KernelBuilder &k, ValueRange operands) {
+  auto ring = cast<RankedTensorType>(getType());
+  int64_t slots = ring.getDimSize(0);
+  // The whole ring is written: a slot found by comparison needs no indexed store.
+  return {k.pointwise(operands, ring, [&](ScalarBuilder &s, ValueRange x) {
+    Type i64 = s.builder.getI64Type();
+    auto index = [&](int64_t dim) {
+      return arith::IndexCastOp::create(s.builder, s.loc, i64, k.index(s, dim)).getResult();
+    };
+    Value slot = arith::RemSIOp::create(s.builder, s.loc, x[1], s.constant(i64, slots));
+    Value field = index(1), value = x[2];
+    for (int64_t i = 1; i < AMPC_STAT_COUNT; ++i)
+      value = s.select(s.equal(field, s.constant(i64, i)), x[2 + i], value);
+    return s.select(s.equal(index(0), slot), value, x[0]);
+  })};
+}

@@ -1,0 +1,179 @@
+//===- State.cpp - Variables, constants and the gradient request ----------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ampc/Dialect/Amp/Amp.h"
+#include "mlir/Analysis/SliceAnalysis.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+using namespace ampc;
+
+//===----------------------------------------------------------------------===//
+// VariableOp, ReadOp, AssignOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult VariableOp::verify() {
+  auto type = dyn_cast<RankedTensorType>(getType());
+  if (!type || !type.hasStaticShape())
+    return emitOpError("has type ") << getType() << ", not a tensor of static shape";
+  if (getInitial() && getFromModel())
+    return emitOpError("starts both as a constant and as the model says");
+  if (getInitial() && getInitial()->getShapedType() != type)
+    return emitOpError("starts as ") << getInitial()->getShapedType() << " but is "
+                                     << type;
+  return success();
+}
+
+/// Finds the variable and checks that it holds `type`.
+static LogicalResult verifyVariableUse(Operation *op, FlatSymbolRefAttr name, Type type,
+                                       SymbolTableCollection &symbols) {
+  auto variable = symbols.lookupNearestSymbolFrom<VariableOp>(op, name);
+  if (!variable)
+    return op->emitOpError("names ") << name << ", which is no variable";
+  if (variable.getType() != type)
+    return op->emitOpError("has ") << type << " for variable " << name << " of "
+                                   << variable.getType();
+  return success();
+}
+
+LogicalResult ReadOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  return verifyVariableUse(*this, getVariableAttr(), getType(), symbols);
+}
+
+LogicalResult AssignOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  return verifyVariableUse(*this, getVariableAttr(), getValue().getType(), symbols);
+}
+
+//===----------------------------------------------------------------------===//
+// ConstantOp
+//===----------------------------------------------------------------------===//
+
+OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValueAttr(); }
+
+LogicalResult ConstantOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
+                                           Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  types.push_back(adaptor.getValue().getShapedType());
+  return success();
+}
+
+/// Constant (opset 1-28): one of `value`, `value_float(s)`, `value_int(s)`.
+FailureOr<SmallVector<Value>> ConstantOp::importNode(OnnxNode &node, OpBuilder &b) {
+  DenseElementsAttr value;
+  if (node.hasAttribute("value")) {
+    value = node.getTensor("value");
+  } else if (node.hasAttribute("value_float")) {
+    value = DenseElementsAttr::get(RankedTensorType::get({}, b.getF32Type()),
+                                   float(node.getFloat("value_float", 0)));
+  } else if (node.hasAttribute("value_int")) {
+    value = DenseElementsAttr::get(RankedTensorType::get({}, b.getI64Type()),
+                                   node.getInt("value_int", 0));
+  } else if (auto floats = node.getFloats("value_floats")) {
+    value = DenseElementsAttr::get(
+        RankedTensorType::get(int64_t(floats->size()), b.getF32Type()), ArrayRef(*floats));
+  } else if (auto ints = node.getInts("value_ints")) {
+    value = DenseElementsAttr::get(
+        RankedTensorType::get(int64_t(ints->size()), b.getI64Type()), ArrayRef(*ints));
+  } else {
+    return node.emitError() << "has none of value, value_float(s), value_int(s)";
+  }
+  if (!value || node.hadError)
+    return failure();
+  return SmallVector<Value>{ConstantOp::create(b, node.loc, value)};
+}
+
+SmallVector<Value> ConstantOp::emitKernel(KernelBuilder &k, ValueRange) {
+  return {arith::ConstantOp::create(k.builder, k.loc, cast<TypedAttr>(getValueAttr()))};
+}
+
+//===----------------------------------------------------------------------===//
+// GradientOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult GradientOp::verify() {
+  if (getWrt().size() != getGradients().size())
+    return emitOpError("has ") << getGradients().size() << " results for "
+                               << getWrt().size() << " values";
+  if (Value seed = getSeed())
+    if (seed.getType() != getOf().getType())
+      return emitOpError("has a seed ") << seed.getType() << " for a value "
+                                        << getOf().getType();
+  for (auto [x, g] : llvm::zip(getWrt(), getGradients())) {
+    auto xType = cast<RankedTensorType>(x.getType());
+    auto gType = cast<RankedTensorType>(g.getType());
+    if (gType.getShape() != xType.getShape())
+      return emitOpError("has gradient ") << gType << " for a value " << xType;
+  }
+  return success();
+}
+
+/// Gradient-1: d y / d xs. The node's inputs are the values of xs, then of zs; where they
+/// are other tensors than those named, what lies between them and y is evaluated again.
+FailureOr<SmallVector<Value>> GradientOp::importNode(OnnxNode &node, OpBuilder &b) {
+  auto xs = node.getStrings("xs");
+  auto zs = node.getStrings("zs");
+  std::string y = node.getString("y", "");
+  if (node.hadError)
+    return failure();
+  if (!xs || xs->empty())
+    return node.emitError() << "lacks attribute xs";
+  std::vector<std::string> names = *xs;
+  if (zs)
+    names.insert(names.end(), zs->begin(), zs->end());
+  if (node.inputs.size() != names.size())
+    return node.emitError() << "has " << node.inputs.size() << " inputs for "
+                            << names.size() << " names in xs and zs";
+  Value of = node.valueOf(y);
+  if (!of)
+    return node.emitError() << "differentiates y = '" << y
+                            << "', which no node before it makes";
+  if (!isa<FloatType>(getElementTypeOrSelf(of.getType())))
+    return node.emitError() << "differentiates y = '" << y << "' of type " << of.getType();
+
+  SmallVector<Value> wrt;
+  IRMapping substituted;
+  for (auto [i, name] : llvm::enumerate(names)) {
+    Value named = node.valueOf(name);
+    Value given = node.inputs[i];
+    if (!named)
+      return node.emitError() << "names '" << name << "', which no node before it makes";
+    if (!given)
+      return node.emitError() << "lacks the value of '" << name << "'";
+    if (named.getType() != given.getType())
+      return node.emitError() << "is given " << given.getType() << " for '" << name
+                              << "' of type " << named.getType();
+    if (named != given)
+      substituted.map(named, given);
+    if (i < xs->size()) {
+      if (!isa<FloatType>(getElementTypeOrSelf(given.getType())))
+        return node.emitError() << "differentiates with respect to '" << name
+                                << "' of type " << given.getType();
+      wrt.push_back(given);
+    }
+  }
+  if (!substituted.getValueMap().empty() && of.getDefiningOp()) {
+    llvm::SetVector<Operation *> slice;
+    BackwardSliceOptions options;
+    options.inclusive = true;
+    if (failed(getBackwardSlice(of, &slice, options)))
+      return node.emitError() << "depends on something that cannot be evaluated again";
+    for (Operation *op : slice) {
+      if (llvm::any_of(op->getResults(),
+                       [&](Value v) { return substituted.contains(v); }))
+        continue;
+      if (llvm::any_of(op->getOperands(),
+                       [&](Value v) { return substituted.contains(v); }))
+        b.clone(*op, substituted);
+    }
+    of = substituted.lookupOrDefault(of);
+  }
+  SmallVector<Type> types;
+  for (Value x : wrt)
+    types.push_back(x.getType());
+  auto op = GradientOp::create(b, node.loc, types, of, /*seed=*/Value(), wrt);
+  return SmallVector<Value>(op.getGradients());
+}

@@ -1,0 +1,217 @@
+//===- Unary.cpp - Functions of one number --------------------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// In the formulas of gradients: x is the input, y the result, g the gradient of
+// y.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Common.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace ampc;
+
+//===----------------------------------------------------------------------===//
+// neg, abs, sign
+//===----------------------------------------------------------------------===//
+
+OpFoldResult NegOp::fold(FoldAdaptor adaptor) {
+  return foldIntegers(adaptor.getInput(), getType(), [](ArrayRef<int64_t> x) {
+    return int64_t(0 - uint64_t(x[0]));
+  });
+}
+
+// dx = -g
+void NegOp::buildGradient(GradientBuilder &gradient) {
+  gradient.set(0, gradient.create<NegOp>(gradient.resultGradient()));
+}
+
+SmallVector<Value> NegOp::emitKernel(KernelBuilder &kernel,
+                                     ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.neg(x[0]);
+      })};
+}
+
+// dx = g * sign(x)
+void AbsOp::buildGradient(GradientBuilder &gradient) {
+  Value sign = gradient.create<SignOp>(getInput());
+  gradient.set(0, gradient.create<MulOp>(gradient.resultGradient(), sign));
+}
+
+SmallVector<Value> AbsOp::emitKernel(KernelBuilder &kernel,
+                                     ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.abs(x[0]);
+      })};
+}
+
+bool SignOp::isDifferentiable(unsigned) { return false; }
+void SignOp::buildGradient(GradientBuilder &) {}
+
+SmallVector<Value> SignOp::emitKernel(KernelBuilder &kernel,
+                                      ValueRange operands) {
+  auto sign = [](ScalarBuilder &s, ValueRange x) {
+    Value zero = s.constantLike(x[0], 0);
+    // Neither positive nor negative: 0 or NaN, which stay as they are.
+    Value rest = s.select(s.less(x[0], zero), s.constantLike(x[0], -1), x[0]);
+    return s.select(s.greater(x[0], zero), s.constantLike(x[0], 1), rest);
+  };
+  return {kernel.pointwise(operands, getType(), sign)};
+}
+
+//===----------------------------------------------------------------------===//
+// floor, ceil, round: constant almost everywhere
+//===----------------------------------------------------------------------===//
+
+bool FloorOp::isDifferentiable(unsigned) { return false; }
+void FloorOp::buildGradient(GradientBuilder &) {}
+
+SmallVector<Value> FloorOp::emitKernel(KernelBuilder &kernel,
+                                       ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.floor(x[0]);
+      })};
+}
+
+bool CeilOp::isDifferentiable(unsigned) { return false; }
+void CeilOp::buildGradient(GradientBuilder &) {}
+
+SmallVector<Value> CeilOp::emitKernel(KernelBuilder &kernel,
+                                      ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.ceil(x[0]);
+      })};
+}
+
+bool RoundOp::isDifferentiable(unsigned) { return false; }
+void RoundOp::buildGradient(GradientBuilder &) {}
+
+SmallVector<Value> RoundOp::emitKernel(KernelBuilder &kernel,
+                                       ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.roundEven(x[0]);
+      })};
+}
+
+//===----------------------------------------------------------------------===//
+// exp, log, sqrt, reciprocal
+//===----------------------------------------------------------------------===//
+
+// dx = g * y
+void ExpOp::buildGradient(GradientBuilder &gradient) {
+  gradient.set(0,
+               gradient.create<MulOp>(gradient.resultGradient(), getResult()));
+}
+
+SmallVector<Value> ExpOp::emitKernel(KernelBuilder &kernel,
+                                     ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.exp(x[0]);
+      })};
+}
+
+// dx = g / x
+void LogOp::buildGradient(GradientBuilder &gradient) {
+  gradient.set(0,
+               gradient.create<DivOp>(gradient.resultGradient(), getInput()));
+}
+
+SmallVector<Value> LogOp::emitKernel(KernelBuilder &kernel,
+                                     ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.log(x[0]);
+      })};
+}
+
+// dx = g / (2 * y)
+void SqrtOp::buildGradient(GradientBuilder &gradient) {
+  Value twice = gradient.create<AddOp>(getResult(), getResult());
+  gradient.set(0, gradient.create<DivOp>(gradient.resultGradient(), twice));
+}
+
+SmallVector<Value> SqrtOp::emitKernel(KernelBuilder &kernel,
+                                      ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.sqrt(x[0]);
+      })};
+}
+
+// dx = -g * (y * y)
+void ReciprocalOp::buildGradient(GradientBuilder &gradient) {
+  Value y = widen(gradient, getResult());
+  Value g = gradient.create<NegOp>(widen(gradient, gradient.resultGradient()));
+  gradient.set(0, gradient.create<MulOp>(g, gradient.create<MulOp>(y, y)));
+}
+
+SmallVector<Value> ReciprocalOp::emitKernel(KernelBuilder &kernel,
+                                            ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.div(s.constantLike(x[0], 1), x[0]);
+      })};
+}
+
+//===----------------------------------------------------------------------===//
+// erf, sin, cos
+//===----------------------------------------------------------------------===//
+
+// dx = g * 2 / sqrt(pi) * exp(-x^2)
+void ErfOp::buildGradient(GradientBuilder &gradient) {
+  Value x = widen(gradient, getInput());
+  Value g = widen(gradient, gradient.resultGradient());
+  Value square = gradient.create<MulOp>(x, x);
+  Value bell = gradient.create<ExpOp>(gradient.create<NegOp>(square));
+  gradient.set(0, scaled(gradient, gradient.create<MulOp>(g, bell),
+                         2 * llvm::numbers::inv_sqrtpi));
+}
+
+SmallVector<Value> ErfOp::emitKernel(KernelBuilder &kernel,
+                                     ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.erf(x[0]);
+      })};
+}
+
+// dx = g * cos(x)
+void SinOp::buildGradient(GradientBuilder &gradient) {
+  Value cosine = gradient.create<CosOp>(getInput());
+  gradient.set(0, gradient.create<MulOp>(gradient.resultGradient(), cosine));
+}
+
+SmallVector<Value> SinOp::emitKernel(KernelBuilder &kernel,
+                                     ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.sin(x[0]);
+      })};
+}
+
+// dx = -g * sin(x)
+void CosOp::buildGradient(GradientBuilder &gradient) {
+  Value sine = gradient.create<SinOp>(getInput());
+  Value g = gradient.create<NegOp>(gradient.resultGradient());
+  gradient.set(0, gradient.create<MulOp>(g, sine));
+}
+
+SmallVector<Value> CosOp::emitKernel(KernelBuilder &kernel,
+                                     ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+        return s.cos(x[0]);
+      })};
+}

@@ -1,0 +1,246 @@
+//===- PlanOps.cpp - Kernels, launches and library calls ------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ampc/Dialect/Plan/Plan.h"
+#include "ampc-runtime/module_format.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/bit.h"
+
+using namespace mlir;
+using namespace ampc::plan;
+
+#define GET_OP_CLASSES
+#include "ampc/Dialect/Plan/PlanOps.cpp.inc"
+
+//===----------------------------------------------------------------------===//
+// KernelOp
+//===----------------------------------------------------------------------===//
+
+void KernelOp::build(OpBuilder &b, OperationState &state, TypeRange resultTypes,
+                     ValueRange inputs, KernelKind kind) {
+  state.addOperands(inputs);
+  state.addTypes(resultTypes);
+  state.getOrAddProperties<Properties>().kind = KernelKindAttr::get(b.getContext(), kind);
+  state.getOrAddProperties<Properties>().tied =
+      b.getDenseI64ArrayAttr(SmallVector<int64_t>(resultTypes.size(), -1));
+  Block &body = state.addRegion()->emplaceBlock();
+  for (Value input : inputs)
+    body.addArgument(input.getType(), input.getLoc());
+}
+
+int64_t KernelOp::getTiedOperand(unsigned index) { return getTied()[index]; }
+
+/// Scalar operations of the body, over all elements.
+int64_t KernelOp::getFlops() {
+  int64_t flops = 0;
+  getBody().walk([&](linalg::GenericOp op) {
+    int64_t points = 1;
+    for (int64_t range : op.getStaticLoopRanges())
+      points *= range;
+    int64_t scalars = 0;
+    for (Operation &scalar : op.getBody()->without_terminator())
+      scalars += llvm::any_of(scalar.getResultTypes(), llvm::IsaPred<FloatType>);
+    flops += points * scalars;
+  });
+  return flops;
+}
+
+// plan.kernel fused (%arg = %value : type, ...) tied [..] -> (types) attr-dict { ... }
+ParseResult KernelOp::parse(OpAsmParser &parser, OperationState &state) {
+  StringRef kindName;
+  llvm::SMLoc kindLoc = parser.getCurrentLocation();
+  if (parser.parseKeyword(&kindName))
+    return failure();
+  std::optional<KernelKind> kind = symbolizeKernelKind(kindName);
+  if (!kind)
+    return parser.emitError(kindLoc, "expected fused, sequence or multi_tensor");
+  SmallVector<OpAsmParser::Argument> arguments;
+  SmallVector<OpAsmParser::UnresolvedOperand> operands;
+  auto parseBinding = [&]() -> ParseResult {
+    if (parser.parseArgument(arguments.emplace_back()) || parser.parseEqual() ||
+        parser.parseOperand(operands.emplace_back()) || parser.parseColon() ||
+        parser.parseType(arguments.back().type))
+      return failure();
+    return success();
+  };
+  SmallVector<Type> types;
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Paren, parseBinding) ||
+      parser.parseArrowTypeList(types))
+    return failure();
+  SmallVector<int64_t> tied(types.size(), -1);
+  if (succeeded(parser.parseOptionalKeyword("tied"))) {
+    tied.clear();
+    if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, [&] {
+          return parser.parseInteger(tied.emplace_back());
+        }))
+      return failure();
+  }
+  if (parser.parseOptionalAttrDictWithKeyword(state.attributes))
+    return failure();
+  for (auto [operand, argument] : llvm::zip(operands, arguments))
+    if (parser.resolveOperand(operand, argument.type, state.operands))
+      return failure();
+  state.addTypes(types);
+  auto &properties = state.getOrAddProperties<Properties>();
+  properties.kind = KernelKindAttr::get(parser.getContext(), *kind);
+  properties.tied = parser.getBuilder().getDenseI64ArrayAttr(tied);
+  return parser.parseRegion(*state.addRegion(), arguments);
+}
+
+void KernelOp::print(OpAsmPrinter &p) {
+  p << ' ' << stringifyKernelKind(getKind()) << " (";
+  llvm::interleaveComma(llvm::zip(getBodyBlock()->getArguments(), getInputs()), p,
+                        [&](auto pair) {
+                          auto [argument, input] = pair;
+                          p.printRegionArgument(argument, {}, /*omitType=*/true);
+                          p << " = " << input << " : " << input.getType();
+                        });
+  p << ")";
+  p.printArrowTypeList(getResultTypes());
+  if (llvm::any_of(getTied(), [](int64_t t) { return t >= 0; })) {
+    p << " tied [";
+    llvm::interleaveComma(getTied(), p);
+    p << "]";
+  }
+  p.printOptionalAttrDictWithKeyword((*this)->getAttrs(), {"kind", "tied"});
+  p << ' ';
+  p.printRegion(getBody(), /*printEntryBlockArgs=*/false);
+}
+
+LogicalResult KernelOp::verify() {
+  if (getBodyBlock()->getArgumentTypes() != TypeRange(getInputs()))
+    return emitOpError("has block arguments of other types than its inputs");
+  auto yield = dyn_cast<YieldOp>(getYield());
+  if (!yield || TypeRange(yield.getValues()) != TypeRange(getResults()))
+    return emitOpError("must end in a plan.yield of its result types");
+  if (getTied().size() != getNumResults())
+    return emitOpError("has ") << getTied().size() << " entries in tied for "
+                               << getNumResults() << " results";
+  for (auto [r, t] : llvm::enumerate(getTied())) {
+    if (t < 0)
+      continue;
+    if (t >= int64_t(getInputs().size()))
+      return emitOpError("ties result ") << r << " to operand " << t << " of "
+                                         << getInputs().size();
+    if (getInputs()[t].getType() != getResult(r).getType())
+      return emitOpError("ties result ") << r << " of " << getResult(r).getType()
+                                         << " to operand " << t << " of "
+                                         << getInputs()[t].getType();
+  }
+  if (getKind() == KernelKind::Fused)
+    return success();
+  for (Operation &op : getBodyBlock()->without_terminator())
+    if (!isa<KernelOp>(op) || cast<KernelOp>(op).getKind() != KernelKind::Fused)
+      if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))
+        return emitOpError("of kind ") << stringifyKernelKind(getKind())
+                                       << " holds something else than fused kernels";
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// LaunchOp, CopyOp
+//===----------------------------------------------------------------------===//
+
+int64_t LaunchOp::getTiedOperand(unsigned index) {
+  return index < getTied().size() ? getTied()[index] : -1;
+}
+
+int64_t CopyOp::getFlops() { return 0; }
+
+//===----------------------------------------------------------------------===//
+// MatMulOp
+//===----------------------------------------------------------------------===//
+
+namespace {
+struct ProductShape {
+  int64_t lhsBatch, rhsBatch, m, n, k, rhsK;
+};
+
+ProductShape shapeOf(MatMulOp op) {
+  auto lhs = cast<RankedTensorType>(op.getLhs().getType()).getShape();
+  auto rhs = cast<RankedTensorType>(op.getRhs().getType()).getShape();
+  auto last = [](ArrayRef<int64_t> s, bool swap, unsigned i) {
+    return s[s.size() - 2 + (swap ? 1 - i : i)];
+  };
+  return {lhs.size() == 3 ? lhs[0] : 1,
+          rhs.size() == 3 ? rhs[0] : 1,
+          last(lhs, op.getTransposeLhs(), 0),
+          last(rhs, op.getTransposeRhs(), 1),
+          last(lhs, op.getTransposeLhs(), 1),
+          last(rhs, op.getTransposeRhs(), 0)};
+}
+} // namespace
+
+LogicalResult MatMulOp::verify() {
+  auto lhs = cast<RankedTensorType>(getLhs().getType());
+  auto rhs = cast<RankedTensorType>(getRhs().getType());
+  auto result = cast<RankedTensorType>(getResult().getType());
+  auto rankOk = [](RankedTensorType t) { return t.getRank() == 2 || t.getRank() == 3; };
+  if (!rankOk(lhs) || !rankOk(rhs) || !rankOk(result))
+    return emitOpError("takes operands of rank 2 or 3");
+  ProductShape s = shapeOf(*this);
+  if (s.k != s.rhsK)
+    return emitOpError("inner dimensions differ: ") << s.k << " in lhs " << lhs << ", "
+                                                    << s.rhsK << " in rhs " << rhs;
+  if (s.lhsBatch != s.rhsBatch && s.lhsBatch != 1 && s.rhsBatch != 1)
+    return emitOpError("batches differ: ") << s.lhsBatch << " and " << s.rhsBatch;
+  SmallVector<int64_t> expected;
+  if (result.getRank() == 3)
+    expected.push_back(std::max(s.lhsBatch, s.rhsBatch));
+  expected.append({s.m, s.n});
+  if (result.getShape() != ArrayRef(expected))
+    return emitOpError("has result ") << result << ", its operands give "
+                                      << RankedTensorType::get(expected,
+                                                               result.getElementType());
+  if (Value bias = getBias())
+    if (cast<RankedTensorType>(bias.getType()).getShape() != ArrayRef<int64_t>(s.n))
+      return emitOpError("has a bias ") << bias.getType() << " for " << s.n << " columns";
+  return success();
+}
+
+int64_t MatMulOp::getFlops() {
+  ProductShape s = shapeOf(*this);
+  return 2 * std::max(s.lhsBatch, s.rhsBatch) * s.m * s.n * s.k;
+}
+
+uint32_t MatMulOp::getLibraryCall() { return AMPC_LIBRARY_MATMUL; }
+StringRef MatMulOp::getLibraryName() { return "matmul"; }
+
+SmallVector<int64_t> MatMulOp::getIntegers() {
+  ProductShape s = shapeOf(*this);
+  SmallVector<int64_t> integers(AMPC_MATMUL_INTEGER_COUNT);
+  integers[AMPC_MATMUL_BATCH] = std::max(s.lhsBatch, s.rhsBatch);
+  integers[AMPC_MATMUL_M] = s.m;
+  integers[AMPC_MATMUL_N] = s.n;
+  integers[AMPC_MATMUL_K] = s.k;
+  integers[AMPC_MATMUL_TRANSPOSE_LHS] = getTransposeLhs();
+  integers[AMPC_MATMUL_TRANSPOSE_RHS] = getTransposeRhs();
+  integers[AMPC_MATMUL_LHS_STRIDE] = s.lhsBatch == 1 ? 0 : s.m * s.k;
+  integers[AMPC_MATMUL_RHS_STRIDE] = s.rhsBatch == 1 ? 0 : s.k * s.n;
+  integers[AMPC_MATMUL_HAS_BIAS] = bool(getBias());
+  integers[AMPC_MATMUL_EPILOGUE] =
+      getEpilogue() == Epilogue::Relu ? AMPC_EPILOGUE_RELU : AMPC_EPILOGUE_NONE;
+  integers[AMPC_MATMUL_ALPHA] = llvm::bit_cast<int64_t>(getAlpha().convertToDouble());
+  return integers;
+}
+
+bool MatMulOp::fuseEpilogue(StringRef epilogue, Value operand) {
+  if (getEpilogue() != Epilogue::None)
+    return false;
+  if (epilogue == "bias") {
+    if (getBias())
+      return false;
+    getBiasMutable().assign(operand);
+    return true;
+  }
+  std::optional<Epilogue> known = symbolizeEpilogue(epilogue);
+  if (!known)
+    return false;
+  setEpilogue(*known);
+  return true;
+}

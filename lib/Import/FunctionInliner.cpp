@@ -1,0 +1,173 @@
+//===- FunctionInliner.cpp - Flattens calls of a model's functions --------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "FunctionInliner.h"
+
+using namespace mlir;
+
+namespace ampc {
+/// Functions may call functions, which makes a short file a long list of nodes.
+constexpr size_t kMaxNodes = 300'000;
+constexpr unsigned kMaxDepth = 100;
+
+static std::string functionKey(StringRef domain, StringRef name, StringRef overload) {
+  return (normalizeDomain(domain) + ":" + name + ":" + overload).str();
+}
+
+FunctionInliner::FunctionInliner(ImportContext &context, const OperatorTable &operators,
+                                 const onnx::ModelProto &model)
+    : context(context), operators(operators),
+      modelOpsets(readOpsets(model.opset_import())) {
+  // Before version 3 there were no opsets; what is now ai.onnx 1 was all there was.
+  if (model.ir_version() < 3)
+    modelOpsets.try_emplace("", 1);
+  for (const onnx::FunctionProto &function : model.functions())
+    functions.try_emplace(
+        functionKey(function.domain(), function.name(), function.overload()), &function);
+  if (functions.empty())
+    return;
+  for (const onnx::NodeProto &node : model.graph().node())
+    for (const std::string &output : node.output())
+      taken[output] = 0;
+}
+
+LogicalResult FunctionInliner::flatten(const onnx::GraphProto &graph,
+                                       std::vector<GraphNode> &nodes) {
+  Scope scope;
+  scope.opsets = &modelOpsets;
+  return append(graph.node(), scope, nodes);
+}
+
+const onnx::FunctionProto *FunctionInliner::findFunction(const GraphNode &node) const {
+  if (functions.empty() || operators.find(node.domain, node.opType(), node.version))
+    return nullptr;
+  return functions.lookup(
+      functionKey(node.domain, node.opType(), node.proto->overload()));
+}
+
+std::string FunctionInliner::makeUnique(const std::string &name) {
+  std::string unique = name;
+  while (!taken.try_emplace(unique, 0).second)
+    unique = name + "#" + std::to_string(++taken[name]);
+  return unique;
+}
+
+LogicalResult FunctionInliner::append(const NodeList &list, Scope &scope,
+                                      std::vector<GraphNode> &nodes) {
+  // Tensors of a body get their outside name where they are first mentioned.
+  auto rename = [&](const std::string &name) {
+    if (!scope.function || name.empty())
+      return name;
+    auto [it, isNew] = scope.names.try_emplace(name);
+    if (isNew)
+      it->second = makeUnique(scope.prefix + name);
+    return it->second;
+  };
+  for (const onnx::NodeProto &proto : list) {
+    GraphNode node;
+    node.proto = &proto;
+    node.domain = normalizeDomain(proto.domain()).str();
+    node.version = scope.opsets->lookup(node.domain);
+    node.bindings = scope.bindings;
+    if (!scope.function)
+      ++number;
+    node.number = number;
+    for (const std::string &input : proto.input())
+      node.inputs.push_back(rename(input));
+    for (const std::string &output : proto.output())
+      node.outputs.push_back(rename(output));
+    for (auto *names : {&node.inputs, &node.outputs})
+      while (!names->empty() && names->back().empty())
+        names->pop_back();
+    if (!proto.name().empty())
+      node.name = scope.prefix + proto.name();
+    else if (!node.outputs.empty())
+      node.name = node.outputs.front();
+    else
+      node.name = scope.prefix + "#" + std::to_string(number);
+
+    if (const onnx::FunctionProto *function = findFunction(node)) {
+      if (failed(appendCall(node, *function, scope, nodes)))
+        return failure();
+      continue;
+    }
+    nodes.push_back(std::move(node));
+    if (nodes.size() > kMaxNodes)
+      return context.emitError() << "has more than " << kMaxNodes
+                                 << " nodes once its functions are inlined";
+  }
+  return success();
+}
+
+/// The attributes that the body sees: the call's, else the function's defaults.
+static AttributeBindings bindAttributes(const GraphNode &call,
+                                        const onnx::FunctionProto &function) {
+  AttributeBindings bindings;
+  for (const onnx::AttributeProto &attribute : function.attribute_proto())
+    bindings[attribute.name()] = &attribute;
+  for (const onnx::AttributeProto &attribute : call.proto->attribute()) {
+    const onnx::AttributeProto *value = &attribute;
+    if (!attribute.ref_attr_name().empty())
+      value = call.bindings ? call.bindings->lookup(attribute.ref_attr_name()) : nullptr;
+    if (value)
+      bindings[attribute.name()] = value;
+  }
+  return bindings;
+}
+
+LogicalResult FunctionInliner::appendCall(const GraphNode &call,
+                                          const onnx::FunctionProto &function,
+                                          const Scope &caller,
+                                          std::vector<GraphNode> &nodes) {
+  unsigned depth = 0;
+  for (const Scope *scope = &caller; scope; scope = scope->parent, ++depth)
+    if (scope->function == &function)
+      return call.emitError(context)
+             << "function '" << function.name() << "' calls itself";
+  if (depth > kMaxDepth)
+    return call.emitError(context) << "calls of functions are nested deeper than "
+                                   << kMaxDepth;
+  if (int(call.inputs.size()) > function.input_size() ||
+      int(call.outputs.size()) > function.output_size())
+    return call.emitError(context)
+           << "has " << call.inputs.size() << " inputs and " << call.outputs.size()
+           << " outputs, but function '" << function.name() << "' has "
+           << function.input_size() << " and " << function.output_size();
+
+  OpsetVersions opsets = readOpsets(function.opset_import());
+  Scope scope;
+  scope.parent = &caller;
+  scope.function = &function;
+  scope.prefix = call.name + "/";
+  scope.opsets = &opsets;
+  scope.bindings =
+      std::make_shared<AttributeBindings>(bindAttributes(call, function));
+  for (int i = 0; i < function.input_size(); ++i)
+    scope.names[function.input(i)] = i < int(call.inputs.size()) ? call.inputs[i] : "";
+
+  // An output that the body hands through from an input becomes a second name of it.
+  std::vector<GraphNode> aliases;
+  for (auto [i, output] : llvm::enumerate(call.outputs)) {
+    if (output.empty())
+      continue;
+    auto [it, isNew] = scope.names.try_emplace(function.output(i), output);
+    if (isNew)
+      continue;
+    GraphNode alias;
+    alias.proto = nullptr;
+    alias.name = call.name;
+    alias.number = call.number;
+    alias.inputs = {it->second};
+    alias.outputs = {output};
+    aliases.push_back(std::move(alias));
+  }
+  if (failed(append(function.node(), scope, nodes)))
+    return failure();
+  llvm::move(aliases, std::back_inserter(nodes));
+  return success();
+}
+} // namespace ampc

@@ -1,0 +1,261 @@
+//===- GraphBuilder.cpp - Builds a function from a graph ------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "GraphBuilder.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+
+namespace ampc {
+/// Operands up to this size are folded during import: shapes, axes, bounds.
+constexpr int64_t kMaxFoldedElements = 1024;
+
+GraphBuilder::GraphBuilder(ImportContext &context, const OperatorTable &operators,
+                           const DimensionBinder &dimensions, const WeightStore &weights,
+                           PrecisionFlags &precision, ModuleOp module, StringRef name)
+    : context(context), operators(operators), dimensions(dimensions), weights(weights),
+      precision(precision) {
+  auto builder = OpBuilder::atBlockEnd(module.getBody());
+  function = func::FuncOp::create(builder, context.loc, name,
+                                  builder.getFunctionType({}, {}));
+  body = function.addEntryBlock();
+}
+
+LogicalResult GraphBuilder::add(const Graph &newGraph) {
+  graph = &newGraph;
+  values.clear();
+  if (failed(addArguments()))
+    return failure();
+  for (const GraphNode &node : graph->nodes)
+    if (failed(addNode(node)))
+      return failure();
+  return addOutputs();
+}
+
+LogicalResult GraphBuilder::addArguments() {
+  for (const onnx::ValueInfoProto *input : graph->inputs) {
+    FailureOr<RankedTensorType> type = dimensions.inputType(*input);
+    if (failed(type))
+      return failure();
+    Builder builder(&context.mlir);
+    SmallVector<NamedAttribute> attributes = {
+        builder.getNamedAttr(kNameAttr, builder.getStringAttr(input->name()))};
+    if (dimensions.isBatchedInput(*input))
+      attributes.push_back(builder.getNamedAttr(kBatchedAttr, builder.getUnitAttr()));
+    unsigned index = body->getNumArguments();
+    if (failed(function.insertArgument(index, *type, builder.getDictionaryAttr(attributes),
+                                       context.loc)))
+      return failure();
+    values[input->name()] = body->getArgument(index);
+  }
+  return success();
+}
+
+Value GraphBuilder::lookup(StringRef name) {
+  if (Value value = values.lookup(name))
+    return value;
+  auto it = graph->initializers->find(name);
+  if (it == graph->initializers->end())
+    return nullptr;
+
+  OpBuilder builder(&context.mlir);
+  if (lastInitializer)
+    builder.setInsertionPointAfter(lastInitializer);
+  else
+    builder.setInsertionPointToStart(body);
+  const Initializer &initializer = it->second;
+  Value value;
+  if (initializer.isVariable) {
+    value = ReadOp::create(builder, context.loc, initializer.type, initializer.key);
+    reads[value] = &initializer;
+  } else {
+    value = ConstantOp::create(builder, context.loc, weights.getAttr(initializer.key));
+  }
+  lastInitializer = value.getDefiningOp();
+  return values[name] = value;
+}
+
+DenseElementsAttr GraphBuilder::constantOf(Value value) {
+  if (DenseElementsAttr known = folded.lookup(value))
+    return known;
+  DenseElementsAttr constant;
+  if (matchPattern(value, m_Constant(&constant)))
+    return constant;
+  const Initializer *read = reads.lookup(value);
+  return read && !read->isBound ? weights.getAttr(read->key) : DenseElementsAttr();
+}
+
+/// Computes the op's results where its operands are small constants.
+void GraphBuilder::foldOp(Operation *op) {
+  if (op->getNumOperands() == 0 || op->getNumRegions() > 0)
+    return;
+  SmallVector<Attribute> operands;
+  for (Value operand : op->getOperands()) {
+    auto type = cast<ShapedType>(operand.getType());
+    DenseElementsAttr constant;
+    if (type.getNumElements() <= kMaxFoldedElements)
+      constant = constantOf(operand);
+    if (!constant)
+      return;
+    operands.push_back(constant);
+  }
+  SmallVector<OpFoldResult> foldResults;
+  if (failed(op->fold(operands, foldResults)) || foldResults.empty())
+    return;
+  for (auto [result, foldResult] : llvm::zip_equal(op->getResults(), foldResults)) {
+    DenseElementsAttr constant;
+    if (auto attribute = dyn_cast<Attribute>(foldResult))
+      constant = dyn_cast<DenseElementsAttr>(attribute);
+    else
+      constant = constantOf(cast<Value>(foldResult));
+    if (constant)
+      folded[result] = constant;
+  }
+}
+
+void GraphBuilder::finishOps(Operation *first, DictionaryAttr attribute) {
+  for (Operation *op = first; op; op = op->getNextNode()) {
+    if (attribute && isa<PrecisionOpInterface>(op))
+      op->setAttr(kPrecisionAttr, attribute);
+    foldOp(op);
+  }
+}
+
+LogicalResult GraphBuilder::addNode(const GraphNode &node) {
+  if (!node.proto) {
+    values[node.outputs.front()] = lookup(node.inputs.front());
+    return success();
+  }
+  OnnxNode onnxNode(node.getLoc(context));
+  onnxNode.name = node.name;
+  onnxNode.opType = node.opType().str();
+  onnxNode.domain = node.domain;
+  onnxNode.version = node.version;
+  onnxNode.inputNames = node.inputs;
+  onnxNode.outputNames = node.outputs;
+  onnxNode.trainMode = context.options.trainMode;
+  onnxNode.constantOf = [this](Value value) { return constantOf(value); };
+  onnxNode.valueOf = [this](StringRef name) { return lookup(name); };
+  for (const std::string &input : node.inputs)
+    onnxNode.inputs.push_back(input.empty() ? Value() : lookup(input));
+  if (failed(readAttributes(node, onnxNode, context)))
+    return failure();
+
+  Operation *last = body->empty() ? nullptr : &body->back();
+  bool hasBody = last && last != lastInitializer;
+  // An op that fails without a word must not end the import without one.
+  unsigned errors = 0;
+  ScopedDiagnosticHandler counter(&context.mlir, [&](Diagnostic &diagnostic) {
+    errors += diagnostic.getSeverity() == DiagnosticSeverity::Error;
+    return failure(); // to be printed by the next handler
+  });
+  const OperatorTable::Claim *claim =
+      operators.find(node.domain, node.opType(), node.version);
+  OpBuilder builder = OpBuilder::atBlockEnd(body);
+  FailureOr<SmallVector<Value>> results = claim->op->importNode(onnxNode, builder);
+  if (failed(results) || onnxNode.hadError || errors > 0) {
+    if (errors == 0)
+      return node.emitError(context) << "cannot be imported";
+    return failure();
+  }
+
+  // Reads may have been put before, at the body's start.
+  Operation *first = hasBody           ? last->getNextNode()
+                     : lastInitializer ? lastInitializer->getNextNode()
+                     : body->empty()   ? nullptr
+                                       : &body->front();
+  DictionaryAttr attribute =
+      node.isTraining
+          ? PrecisionFlags::makeAttr(&context.mlir, "f32", "training_info")
+          : precision.decide(node.name, node.opType());
+  finishOps(first, attribute);
+  return defineOutputs(node, *results);
+}
+
+LogicalResult GraphBuilder::defineOutputs(const GraphNode &node, ArrayRef<Value> results) {
+  for (auto [i, name] : llvm::enumerate(node.outputs)) {
+    if (name.empty())
+      continue;
+    if (i >= results.size() || !results[i])
+      return node.emitError(context)
+             << "has output " << i << ", '" << name << "', which " << node.opType()
+             << " does not give here";
+    auto type = dyn_cast<RankedTensorType>(results[i].getType());
+    if (!type || !type.hasStaticShape())
+      return node.emitError(context)
+             << "output '" << name << "' has no shape at compile time";
+    std::optional<int64_t> size = WeightStore::byteSize(type);
+    if (!size || *size > kMaxTensorBytes)
+      return node.emitError(context)
+             << "output '" << name << "' would be too large: " << typeText(type);
+    if (failed(checkDeclared(node, name, type)))
+      return failure();
+    values[name] = results[i];
+  }
+  return success();
+}
+
+LogicalResult GraphBuilder::checkDeclared(const GraphNode &node, StringRef name,
+                                          RankedTensorType type) {
+  const onnx::ValueInfoProto *declared = graph->declared.lookup(name);
+  if (!declared)
+    return success();
+  std::string conflict = dimensions.findConflict(*declared, type);
+  if (conflict.empty())
+    return success();
+  return node.emitError(context) << "output '" << name << "' is " << typeText(type)
+                                 << ", but the model declares " << conflict;
+}
+
+LogicalResult GraphBuilder::addOutputs() {
+  for (const onnx::ValueInfoProto *output : graph->outputs) {
+    Value value = lookup(output->name());
+    if (!value)
+      return context.emitError() << "output '" << output->name()
+                                 << "' of the graph is made by no node";
+    auto type = cast<RankedTensorType>(value.getType());
+    Builder builder(&context.mlir);
+    SmallVector<NamedAttribute> attributes = {
+        builder.getNamedAttr(kNameAttr, builder.getStringAttr(output->name()))};
+    if (dimensions.isBatchedResult(*output, type))
+      attributes.push_back(builder.getNamedAttr(kBatchedAttr, builder.getUnitAttr()));
+    results.push_back(value);
+    resultAttrs.push_back(builder.getDictionaryAttr(attributes));
+  }
+  return success();
+}
+
+LogicalResult GraphBuilder::assign(ArrayRef<Binding> bindings,
+                                   const Initializers &variables) {
+  OpBuilder builder = OpBuilder::atBlockEnd(body);
+  for (const Binding &binding : bindings) {
+    const Initializer &variable = variables.find(binding.variable)->second;
+    Value value = lookup(binding.value);
+    if (!value)
+      return context.emitError()
+             << "training_info: '" << binding.value << "', which updates '"
+             << binding.variable << "', is made by no node";
+    auto type = cast<RankedTensorType>(value.getType());
+    if (type != variable.type)
+      return context.emitError()
+             << "training_info: '" << binding.value << "' is " << typeText(type)
+             << ", but '" << binding.variable << "', which it updates, is "
+             << typeText(variable.type);
+    AssignOp::create(builder, context.loc, variable.key, value);
+  }
+  return success();
+}
+
+void GraphBuilder::finish() {
+  OpBuilder builder = OpBuilder::atBlockEnd(body);
+  func::ReturnOp::create(builder, context.loc, results);
+  function.setType(builder.getFunctionType(body->getArgumentTypes(), TypeRange(results)));
+  SmallVector<Attribute> attributes(resultAttrs.begin(), resultAttrs.end());
+  if (!attributes.empty())
+    function.setResAttrsAttr(builder.getArrayAttr(attributes));
+}
+} // namespace ampc

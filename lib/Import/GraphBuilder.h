@@ -1,0 +1,91 @@
+//===- GraphBuilder.h - Builds a function from a graph ------ -*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_LIB_IMPORT_GRAPHBUILDER_H
+#define AMPC_LIB_IMPORT_GRAPHBUILDER_H
+
+#include "DimensionBinder.h"
+#include "GraphNode.h"
+#include "OperatorTable.h"
+#include "PrecisionFlags.h"
+#include "ampc/Dialect/Amp/Amp.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace ampc {
+
+/// An initializer and how graphs get at it.
+struct Initializer {
+  RankedTensorType type;
+  std::string key;         ///< its name in the WeightStore, and the variable's symbol
+  bool isVariable = false; ///< an amp.variable, else an amp.constant wherever it is used
+  bool isBound = false;    ///< changes in training, so that its value is no constant
+};
+using Initializers = llvm::StringMap<Initializer>;
+
+/// The initializer `variable` becomes `value` at the end of the function.
+struct Binding {
+  std::string variable, value;
+};
+
+/// One graph, or several that are executed as one.
+struct Graph {
+  std::vector<const onnx::ValueInfoProto *> inputs, outputs;
+  std::vector<GraphNode> nodes; ///< sorted
+  llvm::StringMap<const onnx::ValueInfoProto *> declared; ///< types of values, by name
+  const Initializers *initializers = nullptr;
+};
+
+/// Builds one function: values by name, ops by asking those who claim the operators.
+class GraphBuilder {
+public:
+  /// Appends the empty function `name`.
+  GraphBuilder(ImportContext &context, const OperatorTable &operators,
+               const DimensionBinder &dimensions, const WeightStore &weights,
+               PrecisionFlags &precision, ModuleOp module, StringRef name);
+
+  /// Adds arguments, ops and results for `graph`. Of several, each has names of its own.
+  LogicalResult add(const Graph &graph);
+  /// Adds assignments from values of the graph added last to variables.
+  LogicalResult assign(ArrayRef<Binding> bindings, const Initializers &variables);
+  /// Ends the function.
+  void finish();
+
+private:
+  LogicalResult addArguments();
+  LogicalResult addNode(const GraphNode &node);
+  LogicalResult addOutputs();
+  LogicalResult defineOutputs(const GraphNode &node, ArrayRef<Value> results);
+  LogicalResult checkDeclared(const GraphNode &node, StringRef name,
+                              RankedTensorType type);
+  /// Marks the ops built for a node with the precision that the user asks for, and keeps
+  /// the values that fold.
+  void finishOps(Operation *first, DictionaryAttr precision);
+  Value lookup(StringRef name);
+  DenseElementsAttr constantOf(Value value);
+  void foldOp(Operation *op);
+
+  ImportContext &context;
+  const OperatorTable &operators;
+  const DimensionBinder &dimensions;
+  const WeightStore &weights;
+  PrecisionFlags &precision;
+  func::FuncOp function;
+  Block *body;
+  const Graph *graph = nullptr;
+
+  /// The last of the reads and constants that initializers become, at the body's start.
+  Operation *lastInitializer = nullptr;
+  llvm::StringMap<Value> values;
+  llvm::DenseMap<Value, const Initializer *> reads;
+  llvm::DenseMap<Value, DenseElementsAttr> folded;
+  SmallVector<Value> results;
+  SmallVector<DictionaryAttr> resultAttrs;
+};
+
+} // namespace ampc
+
+#endif // AMPC_LIB_IMPORT_GRAPHBUILDER_H

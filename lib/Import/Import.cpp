@@ -1,0 +1,471 @@
+//===- Import.cpp - From an ONNX file to the amp dialect ------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ampc/Import/Import.h"
+#include "FunctionInliner.h"
+#include "GraphBuilder.h"
+#include "ModelFile.h"
+#include "NodeOrder.h"
+#include "TensorReader.h"
+#include "TrainingInfo.h"
+#include "mlir/IR/Verifier.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringExtras.h"
+
+using namespace mlir;
+
+namespace ampc {
+namespace {
+/// Floats up to this size that are not trained become constants of the IR.
+constexpr int64_t kSmallFloats = 16;
+/// Integers and booleans up to this size do; larger ones are data.
+constexpr int64_t kSmallIntegers = 1024;
+
+class Importer {
+public:
+  Importer(MLIRContext &mlir, const ImportOptions &options, StringRef path)
+      : context(mlir, options, path), path(path), operators(mlir), precision(context),
+        dimensions(context) {}
+
+  FailureOr<ImportedModel> run();
+
+private:
+  // In this order.
+  LogicalResult readModel();
+  LogicalResult checkOpsets();
+  LogicalResult flattenGraphs();
+  LogicalResult checkSupport();
+  LogicalResult readInitializers();
+  LogicalResult collectValues();
+  LogicalResult buildFunctions();
+  LogicalResult decideRoles();
+  void simplify();
+
+  LogicalResult readInitializers(const onnx::GraphProto &proto, Initializers &initializers,
+                                 StringRef suffix);
+  void addValues(const onnx::GraphProto &proto, Graph &graph) const;
+  LogicalResult sortGraph(Graph &graph) const;
+  llvm::StringSet<> declaredParameters() const;
+  LogicalResult buildFunction(StringRef name, const Graph &graph,
+                              ArrayRef<Binding> updates);
+  LogicalResult buildInitialization();
+
+  ImportContext context;
+  StringRef path;
+  OperatorTable operators;
+  PrecisionFlags precision;
+  DimensionBinder dimensions;
+
+  std::shared_ptr<onnx::ModelProto> model;
+  TrainingInfo training;
+  std::vector<GraphNode> mainNodes, stepNodes;
+  std::vector<std::vector<GraphNode>> initializationNodes;
+  Initializers variables; ///< of the graph and the algorithm
+  std::vector<Initializers> initializationVariables;
+  Graph main, step;
+  ImportedModel result;
+};
+} // namespace
+
+LogicalResult Importer::readModel() {
+  auto file = readModelFile(path, context.loc);
+  if (failed(file))
+    return failure();
+  model = *file;
+  FailureOr<TrainingInfo> info = readTrainingInfo(*model, context);
+  if (failed(info))
+    return failure();
+  training = *std::move(info);
+  bool hasRegex = !context.options.trainRegex.empty() || !context.options.freezeRegex.empty();
+  if (training.hasStep() && hasRegex)
+    return context.emitError() << "--train and --freeze do not apply: the update bindings "
+                                  "of training_info say what is trained";
+  return precision.check(operators);
+}
+
+LogicalResult Importer::checkOpsets() {
+  for (const auto &import : model->opset_import()) {
+    std::string domain = domainText(normalizeDomain(import.domain())).str();
+    if (import.version() <= 0)
+      return context.emitError() << "imports version " << import.version()
+                                 << " of the opset " << domain;
+    if (domain == "ai.onnx" && import.version() > kNewestOnnxOpset)
+      return context.emitError() << "imports version " << import.version()
+                                 << " of the opset " << domain << ", but the newest known is "
+                                 << kNewestOnnxOpset;
+  }
+  return success();
+}
+
+LogicalResult Importer::flattenGraphs() {
+  FunctionInliner inliner(context, operators, *model);
+  if (failed(inliner.flatten(model->graph(), mainNodes)))
+    return failure();
+  if (training.algorithm && failed(inliner.flatten(*training.algorithm, stepNodes)))
+    return failure();
+  for (GraphNode &node : stepNodes)
+    node.isTraining = true;
+  for (const auto &initialization : training.initializations)
+    if (failed(inliner.flatten(*initialization.graph, initializationNodes.emplace_back())))
+      return failure();
+  return success();
+}
+
+/// All operators that nothing stands for, in one error.
+LogicalResult Importer::checkSupport() {
+  struct Missing {
+    const GraphNode *first;
+    std::string reason;
+    unsigned count = 0;
+  };
+  llvm::MapVector<StringRef, Missing, llvm::StringMap<unsigned>> missing;
+  unsigned count = 0;
+  auto check = [&](const std::vector<GraphNode> &nodes) {
+    for (const GraphNode &node : nodes) {
+      if (!node.proto || operators.find(node.domain, node.opType(), node.version))
+        continue;
+      Missing &entry = missing[node.opType()];
+      ++count;
+      if (entry.count++ > 0)
+        continue;
+      entry.first = &node;
+      ArrayRef<OperatorTable::Claim> claims = operators.find(node.domain, node.opType());
+      llvm::raw_string_ostream os(entry.reason);
+      if (claims.empty()) {
+        os << "the operator is not supported";
+        if (!node.domain.empty())
+          os << " (domain " << node.domain << ")";
+      } else if (node.version == 0) {
+        os << "the model imports no opset of the domain " << domainText(node.domain);
+      } else {
+        os << "opset " << node.version << " is not supported, only ";
+        llvm::interleave(
+            claims, os,
+            [&](const OperatorTable::Claim &claim) {
+              os << claim.name.since << " to " << claim.name.until;
+            },
+            " and ");
+      }
+    }
+  };
+  check(mainNodes);
+  check(stepNodes);
+  for (const std::vector<GraphNode> &nodes : initializationNodes)
+    check(nodes);
+  if (missing.empty())
+    return success();
+  if (count == 1)
+    return missing.front().second.first->emitError(context)
+           << missing.front().second.reason;
+
+  InFlightDiagnostic error = context.emitError();
+  error << count << " nodes cannot be imported: ";
+  llvm::interleave(
+      missing,
+      [&](const auto &item) {
+        const Missing &entry = item.second;
+        error << item.first << " (" << entry.count
+              << (entry.count == 1 ? " node, '" : " nodes, the first is '")
+              << entry.first->name << "')";
+      },
+      [&] { error << ", "; });
+  for (const auto &item : missing)
+    if (!operators.find(item.second.first->domain, item.first).empty())
+      error.attachNote() << item.first << ": " << item.second.reason;
+  error.attachNote() << "ampc --list-ops lists the operators that are supported";
+  return error;
+}
+
+/// Names that functions and ampc's own variables have in the module.
+static bool isReserved(StringRef name) {
+  return name.starts_with("ampc.") ||
+         llvm::is_contained({kMainFunction, kTrainFunction, kEvalFunction, kRefreshFunction,
+                             kInitFunction},
+                            name);
+}
+
+LogicalResult Importer::readInitializers(const onnx::GraphProto &proto,
+                                         Initializers &initializers, StringRef suffix) {
+  if (proto.sparse_initializer_size() > 0)
+    return context.emitError() << "initializer '"
+                               << proto.sparse_initializer(0).values().name()
+                               << "' is sparse, which is not supported";
+  for (const onnx::TensorProto &tensor : proto.initializer()) {
+    auto emitError = [&] {
+      return context.emitError() << "initializer '" << tensor.name() << "': ";
+    };
+    if (tensor.name().empty())
+      return context.emitError() << "has an initializer without a name";
+    if (isReserved(tensor.name()))
+      return emitError() << "ampc uses this name itself; rename the initializer";
+    auto [it, isNew] = initializers.try_emplace(tensor.name());
+    if (!isNew)
+      return emitError() << "there are two of this name";
+    FailureOr<TensorValue> value = readTensor(tensor, model, context, emitError);
+    if (failed(value))
+      return failure();
+
+    Initializer &initializer = it->second;
+    initializer.type = value->type;
+    initializer.key = tensor.name();
+    if (!suffix.empty())
+      while (result.weights.find(initializer.key))
+        initializer.key += suffix;
+    initializer.isBound = suffix.empty() && training.bound.contains(tensor.name());
+    bool isFloat = isa<FloatType>(value->type.getElementType());
+    initializer.isVariable = initializer.isBound || isFloat ||
+                             value->type.getNumElements() > kSmallIntegers;
+    result.weights.add(initializer.key, value->type, value->bytes, value->owner);
+    if (!initializer.isVariable)
+      continue;
+    auto builder = OpBuilder::atBlockEnd(result.module->getBody());
+    bool isState = initializer.isBound && training.hasStep();
+    VariableOp::create(builder, context.loc,
+                       isState ? VariableRole::State : VariableRole::Constant,
+                       initializer.key, value->type, /*initial=*/nullptr,
+                       /*from_model=*/true, /*trained=*/false);
+  }
+  return success();
+}
+
+LogicalResult Importer::readInitializers() {
+  if (failed(readInitializers(model->graph(), variables, "")))
+    return failure();
+  if (training.algorithm && failed(readInitializers(*training.algorithm, variables, "")))
+    return failure();
+  for (const auto &initialization : training.initializations)
+    if (failed(readInitializers(*initialization.graph,
+                                initializationVariables.emplace_back(), ".init")))
+      return failure();
+
+  return success();
+}
+
+/// Adds the inputs, outputs and declared types of a graph. An input that has an initializer
+/// is that initializer: a default that nobody overrides, or, before IR version 4, the only
+/// way to write an initializer.
+void Importer::addValues(const onnx::GraphProto &proto, Graph &graph) const {
+  for (const onnx::ValueInfoProto &input : proto.input())
+    if (!variables.contains(input.name()))
+      graph.inputs.push_back(&input);
+  for (const onnx::ValueInfoProto &value : proto.value_info())
+    graph.declared[value.name()] = &value;
+  for (const onnx::ValueInfoProto &output : proto.output()) {
+    graph.outputs.push_back(&output);
+    graph.declared[output.name()] = &output;
+  }
+}
+
+LogicalResult Importer::sortGraph(Graph &graph) const {
+  llvm::StringSet<> given, outputs;
+  for (const onnx::ValueInfoProto *input : graph.inputs) {
+    if (input->name().empty())
+      return context.emitError() << "has an input without a name";
+    if (!given.insert(input->name()).second)
+      return context.emitError() << "input '" << input->name() << "' is there twice";
+  }
+  for (const onnx::ValueInfoProto *output : graph.outputs)
+    if (!outputs.insert(output->name()).second)
+      return context.emitError() << "output '" << output->name() << "' is there twice";
+  for (StringRef name : graph.initializers->keys())
+    given.insert(name);
+  return sortNodes(graph.nodes, given, context);
+}
+
+LogicalResult Importer::collectValues() {
+  if (model->graph().output_size() == 0)
+    return context.emitError() << "the graph has no output";
+  for (const onnx::ValueInfoProto &input : model->graph().input())
+    if (auto it = variables.find(input.name()); it != variables.end()) {
+      std::string conflict = dimensions.findConflict(input, it->second.type);
+      if (!conflict.empty())
+        return context.emitError() << "initializer '" << input.name() << "' is "
+                                   << typeText(it->second.type)
+                                   << ", but the input of its name is " << conflict;
+    }
+
+  main.initializers = step.initializers = &variables;
+  addValues(model->graph(), main);
+  main.nodes = std::move(mainNodes);
+  if (failed(sortGraph(main)))
+    return failure();
+  if (training.hasStep()) {
+    addValues(model->graph(), step);
+    if (training.algorithm)
+      addValues(*training.algorithm, step);
+    step.nodes = main.nodes;
+    llvm::append_range(step.nodes, stepNodes);
+    if (failed(sortGraph(step)))
+      return failure();
+  }
+  const Graph &all = training.hasStep() ? step : main;
+  SmallVector<const onnx::ValueInfoProto *> others;
+  for (const auto &entry : all.declared)
+    others.push_back(entry.second);
+  return dimensions.bind(all.inputs, others);
+}
+
+LogicalResult Importer::buildFunction(StringRef name, const Graph &graph,
+                                      ArrayRef<Binding> updates) {
+  GraphBuilder builder(context, operators, dimensions, result.weights, precision,
+                       *result.module, name);
+  if (failed(builder.add(graph)) || failed(builder.assign(updates, variables)))
+    return failure();
+  builder.finish();
+  return success();
+}
+
+LogicalResult Importer::buildInitialization() {
+  GraphBuilder builder(context, operators, dimensions, result.weights, precision,
+                       *result.module, kInitFunction);
+  for (auto [initialization, nodes, initializers] :
+       llvm::zip_equal(training.initializations, initializationNodes,
+                       initializationVariables)) {
+    Graph graph;
+    addValues(*initialization.graph, graph);
+    graph.outputs.clear(); // they are assigned, not returned
+    graph.nodes = nodes;
+    graph.initializers = &initializers;
+    if (failed(sortGraph(graph)) || failed(builder.add(graph)) ||
+        failed(builder.assign(initialization.bindings, variables)))
+      return failure();
+  }
+  builder.finish();
+  return success();
+}
+
+LogicalResult Importer::buildFunctions() {
+  if (failed(buildFunction(kMainFunction, main, {})))
+    return failure();
+  if (failed(precision.checkMatched()))
+    return failure();
+  if (training.hasStep()) {
+    // What only serves an update is no result.
+    llvm::StringSet<> updates, modelOutputs;
+    for (const Binding &binding : training.updates)
+      updates.insert(binding.value);
+    for (const onnx::ValueInfoProto &output : model->graph().output())
+      modelOutputs.insert(output.name());
+    llvm::erase_if(step.outputs, [&](const onnx::ValueInfoProto *output) {
+      return updates.contains(output->name()) && !modelOutputs.contains(output->name());
+    });
+    if (failed(buildFunction(kTrainFunction, step, training.updates)))
+      return failure();
+  }
+  if (!training.initializations.empty())
+    return buildInitialization();
+  return success();
+}
+
+/// The parameters that torch's exporter names, in lines such as
+/// "p_fc1_weight: PARAMETER target='fc1.weight'".
+llvm::StringSet<> Importer::declaredParameters() const {
+  llvm::StringSet<> names;
+  auto read = [&](const auto &properties) {
+    for (const onnx::StringStringEntryProto &entry : properties) {
+      if (entry.key() != "pkg.torch.export.ExportedProgram.graph_signature")
+        continue;
+      SmallVector<StringRef> lines;
+      StringRef(entry.value()).split(lines, '\n');
+      for (StringRef line : lines) {
+        auto [name, kind] = line.split(": PARAMETER");
+        if (kind.empty())
+          continue;
+        StringRef target = kind.split("target='").second;
+        names.insert(target.take_while([](char c) { return c != '\''; }));
+      }
+    }
+  };
+  read(model->metadata_props());
+  read(model->graph().metadata_props());
+  return names;
+}
+
+LogicalResult Importer::decideRoles() {
+  if (!training.hasStep())
+    return markParameters(*result.module, context.options, declaredParameters());
+
+  // Of what the bindings change, the weights are what gradients reach; counters, moments
+  // and running statistics are state.
+  auto function = result.module->lookupSymbol<func::FuncOp>(kMainFunction);
+  llvm::StringSet<> reaching = variablesReaching(
+      SmallVector<Value>(function.getBody().front().getTerminator()->getOperands()));
+  llvm::StringSet<> updated;
+  for (const Binding &binding : training.updates)
+    updated.insert(binding.variable);
+  for (auto variable : result.module->getOps<VariableOp>())
+    if (reaching.contains(variable.getSymName()) &&
+        updated.contains(variable.getSymName())) {
+      variable.setRole(VariableRole::Parameter);
+      variable.setTrained(true);
+    }
+  return success();
+}
+
+/// Drops what the import read at compile time, and turns small constants into such.
+void Importer::simplify() {
+  result.module->walk([](Operation *op) {
+    if (isa<ReadOp, ConstantOp>(op) && op->use_empty())
+      op->erase();
+  });
+  auto isSmall = [](VariableOp variable) {
+    return variable.getFromModel() && variable.getRole() == VariableRole::Constant &&
+           isa<FloatType>(variable.getTensorType().getElementType()) &&
+           variable.getTensorType().getNumElements() <= kSmallFloats;
+  };
+  llvm::StringSet<> small;
+  for (auto variable : result.module->getOps<VariableOp>())
+    if (isSmall(variable))
+      small.insert(variable.getSymName());
+  result.module->walk([&](AssignOp assign) { small.erase(assign.getVariable()); });
+  result.module->walk([&](ReadOp read) {
+    if (!small.contains(read.getVariable()))
+      return;
+    OpBuilder builder(read);
+    Value constant = ConstantOp::create(builder, read.getLoc(),
+                                        result.weights.getAttr(read.getVariable()));
+    read.replaceAllUsesWith(constant);
+    read.erase();
+  });
+
+  llvm::DenseSet<StringAttr> used;
+  if (auto uses = SymbolTable::getSymbolUses(&result.module->getBodyRegion()))
+    for (const SymbolTable::SymbolUse &use : *uses)
+      used.insert(use.getSymbolRef().getRootReference());
+  llvm::StringSet<> kept;
+  for (auto variable : llvm::make_early_inc_range(result.module->getOps<VariableOp>())) {
+    if (!variable.getFromModel())
+      continue;
+    if (used.contains(variable.getSymNameAttr()))
+      kept.insert(variable.getSymName());
+    else
+      variable.erase();
+  }
+  result.weights.filter([&](StringRef name) { return kept.contains(name); });
+}
+
+FailureOr<ImportedModel> Importer::run() {
+  result.module = ModuleOp::create(context.loc);
+  result.module.get()->setAttr(kModelAttr, StringAttr::get(&context.mlir, context.model));
+  if (failed(readModel()) || failed(checkOpsets()) || failed(flattenGraphs()) ||
+      failed(checkSupport()) || failed(readInitializers()) || failed(collectValues()) ||
+      failed(buildFunctions()) || failed(decideRoles()))
+    return failure();
+  simplify();
+  if (failed(verify(*result.module)))
+    return failure();
+  result.hasTrainingInfo = training.hasStep();
+  result.batch = dimensions.batch();
+  return std::move(result);
+}
+
+FailureOr<ImportedModel> importOnnx(StringRef path, MLIRContext &context,
+                                    const ImportOptions &options) {
+  context.loadDialect<AmpDialect, func::FuncDialect>();
+  return Importer(context, options, path).run();
+}
+} // namespace ampc

@@ -1,0 +1,220 @@
+//===- TensorReader.cpp - The value of a TensorProto ----------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "TensorReader.h"
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+
+namespace ampc {
+std::string typeText(ShapedType type) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  for (int64_t dim : type.getShape())
+    (ShapedType::isDynamic(dim) ? os << "?" : os << dim) << "x";
+  os << type.getElementType();
+  return text;
+}
+
+/// ONNX's name for an element type: "UINT8", or "99" where there is none.
+static std::string dataTypeText(int32_t dataType) {
+  if (onnx::TensorProto::DataType_IsValid(dataType))
+    return onnx::TensorProto::DataType_Name(onnx::TensorProto::DataType(dataType));
+  return std::to_string(dataType);
+}
+
+Type readElementType(int32_t dataType, MLIRContext *context, EmitError emitError) {
+  Builder builder(context);
+  switch (dataType) {
+  case onnx::TensorProto::FLOAT:
+    return builder.getF32Type();
+  case onnx::TensorProto::DOUBLE:
+    return builder.getF64Type();
+  case onnx::TensorProto::FLOAT16:
+    return builder.getF16Type();
+  case onnx::TensorProto::BFLOAT16:
+    return builder.getBF16Type();
+  case onnx::TensorProto::BOOL:
+    return builder.getI1Type();
+  case onnx::TensorProto::INT8:
+    return builder.getI8Type();
+  case onnx::TensorProto::INT16:
+    return builder.getI16Type();
+  case onnx::TensorProto::INT32:
+    return builder.getI32Type();
+  case onnx::TensorProto::INT64:
+    return builder.getI64Type();
+  default:
+    emitError() << "element type " << dataTypeText(dataType)
+                << " is not supported; FLOAT, DOUBLE, FLOAT16, BFLOAT16, BOOL, INT8, "
+                   "INT16, INT32 and INT64 are";
+    return nullptr;
+  }
+}
+
+/// The tensor's type with its size checked.
+static FailureOr<RankedTensorType> readType(const onnx::TensorProto &proto,
+                                            ImportContext &context, EmitError emitError) {
+  Type elementType = readElementType(proto.data_type(), &context.mlir, emitError);
+  if (!elementType)
+    return failure();
+  SmallVector<int64_t> shape(proto.dims().begin(), proto.dims().end());
+  for (int64_t dim : shape)
+    if (dim < 0)
+      return emitError() << "has the negative dimension " << dim;
+  auto type = RankedTensorType::get(shape, elementType);
+  std::optional<int64_t> size = WeightStore::byteSize(type);
+  if (!size || *size > kMaxTensorBytes)
+    return emitError() << "is too large: " << typeText(type);
+  return type;
+}
+
+namespace {
+/// The entries of `external_data`.
+struct ExternalEntries {
+  std::optional<std::string> location;
+  std::optional<int64_t> offset, length;
+};
+} // namespace
+
+static FailureOr<ExternalEntries> readEntries(const onnx::TensorProto &proto,
+                                              EmitError emitError) {
+  ExternalEntries entries;
+  for (const onnx::StringStringEntryProto &entry : proto.external_data()) {
+    if (entry.key() == "location") {
+      if (entries.location)
+        return emitError() << "external data has two entries 'location'";
+      entries.location = entry.value();
+    } else if (entry.key() == "offset" || entry.key() == "length") {
+      std::optional<int64_t> &number =
+          entry.key() == "offset" ? entries.offset : entries.length;
+      int64_t value;
+      if (number)
+        return emitError() << "external data has two entries '" << entry.key() << "'";
+      if (StringRef(entry.value()).getAsInteger(10, value) || value < 0)
+        return emitError() << "external data has the " << entry.key() << " '"
+                           << entry.value() << "', which is no size";
+      number = value;
+    }
+  }
+  if (!entries.location)
+    return emitError() << "external data has no 'location'";
+  return entries;
+}
+
+static FailureOr<TensorValue> readExternal(const onnx::TensorProto &proto,
+                                           RankedTensorType type, ImportContext &context,
+                                           EmitError emitError) {
+  FailureOr<ExternalEntries> entries = readEntries(proto, emitError);
+  if (failed(entries))
+    return failure();
+  std::string reason;
+  auto file = context.externalData.open(*entries->location, reason);
+  if (failed(file))
+    return emitError() << "external data '" << *entries->location << "' " << reason;
+
+  int64_t size = *WeightStore::byteSize(type);
+  int64_t offset = entries->offset.value_or(0);
+  int64_t fileSize = (*file)->bytes.size();
+  if (entries->length.value_or(size) != size)
+    return emitError() << "external data has the length " << *entries->length << ", but "
+                       << typeText(type) << " needs " << size << " bytes";
+  if (offset > fileSize || size > fileSize - offset)
+    return emitError() << "external data '" << *entries->location << "' has " << fileSize
+                       << " bytes, too few for " << size << " from " << offset << " on";
+  return TensorValue{type, (*file)->bytes.slice(offset, size), *file};
+}
+
+/// Values of a typed field, each converted to `T`; those that `T` cannot hold are errors.
+template <typename T, typename Field>
+static FailureOr<TensorValue> readField(const Field &field, RankedTensorType type,
+                                        StringRef name, EmitError emitError) {
+  if (field.size() != type.getNumElements())
+    return emitError() << name << " has " << int64_t(field.size()) << " values, but "
+                       << typeText(type) << " needs " << type.getNumElements();
+  auto buffer = std::make_shared<std::vector<T>>();
+  buffer->reserve(field.size());
+  for (auto value : field) {
+    if constexpr (std::is_integral_v<T>)
+      if (int64_t(T(value)) != int64_t(value))
+        return emitError() << name << " holds " << int64_t(value)
+                           << ", which is out of range for " << type.getElementType();
+    buffer->push_back(T(value));
+  }
+  ArrayRef<char> bytes(reinterpret_cast<const char *>(buffer->data()),
+                       buffer->size() * sizeof(T));
+  return TensorValue{type, bytes, buffer};
+}
+
+static FailureOr<TensorValue> readFields(const onnx::TensorProto &proto,
+                                         RankedTensorType type, EmitError emitError) {
+  switch (proto.data_type()) {
+  case onnx::TensorProto::FLOAT:
+    return readField<float>(proto.float_data(), type, "float_data", emitError);
+  case onnx::TensorProto::DOUBLE:
+    return readField<double>(proto.double_data(), type, "double_data", emitError);
+  case onnx::TensorProto::INT64:
+    return readField<int64_t>(proto.int64_data(), type, "int64_data", emitError);
+  case onnx::TensorProto::INT32:
+    return readField<int32_t>(proto.int32_data(), type, "int32_data", emitError);
+  case onnx::TensorProto::INT16:
+    return readField<int16_t>(proto.int32_data(), type, "int32_data", emitError);
+  case onnx::TensorProto::INT8:
+    return readField<int8_t>(proto.int32_data(), type, "int32_data", emitError);
+  case onnx::TensorProto::BOOL:
+    return readField<uint8_t>(proto.int32_data(), type, "int32_data", emitError);
+  default: // FLOAT16 and BFLOAT16, by their bits
+    return readField<uint16_t>(proto.int32_data(), type, "int32_data", emitError);
+  }
+}
+
+/// Bytes of booleans may hold any value; from here on they are 0 or 1.
+static void normalizeBooleans(TensorValue &value) {
+  auto isNormal = [](char byte) { return byte == 0 || byte == 1; };
+  if (!value.type.getElementType().isInteger(1) || llvm::all_of(value.bytes, isNormal))
+    return;
+  auto buffer = std::make_shared<std::vector<char>>();
+  for (char byte : value.bytes)
+    buffer->push_back(byte != 0);
+  value.bytes = *buffer;
+  value.owner = buffer;
+}
+
+FailureOr<TensorValue> readTensor(const onnx::TensorProto &proto,
+                                  std::shared_ptr<const void> owner,
+                                  ImportContext &context, EmitError emitError) {
+  FailureOr<RankedTensorType> type = readType(proto, context, emitError);
+  if (failed(type))
+    return failure();
+  if (proto.has_segment())
+    return emitError() << "is a segment of a tensor, which is not supported";
+
+  bool hasFields = proto.float_data_size() || proto.double_data_size() ||
+                   proto.int32_data_size() || proto.int64_data_size() ||
+                   proto.uint64_data_size() || proto.string_data_size();
+  FailureOr<TensorValue> value = failure();
+  if (proto.data_location() == onnx::TensorProto::EXTERNAL) {
+    if (proto.has_raw_data() || hasFields)
+      return emitError() << "has external data and data in the file as well";
+    value = readExternal(proto, *type, context, emitError);
+  } else if (proto.has_raw_data()) {
+    if (hasFields)
+      return emitError() << "has both raw_data and a typed data field";
+    int64_t size = *WeightStore::byteSize(*type);
+    const std::string &raw = proto.raw_data();
+    if (int64_t(raw.size()) != size)
+      return emitError() << "raw_data has " << int64_t(raw.size()) << " bytes, but "
+                         << typeText(*type) << " needs " << size;
+    value = TensorValue{*type, ArrayRef(raw.data(), raw.size()), std::move(owner)};
+  } else {
+    value = readFields(proto, *type, emitError);
+  }
+  if (succeeded(value))
+    normalizeBooleans(*value);
+  return value;
+}
+} // namespace ampc

@@ -1,0 +1,291 @@
+//===- BatchKernels.cpp - Run equal kernels on many tensors as one ------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelSize.h"
+#include "OpGraph.h"
+#include "ampc/Optimize/Buffers.h"
+#include "ampc/Optimize/Passes.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Remarks.h"
+
+using namespace mlir;
+
+namespace ampc {
+#define GEN_PASS_DEF_BATCHKERNELS
+#include "ampc/Optimize/Passes.h.inc"
+
+using plan::KernelKind;
+using plan::KernelOp;
+
+//===----------------------------------------------------------------------===//
+// Flattening
+//===----------------------------------------------------------------------===//
+
+/// The shape that all tensors of a fused kernel have, rank-0 ones apart, where every op
+/// treats all elements alike: maps are the identity or empty, and all loops of an op are of
+/// one kind. Nullopt for other kernels.
+static std::optional<ArrayRef<int64_t>> getCommonShape(KernelOp kernel) {
+  std::optional<ArrayRef<int64_t>> common;
+  auto agrees = [&](Value tensor) {
+    auto type = dyn_cast<RankedTensorType>(tensor.getType());
+    if (!type || type.getRank() == 0)
+      return true;
+    if (!common)
+      common = type.getShape();
+    return *common == type.getShape();
+  };
+  for (Value argument : kernel.getBodyBlock()->getArguments())
+    if (!agrees(argument))
+      return std::nullopt;
+  for (Operation &op : kernel.getBodyBlock()->without_terminator()) {
+    if (!llvm::all_of(op.getResults(), agrees))
+      return std::nullopt;
+    if (isa<arith::ConstantOp, tensor::EmptyOp, linalg::FillOp>(op))
+      continue;
+    auto generic = dyn_cast<linalg::GenericOp>(op);
+    if (!generic || (generic.getNumReductionLoops() != 0 &&
+                     generic.getNumReductionLoops() != generic.getNumLoops()))
+      return std::nullopt;
+    for (AffineMap map : generic.getIndexingMapsArray())
+      if (!map.isIdentity() && map.getNumResults() != 0)
+        return std::nullopt;
+    WalkResult indexed = generic.getBody()->walk([](Operation *nested) {
+      return isa<linalg::IndexOp, tensor::ExtractOp>(nested) ? WalkResult::interrupt()
+                                                             : WalkResult::advance();
+    });
+    if (indexed.wasInterrupted())
+      return std::nullopt;
+  }
+  return common;
+}
+
+static RankedTensorType flatten(Type type) {
+  auto tensor = cast<RankedTensorType>(type);
+  if (tensor.getRank() < 2)
+    return tensor;
+  return RankedTensorType::get(tensor.getNumElements(), tensor.getElementType());
+}
+
+/// Makes one loop of an op of a kernel with a common shape.
+static void flattenOp(Operation &op) {
+  for (Value result : op.getResults())
+    if (isa<RankedTensorType>(result.getType()))
+      result.setType(flatten(result.getType()));
+  auto generic = dyn_cast<linalg::GenericOp>(op);
+  if (!generic || generic.getNumLoops() < 2)
+    return;
+  Builder builder(op.getContext());
+  SmallVector<AffineMap> maps;
+  for (AffineMap map : generic.getIndexingMapsArray())
+    maps.push_back(map.getNumResults() == 0
+                       ? AffineMap::get(1, 0, {}, builder.getContext())
+                       : builder.getMultiDimIdentityMap(1));
+  generic.setIndexingMapsAttr(builder.getAffineMapArrayAttr(maps));
+  generic.setIteratorTypesAttr(
+      builder.getArrayAttr(generic.getIteratorTypes().getValue().take_front(1)));
+}
+
+/// Gives a kernel whose ops treat all elements alike tensors of rank 1; reshapes around it
+/// keep what others see.
+static void flattenKernel(KernelOp kernel) {
+  std::optional<ArrayRef<int64_t>> shape = getCommonShape(kernel);
+  if (!shape || shape->size() < 2)
+    return;
+  SmallVector<ReassociationIndices> groups{
+      llvm::to_vector<2>(llvm::seq<int64_t>(0, shape->size()))};
+  OpBuilder builder(kernel);
+  SmallVector<Value> inputs;
+  for (Value input : kernel.getInputs()) {
+    RankedTensorType type = flatten(input.getType());
+    inputs.push_back(type == input.getType()
+                         ? input
+                         : tensor::CollapseShapeOp::create(builder, input.getLoc(), type,
+                                                           input, groups));
+  }
+  SmallVector<Type> types = llvm::map_to_vector(
+      kernel.getResultTypes(), [](Type type) -> Type { return flatten(type); });
+  auto flat =
+      KernelOp::create(builder, kernel.getLoc(), types, inputs, KernelKind::Fused);
+  flat.getBody().takeBody(kernel.getBody());
+  for (BlockArgument argument : flat.getBodyBlock()->getArguments())
+    argument.setType(flatten(argument.getType()));
+  for (Operation &op : flat.getBodyBlock()->without_terminator())
+    flattenOp(op);
+  for (auto [old, result] : llvm::zip(kernel.getResults(), flat.getResults())) {
+    Value shaped = result;
+    if (old.getType() != result.getType())
+      shaped = tensor::ExpandShapeOp::create(builder, old.getLoc(), old.getType(), result,
+                                             groups);
+    old.replaceAllUsesWith(shaped);
+  }
+  kernel.erase();
+}
+
+//===----------------------------------------------------------------------===//
+// Equal but for the extents
+//===----------------------------------------------------------------------===//
+
+/// Equal types, or tensors of equal rank and element type that both have elements.
+static bool areAlike(Type a, Type b) {
+  if (a == b)
+    return true;
+  auto x = dyn_cast<RankedTensorType>(a), y = dyn_cast<RankedTensorType>(b);
+  return x && y && x.getRank() == y.getRank() && x.getElementType() == y.getElementType() &&
+         x.getNumElements() != 0 && y.getNumElements() != 0;
+}
+
+static bool areAlike(Block &a, Block &b, DenseMap<Value, Value> &pairs) {
+  if (a.getNumArguments() != b.getNumArguments() ||
+      a.getOperations().size() != b.getOperations().size())
+    return false;
+  for (auto [x, y] : llvm::zip(a.getArguments(), b.getArguments())) {
+    if (!areAlike(x.getType(), y.getType()))
+      return false;
+    pairs[x] = y;
+  }
+  for (auto [x, y] : llvm::zip(a, b)) {
+    if (x.getName() != y.getName() || x.getNumOperands() != y.getNumOperands() ||
+        x.getNumResults() != y.getNumResults() || x.getNumRegions() != y.getNumRegions() ||
+        x.getAttrDictionary() != y.getAttrDictionary())
+      return false;
+    for (auto [v, w] : llvm::zip(x.getOperands(), y.getOperands()))
+      if (pairs.lookup(v) != w)
+        return false;
+    for (auto [v, w] : llvm::zip(x.getResults(), y.getResults())) {
+      if (!areAlike(v.getType(), w.getType()))
+        return false;
+      pairs[v] = w;
+    }
+    for (auto [r, s] : llvm::zip(x.getRegions(), y.getRegions()))
+      if (!areAlike(r.front(), s.front(), pairs))
+        return false;
+  }
+  return true;
+}
+
+static bool areAlike(KernelOp a, KernelOp b) {
+  DenseMap<Value, Value> pairs;
+  return a.getKind() == b.getKind() && a.getTied() == b.getTied() &&
+         areAlike(*a.getBodyBlock(), *b.getBodyBlock(), pairs);
+}
+
+/// Only kernels over one dimension can differ in their extents alone.
+static bool isOneDimensional(KernelOp kernel) {
+  std::optional<ArrayRef<int64_t>> shape = getCommonShape(kernel);
+  return kernel.getKind() == KernelKind::Fused && shape && shape->size() == 1;
+}
+
+namespace {
+struct BatchKernels : impl::BatchKernelsBase<BatchKernels> {
+  using BatchKernelsBase::BatchKernelsBase;
+
+  void runOnOperation() override {
+    if (getOperation().isExternal())
+      return;
+    Block &block = getOperation().front();
+    for (auto kernel : llvm::to_vector(block.getOps<KernelOp>()))
+      flattenKernel(kernel);
+
+    OpGraph graph(block);
+    SmallVector<SmallVector<KernelOp>> batches;
+    for (auto kernel : block.getOps<KernelOp>())
+      if (isOneDimensional(kernel))
+        addToBatch(graph, batches, kernel);
+    llvm::erase_if(batches, [&](ArrayRef<KernelOp> batch) {
+      return batch.size() < 2 || isWorkForOneBlock(batch);
+    });
+    order(graph, block, batches);
+    for (ArrayRef<KernelOp> batch : batches)
+      buildBatch(batch);
+  }
+
+private:
+  /// Puts a kernel into the first batch of kernels like it that do not depend on it.
+  void addToBatch(const OpGraph &graph, SmallVector<SmallVector<KernelOp>> &batches,
+                  KernelOp kernel) {
+    unsigned group = *graph.find(kernel);
+    for (SmallVector<KernelOp> &batch : batches)
+      if (areAlike(batch.front(), kernel) && llvm::none_of(batch, [&](KernelOp other) {
+            unsigned otherGroup = *graph.find(other);
+            return graph.reaches(group, otherGroup) || graph.reaches(otherGroup, group);
+          })) {
+        batch.push_back(kernel);
+        return;
+      }
+    batches.push_back({kernel});
+  }
+
+  /// Whether all of a batch is so little that a sequence takes it in.
+  bool isWorkForOneBlock(ArrayRef<KernelOp> batch) {
+    BlockBudget budget = getBlockBudget(target);
+    uint64_t bytes = 0;
+    int64_t flops = 0;
+    for (KernelOp kernel : batch) {
+      StepCosts costs = getStepCosts(kernel);
+      bytes += costs.readBytes + costs.writtenBytes;
+      flops += costs.flops;
+    }
+    return bytes <= budget.bytes && flops <= budget.flops;
+  }
+
+  /// Orders the block with the kernels of each batch side by side. A batch that could only
+  /// run before and after another one is given up.
+  static void order(OpGraph &graph, Block &block,
+                    SmallVector<SmallVector<KernelOp>> &batches) {
+    llvm::erase_if(batches, [&](ArrayRef<KernelOp> batch) {
+      for (KernelOp a : batch)
+        for (KernelOp b : batch)
+          if (a != b && graph.reaches(*graph.find(a), *graph.find(b)))
+            return true;
+      unsigned group = *graph.find(batch.front());
+      for (KernelOp kernel : batch.drop_front())
+        group = graph.merge(group, *graph.find(kernel));
+      return false;
+    });
+    SmallVector<SmallVector<Operation *>> ordered;
+    for (unsigned group : graph.getOrder())
+      ordered.emplace_back(graph.getOps(group));
+    for (ArrayRef<Operation *> ops : ordered)
+      for (Operation *op : ops)
+        op->moveBefore(block.getTerminator());
+  }
+
+  void buildBatch(ArrayRef<KernelOp> batch) {
+    llvm::SetVector<Value> inputs;
+    SmallVector<Type> types;
+    SmallVector<Location> locations;
+    for (KernelOp kernel : batch) {
+      inputs.insert(kernel.getInputs().begin(), kernel.getInputs().end());
+      llvm::append_range(types, kernel.getResultTypes());
+      locations.push_back(kernel.getLoc());
+    }
+    OpBuilder builder(batch.back());
+    Location loc = FusedLoc::get(&getContext(), locations);
+    auto multi = KernelOp::create(builder, loc, types, inputs.getArrayRef(),
+                                  KernelKind::MultiTensor);
+    IRMapping mapping;
+    mapping.map(inputs.getArrayRef(), multi.getBodyBlock()->getArguments());
+    OpBuilder body = OpBuilder::atBlockEnd(multi.getBodyBlock());
+    SmallVector<Value> yielded, replaced;
+    for (KernelOp kernel : batch) {
+      llvm::append_range(yielded, body.clone(*kernel, mapping)->getResults());
+      llvm::append_range(replaced, kernel.getResults());
+    }
+    plan::YieldOp::create(body, loc, yielded);
+    for (auto [old, result] : llvm::zip(replaced, multi.getResults()))
+      old.replaceAllUsesWith(result);
+    for (KernelOp kernel : batch)
+      kernel.erase();
+    remark::passed(loc, remark::RemarkOpts::name("multi_tensor")
+                            .category("plan-batch-kernels")
+                            .function(getOperation().getName()))
+        << remark::metric("nodes", getNodeNames(loc))
+        << remark::metric("tensors", batch.size());
+  }
+};
+} // namespace
+} // namespace ampc

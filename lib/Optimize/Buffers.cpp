@@ -1,0 +1,96 @@
+//===- Buffers.cpp - Which bytes a value stands for ---------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ampc/Optimize/Buffers.h"
+#include "ampc/Dialect/Plan/Plan.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "llvm/Support/CheckedArithmetic.h"
+
+namespace ampc {
+
+std::optional<uint64_t> getByteSize(Type tensorType) {
+  auto type = cast<RankedTensorType>(tensorType);
+  uint64_t bytes = llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+  // Extents of zero first: they make any product zero.
+  if (llvm::is_contained(type.getShape(), 0))
+    return 0;
+  for (int64_t extent : type.getShape()) {
+    std::optional<uint64_t> product = llvm::checkedMulUnsigned(bytes, uint64_t(extent));
+    if (!product)
+      return std::nullopt;
+    bytes = *product;
+  }
+  return bytes;
+}
+
+bool isView(Operation *op) {
+  return isa_and_nonnull<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op);
+}
+
+Value getViewed(Value value) {
+  while (isView(value.getDefiningOp()))
+    value = value.getDefiningOp()->getOperand(0);
+  return value;
+}
+
+Value getBufferOwner(Value value) {
+  while (true) {
+    value = getViewed(value);
+    auto step = value.getDefiningOp<plan::StepOpInterface>();
+    if (!step)
+      return value;
+    int64_t tied = step.getTiedOperand(cast<OpResult>(value).getResultNumber());
+    if (tied < 0)
+      return value;
+    value = step->getOperand(tied);
+  }
+}
+
+FlatSymbolRefAttr getReadVariable(Value value) {
+  auto read = getViewed(value).getDefiningOp<ReadOp>();
+  return read ? read.getVariableAttr() : FlatSymbolRefAttr();
+}
+
+static void collectNames(Location loc, llvm::SetVector<StringRef> &names) {
+  if (auto name = dyn_cast<NameLoc>(loc)) {
+    names.insert(name.getName().getValue());
+    return;
+  }
+  if (auto fused = dyn_cast<FusedLoc>(loc))
+    for (Location part : fused.getLocations())
+      collectNames(part, names);
+  if (auto call = dyn_cast<CallSiteLoc>(loc))
+    collectNames(call.getCallee(), names);
+}
+
+std::string getNodeNames(Location loc) {
+  llvm::SetVector<StringRef> names;
+  collectNames(loc, names);
+  return llvm::join(names, ", ");
+}
+
+std::string getDisplayName(Value value) {
+  if (FlatSymbolRefAttr variable = getReadVariable(value))
+    return variable.getValue().str();
+  value = getViewed(value);
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+    StringAttr name;
+    if (function)
+      name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), kNameAttr);
+    return name ? name.str() : ("argument " + Twine(argument.getArgNumber())).str();
+  }
+  std::string names = getNodeNames(value.getLoc());
+  if (names.empty())
+    names = value.getDefiningOp()->getName().getStringRef().str();
+  auto result = cast<OpResult>(value);
+  if (result.getOwner()->getNumResults() > 1)
+    names += (" (result " + Twine(result.getResultNumber()) + ")").str();
+  return names;
+}
+
+} // namespace ampc

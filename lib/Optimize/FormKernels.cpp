@@ -1,0 +1,442 @@
+//===- FormKernels.cpp - Group tensor ops into fused kernels ------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// Whether ops are one kernel is for the analysis of IterationStructure.h to say; here it is
+// decided which ops to try. First each op gets what belongs to it alone: its destinations,
+// the views it reads through, and copies of cheap producers. Then groups grow from
+// producer to consumer and, what is left, along large tensors that two groups read.
+//
+//===----------------------------------------------------------------------===//
+
+#include "OpGraph.h"
+#include "ampc/Dialect/Plan/IterationStructure.h"
+#include "ampc/Optimize/Buffers.h"
+#include "ampc/Optimize/Passes.h"
+#include "mlir/IR/Dominance.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/IR/Remarks.h"
+#include "mlir/Transforms/CSE.h"
+
+using namespace mlir;
+
+namespace ampc {
+#define GEN_PASS_DEF_FORMKERNELS
+#include "ampc/Optimize/Passes.h.inc"
+
+/// About how many simple instructions one element takes.
+static int64_t bodyCost(linalg::GenericOp generic) {
+  int64_t cost = 0;
+  for (Operation &op : generic.getBody()->without_terminator()) {
+    if (op.hasTrait<OpTrait::ConstantLike>() || isa<CastOpInterface>(op))
+      continue;
+    int64_t one = 1;
+    if (isa<arith::DivFOp, arith::DivSIOp, arith::RemSIOp, math::SqrtOp,
+            tensor::ExtractOp>(op))
+      one = 4;
+    else if (isa<math::MathDialect>(op.getDialect()) && !isa<math::AbsFOp>(op))
+      one = 16;
+    if (op.getNumResults() == 1 && op.getResult(0).getType().isF64())
+      one *= 4;
+    cost += one;
+  }
+  return cost;
+}
+
+/// Up to here an op is computed again rather than stored.
+constexpr int64_t kCheapCost = 12;
+/// Most buffers a fused kernel may take: arguments live in registers.
+constexpr unsigned kMostBuffers = 48;
+
+static bool hasLoops(linalg::GenericOp generic) {
+  return llvm::any_of(generic.getStaticLoopRanges(), [](int64_t n) { return n != 1; });
+}
+
+static int64_t pointsOf(linalg::GenericOp generic) {
+  int64_t points = 1;
+  for (int64_t range : generic.getStaticLoopRanges())
+    points *= range;
+  return points;
+}
+
+/// Whether the op goes with whoever uses it: it computes nothing.
+static bool isAttached(Operation *op) {
+  return isView(op) || isa<tensor::EmptyOp, linalg::FillOp, arith::ConstantOp>(op);
+}
+
+namespace {
+struct FormKernels : impl::FormKernelsBase<FormKernels> {
+  using FormKernelsBase::FormKernelsBase;
+
+  void runOnOperation() override {
+    if (getOperation().isExternal())
+      return;
+    Block &block = getOperation().front();
+    for (auto generic : llvm::to_vector(block.getOps<linalg::GenericOp>()))
+      makePrivate(generic);
+    eraseDead(block);
+    for (auto generic : llvm::reverse(llvm::to_vector(block.getOps<linalg::GenericOp>())))
+      cloneIntoUsers(generic);
+    eraseDead(block);
+
+    OpGraph groups(block);
+    graph = &groups;
+    for (auto generic : block.getOps<linalg::GenericOp>())
+      attach(generic);
+    absorbCheap(block);
+    bool changed = true;
+    while (changed) {
+      changed = fuseProducers();
+      changed |= fuseSiblings();
+    }
+    buildKernels();
+    graph = nullptr;
+  }
+
+private:
+  OpGraph *graph = nullptr;
+
+  //===--------------------------------------------------------------------===//
+  // What belongs to one op
+  //===--------------------------------------------------------------------===//
+
+  /// Gives the op destinations and views of its own, so that they can stand in its kernel.
+  static void makePrivate(linalg::GenericOp generic) {
+    OpBuilder builder(generic);
+    for (OpOperand &operand : generic->getOpOperands())
+      makePrivate(builder, operand);
+  }
+  static void makePrivate(OpBuilder &builder, OpOperand &operand) {
+    Operation *op = operand.get().getDefiningOp();
+    if (!op || !isAttached(op))
+      return;
+    Operation *clone = builder.clone(*op);
+    operand.set(clone->getResult(cast<OpResult>(operand.get()).getResultNumber()));
+    OpBuilder before(clone);
+    for (OpOperand &inner : clone->getOpOperands())
+      makePrivate(before, inner);
+  }
+
+  /// Whether computing the op again costs no more than reading its result: it reads no
+  /// more than it writes, and at most one tensor that is computed itself.
+  static bool isCheapToRepeat(linalg::GenericOp generic) {
+    if (plan::isReduction(generic) || bodyCost(generic) > kCheapCost ||
+        generic.getNumResults() != 1)
+      return false;
+    constexpr uint64_t kScalarBytes = 64; // what a few scalars take
+    uint64_t readBytes = 0;
+    unsigned computed = 0;
+    for (Value input : generic.getInputs()) {
+      Value source = getViewed(input);
+      readBytes += getByteSize(source.getType()).value_or(0);
+      computed += bool(source.getDefiningOp<linalg::GenericOp>());
+    }
+    WalkResult extracts = generic.getBody()->walk(
+        [](tensor::ExtractOp) { return WalkResult::interrupt(); });
+    return !extracts.wasInterrupted() && computed <= 1 &&
+           readBytes <= getByteSize(generic.getResult(0).getType()).value_or(0) +
+                            kScalarBytes;
+  }
+
+  /// Gives each op that reads a cheap op's result a copy of the op, where nothing needs the
+  /// result in memory.
+  static void cloneIntoUsers(linalg::GenericOp generic) {
+    if (!isCheapToRepeat(generic))
+      return;
+    SmallVector<OpOperand *> uses;
+    SmallVector<Value> pending(generic->getResults());
+    Block *block = generic->getBlock();
+    DenseSet<Operation *> users;
+    while (!pending.empty())
+      for (OpOperand &use : pending.pop_back_val().getUses()) {
+        Operation *user = use.getOwner();
+        if (isView(user) && user->hasOneUse()) { // the private view of one op
+          pending.push_back(user->getResult(0));
+          if (user->getOperand(0) == generic.getResult(0))
+            uses.push_back(&use);
+        } else if (isa<linalg::GenericOp>(user) && user->getBlock() == block) {
+          if (use.get() == generic.getResult(0))
+            uses.push_back(&use);
+          users.insert(user);
+        } else {
+          return;
+        }
+      }
+    if (users.size() < 2)
+      return;
+    OpBuilder builder(generic.getContext());
+    for (OpOperand *use : ArrayRef(uses).drop_front()) {
+      builder.setInsertionPoint(use->getOwner());
+      auto clone = cast<linalg::GenericOp>(builder.clone(*generic));
+      makePrivate(clone);
+      use->set(clone.getResult(0));
+    }
+  }
+
+  static void eraseDead(Block &block) {
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+      if (isOpTriviallyDead(&op))
+        op.erase();
+  }
+
+  /// Puts the op and what belongs to it into one group.
+  void attach(linalg::GenericOp generic) {
+    SmallVector<Operation *> pending{generic};
+    while (!pending.empty())
+      for (Value operand : pending.pop_back_val()->getOperands()) {
+        Operation *op = operand.getDefiningOp();
+        if (!op || !isAttached(op) || !op->hasOneUse())
+          continue;
+        unsigned a = *graph->find(op), b = *graph->find(generic);
+        if (a != b)
+          graph->merge(a, b);
+        pending.push_back(op);
+      }
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Growing groups
+  //===--------------------------------------------------------------------===//
+
+  SmallVector<linalg::GenericOp> genericsOf(unsigned group) {
+    SmallVector<linalg::GenericOp> generics;
+    for (Operation *op : graph->getOps(group))
+      if (auto generic = dyn_cast<linalg::GenericOp>(op))
+        generics.push_back(generic);
+    return generics;
+  }
+
+  /// Groups of tensor ops, in the order of the block.
+  SmallVector<unsigned> kernelGroups() {
+    SmallVector<unsigned> groups;
+    for (unsigned group : graph->getGroups())
+      if (!genericsOf(group).empty())
+        groups.push_back(group);
+    return groups;
+  }
+
+  /// Merges two groups where that is right and one kernel can do both.
+  bool tryMerge(unsigned a, unsigned b) {
+    if (!graph->canMerge(a, b))
+      return false;
+    SmallVector<Operation *> ops(graph->getOps(a));
+    ops.append(graph->getOps(b).begin(), graph->getOps(b).end());
+    llvm::sort(ops, [](Operation *x, Operation *y) { return x->isBeforeInBlock(y); });
+    FailureOr<plan::IterationStructure> structure = plan::analyzeIteration(ops);
+    if (failed(structure) ||
+        structure->inputs.size() + structure->results.size() > kMostBuffers ||
+        repeatsMuch(*structure))
+      return false;
+    graph->merge(a, b);
+    return true;
+  }
+
+  /// Whether an expensive op would be computed more often than it has elements: without
+  /// reductions every point of the kernel computes all ops.
+  static bool repeatsMuch(const plan::IterationStructure &structure) {
+    if (structure.kind != plan::IterationKind::Elementwise)
+      return false;
+    return llvm::any_of(structure.ops, [&](linalg::GenericOp op) {
+      return pointsOf(op) < structure.points() && bodyCost(op) > kCheapCost;
+    });
+  }
+
+  /// Whether a group of single numbers, which waits for `producer`, may join it: another
+  /// producer would make the kernels that lead to it different from each other, and so
+  /// keep them from running as one.
+  bool waitsForOthers(unsigned scalars, unsigned producer) {
+    for (Operation *op : graph->getOps(scalars))
+      for (Value operand : op->getOperands()) {
+        auto input = getViewed(operand).getDefiningOp<linalg::GenericOp>();
+        std::optional<unsigned> group = input ? graph->find(input) : std::nullopt;
+        if (group && *group != scalars && *group != producer)
+          return true;
+      }
+    return false;
+  }
+
+  bool isScalar(unsigned group) { return llvm::none_of(genericsOf(group), hasLoops); }
+
+  /// Gives cheap ops to their only consumers, before anything else makes their results
+  /// worth storing.
+  void absorbCheap(Block &block) {
+    for (auto generic : llvm::reverse(block.getOps<linalg::GenericOp>())) {
+      unsigned group = *graph->find(generic);
+      if (!isCheapToRepeat(generic) || graph->getSuccessors(group).size() != 1)
+        continue;
+      unsigned consumer = graph->getSuccessors(group).front();
+      if (!genericsOf(consumer).empty() && isUsedOnlyIn(generic, consumer))
+        tryMerge(group, consumer);
+    }
+  }
+
+  bool isUsedOnlyIn(linalg::GenericOp generic, unsigned consumer) {
+    return llvm::all_of(generic->getUsers(), [&](Operation *user) {
+      std::optional<unsigned> group = graph->find(user);
+      return group && *group == consumer;
+    });
+  }
+
+  /// Merges producers with consumers, in the order of the block.
+  bool fuseProducers() {
+    bool changed = false, again = true;
+    while (again) {
+      again = false;
+      for (unsigned producer : kernelGroups()) {
+        if (graph->getOps(producer).empty())
+          continue; // merged meanwhile
+        for (unsigned consumer : llvm::to_vector(graph->getSuccessors(producer))) {
+          if (graph->getOps(consumer).empty() || genericsOf(consumer).empty())
+            continue;
+          // Numbers that many threads need are computed once, before; the cheap ones
+          // have been absorbed.
+          if (isScalar(producer) && !isScalar(consumer))
+            continue;
+          if (isScalar(consumer) && !isScalar(producer) &&
+              waitsForOthers(consumer, producer))
+            continue;
+          if (tryMerge(producer, consumer)) {
+            again = changed = true;
+            break;
+          }
+        }
+      }
+    }
+    return changed;
+  }
+
+  /// Tensors of more than one element that a group reads from memory.
+  llvm::SetVector<Value> largeInputs(unsigned group) {
+    llvm::SetVector<Value> inputs;
+    for (linalg::GenericOp generic : genericsOf(group))
+      for (Value operand : generic.getInputs()) {
+        Value source = getViewed(operand);
+        Operation *op = source.getDefiningOp();
+        if (op && graph->find(op) == group)
+          continue;
+        if (cast<RankedTensorType>(source.getType()).getNumElements() > 1)
+          inputs.insert(source);
+      }
+    return inputs;
+  }
+
+  /// Merges groups that read the same tensor.
+  bool fuseSiblings() {
+    bool changed = false;
+    llvm::MapVector<Value, SmallVector<Operation *>> readers;
+    for (unsigned group : kernelGroups())
+      for (Value input : largeInputs(group))
+        readers[input].push_back(graph->getOps(group).front());
+    for (auto &[input, siblings] : readers)
+      for (size_t i = 0; i < siblings.size(); ++i)
+        for (size_t j = i + 1; j < siblings.size(); ++j) {
+          unsigned a = *graph->find(siblings[i]), b = *graph->find(siblings[j]);
+          if (a != b && !graph->reaches(a, b) && !graph->reaches(b, a))
+            changed |= tryMerge(a, b);
+        }
+    return changed;
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Building kernels
+  //===--------------------------------------------------------------------===//
+
+  void buildKernels() {
+    Block &block = getOperation().front();
+    SmallVector<SmallVector<Operation *>> order;
+    for (unsigned group : graph->getOrder())
+      order.emplace_back(graph->getOps(group));
+    for (ArrayRef<Operation *> ops : order)
+      for (Operation *op : ops)
+        op->moveBefore(block.getTerminator());
+    for (ArrayRef<Operation *> ops : order)
+      if (llvm::any_of(ops, llvm::IsaPred<linalg::GenericOp>))
+        buildKernel(ops);
+    eraseDead(block);
+  }
+
+  void buildKernel(ArrayRef<Operation *> ops) {
+    DenseSet<Operation *> members(ops.begin(), ops.end());
+    auto isInside = [&](Operation *op) {
+      Operation *ancestor = op->getBlock() && ops.front()->getBlock()
+                                ? ops.front()->getBlock()->findAncestorOpInBlock(*op)
+                                : nullptr;
+      return ancestor && members.contains(ancestor);
+    };
+    llvm::SetVector<Value> inputs;
+    SmallVector<Value> results;
+    SmallVector<Location> locations;
+    SmallVector<Operation *> constants;
+    for (Operation *op : ops) {
+      op->walk([&](Operation *nested) {
+        for (Value operand : nested->getOperands()) {
+          Operation *definition = operand.getDefiningOp();
+          if (definition && isInside(definition))
+            continue;
+          if (auto argument = dyn_cast<BlockArgument>(operand))
+            if (isInside(argument.getOwner()->getParentOp()))
+              continue;
+          if (isa<RankedTensorType>(operand.getType()))
+            inputs.insert(operand);
+          else if (!llvm::is_contained(constants, definition))
+            constants.push_back(definition);
+        }
+      });
+      for (Value result : op->getResults())
+        if (llvm::any_of(result.getUsers(),
+                         [&](Operation *user) { return !isInside(user); }))
+          results.push_back(result);
+      if (isa<linalg::GenericOp>(op) && !llvm::is_contained(locations, op->getLoc()))
+        locations.push_back(op->getLoc());
+    }
+    Location loc = FusedLoc::get(&getContext(), locations);
+    IRRewriter rewriter(ops.back());
+    rewriter.setInsertionPointAfter(ops.back());
+    auto kernel = plan::KernelOp::create(rewriter, loc, TypeRange(ValueRange(results)),
+                                         inputs.getArrayRef(), plan::KernelKind::Fused);
+    IRMapping mapping;
+    mapping.map(inputs.getArrayRef(), kernel.getBodyBlock()->getArguments());
+    OpBuilder body = OpBuilder::atBlockEnd(kernel.getBodyBlock());
+    for (Operation *constant : constants)
+      body.clone(*constant, mapping);
+    for (Operation *op : ops)
+      body.clone(*op, mapping);
+    plan::YieldOp::create(body, loc,
+                          llvm::map_to_vector(results, [&](Value result) {
+                            return mapping.lookup(result);
+                          }));
+    for (auto [old, replacement] : llvm::zip(results, kernel.getResults()))
+      rewriter.replaceAllUsesWith(old, replacement);
+    for (Operation *op : llvm::reverse(ops))
+      rewriter.eraseOp(op);
+    // Copies of one cheap op may have met again.
+    DominanceInfo dominance(kernel);
+    eliminateCommonSubExpressions(rewriter, dominance, kernel);
+    report(kernel);
+  }
+
+  void report(plan::KernelOp kernel) {
+    SmallVector<Operation *> ops;
+    for (Operation &op : kernel.getBodyBlock()->without_terminator())
+      ops.push_back(&op);
+    FailureOr<plan::IterationStructure> structure = plan::analyzeIteration(ops);
+    StringRef kind = "one op";
+    if (succeeded(structure))
+      kind = structure->kind == plan::IterationKind::Elementwise ? "elementwise"
+             : structure->kind == plan::IterationKind::Row       ? "row"
+                                                                 : "column";
+    remark::passed(kernel.getLoc(), remark::RemarkOpts::name("kernel")
+                                        .category("plan-form-kernels")
+                                        .function(getOperation().getName()))
+        << remark::metric("nodes", getNodeNames(kernel.getLoc()))
+        << remark::metric("structure", kind)
+        << remark::metric("inputs", kernel.getInputs().size())
+        << remark::metric("results", kernel.getNumResults());
+  }
+};
+} // namespace
+} // namespace ampc

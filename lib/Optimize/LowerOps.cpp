@@ -1,0 +1,147 @@
+//===- LowerOps.cpp - Replace every op by what it says it computes ------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ampc/Dialect/Amp/Amp.h"
+#include "ampc/Optimize/Passes.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+using namespace mlir;
+
+namespace ampc {
+#define GEN_PASS_DEF_LOWEROPS
+#include "ampc/Optimize/Passes.h.inc"
+
+namespace {
+struct LowerOps : impl::LowerOpsBase<LowerOps> {
+  void runOnOperation() override {
+    constants.clear();
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      if (function.isExternal())
+        continue;
+      lower(function);
+      if (failed(simplify(function)))
+        return signalPassFailure();
+      placeConstants(function);
+      sinkConstants(function);
+    }
+  }
+
+private:
+  /// Variables made for constants, by value.
+  DenseMap<Attribute, VariableOp> constants;
+
+  static void lower(func::FuncOp function) {
+    IRRewriter rewriter(function.getContext());
+    function.walk([&](KernelOpInterface op) {
+      rewriter.setInsertionPoint(op);
+      KernelBuilder kernel(rewriter, op.getLoc());
+      rewriter.replaceOp(op, op.emitKernel(kernel, op->getOperands()));
+    });
+  }
+
+  /// Takes constants of one value into bodies, and drops unused operands and results.
+  static LogicalResult simplify(func::FuncOp function) {
+    MLIRContext *context = function.getContext();
+    RewritePatternSet patterns(context);
+    linalg::populateElementwiseOpsFusionPatterns(patterns,
+                                                 [](OpOperand *) { return false; });
+    linalg::GenericOp::getCanonicalizationPatterns(patterns, context);
+    tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns, context);
+    tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, context);
+    return applyPatternsGreedily(function, std::move(patterns));
+  }
+
+  /// What is left of constants is read by something else than a body's scalars, and so
+  /// needs a buffer: filled where all elements are equal, else a derived variable.
+  void placeConstants(func::FuncOp function) {
+    IRRewriter rewriter(function.getContext());
+    for (auto constant :
+         llvm::make_early_inc_range(function.getOps<arith::ConstantOp>())) {
+      auto value = dyn_cast<DenseElementsAttr>(constant.getValue());
+      if (!value)
+        continue;
+      rewriter.setInsertionPoint(constant);
+      if (value.isSplat())
+        rewriter.replaceOp(constant,
+                           fill(rewriter, constant.getLoc(), constant.getType(),
+                                value.getSplatValue<TypedAttr>()));
+      else
+        rewriter.replaceOpWithNewOp<ReadOp>(
+            constant, constant.getType(),
+            FlatSymbolRefAttr::get(getVariable(constant.getLoc(), value)));
+    }
+    // Tensors without elements that are not only the destinations of ops.
+    for (auto empty : llvm::make_early_inc_range(function.getOps<tensor::EmptyOp>()))
+      for (OpOperand &use : llvm::make_early_inc_range(empty->getUses())) {
+        auto structured = dyn_cast<linalg::LinalgOp>(use.getOwner());
+        if (structured && structured.isDpsInit(&use))
+          continue;
+        rewriter.setInsertionPointAfter(empty);
+        TypedAttr zero = rewriter.getZeroAttr(empty.getType().getElementType());
+        use.set(fill(rewriter, empty.getLoc(), empty.getType(), zero));
+      }
+  }
+
+  /// An op of its own that writes `value` to every element.
+  static Value fill(OpBuilder &builder, Location loc, Type type, TypedAttr value) {
+    auto tensorType = cast<RankedTensorType>(type);
+    Value empty = tensor::EmptyOp::create(builder, loc, tensorType.getShape(),
+                                          tensorType.getElementType());
+    SmallVector<utils::IteratorType> iterators(tensorType.getRank(),
+                                               utils::IteratorType::parallel);
+    return linalg::GenericOp::create(
+               builder, loc, type, ValueRange(), empty,
+               builder.getMultiDimIdentityMap(tensorType.getRank()), iterators,
+               [&](OpBuilder &nested, Location nestedLoc, ValueRange) {
+                 Value scalar = arith::ConstantOp::create(nested, nestedLoc, value);
+                 linalg::YieldOp::create(nested, nestedLoc, scalar);
+               })
+        .getResult(0);
+  }
+
+  VariableOp getVariable(Location loc, DenseElementsAttr value) {
+    VariableOp &variable = constants[value];
+    if (!variable) {
+      OpBuilder builder = OpBuilder::atBlockBegin(getOperation().getBody());
+      variable = VariableOp::create(builder, loc, VariableRole::Derived, "ampc.constant",
+                                    value.getType(), value, /*from_model=*/false,
+                                    /*trained=*/false);
+      SymbolTable(getOperation()).insert(variable);
+    }
+    return variable;
+  }
+
+  /// Puts scalar constants into the bodies that use them, so that a body stands for
+  /// itself wherever it is moved.
+  static void sinkConstants(func::FuncOp function) {
+    OpBuilder builder(function.getContext());
+    function.walk([&](linalg::GenericOp generic) {
+      DenseMap<Operation *, Value> sunk;
+      generic.getRegion().walk([&](Operation *op) {
+        for (OpOperand &operand : op->getOpOperands()) {
+          Operation *constant = operand.get().getDefiningOp();
+          if (!constant || !constant->hasTrait<OpTrait::ConstantLike>() ||
+              generic.getRegion().isAncestor(constant->getParentRegion()))
+            continue;
+          Value &clone = sunk[constant];
+          if (!clone) {
+            builder.setInsertionPointToStart(generic.getBody());
+            clone = builder.clone(*constant)->getResult(0);
+          }
+          operand.set(clone);
+        }
+      });
+    });
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(function.front())))
+      if (isOpTriviallyDead(&op))
+        op.erase();
+  }
+};
+} // namespace
+} // namespace ampc

@@ -1,0 +1,37 @@
+//===- Pipeline.cpp - The order of the passes ---------------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ampc/Optimize/Passes.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+namespace ampc {
+
+void buildOptimizePipeline(OpPassManager &pm, const OptimizeOptions &options) {
+  // While casts still are ops of their own.
+  pm.addNestedPass<func::FuncOp>(createStageInputs());
+  pm.addPass(createLowerOps());
+  // What two ops both compute, as a loss and its gradient do, is computed once.
+  pm.addNestedPass<func::FuncOp>(createCSEPass());
+  // Before the ops behind a library call become a kernel.
+  pm.addNestedPass<func::FuncOp>(createFuseEpilogues());
+  pm.addNestedPass<func::FuncOp>(createFormKernels({options.target}));
+  // Kernels that run as one are no longer small: before sequences are formed.
+  pm.addNestedPass<func::FuncOp>(createBatchKernels({options.target}));
+  pm.addNestedPass<func::FuncOp>(createFormSequences({options.target}));
+  // Last, since it depends on the order of the steps.
+  pm.addNestedPass<func::FuncOp>(createTieUpdates());
+}
+
+void buildMemoryPipeline(OpPassManager &pm, const MemoryOptions &options) {
+  pm.addPass(createPlanMemory({options.memoryLimit}));
+  pm.addPass(createVerifyPlan());
+}
+
+} // namespace ampc

@@ -1,0 +1,195 @@
+//===- TieUpdates.cpp - Compute new values where the variables lie ------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// Assignments happen at the end of a function, in the dialect's words; in memory a new
+// value is written as early as it is computed. That is the same as long as nobody reads
+// the old value afterwards.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ampc/Dialect/Plan/IterationStructure.h"
+#include "ampc/Optimize/Buffers.h"
+#include "ampc/Optimize/Passes.h"
+
+using namespace mlir;
+
+namespace ampc {
+#define GEN_PASS_DEF_TIEUPDATES
+#include "ampc/Optimize/Passes.h.inc"
+
+using plan::KernelKind;
+using plan::KernelOp;
+
+/// Calls `fn` for each op that uses `value` or a view of it; views are no use.
+static void forEachUser(Value value, llvm::function_ref<void(Operation *)> fn) {
+  for (Operation *user : value.getUsers()) {
+    if (isView(user))
+      forEachUser(user->getResult(0), fn);
+    else
+      fn(user);
+  }
+}
+
+/// Whether a kernel of kind `fused` can write result `result` over operand `operand`. A
+/// kernel with reductions may read its operands in several passes, so it cannot.
+static bool isElementwiseIn(KernelOp kernel, unsigned operand, unsigned result) {
+  SmallVector<Operation *> ops;
+  for (Operation &op : kernel.getBodyBlock()->without_terminator())
+    ops.push_back(&op);
+  FailureOr<plan::IterationStructure> structure = plan::analyzeIteration(ops);
+  return succeeded(structure) && structure->kind == plan::IterationKind::Elementwise &&
+         structure->mayOverwrite(kernel.getBodyBlock()->getArgument(operand),
+                                 kernel.getYield()->getOperand(result));
+}
+
+/// As isElementwiseIn, for kernels of any kind. Ties the nested kernel as well.
+static bool tryTie(KernelOp kernel, unsigned operand, unsigned result) {
+  SmallVector<int64_t> tied(kernel.getTied());
+  if (tied[result] >= 0 || llvm::is_contained(tied, int64_t(operand)) ||
+      kernel.getInputs()[operand].getType() != kernel.getResult(result).getType())
+    return false;
+  if (kernel.getKind() == KernelKind::Fused) {
+    if (!isElementwiseIn(kernel, operand, result))
+      return false;
+  } else {
+    // The nested kernel that writes the result must come last of those that read the
+    // operand, and may itself read it at the same place only.
+    auto written = dyn_cast<OpResult>(getViewed(kernel.getYield()->getOperand(result)));
+    auto writer = written ? dyn_cast<KernelOp>(written.getOwner()) : KernelOp();
+    if (!writer)
+      return false;
+    Value argument = kernel.getBodyBlock()->getArgument(operand);
+    bool ordered = true, readsItself = false;
+    forEachUser(argument, [&](Operation *user) {
+      if (user == writer)
+        readsItself = true;
+      else if (kernel.getKind() != KernelKind::Sequence ||
+               !user->isBeforeInBlock(writer))
+        ordered = false;
+    });
+    if (!ordered)
+      return false;
+    if (readsItself) {
+      int64_t nested = -1;
+      for (OpOperand &used : writer->getOpOperands())
+        if (getViewed(used.get()) == argument) {
+          if (nested >= 0)
+            return false;
+          nested = used.getOperandNumber();
+        }
+      if (!tryTie(writer, nested, written.getResultNumber()))
+        return false;
+    }
+  }
+  tied[result] = operand;
+  kernel.setTied(tied);
+  return true;
+}
+
+namespace {
+struct TieUpdates : impl::TieUpdatesBase<TieUpdates> {
+  void runOnOperation() override {
+    func::FuncOp function = getOperation();
+    if (function.isExternal())
+      return;
+    assigns = llvm::to_vector(function.getOps<AssignOp>());
+    taken.clear();
+    dropSelfAssigns();
+    gatherReads(function);
+    // What is returned, or goes to another variable, must outlast the new value.
+    saveOldValues(*function.front().getTerminator());
+    for (AssignOp assign : assigns)
+      saveOldValues(*assign);
+    for (AssignOp assign : assigns)
+      if (!isComputedInPlace(assign))
+        copyAtEnd(assign);
+    for (AssignOp assign : assigns)
+      assign->moveBefore(function.front().getTerminator());
+  }
+
+private:
+  /// The assignments of the function.
+  SmallVector<AssignOp> assigns;
+  /// Old values of each variable.
+  DenseMap<StringAttr, SmallVector<ReadOp>> reads;
+  /// Results that a variable's buffer is taken for.
+  DenseSet<Value> taken;
+
+  bool isAssigned(FlatSymbolRefAttr variable) {
+    return llvm::any_of(assigns,
+                        [&](AssignOp a) { return a.getVariableAttr() == variable; });
+  }
+
+  /// Assigning its old value to a variable changes nothing.
+  void dropSelfAssigns() {
+    llvm::erase_if(assigns, [](AssignOp assign) {
+      if (getReadVariable(assign.getValue()) != assign.getVariableAttr())
+        return false;
+      assign.erase();
+      return true;
+    });
+  }
+
+  void gatherReads(func::FuncOp function) {
+    reads.clear();
+    for (auto read : function.getOps<ReadOp>())
+      reads[read.getVariableAttr().getAttr()].push_back(read);
+  }
+
+  /// Replaces operands of `op` that are old values of assigned variables by copies, made
+  /// before any step.
+  void saveOldValues(Operation &op) {
+    for (OpOperand &used : op.getOpOperands()) {
+      FlatSymbolRefAttr variable = getReadVariable(used.get());
+      if (!variable || !isAssigned(variable))
+        continue;
+      OpBuilder builder(&getContext());
+      builder.setInsertionPointAfterValue(used.get());
+      used.set(plan::CopyOp::create(builder, used.get().getLoc(), used.get().getType(),
+                                    used.get()));
+    }
+  }
+
+  /// Whether the new value can be written over the old one; ties it where the step that
+  /// writes it reads the old value.
+  bool isComputedInPlace(AssignOp assign) {
+    Value value = getViewed(assign.getValue());
+    auto step = value.getDefiningOp<plan::StepOpInterface>();
+    if (!step || taken.contains(value))
+      return false;
+    unsigned result = cast<OpResult>(value).getResultNumber();
+    int64_t operand = -1;
+    bool legal = true;
+    for (ReadOp read : reads.lookup(assign.getVariableAttr().getAttr()))
+      forEachUser(read, [&](Operation *user) {
+        legal &= user == step || user->isBeforeInBlock(step);
+      });
+    for (OpOperand &used : step->getOpOperands())
+      if (getReadVariable(used.get()) == assign.getVariableAttr()) {
+        legal &= operand < 0;
+        operand = used.getOperandNumber();
+      }
+    if (!legal)
+      return false;
+    if (operand >= 0) {
+      auto kernel = dyn_cast<KernelOp>(step.getOperation());
+      if (!kernel || !tryTie(kernel, operand, result))
+        return false;
+    }
+    taken.insert(value);
+    return true;
+  }
+
+  void copyAtEnd(AssignOp assign) {
+    OpBuilder builder(assign->getBlock()->getTerminator());
+    Value value = assign.getValue();
+    assign.getValueMutable().assign(
+        plan::CopyOp::create(builder, assign.getLoc(), value.getType(), value));
+  }
+};
+} // namespace
+} // namespace ampc

@@ -1,0 +1,313 @@
+//===- VerifyPlan.cpp - Check that no step reads what is not there ------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// Runs each function in the abstract: the arena is a set of ranges, each with the value
+// that it holds. A step must find its operands and then puts its results; whoever is
+// overwritten is remembered together with who did it.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ampc-runtime/module_format.h"
+#include "ampc/Optimize/Buffers.h"
+#include "ampc/Optimize/Passes.h"
+#include <map>
+
+using namespace mlir;
+
+namespace ampc {
+#define GEN_PASS_DEF_VERIFYPLAN
+#include "ampc/Optimize/Passes.h.inc"
+
+namespace {
+/// Bytes [begin, end) of the arena under a user's name for them.
+struct Range {
+  uint64_t begin = 0, end = 0;
+  std::string name;
+
+  bool overlaps(const Range &other) const {
+    return begin < other.end && other.begin < end;
+  }
+};
+
+std::string str(const Range &range) {
+  return ("'" + range.name + "' at [" + Twine(range.begin) + ", " + Twine(range.end) + ")")
+      .str();
+}
+
+/// What a range holds: the old content of a variable (its name), or a value (not a view).
+using Content = const void *;
+
+Content contentOf(Value value) {
+  if (FlatSymbolRefAttr variable = getReadVariable(value))
+    return variable.getAttr().getAsOpaquePointer();
+  return getViewed(value).getAsOpaquePointer();
+}
+
+class Arena {
+public:
+  /// Puts `content` into `range`; whatever it overlaps is lost.
+  void write(const Range &range, Content content) {
+    for (auto it = held.begin(); it != held.end();) {
+      if (it->second.range.overlaps(range)) {
+        lost[it->second.content] = range;
+        it = held.erase(it);
+      } else {
+        ++it;
+      }
+    }
+    lost.erase(content);
+    if (range.begin != range.end)
+      held[range.begin] = {range, content};
+  }
+
+  bool holds(const Range &range, Content content) const {
+    if (range.begin == range.end)
+      return true;
+    auto it = held.find(range.begin);
+    return it != held.end() && it->second.content == content &&
+           it->second.range.end == range.end;
+  }
+
+  /// Who overwrote `content`; null where it has not been written.
+  const Range *overwriter(Content content) const {
+    auto it = lost.find(content);
+    return it == lost.end() ? nullptr : &it->second;
+  }
+
+private:
+  struct Held {
+    Range range;
+    Content content;
+  };
+  std::map<uint64_t, Held> held;
+  std::map<Content, Range> lost;
+};
+
+struct VerifyPlan : impl::VerifyPlanBase<VerifyPlan> {
+  void runOnOperation() override {
+    markAllAnalysesPreserved();
+    auto arena = getOperation()->getAttrOfType<IntegerAttr>(plan::kArenaBytesAttr);
+    auto state = getOperation()->getAttrOfType<IntegerAttr>(plan::kStateBytesAttr);
+    if (!arena || !state) {
+      getOperation().emitError("has no planned memory; run plan-memory");
+      return signalPassFailure();
+    }
+    arenaBytes = arena.getInt();
+    stateBytes = state.getInt();
+    variables.clear();
+    bool good = succeeded(verifyState());
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (good && !function.isExternal())
+        good = succeeded(verifyFunction(function));
+    if (!good)
+      signalPassFailure();
+  }
+
+private:
+  uint64_t arenaBytes, stateBytes;
+  llvm::MapVector<StringAttr, Range> variables;
+
+  /// The range of a buffer, checked against the arena (c1).
+  FailureOr<Range> makeRange(Operation *op, std::string name, Type type, int64_t offset) {
+    std::optional<uint64_t> bytes = getByteSize(type);
+    Range range{uint64_t(offset), uint64_t(offset) + bytes.value_or(0), std::move(name)};
+    if (offset < 0 || !bytes || range.end < range.begin || range.end > arenaBytes)
+      return op->emitOpError() << "has buffer " << str(range) << ", outside of the arena of "
+                               << arenaBytes << " bytes";
+    if (range.begin % AMPC_ALIGNMENT != 0)
+      return op->emitOpError() << "has buffer " << str(range) << ", not aligned to "
+                               << AMPC_ALIGNMENT << " bytes";
+    return range;
+  }
+
+  LogicalResult verifyState() {
+    for (auto variable : getOperation().getOps<VariableOp>()) {
+      auto offset = variable->getAttrOfType<IntegerAttr>(plan::kOffsetAttr);
+      if (!offset)
+        continue;
+      FailureOr<Range> range = makeRange(variable, variable.getSymName().str(),
+                                         variable.getType(), offset.getInt());
+      if (failed(range))
+        return failure();
+      if (range->end > stateBytes)
+        return variable.emitOpError() << str(*range) << " lies outside of the state region of "
+                                      << stateBytes << " bytes"; // c2
+      for (auto &[name, other] : variables)
+        if (range->overlaps(other))
+          return variable.emitOpError() << str(*range) << " overlaps " << str(other); // c2
+      variables[variable.getSymNameAttr()] = *range;
+    }
+    return success();
+  }
+
+  /// The range of an argument or result, from the attributes.
+  FailureOr<Range> rangeOf(Value value) {
+    if (auto argument = dyn_cast<BlockArgument>(value)) {
+      auto function = cast<func::FuncOp>(argument.getOwner()->getParentOp());
+      auto offset = function.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(),
+                                                           plan::kOffsetAttr);
+      if (!offset)
+        return function.emitOpError() << "has no " << plan::kOffsetAttr << " for argument "
+                                      << argument.getArgNumber();
+      return makeRange(function, getDisplayName(value), value.getType(), offset.getInt());
+    }
+    Operation *op = value.getDefiningOp();
+    auto offsets = op->getAttrOfType<DenseI64ArrayAttr>(plan::kOffsetsAttr);
+    if (!offsets || offsets.size() != op->getNumResults())
+      return op->emitOpError() << "has no " << plan::kOffsetsAttr << " for its results";
+    return makeRange(op, getDisplayName(value), value.getType(),
+                     offsets[cast<OpResult>(value).getResultNumber()]);
+  }
+
+  FailureOr<Range> variableRange(Operation *op, FlatSymbolRefAttr name) {
+    auto it = variables.find(name.getAttr());
+    if (it == variables.end())
+      return op->emitOpError() << "uses variable " << name << ", which has no "
+                               << plan::kOffsetAttr;
+    return it->second;
+  }
+
+  LogicalResult verifyFunction(func::FuncOp function) {
+    Arena arena;
+    for (auto &[name, range] : variables)
+      arena.write(range, name.getAsOpaquePointer());
+    SmallVector<Range> inputs;
+    for (BlockArgument argument : function.getArguments()) {
+      FailureOr<Range> range = rangeOf(argument);
+      if (failed(range) || failed(expectTemporary(function, *range)))
+        return failure();
+      for (const Range &other : inputs)
+        if (range->overlaps(other))
+          return function.emitOpError() << "has input " << str(*range) << ", which overlaps input "
+                                        << str(other); // c2
+      inputs.push_back(*range);
+      arena.write(*range, argument.getAsOpaquePointer());
+    }
+    SmallVector<AssignOp> assigns(function.getOps<AssignOp>());
+    DenseSet<Value> assigned;
+    for (AssignOp assign : assigns)
+      assigned.insert(getViewed(assign.getValue()));
+    for (Operation &op : function.front())
+      if (failed(verifyOp(&op, arena, assigned)))
+        return failure();
+    return verifyEnd(function, arena, assigns);
+  }
+
+  /// Only what is assigned to a variable is written into the state region (c2).
+  LogicalResult expectTemporary(Operation *op, const Range &range) {
+    if (range.begin >= stateBytes || range.begin == range.end)
+      return success();
+    return op->emitOpError() << "has buffer " << str(range)
+                             << ", which reaches into the state region of " << stateBytes
+                             << " bytes";
+  }
+
+  LogicalResult verifyOp(Operation *op, Arena &arena, const DenseSet<Value> &assigned) {
+    if (auto read = dyn_cast<ReadOp>(op)) {
+      FailureOr<Range> variable = variableRange(op, read.getVariableAttr());
+      FailureOr<Range> range = rangeOf(read.getResult());
+      if (failed(variable) || failed(range))
+        return failure();
+      if (range->begin != variable->begin)
+        return op->emitOpError() << "reads " << str(*range) << ", the variable is " << str(*variable);
+      return success();
+    }
+    if (isView(op)) {
+      FailureOr<Range> range = rangeOf(op->getResult(0)), of = rangeOf(op->getOperand(0));
+      if (failed(range) || failed(of))
+        return failure();
+      if (range->begin != of->begin)
+        return op->emitOpError() << "views " << str(*of) << " as " << str(*range);
+      return success();
+    }
+    if (auto step = dyn_cast<plan::StepOpInterface>(op))
+      return verifyStep(step, arena, assigned);
+    if (op->hasTrait<OpTrait::IsTerminator>()) // an output is read at the end (c5)
+      return verifyOperands(op, arena);
+    if (!isa<AssignOp>(op))
+      return op->emitOpError("is no step of a program");
+    return success();
+  }
+
+  /// Each operand is where it should be (c3).
+  LogicalResult verifyOperands(Operation *op, const Arena &arena) {
+    for (Value operand : op->getOperands()) {
+      FailureOr<Range> range = rangeOf(operand);
+      if (failed(range))
+        return failure();
+      Content content = contentOf(operand);
+      if (arena.holds(*range, content))
+        continue;
+      if (const Range *overwriter = arena.overwriter(content))
+        return op->emitOpError() << "reads " << str(*range) << ", which was overwritten by "
+                                 << str(*overwriter);
+      return op->emitOpError() << "reads " << str(*range) << ", which nothing has written";
+    }
+    return success();
+  }
+
+  LogicalResult verifyStep(plan::StepOpInterface step, Arena &arena,
+                           const DenseSet<Value> &assigned) {
+    if (failed(verifyOperands(step, arena)))
+      return failure();
+    SmallVector<Range> operands, results;
+    for (Value operand : step->getOperands())
+      operands.push_back(*rangeOf(operand));
+    for (OpResult result : step->getResults()) {
+      FailureOr<Range> range = rangeOf(result);
+      if (failed(range))
+        return failure();
+      int64_t tied = step.getTiedOperand(result.getResultNumber());
+      if (!assigned.contains(result) && tied < 0 &&
+          failed(expectTemporary(step, *range)))
+        return failure();
+      if (tied >= 0 && operands[tied].begin != range->begin)
+        return step->emitOpError() << "ties " << str(*range) << " to " << str(operands[tied]);
+      for (auto [i, operand] : llvm::enumerate(operands)) // c4
+        if (range->overlaps(operand) && int64_t(i) != tied)
+          return step->emitOpError() << "writes " << str(*range) << " over its operand "
+                                     << str(operand);
+      for (const Range &other : results) // c4
+        if (range->overlaps(other))
+          return step->emitOpError() << "writes " << str(*range) << " and " << str(other);
+      results.push_back(*range);
+    }
+    for (auto [result, range] : llvm::zip(step->getResults(), results))
+      arena.write(range, result.getAsOpaquePointer());
+    return success();
+  }
+
+  /// Each variable ends as it should (c5).
+  LogicalResult verifyEnd(func::FuncOp function, const Arena &arena,
+                          ArrayRef<AssignOp> assigns) {
+    DenseMap<StringAttr, AssignOp> assignOf;
+    for (AssignOp assign : assigns) {
+      if (failed(variableRange(assign, assign.getVariableAttr())))
+        return failure();
+      assignOf[assign.getVariableAttr().getAttr()] = assign;
+    }
+    for (auto &[name, range] : variables) {
+      AssignOp assign = assignOf.lookup(name);
+      Content content =
+          assign ? contentOf(assign.getValue()) : name.getAsOpaquePointer();
+      if (arena.holds(range, content))
+        continue;
+      InFlightDiagnostic error =
+          (assign ? assign.getOperation() : function.getOperation())->emitOpError();
+      error << "leaves " << str(range) << " without its " << (assign ? "new" : "old") << " value";
+      if (const Range *overwriter = arena.overwriter(content))
+        error << ", which was overwritten by " << str(*overwriter);
+      else if (assign)
+        if (FailureOr<Range> computed = rangeOf(assign.getValue()); succeeded(computed))
+          error << ", which is " << str(*computed);
+      return error;
+    }
+    return success();
+  }
+};
+} // namespace
+} // namespace ampc

@@ -1,0 +1,248 @@
+//===- Compiler.cpp - From a model file to a train.so ---------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ampc/Pipeline/Compiler.h"
+#include "TableWriter.h"
+#include "ampc/Pipeline/Pipelines.h"
+#include "ampc/Target/DeviceCompiler.h"
+#include "ampc/Target/HostCompiler.h"
+#include "ampc/Target/SharedObject.h"
+#include "ampc/Target/SimtCompiler.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+
+namespace ampc {
+namespace {
+StringRef nameOf(Target target) { return target == Target::Host ? "host" : "cuda"; }
+
+/// The module that holds the kernels of a planned program; null where it has none.
+gpu::GPUModuleOp kernelsOf(ModuleOp module) {
+  auto modules = module.getOps<gpu::GPUModuleOp>();
+  return modules.empty() ? gpu::GPUModuleOp() : *modules.begin();
+}
+
+LogicalResult report(Location loc, llvm::Error error) {
+  if (!error)
+    return success();
+  return emitError(loc) << llvm::toString(std::move(error));
+}
+
+/// Whether every buffer of the kernels can be indexed with 32 bits.
+bool fits32Bits(gpu::GPUModuleOp kernels) {
+  auto result = kernels.walk([](gpu::GPUFuncOp kernel) {
+    for (Type type : kernel.getArgumentTypes())
+      if (auto memref = dyn_cast<MemRefType>(type))
+        if (memref.getNumElements() > std::numeric_limits<int32_t>::max())
+          return WalkResult::interrupt();
+    return WalkResult::advance();
+  });
+  return !result.wasInterrupted();
+}
+} // namespace
+
+Compiler::Compiler(MLIRContext &context, const CompileOptions &options,
+                   std::function<void(PassManager &)> configure)
+    : context(context), options(options), configure(std::move(configure)) {}
+
+LogicalResult Compiler::run(ModuleOp module, llvm::function_ref<void(OpPassManager &)> build) {
+  PassManager pm(&context);
+  if (configure)
+    configure(pm);
+  build(pm);
+  return pm.run(module);
+}
+
+LogicalResult Compiler::dump(Operation *op, StringRef name) {
+  if (options.dumpDirectory.empty())
+    return success();
+  SmallString<128> path(options.dumpDirectory);
+  if (std::error_code error = llvm::sys::fs::create_directories(path))
+    return emitError(op->getLoc()) << "--dump-ir=" << path << ": " << error.message();
+  llvm::sys::path::append(path, name);
+  std::error_code error;
+  llvm::raw_fd_ostream os(path, error);
+  if (!error) {
+    op->print(os, OpPrintingFlags().enableDebugInfo());
+    os << "\n";
+    os.close();
+    error = os.error();
+  }
+  if (error)
+    return emitError(op->getLoc()) << "--dump-ir: cannot write " << path << ": "
+                                   << error.message();
+  return success();
+}
+
+LogicalResult Compiler::import() {
+  FailureOr<ImportedModel> imported = importOnnx(options.model, context, options.import);
+  if (failed(imported))
+    return failure();
+  model = std::move(*imported);
+  if (model.hasTrainingInfo && options.trains() && options.optimizer.name != "auto")
+    return emitError(model.module->getLoc())
+           << "--optimizer=" << options.optimizer.name
+           << ": the model's training_info brings its own optimizer";
+  return dump(*model.module, "1-amp.mlir");
+}
+
+LogicalResult Compiler::train() {
+  if (failed(import()) ||
+      failed(run(*model.module, [&](OpPassManager &pm) { buildTrainPipeline(pm, options); })))
+    return failure();
+  return dump(*model.module, "2-train.mlir");
+}
+
+LogicalResult Compiler::emit(Stage stage, llvm::raw_ostream &os) {
+  if (stage == Stage::Amp) {
+    if (failed(import()))
+      return failure();
+    model.module->print(os);
+    return success();
+  }
+  if (failed(train()))
+    return failure();
+  if (stage == Stage::Train) {
+    model.module->print(os);
+    return success();
+  }
+  SmallVector<Target> targets;
+  if (options.host && stage != Stage::Ptx)
+    targets.push_back(Target::Host);
+  if (options.cuda || stage == Stage::Ptx)
+    targets.push_back(Target::Cuda);
+  for (Target target : targets) {
+    OwningOpRef<ModuleOp> module = model.module->clone();
+    if (failed(run(*module, [&](OpPassManager &pm) { buildKernelPipeline(pm, target); })))
+      return failure();
+    if (targets.size() > 1)
+      os << "// --target=" << nameOf(target) << "\n";
+    if (stage == Stage::Kernels) {
+      module->print(os);
+      continue;
+    }
+    if (failed(run(*module, [&](OpPassManager &pm) {
+          buildPlanPipeline(pm, target, options.memoryLimit);
+        })))
+      return failure();
+    gpu::GPUModuleOp kernels = kernelsOf(*module);
+    switch (stage) {
+    case Stage::Gpu:
+      if (kernels)
+        kernels->print(os);
+      os << "\n";
+      break;
+    case Stage::Ptx: {
+      if (!kernels)
+        break;
+      DeviceOptions device;
+      device.toolkit = findCudaToolkit(options.toolkitPrefixes);
+      device.use32BitIndices = fits32Bits(kernels);
+      FailureOr<std::string> ptx = compileToPtx(kernels, device);
+      if (failed(ptx))
+        return failure();
+      os << *ptx;
+      break;
+    }
+    default:
+      if (kernels)
+        kernels.erase();
+      module->print(os);
+      break;
+    }
+  }
+  return success();
+}
+
+LogicalResult Compiler::emitSharedObject(StringRef path) {
+  if (failed(train()))
+    return failure();
+  Location loc = model.module->getLoc();
+  SmallVector<PlannedTarget, 2> planned;
+  SmallVector<OwningOpRef<ModuleOp>, 2> owners;
+  HostCode host;
+  std::optional<CubinJob> cubins;
+  // CUDA first: ptxas works in processes of its own while the host code is compiled.
+  for (Target target : {Target::Cuda, Target::Host}) {
+    if (target == Target::Cuda ? !options.cuda : !options.host)
+      continue;
+    OwningOpRef<ModuleOp> &module = owners.emplace_back(model.module->clone());
+    if (failed(run(*module, [&](OpPassManager &pm) {
+          buildKernelPipeline(pm, target);
+        })) ||
+        failed(dump(*module, ("3-kernels-" + nameOf(target) + ".mlir").str())) ||
+        failed(run(*module, [&](OpPassManager &pm) {
+          buildPlanPipeline(pm, target, options.memoryLimit);
+        })) ||
+        failed(dump(*module, ("4-plan-" + nameOf(target) + ".mlir").str())))
+      return failure();
+    PlannedTarget &entry = planned.emplace_back();
+    entry.target = target;
+    entry.module = *module;
+    gpu::GPUModuleOp kernels = kernelsOf(*module);
+    if (!kernels)
+      continue;
+    if (target == Target::Host) {
+      HostOptions hostOptions;
+      hostOptions.configure = configure;
+      FailureOr<HostCode> code = compileHostKernels(kernels, hostOptions);
+      if (failed(code))
+        return failure();
+      host = std::move(*code);
+      entry.hostSymbols.assign(host.symbols.begin(), host.symbols.end());
+      entry.features = host.features;
+      continue;
+    }
+    DeviceOptions device;
+    device.toolkit = findCudaToolkit(options.toolkitPrefixes);
+    device.use32BitIndices = fits32Bits(kernels);
+    device.configure = configure;
+    FailureOr<std::string> ptx = compileToPtx(kernels, device);
+    if (failed(ptx))
+      return failure();
+    entry.ptx = std::move(*ptx);
+    if (!device.toolkit.ptxas.empty() && !options.cudaArchs.empty()) {
+      llvm::Expected<CubinJob> job =
+          CubinJob::start(device.toolkit.ptxas, entry.ptx, options.cudaArchs);
+      if (!job)
+        return report(loc, job.takeError());
+      cubins = std::move(*job);
+    }
+  }
+  if (cubins) {
+    auto done = cubins->wait();
+    if (!done)
+      return report(loc, done.takeError());
+    planned.front().cubins = std::move(*done);
+  }
+  if (!options.simtFile.empty() && options.cuda && kernelsOf(planned.front().module)) {
+    SmallVector<StringRef> images{planned.front().ptx};
+    for (const Cubin &cubin : planned.front().cubins)
+      images.push_back(StringRef(cubin.bytes.data(), cubin.bytes.size()));
+    if (failed(writeSimtLibrary(options.simtFile, kernelsOf(planned.front().module), images)))
+      return failure();
+  }
+  FailureOr<Tables> tables = writeTables(planned, model.weights, options);
+  if (failed(tables))
+    return failure();
+  if (failed(report(loc, writeSharedObject(path, host, tables->bytes, tables->weights))))
+    return failure();
+
+  unsigned trained = 0;
+  int64_t elements = 0;
+  for (auto variable : model.module->getOps<VariableOp>())
+    if (variable.getTrained()) {
+      ++trained;
+      elements += variable.getTensorType().getNumElements();
+    }
+  if (trained)
+    summaryText = llvm::formatv("trains {0} parameters, {1} elements", trained, elements).str();
+  return success();
+}
+} // namespace ampc

@@ -1,0 +1,131 @@
+//===- Pipelines.cpp - The phases, one builder function each --------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ampc/Pipeline/Pipelines.h"
+#include "ampc/Codegen/Passes.h"
+#include "ampc/Precision/Passes.h"
+#include "ampc/Target/Passes.h"
+#include "ampc/Training/Passes.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+namespace ampc {
+
+void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
+  if (options.trains()) {
+    pm.addPass(createAttachLoss({options.loss}));
+    OptimizerOptions optimizer = options.optimizer;
+    if (optimizer.name == "auto")
+      optimizer.name = "adam";
+    pm.addPass(
+        createMakeTrainingStep(optimizer, options.clipGradNorm, options.clipGradValue));
+  } else {
+    pm.addPass(createKeepAsEval());
+  }
+  // Before casts are placed: a cast for each of two equal values is one too many.
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  if (options.level > 0) {
+    pm.addPass(createAutocast({options.level, options.dtype, options.lists}));
+    pm.addPass(createCSEPass());
+    pm.addPass(createVerifyPrecision({options.dtype, options.lists}));
+  }
+  if (options.trains()) {
+    // Before differentiation, while a gradient is one op: what is scaled is plain to see.
+    std::string mode = options.lossScale;
+    if (mode.empty())
+      mode = options.level > 0 && options.dtype == "f16" ? "dynamic" : "none";
+    ScaleLossOptions scaling;
+    scaling.initial = options.lossScaleInit;
+    scaling.growth = options.lossScaleGrowth;
+    scaling.backoff = options.lossScaleBackoff;
+    scaling.interval = options.lossScaleInterval;
+    scaling.mode = mode;
+    if (mode == "none") {
+      // Without a scaler a non-finite gradient ends a low-precision run.
+      scaling.mode = "check";
+    } else if (mode != "dynamic") {
+      scaling.mode = "static";
+      scaling.initial = std::stod(mode);
+    }
+    if (options.level > 0 || mode != "none")
+      pm.addPass(createScaleLoss(scaling));
+    pm.addPass(createGuardUpdates());
+    pm.addPass(createVerifyTraining());
+    pm.addPass(createDifferentiate());
+    pm.addPass(createVerifyTraining());
+  }
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  // After differentiation: the gradient of a cast is part of the graph by then.
+  if (options.level > 0)
+    pm.addPass(createKeepLowCopies());
+  pm.addPass(createDropUnusedVariables());
+}
+
+void buildKernelPipeline(OpPassManager &pm, Target target) {
+  buildOptimizePipeline(pm, {target});
+}
+
+void buildPlanPipeline(OpPassManager &pm, Target target, uint64_t memoryLimit) {
+  EmitKernelsOptions emit;
+  emit.target = target == Target::Host ? "host" : "cuda";
+  pm.addPass(createEmitKernels(emit));
+  buildMemoryPipeline(pm, {memoryLimit});
+}
+
+namespace {
+struct TrainPipelineOptions : PassPipelineOptions<TrainPipelineOptions> {
+  Option<std::string> loss{*this, "loss", llvm::cl::init("auto")};
+  Option<std::string> optimizer{*this, "optimizer", llvm::cl::init("adam")};
+  Option<int64_t> level{*this, "level", llvm::cl::init(1)};
+  Option<std::string> dtype{*this, "dtype", llvm::cl::init("f16")};
+  Option<std::string> lists{*this, "lists", llvm::cl::init("balanced")};
+  Option<std::string> lossScale{*this, "loss-scale", llvm::cl::init("")};
+};
+struct TargetPipelineOptions : PassPipelineOptions<TargetPipelineOptions> {
+  Option<std::string> target{*this, "target", llvm::cl::init("cuda")};
+  Target get() const { return target == "host" ? Target::Host : Target::Cuda; }
+};
+} // namespace
+
+void registerAmpcPipelines() {
+  registerTrainingPasses();
+  registerPrecisionPasses();
+  registerOptimizePasses();
+  registerCodegenPasses();
+  registerTargetPasses();
+  PassPipelineRegistration<TrainPipelineOptions>(
+      "ampc-train", "From the imported graph to the training step",
+      [](OpPassManager &pm, const TrainPipelineOptions &o) {
+        CompileOptions options;
+        options.loss = o.loss;
+        options.optimizer.name = o.optimizer;
+        options.level = o.level;
+        options.dtype = o.dtype;
+        options.lists = o.lists;
+        options.lossScale = o.lossScale;
+        buildTrainPipeline(pm, options);
+      });
+  PassPipelineRegistration<TargetPipelineOptions>(
+      "ampc-kernels", "From ops to kernels and library calls",
+      [](OpPassManager &pm, const TargetPipelineOptions &o) {
+        buildKernelPipeline(pm, o.get());
+      });
+  PassPipelineRegistration<TargetPipelineOptions>(
+      "ampc-plan", "From kernels to a planned program",
+      [](OpPassManager &pm, const TargetPipelineOptions &o) {
+        buildPlanPipeline(pm, o.get(), 0);
+      });
+}
+
+void registerAmpcDialects(DialectRegistry &registry) {
+  registry.insert<AmpDialect, plan::PlanDialect, func::FuncDialect>();
+  registerTargetDialects(registry);
+}
+
+} // namespace ampc

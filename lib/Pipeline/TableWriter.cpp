@@ -1,0 +1,451 @@
+//===- TableWriter.cpp - The tables of a train.so -------------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "TableWriter.h"
+#include "ampc-runtime/module_format.h"
+#include "ampc/Optimize/Buffers.h"
+#include "ampc/Optimize/StepCosts.h"
+#include "llvm/ADT/bit.h"
+#include "llvm/Support/MathExtras.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Support/xxhash.h"
+#include <cstring>
+
+namespace ampc {
+namespace {
+
+uint8_t dtypeOf(Type elementType) {
+  if (elementType.isF16())
+    return AMPC_DTYPE_F16;
+  if (elementType.isBF16())
+    return AMPC_DTYPE_BF16;
+  if (elementType.isF32())
+    return AMPC_DTYPE_F32;
+  if (elementType.isF64())
+    return AMPC_DTYPE_F64;
+  switch (elementType.getIntOrFloatBitWidth()) {
+  case 1:
+    return AMPC_DTYPE_BOOL;
+  case 8:
+    return AMPC_DTYPE_I8;
+  case 16:
+    return AMPC_DTYPE_I16;
+  case 32:
+    return AMPC_DTYPE_I32;
+  default:
+    return AMPC_DTYPE_I64;
+  }
+}
+
+uint32_t targetIndex(Target target) {
+  return target == Target::Host ? AMPC_TARGET_HOST : AMPC_TARGET_CUDA;
+}
+
+/// The bits of one element, as they lie in memory.
+uint64_t bitsOf(Attribute element) {
+  if (auto f = dyn_cast<FloatAttr>(element))
+    return f.getValue().bitcastToAPInt().getZExtValue();
+  return cast<IntegerAttr>(element).getValue().getZExtValue();
+}
+
+class TableWriter {
+public:
+  TableWriter(const WeightStore &store, const CompileOptions &options)
+      : store(store), options(options) {}
+
+  LogicalResult addTarget(const PlannedTarget &target);
+  Tables finish();
+
+private:
+  uint32_t addString(StringRef text);
+  uint32_t addIntegers(ArrayRef<int64_t> values);
+  uint32_t addTensor(StringRef name, RankedTensorType type, ampc_role_t role);
+  LogicalResult addVariable(VariableOp variable, uint32_t target);
+  LogicalResult addProgram(func::FuncOp function, ampc_program_kind_t kind,
+                           const PlannedTarget &target);
+  void addBindings(func::FuncOp function);
+  void addStep(plan::StepOpInterface step, const PlannedTarget &target);
+  uint32_t addKernel(SymbolRefAttr name, const PlannedTarget &target);
+  uint64_t addWeights(ArrayRef<char> bytes);
+  uint64_t offsetOf(Value value);
+
+  const WeightStore &store;
+  const CompileOptions &options;
+
+  std::vector<char> strings;
+  llvm::StringMap<uint32_t> stringOffsets;
+  std::vector<int64_t> integers;
+  std::vector<ampc_tensor_entry_t> tensors;
+  llvm::StringMap<uint32_t> tensorOf;
+  std::vector<ampc_binding_entry_t> bindings;
+  std::vector<ampc_program_entry_t> programs;
+  std::vector<ampc_step_entry_t> steps;
+  std::vector<ampc_argument_entry_t> arguments;
+  std::vector<ampc_kernel_entry_t> kernels;
+  std::map<std::pair<uint32_t, std::string>, uint32_t> kernelOf;
+  std::vector<ampc_image_entry_t> images;
+  std::vector<StringRef> imageBytes; ///< of images[i]
+  std::vector<uint32_t> gradients;
+  ampc_tables_t header = {};
+
+  struct Chunk {
+    uint64_t offset;
+    ArrayRef<char> bytes;
+    std::shared_ptr<std::vector<char>> owner; ///< null where the store owns them
+  };
+  std::vector<Chunk> chunks;
+  uint64_t weightsBytes = 0;
+};
+
+uint32_t TableWriter::addString(StringRef text) {
+  auto [it, inserted] = stringOffsets.try_emplace(text, strings.size());
+  if (inserted) {
+    strings.insert(strings.end(), text.begin(), text.end());
+    strings.push_back('\0');
+  }
+  return it->second;
+}
+
+uint32_t TableWriter::addIntegers(ArrayRef<int64_t> values) {
+  uint32_t first = integers.size();
+  integers.insert(integers.end(), values.begin(), values.end());
+  return first;
+}
+
+uint32_t TableWriter::addTensor(StringRef name, RankedTensorType type, ampc_role_t role) {
+  auto [it, inserted] = tensorOf.try_emplace(name, tensors.size());
+  if (!inserted)
+    return it->second;
+  ampc_tensor_entry_t entry = {};
+  entry.name = addString(name);
+  entry.first_dim = addIntegers(type.getShape());
+  entry.role = role;
+  entry.dtype = dtypeOf(type.getElementType());
+  entry.rank = type.getRank();
+  entry.bytes = *getByteSize(type);
+  entry.offset[0] = entry.offset[1] = AMPC_NONE_U64;
+  tensors.push_back(entry);
+  return it->second;
+}
+
+uint64_t TableWriter::addWeights(ArrayRef<char> bytes) {
+  uint64_t offset = llvm::alignTo(weightsBytes, AMPC_ALIGNMENT);
+  chunks.push_back({offset, bytes, nullptr});
+  weightsBytes = offset + bytes.size();
+  return offset;
+}
+
+LogicalResult TableWriter::addVariable(VariableOp variable, uint32_t target) {
+  RankedTensorType type = variable.getTensorType();
+  bool known = tensorOf.contains(variable.getSymName());
+  uint32_t index = addTensor(variable.getSymName(), type, ampc_role_t(variable.getRole()));
+  ampc_tensor_entry_t &entry = tensors[index];
+  if (auto offset = variable->getAttrOfType<IntegerAttr>(plan::kOffsetAttr))
+    entry.offset[target] = offset.getInt();
+  if (known)
+    return success();
+  if (variable.getTrained())
+    entry.flags |= AMPC_TENSOR_TRAINED;
+  if (auto initial = dyn_cast_if_present<DenseElementsAttr>(variable.getInitialAttr())) {
+    if (initial.isSplat()) {
+      entry.init_kind = AMPC_INIT_FILL;
+      entry.init_value = bitsOf(initial.getSplatValue<Attribute>());
+      return success();
+    }
+    // Attributes pack booleans and may not outlive their module: keep the bytes.
+    auto bytes = std::make_shared<std::vector<char>>();
+    size_t size = entry.bytes / std::max<int64_t>(type.getNumElements(), 1);
+    for (Attribute element : initial.getValues<Attribute>()) {
+      uint64_t bits = bitsOf(element);
+      bytes->insert(bytes->end(), reinterpret_cast<char *>(&bits),
+                    reinterpret_cast<char *>(&bits) + size);
+    }
+    entry.init_kind = AMPC_INIT_DATA;
+    entry.init_value = addWeights(*bytes);
+    chunks.back().owner = bytes;
+    return success();
+  }
+  if (variable.getFromModel()) {
+    const Weight *weight = store.find(variable.getSymName());
+    if (!weight || weight->bytes.size() != entry.bytes)
+      return variable.emitOpError("has no initial value in the model");
+    entry.init_kind = AMPC_INIT_DATA;
+    entry.init_value = addWeights(weight->bytes);
+    return success();
+  }
+  entry.init_kind = AMPC_INIT_NONE;
+  return success();
+}
+
+uint64_t TableWriter::offsetOf(Value value) {
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    auto function = cast<func::FuncOp>(argument.getOwner()->getParentOp());
+    return function
+        .getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), plan::kOffsetAttr)
+        .getInt();
+  }
+  auto result = cast<OpResult>(value);
+  auto offsets = result.getOwner()->getAttrOfType<DenseI64ArrayAttr>(plan::kOffsetsAttr);
+  return offsets[result.getResultNumber()];
+}
+
+/// Marks the arguments that no output but the loss depends on, where there is another
+/// output: evaluation does without them.
+SmallVector<bool> findLabels(func::FuncOp function) {
+  SmallVector<bool> labels(function.getNumArguments(), false);
+  Operation *terminator = function.getBody().front().getTerminator();
+  DenseSet<Value> needed;
+  bool anyOther = false;
+  for (auto [i, value] : llvm::enumerate(terminator->getOperands()))
+    if (!function.getResultAttr(i, kLossAttr)) {
+      needed.insert(value);
+      anyOther = true;
+    }
+  if (!anyOther || needed.size() == terminator->getNumOperands())
+    return labels;
+  for (Operation &op : llvm::reverse(function.getBody().front()))
+    if (llvm::any_of(op.getResults(), [&](Value v) { return needed.contains(v); }))
+      needed.insert(op.operand_begin(), op.operand_end());
+  for (BlockArgument argument : function.getArguments())
+    labels[argument.getArgNumber()] = !needed.contains(argument);
+  return labels;
+}
+
+void TableWriter::addBindings(func::FuncOp function) {
+  bool isEval = function.getName() == kEvalFunction;
+  SmallVector<bool> labels = findLabels(function);
+  ampc_program_entry_t &program = programs.back();
+  program.first_input = bindings.size();
+  for (BlockArgument argument : function.getArguments()) {
+    unsigned i = argument.getArgNumber();
+    auto staged = cast<RankedTensorType>(argument.getType());
+    auto declared = staged;
+    if (auto attr = function.getArgAttrOfType<TypeAttr>(i, kDeclaredTypeAttr))
+      declared = cast<RankedTensorType>(attr.getValue());
+    uint32_t tensor = addTensor(
+        function.getArgAttrOfType<StringAttr>(i, kNameAttr).getValue(), declared,
+        AMPC_ROLE_INPUT);
+    if (function.getArgAttr(i, kBatchedAttr))
+      tensors[tensor].flags |= AMPC_TENSOR_BATCHED;
+    if (isEval && labels[i])
+      tensors[tensor].flags |= AMPC_TENSOR_LABEL;
+    bindings.push_back({tensor, dtypeOf(staged.getElementType()), offsetOf(argument),
+                        *getByteSize(staged)});
+  }
+  program.input_count = bindings.size() - program.first_input;
+  program.first_output = bindings.size();
+  for (auto [i, value] :
+       llvm::enumerate(function.getBody().front().getTerminator()->getOperands())) {
+    auto type = cast<RankedTensorType>(value.getType());
+    StringRef name = function.getResultAttrOfType<StringAttr>(i, kNameAttr).getValue();
+    uint32_t tensor = addTensor(name, type, AMPC_ROLE_OUTPUT);
+    if (function.getResultAttr(i, kBatchedAttr))
+      tensors[tensor].flags |= AMPC_TENSOR_BATCHED;
+    if (function.getResultAttr(i, kLossAttr))
+      tensors[tensor].flags |= AMPC_TENSOR_LOSS;
+    bindings.push_back(
+        {tensor, dtypeOf(type.getElementType()), offsetOf(value), *getByteSize(type)});
+  }
+  program.output_count = bindings.size() - program.first_output;
+}
+
+uint32_t TableWriter::addKernel(SymbolRefAttr name, const PlannedTarget &target) {
+  StringRef leaf = name.getLeafReference().getValue();
+  auto [it, inserted] = kernelOf.try_emplace({targetIndex(target.target), leaf.str()},
+                                             kernels.size());
+  if (!inserted)
+    return it->second;
+  ampc_kernel_entry_t entry = {};
+  entry.name = addString(leaf);
+  entry.target = targetIndex(target.target);
+  entry.function = AMPC_NONE_U32;
+  if (target.target == Target::Host) {
+    auto at = llvm::find(target.hostSymbols, leaf);
+    assert(at != target.hostSymbols.end() && "every launched kernel was compiled");
+    entry.function = at - target.hostSymbols.begin();
+  } else if (auto kernel = dyn_cast_if_present<gpu::GPUFuncOp>(
+                 SymbolTable::lookupSymbolIn(target.module, name))) {
+    entry.shared_bytes = uint32_t(*workgroupBytes(kernel));
+  }
+  kernels.push_back(entry);
+  return it->second;
+}
+
+void TableWriter::addStep(plan::StepOpInterface step, const PlannedTarget &target) {
+  ampc_step_entry_t entry = {};
+  entry.name = addString(getNodeNames(step->getLoc()));
+  for (int i = 0; i < 3; ++i)
+    entry.grid[i] = entry.block[i] = 1;
+  entry.first_integer = integers.size();
+  if (auto launch = dyn_cast<plan::LaunchOp>(step.getOperation())) {
+    entry.kind = AMPC_STEP_LAUNCH;
+    entry.index = addKernel(launch.getKernel(), target);
+    for (auto [i, n] : llvm::enumerate(launch.getGrid()))
+      entry.grid[i] = n;
+    for (auto [i, n] : llvm::enumerate(launch.getBlock()))
+      entry.block[i] = n;
+  } else if (auto call = dyn_cast<plan::LibraryCallOpInterface>(step.getOperation())) {
+    entry.kind = AMPC_STEP_LIBRARY;
+    entry.index = call.getLibraryCall();
+    addIntegers(call.getIntegers());
+  } else {
+    entry.kind = AMPC_STEP_COPY;
+  }
+  entry.integer_count = integers.size() - entry.first_integer;
+  entry.first_argument = arguments.size();
+  for (const StepArgument &argument : getStepArguments(step)) {
+    auto type = cast<RankedTensorType>(argument.value.getType());
+    arguments.push_back({offsetOf(argument.value), *getByteSize(type),
+                         dtypeOf(type.getElementType()),
+                         (argument.isRead ? unsigned(AMPC_ARGUMENT_READ) : 0u) |
+                             (argument.isWritten ? unsigned(AMPC_ARGUMENT_WRITE) : 0u)});
+  }
+  entry.argument_count = arguments.size() - entry.first_argument;
+  StepCosts costs = getStepCosts(step);
+  entry.flops = costs.flops;
+  entry.read_bytes = costs.readBytes;
+  entry.written_bytes = costs.writtenBytes;
+  steps.push_back(entry);
+}
+
+LogicalResult TableWriter::addProgram(func::FuncOp function, ampc_program_kind_t kind,
+                                      const PlannedTarget &target) {
+  ampc_program_entry_t program = {};
+  program.kind = kind;
+  program.target = targetIndex(target.target);
+  programs.push_back(program);
+  addBindings(function);
+  programs.back().first_step = steps.size();
+  for (Operation &op : function.getBody().front()) {
+    if (auto step = dyn_cast<plan::StepOpInterface>(op))
+      addStep(step, target);
+    else if (!isa<ReadOp, AssignOp, func::ReturnOp>(op) && !isView(&op))
+      return op.emitOpError("is not a step of a program");
+  }
+  programs.back().step_count = steps.size() - programs.back().first_step;
+  return success();
+}
+
+LogicalResult TableWriter::addTarget(const PlannedTarget &target) {
+  uint32_t index = targetIndex(target.target);
+  ModuleOp module = target.module;
+  ampc_target_entry_t &entry = header.targets[index];
+  entry.present = 1;
+  entry.arena_bytes = module->getAttrOfType<IntegerAttr>(plan::kArenaBytesAttr).getInt();
+  entry.state_bytes = module->getAttrOfType<IntegerAttr>(plan::kStateBytesAttr).getInt();
+  entry.features = addString(target.features);
+  for (auto variable : module.getOps<VariableOp>())
+    if (failed(addVariable(variable, index)))
+      return failure();
+  const std::pair<StringRef, ampc_program_kind_t> kinds[] = {
+      {kTrainFunction, AMPC_PROGRAM_TRAIN},
+      {kEvalFunction, AMPC_PROGRAM_EVAL},
+      {kRefreshFunction, AMPC_PROGRAM_REFRESH},
+      {kInitFunction, AMPC_PROGRAM_INIT}};
+  for (auto [name, kind] : kinds)
+    if (auto function = module.lookupSymbol<func::FuncOp>(name))
+      if (failed(addProgram(function, kind, target)))
+        return failure();
+  if (auto train = module.lookupSymbol<func::FuncOp>(kTrainFunction); train && gradients.empty())
+    if (auto names = train->getAttrOfType<ArrayAttr>(kGradientsAttr))
+      for (auto name : names.getAsValueRange<StringAttr>()) {
+        auto it = tensorOf.find(name);
+        gradients.push_back(it == tensorOf.end() ? AMPC_NONE_U32 : it->second);
+      }
+  entry.first_image = images.size();
+  auto addImage = [&](uint32_t arch, bool isPtx, StringRef bytes) {
+    images.push_back({arch, isPtx, 0, bytes.size()});
+    imageBytes.push_back(bytes);
+  };
+  for (const Cubin &cubin : target.cubins)
+    addImage(cubin.arch, false, StringRef(cubin.bytes.data(), cubin.bytes.size()));
+  if (!target.ptx.empty())
+    addImage(80, true, StringRef(target.ptx.c_str(), target.ptx.size() + 1));
+  entry.image_count = images.size() - entry.first_image;
+  return success();
+}
+
+/// The tables in one buffer, each at a multiple of the alignment.
+class Blob {
+public:
+  uint64_t append(const void *data, size_t bytes) {
+    buffer.resize(llvm::alignTo(buffer.size(), AMPC_ALIGNMENT));
+    uint64_t offset = buffer.size();
+    auto *begin = static_cast<const char *>(data);
+    buffer.insert(buffer.end(), begin, begin + bytes);
+    return offset;
+  }
+  template <typename T>
+  ampc_span_t append(const std::vector<T> &entries) {
+    return {append(entries.data(), entries.size() * sizeof(T)), entries.size()};
+  }
+  std::vector<char> buffer;
+};
+
+Tables TableWriter::finish() {
+  std::memcpy(header.magic, AMPC_TABLES_MAGIC, sizeof(AMPC_TABLES_MAGIC));
+  header.format_version = AMPC_FORMAT_VERSION;
+  header.header_bytes = sizeof(header);
+  header.weights_bytes = weightsBytes;
+  header.producer = addString("ampc 0.1.0");
+  header.model = addString(llvm::sys::path::filename(options.model));
+  header.options = addString(options.flags);
+  header.low_dtype = options.level == 0         ? AMPC_DTYPE_F32
+                     : options.dtype == "bf16" ? AMPC_DTYPE_BF16
+                                                : AMPC_DTYPE_F16;
+  header.has_scaler = tensorOf.contains(AMPC_SCALAR_LOSS_SCALE) ||
+                      (!options.lossScale.empty() && options.lossScale != "none");
+  header.scale_floor =
+      tensorOf.contains(AMPC_SCALAR_LOSS_SCALE) ? float(options.lossScaleMin) : 0.0f;
+
+  Blob blob;
+  blob.append(&header, sizeof(header)); // filled in at the end
+  header.strings = blob.append(strings);
+  header.integers = blob.append(integers);
+  header.tensors = blob.append(tensors);
+  header.bindings = blob.append(bindings);
+  header.programs = blob.append(programs);
+  header.steps = blob.append(steps);
+  header.arguments = blob.append(arguments);
+  header.kernels = blob.append(kernels);
+  for (auto [image, bytes] : llvm::zip(images, imageBytes))
+    image.offset = blob.append(bytes.data(), bytes.size());
+  header.images = blob.append(images);
+  header.gradients = blob.append(gradients);
+  header.bytes = blob.buffer.size();
+  header.identity = 0;
+  std::memcpy(blob.buffer.data(), &header, sizeof(header));
+  header.identity = llvm::xxh3_64bits(ArrayRef(
+      reinterpret_cast<const uint8_t *>(blob.buffer.data()), blob.buffer.size()));
+  std::memcpy(blob.buffer.data(), &header, sizeof(header));
+
+  Tables tables;
+  tables.bytes = std::move(blob.buffer);
+  tables.weights.bytes = weightsBytes;
+  tables.weights.write = [chunks = chunks](llvm::raw_ostream &os) -> llvm::Error {
+    uint64_t position = 0;
+    for (const Chunk &chunk : chunks) {
+      os.write_zeros(chunk.offset - position);
+      os.write(chunk.bytes.data(), chunk.bytes.size());
+      position = chunk.offset + chunk.bytes.size();
+    }
+    return llvm::Error::success();
+  };
+  return tables;
+}
+} // namespace
+
+FailureOr<Tables> writeTables(ArrayRef<PlannedTarget> targets, const WeightStore &weights,
+                              const CompileOptions &options) {
+  TableWriter writer(weights, options);
+  for (const PlannedTarget &target : targets)
+    if (failed(writer.addTarget(target)))
+      return failure();
+  return writer.finish();
+}
+} // namespace ampc

@@ -1,0 +1,237 @@
+//===- Autocast.cpp - Give each op the precision that its list says -------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// Ops are visited in program order, so that the types an op finds at its operands are
+// final. Equal casts are left to CSE.
+//
+//===----------------------------------------------------------------------===//
+
+#include "PrecisionPolicy.h"
+#include "ampc/Precision/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Remarks.h"
+#include "llvm/Support/FormatVariadic.h"
+
+namespace ampc {
+#define GEN_PASS_DEF_AUTOCAST
+#include "ampc/Precision/Passes.h.inc"
+
+namespace {
+bool isFloat(Value v) { return isa<FloatType>(getElementTypeOrSelf(v.getType())); }
+
+/// Whether every element stays finite, and none that matters becomes zero, in `low`.
+bool fitsIn(DenseElementsAttr constant, FloatType low) {
+  return llvm::all_of(constant.getValues<APFloat>(), [&](APFloat value) {
+    bool finite = value.isFinite(), lost = false;
+    value.convert(low.getFloatSemantics(), APFloat::rmNearestTiesToEven, &lost);
+    return value.isFinite() == finite;
+  });
+}
+
+struct Autocast : impl::AutocastBase<Autocast> {
+  using AutocastBase::AutocastBase;
+
+  void runOnOperation() override {
+    FailureOr<PrecisionPolicy> lists_ =
+        PrecisionPolicy::get(getOperation().getLoc(), dtype, lists);
+    if (failed(lists_))
+      return signalPassFailure();
+    policy = &*lists_;
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      // @init computes state, which is f32.
+      if (function.getName() != kInitFunction && failed(castFunction(function)))
+        return signalPassFailure();
+  }
+
+  LogicalResult castFunction(func::FuncOp function);
+  void findLossTail(func::FuncOp function);
+  /// The type `op` computes in; null where it stays as it is.
+  Type chooseType(PrecisionOpInterface op, const PrecisionPolicy::Decision &decision,
+                  ArrayRef<OpOperand *> operands, std::string &reason);
+  void setType(OpOperand &operand, Type type);
+  LogicalResult inferAgain(Operation *op);
+  void restore(Operation *op);
+  void remark(Operation *op, Type type, Precision category, StringRef reason);
+
+  const PrecisionPolicy *policy = nullptr;
+  /// What each value's element type was before the pass.
+  DenseMap<Value, Type> original;
+  /// Ops between the last allow ops and the loss. They compute in f32: in f16 the scale
+  /// that their gradient begins with would be infinite.
+  DenseSet<Operation *> lossTail;
+};
+
+void Autocast::findLossTail(func::FuncOp function) {
+  lossTail.clear();
+  SmallVector<Value> work;
+  function.walk([&](GradientOp op) { work.push_back(op.getOf()); });
+  for (auto [i, value] :
+       llvm::enumerate(function.getBody().front().getTerminator()->getOperands()))
+    if (function.getResultAttr(i, kLossAttr))
+      work.push_back(value);
+  while (!work.empty()) {
+    auto op = dyn_cast_if_present<PrecisionOpInterface>(work.pop_back_val().getDefiningOp());
+    if (!op || policy->decide(op).category == Precision::Allow || !lossTail.insert(op).second)
+      continue;
+    llvm::append_range(work, op->getOperands());
+  }
+}
+
+LogicalResult Autocast::castFunction(func::FuncOp function) {
+  original.clear();
+  findLossTail(function);
+  SmallVector<Operation *> ops;
+  function.walk([&](Operation *op) {
+    for (Value result : op->getResults())
+      if (isa<RankedTensorType>(result.getType()) && isFloat(result))
+        original[result] = getElementTypeOrSelf(result.getType());
+    if (op != function)
+      ops.push_back(op);
+  });
+  for (Operation *op : ops) {
+    auto precision = dyn_cast<PrecisionOpInterface>(op);
+    if (!precision) {
+      // A cast takes whatever comes; all others read what the model gave them.
+      if (!isa<CastOpInterface>(op))
+        restore(op);
+      continue;
+    }
+    SmallVector<OpOperand *> operands = computedOperands(precision);
+    PrecisionPolicy::Decision decision = policy->decide(precision);
+    if (lossTail.contains(op) && decision.category != Precision::Deny)
+      decision = {Precision::Deny, true, "leads from the last low-precision product to the loss"};
+    std::string reason = decision.reason;
+    Type type = chooseType(precision, decision, operands, reason);
+    if (type)
+      for (OpOperand *operand : operands)
+        setType(*operand, type);
+    for (OpOperand &operand : op->getOpOperands())
+      if (isFloat(operand.get()) && precision.getOperandPrecision(operand.getOperandNumber()) ==
+                                        OperandPrecision::Full)
+        setType(operand, Float32Type::get(&getContext()));
+    if (failed(inferAgain(op)))
+      return failure();
+    if (type) {
+      numLow += type == policy->lowType();
+      remark(op, type, decision.category, reason);
+    }
+    // In an O2 model only the insides of deny ops are f32.
+    if (level == 2 && type && type.isF32() && decision.category == Precision::Deny) {
+      OpBuilder b(op->getContext());
+      b.setInsertionPointAfter(op);
+      for (Value result : op->getResults()) {
+        if (!isFloat(result) || !hasVote(result))
+          continue;
+        auto low = CastOp::create(b, op->getLoc(),
+                                  cast<RankedTensorType>(result.getType()).clone(policy->lowType()),
+                                  result);
+        low.setInserted(true);
+        original[low] = original.lookup(result);
+        result.replaceAllUsesExcept(low, low);
+        ++numCasts;
+      }
+    }
+  }
+  return success();
+}
+
+Type Autocast::chooseType(PrecisionOpInterface op, const PrecisionPolicy::Decision &decision,
+                          ArrayRef<OpOperand *> operands, std::string &reason) {
+  if (operands.empty())
+    return {};
+  FloatType low = policy->lowType();
+  Type f32 = Float32Type::get(&getContext());
+  for (OpOperand *operand : operands)
+    if (getElementTypeOrSelf(operand->get().getType()).isF64())
+      return {};
+  Type type;
+  switch (decision.category) {
+  case Precision::Allow:
+    type = low;
+    break;
+  case Precision::Deny:
+    type = f32;
+    break;
+  case Precision::Promote:
+  case Precision::Follow: {
+    if (level == 2) {
+      type = low;
+      break;
+    }
+    bool voted = false, wide = false, anyWide = false;
+    for (OpOperand *operand : operands) {
+      bool isWide = getElementTypeOrSelf(operand->get().getType()).isF32();
+      anyWide |= isWide;
+      if (!hasVote(operand->get()))
+        continue;
+      voted = true;
+      wide |= isWide;
+    }
+    type = (voted ? wide : anyWide) ? f32 : Type(low);
+    break;
+  }
+  }
+  if (type != low)
+    return type;
+  for (OpOperand *operand : operands) {
+    Attribute constant;
+    if (!matchPattern(operand->get(), m_Constant(&constant)))
+      continue;
+    auto dense = dyn_cast<DenseElementsAttr>(constant);
+    if (!dense || fitsIn(dense, low))
+      continue;
+    reason = llvm::formatv("a constant operand does not fit in {0}", low).str();
+    return f32;
+  }
+  return type;
+}
+
+void Autocast::setType(OpOperand &operand, Type type) {
+  Value v = operand.get();
+  if (getElementTypeOrSelf(v.getType()) == type)
+    return;
+  OpBuilder b(operand.getOwner());
+  auto made = CastOp::create(b, v.getLoc(), cast<RankedTensorType>(v.getType()).clone(type), v);
+  made.setInserted(true);
+  operand.set(made);
+  ++numCasts;
+}
+
+/// Gives the results the types that follow from the operands'.
+LogicalResult Autocast::inferAgain(Operation *op) {
+  auto inference = dyn_cast<InferTypeOpInterface>(op);
+  if (!inference)
+    return op->emitOpError("has a precision but no type inference");
+  SmallVector<Type> types;
+  if (failed(inference.inferReturnTypes(&getContext(), op->getLoc(), op->getOperands(),
+                                        op->getDiscardableAttrDictionary(),
+                                        op->getPropertiesStorage(), op->getRegions(), types)))
+    return op->emitOpError("infers no types from its cast operands");
+  for (auto [result, type] : llvm::zip(op->getResults(), types))
+    result.setType(type);
+  return success();
+}
+
+/// Casts operands back to the types they had before the pass.
+void Autocast::restore(Operation *op) {
+  for (OpOperand &operand : op->getOpOperands()) {
+    Type type = original.lookup(operand.get());
+    if (type && getElementTypeOrSelf(operand.get().getType()) != type)
+      setType(operand, type);
+  }
+}
+
+void Autocast::remark(Operation *op, Type type, Precision category, StringRef reason) {
+  std::string typeName = llvm::formatv("{0}", type).str();
+  remark::analysis(op->getLoc(), remark::RemarkOpts::name("computes-in")
+                                     .category("amp-autocast")
+                                     .function(op->getName().getStringRef()))
+      << remark::metric("type", typeName) << remark::metric("list", stringify(category))
+      << remark::reason("{0}", reason);
+}
+} // namespace
+} // namespace ampc

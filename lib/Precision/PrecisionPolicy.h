@@ -1,0 +1,44 @@
+//===- PrecisionPolicy.h - The lists in force ----------------- -*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_LIB_PRECISION_PRECISIONPOLICY_H
+#define AMPC_LIB_PRECISION_PRECISIONPOLICY_H
+
+#include "ampc/Dialect/Amp/Amp.h"
+
+namespace ampc {
+
+/// The lists in force, and what they say of an op.
+class PrecisionPolicy {
+public:
+  /// Failure, after an error at `loc`, for names that are not known.
+  static FailureOr<PrecisionPolicy> get(Location loc, StringRef dtype, StringRef lists);
+
+  struct Decision {
+    Precision category;
+    bool full;          ///< f32 was asked for by name: promote and follow do as deny does
+    std::string reason; ///< where the category comes from
+  };
+  Decision decide(PrecisionOpInterface op) const;
+
+  FloatType lowType() const { return low; }
+
+private:
+  FloatType low;
+  PrecisionProfile profile;
+};
+
+/// Float operands of `op` whose type the policy decides (`OperandPrecision::Computed`).
+SmallVector<OpOperand *> computedOperands(PrecisionOpInterface op);
+
+/// Whether an operand takes part in deciding the type of a promote op: rank 0 and
+/// constants do not.
+bool hasVote(Value operand);
+
+} // namespace ampc
+
+#endif // AMPC_LIB_PRECISION_PRECISIONPOLICY_H

@@ -1,0 +1,295 @@
+//===- Checkpoint.cpp - Saves and restores a session ----------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Checkpoint/Checkpoint.h"
+
+#include "Checkpoint/AtomicFile.h"
+#include "Checkpoint/Safetensors.h"
+#include "Core/DType.h"
+#include "Core/Error.h"
+#include "Core/Session.h"
+#include "Core/Utf8.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+namespace ampc {
+
+static constexpr const char *kFormatKey = "ampc.format";
+static constexpr const char *kFormatVersion = "1";
+static constexpr const char *kIdentityKey = "ampc.identity";
+static constexpr const char *kDeviceKey = "ampc.device";
+static constexpr const char *kThreadsKey = "ampc.threads";
+static constexpr const char *kUserPrefix = "user.";
+
+void setMetadata(Session &session, const char *key, const char *value) {
+  if (!isUtf8(key) || (value && !isUtf8(value)))
+    throw Error(AMPC_STATUS_INVALID_ARGUMENT,
+                "a metadata key or value is no UTF-8");
+  if (value)
+    session.metadata[key] = value;
+  else
+    session.metadata.erase(key);
+}
+
+static bool isStored(const Session &session,
+                     const ampc_tensor_entry_t &tensor) {
+  return session.isPlaced(tensor) && (tensor.role == AMPC_ROLE_PARAMETER ||
+                                      tensor.role == AMPC_ROLE_STATE);
+}
+
+/// What tells builds and devices apart.
+static std::map<std::string, std::string> describeOrigin(
+    const Session &session) {
+  char identity[17];
+  std::snprintf(identity, sizeof(identity), "%016llx",
+                static_cast<unsigned long long>(
+                    session.module().tables().header().identity));
+  return {{kIdentityKey, identity},
+          {kDeviceKey,
+           session.deviceKind() == AMPC_DEVICE_CUDA ? "cuda" : "host"},
+          {kThreadsKey, concat(session.threads())}};
+}
+
+//===----------------------------------------------------------------------===//
+// Scalars as decimals
+//===----------------------------------------------------------------------===//
+
+template <class T>
+static std::string writeDecimal(const void *data) {
+  T value;
+  std::memcpy(&value, data, sizeof(value));
+  return concat(value);
+}
+
+static std::string writeScalar(uint32_t dtype, const void *data) {
+  switch (dtype) {
+  case AMPC_DTYPE_F32:
+    return writeDecimal<float>(data);
+  case AMPC_DTYPE_F64:
+    return writeDecimal<double>(data);
+  case AMPC_DTYPE_I32:
+    return writeDecimal<int32_t>(data);
+  default:
+    return writeDecimal<int64_t>(data);
+  }
+}
+
+template <class T>
+static bool readDecimal(const std::string &text, void *data) {
+  T value;
+  const char *end = text.data() + text.size();
+  auto result = std::from_chars(text.data(), end, value);
+  if (result.ec != std::errc() || result.ptr != end)
+    return false;
+  std::memcpy(data, &value, sizeof(value));
+  return true;
+}
+
+static bool readScalar(uint32_t dtype, const std::string &text, void *data) {
+  switch (dtype) {
+  case AMPC_DTYPE_F32:
+    return readDecimal<float>(text, data);
+  case AMPC_DTYPE_F64:
+    return readDecimal<double>(text, data);
+  case AMPC_DTYPE_I32:
+    return readDecimal<int32_t>(text, data);
+  default:
+    return readDecimal<int64_t>(text, data);
+  }
+}
+
+/// Whether the step itself could have left this value.
+static bool isPlausible(const std::string &name, const void *data) {
+  if (name == AMPC_SCALAR_STEP || name == AMPC_SCALAR_ATTEMPT) {
+    int64_t value;
+    std::memcpy(&value, data, sizeof(value));
+    return value >= 0;
+  }
+  if (name == AMPC_SCALAR_GROWTH_TRACKER) {
+    int32_t value;
+    std::memcpy(&value, data, sizeof(value));
+    return value >= 0;
+  }
+  if (name == AMPC_SCALAR_LOSS_SCALE || name == AMPC_SCALAR_LEARNING_RATE) {
+    float value;
+    std::memcpy(&value, data, sizeof(value));
+    return std::isfinite(value) && value >= 0;
+  }
+  return true;
+}
+
+//===----------------------------------------------------------------------===//
+// Saving
+//===----------------------------------------------------------------------===//
+
+void saveCheckpoint(Session &session, const std::string &path) {
+  const Tables &tables = session.module().tables();
+  SafetensorsHeader header;
+  header.metadata = describeOrigin(session);
+  header.metadata[kFormatKey] = kFormatVersion;
+  for (const auto &[key, value] : session.metadata)
+    header.metadata[kUserPrefix + key] = value;
+  for (const ampc_tensor_entry_t &tensor : tables.tensors) {
+    std::string name = tables.nameOf(tensor);
+    if (isStored(session, tensor)) {
+      Span<int64_t> shape = tables.shape(tensor);
+      header.tensors[name] = {
+          tensor.dtype, std::vector<int64_t>(shape.begin(), shape.end()), 0, 0};
+    } else if (tensor.role == AMPC_ROLE_SCALAR && session.isPlaced(tensor)) {
+      char data[8];
+      session.read(tensor, data);
+      header.metadata[name] = writeScalar(tensor.dtype, data);
+    }
+  }
+  layOut(header);
+
+  AtomicFile file(path);
+  std::string start = writeSafetensorsHeader(header);
+  file.write(start.data(), start.size());
+  constexpr uint64_t kChunkBytes = uint64_t(16) << 20;
+  for (const std::string &name : header.namesByOffset()) {
+    const ampc_tensor_entry_t &tensor = *tables.findState(name);
+    for (uint64_t first = 0; first < tensor.bytes; first += kChunkBytes) {
+      uint64_t bytes = std::min(kChunkBytes, tensor.bytes - first);
+      file.write(session.readPart(tensor, first, bytes), bytes);
+    }
+  }
+  file.commit();
+}
+
+//===----------------------------------------------------------------------===//
+// Loading
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// What a checkpoint gives a session, complete and checked before the first
+/// byte of the session changes.
+struct Restored {
+  std::vector<std::pair<const ampc_tensor_entry_t *, std::unique_ptr<char[]>>>
+      values;
+  std::map<std::string, std::string> user;
+};
+} // namespace
+
+static void checkFormat(const File &file, const SafetensorsHeader &header) {
+  auto format = header.metadata.find(kFormatKey);
+  if (format == header.metadata.end())
+    throw Error(AMPC_STATUS_INCOMPATIBLE,
+                concat("'", file.path(), "' was not written by ampc: its "
+                       "metadata has no ", kFormatKey));
+  if (format->second != kFormatVersion)
+    throw Error(AMPC_STATUS_INCOMPATIBLE,
+                concat("'", file.path(), "' has checkpoint format '",
+                       format->second, "', this runtime reads ",
+                       kFormatVersion, ": use the ampc that wrote it"));
+}
+
+/// Everything in which the file and the module differ, in one error.
+static void checkContents(const Session &session, const File &file,
+                          const SafetensorsHeader &header) {
+  const Tables &tables = session.module().tables();
+  std::string problems;
+  std::string first;
+  auto report = [&](const std::string &name, const std::string &problem) {
+    problems += concat(problems.empty() ? "" : "; ", "'", name, "' ", problem);
+    if (first.empty())
+      first = name;
+  };
+  for (const ampc_tensor_entry_t &tensor : tables.tensors) {
+    std::string name = tables.nameOf(tensor);
+    if (tensor.role == AMPC_ROLE_SCALAR && session.isPlaced(tensor)) {
+      if (!header.metadata.count(name))
+        report(name, "is missing in the metadata");
+      continue;
+    }
+    if (!isStored(session, tensor))
+      continue;
+    auto found = header.tensors.find(name);
+    if (found == header.tensors.end()) {
+      report(name, concat("is missing (", tables.describe(tensor), ")"));
+      continue;
+    }
+    const SafetensorsEntry &entry = found->second;
+    Span<int64_t> shape = tables.shape(tensor);
+    if (entry.dtype != tensor.dtype ||
+        !std::equal(shape.begin(), shape.end(), entry.shape.begin(),
+                    entry.shape.end()))
+      report(name, concat("is ", nameOf(entry.dtype), " ",
+                          describeShape(entry.shape.data(), entry.shape.size()),
+                          ", the model has ", tables.describe(tensor)));
+  }
+  for (const auto &[name, entry] : header.tensors) {
+    const ampc_tensor_entry_t *tensor = tables.findState(name);
+    if (!tensor || (tensor->role != AMPC_ROLE_PARAMETER &&
+                    tensor->role != AMPC_ROLE_STATE))
+      report(name, "is unknown to the model");
+  }
+  if (!problems.empty())
+    throw Error(AMPC_STATUS_INCOMPATIBLE,
+                concat("'", file.path(), "' does not fit '",
+                       session.module().path(), "': ", problems),
+                first);
+}
+
+static Restored readAll(const Session &session, const File &file,
+                        const SafetensorsHeader &header) {
+  const Tables &tables = session.module().tables();
+  Restored restored;
+  for (const ampc_tensor_entry_t &tensor : tables.tensors) {
+    std::string name = tables.nameOf(tensor);
+    bool isScalar =
+        tensor.role == AMPC_ROLE_SCALAR && session.isPlaced(tensor);
+    if (!isScalar && !isStored(session, tensor))
+      continue;
+    std::unique_ptr<char[]> data(new char[tensor.bytes]);
+    if (isScalar) {
+      const std::string &text = header.metadata.at(name);
+      if (!readScalar(tensor.dtype, text, data.get()) ||
+          !isPlausible(name, data.get()))
+        throw Error(AMPC_STATUS_CORRUPT,
+                    concat("'", file.path(), "' is no sound checkpoint: '",
+                           name, "' is '", text, "' in its metadata"),
+                    name);
+    } else {
+      file.read(header.dataOffset + header.tensors.at(name).offset, data.get(),
+                tensor.bytes);
+    }
+    restored.values.emplace_back(&tensor, std::move(data));
+  }
+  std::string_view prefix = kUserPrefix;
+  for (const auto &[key, value] : header.metadata)
+    if (std::string_view(key).substr(0, prefix.size()) == prefix)
+      restored.user[key.substr(prefix.size())] = value;
+  return restored;
+}
+
+bool loadCheckpoint(Session &session, const std::string &path) {
+  File file(path);
+  SafetensorsHeader header = readSafetensorsHeader(file);
+  checkFormat(file, header);
+  checkContents(session, file, header);
+  Restored restored = readAll(session, file, header);
+
+  bool exact = true;
+  for (const auto &[key, value] : describeOrigin(session)) {
+    auto found = header.metadata.find(key);
+    exact = exact && found != header.metadata.end() && found->second == value;
+  }
+  for (const auto &[tensor, data] : restored.values)
+    session.write(*tensor, data.get());
+  session.finishWrites();
+  session.restartCount();
+  session.metadata = std::move(restored.user);
+  return exact;
+}
+
+} // namespace ampc

@@ -1,0 +1,341 @@
+//===- CApi.cpp - The functions of ampc.h ---------------------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Checks pointers, turns exceptions into statuses, and calls what does the
+// work. Every function that can fail goes through `guard`.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ampc-runtime/ampc.h"
+
+#include "Checkpoint/Checkpoint.h"
+#include "Core/DType.h"
+#include "Core/Error.h"
+#include "Core/Inspect.h"
+#include "Core/Session.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+using namespace ampc;
+
+struct ampc_status_s {
+  ampc_status_code_t code;
+  std::string message;
+  std::string node;
+};
+
+struct ampc_module_s {
+  Module module;
+};
+
+struct ampc_session_s {
+  Session session;
+};
+
+// A status needs memory. Where there is none, this address says so; it is never
+// read as a status.
+static ampc_status_t outOfMemoryStatus() {
+  static char marker;
+  return reinterpret_cast<ampc_status_t>(&marker);
+}
+
+static ampc_status_t makeStatus(ampc_status_code_t code,
+                                const std::string &message,
+                                const std::string &node) noexcept {
+  try {
+    return new ampc_status_s{code, message, node};
+  } catch (...) {
+    return outOfMemoryStatus();
+  }
+}
+
+/// Runs `work`; what it throws becomes the status.
+template <class Work>
+static ampc_status_t guard(Work work) noexcept {
+  try {
+    work();
+    return nullptr;
+  } catch (const Error &error) {
+    return makeStatus(error.code, error.message, error.node);
+  } catch (const std::bad_alloc &) {
+    return outOfMemoryStatus();
+  } catch (const std::exception &error) {
+    try {
+      return makeStatus(AMPC_STATUS_INTERNAL,
+                        concat("internal error: ", error.what()), "");
+    } catch (...) {
+      return outOfMemoryStatus();
+    }
+  }
+}
+
+static void requireArgument(const void *pointer, const char *name) {
+  if (!pointer)
+    throw Error(AMPC_STATUS_INVALID_ARGUMENT, concat(name, " is NULL"));
+}
+
+static void requireSize(size_t given, size_t wanted, const char *type) {
+  if (given < wanted)
+    throw Error(AMPC_STATUS_INVALID_ARGUMENT,
+                concat("struct_size is ", given, ": set it to sizeof(", type,
+                       "), which is ", wanted));
+}
+
+//===----------------------------------------------------------------------===//
+// Status
+//===----------------------------------------------------------------------===//
+
+ampc_status_code_t ampc_status_code(ampc_status_t status) {
+  if (status == outOfMemoryStatus())
+    return AMPC_STATUS_OUT_OF_MEMORY;
+  return status ? status->code : AMPC_STATUS_OK;
+}
+
+const char *ampc_status_message(ampc_status_t status) {
+  if (status == outOfMemoryStatus())
+    return "out of memory";
+  return status ? status->message.c_str() : "";
+}
+
+const char *ampc_status_node(ampc_status_t status) {
+  return status && status != outOfMemoryStatus() ? status->node.c_str() : "";
+}
+
+void ampc_status_free(ampc_status_t status) {
+  if (status != outOfMemoryStatus())
+    delete status;
+}
+
+#define AMPC_STRING2(x) #x
+#define AMPC_STRING(x) AMPC_STRING2(x)
+
+const char *ampc_version(void) {
+  return AMPC_STRING(AMPC_VERSION_MAJOR) "." AMPC_STRING(
+      AMPC_VERSION_MINOR) "." AMPC_STRING(AMPC_VERSION_PATCH);
+}
+
+//===----------------------------------------------------------------------===//
+// Module
+//===----------------------------------------------------------------------===//
+
+ampc_status_t ampc_module_open(const char *path, ampc_module_t **out_module) {
+  return guard([&] {
+    requireArgument(path, "path");
+    requireArgument(out_module, "out_module");
+    *out_module = new ampc_module_s{Module(path)};
+  });
+}
+
+void ampc_module_close(ampc_module_t *module) { delete module; }
+
+ampc_status_t ampc_module_inspect(const ampc_module_t *module,
+                                  ampc_device_t device, char **out_json) {
+  return guard([&] {
+    requireArgument(module, "module");
+    requireArgument(out_json, "out_json");
+    std::string json = inspect(module->module, device);
+    char *copy = static_cast<char *>(std::malloc(json.size() + 1));
+    if (!copy)
+      throw std::bad_alloc();
+    std::memcpy(copy, json.c_str(), json.size() + 1);
+    *out_json = copy;
+  });
+}
+
+void ampc_string_free(char *string) { std::free(string); }
+
+size_t ampc_module_tensor_count(const ampc_module_t *module) {
+  return module ? module->module.tables().tensors.size() : 0;
+}
+
+ampc_status_t ampc_module_tensor(const ampc_module_t *module, size_t index,
+                                 ampc_tensor_info_t *info) {
+  return guard([&] {
+    requireArgument(module, "module");
+    requireArgument(info, "info");
+    requireSize(info->struct_size, sizeof(ampc_tensor_info_t),
+                "ampc_tensor_info_t");
+    const Tables &tables = module->module.tables();
+    if (index >= tables.tensors.size())
+      throw Error(AMPC_STATUS_INVALID_ARGUMENT,
+                  concat("there is no tensor ", index, ": the module has ",
+                         tables.tensors.size()));
+    const ampc_tensor_entry_t &tensor = tables.tensors[index];
+    // The roles of the two headers have the same numbers.
+    info->name = tables.nameOf(tensor);
+    info->role = ampc_tensor_role_t(tensor.role);
+    info->dtype = toDLPack(tensor.dtype);
+    info->rank = tensor.rank;
+    info->shape = tables.shape(tensor).data();
+    info->trained = (tensor.flags & AMPC_TENSOR_TRAINED) != 0;
+    info->label = (tensor.flags & AMPC_TENSOR_LABEL) != 0;
+    info->batched = (tensor.flags & AMPC_TENSOR_BATCHED) != 0;
+    info->loss = (tensor.flags & AMPC_TENSOR_LOSS) != 0;
+  });
+}
+static_assert(int(AMPC_TENSOR_ROLE_INPUT) == AMPC_ROLE_INPUT &&
+              int(AMPC_TENSOR_ROLE_OUTPUT) == AMPC_ROLE_OUTPUT &&
+              int(AMPC_TENSOR_ROLE_PARAMETER) == AMPC_ROLE_PARAMETER &&
+              int(AMPC_TENSOR_ROLE_CONSTANT) == AMPC_ROLE_CONSTANT &&
+              int(AMPC_TENSOR_ROLE_STATE) == AMPC_ROLE_STATE &&
+              int(AMPC_TENSOR_ROLE_SCALAR) == AMPC_ROLE_SCALAR &&
+              int(AMPC_TENSOR_ROLE_DERIVED) == AMPC_ROLE_DERIVED);
+
+int ampc_module_trains(const ampc_module_t *module) {
+  if (!module)
+    return 0;
+  for (const ampc_program_entry_t &program : module->module.tables().programs)
+    if (program.kind == AMPC_PROGRAM_TRAIN)
+      return 1;
+  return 0;
+}
+
+//===----------------------------------------------------------------------===//
+// Session
+//===----------------------------------------------------------------------===//
+
+ampc_status_t ampc_session_create(ampc_module_t *module,
+                                  const ampc_session_options_t *options,
+                                  ampc_session_t **out_session) {
+  return guard([&] {
+    requireArgument(module, "module");
+    requireArgument(out_session, "out_session");
+    ampc_session_options_t taken = {};
+    if (options) {
+      requireSize(options->struct_size, sizeof(taken),
+                  "ampc_session_options_t");
+      // Fields of a later version that ask for nothing are harmless.
+      const char *bytes = reinterpret_cast<const char *>(options);
+      if (std::any_of(bytes + sizeof(taken), bytes + options->struct_size,
+                      [](char byte) { return byte != 0; }))
+        throw Error(AMPC_STATUS_INCOMPATIBLE,
+                    concat("the session options hold fields that this runtime "
+                           "(", ampc_version(), ") does not know: update "
+                           "libampc_runtime"));
+      taken = *options;
+    }
+    *out_session = new ampc_session_s{
+        Session(module->module, taken, /*seeded=*/options != nullptr)};
+  });
+}
+
+void ampc_session_destroy(ampc_session_t *session) { delete session; }
+
+ampc_device_t ampc_session_device(const ampc_session_t *session) {
+  return session ? session->session.deviceKind() : AMPC_DEVICE_AUTO;
+}
+
+ampc_status_t ampc_session_step(ampc_session_t *session,
+                                const ampc_named_tensor_t *inputs,
+                                size_t input_count, ampc_step_info_t *info) {
+  return guard([&] {
+    requireArgument(session, "session");
+    if (info)
+      requireSize(info->struct_size, sizeof(*info), "ampc_step_info_t");
+    session->session.step(inputs, input_count, info);
+  });
+}
+
+ampc_status_t ampc_session_get_step_info(ampc_session_t *session, int64_t step,
+                                         ampc_step_info_t *info) {
+  return guard([&] {
+    requireArgument(session, "session");
+    requireArgument(info, "info");
+    requireSize(info->struct_size, sizeof(*info), "ampc_step_info_t");
+    session->session.stepInfo(step, *info);
+  });
+}
+
+int64_t ampc_session_steps(const ampc_session_t *session) {
+  return session ? session->session.steps() : 0;
+}
+
+ampc_status_t ampc_session_synchronize(ampc_session_t *session) {
+  return guard([&] {
+    requireArgument(session, "session");
+    session->session.synchronize();
+  });
+}
+
+ampc_status_t ampc_session_evaluate(ampc_session_t *session,
+                                    const ampc_named_tensor_t *inputs,
+                                    size_t input_count,
+                                    const ampc_named_tensor_t *outputs,
+                                    size_t output_count) {
+  return guard([&] {
+    requireArgument(session, "session");
+    session->session.evaluate(inputs, input_count, outputs, output_count);
+  });
+}
+
+ampc_status_t ampc_session_get_tensor(ampc_session_t *session, const char *name,
+                                      const DLTensor *tensor) {
+  return guard([&] {
+    requireArgument(session, "session");
+    requireArgument(name, "name");
+    session->session.getTensor(name, tensor);
+  });
+}
+
+ampc_status_t ampc_session_set_tensor(ampc_session_t *session, const char *name,
+                                      const DLTensor *tensor) {
+  return guard([&] {
+    requireArgument(session, "session");
+    requireArgument(name, "name");
+    session->session.setTensor(name, tensor);
+  });
+}
+
+ampc_status_t ampc_session_set_learning_rate(ampc_session_t *session,
+                                             float lr) {
+  return guard([&] {
+    requireArgument(session, "session");
+    session->session.setLearningRate(lr);
+  });
+}
+
+ampc_status_t ampc_session_set_metadata(ampc_session_t *session,
+                                        const char *key, const char *value) {
+  return guard([&] {
+    requireArgument(session, "session");
+    requireArgument(key, "key");
+    setMetadata(session->session, key, value);
+  });
+}
+
+const char *ampc_session_get_metadata(const ampc_session_t *session,
+                                      const char *key) {
+  if (!session || !key)
+    return nullptr;
+  const auto &metadata = session->session.metadata;
+  auto found = std::find_if(metadata.begin(), metadata.end(),
+                            [&](const auto &e) { return e.first == key; });
+  return found == metadata.end() ? nullptr : found->second.c_str();
+}
+
+ampc_status_t ampc_session_save_checkpoint(ampc_session_t *session,
+                                           const char *path) {
+  return guard([&] {
+    requireArgument(session, "session");
+    requireArgument(path, "path");
+    saveCheckpoint(session->session, path);
+  });
+}
+
+ampc_status_t ampc_session_load_checkpoint(ampc_session_t *session,
+                                           const char *path, int *out_exact) {
+  return guard([&] {
+    requireArgument(session, "session");
+    requireArgument(path, "path");
+    bool exact = loadCheckpoint(session->session, path);
+    if (out_exact)
+      *out_exact = exact;
+  });
+}

@@ -1,0 +1,117 @@
+//===- MatmulShape.cpp - What a matmul step says of its operands ----------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Core/MatmulShape.h"
+
+#include "Core/CheckedMath.h"
+#include "Core/DType.h"
+#include "Core/Error.h"
+
+#include <cmath>
+#include <cstring>
+
+namespace ampc {
+
+/// The elements that `batch` matrices of `rows` x `columns` reach over.
+static std::optional<uint64_t> reach(uint64_t batch, uint64_t stride,
+                                     uint64_t rows, uint64_t columns) {
+  std::optional<uint64_t> matrix = checkedMul(rows, columns);
+  if (!matrix || batch == 0)
+    return matrix ? std::optional<uint64_t>(0) : matrix;
+  std::optional<uint64_t> before = checkedMul(batch - 1, stride);
+  return before ? checkedAdd(*before, *matrix) : before;
+}
+
+static bool overlap(const ampc_argument_entry_t &a,
+                    const ampc_argument_entry_t &b) {
+  return a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
+}
+
+std::string checkMatmul(Span<ampc_argument_entry_t> arguments,
+                        Span<int64_t> integers) {
+  if (integers.size() != AMPC_MATMUL_INTEGER_COUNT)
+    return concat(integers.size(), " integers, not ",
+                  int(AMPC_MATMUL_INTEGER_COUNT));
+  for (int i = AMPC_MATMUL_BATCH; i <= AMPC_MATMUL_K; ++i)
+    if (integers[i] < 0)
+      return concat("a dimension is ", integers[i]);
+  for (int i : {AMPC_MATMUL_TRANSPOSE_LHS, AMPC_MATMUL_TRANSPOSE_RHS,
+                AMPC_MATMUL_HAS_BIAS})
+    if (integers[i] < 0 || integers[i] > 1)
+      return concat("integer ", i, " is ", integers[i], ", not 0 or 1");
+  for (int i : {AMPC_MATMUL_LHS_STRIDE, AMPC_MATMUL_RHS_STRIDE})
+    if (integers[i] < 0)
+      return concat("a batch stride is ", integers[i]);
+  if (integers[AMPC_MATMUL_EPILOGUE] < AMPC_EPILOGUE_NONE ||
+      integers[AMPC_MATMUL_EPILOGUE] > AMPC_EPILOGUE_RELU)
+    return concat("epilogue ", integers[AMPC_MATMUL_EPILOGUE]);
+
+  size_t wanted = integers[AMPC_MATMUL_HAS_BIAS] ? 4 : 3;
+  if (arguments.size() != wanted)
+    return concat(arguments.size(), " arguments, not ", wanted);
+  const ampc_argument_entry_t &out = arguments[arguments.size() - 1];
+  if (!(out.flags & AMPC_ARGUMENT_WRITE))
+    return "the result is not written";
+  bool isF64 = out.dtype == AMPC_DTYPE_F64;
+  for (const ampc_argument_entry_t &argument : arguments) {
+    if (!isFloat(argument.dtype) || (argument.dtype == AMPC_DTYPE_F64) != isF64)
+      return concat("an operand of type ", nameOf(argument.dtype),
+                    " beside a result of type ", nameOf(out.dtype));
+    if (&argument == &out)
+      continue;
+    if (!(argument.flags & AMPC_ARGUMENT_READ))
+      return "an operand is not read";
+    if (overlap(argument, out))
+      return "the result overlaps an operand";
+  }
+
+  MatmulShape shape = readMatmul(arguments, integers);
+  if (!std::isfinite(shape.alpha))
+    return concat("alpha is ", shape.alpha);
+  auto holds = [](const ampc_argument_entry_t &argument,
+                  std::optional<uint64_t> count) {
+    std::optional<uint64_t> bytes =
+        count ? checkedMul(*count, sizeOf(argument.dtype)) : count;
+    return bytes && *bytes <= argument.bytes;
+  };
+  // A stride between 0 and a matrix would make the result depend on nothing
+  // sensible, but reads stay inside: only the ends count here.
+  if (!holds(arguments[0],
+             reach(shape.batch, shape.lhsStride, shape.m, shape.k)) ||
+      !holds(arguments[1],
+             reach(shape.batch, shape.rhsStride, shape.k, shape.n)) ||
+      (shape.hasBias && !holds(arguments[2], uint64_t(shape.n))) ||
+      !holds(out, reach(shape.batch,
+                        checkedMul(shape.m, shape.n).value_or(UINT64_MAX),
+                        shape.m, shape.n)))
+    return concat("an operand is too small for ", shape.batch, " x ", shape.m,
+                  " x ", shape.n, " x ", shape.k);
+  return "";
+}
+
+MatmulShape readMatmul(Span<ampc_argument_entry_t> arguments,
+                       Span<int64_t> integers) {
+  MatmulShape shape;
+  shape.batch = integers[AMPC_MATMUL_BATCH];
+  shape.m = integers[AMPC_MATMUL_M];
+  shape.n = integers[AMPC_MATMUL_N];
+  shape.k = integers[AMPC_MATMUL_K];
+  shape.transposeLhs = integers[AMPC_MATMUL_TRANSPOSE_LHS];
+  shape.transposeRhs = integers[AMPC_MATMUL_TRANSPOSE_RHS];
+  shape.lhsStride = integers[AMPC_MATMUL_LHS_STRIDE];
+  shape.rhsStride = integers[AMPC_MATMUL_RHS_STRIDE];
+  shape.hasBias = integers[AMPC_MATMUL_HAS_BIAS];
+  shape.relu = integers[AMPC_MATMUL_EPILOGUE] == AMPC_EPILOGUE_RELU;
+  std::memcpy(&shape.alpha, &integers[AMPC_MATMUL_ALPHA], sizeof(double));
+  shape.lhs = arguments[0].dtype;
+  shape.rhs = arguments[1].dtype;
+  shape.bias = shape.hasBias ? arguments[2].dtype : AMPC_DTYPE_F32;
+  shape.out = arguments[arguments.size() - 1].dtype;
+  return shape;
+}
+
+} // namespace ampc

@@ -1,0 +1,382 @@
+//===- Session.cpp - The state of one training run ------------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Core/Session.h"
+
+#include "Core/Convert.h"
+#include "Core/DType.h"
+#include "Core/Dependence.h"
+#include "Core/Error.h"
+#include "Core/Staging.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace ampc {
+
+/// The most that is staged at once: a CUDA device stages in pinned memory.
+static constexpr uint64_t kChunkBytes = uint64_t(16) << 20;
+
+static std::unique_ptr<Device>
+createDevice(const Module &module, const ampc_session_options_t &options) {
+  bool hasHost = module.hasTarget(AMPC_TARGET_HOST);
+  bool hasCuda = module.hasTarget(AMPC_TARGET_CUDA);
+  switch (options.device) {
+  case AMPC_DEVICE_HOST:
+    if (!hasHost)
+      throw Error(AMPC_STATUS_INCOMPATIBLE,
+                  concat("'", module.path(), "' holds no host code: compile it "
+                         "with --target=cuda,host"));
+    return createHostDevice(module, options.threads);
+  case AMPC_DEVICE_CUDA:
+    if (!hasCuda)
+      throw Error(AMPC_STATUS_INCOMPATIBLE,
+                  concat("'", module.path(), "' holds no CUDA code: compile it "
+                         "with --target=cuda,host"));
+    return createCudaDevice(module, options.device_ordinal);
+  case AMPC_DEVICE_AUTO:
+    if (!hasHost)
+      return createCudaDevice(module, options.device_ordinal);
+    if (hasCuda) {
+      try {
+        return createCudaDevice(module, options.device_ordinal);
+      } catch (const Error &error) {
+        // No GPU, no driver, or one too old for the code: the host serves as
+        // well. A device that is there and fails is an error.
+        if (error.code != AMPC_STATUS_NOT_FOUND &&
+            error.code != AMPC_STATUS_INCOMPATIBLE)
+          throw;
+      }
+    }
+    return createHostDevice(module, options.threads);
+  }
+  throw Error(AMPC_STATUS_INVALID_ARGUMENT,
+              concat("there is no device ", int(options.device)));
+}
+
+Session::Session(const Module &module, const ampc_session_options_t &options,
+                 bool seeded)
+    : owner(module), tables(module.tables()),
+      device(createDevice(module, options)) {
+  ring = tables.findState(AMPC_STATS_RING);
+  if (ring && tables.findProgram(AMPC_PROGRAM_TRAIN, device->target()))
+    slots = tables.shape(*ring)[0];
+  initialize();
+  const ampc_tensor_entry_t *seed = tables.findState(AMPC_SCALAR_SEED);
+  if (seeded && seed && isPlaced(*seed))
+    write(*seed, &options.seed);
+  device->run(AMPC_PROGRAM_INIT);
+  finishWrites();
+  restartCount();
+}
+
+/// Fills `bytes` bytes with copies of the first `size` bytes of `value`.
+static void fillPattern(char *memory, uint64_t bytes, uint64_t value,
+                        uint64_t size) {
+  if (value == 0) {
+    std::memset(memory, 0, bytes);
+    return;
+  }
+  for (uint64_t i = 0; i < bytes; i += size)
+    std::memcpy(memory + i, &value, size);
+}
+
+void Session::initialize() {
+  for (const ampc_tensor_entry_t &tensor : tables.tensors) {
+    // The arena starts zeroed.
+    bool isZero =
+        tensor.init_kind == AMPC_INIT_FILL && tensor.init_value == 0;
+    if (!isPlaced(tensor) || tensor.init_kind == AMPC_INIT_NONE || isZero)
+      continue;
+    for (uint64_t first = 0; first < tensor.bytes; first += kChunkBytes) {
+      uint64_t offset = tensor.offset[device->target()] + first;
+      uint64_t bytes = std::min(kChunkBytes, tensor.bytes - first);
+      void *memory = device->stage(offset, bytes);
+      if (tensor.init_kind == AMPC_INIT_DATA)
+        owner.readWeights(tensor.init_value + first, memory, bytes);
+      else
+        fillPattern(static_cast<char *>(memory), bytes, tensor.init_value,
+                    sizeOf(tensor.dtype));
+      device->commit(offset, bytes);
+    }
+  }
+}
+
+void Session::restartCount() {
+  if (slots == 0)
+    return;
+  int64_t value;
+  read(*tables.findState(AMPC_SCALAR_ATTEMPT), &value);
+  attempts = before = examined = std::max<int64_t>(value, 0);
+}
+
+const ampc_program_entry_t &
+Session::requireProgram(ampc_program_kind_t kind) const {
+  const ampc_program_entry_t *program =
+      tables.findProgram(kind, device->target());
+  if (!program)
+    throw Error(AMPC_STATUS_INCOMPATIBLE,
+                concat("'", owner.path(), "' was compiled without a ",
+                       kind == AMPC_PROGRAM_TRAIN
+                           ? "training step: compile it with a loss and an "
+                             "optimizer"
+                           : "forward program: compile it with this version "
+                             "of ampc"));
+  return *program;
+}
+
+/// Leaves the caller's struct_size as it is.
+static void copyInfo(const ampc_step_info_t &from, ampc_step_info_t &to) {
+  size_t size = to.struct_size;
+  to = from;
+  to.struct_size = size;
+}
+
+void Session::step(const ampc_named_tensor_t *inputs, size_t count,
+                   ampc_step_info_t *info) {
+  const ampc_program_entry_t &program = requireProgram(AMPC_PROGRAM_TRAIN);
+  InputBatch batch(tables, program, inputs, count, /*labelsOptional=*/false);
+  // The next step would write over the oldest one not looked at.
+  if (attempts - examined >= slots)
+    examine(attempts);
+  batch.upload(*device);
+  device->run(AMPC_PROGRAM_TRAIN);
+  ++attempts;
+  if (!info)
+    return;
+  StepRecord record = readRecord(attempts);
+  copyInfo(record.info, *info);
+  examine(attempts - 1);
+  examined = attempts;
+  raise(record);
+}
+
+void Session::stepInfo(int64_t step, ampc_step_info_t &info) {
+  int64_t oldest = std::max(before, attempts - slots) + 1;
+  if (step < oldest || step > attempts)
+    throw Error(AMPC_STATUS_NOT_FOUND,
+                attempts < oldest
+                    ? concat("step ", step, " is not known: this session has "
+                             "made no step yet")
+                    : concat("step ", step, " is not known: this session keeps "
+                             "the steps ", oldest, " to ", attempts));
+  copyInfo(readRecord(step).info, info);
+  examine(step);
+}
+
+void Session::synchronize() {
+  device->synchronize();
+  examine(attempts);
+}
+
+Session::StepRecord Session::readRecord(int64_t step) {
+  constexpr uint64_t kSlotBytes = AMPC_STAT_COUNT * sizeof(float);
+  float slot[AMPC_STAT_COUNT];
+  uint64_t offset = uint64_t((step - 1) % slots) * kSlotBytes;
+  std::memcpy(slot, readPart(*ring, offset, kSlotBytes), kSlotBytes);
+
+  float flagSum = slot[AMPC_STAT_FLAGS];
+  unsigned flags = flagSum > 0 && flagSum < 256 ? unsigned(flagSum) : 0;
+  StepRecord record;
+  record.labelOutOfRange = flags & AMPC_FLAG_LABEL_OUT_OF_RANGE;
+  record.shapeMismatch = flags & AMPC_FLAG_SHAPE_MISMATCH;
+  record.nonFinite = flags & AMPC_FLAG_NONFINITE_GRADIENT;
+  record.info.struct_size = sizeof(ampc_step_info_t);
+  record.info.step = step;
+  record.info.loss = slot[AMPC_STAT_LOSS];
+  record.info.loss_scale = slot[AMPC_STAT_LOSS_SCALE];
+  record.info.next_loss_scale = slot[AMPC_STAT_NEW_SCALE];
+  record.info.grad_norm = slot[AMPC_STAT_GRAD_NORM];
+  record.info.learning_rate = slot[AMPC_STAT_LR];
+  record.info.applied = slot[AMPC_STAT_APPLIED] == 1;
+  record.info.culprit = "";
+  float culprit = slot[AMPC_STAT_CULPRIT];
+  if (!record.info.applied && culprit >= 0 &&
+      culprit < float(tables.gradients.size()))
+    record.info.culprit =
+        tables.nameOf(tables.tensors[tables.gradients[size_t(culprit)]]);
+  return record;
+}
+
+void Session::raise(const StepRecord &record) const {
+  const ampc_step_info_t &info = record.info;
+  std::string where = concat("step ", info.step, ": ");
+  if (record.labelOutOfRange) {
+    std::string names;
+    const ampc_program_entry_t &program = requireProgram(AMPC_PROGRAM_TRAIN);
+    for (const ampc_binding_entry_t &input : tables.inputsOf(program))
+      if (tables.tensors[input.tensor].flags & AMPC_TENSOR_LABEL)
+        names += concat(names.empty() ? "'" : ", '",
+                        tables.nameOf(tables.tensors[input.tensor]), "'");
+    throw Error(AMPC_STATUS_DATA,
+                concat(where, "a label in input ", names.empty() ? "?" : names,
+                       " is not the number of a class; nothing was updated"),
+                names.size() > 2 ? names.substr(1, names.find('\'', 1) - 1)
+                                 : "");
+  }
+  if (record.shapeMismatch)
+    throw Error(AMPC_STATUS_DATA,
+                concat(where, "a shape computed from the batch is not the one "
+                       "the model declares; nothing was updated"));
+
+  const ampc_tables_t &header = tables.header();
+  std::string culprit =
+      *info.culprit ? concat("the gradient of '", info.culprit, "'")
+                    : std::string("a gradient");
+  if (record.nonFinite && !header.has_scaler)
+    throw Error(AMPC_STATUS_TRAINING_STOPPED,
+                concat(where, culprit, " is not finite, and there is no loss "
+                       "scaling that could help: lower the learning rate, clip "
+                       "the gradients or check the data; nothing was updated"),
+                info.culprit);
+  if (header.has_scaler && header.scale_floor > 0 &&
+      info.next_loss_scale < header.scale_floor)
+    throw Error(AMPC_STATUS_TRAINING_STOPPED,
+                concat(where, "the loss scale fell to ", info.next_loss_scale,
+                       ", below its floor of ", header.scale_floor, ", as ",
+                       culprit, " stays not finite: lower the learning rate, "
+                       "clip the gradients or check the data"),
+                info.culprit);
+}
+
+void Session::examine(int64_t last) {
+  while (examined < last) {
+    // A step is reported once, also where it raises.
+    ++examined;
+    raise(readRecord(examined));
+  }
+}
+
+void Session::evaluate(const ampc_named_tensor_t *inputs, size_t inputCount,
+                       const ampc_named_tensor_t *outputs,
+                       size_t outputCount) {
+  const ampc_program_entry_t &program = requireProgram(AMPC_PROGRAM_EVAL);
+  InputBatch batch(tables, program, inputs, inputCount,
+                   /*labelsOptional=*/true);
+  if (!outputs && outputCount > 0)
+    throw Error(AMPC_STATUS_INVALID_ARGUMENT, "outputs is NULL");
+  std::vector<bool> absent = batch.absent();
+  if (!batch.isComplete() && absent != absentInputs) {
+    missingOutputs = outputsThatNeed(tables, program, absent);
+    absentInputs = absent;
+  }
+
+  Span<ampc_binding_entry_t> slotsOut = tables.outputsOf(program);
+  std::vector<std::pair<const ampc_binding_entry_t *, void *>> wanted;
+  for (size_t i = 0; i != outputCount; ++i) {
+    if (!outputs[i].name)
+      throw Error(AMPC_STATUS_INVALID_ARGUMENT,
+                  concat("the name of output ", i, " is NULL"));
+    std::string name = outputs[i].name;
+    auto slot = std::find_if(
+        slotsOut.begin(), slotsOut.end(), [&](const auto &candidate) {
+          return name == tables.nameOf(tables.tensors[candidate.tensor]);
+        });
+    if (slot == slotsOut.end()) {
+      std::string known;
+      for (const ampc_binding_entry_t &candidate : slotsOut)
+        known += concat(known.empty() ? "'" : ", '",
+                        tables.nameOf(tables.tensors[candidate.tensor]), "'");
+      throw Error(AMPC_STATUS_INVALID_ARGUMENT,
+                  concat("there is no output '", name, "'; the module gives ",
+                         known.empty() ? "none" : known),
+                  name);
+    }
+    if (!batch.isComplete() && missingOutputs[slot - slotsOut.begin()])
+      throw Error(AMPC_STATUS_INVALID_ARGUMENT,
+                  concat("output '", name, "' needs a label that is not given: "
+                         "give it or do not ask for this output"),
+                  name);
+    wanted.emplace_back(slot, checkTensor(tables, tables.tensors[slot->tensor],
+                                          outputs[i].tensor, "output"));
+  }
+
+  batch.upload(*device);
+  device->run(AMPC_PROGRAM_EVAL);
+  for (auto [slot, data] : wanted)
+    if (slot->bytes > 0)
+      convert(data, tables.tensors[slot->tensor].dtype,
+              device->fetch(slot->offset, slot->bytes), slot->dtype,
+              slot->bytes / sizeOf(slot->dtype));
+}
+
+const ampc_tensor_entry_t &Session::findTensor(const char *name) const {
+  const ampc_tensor_entry_t *tensor = tables.findState(name);
+  if (!tensor)
+    throw Error(AMPC_STATUS_NOT_FOUND,
+                concat("there is no parameter, constant, state or scalar '",
+                       name, "'"),
+                name);
+  if (!isPlaced(*tensor))
+    throw Error(AMPC_STATUS_NOT_FOUND,
+                concat("'", name, "' is not used on this device"), name);
+  return *tensor;
+}
+
+void Session::getTensor(const char *name, const DLTensor *tensor) {
+  const ampc_tensor_entry_t &entry = findTensor(name);
+  read(entry, checkTensor(tables, entry, tensor, "tensor"));
+}
+
+void Session::setTensor(const char *name, const DLTensor *tensor) {
+  const ampc_tensor_entry_t &entry = findTensor(name);
+  if (entry.role == AMPC_ROLE_CONSTANT || entry.role == AMPC_ROLE_DERIVED)
+    throw Error(AMPC_STATUS_INVALID_ARGUMENT,
+                concat("'", name, "' cannot be set: it is ",
+                       entry.role == AMPC_ROLE_CONSTANT
+                           ? "a constant of the compiled step"
+                           : "derived from other tensors"),
+                name);
+  write(entry, checkTensor(tables, entry, tensor, "tensor"));
+  finishWrites();
+  if (std::strcmp(name, AMPC_SCALAR_ATTEMPT) == 0)
+    restartCount();
+  device->synchronize();
+}
+
+void Session::setLearningRate(float rate) {
+  const ampc_tensor_entry_t *tensor =
+      tables.findState(AMPC_SCALAR_LEARNING_RATE);
+  if (!tensor || !isPlaced(*tensor))
+    throw Error(AMPC_STATUS_NOT_FOUND,
+                "this module has no learning rate that can be set");
+  if (!std::isfinite(rate) || rate < 0)
+    throw Error(AMPC_STATUS_INVALID_ARGUMENT,
+                concat("a learning rate of ", rate, " makes no sense: give a "
+                       "number from 0 on"));
+  // Nothing is derived from it, so nothing is rebuilt.
+  write(*tensor, &rate);
+}
+
+void Session::read(const ampc_tensor_entry_t &tensor, void *data) {
+  for (uint64_t first = 0; first < tensor.bytes; first += kChunkBytes) {
+    uint64_t bytes = std::min(kChunkBytes, tensor.bytes - first);
+    std::memcpy(static_cast<char *>(data) + first,
+                readPart(tensor, first, bytes), bytes);
+  }
+}
+
+const void *Session::readPart(const ampc_tensor_entry_t &tensor,
+                              uint64_t first, uint64_t bytes) {
+  return device->fetch(tensor.offset[device->target()] + first, bytes);
+}
+
+void Session::write(const ampc_tensor_entry_t &tensor, const void *data) {
+  for (uint64_t first = 0; first < tensor.bytes; first += kChunkBytes) {
+    uint64_t offset = tensor.offset[device->target()] + first;
+    uint64_t bytes = std::min(kChunkBytes, tensor.bytes - first);
+    std::memcpy(device->stage(offset, bytes),
+                static_cast<const char *>(data) + first, bytes);
+    device->commit(offset, bytes);
+  }
+}
+
+void Session::finishWrites() { device->run(AMPC_PROGRAM_REFRESH); }
+
+} // namespace ampc

@@ -1,0 +1,102 @@
+//===- Session.h - The state of one training run -----------------*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_RUNTIME_CORE_SESSION_H
+#define AMPC_RUNTIME_CORE_SESSION_H
+
+#include "Core/Device.h"
+
+#include "ampc-runtime/ampc.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace ampc {
+
+class InputBatch;
+
+/// The functions of ampc.h's session, throwing Error. Nothing here reads from
+/// the device but where its caller asks for an answer.
+class Session {
+public:
+  Session(const Module &module, const ampc_session_options_t &options,
+          bool seeded);
+
+  ampc_device_t deviceKind() const { return device->kind(); }
+  int threads() const { return device->threads(); }
+  const Module &module() const { return owner; }
+  int64_t steps() const { return attempts; }
+
+  void step(const ampc_named_tensor_t *inputs, size_t count,
+            ampc_step_info_t *info);
+  void stepInfo(int64_t step, ampc_step_info_t &info);
+  void synchronize();
+  void evaluate(const ampc_named_tensor_t *inputs, size_t inputCount,
+                const ampc_named_tensor_t *outputs, size_t outputCount);
+  void getTensor(const char *name, const DLTensor *tensor);
+  void setTensor(const char *name, const DLTensor *tensor);
+  void setLearningRate(float rate);
+
+  /// Reads all of `tensor`, which has a place on this device, into `data`.
+  void read(const ampc_tensor_entry_t &tensor, void *data);
+  /// Part of that, [first, first + bytes). The memory is valid until the next
+  /// call.
+  const void *readPart(const ampc_tensor_entry_t &tensor, uint64_t first,
+                       uint64_t bytes);
+  /// Writes all of `tensor`; finishWrites comes after the last one.
+  void write(const ampc_tensor_entry_t &tensor, const void *data);
+  /// Rebuilds what is derived from the state just written.
+  void finishWrites();
+  /// Takes the count of steps from the state. Earlier steps are forgotten: they
+  /// belong to another run. Waits.
+  void restartCount();
+  bool isPlaced(const ampc_tensor_entry_t &tensor) const {
+    return tensor.offset[device->target()] != AMPC_NONE_U64;
+  }
+
+  /// What the checkpoint carries for the caller.
+  std::map<std::string, std::string> metadata;
+
+private:
+  struct StepRecord {
+    ampc_step_info_t info;
+    bool labelOutOfRange, shapeMismatch, nonFinite;
+  };
+
+  void initialize();
+  const ampc_program_entry_t &requireProgram(ampc_program_kind_t kind) const;
+  const ampc_tensor_entry_t &findTensor(const char *name) const;
+  void runTrainingStep(const InputBatch &batch);
+  /// Reads what the step numbered `step` has left in the ring. Waits.
+  StepRecord readRecord(int64_t step);
+  /// Throws where `record` tells that the step refused its batch or ended the
+  /// run.
+  void raise(const StepRecord &record) const;
+  /// Raises for the first of the steps enqueued unseen that asks for it, up to
+  /// `last`. Waits.
+  void examine(int64_t last);
+
+  const Module &owner;
+  const Tables &tables;
+  std::unique_ptr<Device> device;
+  const ampc_tensor_entry_t *ring = nullptr;
+  int64_t slots = 0;
+  int64_t attempts = 0;
+  /// Steps up to this one were made before the ring was.
+  int64_t before = 0;
+  /// Steps up to this one have been looked at for errors.
+  int64_t examined = 0;
+  /// Of the evaluations without labels: which inputs were absent, and which
+  /// outputs need them.
+  std::vector<bool> absentInputs, missingOutputs;
+};
+
+} // namespace ampc
+
+#endif // AMPC_RUNTIME_CORE_SESSION_H

@@ -1,0 +1,73 @@
+//===- Tables.cpp - A train.so's tables, checked --------------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Core/Tables.h"
+
+#include "Core/DType.h"
+#include "Core/Error.h"
+#include "Core/TablesCheck.h"
+
+namespace ampc {
+
+Tables::Tables(const ampc_module_v1_t &module, const std::string &path)
+    : tables(static_cast<const ampc_tables_t *>(module.tables)),
+      base(static_cast<const char *>(module.tables)) {
+  checkHeader(module, path);
+  auto read = [this](const ampc_span_t &span, auto &view) {
+    using Entry = std::remove_const_t<std::remove_reference_t<decltype(view[0])>>;
+    view = {reinterpret_cast<const Entry *>(base + span.offset), span.count};
+  };
+  read(tables->strings, strings);
+  read(tables->integers, integers);
+  read(tables->tensors, tensors);
+  read(tables->bindings, bindings);
+  read(tables->programs, programs);
+  read(tables->steps, steps);
+  read(tables->arguments, arguments);
+  read(tables->kernels, kernels);
+  read(tables->images, images);
+  read(tables->gradients, gradients);
+  checkContents(*this, module, path);
+}
+
+const ampc_program_entry_t *Tables::findProgram(ampc_program_kind_t kind,
+                                                ampc_target_t target) const {
+  for (const ampc_program_entry_t &program : programs)
+    if (program.kind == kind && program.target == target)
+      return &program;
+  return nullptr;
+}
+
+const ampc_tensor_entry_t *Tables::findPort(ampc_role_t role,
+                                            std::string_view name) const {
+  for (const ampc_tensor_entry_t &tensor : tensors)
+    if (tensor.role == role && name == nameOf(tensor))
+      return &tensor;
+  return nullptr;
+}
+
+const ampc_tensor_entry_t *Tables::findState(std::string_view name) const {
+  for (const ampc_tensor_entry_t &tensor : tensors)
+    if (tensor.role != AMPC_ROLE_INPUT && tensor.role != AMPC_ROLE_OUTPUT &&
+        name == nameOf(tensor))
+      return &tensor;
+  return nullptr;
+}
+
+std::string Tables::describe(const ampc_tensor_entry_t &tensor) const {
+  return concat(ampc::nameOf(tensor.dtype), " ",
+                describeShape(shape(tensor).data(), tensor.rank));
+}
+
+std::string describeShape(const int64_t *shape, size_t rank) {
+  std::string text = "[";
+  for (size_t i = 0; i != rank; ++i)
+    text += concat(i ? ", " : "", shape[i]);
+  return text + "]";
+}
+
+} // namespace ampc

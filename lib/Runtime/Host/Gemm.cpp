@@ -1,0 +1,203 @@
+//===- Gemm.cpp - Matrix products in our own code -------------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// After Goto and van de Geijn, "Anatomy of high-performance matrix
+// multiplication": the right operand is packed into strips that the second or
+// third cache holds and all threads share; each thread packs its rows of the
+// left operand for the first two.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Host/Gemm.h"
+
+#include "Core/Convert.h"
+#include "Core/CpuFeatures.h"
+#include "Core/DType.h"
+
+#include <algorithm>
+
+namespace ampc {
+
+const GemmKernelSet &pickGemmKernels() {
+#if defined(__x86_64__)
+  if (missingCpuFeatures("avx2,fma,f16c").empty())
+    return missingCpuFeatures("avx512f,avx512vl,avx512bw,avx512dq").empty()
+               ? avx512::gemmKernels
+               : avx2::gemmKernels;
+#endif
+  return baseline::gemmKernels;
+}
+
+/// The part of k for which a strip of each operand fits the first cache.
+static constexpr int64_t kDepth = 256;
+/// Bytes of the right operand that are packed at a time.
+static constexpr int64_t kPanelBytes = 8 << 20;
+
+static int64_t roundUp(int64_t value, int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+template <class T>
+Gemm<T>::Gemm(const GemmKernels<T> &kernels, const Shape &shape, int threads)
+    : kernels(kernels), shape(shape) {
+  int64_t rows = kernels.rows, columns = kernels.columns;
+  panelDepth = std::clamp<int64_t>(shape.k, 1, 8192);
+  int64_t widest = kPanelBytes / int64_t(sizeof(T)) / panelDepth;
+  panelColumns = std::min(roundUp(std::max(widest, columns * threads), columns),
+                          roundUp(std::max<int64_t>(shape.n, 1), columns));
+
+  // Tiles as large as leaves a few for each thread; rows are cut first, as each
+  // cut in columns packs the left operand once more.
+  constexpr int64_t kTilesPerThread = 4;
+  int64_t wanted = threads > 1 ? threads * kTilesPerThread : 1;
+  tileRows = std::clamp(roundUp((shape.m + wanted - 1) / wanted, rows),
+                        4 * rows, 16 * rows);
+  int64_t rowTiles = (std::max<int64_t>(shape.m, 1) + tileRows - 1) / tileRows;
+  int64_t columnTiles = std::max<int64_t>(wanted / rowTiles, 1);
+  tileColumns = std::clamp(roundUp(panelColumns / columnTiles, columns),
+                           4 * columns, 32 * columns);
+}
+
+template <class T>
+int64_t Gemm<T>::sharedElements() const {
+  // Packed right operand, bias, and sums where k takes several panels.
+  int64_t sums = shape.k > panelDepth ? shape.m * panelColumns : 0;
+  return panelDepth * panelColumns + panelColumns + sums;
+}
+
+template <class T>
+int64_t Gemm<T>::scratchElements() const {
+  // Packed left operand, sums.
+  return tileRows * kDepth + tileRows * tileColumns;
+}
+
+template <class T>
+void Gemm<T>::run(const GemmOperands &operands, T *shared, T *scratch,
+                  int64_t scratchStride, ThreadPool *pool) const {
+  Panel panel;
+  panel.packed = shared;
+  T *bias = shared + panelDepth * panelColumns;
+  panel.partial = bias + panelColumns;
+  panel.bias = operands.bias ? bias : nullptr;
+  for (panel.column = 0; panel.column < shape.n; panel.column += panelColumns) {
+    panel.columns = std::min(panelColumns, shape.n - panel.column);
+    if (operands.bias) {
+      const char *from = static_cast<const char *>(operands.bias) +
+                         panel.column * sizeOf(shape.biasDType);
+      convert(bias, sizeof(T) == 4 ? AMPC_DTYPE_F32 : AMPC_DTYPE_F64, from,
+              shape.biasDType, panel.columns);
+    }
+    // Once also for a k of 0, whose result is the bias.
+    panel.k = 0;
+    do {
+      panel.depth = std::min(panelDepth, shape.k - panel.k);
+      packPanel(operands, panel, pool);
+      multiplyPanel(operands, panel, scratch, scratchStride, pool);
+      panel.k += panel.depth;
+    } while (panel.k < shape.k);
+  }
+}
+
+/// The address of element `index` of an operand.
+static const void *at(const void *data, uint32_t dtype, int64_t index) {
+  return static_cast<const char *>(data) + index * int64_t(sizeOf(dtype));
+}
+
+template <class T>
+void Gemm<T>::packPanel(const GemmOperands &operands, const Panel &panel,
+                        ThreadPool *pool) const {
+  int64_t width = kernels.columns;
+  auto packStrip = [&](int64_t strip, int) {
+    int64_t column = panel.column + strip * width;
+    int64_t count = std::min(width, panel.column + panel.columns - column);
+    int64_t stride = shape.transposeRhs ? shape.k : shape.n;
+    int64_t first = shape.transposeRhs ? column * stride + panel.k
+                                       : panel.k * stride + column;
+    kernels.packColumns(panel.packed + strip * width * panel.depth,
+                        at(operands.rhs, shape.rhsDType, first),
+                        shape.rhsDType, stride, shape.transposeRhs, count,
+                        panel.depth);
+  };
+  int64_t strips = (panel.columns + width - 1) / width;
+  if (pool)
+    pool->run(strips, packStrip);
+  else
+    for (int64_t strip = 0; strip != strips; ++strip)
+      packStrip(strip, 0);
+}
+
+template <class T>
+void Gemm<T>::multiplyPanel(const GemmOperands &operands, const Panel &panel,
+                            T *scratch, int64_t scratchStride,
+                            ThreadPool *pool) const {
+  int64_t columnTiles = (panel.columns + tileColumns - 1) / tileColumns;
+  int64_t tiles = (shape.m + tileRows - 1) / tileRows * columnTiles;
+  if (pool)
+    pool->run(tiles, [&](int64_t tile, int thread) {
+      multiplyTile(operands, panel, tile, scratch + thread * scratchStride);
+    });
+  else
+    for (int64_t tile = 0; tile != tiles; ++tile)
+      multiplyTile(operands, panel, tile, scratch);
+}
+
+template <class T>
+void Gemm<T>::multiplyTile(const GemmOperands &operands, const Panel &panel,
+                           int64_t tile, T *scratch) const {
+  int64_t columnTiles = (panel.columns + tileColumns - 1) / tileColumns;
+  int64_t row = tile / columnTiles * tileRows;
+  int64_t column = tile % columnTiles * tileColumns;
+  int64_t rows = std::min(tileRows, shape.m - row);
+  int64_t columns = std::min(tileColumns, panel.columns - column);
+
+  GemmBlock<T> block;
+  block.m = rows;
+  block.n = columns;
+  block.lhs = scratch;
+  block.rhsStripStride = kernels.columns * panel.depth;
+  if (shape.k > panelDepth) {
+    block.partial = panel.partial + row * panelColumns + column;
+    block.partialStride = panelColumns;
+  } else {
+    block.partial = scratch + tileRows * kDepth;
+    block.partialStride = tileColumns;
+  }
+  block.out = const_cast<void *>(
+      at(operands.out, shape.outDType, row * shape.n + panel.column + column));
+  block.outStride = shape.n;
+  block.outDType = shape.outDType;
+  block.alpha = shape.alpha;
+  block.bias = panel.bias ? panel.bias + column : nullptr;
+  block.relu = shape.relu;
+
+  const T *rhs = panel.packed +
+                 column / kernels.columns * kernels.columns * panel.depth;
+  int64_t k = 0;
+  do {
+    block.k = std::min(kDepth, panel.depth - k);
+    block.first = panel.k + k == 0;
+    block.last = panel.k + k + block.k == shape.k;
+    block.rhs = rhs + k * kernels.columns;
+    int64_t stride = shape.transposeLhs ? shape.m : shape.k;
+    for (int64_t strip = 0; strip < rows; strip += kernels.rows) {
+      int64_t first = shape.transposeLhs
+                          ? (panel.k + k) * stride + row + strip
+                          : (row + strip) * stride + panel.k + k;
+      kernels.packRows(scratch + strip * block.k,
+                       at(operands.lhs, shape.lhsDType, first), shape.lhsDType,
+                       stride, !shape.transposeLhs,
+                       std::min(kernels.rows, rows - strip), block.k);
+    }
+    kernels.multiply(block);
+    k += block.k;
+  } while (k < panel.depth);
+}
+
+template class Gemm<float>;
+template class Gemm<double>;
+
+} // namespace ampc

@@ -1,0 +1,82 @@
+//===- Gemm.h - Matrix products in our own code ------------------*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_RUNTIME_HOST_GEMM_H
+#define AMPC_RUNTIME_HOST_GEMM_H
+
+#include "Host/GemmKernels.h"
+#include "Host/ThreadPool.h"
+
+namespace ampc {
+
+/// The kernels for the widest vectors that this processor has.
+const GemmKernelSet &pickGemmKernels();
+
+/// The operands of one product, each stored dense. The result is
+/// op(alpha * lhs * rhs + bias), row-major.
+struct GemmOperands {
+  const void *lhs, *rhs;
+  const void *bias; ///< of `biasDType`, or null
+  void *out;
+};
+
+/// A product [m, k] times [k, n] of fixed shape and types, accumulated in T in
+/// the order of k and rounded once. Its bits depend neither on the number of
+/// threads nor on how the work is split.
+template <class T>
+class Gemm {
+public:
+  struct Shape {
+    int64_t m, n, k;
+    bool transposeLhs, transposeRhs; ///< stored [k, m]; stored [n, k]
+    uint32_t lhsDType, rhsDType, biasDType, outDType;
+    T alpha;
+    bool relu;
+  };
+
+  /// `threads` is for how many the work is to be cut.
+  Gemm(const GemmKernels<T> &kernels, const Shape &shape, int threads);
+
+  /// The elements of T that `shared` and each thread's `scratch` must have.
+  int64_t sharedElements() const;
+  int64_t scratchElements() const;
+
+  /// Computes the product. Scratch memory of thread t is at
+  /// scratch + t * scratchStride; both start at a multiple of 64 bytes. With
+  /// `pool` null all is done here, with the first thread's scratch.
+  void run(const GemmOperands &operands, T *shared, T *scratch,
+           int64_t scratchStride, ThreadPool *pool) const;
+
+private:
+  /// A part of the result's columns and of k, for which the right operand is
+  /// packed as a whole.
+  struct Panel {
+    int64_t column, columns, k, depth;
+    T *packed, *partial;
+    const T *bias;
+  };
+
+  void packPanel(const GemmOperands &operands, const Panel &panel,
+                 ThreadPool *pool) const;
+  void multiplyPanel(const GemmOperands &operands, const Panel &panel,
+                     T *scratch, int64_t scratchStride, ThreadPool *pool) const;
+  void multiplyTile(const GemmOperands &operands, const Panel &panel,
+                    int64_t tile, T *scratch) const;
+
+  const GemmKernels<T> &kernels;
+  Shape shape;
+  int64_t tileRows, tileColumns; ///< of the result, one piece of work
+  int64_t panelColumns;          ///< multiples of the kernels' strips
+  int64_t panelDepth;            ///< of k
+};
+
+extern template class Gemm<float>;
+extern template class Gemm<double>;
+
+} // namespace ampc
+
+#endif // AMPC_RUNTIME_HOST_GEMM_H

@@ -1,0 +1,137 @@
+//===- HostDevice.cpp - Runs a module's programs on the CPU ---------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Host/HostDevice.h"
+
+#include "Core/Error.h"
+#include "Core/FloatMode.h"
+
+#include <algorithm>
+#include <cstring>
+#include <sys/mman.h>
+
+namespace ampc {
+
+Arena::Arena(uint64_t bytes) : bytes(std::max<uint64_t>(bytes, 1)) {
+  void *memory = ::mmap(nullptr, this->bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED)
+    throw Error(AMPC_STATUS_OUT_OF_MEMORY,
+                concat("the step needs ", bytes, " bytes of memory, which the "
+                       "system does not give: compile it for a smaller batch"));
+  base = static_cast<char *>(memory);
+  constexpr uint64_t kHugePage = uint64_t(2) << 20;
+  if (bytes >= 2 * kHugePage)
+    ::madvise(memory, bytes, MADV_HUGEPAGE); // a wish; refused is as well
+}
+
+Arena::~Arena() { ::munmap(base, bytes); }
+
+static int pickThreads(int threads) {
+  constexpr int kMostThreads = 1024;
+  if (threads < 0 || threads > kMostThreads)
+    throw Error(AMPC_STATUS_INVALID_ARGUMENT,
+                concat("threads is ", threads, ": give 0 to ", kMostThreads));
+  return threads > 0 ? threads : std::min(availableCores(), kMostThreads);
+}
+
+std::unique_ptr<Device> createHostDevice(const Module &module, int threads) {
+  module.requireHostFeatures();
+  return std::make_unique<HostDevice>(module, pickThreads(threads));
+}
+
+HostDevice::HostDevice(const Module &module, int threads)
+    : module(module),
+      arena(module.tables().header().targets[AMPC_TARGET_HOST].arena_bytes),
+      pool(threads) {
+  for (const ampc_program_entry_t &program : module.tables().programs)
+    if (program.target == AMPC_TARGET_HOST)
+      prepare(program);
+}
+
+void HostDevice::prepare(const ampc_program_entry_t &program) {
+  std::vector<Step> &steps = programs[program.kind];
+  for (const ampc_step_entry_t &step : module.tables().stepsOf(program))
+    steps.push_back(prepareStep(step));
+}
+
+/// Into how many chunks a launch is worth splitting. Blocks do not depend on
+/// one another, so the number changes no bit of the result.
+static int64_t countChunks(const ampc_step_entry_t &step, int threads) {
+  // Handing out a chunk costs about a microsecond: that of some ten thousand
+  // bytes or operations.
+  constexpr uint64_t kWorthwhile = 16384;
+  // More chunks than threads, as some threads start late.
+  uint64_t work = std::max(step.read_bytes + step.written_bytes, step.flops);
+  uint64_t most = std::min<uint64_t>(step.grid[0], threads * uint64_t(4));
+  return std::clamp<uint64_t>(work / kWorthwhile, 1, std::max(most, uint64_t(1)));
+}
+
+HostDevice::Step HostDevice::prepareStep(const ampc_step_entry_t &entry) {
+  const Tables &tables = module.tables();
+  Span<ampc_argument_entry_t> arguments = tables.argumentsOf(entry);
+  Step step = {};
+  step.kind = entry.kind;
+  for (const ampc_argument_entry_t &argument : arguments)
+    step.arguments.push_back(arena.at(argument.offset));
+  switch (entry.kind) {
+  case AMPC_STEP_LAUNCH:
+    step.kernel = module.hostKernel(tables.kernels[entry.index]);
+    step.blocks = entry.grid[0];
+    step.chunks = countChunks(entry, pool.threads());
+    break;
+  case AMPC_STEP_LIBRARY:
+    step.matmul = &matmuls.emplace_back(
+        readMatmul(arguments, tables.integersOf(entry)), pool.threads());
+    workspace.reserve(step.matmul->requirement());
+    break;
+  case AMPC_STEP_COPY:
+    step.bytes = arguments[0].bytes;
+    break;
+  case AMPC_STEP_FILL:
+    step.bytes = arguments[0].bytes;
+    step.fillValue = int(tables.integersOf(entry)[0]);
+    break;
+  }
+  return step;
+}
+
+void HostDevice::run(ampc_program_kind_t kind) {
+  // The caller's rounding mode must not decide about bits.
+  FloatMode mode;
+  for (const Step &step : programs[kind])
+    runStep(step);
+}
+
+void HostDevice::runStep(const Step &step) {
+  switch (step.kind) {
+  case AMPC_STEP_LAUNCH: {
+    if (step.chunks <= 1) {
+      step.kernel(step.arguments.data(), 0, step.blocks);
+      break;
+    }
+    pool.run(step.chunks, [&](int64_t chunk, int) {
+      // No product overflows: blocks < 2^32 and chunks are few.
+      step.kernel(step.arguments.data(), step.blocks * chunk / step.chunks,
+                  step.blocks * (chunk + 1) / step.chunks);
+    });
+    break;
+  }
+  case AMPC_STEP_LIBRARY:
+    step.matmul->run(step.arguments.data(), workspace, pool);
+    break;
+  case AMPC_STEP_COPY:
+    // The same place is allowed; parts of it are not ruled out.
+    std::memmove(step.arguments[1], step.arguments[0], step.bytes);
+    break;
+  case AMPC_STEP_FILL:
+    std::memset(step.arguments[0], step.fillValue, step.bytes);
+    break;
+  }
+}
+
+} // namespace ampc

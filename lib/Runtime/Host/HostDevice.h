@@ -1,0 +1,82 @@
+//===- HostDevice.h - Runs a module's programs on the CPU --------*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_RUNTIME_HOST_HOSTDEVICE_H
+#define AMPC_RUNTIME_HOST_HOSTDEVICE_H
+
+#include "Core/Device.h"
+#include "Host/Matmul.h"
+#include "Host/ThreadPool.h"
+
+#include <deque>
+#include <vector>
+
+namespace ampc {
+
+/// Memory of the system, zeroed, on pages of its own.
+class Arena {
+public:
+  /// Throws AMPC_STATUS_OUT_OF_MEMORY.
+  explicit Arena(uint64_t bytes);
+  ~Arena();
+  Arena(const Arena &) = delete;
+  Arena &operator=(const Arena &) = delete;
+
+  char *at(uint64_t offset) const { return base + offset; }
+
+private:
+  char *base;
+  uint64_t bytes;
+};
+
+/// Runs everything at once in its caller's thread and a pool of its own.
+class HostDevice : public Device {
+public:
+  HostDevice(const Module &module, int threads);
+
+  ampc_device_t kind() const override { return AMPC_DEVICE_HOST; }
+  ampc_target_t target() const override { return AMPC_TARGET_HOST; }
+  int threads() const override { return pool.threads(); }
+
+  void *stage(uint64_t offset, uint64_t) override { return arena.at(offset); }
+  void commit(uint64_t, uint64_t) override {}
+  const void *fetch(uint64_t offset, uint64_t) override {
+    return arena.at(offset);
+  }
+  void run(ampc_program_kind_t kind) override;
+  void synchronize() override {}
+
+private:
+  /// One step with its addresses in place.
+  struct Step {
+    uint32_t kind;
+    // Of a launch.
+    ampc_host_kernel_t kernel;
+    std::vector<void *> arguments; // of a copy: source, destination
+    int64_t blocks, chunks;
+    // Of a matmul.
+    Matmul *matmul;
+    // Of a copy or fill.
+    uint64_t bytes;
+    int fillValue;
+  };
+
+  void prepare(const ampc_program_entry_t &program);
+  Step prepareStep(const ampc_step_entry_t &step);
+  void runStep(const Step &step);
+
+  const Module &module;
+  Arena arena;
+  ThreadPool pool;
+  MatmulWorkspace workspace;
+  std::deque<Matmul> matmuls;
+  std::vector<Step> programs[AMPC_PROGRAM_INIT + 1];
+};
+
+} // namespace ampc
+
+#endif // AMPC_RUNTIME_HOST_HOSTDEVICE_H

@@ -1,0 +1,258 @@
+//===- KernelBuilder.cpp - The vocabulary kernels are written in ----------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// Equal requests give structurally equal ops, which CSE merges: the statistics that a
+// forward op and its gradient both ask for are computed once.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ampc/Support/KernelBuilder.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/ReshapeOpsUtils.h"
+
+using namespace mlir;
+
+namespace ampc {
+
+static RankedTensorType tensorType(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+
+Type KernelBuilder::computeType(Type elementType) {
+  if (elementType.isF16() || elementType.isBF16())
+    return Float32Type::get(elementType.getContext());
+  return elementType;
+}
+
+/// From the loops of an op with results of shape `shape` to an operand that broadcasts to
+/// it as numpy's do: aligned at the last dimension, extents of 1 repeated.
+static AffineMap broadcastMap(ArrayRef<int64_t> operand, ArrayRef<int64_t> shape,
+                              MLIRContext *context) {
+  assert(operand.size() <= shape.size() && "operand does not broadcast to the result");
+  unsigned skipped = shape.size() - operand.size();
+  SmallVector<AffineExpr> exprs;
+  for (auto [i, extent] : llvm::enumerate(operand)) {
+    assert((extent == shape[skipped + i] || extent == 1) && "operand does not broadcast");
+    exprs.push_back(extent == shape[skipped + i]
+                        ? getAffineDimExpr(skipped + i, context)
+                        : getAffineConstantExpr(0, context));
+  }
+  return AffineMap::get(shape.size(), 0, exprs, context);
+}
+
+/// A linalg.generic with one result. `body` gives what is yielded from the arguments.
+static Value
+buildGeneric(OpBuilder &builder, Location loc, ValueRange inputs, Value init,
+             ArrayRef<AffineMap> maps, ArrayRef<utils::IteratorType> iterators,
+             llvm::function_ref<Value(ScalarBuilder &, ValueRange)> body) {
+  auto generic = linalg::GenericOp::create(
+      builder, loc, init.getType(), inputs, init, maps, iterators,
+      [&](OpBuilder &nested, Location nestedLoc, ValueRange arguments) {
+        ScalarBuilder scalars(nested, nestedLoc);
+        linalg::YieldOp::create(nested, nestedLoc, body(scalars, arguments));
+      });
+  return generic.getResult(0);
+}
+
+static Value emptyTensor(OpBuilder &builder, Location loc, RankedTensorType type) {
+  return tensor::EmptyOp::create(builder, loc, type.getShape(), type.getElementType());
+}
+
+Value KernelBuilder::pointwise(ValueRange inputs, RankedTensorType type, ScalarFn fn) {
+  SmallVector<AffineMap> maps;
+  for (Value input : inputs)
+    maps.push_back(broadcastMap(tensorType(input).getShape(), type.getShape(),
+                                builder.getContext()));
+  maps.push_back(builder.getMultiDimIdentityMap(type.getRank()));
+  SmallVector<utils::IteratorType> iterators(type.getRank(),
+                                             utils::IteratorType::parallel);
+  return buildGeneric(builder, loc, inputs, emptyTensor(builder, loc, type), maps,
+                      iterators, [&](ScalarBuilder &s, ValueRange arguments) {
+                        SmallVector<Value> wide;
+                        for (Value x : arguments.drop_back())
+                          wide.push_back(s.convert(x, computeType(x.getType())));
+                        return s.convert(fn(s, wide), type.getElementType());
+                      });
+}
+
+/// What elements of type `from` are merged in where the result has type `to`: the wider of
+/// the two, and never f16 or bf16.
+static Type accumulatorType(Type from, Type to) {
+  from = KernelBuilder::computeType(from);
+  to = KernelBuilder::computeType(to);
+  bool sameKind = isa<FloatType>(from) == isa<FloatType>(to);
+  return sameKind && from.getIntOrFloatBitWidth() > to.getIntOrFloatBitWidth() ? from
+                                                                               : to;
+}
+
+/// The value that leaves every other as it is when merged with it.
+static TypedAttr neutralElement(OpBuilder &builder, Reduction kind, Type type) {
+  if (kind == Reduction::Sum || kind == Reduction::Product) {
+    int64_t value = kind == Reduction::Product;
+    if (isa<FloatType>(type))
+      return builder.getFloatAttr(type, double(value));
+    return builder.getIntegerAttr(type, value);
+  }
+  bool lowest = kind != Reduction::Min;
+  if (auto floatType = dyn_cast<FloatType>(type))
+    return builder.getFloatAttr(
+        type, APFloat::getInf(floatType.getFloatSemantics(), /*Negative=*/lowest));
+  unsigned width = type.getIntOrFloatBitWidth();
+  if (width == 1)
+    return builder.getBoolAttr(!lowest);
+  return builder.getIntegerAttr(type, lowest ? APInt::getSignedMinValue(width)
+                                             : APInt::getSignedMaxValue(width));
+}
+
+static Value combine(ScalarBuilder &s, Reduction kind, Value x, Value accumulator) {
+  bool isBool = x.getType().isInteger(1);
+  switch (kind) {
+  case Reduction::Sum: // of booleans: whether any is true
+    return isBool ? s.logicalOr(x, accumulator) : s.add(x, accumulator);
+  case Reduction::Product:
+    return isBool ? s.logicalAnd(x, accumulator) : s.mul(x, accumulator);
+  case Reduction::Max:
+    return s.maximum(x, accumulator);
+  case Reduction::Min:
+    return s.minimum(x, accumulator);
+  case Reduction::MaxNumber:
+    if (isa<FloatType>(x.getType()))
+      return arith::MaxNumFOp::create(s.builder, s.loc, x, accumulator);
+    return s.maximum(x, accumulator);
+  }
+  llvm_unreachable("unknown reduction");
+}
+
+Value KernelBuilder::reduce(Value input, ArrayRef<int64_t> axes, Reduction kind,
+                            Type elementType) {
+  RankedTensorType inputType = tensorType(input);
+  Type accumulator = accumulatorType(inputType.getElementType(), elementType);
+  SmallVector<utils::IteratorType> iterators(inputType.getRank(),
+                                             utils::IteratorType::parallel);
+  for (int64_t axis : axes)
+    iterators[axis] = utils::IteratorType::reduction;
+  SmallVector<AffineExpr> kept;
+  SmallVector<int64_t> shape;
+  for (auto [i, extent] : llvm::enumerate(inputType.getShape()))
+    if (iterators[i] == utils::IteratorType::parallel) {
+      kept.push_back(builder.getAffineDimExpr(i));
+      shape.push_back(extent);
+    }
+  auto type = RankedTensorType::get(shape, accumulator);
+  Value neutral = arith::ConstantOp::create(builder, loc,
+                                            neutralElement(builder, kind, accumulator));
+  Value init =
+      linalg::FillOp::create(builder, loc, neutral, emptyTensor(builder, loc, type))
+          .getResult(0);
+  AffineMap maps[] = {
+      builder.getMultiDimIdentityMap(inputType.getRank()),
+      AffineMap::get(inputType.getRank(), 0, kept, builder.getContext())};
+  Value result =
+      buildGeneric(builder, loc, input, init, maps, iterators,
+                   [&](ScalarBuilder &s, ValueRange arguments) {
+                     Value x = s.convert(arguments[0], accumulator);
+                     return combine(s, kind, x, arguments[1]);
+                   });
+  if (accumulator == elementType)
+    return result;
+  return pointwise(result, RankedTensorType::get(shape, elementType),
+                   [](ScalarBuilder &, ValueRange x) { return x[0]; });
+}
+
+Value KernelBuilder::generate(RankedTensorType type, ScalarFn fn) {
+  SmallVector<utils::IteratorType> iterators(type.getRank(),
+                                             utils::IteratorType::parallel);
+  return buildGeneric(builder, loc, {}, emptyTensor(builder, loc, type),
+                      builder.getMultiDimIdentityMap(type.getRank()), iterators,
+                      [&](ScalarBuilder &s, ValueRange) {
+                        SmallVector<Value> indices;
+                        for (int64_t dim = 0; dim < type.getRank(); ++dim)
+                          indices.push_back(index(s, dim));
+                        return s.convert(fn(s, indices), type.getElementType());
+                      });
+}
+
+Value KernelBuilder::load(ScalarBuilder &s, Value tensor, ValueRange indices) {
+  Value x = tensor::ExtractOp::create(s.builder, s.loc, tensor, indices);
+  return s.convert(x, computeType(x.getType()));
+}
+
+Value KernelBuilder::index(ScalarBuilder &s, int64_t dim) {
+  return linalg::IndexOp::create(s.builder, s.loc, dim);
+}
+
+Value KernelBuilder::reshape(Value input, ArrayRef<int64_t> shape) {
+  RankedTensorType type = tensorType(input);
+  if (type.getShape() == shape)
+    return input;
+  auto target = RankedTensorType::get(shape, type.getElementType());
+  assert(type.getNumElements() == target.getNumElements() && "not a reshape");
+  // In one op where the dimensions of one shape are products of the other's. Extents of
+  // zero make that ambiguous.
+  if (type.getNumElements() != 0 && type.getRank() != target.getRank())
+    if (auto groups = getReassociationIndicesForReshape(type, target)) {
+      if (type.getRank() > target.getRank())
+        return tensor::CollapseShapeOp::create(builder, loc, target, input, *groups);
+      return tensor::ExpandShapeOp::create(builder, loc, target, input, *groups);
+    }
+  auto flat = RankedTensorType::get(type.getNumElements(), type.getElementType());
+  auto all = [](int64_t rank) { // rank 0 is a view of one element, in no group
+    SmallVector<ReassociationIndices> groups;
+    if (rank != 0)
+      groups.push_back(llvm::to_vector<2>(llvm::seq<int64_t>(0, rank)));
+    return groups;
+  };
+  if (type.getRank() == 0)
+    input = tensor::ExpandShapeOp::create(builder, loc, flat, input, all(0));
+  else if (type.getRank() > 1)
+    input = tensor::CollapseShapeOp::create(builder, loc, flat, input,
+                                            all(type.getRank()));
+  if (target.getRank() == 1)
+    return input;
+  if (target.getRank() == 0)
+    return tensor::CollapseShapeOp::create(builder, loc, target, input, all(0));
+  return tensor::ExpandShapeOp::create(builder, loc, target, input,
+                                       all(target.getRank()));
+}
+
+Value KernelBuilder::transpose(Value input, ArrayRef<int64_t> permutation) {
+  RankedTensorType type = tensorType(input);
+  if (llvm::equal(permutation, llvm::seq<int64_t>(0, type.getRank())))
+    return input;
+  SmallVector<int64_t> shape;
+  SmallVector<AffineExpr> exprs(type.getRank());
+  for (auto [i, from] : llvm::enumerate(permutation)) {
+    shape.push_back(type.getDimSize(from));
+    exprs[from] = builder.getAffineDimExpr(i);
+  }
+  AffineMap maps[] = {AffineMap::get(type.getRank(), 0, exprs, builder.getContext()),
+                      builder.getMultiDimIdentityMap(type.getRank())};
+  SmallVector<utils::IteratorType> iterators(type.getRank(),
+                                             utils::IteratorType::parallel);
+  Value init =
+      emptyTensor(builder, loc, RankedTensorType::get(shape, type.getElementType()));
+  return buildGeneric(builder, loc, input, init, maps, iterators,
+                      [](ScalarBuilder &, ValueRange x) { return x[0]; });
+}
+
+Value KernelBuilder::splat(RankedTensorType type, double value) {
+  if (type.getNumElements() == 0)
+    return emptyTensor(builder, loc, type);
+  Type element = type.getElementType();
+  TypedAttr attr;
+  if (isa<FloatType>(element))
+    attr = builder.getFloatAttr(element, value);
+  else if (element.isInteger(1))
+    attr = builder.getBoolAttr(value != 0);
+  else
+    attr = builder.getIntegerAttr(element, int64_t(value));
+  return arith::ConstantOp::create(builder, loc, SplatElementsAttr::get(type, attr));
+}
+
+} // namespace ampc

@@ -1,0 +1,141 @@
+//===- OnnxNode.cpp - An ONNX node as an op's importer sees it ------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ampc/Support/OnnxNode.h"
+#include "mlir/IR/BuiltinTypes.h"
+
+using namespace mlir;
+
+namespace ampc {
+/// ONNX's name for the type of an attribute.
+static StringRef attributeTypeName(const OnnxNode::Attribute &attribute) {
+  static constexpr StringRef names[] = {"INT",    "FLOAT",   "STRING", "INTS",
+                                        "FLOATS", "STRINGS", "TENSOR"};
+  return names[attribute.index()];
+}
+
+/// Attribute `key` as a `T`; null where the node does not have it, or, after an error,
+/// where it is of another type.
+template <typename T>
+static const T *getAttribute(OnnxNode &node, StringRef key) {
+  auto it = node.attributes.find(key);
+  if (it == node.attributes.end())
+    return nullptr;
+  if (const T *value = std::get_if<T>(&it->second))
+    return value;
+  if (!node.hadError)
+    node.emitError() << "attribute '" << key << "' is of type "
+                     << attributeTypeName(it->second) << ", but should be "
+                     << attributeTypeName(OnnxNode::Attribute(T()));
+  return nullptr;
+}
+
+int64_t OnnxNode::getInt(StringRef key, int64_t otherwise) {
+  auto *value = getAttribute<int64_t>(*this, key);
+  return value ? *value : otherwise;
+}
+
+double OnnxNode::getFloat(StringRef key, double otherwise) {
+  auto *value = getAttribute<float>(*this, key);
+  return value ? *value : otherwise;
+}
+
+std::string OnnxNode::getString(StringRef key, StringRef otherwise) {
+  auto *value = getAttribute<std::string>(*this, key);
+  return value ? *value : otherwise.str();
+}
+
+std::optional<std::vector<int64_t>> OnnxNode::getInts(StringRef key) {
+  auto *value = getAttribute<std::vector<int64_t>>(*this, key);
+  return value ? std::optional(*value) : std::nullopt;
+}
+
+std::optional<std::vector<float>> OnnxNode::getFloats(StringRef key) {
+  auto *value = getAttribute<std::vector<float>>(*this, key);
+  return value ? std::optional(*value) : std::nullopt;
+}
+
+std::optional<std::vector<std::string>> OnnxNode::getStrings(StringRef key) {
+  auto *value = getAttribute<std::vector<std::string>>(*this, key);
+  return value ? std::optional(*value) : std::nullopt;
+}
+
+DenseElementsAttr OnnxNode::getTensor(StringRef key) {
+  auto *value = getAttribute<DenseElementsAttr>(*this, key);
+  return value ? *value : DenseElementsAttr();
+}
+
+DenseElementsAttr OnnxNode::constant(unsigned i) const {
+  Value value = input(i);
+  return value && constantOf ? constantOf(value) : DenseElementsAttr();
+}
+
+/// The value of operand `i`, which `what` names; failure after an error where it is absent
+/// or not known at compile time.
+static FailureOr<DenseElementsAttr> requireConstant(OnnxNode &node, unsigned i,
+                                                    StringRef what) {
+  if (!node.input(i))
+    return node.emitError() << "input " << i << " (" << what << ") is missing";
+  if (DenseElementsAttr value = node.constant(i))
+    return value;
+  return node.emitError() << "input " << i << " (" << what << "), '" << node.inputNames[i]
+                          << "', must be known at compile time: a constant or an "
+                             "initializer that no training step changes";
+}
+
+FailureOr<SmallVector<int64_t>> OnnxNode::constantInts(unsigned i, StringRef what) {
+  FailureOr<DenseElementsAttr> value = requireConstant(*this, i, what);
+  if (failed(value))
+    return failure();
+  if (!value->getElementType().isSignlessInteger() || value->getType().getRank() > 1)
+    return emitError() << "input " << i << " (" << what
+                       << ") must be a list of integers, but is " << value->getType();
+  SmallVector<int64_t> ints;
+  for (const APInt &element : value->getValues<APInt>())
+    ints.push_back(element.getSExtValue());
+  return ints;
+}
+
+FailureOr<double> OnnxNode::constantFloat(unsigned i, StringRef what) {
+  FailureOr<DenseElementsAttr> value = requireConstant(*this, i, what);
+  if (failed(value))
+    return failure();
+  if (!isa<FloatType>(value->getElementType()) || value->getNumElements() != 1)
+    return emitError() << "input " << i << " (" << what
+                       << ") must be one float, but is " << value->getType();
+  return (*value->getValues<APFloat>().begin()).convertToDouble();
+}
+
+LogicalResult OnnxNode::expectInputs(unsigned atLeast, unsigned atMost) {
+  if (inputs.size() < atLeast || inputs.size() > atMost) {
+    InFlightDiagnostic error = emitError();
+    error << "has " << inputs.size() << " inputs, but " << opType << " takes ";
+    if (atLeast == atMost)
+      return error << atLeast;
+    return error << atLeast << " to " << atMost;
+  }
+  for (unsigned i = 0; i < atLeast; ++i)
+    if (!inputs[i])
+      return emitError() << "input " << i << " of " << opType << " must not be left out";
+  return success();
+}
+
+InFlightDiagnostic OnnxNode::emitError() {
+  hadError = true;
+  return mlir::emitError(loc) << "node '" << name << "' (" << opType << "): ";
+}
+
+FailureOr<int64_t> normalizeAxis(OnnxNode &node, int64_t axis, int64_t rank) {
+  if (axis >= -rank && axis < rank)
+    return axis < 0 ? axis + rank : axis;
+  if (rank == 0)
+    return node.emitError() << "axis " << axis << " does not exist: the input is a scalar";
+  return node.emitError() << "axis " << axis << " is out of range: the input has rank "
+                          << rank << ", so that it must be from " << -rank << " to "
+                          << rank - 1;
+}
+} // namespace ampc

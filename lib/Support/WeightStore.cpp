@@ -1,0 +1,65 @@
+//===- WeightStore.cpp - The values of a model's initializers -------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ampc/Support/WeightStore.h"
+#include "llvm/Support/Endian.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace ampc {
+static_assert(llvm::endianness::native == llvm::endianness::little,
+              "weights are taken from the file as they lie there");
+
+void WeightStore::add(StringRef name, RankedTensorType type, ArrayRef<char> bytes,
+                      std::shared_ptr<const void> owner) {
+  assert(byteSize(type) == int64_t(bytes.size()) && "bytes do not fill the tensor");
+  bool isNew = index.try_emplace(name, list.size()).second;
+  assert(isNew && "a tensor of that name is there already");
+  (void)isNew;
+  list.push_back({name.str(), type, bytes});
+  owners.push_back(std::move(owner));
+}
+
+const Weight *WeightStore::find(StringRef name) const {
+  auto it = index.find(name);
+  return it == index.end() ? nullptr : &list[it->second];
+}
+
+DenseElementsAttr WeightStore::getAttr(StringRef name) const {
+  const Weight *weight = find(name);
+  return weight ? toAttr(weight->type, weight->bytes) : DenseElementsAttr();
+}
+
+void WeightStore::filter(llvm::function_ref<bool(StringRef)> keep) {
+  WeightStore kept;
+  for (auto [weight, owner] : llvm::zip_equal(list, owners))
+    if (keep(weight.name))
+      kept.add(weight.name, weight.type, weight.bytes, owner);
+  *this = std::move(kept);
+}
+
+int64_t WeightStore::elementSize(Type elementType) {
+  return llvm::divideCeil(elementType.getIntOrFloatBitWidth(), 8);
+}
+
+std::optional<int64_t> WeightStore::byteSize(ShapedType type) {
+  int64_t size = elementSize(type.getElementType());
+  for (int64_t dim : type.getShape())
+    if (llvm::MulOverflow(size, dim, size))
+      return std::nullopt;
+  return size;
+}
+
+DenseElementsAttr WeightStore::toAttr(RankedTensorType type, ArrayRef<char> bytes) {
+  if (!type.getElementType().isInteger(1))
+    return DenseElementsAttr::getFromRawBuffer(type, bytes);
+  // Attributes pack booleans into bits.
+  SmallVector<bool> values(bytes.begin(), bytes.end());
+  return DenseElementsAttr::get(type, values);
+}
+} // namespace ampc

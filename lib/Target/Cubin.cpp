@@ -1,0 +1,159 @@
+//===- Cubin.cpp - Runs ptxas ---------------------------------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ampc/Target/DeviceCompiler.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Program.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace llvm;
+
+namespace ampc {
+namespace {
+
+/// The number in front of `unit` in "..., 40 bytes spill stores, ...", else 0.
+uint64_t numberBefore(StringRef line, StringRef unit) {
+  size_t at = line.find(unit);
+  if (at == StringRef::npos)
+    return 0;
+  StringRef before = line.take_front(at).rtrim();
+  uint64_t value = 0;
+  StringRef digits = before.take_back(
+      before.size() - (before.find_last_not_of("0123456789") + 1));
+  (void)digits.getAsInteger(10, value);
+  return value;
+}
+
+/// What `ptxas -v` wrote:
+///   ptxas info    : Compiling entry function 'k' for 'sm_90'
+///       0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
+///   ptxas info    : Used 24 registers, used 1 barriers, 1024 bytes smem
+SmallVector<KernelResources, 0> parseResources(StringRef log) {
+  SmallVector<KernelResources, 0> kernels;
+  for (StringRef line : split(log, '\n')) {
+    auto [before, after] = line.split("Compiling entry function '");
+    if (!after.empty()) {
+      kernels.emplace_back().name = after.split('\'').first.str();
+    } else if (!kernels.empty()) {
+      KernelResources &kernel = kernels.back();
+      kernel.stackBytes += numberBefore(line, " bytes stack frame");
+      kernel.spillStoreBytes += numberBefore(line, " bytes spill stores");
+      kernel.spillLoadBytes += numberBefore(line, " bytes spill loads");
+      kernel.registers += numberBefore(line, " registers");
+      kernel.sharedBytes += numberBefore(line, " bytes smem");
+    }
+  }
+  return kernels;
+}
+
+} // namespace
+
+struct CubinJob::State {
+  struct Process {
+    unsigned arch;
+    sys::ProcessInfo info;
+    SmallString<128> output, log;
+  };
+  std::string ptxas;
+  SmallString<128> directory;
+  SmallVector<Process, 0> processes;
+
+  SmallString<128> file(const Twine &name) const {
+    SmallString<128> path(directory);
+    sys::path::append(path, name);
+    return path;
+  }
+  ~State() {
+    for (Process &process : processes)
+      if (process.info.Pid)
+        sys::Wait(process.info, /*SecondsToWait=*/0); // ends the process
+    if (!directory.empty())
+      (void)sys::fs::remove_directories(directory);
+  }
+};
+
+CubinJob::CubinJob(std::unique_ptr<State> state) : state(std::move(state)) {}
+CubinJob::CubinJob(CubinJob &&) = default;
+CubinJob &CubinJob::operator=(CubinJob &&) = default;
+CubinJob::~CubinJob() = default;
+
+Expected<CubinJob> CubinJob::start(StringRef ptxas, StringRef ptx,
+                                   ArrayRef<unsigned> archs) {
+  auto state = std::make_unique<State>();
+  state->ptxas = ptxas.str();
+  if (std::error_code code =
+          sys::fs::createUniqueDirectory("ampc-ptxas", state->directory))
+    return createStringError(code, "no temporary directory: " + code.message());
+  SmallString<128> source = state->file("kernels.ptx");
+  std::error_code code;
+  raw_fd_ostream out(source, code);
+  if (!code) {
+    out << ptx.take_until([](char c) { return c == '\0'; });
+    out.close();
+    code = out.error();
+    out.clear_error();
+  }
+  if (code)
+    return createFileError(source, code);
+
+  for (unsigned arch : archs) {
+    State::Process &process = state->processes.emplace_back();
+    const std::string name = "sm_" + std::to_string(arch);
+    process.arch = arch;
+    process.output = state->file(name + ".cubin");
+    process.log = state->file(name + ".log");
+    SmallVector<std::string> args = {state->ptxas,
+                                     "-v",
+                                     "-O3",
+                                     "-arch=" + name,
+                                     source.str().str(),
+                                     "-o",
+                                     process.output.str().str()};
+    SmallVector<StringRef> argRefs(args.begin(), args.end());
+    std::optional<StringRef> redirects[] = {
+        StringRef(""), StringRef(process.log), StringRef(process.log)};
+    std::string message;
+    process.info =
+        sys::ExecuteNoWait(state->ptxas, argRefs, std::nullopt, redirects,
+                           /*MemoryLimit=*/0, &message);
+    if (!process.info.Pid)
+      return createStringError("'" + state->ptxas +
+                               "' does not start: " + message);
+  }
+  return CubinJob(std::move(state));
+}
+
+Expected<SmallVector<Cubin, 0>> CubinJob::wait() {
+  SmallVector<Cubin, 0> cubins;
+  for (State::Process &process : state->processes) {
+    std::string message;
+    sys::ProcessInfo ended = sys::Wait(process.info, std::nullopt, &message);
+    process.info = {};
+    auto log = MemoryBuffer::getFile(process.log);
+    StringRef text = log ? (*log)->getBuffer() : StringRef();
+    if (ended.ReturnCode != 0)
+      return createStringError("'" + state->ptxas + "' failed for sm_" +
+                               Twine(process.arch) + ": " + message +
+                               text.trim());
+    auto code = MemoryBuffer::getFile(process.output, /*IsText=*/false,
+                                      /*RequiresNullTerminator=*/false);
+    if (!code)
+      return createFileError(process.output, code.getError());
+    Cubin &cubin = cubins.emplace_back();
+    cubin.arch = process.arch;
+    StringRef bytes = (*code)->getBuffer();
+    cubin.bytes.assign(bytes.begin(), bytes.end());
+    cubin.kernels = parseResources(text);
+  }
+  return cubins;
+}
+
+} // namespace ampc

@@ -1,0 +1,134 @@
+//===- AttachLoss.cpp - Decide which value is minimised -------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ampc/Dialect/Amp/LossBuilder.h"
+#include "ampc/Training/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace ampc {
+#define GEN_PASS_DEF_ATTACHLOSS
+#include "ampc/Training/Passes.h.inc"
+
+namespace {
+constexpr StringLiteral kTargetName = "target";
+
+/// "'a' tensor<..>, 'b' tensor<..>": the results of a function, for messages.
+std::string describeResults(func::FuncOp function) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  llvm::interleaveComma(llvm::seq<unsigned>(0, function.getNumResults()), os,
+                        [&](unsigned i) {
+                          os << "'" << function.getResultAttrOfType<StringAttr>(i, kNameAttr).getValue()
+                             << "' " << function.getResultTypes()[i];
+                        });
+  return text;
+}
+
+bool isScalarFloat(Type type) {
+  auto tensor = cast<RankedTensorType>(type);
+  return isa<FloatType>(tensor.getElementType()) && tensor.getNumElements() == 1;
+}
+
+struct AttachLoss : impl::AttachLossBase<AttachLoss> {
+  using AttachLossBase::AttachLossBase;
+
+  void runOnOperation() override {
+    auto function = getOperation().lookupSymbol<func::FuncOp>(kMainFunction);
+    // A module that brings its own training step has its loss inside.
+    if (!function || getOperation().lookupSymbol(kTrainFunction))
+      return;
+    StringRef name(loss);
+    LogicalResult done = failure();
+    if (name == "auto")
+      done = markOnlyScalar(function);
+    else if (name.consume_front("output:"))
+      done = markOutput(function, name);
+    else
+      done = appendLoss(function, name);
+    if (failed(done))
+      signalPassFailure();
+  }
+
+  void mark(func::FuncOp function, unsigned result) {
+    function.setResultAttr(result, kLossAttr, UnitAttr::get(&getContext()));
+  }
+
+  LogicalResult markOnlyScalar(func::FuncOp function) {
+    SmallVector<unsigned> candidates;
+    for (auto [i, type] : llvm::enumerate(function.getResultTypes()))
+      if (isScalarFloat(type))
+        candidates.push_back(i);
+    if (candidates.size() == 1) {
+      mark(function, candidates.front());
+      return success();
+    }
+    return emitError(function.getLoc())
+           << "--loss=auto: the graph has "
+           << (candidates.empty() ? "no float output of one element"
+                                  : "several float outputs of one element")
+           << " (outputs: " << describeResults(function)
+           << "); pass --loss=output:NAME, or a loss by name: "
+           << llvm::join(getLossNames(), ", ");
+  }
+
+  LogicalResult markOutput(func::FuncOp function, StringRef name) {
+    for (unsigned i = 0; i < function.getNumResults(); ++i) {
+      if (function.getResultAttrOfType<StringAttr>(i, kNameAttr).getValue() != name)
+        continue;
+      if (!isScalarFloat(function.getResultTypes()[i]))
+        return emitError(function.getLoc())
+               << "--loss=output:" << name << ": a loss is one float, this output is "
+               << function.getResultTypes()[i];
+      mark(function, i);
+      return success();
+    }
+    return emitError(function.getLoc())
+           << "--loss=output:" << name << ": no such output (outputs: "
+           << describeResults(function) << ")";
+  }
+
+  LogicalResult appendLoss(func::FuncOp function, StringRef name) {
+    if (function.getNumResults() == 0)
+      return emitError(function.getLoc()) << "--loss=" << name << ": the graph has no output";
+    for (unsigned i = 0; i < function.getNumArguments(); ++i)
+      if (function.getArgAttrOfType<StringAttr>(i, kNameAttr).getValue() == kTargetName)
+        return emitError(function.getLoc())
+               << "--loss=" << name
+               << ": would add an input 'target', but the graph has one; name the output "
+                  "that is the loss with --loss=output:NAME";
+    auto type = cast<RankedTensorType>(function.getResultTypes().front());
+    std::string why;
+    FailureOr<RankedTensorType> targetType = getTargetType(name, type, why);
+    if (failed(targetType))
+      return emitError(function.getLoc()) << "--loss=" << name << ": " << why;
+
+    OpBuilder builder(&getContext());
+    auto named = [&](StringRef value, bool batched) {
+      SmallVector<NamedAttribute> attributes{
+          builder.getNamedAttr(kNameAttr, builder.getStringAttr(value))};
+      if (batched)
+        attributes.push_back(builder.getNamedAttr(kBatchedAttr, builder.getUnitAttr()));
+      return builder.getDictionaryAttr(attributes);
+    };
+    Location loc = NameLoc::get(builder.getStringAttr("loss"));
+    unsigned argument = function.getNumArguments(), result = function.getNumResults();
+    bool batched = bool(function.getResultAttr(0, kBatchedAttr));
+    if (failed(function.insertArgument(argument, *targetType, named(kTargetName, batched), loc)))
+      return failure();
+    Operation *terminator = function.getBody().front().getTerminator();
+    builder.setInsertionPoint(terminator);
+    Value value = buildLoss(builder, loc, name, terminator->getOperand(0),
+                            function.getArgument(argument));
+    terminator->insertOperands(result, value);
+    if (failed(function.insertResult(result, value.getType(), named("loss", false))))
+      return failure();
+    mark(function, result);
+    return success();
+  }
+};
+} // namespace
+} // namespace ampc

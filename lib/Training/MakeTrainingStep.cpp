@@ -1,0 +1,266 @@
+//===- MakeTrainingStep.cpp - Build the training step from the graph ------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ampc-runtime/module_format.h"
+#include "ampc/Training/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include <limits>
+
+namespace ampc {
+#define GEN_PASS_DEF_MAKETRAININGSTEP
+#include "ampc/Training/Passes.h.inc"
+
+namespace {
+/// Steps that the statistics ring remembers.
+constexpr int64_t kRingSlots = 64;
+
+using Optimizer = OptimizerOpInterface::Concept;
+
+const Optimizer *findOptimizer(MLIRContext *context, StringRef name) {
+  for (RegisteredOperationName op : context->getRegisteredOperations())
+    if (auto *optimizer = op.getInterface<OptimizerOpInterface>())
+      if (llvm::is_contained(optimizer->getOptimizerNames(), name))
+        return optimizer;
+  return nullptr;
+}
+
+/// Replaces the ops that act differently in training by their inference form.
+LogicalResult toInference(func::FuncOp function) {
+  SmallVector<TrainingModeOpInterface> ops;
+  function.walk([&](TrainingModeOpInterface op) { ops.push_back(op); });
+  for (TrainingModeOpInterface op : ops) {
+    OpBuilder builder(op);
+    for (auto [result, inference] :
+         llvm::zip(op->getResults(), op.buildInference(builder))) {
+      if (!inference && !result.use_empty())
+        return op->emitOpError("has a result that inference does not have");
+      if (inference)
+        result.replaceAllUsesWith(inference);
+    }
+    op->erase();
+  }
+  return success();
+}
+
+struct MakeTrainingStep : impl::MakeTrainingStepBase<MakeTrainingStep> {
+  using MakeTrainingStepBase::MakeTrainingStepBase;
+  MakeTrainingStep(const OptimizerOptions &options, double norm, double value)
+      : settings(options) {
+    optimizer = options.name;
+    clipGradNorm = norm;
+    clipGradValue = value;
+  }
+
+  OptimizerOptions settings;
+  FlatSymbolRefAttr ringName;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    auto function = module.lookupSymbol<func::FuncOp>(kMainFunction);
+    if (!function)
+      return;
+    settings.name = optimizer;
+    if (learningRate >= 0 && !settings.learningRate)
+      settings.learningRate = learningRate;
+    auto train = module.lookupSymbol<func::FuncOp>(kTrainFunction);
+    if (train ? failed(recordGivenStep(train)) : failed(makeTrain(function)))
+      return signalPassFailure();
+    function.setName(kEvalFunction);
+    if (failed(toInference(function)))
+      return signalPassFailure();
+  }
+
+  DenseElementsAttr scalar(Type type, double value) {
+    auto tensor = RankedTensorType::get({}, type);
+    if (isa<FloatType>(type))
+      return DenseElementsAttr::get(tensor, Attribute(FloatAttr::get(type, value)));
+    return DenseElementsAttr::get(tensor, Attribute(IntegerAttr::get(type, int64_t(value))));
+  }
+
+  /// Adds one to a counter for the next run and gives its present value.
+  Value count(OpBuilder &b, Location loc, StringRef variable) {
+    Value now = readScalar(b, loc, variable, scalar(b.getI64Type(), 0));
+    Value one = splat(b, loc, RankedTensorType::get({}, b.getI64Type()), 1);
+    AssignOp::create(b, loc, variable, AddOp::create(b, loc, now, one));
+    return now;
+  }
+
+  /// Adds the statistics ring and what is known of it here; ScaleLoss and GuardUpdates fill
+  /// in the rest.
+  void record(OpBuilder &b, Location loc, Value loss, Value norm, Value rate) {
+    auto type = RankedTensorType::get({kRingSlots, AMPC_STAT_COUNT}, b.getF32Type());
+    {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(getOperation().getBody());
+      VariableOp::create(b, loc, VariableRole::Derived, AMPC_STATS_RING, type,
+                         DenseElementsAttr::get(type, 0.0f), false, false);
+    }
+    auto f32 = [&](double value) {
+      return splat(b, loc, RankedTensorType::get({}, b.getF32Type()), value);
+    };
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    SmallVector<Value> fields(AMPC_STAT_COUNT);
+    fields[AMPC_STAT_LOSS] = loss ? toScalar(b, loc, loss) : f32(nan);
+    fields[AMPC_STAT_LOSS_SCALE] = f32(1);
+    fields[AMPC_STAT_APPLIED] = f32(1);
+    fields[AMPC_STAT_GRAD_NORM] = norm ? norm : f32(nan);
+    fields[AMPC_STAT_LR] = rate ? rate : f32(nan);
+    fields[AMPC_STAT_FLAGS] = f32(0);
+    fields[AMPC_STAT_CULPRIT] = f32(-1);
+    fields[AMPC_STAT_NEW_SCALE] = f32(1);
+    Value attempt = count(b, loc, AMPC_SCALAR_ATTEMPT);
+    Value ring = ReadOp::create(b, loc, type, AMPC_STATS_RING);
+    ring = RecordStatsOp::create(b, loc, type, ring, attempt, fields);
+    AssignOp::create(b, loc, AMPC_STATS_RING, ring);
+  }
+
+  /// The one element of `x` as f32 of rank 0.
+  Value toScalar(OpBuilder &b, Location loc, Value x) {
+    x = castTo(b, loc, x, b.getF32Type());
+    auto type = RankedTensorType::get({}, b.getF32Type());
+    return x.getType() == type ? x : ReshapeOp::create(b, loc, type, x).getResult();
+  }
+
+  LogicalResult makeTrain(func::FuncOp function);
+  LogicalResult recordGivenStep(func::FuncOp train);
+};
+
+LogicalResult MakeTrainingStep::makeTrain(func::FuncOp function) {
+  ModuleOp module = getOperation();
+  std::optional<unsigned> lossResult;
+  for (unsigned i = 0; i < function.getNumResults(); ++i)
+    if (function.getResultAttr(i, kLossAttr))
+      lossResult = i;
+  if (!lossResult)
+    return emitError(function.getLoc()) << "no output is marked as the loss";
+  const Optimizer *update = findOptimizer(&getContext(), settings.name);
+  if (!update)
+    return emitError(function.getLoc())
+           << "--optimizer=" << settings.name << ": no such optimizer; there are "
+           << llvm::join(getOptimizerNames(&getContext()), ", ");
+
+  auto train = cast<func::FuncOp>(function->clone());
+  train.setName(kTrainFunction);
+  module.push_back(train);
+  Operation *terminator = train.getBody().front().getTerminator();
+  Value loss = terminator->getOperand(*lossResult);
+  terminator->setOperands({});
+  while (train.getNumResults())
+    if (failed(train.eraseResult(0)))
+      return failure();
+
+  // One read of each trained parameter, in the order the module declares them.
+  llvm::MapVector<StringRef, ReadOp> reads;
+  for (auto variable : module.getOps<VariableOp>())
+    if (variable.getTrained())
+      reads[variable.getSymName()] = {};
+  train.walk([&](ReadOp read) {
+    auto it = reads.find(read.getVariable());
+    if (it == reads.end())
+      return;
+    if (!it->second) {
+      it->second = read;
+      read->moveBefore(&train.getBody().front(), train.getBody().front().begin());
+    } else {
+      read.getResult().replaceAllUsesWith(it->second.getResult());
+      read.erase();
+    }
+  });
+  SmallVector<Value> parameters;
+  for (auto &[name, read] : reads)
+    if (read)
+      parameters.push_back(read);
+  if (parameters.empty())
+    return emitError(function.getLoc())
+           << "nothing to train: no float initializer reaches the loss (see --train, "
+              "--freeze, --loss)";
+
+  OpBuilder b(terminator);
+  Location loc = NameLoc::get(b.getStringAttr("optimizer"));
+  auto gradient = GradientOp::create(b, loc, TypeRange(ValueRange(parameters)), loss, Value(),
+                                     parameters);
+  SmallVector<Value> gradients(gradient.getGradients());
+  Value norm;
+  if (clipGradNorm >= 0) {
+    auto clip = ClipGradNormOp::create(b, loc, TypeRange(ValueRange(gradients)),
+                                       RankedTensorType::get({}, b.getF32Type()), gradients,
+                                       b.getF32FloatAttr(float(clipGradNorm)));
+    gradients.assign(clip.getResults().begin(), clip.getResults().end());
+    norm = clip.getNorm();
+  }
+  if (clipGradValue >= 0)
+    for (Value &g : gradients)
+      g = ClipGradValueOp::create(b, loc, g, b.getF32FloatAttr(float(clipGradValue)));
+
+  // Adagrad's customary rate is ten times the others' (torch.optim defaults).
+  double rateDefault = settings.name == "adagrad" ? 1e-2 : 1e-3;
+  Value rate = readScalar(b, loc, AMPC_SCALAR_LEARNING_RATE,
+                          scalar(b.getF32Type(), settings.learningRate.value_or(rateDefault)));
+  Value step = count(b, loc, AMPC_SCALAR_STEP);
+  SmallVector<OptimizerState> kinds = update->getOptimizerStates(settings);
+  for (auto [parameter, g] : llvm::zip(parameters, gradients)) {
+    StringRef name = cast<ReadOp>(parameter.getDefiningOp()).getVariable();
+    auto type = cast<RankedTensorType>(parameter.getType());
+    SmallVector<Value> states;
+    SmallVector<std::string> stateNames;
+    for (const OptimizerState &kind : kinds) {
+      stateNames.push_back("ampc." + kind.kind + "/" + name.str());
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointAfter(module.lookupSymbol(name));
+      VariableOp::create(b, loc, VariableRole::State, stateNames.back(), type,
+                         DenseElementsAttr::get(
+                             type, b.getFloatAttr(type.getElementType(), kind.initial)),
+                         false, false);
+    }
+    for (StringRef state : stateNames)
+      states.push_back(ReadOp::create(b, loc, type, state));
+    Operation *op = update->buildUpdate(b, NameLoc::get(b.getStringAttr(name)), settings,
+                                        parameter, g, rate, step, states);
+    AssignOp::create(b, loc, name, op->getResult(0));
+    for (auto [i, state] : llvm::enumerate(stateNames))
+      AssignOp::create(b, loc, state, op->getResult(1 + i));
+  }
+  record(b, loc, loss, norm, rate);
+  return success();
+}
+
+/// A step that the model itself describes: its loss is what it differentiates first.
+LogicalResult MakeTrainingStep::recordGivenStep(func::FuncOp train) {
+  OpBuilder b(train.getBody().front().getTerminator());
+  Value loss;
+  train.walk([&](GradientOp op) {
+    if (!loss && cast<RankedTensorType>(op.getOf().getType()).getNumElements() == 1)
+      loss = op.getOf();
+  });
+  Location loc = train.getLoc();
+  count(b, loc, AMPC_SCALAR_STEP);
+  record(b, loc, loss, Value(), Value());
+  return success();
+}
+} // namespace
+
+std::unique_ptr<Pass> createMakeTrainingStep(const OptimizerOptions &optimizer,
+                                             double clipGradNorm, double clipGradValue) {
+  return std::make_unique<MakeTrainingStep>(optimizer, clipGradNorm, clipGradValue);
+}
+
+SmallVector<StringRef> getOptimizerNames(MLIRContext *context) {
+  SmallVector<StringRef> names;
+  for (RegisteredOperationName op : context->getRegisteredOperations())
+    if (auto *optimizer = op.getInterface<OptimizerOpInterface>())
+      llvm::append_range(names, optimizer->getOptimizerNames());
+  llvm::sort(names);
+  return names;
+}
+
+std::string checkOptimizerOptions(MLIRContext *context, const OptimizerOptions &options) {
+  if (const Optimizer *optimizer = findOptimizer(context, options.name))
+    return optimizer->checkOptions(options);
+  return "--optimizer=" + options.name + ": no such optimizer; there are " +
+         llvm::join(getOptimizerNames(context), ", ");
+}
+} // namespace ampc

@@ -1,0 +1,312 @@
+//===- TextTest.cpp - Tests of what ampc-run reads and writes as text -----===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ArrayFiles.h"
+#include "Error.h"
+#include "Json.h"
+#include "Options.h"
+#include "Progress.h"
+#include "StepLog.h"
+#include "Table.h"
+
+#include <cmath>
+#include <gtest/gtest.h>
+
+using namespace ampc::run;
+using namespace ampc::test;
+
+namespace {
+
+ampc_step_info_t stepInfo(int64_t step, float loss = 0.5f, float norm = NAN) {
+  ampc_step_info_t info = {};
+  info.step = step;
+  info.loss = loss;
+  info.loss_scale = 65536;
+  info.applied = 1;
+  info.grad_norm = norm;
+  info.learning_rate = 0.01f;
+  return info;
+}
+
+std::string logLine(int64_t step) {
+  return formatStep(stepInfo(step), false) + "\n";
+}
+
+using Words = std::vector<std::string>;
+
+/// The message of the usage error, without its hint.
+std::string usageError(std::optional<TrainOptions> (*parse)(const Words &,
+                                                            std::string &),
+                       const Words &words) {
+  std::string help;
+  try {
+    parse(words, help);
+  } catch (const Error &error) {
+    EXPECT_EQ(error.subject, "ampc-run train");
+    EXPECT_EQ(error.exitCode, ExitUsage);
+    std::string message = error.what();
+    std::string hint = " (ampc-run train --help tells more)";
+    EXPECT_NE(message.find(hint), std::string::npos);
+    return message.substr(0, message.size() - hint.size());
+  }
+  return "no error";
+}
+
+std::string trainError(Words words) {
+  words.insert(words.begin(), {"t.so", "--data=d.npz"});
+  return usageError(parseTrain, words);
+}
+
+} // namespace
+
+TEST(StepLog, WritesTheFieldsOfTheDesign) {
+  EXPECT_EQ(formatStep(stepInfo(1, 2.3f, 1.2f), true),
+            R"({"step":1,"loss":2.3,"scale":65536,"applied":true,)"
+            R"("grad_norm":1.2,"lr":0.01})");
+  ampc_step_info_t skipped = stepInfo(2, INFINITY);
+  skipped.applied = 0;
+  EXPECT_EQ(formatStep(skipped, true),
+            R"({"step":2,"loss":null,"scale":65536,"applied":false,)"
+            R"("grad_norm":null,"lr":0.01})");
+  EXPECT_EQ(
+      formatStep(skipped, false),
+      R"({"step":2,"loss":null,"scale":65536,"applied":false,"lr":0.01})");
+}
+
+TEST(StepLog, NumbersAreTheShortestThatRoundTrip) {
+  const std::pair<float, const char *> cases[] = {
+      {0.1f, "0.1"},
+      {1.0f / 3, "0.33333334"},
+      {16777216, "16777216"},
+      {-0.0f, "-0"},
+      {1e-45f, "1e-45"},
+      {3e38f, "3e+38"},
+      {6.1035156e-5f, "6.1035156e-05"}};
+  for (auto [value, text] : cases) {
+    std::string line = formatStep(stepInfo(1, value), false);
+    EXPECT_NE(line.find(std::string("\"loss\":") + text + ","),
+              std::string::npos)
+        << line;
+    std::optional<Json> parsed = Json::parse(line);
+    ASSERT_TRUE(parsed);
+    EXPECT_EQ(std::strtof(parsed->find("loss")->text.c_str(), nullptr), value);
+  }
+}
+
+TEST(StepLog, NormsAreThereFromTheFirstOneOn) {
+  TemporaryFolder folder;
+  std::string path = folder.path("log");
+  StepLog log(path, std::nullopt);
+  log.add(stepInfo(1));
+  log.add(stepInfo(2, 1, 3));
+  log.add(stepInfo(3));
+  EXPECT_EQ(readFile(path), "");
+  log.flush();
+  EXPECT_EQ(readFile(path), logLine(1) + formatStep(stepInfo(2, 1, 3), true) +
+                                "\n" + formatStep(stepInfo(3), true) + "\n");
+}
+
+TEST(StepLog, AResumedRunGoesOnAfterItsStep) {
+  TemporaryFolder folder;
+  const std::string three = logLine(1) + logLine(2) + logLine(3);
+  std::string torn = logLine(4);
+  const std::string cases[] = {
+      three, three + logLine(4) + logLine(5), three + torn.substr(0, 5),
+      three + torn.substr(0, 30), three + torn.substr(0, torn.size() - 1)};
+  for (const std::string &before : cases) {
+    std::string path = folder.write("log", before);
+    StepLog(path, 3);
+    EXPECT_EQ(readFile(path), three);
+  }
+  std::string path = folder.write("log", three);
+  StepLog(path, 0);
+  EXPECT_EQ(readFile(path), "");
+  folder.write("log", three);
+  StepLog(path, std::nullopt);
+  EXPECT_EQ(readFile(path), "");
+  StepLog(folder.path("new"), 3);
+  EXPECT_EQ(readFile(folder.path("new")), "");
+}
+
+TEST(StepLog, AResumedRunLeavesOtherFilesAlone) {
+  TemporaryFolder folder;
+  const std::string others[] = {"hello\n", "hello", logLine(1) + "{}\n",
+                                "{\"step\":x,}\n", "{\"step\":1\n"};
+  for (const std::string &other : others) {
+    std::string path = folder.write("log", other);
+    EXPECT_THROW(StepLog(path, 3), Error) << other;
+    EXPECT_EQ(readFile(path), other);
+  }
+}
+
+TEST(StepLog, SaysWhereItCannotWrite) {
+  TemporaryFolder folder;
+  EXPECT_THROW(StepLog(folder.path("no/log"), std::nullopt), Error);
+  StepLog full("/dev/full", std::nullopt);
+  full.add(stepInfo(1));
+  EXPECT_THROW(full.flush(), Error);
+}
+
+TEST(Json, ReadsEveryKind) {
+  std::optional<Json> json = Json::parse(
+      R"( {"a": [1, -2.5e3, true, null], "b\u0041\n": "é\ud83d\ude00", "c":{}} )");
+  ASSERT_TRUE(json);
+  const Json &list = *json->find("a");
+  ASSERT_EQ(list.items.size(), 4u);
+  EXPECT_EQ(list.items[1].number(), -2500);
+  EXPECT_EQ(list.items[2].text, "true");
+  EXPECT_EQ(list.items[3].kind, Json::Null);
+  EXPECT_EQ(json->find("bA\n")->text, "é😀");
+  EXPECT_EQ(json->find("c")->kind, Json::Object);
+  EXPECT_EQ(json->find("d"), nullptr);
+}
+
+TEST(Json, RefusesEverythingElse) {
+  const char *cases[] = {"",       "{",   "[1,]", "{\"a\"}", "{\"a\":1,}",
+                         "1 2",    "tru", "\"",   "\"\\x\"", "\"\\ud800\"",
+                         "[1",     "nul", "--1",  "{a:1}",   "\"\\u12g4\"",
+                         "\"\n\"", "1e",  ","};
+  for (const char *text : cases)
+    EXPECT_FALSE(Json::parse(text)) << text;
+  EXPECT_FALSE(Json::parse(std::string(100000, '[')));
+}
+
+TEST(Text, RatesAndDurationsAreShort) {
+  EXPECT_EQ(formatRate(0.25), "0.2");
+  EXPECT_EQ(formatRate(9.94), "9.9");
+  EXPECT_EQ(formatRate(950.4), "950");
+  EXPECT_EQ(formatRate(999.6), "1.0k");
+  EXPECT_EQ(formatRate(12345), "12.3k");
+  EXPECT_EQ(formatRate(4.56e6), "4.6M");
+  EXPECT_EQ(formatDuration(0.2), "0:00");
+  EXPECT_EQ(formatDuration(59.6), "1:00");
+  EXPECT_EQ(formatDuration(3723), "1:02:03");
+  EXPECT_EQ(formatDuration(3 * 86400 + 4 * 3600 + 5), "3d 4h");
+  EXPECT_EQ(formatDuration(INFINITY), "forever");
+  EXPECT_EQ(formatBytes(640), "640");
+  EXPECT_EQ(formatBytes(1536), "1.5 KiB");
+  EXPECT_EQ(formatCount(2.5e9), "2.5 G");
+}
+
+TEST(Text, ControlCharactersAreEscaped) {
+  EXPECT_EQ(quoted("a\x1b[2J\n\x7f é"), "'a\\x1b[2J\\x0a\\x7f é'");
+  EXPECT_EQ(printable(std::string(500, 'a')), std::string(400, 'a') + "...");
+}
+
+TEST(Text, TablesLineUpAndCutLongCells) {
+  Table table;
+  table.addColumn("name", false);
+  table.addColumn("bytes", true);
+  table.addRow({"é", "5"});
+  table.addRow({std::string(80, 'x'), "12345678"});
+  std::string wide(59, ' ');
+  EXPECT_EQ(table.text(), "  name" + std::string(56, ' ') + "     bytes\n" +
+                              "  é" + wide + "         5\n" + "  " +
+                              std::string(57, 'x') + "...  12345678\n");
+}
+
+TEST(Options, TakesEveryFlagOfTheDesign) {
+  std::string help;
+  std::optional<TrainOptions> train =
+      parseTrain({"--data=a.npz", "t.so", "--data=x=b.npy",
+                  "--batch-order=file", "--seed=7", "--epochs=3", "--lr=1e-3",
+                  "--device=host", "--checkpoint=c.safetensors",
+                  "--save-every=10", "--resume=r", "--log=l.jsonl", "--quiet"},
+                 help);
+  ASSERT_TRUE(train);
+  EXPECT_EQ(train->module, "t.so");
+  EXPECT_EQ(train->data, (Words{"a.npz", "x=b.npy"}));
+  EXPECT_EQ(train->order, BatchOrder::File);
+  EXPECT_EQ(train->seed, 7);
+  EXPECT_EQ(train->epochs, 3);
+  EXPECT_FALSE(train->steps);
+  EXPECT_EQ(train->learningRate, 1e-3f);
+  EXPECT_EQ(train->device, AMPC_DEVICE_HOST);
+  EXPECT_EQ(train->checkpoint, "c.safetensors");
+  EXPECT_EQ(train->saveEvery, 10);
+  EXPECT_EQ(train->resume, "r");
+  EXPECT_EQ(train->log, "l.jsonl");
+  EXPECT_TRUE(train->quiet);
+
+  std::optional<EvalOptions> eval =
+      parseEval({"t.so", "--data", "a.npz", "--checkpoint", "c", "--outputs",
+                 "o.npz", "--device", "cuda", "--quiet"},
+                help);
+  ASSERT_TRUE(eval);
+  EXPECT_EQ(eval->outputs, "o.npz");
+  EXPECT_EQ(eval->checkpoint, "c");
+  EXPECT_EQ(eval->device, AMPC_DEVICE_CUDA);
+
+  std::optional<InspectOptions> inspect =
+      parseInspect({"--target=cuda", "--json", "--", "-t.so"}, help);
+  ASSERT_TRUE(inspect);
+  EXPECT_EQ(inspect->module, "-t.so");
+  EXPECT_EQ(inspect->target, AMPC_DEVICE_CUDA);
+  EXPECT_TRUE(inspect->json);
+  EXPECT_EQ(help, "");
+}
+
+TEST(Options, EveryCommandHasHelp) {
+  std::string help;
+  EXPECT_FALSE(parseTrain({"--help"}, help));
+  for (const char *flag :
+       {"--data=", "--batch-order=shuffle|file",
+        "--seed=", "--epochs=", "--steps=", "--lr=", "--device=auto|cuda|host",
+        "--checkpoint=", "--save-every=", "--resume=", "--log=", "--quiet"})
+    EXPECT_NE(help.find(flag), std::string::npos) << flag;
+  EXPECT_FALSE(parseEval({"t.so", "-h"}, help));
+  EXPECT_NE(help.find("--outputs="), std::string::npos);
+  EXPECT_FALSE(parseInspect({"--help"}, help));
+  EXPECT_NE(help.find("--target=cuda|host"), std::string::npos);
+}
+
+TEST(Options, NamesWhatIsWrong) {
+  const std::pair<Words, const char *> cases[] = {
+      {{"--epoch=3"}, "unknown flag '--epoch', did you mean '--epochs'?"},
+      {{"--checkpoints=3"},
+       "unknown flag '--checkpoints', did you mean '--checkpoint'?"},
+      {{"--zzzzzz"}, "unknown flag '--zzzzzz'"},
+      {{"-q"}, "unknown flag '-q'"},
+      {{"--epochs=ten"},
+       "--epochs=ten is no whole number from 0 to "
+       "9223372036854775807"},
+      {{"--epochs=1.5"},
+       "--epochs=1.5 is no whole number from 0 to "
+       "9223372036854775807"},
+      {{"--steps=-1"},
+       "--steps=-1 is no whole number from 0 to "
+       "9223372036854775807"},
+      {{"--steps=9223372036854775808"},
+       "--steps=9223372036854775808 is no whole number from 0 to "
+       "9223372036854775807"},
+      {{"--save-every=0", "--checkpoint=c"},
+       "--save-every=0 is no whole number from 1 to 9223372036854775807"},
+      {{"--seed="}, "--seed= is no whole number from 0 to 9223372036854775807"},
+      {{"--lr=fast"}, "--lr=fast is no finite number from 0 on"},
+      {{"--lr=inf"}, "--lr=inf is no finite number from 0 on"},
+      {{"--lr=nan"}, "--lr=nan is no finite number from 0 on"},
+      {{"--lr=-0.1"}, "--lr=-0.1 is no finite number from 0 on"},
+      {{"--lr=1e99"}, "--lr=1e99 is no finite number from 0 on"},
+      {{"--lr=0,1"}, "--lr=0,1 is no finite number from 0 on"},
+      {{"--device=gpu"}, "--device=gpu is none of auto|cuda|host"},
+      {{"--batch-order"},
+       "'--batch-order' needs a value, as --batch-order=shuffle|file"},
+      {{"--log", "--quiet"}, "'--log' needs a value, as --log=F.jsonl"},
+      {{"--log="}, "--log is empty"},
+      {{"--quiet=1"}, "'--quiet' takes no value"},
+      {{"--seed=1", "--seed=1"}, "'--seed' is given twice"},
+      {{"other.so"}, "one TRAIN.so is wanted, but 'other.so' is given too"},
+      {{"--epochs=1", "--steps=1"},
+       "--epochs and --steps both say when to end; give one"},
+      {{"--save-every=5"},
+       "--save-every needs --checkpoint, the file to write"},
+  };
+  for (const auto &[words, message] : cases)
+    EXPECT_EQ(trainError(words), message);
+  EXPECT_EQ(usageError(parseTrain, {"--data=d"}), "TRAIN.so is missing");
+  EXPECT_EQ(usageError(parseTrain, {"t.so"}), "--data is missing");
+}

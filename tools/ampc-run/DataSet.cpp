@@ -1,0 +1,258 @@
+//===- DataSet.cpp - Arrays cut into batches ------------------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "DataSet.h"
+#include "Error.h"
+#include "NpzReader.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <sys/stat.h>
+
+using namespace ampc::run;
+
+namespace {
+
+std::string joinQuoted(const std::vector<std::string> &names) {
+  constexpr size_t limit = 20;
+  std::string text;
+  for (size_t i = 0; i < names.size() && i < limit; ++i)
+    text += (i ? ", " : "") + quoted(names[i]);
+  if (names.size() > limit)
+    text += " and " + std::to_string(names.size() - limit) + " more";
+  return text;
+}
+
+std::string joinInputs(const std::vector<TensorSpec> &inputs) {
+  std::vector<std::string> names;
+  for (const TensorSpec &spec : inputs)
+    names.push_back(spec.name);
+  return joinQuoted(names);
+}
+
+std::string typeText(const TensorSpec &spec) {
+  return std::string(elementName(spec.type)) + " " + shapeText(spec.shape);
+}
+
+/// True where an array of `shape` holds rows of the input, however many.
+bool holdsRows(const std::vector<int64_t> &shape, const TensorSpec &spec) {
+  return !spec.shape.empty() && spec.shape[0] > 0 &&
+         shape.size() == spec.shape.size() &&
+         std::equal(shape.begin() + 1, shape.end(), spec.shape.begin() + 1);
+}
+
+} // namespace
+
+DataFlag DataFlag::parse(const std::string &text) {
+  struct stat status;
+  size_t sign = text.find('=');
+  if (sign == std::string::npos || ::stat(text.c_str(), &status) == 0)
+    return {text, std::nullopt};
+  return {text.substr(sign + 1), text.substr(0, sign)};
+}
+
+DataSet::DataSet(const std::vector<DataFlag> &flags,
+                 const std::vector<TensorSpec> &inputs, Use use)
+    : inputs(inputs) {
+  for (const DataFlag &flag : flags)
+    flag.name ? loadArray(flag) : loadArchive(flag);
+  requireInputs(flags, use);
+  cutIntoSamples(use);
+  prepareTensors();
+}
+
+const TensorSpec *DataSet::findInput(const std::string &name) const {
+  for (const TensorSpec &spec : inputs)
+    if (spec.name == name)
+      return &spec;
+  return nullptr;
+}
+
+bool DataSet::has(const std::string &input) const {
+  return std::any_of(feeds.begin(), feeds.end(), [&](const Feed &feed) {
+    return feed.spec->name == input;
+  });
+}
+
+void DataSet::loadArchive(const DataFlag &flag) {
+  InputFile probe(flag.path);
+  if (!NpzReader::isArchive(probe)) {
+    char start[6] = {};
+    probe.readAt(0, start, std::min<uint64_t>(probe.size(), sizeof start));
+    bool isArray = std::memcmp(start, "\x93NUMPY", sizeof start) == 0;
+    throw Error(flag.path,
+                isArray ? "is a single array: say which input it is for, with "
+                          "--data=NAME=" +
+                              printable(flag.path) + "; the inputs are " +
+                              joinInputs(inputs)
+                        : "is no .npz archive as numpy.savez writes it");
+  }
+  NpzReader archive(flag.path);
+  std::vector<std::string> ignored;
+  for (const NpzReader::Member &member : archive.members()) {
+    held.push_back(member.name);
+    if (const TensorSpec *spec = findInput(member.name))
+      add(*archive.open(member), flag.path, *spec);
+    else
+      ignored.push_back(member.name);
+  }
+  if (!ignored.empty())
+    remarks.push_back(printable(flag.path) + " also holds " +
+                      joinQuoted(ignored) +
+                      ": no such input, not read (the inputs are " +
+                      joinInputs(inputs) + ")");
+}
+
+void DataSet::loadArray(const DataFlag &flag) {
+  const TensorSpec *spec = findInput(*flag.name);
+  if (!spec)
+    throw Error(flag.path, "is meant for " + quoted(*flag.name) +
+                               ", but the inputs are " + joinInputs(inputs));
+  InputFile file(flag.path);
+  if (NpzReader::isArchive(file))
+    throw Error(flag.path,
+                "is an archive of arrays: give it without a name, as "
+                "--data=" +
+                    printable(flag.path));
+  held.push_back(*flag.name);
+  FileSource source(std::move(file));
+  add(source, flag.path, *spec);
+}
+
+void DataSet::add(ByteSource &source, const std::string &file,
+                  const TensorSpec &spec) {
+  for (const Feed &feed : feeds)
+    if (feed.spec == &spec)
+      throw Error(file, "holds input " + quoted(spec.name) + ", which " +
+                            quoted(feed.file) + " holds too");
+  NpyReader reader(source, file, spec.name);
+  const std::vector<int64_t> &shape = reader.header().shape;
+  if (shape != spec.shape && !holdsRows(shape, spec)) {
+    std::string wanted = "exactly " + shapeText(spec.shape);
+    if (!spec.shape.empty() && spec.shape[0] > 0)
+      wanted = "[rows" + std::string(spec.shape.size() > 1 ? ", " : "") +
+               shapeText({spec.shape.begin() + 1, spec.shape.end()}).substr(1) +
+               ", and takes " + std::to_string(spec.shape[0]) +
+               " rows at a time";
+    throw Error(file, "array " + quoted(spec.name) + " has shape " +
+                          shapeText(shape) + ", but the input is " + wanted);
+  }
+  Feed feed{};
+  feed.spec = &spec;
+  feed.file = file;
+  feed.array = reader.read(spec.type);
+  feeds.push_back(std::move(feed));
+}
+
+void DataSet::requireInputs(const std::vector<DataFlag> &flags, Use use) const {
+  for (const TensorSpec &spec : inputs) {
+    if (has(spec.name) || (spec.label && use == Use::Evaluate))
+      continue;
+    std::string holds = held.empty() ? "no array" : joinQuoted(held);
+    throw Error(flags.empty() ? "ampc-run" : flags[0].path,
+                "input " + quoted(spec.name) + " (" + typeText(spec) +
+                    ") is missing: the data holds " + holds +
+                    "; arrays must have the names of the inputs, or be given "
+                    "as --data=NAME=F.npy");
+  }
+}
+
+void DataSet::cutIntoSamples(Use use) {
+  const Feed *first = nullptr;
+  for (Feed &feed : feeds) {
+    feed.sliced = feed.array.shape != feed.spec->shape;
+    if (!feed.sliced)
+      continue;
+    auto leading = static_cast<uint64_t>(feed.spec->shape[0]);
+    samplesInBatch = first ? std::gcd(samplesInBatch, leading) : leading;
+    first = first ? first : &feed;
+  }
+  if (!first) {
+    // One batch. Its samples only count for samples a second.
+    for (const Feed &feed : feeds)
+      if (feed.spec->batched && !feed.spec->shape.empty() &&
+          feed.spec->shape[0] > 0) {
+        sampleCount = samplesInBatch =
+            static_cast<uint64_t>(feed.spec->shape[0]);
+        return;
+      }
+    return;
+  }
+  for (Feed &feed : feeds) {
+    if (!feed.sliced)
+      continue;
+    auto rows = static_cast<uint64_t>(feed.array.shape[0]);
+    uint64_t rowsInSample =
+        static_cast<uint64_t>(feed.spec->shape[0]) / samplesInBatch;
+    uint64_t samples = rows / rowsInSample;
+    std::string name = quoted(feed.spec->name);
+    if (rows == 0)
+      throw Error(feed.file, "array " + name + " has no rows");
+    if (rows % rowsInSample)
+      throw Error(feed.file, "array " + name + " has " + std::to_string(rows) +
+                                 " rows, but a sample takes " +
+                                 std::to_string(rowsInSample));
+    if (&feed != first && samples != sampleCount)
+      throw Error(feed.file, "arrays " + quoted(first->spec->name) + " and " +
+                                 name + " do not belong together: " +
+                                 std::to_string(first->array.shape[0]) +
+                                 " and " + std::to_string(rows) + " rows");
+    sampleCount = samples;
+    feed.sampleBytes = feed.spec->bytes() /
+                       static_cast<uint64_t>(feed.spec->shape[0]) *
+                       rowsInSample;
+  }
+  if (use == Use::Evaluate)
+    return;
+  if (sampleCount < samplesInBatch)
+    throw Error(first->file, "holds " + std::to_string(sampleCount) +
+                                 " rows, fewer than the batch of " +
+                                 std::to_string(samplesInBatch) +
+                                 " that the module was compiled for; compile "
+                                 "with --batch=" +
+                                 std::to_string(sampleCount) +
+                                 " or less, or give more data");
+  if (uint64_t dropped = sampleCount % samplesInBatch)
+    remarks.push_back(std::to_string(sampleCount) + " rows are " +
+                      std::to_string(sampleCount / samplesInBatch) +
+                      " batches of " + std::to_string(samplesInBatch) +
+                      ": the last " + std::to_string(dropped) +
+                      " in each epoch's order make no batch and are dropped");
+}
+
+void DataSet::prepareTensors() {
+  for (Feed &feed : feeds) {
+    if (feed.sliced)
+      feed.staging.reset(new char[feed.spec->bytes()]);
+    feed.tensor = feed.spec->tensorAt(feed.array.data.get());
+  }
+  for (Feed &feed : feeds) // no more pushes: their addresses stay
+    tensors.push_back({feed.spec->name.c_str(), &feed.tensor});
+}
+
+const std::vector<ampc_named_tensor_t> &
+DataSet::batch(uint64_t first, const std::vector<uint64_t> *order) {
+  bool inPlace = !order && first + samplesInBatch <= sampleCount;
+  for (Feed &feed : feeds) {
+    if (!feed.sliced)
+      continue;
+    const char *rows = feed.array.data.get();
+    if (inPlace) {
+      feed.tensor.data = const_cast<char *>(rows + first * feed.sampleBytes);
+      continue;
+    }
+    feed.tensor.data = feed.staging.get();
+    for (uint64_t i = 0; i < samplesInBatch; ++i) {
+      uint64_t place = std::min(first + i, sampleCount - 1);
+      uint64_t sample = order ? (*order)[place] : place;
+      std::memcpy(feed.staging.get() + i * feed.sampleBytes,
+                  rows + sample * feed.sampleBytes, feed.sampleBytes);
+    }
+  }
+  return tensors;
+}

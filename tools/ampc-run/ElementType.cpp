@@ -1,0 +1,321 @@
+//===- ElementType.cpp - The element types of arrays and tensors ----------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ElementType.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
+using namespace ampc::run;
+
+namespace {
+
+struct TypeRow {
+  ElementType type;
+  uint8_t size;
+  const char *name;
+  const char *descr;
+};
+
+// In the order of the enumeration.
+constexpr TypeRow typeRows[] = {
+    {ElementType::Bool, 1, "bool", "|b1"},
+    {ElementType::I8, 1, "int8", "|i1"},
+    {ElementType::I16, 2, "int16", "<i2"},
+    {ElementType::I32, 4, "int32", "<i4"},
+    {ElementType::I64, 8, "int64", "<i8"},
+    {ElementType::U8, 1, "uint8", "|u1"},
+    {ElementType::U16, 2, "uint16", "<u2"},
+    {ElementType::U32, 4, "uint32", "<u4"},
+    {ElementType::U64, 8, "uint64", "<u8"},
+    {ElementType::F16, 2, "float16", "<f2"},
+    {ElementType::BF16, 2, "bfloat16", nullptr},
+    {ElementType::F32, 4, "float32", "<f4"},
+    {ElementType::F64, 8, "float64", "<f8"},
+};
+
+const TypeRow &row(ElementType type) {
+  return typeRows[static_cast<size_t>(type)];
+}
+
+template <typename T>
+T load(const void *address) {
+  T value;
+  std::memcpy(&value, address, sizeof value);
+  return value;
+}
+
+float floatOfBits(uint32_t bits) {
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+float floatOfF16(uint16_t bits) {
+  uint32_t sign = uint32_t(bits & 0x8000) << 16;
+  uint32_t exponent = (bits >> 10) & 31, mantissa = bits & 0x3ff;
+  if (exponent == 31)
+    return floatOfBits(sign | 0x7f800000 | mantissa << 13);
+  if (exponent == 0) // zero and subnormals: mantissa * 2^-24
+    return std::copysign(std::ldexp(float(mantissa), -24), sign ? -1.f : 1.f);
+  return floatOfBits(sign | (exponent + 112) << 23 | mantissa << 13);
+}
+
+uint16_t bf16OfFloat(float value) {
+  auto bits = load<uint32_t>(&value);
+  if (std::isnan(value))
+    return uint16_t(bits >> 16 | 0x40); // quiet, and never rounded to infinity
+  return uint16_t((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+/// Calls `f` with a value of the C++ type that stands for integer type `type`.
+template <typename F>
+auto withInteger(ElementType type, F f) {
+  switch (type) {
+  case ElementType::I8:
+    return f(int8_t());
+  case ElementType::I16:
+    return f(int16_t());
+  case ElementType::I32:
+    return f(int32_t());
+  case ElementType::U8:
+    return f(uint8_t());
+  case ElementType::U16:
+    return f(uint16_t());
+  case ElementType::U32:
+    return f(uint32_t());
+  case ElementType::U64:
+    return f(uint64_t());
+  default:
+    return f(int64_t());
+  }
+}
+
+/// True where the integer `value` is a number of type T; it is then in
+/// `result`.
+template <typename T, typename S>
+bool convertInteger(S value, T &result) {
+  if constexpr (std::is_floating_point_v<T>) {
+    result = static_cast<T>(value);
+    // The largest values round up to a power of two that S does not hold.
+    return result < std::ldexp(T(1), std::numeric_limits<S>::digits) &&
+           static_cast<S>(result) == value;
+  } else {
+    result = static_cast<T>(value);
+    return static_cast<S>(result) == value && (result < T(0)) == (value < S(0));
+  }
+}
+
+/// Runs `convert(S, T &) -> bool` over the elements.
+template <typename S, typename T, typename F>
+size_t convertAll(const void *source, void *target, size_t count, F convert) {
+  auto *from = static_cast<const char *>(source);
+  auto *to = static_cast<char *>(target);
+  for (size_t i = 0; i < count; ++i) {
+    T result;
+    if (!convert(load<S>(from + i * sizeof(S)), result))
+      return i;
+    std::memcpy(to + i * sizeof(T), &result, sizeof(T));
+  }
+  return count;
+}
+
+template <typename S>
+size_t convertIntegers(const void *source, ElementType to, void *target,
+                       size_t count) {
+  switch (to) {
+  case ElementType::Bool:
+    return convertAll<S, uint8_t>(source, target, count,
+                                  [](S value, uint8_t &result) {
+                                    result = value != 0;
+                                    return value == S(0) || value == S(1);
+                                  });
+  case ElementType::F32:
+    return convertAll<S, float>(source, target, count,
+                                convertInteger<float, S>);
+  case ElementType::F64:
+    return convertAll<S, double>(source, target, count,
+                                 convertInteger<double, S>);
+  default:
+    return withInteger(to, [&](auto t) {
+      using T = decltype(t);
+      return convertAll<S, T>(source, target, count, convertInteger<T, S>);
+    });
+  }
+}
+
+template <typename T>
+std::string decimal(T value) {
+  char text[64];
+  auto end = std::to_chars(text, text + sizeof text, value).ptr;
+  return std::string(text, end);
+}
+
+} // namespace
+
+size_t ampc::run::elementSize(ElementType type) { return row(type).size; }
+const char *ampc::run::elementName(ElementType type) { return row(type).name; }
+const char *ampc::run::npyDescr(ElementType type) { return row(type).descr; }
+
+bool ampc::run::isInteger(ElementType type) {
+  return type >= ElementType::I8 && type <= ElementType::U64;
+}
+
+bool ampc::run::isFloat(ElementType type) { return type >= ElementType::F16; }
+
+std::optional<ElementType> ampc::run::typeOfNpyDescr(std::string_view descr) {
+  for (const TypeRow &row : typeRows) {
+    if (!row.descr || descr.size() != 3 || descr.substr(1) != row.descr + 1)
+      continue;
+    // Order is moot for one byte, and some writers say '<' there.
+    if (descr[0] == row.descr[0] || (row.size == 1 && descr[0] == '<'))
+      return row.type;
+  }
+  return std::nullopt;
+}
+
+std::optional<ElementType> ampc::run::typeOfTensor(DLDataType type) {
+  constexpr uint8_t dlBool = 6; // kDLBool, which DLPack before 0.8 lacks
+  if (type.lanes != 1)
+    return std::nullopt;
+  auto pick = [&](ElementType b8, ElementType b16, ElementType b32,
+                  ElementType b64) -> std::optional<ElementType> {
+    switch (type.bits) {
+    case 8:
+      return b8;
+    case 16:
+      return b16;
+    case 32:
+      return b32;
+    case 64:
+      return b64;
+    default:
+      return std::nullopt;
+    }
+  };
+  switch (type.code) {
+  case kDLInt:
+    return pick(ElementType::I8, ElementType::I16, ElementType::I32,
+                ElementType::I64);
+  case kDLUInt:
+    if (type.bits == 1)
+      return ElementType::Bool;
+    return pick(ElementType::U8, ElementType::U16, ElementType::U32,
+                ElementType::U64);
+  case kDLFloat:
+    if (type.bits == 8)
+      return std::nullopt;
+    return pick(ElementType::F16, ElementType::F16, ElementType::F32,
+                ElementType::F64);
+  case kDLBfloat:
+    if (type.bits != 16)
+      return std::nullopt;
+    return ElementType::BF16;
+  case dlBool:
+    if (type.bits != 8)
+      return std::nullopt;
+    return ElementType::Bool;
+  default:
+    return std::nullopt;
+  }
+}
+
+bool ampc::run::isConvertible(ElementType from, ElementType to) {
+  if (from == to)
+    return true;
+  if (isInteger(from))
+    return isInteger(to) || to == ElementType::Bool || to == ElementType::F32 ||
+           to == ElementType::F64;
+  return (from == ElementType::F64 && to == ElementType::F32) ||
+         (from == ElementType::F32 && to == ElementType::BF16);
+}
+
+size_t ampc::run::convertElements(ElementType from, const void *source,
+                                  ElementType to, void *target, size_t count) {
+  // A byte other than 0 and 1 is no bool: generated code may rely on that.
+  if (from == ElementType::Bool)
+    return convertIntegers<uint8_t>(source, to, target, count);
+  if (from == to) {
+    std::memcpy(target, source, count * elementSize(from));
+    return count;
+  }
+  if (from == ElementType::F64)
+    return convertAll<double, float>(
+        source, target, count, [](double value, float &result) {
+          result = static_cast<float>(value);
+          return std::isfinite(result) || !std::isfinite(value);
+        });
+  if (from == ElementType::F32)
+    return convertAll<float, uint16_t>(
+        source, target, count, [](float value, uint16_t &result) {
+          result = bf16OfFloat(value);
+          bool infinite = (result & 0x7fff) == 0x7f80;
+          return !infinite || std::isinf(value);
+        });
+  return withInteger(from, [&](auto s) {
+    return convertIntegers<decltype(s)>(source, to, target, count);
+  });
+}
+
+double ampc::run::elementAsDouble(ElementType type, const void *address) {
+  switch (type) {
+  case ElementType::Bool:
+    return load<uint8_t>(address);
+  case ElementType::F16:
+    return floatOfF16(load<uint16_t>(address));
+  case ElementType::BF16:
+    return floatOfBits(uint32_t(load<uint16_t>(address)) << 16);
+  case ElementType::F32:
+    return load<float>(address);
+  case ElementType::F64:
+    return load<double>(address);
+  default:
+    return withInteger(type, [&](auto s) {
+      return static_cast<double>(load<decltype(s)>(address));
+    });
+  }
+}
+
+std::string ampc::run::elementText(ElementType type, const void *address) {
+  if (type == ElementType::F64)
+    return decimal(load<double>(address));
+  if (isFloat(type))
+    return decimal(static_cast<float>(elementAsDouble(type, address)));
+  if (type == ElementType::Bool)
+    return decimal(static_cast<int>(load<uint8_t>(address)));
+  return withInteger(
+      type, [&](auto s) { return decimal(load<decltype(s)>(address)); });
+}
+
+std::string ampc::run::shapeText(const std::vector<int64_t> &shape) {
+  std::string text = "[";
+  for (int64_t dim : shape)
+    text += (text.size() > 1 ? ", " : "") + std::to_string(dim);
+  return text + "]";
+}
+
+std::optional<uint64_t> ampc::run::checkedMultiply(uint64_t a, uint64_t b) {
+  if (a && b > std::numeric_limits<uint64_t>::max() / a)
+    return std::nullopt;
+  return a * b;
+}
+
+std::optional<uint64_t>
+ampc::run::elementCount(const std::vector<int64_t> &shape) {
+  std::optional<uint64_t> count = 1;
+  for (int64_t dim : shape) {
+    if (dim < 0)
+      return std::nullopt;
+    count = checkedMultiply(*count, static_cast<uint64_t>(dim));
+    if (!count)
+      return std::nullopt;
+  }
+  return count;
+}

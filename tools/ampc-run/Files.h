@@ -1,0 +1,76 @@
+//===- Files.h - Files that are read and written --------------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_RUN_FILES_H
+#define AMPC_RUN_FILES_H
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ampc::run {
+
+/// A regular file that is read at any place. Never mapped: a file that another
+/// process cuts must end in an error, not in a signal.
+class InputFile {
+public:
+  /// Throws Error where `path` is no readable regular file.
+  explicit InputFile(std::string path);
+  InputFile(InputFile &&other) noexcept;
+  InputFile(const InputFile &) = delete;
+  InputFile &operator=(const InputFile &) = delete;
+  ~InputFile();
+
+  const std::string &path() const { return name; }
+  uint64_t size() const { return bytes; }
+  /// Reads exactly `count` bytes from `offset` on; throws Error where they are
+  /// not there.
+  void readAt(uint64_t offset, void *target, size_t count) const;
+
+private:
+  std::string name;
+  int descriptor;
+  uint64_t bytes = 0;
+};
+
+/// A file that appears under its name only when it is whole: it grows under a
+/// temporary name in the same folder, which is gone when this is destroyed.
+class AtomicFile {
+public:
+  explicit AtomicFile(std::string path);
+  AtomicFile(const AtomicFile &) = delete;
+  AtomicFile &operator=(const AtomicFile &) = delete;
+  ~AtomicFile();
+
+  const std::string &path() const { return name; }
+  void writeAt(uint64_t offset, const void *data, size_t count);
+  /// Makes the file durable and gives it its name.
+  void commit();
+
+private:
+  std::string name, temporary;
+  int descriptor;
+};
+
+/// Writes all of `count` bytes to `descriptor`; false with errno set on
+/// failure.
+bool writeFully(int descriptor, const void *data, size_t count);
+
+/// The error of the last failed call on a file, in words.
+std::string lastError();
+
+/// Finds out early what would stop `flag`'s file from being written at the end:
+/// throws Error where its folder is missing or not writable, where it is a
+/// folder, or where it is one of `inputs`. A device or pipe is only right where
+/// the file is written as a stream.
+void checkOutputPath(const std::string &flag, const std::string &path,
+                     const std::vector<std::string> &inputs,
+                     bool isStream = false);
+
+} // namespace ampc::run
+
+#endif // AMPC_RUN_FILES_H

@@ -1,0 +1,60 @@
+//===- Options.h - What the commands are asked to do ----------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_RUN_OPTIONS_H
+#define AMPC_RUN_OPTIONS_H
+
+#include <ampc-runtime/ampc.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ampc::run {
+
+enum class BatchOrder { Shuffle, File };
+/// "shuffle" or "file".
+const char *batchOrderName(BatchOrder order);
+
+struct TrainOptions {
+  std::string module;
+  std::vector<std::string> data;
+  std::optional<BatchOrder> order;
+  std::optional<int64_t> seed, epochs, steps, saveEvery;
+  std::optional<float> learningRate;
+  ampc_device_t device = AMPC_DEVICE_AUTO;
+  std::optional<std::string> checkpoint, resume, log;
+  bool quiet = false;
+};
+
+struct EvalOptions {
+  std::string module;
+  std::vector<std::string> data;
+  std::optional<std::string> checkpoint, outputs;
+  ampc_device_t device = AMPC_DEVICE_AUTO;
+  bool quiet = false;
+};
+
+struct InspectOptions {
+  std::string module;
+  ampc_device_t target = AMPC_DEVICE_AUTO;
+  bool json = false;
+};
+
+/// Each reads the arguments behind its command's name. Nothing where the help
+/// was asked for, which is then in `help`. A mistake is thrown as Error with
+/// ExitUsage.
+std::optional<TrainOptions>
+parseTrain(const std::vector<std::string> &arguments, std::string &help);
+std::optional<EvalOptions> parseEval(const std::vector<std::string> &arguments,
+                                     std::string &help);
+std::optional<InspectOptions>
+parseInspect(const std::vector<std::string> &arguments, std::string &help);
+
+} // namespace ampc::run
+
+#endif // AMPC_RUN_OPTIONS_H

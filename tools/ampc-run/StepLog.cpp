@@ -1,0 +1,115 @@
+//===- StepLog.cpp - One JSON object a step -------------------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "StepLog.h"
+#include "Error.h"
+#include "Files.h"
+
+#include <charconv>
+#include <cmath>
+#include <fcntl.h>
+#include <fstream>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace ampc::run;
+
+namespace {
+
+constexpr std::string_view lineStart = "{\"step\":";
+
+std::string jsonNumber(float value) {
+  if (!std::isfinite(value))
+    return "null";
+  char text[32];
+  return std::string(text, std::to_chars(text, text + sizeof text, value).ptr);
+}
+
+/// The step that a whole line of a log tells of.
+std::optional<int64_t> stepOfLine(const std::string &line) {
+  if (line.compare(0, lineStart.size(), lineStart) != 0 || line.back() != '}')
+    return std::nullopt;
+  int64_t step = 0;
+  const char *end = line.data() + line.size();
+  auto result = std::from_chars(line.data() + lineStart.size(), end, step);
+  if (result.ec != std::errc() || *result.ptr != ',')
+    return std::nullopt;
+  return step;
+}
+
+/// Bytes of the log that tell of steps up to `last`.
+uint64_t bytesUpTo(const std::string &path, int64_t last) {
+  std::ifstream file(path, std::ios::binary);
+  uint64_t kept = 0;
+  std::string line;
+  for (uint64_t number = 1; std::getline(file, line); ++number) {
+    bool isWhole = !file.eof();
+    // A line that was not finished is ours where it is the start of one.
+    size_t common = std::min(line.size(), lineStart.size());
+    bool isTorn = !isWhole && lineStart.substr(0, common) ==
+                                  std::string_view(line).substr(0, common);
+    std::optional<int64_t> step = stepOfLine(line);
+    if (!step && !isTorn)
+      throw Error(path, "is no log of ampc-run, see line " +
+                            std::to_string(number) +
+                            "; a resumed run appends to its log");
+    if (!isWhole || *step > last)
+      break;
+    kept += line.size() + 1;
+  }
+  return kept;
+}
+
+} // namespace
+
+std::string ampc::run::formatStep(const ampc_step_info_t &info, bool hasNorm) {
+  std::string line(lineStart);
+  line += std::to_string(info.step);
+  line += ",\"loss\":" + jsonNumber(info.loss);
+  line += ",\"scale\":" + jsonNumber(info.loss_scale);
+  line += info.applied ? ",\"applied\":true" : ",\"applied\":false";
+  if (hasNorm)
+    line += ",\"grad_norm\":" + jsonNumber(info.grad_norm);
+  line += ",\"lr\":" + jsonNumber(info.learning_rate) + "}";
+  return line;
+}
+
+StepLog::StepLog(std::string logPath, std::optional<int64_t> resumedAfter)
+    : path(std::move(logPath)) {
+  struct stat status;
+  bool isRegular =
+      ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+  uint64_t kept =
+      resumedAfter && isRegular ? bytesUpTo(path, *resumedAfter) : 0;
+  descriptor =
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (descriptor < 0)
+    throw Error(path, "cannot be written: " + lastError());
+  if (isRegular && ::ftruncate(descriptor, static_cast<off_t>(kept)) != 0) {
+    std::string reason = lastError();
+    ::close(descriptor);
+    throw Error(path, "cannot be written: " + reason);
+  }
+}
+
+StepLog::~StepLog() { ::close(descriptor); }
+
+void StepLog::add(const ampc_step_info_t &info) {
+  // NaN is both "not computed" and the norm of a gradient with a NaN in it:
+  // once a step had a norm, all have.
+  hasNorm |= !std::isnan(info.grad_norm);
+  lines += formatStep(info, hasNorm) + "\n";
+}
+
+void StepLog::flush() {
+  if (lines.empty())
+    return;
+  bool written = writeFully(descriptor, lines.data(), lines.size());
+  lines.clear();
+  if (!written)
+    throw Error(path, "cannot be written: " + lastError());
+}

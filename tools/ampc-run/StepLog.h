@@ -1,0 +1,48 @@
+//===- StepLog.h - One JSON object a step ---------------------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_RUN_STEPLOG_H
+#define AMPC_RUN_STEPLOG_H
+
+#include <ampc-runtime/ampc.h>
+
+#include <optional>
+#include <string>
+
+namespace ampc::run {
+
+/// The line of a step, without its end: shortest decimals that round-trip, null
+/// where not finite. `grad_norm` is there only where `hasNorm`.
+std::string formatStep(const ampc_step_info_t &info, bool hasNorm);
+
+/// The log of a run. Lines are kept until flush().
+class StepLog {
+public:
+  /// Opens `path`, which a new run empties. A run resumed after step
+  /// `resumedAfter` appends: what an earlier run wrote about later steps, or
+  /// left half-written when it was killed, is cut off first, so that the file
+  /// stays the log of one run. Throws Error, also where such a file holds
+  /// something else than a log.
+  StepLog(std::string path, std::optional<int64_t> resumedAfter);
+  StepLog(const StepLog &) = delete;
+  StepLog &operator=(const StepLog &) = delete;
+  ~StepLog();
+
+  void add(const ampc_step_info_t &info);
+  /// Throws Error where the lines cannot be written.
+  void flush();
+
+private:
+  std::string path;
+  int descriptor;
+  std::string lines;
+  bool hasNorm = false;
+};
+
+} // namespace ampc::run
+
+#endif // AMPC_RUN_STEPLOG_H

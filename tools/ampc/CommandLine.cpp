@@ -1,0 +1,358 @@
+//===- CommandLine.cpp - The command line of ampc -------------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "CommandLine.h"
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Support/Timing.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/Regex.h"
+#include "llvm/Support/raw_ostream.h"
+#include <cmath>
+
+namespace cl = llvm::cl;
+using llvm::StringRef;
+
+namespace ampc {
+namespace {
+
+/// All flags, in the groups of the help page. An instance lives while they are parsed.
+struct Flags {
+  cl::OptionCategory main{"Options"}, training{"Training"}, shapes{"Shapes"},
+      precision{"Mixed precision"}, target{"Target"}, inspect{"Inspection"};
+
+  using Text = cl::opt<std::string>;
+  using Number = cl::opt<double>;
+
+  Text model{cl::Positional, cl::desc("MODEL.onnx"), cl::cat(main)};
+  Text output{"o", cl::desc("the train.so, or with --emit the text, to write"),
+              cl::value_desc("file"), cl::cat(main)};
+
+  Text loss{"loss", cl::init("auto"), cl::cat(training),
+            cl::desc("auto, cross_entropy, nll, mse, l1, bce_with_logits, output:NAME or none")};
+  Text optimizer{"optimizer", cl::init("auto"), cl::cat(training),
+                 cl::desc("auto, sgd, momentum, nesterov, adagrad, adam, adamw, lamb or none")};
+  Number lr{"lr", cl::desc("learning rate"), cl::cat(training)};
+  Number momentum{"momentum", cl::desc("of sgd, momentum and nesterov"), cl::cat(training)};
+  Number dampening{"dampening", cl::desc("of the momentum"), cl::cat(training)};
+  Number weightDecay{"weight-decay", cl::desc("as torch.optim has it"), cl::cat(training)};
+  Number beta1{"beta1", cl::desc("of adam and adamw"), cl::cat(training)};
+  Number beta2{"beta2", cl::desc("of adam and adamw"), cl::cat(training)};
+  Number eps{"eps", cl::desc("added to a denominator"), cl::cat(training)};
+  Number clipNorm{"clip-grad-norm", cl::desc("largest 2-norm of all gradients together"),
+                  cl::cat(training)};
+  Number clipValue{"clip-grad-value", cl::desc("largest magnitude of a gradient's element"),
+                   cl::cat(training)};
+  cl::opt<int64_t> accumulate{"accumulate", cl::desc("micro-batches in a step"), cl::init(1),
+                              cl::cat(training)};
+  Text train{"train", cl::desc("initializers to train"), cl::value_desc("regex"),
+             cl::cat(training)};
+  Text freeze{"freeze", cl::desc("initializers not to train"), cl::value_desc("regex"),
+              cl::cat(training)};
+  Text trainMode{"train-mode", cl::init("auto"), cl::cat(training),
+                 cl::desc("dropout and normalization in training form: auto, on or off")};
+  cl::opt<int64_t> trainingInfo{"training-info", cl::init(-1), cl::cat(training),
+                                cl::desc("which entry of the model's training_info")};
+  Text optimizerModel{"optimizer-model", cl::desc("ONNX Runtime's optimizer_model.onnx"),
+                      cl::value_desc("file"), cl::cat(training)};
+  Text ortCheckpoint{"ort-checkpoint", cl::desc("ONNX Runtime's checkpoint"),
+                     cl::value_desc("file"), cl::cat(training)};
+
+  cl::opt<int64_t> batch{"batch", cl::init(0), cl::cat(shapes),
+                         cl::desc("size of the inputs' symbolic leading dimension")};
+  cl::list<std::string> dims{"dim", cl::desc("size of another symbolic dimension"),
+                             cl::value_desc("name=n"), cl::cat(shapes)};
+
+  Text amp{"amp", cl::init("O1"), cl::cat(precision),
+           cl::desc("O0 as written, O1 lists, O2 low-precision model, O3 all low")};
+  Text dtype{"amp-dtype", cl::init("f16"), cl::desc("f16 or bf16"), cl::cat(precision)};
+  Text lists{"amp-lists", cl::init("balanced"), cl::cat(precision),
+             cl::desc("balanced, pytorch or a JSON file")};
+  cl::list<std::string> allow{"amp-allow", cl::CommaSeparated, cl::cat(precision),
+                              cl::desc("operators to compute in the low type"),
+                              cl::value_desc("op,..")};
+  cl::list<std::string> deny{"amp-deny", cl::CommaSeparated, cl::cat(precision),
+                             cl::desc("operators to compute in f32"),
+                             cl::value_desc("op,..")};
+  Text keepF32{"amp-keep-fp32", cl::desc("nodes to compute in f32"), cl::value_desc("regex"),
+               cl::cat(precision)};
+  Text lossScale{"loss-scale", cl::desc("dynamic, none or a number"), cl::cat(precision)};
+  Number scaleInit{"loss-scale-init", cl::init(65536), cl::desc("where the scale starts"),
+                   cl::cat(precision)};
+  Number scaleGrowth{"loss-scale-growth", cl::init(2), cl::desc("factor when it grows"),
+                     cl::cat(precision)};
+  Number scaleBackoff{"loss-scale-backoff", cl::init(0.5), cl::cat(precision),
+                      cl::desc("factor after an overflow")};
+  cl::opt<int64_t> scaleInterval{"loss-scale-interval", cl::init(2000), cl::cat(precision),
+                                 cl::desc("good steps before it grows")};
+  Number scaleMin{"loss-scale-min", cl::init(std::ldexp(1.0, -14)), cl::cat(precision),
+                  cl::desc("the run ends below it; 0 turns that off")};
+
+  cl::list<std::string> targets{"target", cl::CommaSeparated, cl::cat(target),
+                                cl::desc("cuda,host"), cl::value_desc("t,..")};
+  cl::list<std::string> archs{"cuda-arch", cl::CommaSeparated, cl::cat(target),
+                              cl::desc("architectures to make cubins for: sm_80,sm_90"),
+                              cl::value_desc("sm_x,..")};
+  cl::list<std::string> toolkit{"cuda-path", cl::cat(target), cl::value_desc("dir"),
+                                cl::desc("where ptxas and libdevice are, before the usual places")};
+  cl::opt<bool> deterministic{"deterministic", cl::cat(target),
+                              cl::desc("equal runs give equal bits")};
+  cl::opt<uint64_t> memoryLimit{"memory-limit", cl::init(0), cl::value_desc("bytes"),
+                                cl::desc("most bytes a device may need"), cl::cat(target)};
+
+  Text emit{"emit", cl::init("so"), cl::cat(inspect),
+            cl::desc("amp, train, kernels, plan, gpu, ptx, onnx or so")};
+  Text checkpoint{"checkpoint", cl::desc("weights for --emit=onnx"), cl::value_desc("file"),
+                  cl::cat(inspect)};
+  Text dumpIr{"dump-ir", cl::desc("write the IR of every stage"), cl::value_desc("dir"),
+              cl::cat(inspect)};
+  Text report{"report", cl::desc("write what was decided, as JSON"), cl::value_desc("file"),
+              cl::cat(inspect)};
+  Text explain{"explain", cl::ValueOptional, cl::init("\x01"), cl::value_desc("node-regex"),
+               cl::desc("print what each node computes in, and why"), cl::cat(inspect)};
+  cl::opt<bool> listOps{"list-ops", cl::desc("list the ONNX operators that are known"),
+                        cl::cat(inspect)};
+  // For tests: also the device kernels, compiled for the CPU.
+  Text simt{"test-simt-library", cl::Hidden, cl::value_desc("file"), cl::cat(inspect)};
+};
+
+/// Collects the first thing that is wrong.
+class Checker {
+public:
+  bool fail(const llvm::Twine &message) {
+    if (text.empty())
+      text = message.str();
+    return false;
+  }
+  bool oneOf(StringRef flag, StringRef value, llvm::ArrayRef<StringRef> known) {
+    if (llvm::is_contained(known, value))
+      return true;
+    return fail("--" + flag + "=" + value + ": one of " + llvm::join(known, ", "));
+  }
+  void positive(StringRef flag, double value, unsigned given) {
+    if (given && !(value > 0 && std::isfinite(value)))
+      fail("--" + flag + "=" + llvm::formatv("{0}", value).str() + ": must be above 0 and finite");
+  }
+  void regex(StringRef flag, StringRef value) {
+    std::string error;
+    if (!value.empty() && !llvm::Regex(value).isValid(error))
+      fail("--" + flag + "=" + value + ": " + error);
+  }
+  std::string text;
+};
+
+std::optional<double> given(const cl::opt<double> &flag) {
+  return flag.getNumOccurrences() ? std::optional<double>(flag) : std::nullopt;
+}
+
+/// The flags that were given, as a JSON object: a train.so says how it was made.
+std::string describeFlags(int argc, char **argv) {
+  llvm::json::Array list;
+  for (int i = 1; i < argc; ++i) {
+    StringRef text(argv[i]);
+    // What is written where is no property of the module.
+    if (text == "-o") {
+      ++i;
+      continue;
+    }
+    if (!text.starts_with("--") || text.starts_with("--dump-ir") ||
+        text.starts_with("--report") || text.starts_with("--test-") ||
+        text.starts_with("--cuda-path"))
+      continue;
+    list.push_back(llvm::json::fixUTF8(text));
+  }
+  std::string result;
+  llvm::raw_string_ostream(result) << llvm::json::Value(std::move(list));
+  return result;
+}
+
+void fill(const Flags &f, CommandLine &line, Checker &check) {
+  CompileOptions &o = line.options;
+  o.model = f.model;
+  line.output = f.output;
+  line.listOps = f.listOps;
+  line.explain = f.explain.getNumOccurrences();
+  line.explainRegex = line.explain ? f.explain.getValue() : "";
+  if (line.explainRegex == "\x01")
+    line.explainRegex.clear();
+  check.regex("explain", line.explainRegex);
+
+  o.loss = f.loss;
+  o.optimizer.name = f.optimizer;
+  if (o.loss == "none" || o.optimizer.name == "none") {
+    if (o.optimizer.name != "none" && f.optimizer.getNumOccurrences())
+      check.fail("--loss=none: takes --optimizer=none");
+    if (o.loss != "none" && f.loss.getNumOccurrences())
+      check.fail("--optimizer=none: takes --loss=none");
+    o.loss = o.optimizer.name = "none";
+  }
+  o.optimizer.learningRate = given(f.lr);
+  o.optimizer.momentum = given(f.momentum);
+  o.optimizer.dampening = given(f.dampening);
+  o.optimizer.weightDecay = given(f.weightDecay);
+  o.optimizer.beta1 = given(f.beta1);
+  o.optimizer.beta2 = given(f.beta2);
+  o.optimizer.epsilon = given(f.eps);
+  check.positive("clip-grad-norm", f.clipNorm, f.clipNorm.getNumOccurrences());
+  check.positive("clip-grad-value", f.clipValue, f.clipValue.getNumOccurrences());
+  o.clipGradNorm = given(f.clipNorm).value_or(-1);
+  o.clipGradValue = given(f.clipValue).value_or(-1);
+  if (f.accumulate < 1)
+    check.fail("--accumulate=" + llvm::Twine(f.accumulate.getValue()) + ": must be at least 1");
+  check.regex("train", f.train);
+  check.regex("freeze", f.freeze);
+  o.import.trainRegex = f.train;
+  o.import.freezeRegex = f.freeze;
+  if (check.oneOf("train-mode", f.trainMode, {"auto", "on", "off"}) && f.trainMode != "auto")
+    o.import.trainMode = f.trainMode == "on";
+  if (f.trainingInfo.getNumOccurrences()) {
+    if (f.trainingInfo < 0)
+      check.fail("--training-info=" + llvm::Twine(f.trainingInfo.getValue()) + ": counted from 0");
+    o.import.trainingInfo = f.trainingInfo;
+  }
+
+  if (f.batch.getNumOccurrences()) {
+    if (f.batch < 1)
+      check.fail("--batch=" + llvm::Twine(f.batch.getValue()) + ": must be at least 1");
+    o.import.batch = f.batch;
+  }
+  for (StringRef dim : f.dims) {
+    auto [name, size] = dim.split('=');
+    int64_t n = 0;
+    if (name.empty() || size.getAsInteger(10, n) || n < 1)
+      check.fail("--dim=" + dim + ": takes NAME=N with N at least 1");
+    o.import.dims[name] = n;
+  }
+
+  if (check.oneOf("amp", f.amp, {"O0", "O1", "O2", "O3"}))
+    o.level = f.amp[1] - '0';
+  check.oneOf("amp-dtype", f.dtype, {"f16", "bf16"});
+  o.dtype = f.dtype;
+  o.lists = f.lists;
+  o.import.allowOps.append(f.allow.begin(), f.allow.end());
+  o.import.denyOps.append(f.deny.begin(), f.deny.end());
+  for (StringRef op : f.allow)
+    if (llvm::is_contained(f.deny, op))
+      check.fail("--amp-allow and --amp-deny both name " + op);
+  check.regex("amp-keep-fp32", f.keepF32);
+  o.import.keepF32Regex = f.keepF32;
+  o.lossScale = f.lossScale;
+  double number = 0;
+  if (!o.lossScale.empty() && o.lossScale != "dynamic" && o.lossScale != "none" &&
+      (StringRef(o.lossScale).getAsDouble(number) || !(number > 0 && std::isfinite(number))))
+    check.fail("--loss-scale=" + o.lossScale + ": dynamic, none or a number above 0");
+  check.positive("loss-scale-init", f.scaleInit, 1);
+  if (!(f.scaleGrowth > 1 && std::isfinite(f.scaleGrowth)))
+    check.fail("--loss-scale-growth=" + llvm::formatv("{0}", f.scaleGrowth.getValue()).str() + ": must be above 1");
+  if (!(f.scaleBackoff > 0 && f.scaleBackoff < 1))
+    check.fail("--loss-scale-backoff=" + llvm::formatv("{0}", f.scaleBackoff.getValue()).str() +
+               ": must be between 0 and 1");
+  if (f.scaleInterval < 1 || f.scaleInterval > INT32_MAX)
+    check.fail("--loss-scale-interval=" + llvm::Twine(f.scaleInterval.getValue()) +
+               ": must be at least 1 and below 2^31");
+  if (!(f.scaleMin >= 0))
+    check.fail("--loss-scale-min=" + llvm::formatv("{0}", f.scaleMin.getValue()).str() + ": must not be negative");
+  o.lossScaleInit = f.scaleInit;
+  o.lossScaleGrowth = f.scaleGrowth;
+  o.lossScaleBackoff = f.scaleBackoff;
+  o.lossScaleInterval = f.scaleInterval;
+  o.lossScaleMin = f.scaleMin;
+
+  if (!f.targets.empty()) {
+    o.cuda = o.host = false;
+    for (StringRef t : f.targets)
+      if (check.oneOf("target", t, {"cuda", "host"}))
+        (t == "cuda" ? o.cuda : o.host) = true;
+  }
+  if (!f.archs.empty()) {
+    o.cudaArchs.clear();
+    for (StringRef arch : f.archs) {
+      unsigned n = 0;
+      if (!arch.starts_with("sm_") || arch.drop_front(3).getAsInteger(10, n) || n < 80)
+        check.fail("--cuda-arch=" + arch + ": takes sm_80 or newer");
+      o.cudaArchs.push_back(n);
+    }
+  }
+  o.toolkitPrefixes.assign(f.toolkit.begin(), f.toolkit.end());
+  o.memoryLimit = f.memoryLimit;
+
+  static const std::pair<StringRef, Stage> stages[] = {
+      {"amp", Stage::Amp},   {"train", Stage::Train}, {"kernels", Stage::Kernels},
+      {"plan", Stage::Plan}, {"gpu", Stage::Gpu},     {"ptx", Stage::Ptx},
+      {"so", Stage::SharedObject}};
+  if (f.emit != "onnx") {
+    auto known = llvm::find_if(stages, [&](auto &s) { return s.first == f.emit; });
+    if (known == std::end(stages))
+      check.fail("--emit=" + f.emit + ": one of amp, train, kernels, plan, gpu, ptx, onnx, so");
+    else
+      line.stage = known->second;
+  }
+  o.dumpDirectory = f.dumpIr;
+  o.reportFile = f.report;
+  o.simtFile = f.simt;
+  if (!f.listOps && f.model.empty())
+    check.fail("no model given: ampc MODEL.onnx -o TRAIN.so");
+  if (line.stage == Stage::SharedObject && f.emit == "so" && !f.listOps && !line.explain &&
+      f.output.empty())
+    check.fail("no output given: -o TRAIN.so");
+
+  // Documented, and not built yet: never ignored in silence.
+  if (f.accumulate > 1)
+    line.notBuilt = "--accumulate";
+  if (o.level == 3)
+    line.notBuilt = "--amp=O3";
+  if (f.optimizer == "lamb")
+    line.notBuilt = "--optimizer=lamb";
+  if (f.optimizerModel.getNumOccurrences())
+    line.notBuilt = "--optimizer-model";
+  if (f.ortCheckpoint.getNumOccurrences())
+    line.notBuilt = "--ort-checkpoint";
+  if (f.emit == "onnx")
+    line.notBuilt = "--emit=onnx";
+  if (f.checkpoint.getNumOccurrences())
+    line.notBuilt = "--checkpoint";
+  if (o.lists != "balanced" && o.lists != "pytorch")
+    line.notBuilt = "--amp-lists with a file";
+}
+} // namespace
+
+std::optional<CommandLine> parseCommandLine(int argc, char **argv) {
+  // Every library that is linked has flags of its own; a user of ampc sees ampc's.
+  static Flags flags;
+  mlir::registerAsmPrinterCLOptions();
+  mlir::registerMLIRContextCLOptions();
+  mlir::registerPassManagerCLOptions();
+  mlir::registerDefaultTimingManagerCLOptions();
+  const cl::OptionCategory *shown[] = {&flags.main,      &flags.training, &flags.shapes,
+                                 &flags.precision, &flags.target,   &flags.inspect};
+  cl::HideUnrelatedOptions(shown);
+  cl::SetVersionPrinter([](llvm::raw_ostream &os) { os << "ampc 0.1.0\n"; });
+
+  std::string errors;
+  llvm::raw_string_ostream errorStream(errors);
+  CommandLine line;
+  if (!cl::ParseCommandLineOptions(
+          argc, argv,
+          "Compiles an ONNX training graph into a library that runs a whole "
+          "mixed-precision training step\n",
+          &errorStream)) {
+    llvm::errs() << errors;
+    return std::nullopt;
+  }
+  Checker check;
+  fill(flags, line, check);
+  line.options.flags = describeFlags(argc, argv);
+  if (check.text.empty())
+    return line;
+  llvm::errs() << "ampc: error: " << check.text << "\n";
+  return std::nullopt;
+}
+} // namespace ampc

@@ -1,0 +1,37 @@
+//===- CommandLine.h - The command line of ampc --------------- -*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_TOOLS_AMPC_COMMANDLINE_H
+#define AMPC_TOOLS_AMPC_COMMANDLINE_H
+
+#include "ampc/Pipeline/CompileOptions.h"
+#include <optional>
+
+namespace ampc {
+
+/// Exit codes of the tools (design section 4).
+enum ExitCode { ExitDone = 0, ExitDiagnosed = 1, ExitUsage = 2, ExitInternal = 70 };
+
+/// What the command line asks for.
+struct CommandLine {
+  CompileOptions options;
+  Stage stage = Stage::SharedObject;
+  std::string output; ///< "" or "-": standard output
+  bool listOps = false;
+  bool explain = false;
+  std::string explainRegex; ///< of node names; "" for all
+  /// A documented flag that is not built yet; what to say about it.
+  std::string notBuilt;
+};
+
+/// Registers ampc's flags and MLIR's, parses, and checks what can be checked without the
+/// model. On a usage error prints it to standard error and returns nullopt.
+std::optional<CommandLine> parseCommandLine(int argc, char **argv);
+
+} // namespace ampc
+
+#endif // AMPC_TOOLS_AMPC_COMMANDLINE_H

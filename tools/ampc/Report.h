@@ -1,0 +1,47 @@
+//===- Report.h - What was decided, for people and for programs - -*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_TOOLS_AMPC_REPORT_H
+#define AMPC_TOOLS_AMPC_REPORT_H
+
+#include "mlir/IR/MLIRContext.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/raw_ostream.h"
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace ampc {
+
+/// One decision of a pass, as it was remarked.
+struct Decision {
+  std::vector<std::string> nodes; ///< ONNX node names
+  std::string pass, name, op;
+  std::vector<std::pair<std::string, std::string>> facts;
+};
+
+/// Collects the remarks of a context from its construction on.
+class DecisionLog {
+public:
+  explicit DecisionLog(mlir::MLIRContext &context);
+
+  /// Prints the decisions of nodes that match `regex` (POSIX extended, unanchored), one a
+  /// line. Returns how many there were.
+  size_t explain(llvm::raw_ostream &os, llvm::StringRef regex) const;
+  /// Writes all of them as JSON, replacing `path` in one step.
+  llvm::Error write(llvm::StringRef path) const;
+
+private:
+  std::shared_ptr<std::vector<Decision>> decisions;
+};
+
+/// Prints the ONNX operators that the loaded dialects know, one a line.
+void listOperators(mlir::MLIRContext &context, llvm::raw_ostream &os);
+
+} // namespace ampc
+
+#endif // AMPC_TOOLS_AMPC_REPORT_H
