@@ -34,40 +34,6 @@ int64_t countFullInputs(const IterationStructure &s) {
   return std::max<int64_t>(1, llvm::PowerOf2Ceil(full.size()));
 }
 
-/// Merges the lanes of each accumulator, then those of the `width` threads that share a
-/// row, of which all get the total. `slots` are the rows of the block.
-SmallVector<Value> reduceThreads(Evaluator &e, Emission &at, ArrayRef<Combiner> reductions,
-                                 ArrayRef<Value> accumulators, int64_t width,
-                                 int64_t slots) {
-  const IndexBuilder &index = e.index;
-  SmallVector<Value> totals;
-  for (auto [i, c] : llvm::enumerate(reductions)) {
-    SmallVector<Value> xs(accumulators.slice(i * e.getLanes(), e.getLanes()));
-    for (; xs.size() > 1; xs.resize(xs.size() / 2))
-      for (size_t k = 0; k < xs.size() / 2; ++k)
-        xs[k] = combine(e, c, xs[k], xs[k + xs.size() / 2]);
-    totals.push_back(shuffleReduce(e, c, xs[0], std::min<int64_t>(width, 32)));
-  }
-  int64_t warps = width / 32;
-  if (warps <= 1 || reductions.empty())
-    return totals;
-  SmallVector<Value> arrays;
-  for (const Combiner &c : reductions)
-    arrays.push_back(at.arrays.take(at.loc, slots * warps, c.getType()));
-  Value warp = index.div(at.thread, 32);
-  e.guarded(index.equal(index.rem(at.thread, 32), 0), [&] {
-    for (auto [array, total] : llvm::zip(arrays, totals))
-      e.storeScalar(total, array, warp);
-  });
-  gpu::BarrierOp::create(at.b, at.loc);
-  Value slot = index.rem(at.thread, warps);
-  if (slots > 1)
-    slot = index.add(slot, index.mul(index.div(warp, warps), warps));
-  for (auto [array, total, c] : llvm::zip(arrays, totals, reductions))
-    total = shuffleReduce(e, c, e.loadScalar(array, c.getType(), slot), warps);
-  return totals;
-}
-
 /// Whole rows, with all phases.
 class DeviceRow : public Schedule {
 public:
@@ -138,7 +104,8 @@ public:
       else
         e.scoped(rest); // forgets the elements
       SmallVector<Value> totals =
-          reduceThreads(e, at, merged, accumulators, rowThreads, blockRows);
+          reduceThreads(e, merged, accumulators, at.thread, rowThreads,
+                                                blockRows, at.arrays);
       for (auto [c, total] : llvm::zip(merged, totals))
         e.setValue(c.result, rowPoint, 0, finish(e, c, total, rowPoint, 0));
     }
@@ -258,7 +225,8 @@ public:
     Value middle = index.add(first, index.mul(whole, unroll * threads));
     visit(first, middle, unroll);
     visit(middle, end, 1);
-    SmallVector<Value> totals = reduceThreads(e, at, merged, accumulators, threads, 1);
+    SmallVector<Value> totals =
+        reduceThreads(e, merged, accumulators, at.thread, threads, 1, at.arrays);
     e.guarded(index.equal(at.thread, 0), [&] {
       Value place = index.add(index.mul(split, s.keptPoints()), row);
       for (auto [buffer, total] : llvm::zip(at.partials, totals))

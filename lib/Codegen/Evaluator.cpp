@@ -102,7 +102,7 @@ unsigned Evaluator::outermostScope(uint64_t axesMask, unsigned level,
   auto isKnownIn = [&](const Scope &scope) {
     for (unsigned a = 0; a < axes.size(); ++a)
       if (axesMask >> a & 1)
-        if (!p[a].getParentRegion()->isAncestor(scope.block->getParent()))
+        if (!Value(p[a]).getParentRegion()->isAncestor(scope.block->getParent()))
           return false;
     return true;
   };

@@ -31,7 +31,7 @@ inline int64_t hostBlocks(int64_t extent, int64_t weight, int64_t multiple,
   if (extent * weight <= kHostInline)
     return 1;
   size = std::max<int64_t>(1, kHostChunk / std::max<int64_t>(1, weight));
-  size = std::min(extent, llvm::divideCeil(size, multiple) * multiple);
+  size = std::min<int64_t>(extent, llvm::alignTo(size, multiple));
   return llvm::divideCeil(extent, size);
 }
 

@@ -162,4 +162,36 @@ void WorkgroupArrays::release() {
     array.taken = false;
 }
 
+SmallVector<Value> reduceThreads(Evaluator &e, ArrayRef<Combiner> reductions,
+                                 ArrayRef<Value> accumulators, Value thread,
+                                 int64_t width, int64_t groups, WorkgroupArrays &arrays) {
+  const IndexBuilder &index = e.index;
+  SmallVector<Value> totals;
+  for (auto [i, c] : llvm::enumerate(reductions)) {
+    SmallVector<Value> xs(accumulators.slice(i * e.getLanes(), e.getLanes()));
+    for (; xs.size() > 1; xs.resize(xs.size() / 2))
+      for (size_t k = 0; k < xs.size() / 2; ++k)
+        xs[k] = combine(e, c, xs[k], xs[k + xs.size() / 2]);
+    totals.push_back(shuffleReduce(e, c, xs[0], std::min<int64_t>(width, 32)));
+  }
+  int64_t warps = width / 32;
+  if (warps <= 1 || reductions.empty())
+    return totals;
+  SmallVector<Value> parts;
+  for (const Combiner &c : reductions)
+    parts.push_back(arrays.take(e.loc, groups * warps, c.getType()));
+  Value warp = index.div(thread, 32);
+  e.guarded(index.equal(index.rem(thread, 32), 0), [&] {
+    for (auto [part, total] : llvm::zip(parts, totals))
+      e.storeScalar(total, part, warp);
+  });
+  gpu::BarrierOp::create(e.b, e.loc);
+  Value slot = index.rem(thread, warps);
+  if (groups > 1)
+    slot = index.add(slot, index.mul(index.div(warp, warps), warps));
+  for (auto [part, total, c] : llvm::zip(parts, totals, reductions))
+    total = shuffleReduce(e, c, e.loadScalar(part, c.getType(), slot), warps);
+  return totals;
+}
+
 } // namespace ampc::codegen

@@ -73,6 +73,14 @@ private:
   llvm::SmallVector<Array> arrays;
 };
 
+/// Merges the lanes of each accumulator, then those of the `width` neighbouring threads
+/// that work together (a power of 2), of which all get the total. Other threads of the
+/// block do the same, in `groups` of that width.
+llvm::SmallVector<Value> reduceThreads(Evaluator &e, ArrayRef<Combiner> reductions,
+                                       ArrayRef<Value> accumulators, Value thread,
+                                       int64_t width, int64_t groups,
+                                       WorkgroupArrays &arrays);
+
 } // namespace ampc::codegen
 
 #endif // AMPC_LIB_CODEGEN_REDUCTIONS_H

@@ -69,6 +69,8 @@ static int64_t chooseSplits(const IterationStructure &s, const ScheduleLimits &l
     // Enough columns, or rows, give enough blocks without a split.
     if (kept >= kHostElementsPerSplit)
       return 1;
+    if (s.kind == IterationKind::Column) // only the outermost dimension is split
+      reduced = s.dims[s.reducedDims().front()].extent;
     return evenSplits(
         reduced,
         std::min({s.points() / kHostElementsPerSplit, kHostSplits, reduced / 2}));

@@ -89,15 +89,17 @@ DenseElementsAttr GraphBuilder::constantOf(Value value) {
   return read && !read->isBound ? weights.getAttr(read->key) : DenseElementsAttr();
 }
 
-/// Computes the op's results where its operands are small constants.
+/// Computes the op's results where its operands are small constants. Floats of variables
+/// may be trained, so that no fold may see them.
 void GraphBuilder::foldOp(Operation *op) {
   if (op->getNumOperands() == 0 || op->getNumRegions() > 0)
     return;
   SmallVector<Attribute> operands;
   for (Value operand : op->getOperands()) {
     auto type = cast<ShapedType>(operand.getType());
+    bool mayTrain = reads.contains(operand) && isa<FloatType>(type.getElementType());
     DenseElementsAttr constant;
-    if (type.getNumElements() <= kMaxFoldedElements)
+    if (!mayTrain && type.getNumElements() <= kMaxFoldedElements)
       constant = constantOf(operand);
     if (!constant)
       return;

@@ -389,11 +389,17 @@ LogicalResult Importer::decideRoles() {
   if (!training.hasStep())
     return markParameters(*result.module, context.options, declaredParameters());
 
-  // Of what the bindings change, the weights are what gradients reach; counters, moments
-  // and running statistics are state.
+  // Of what the bindings change, the weights are what reaches a result or a value that is
+  // differentiated; counters, moments and running statistics are state.
+  llvm::StringSet<> reaching;
+  auto addReaching = [&](ValueRange roots) {
+    llvm::StringSet<> names = variablesReaching(SmallVector<Value>(roots));
+    for (StringRef name : names.keys())
+      reaching.insert(name);
+  };
   auto function = result.module->lookupSymbol<func::FuncOp>(kMainFunction);
-  llvm::StringSet<> reaching = variablesReaching(
-      SmallVector<Value>(function.getBody().front().getTerminator()->getOperands()));
+  addReaching(function.getBody().front().getTerminator()->getOperands());
+  result.module->walk([&](GradientOp gradient) { addReaching(gradient.getOf()); });
   llvm::StringSet<> updated;
   for (const Binding &binding : training.updates)
     updated.insert(binding.variable);

@@ -90,8 +90,9 @@ static void flattenOp(Operation &op) {
 }
 
 /// Gives a kernel whose ops treat all elements alike tensors of rank 1; reshapes around it
-/// keep what others see.
-static void flattenKernel(KernelOp kernel) {
+/// keep what others see. `flattened` has the views made so far: a kernel that reads a
+/// tensor shall have one operand for it.
+static void flattenKernel(KernelOp kernel, DenseMap<Value, Value> &flattened) {
   std::optional<ArrayRef<int64_t>> shape = getCommonShape(kernel);
   if (!shape || shape->size() < 2)
     return;
@@ -101,10 +102,14 @@ static void flattenKernel(KernelOp kernel) {
   SmallVector<Value> inputs;
   for (Value input : kernel.getInputs()) {
     RankedTensorType type = flatten(input.getType());
-    inputs.push_back(type == input.getType()
-                         ? input
-                         : tensor::CollapseShapeOp::create(builder, input.getLoc(), type,
-                                                           input, groups));
+    if (type == input.getType()) {
+      inputs.push_back(input);
+      continue;
+    }
+    Value &view = flattened[input];
+    if (!view)
+      view = tensor::CollapseShapeOp::create(builder, input.getLoc(), type, input, groups);
+    inputs.push_back(view);
   }
   SmallVector<Type> types = llvm::map_to_vector(
       kernel.getResultTypes(), [](Type type) -> Type { return flatten(type); });
@@ -117,9 +122,11 @@ static void flattenKernel(KernelOp kernel) {
     flattenOp(op);
   for (auto [old, result] : llvm::zip(kernel.getResults(), flat.getResults())) {
     Value shaped = result;
-    if (old.getType() != result.getType())
+    if (old.getType() != result.getType()) {
       shaped = tensor::ExpandShapeOp::create(builder, old.getLoc(), old.getType(), result,
                                              groups);
+      flattened[shaped] = result; // the next kernel needs no view of a view
+    }
     old.replaceAllUsesWith(shaped);
   }
   kernel.erase();
@@ -187,8 +194,9 @@ struct BatchKernels : impl::BatchKernelsBase<BatchKernels> {
     if (getOperation().isExternal())
       return;
     Block &block = getOperation().front();
+    DenseMap<Value, Value> flattened;
     for (auto kernel : llvm::to_vector(block.getOps<KernelOp>()))
-      flattenKernel(kernel);
+      flattenKernel(kernel, flattened);
 
     OpGraph graph(block);
     SmallVector<SmallVector<KernelOp>> batches;

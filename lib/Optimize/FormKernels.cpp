@@ -7,8 +7,9 @@
 
 // Whether ops are one kernel is for the analysis of IterationStructure.h to say; here it is
 // decided which ops to try. First each op gets what belongs to it alone: its destinations,
-// the views it reads through, and copies of cheap producers. Then groups grow from
-// producer to consumer and, what is left, along large tensors that two groups read.
+// the views it reads through, and copies of cheap producers. Then groups grow, the two
+// first that save most traffic with memory: a producer and its consumer, or two readers of
+// one tensor.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,6 +22,7 @@
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/CSE.h"
+#include <queue>
 
 using namespace mlir;
 
@@ -63,6 +65,10 @@ static int64_t pointsOf(linalg::GenericOp generic) {
   return points;
 }
 
+static int64_t pointsOf(Value tensor) {
+  return cast<RankedTensorType>(tensor.getType()).getNumElements();
+}
+
 /// Whether the op goes with whoever uses it: it computes nothing.
 static bool isAttached(Operation *op) {
   return isView(op) || isa<tensor::EmptyOp, linalg::FillOp, arith::ConstantOp>(op);
@@ -76,10 +82,15 @@ struct FormKernels : impl::FormKernelsBase<FormKernels> {
     if (getOperation().isExternal())
       return;
     Block &block = getOperation().front();
+    assigned.clear();
+    for (auto assign : block.getOps<AssignOp>())
+      assigned.insert(assign.getVariableAttr());
     for (auto generic : llvm::to_vector(block.getOps<linalg::GenericOp>()))
       makePrivate(generic);
     eraseDead(block);
-    for (auto generic : llvm::reverse(llvm::to_vector(block.getOps<linalg::GenericOp>())))
+    // Consumers first, so that a chain of cheap ops follows each of its uses.
+    auto generics = llvm::to_vector(block.getOps<linalg::GenericOp>());
+    for (linalg::GenericOp generic : llvm::reverse(generics))
       cloneIntoUsers(generic);
     eraseDead(block);
 
@@ -88,17 +99,15 @@ struct FormKernels : impl::FormKernelsBase<FormKernels> {
     for (auto generic : block.getOps<linalg::GenericOp>())
       attach(generic);
     absorbCheap(block);
-    bool changed = true;
-    while (changed) {
-      changed = fuseProducers();
-      changed |= fuseSiblings();
-    }
+    growGroups();
     buildKernels();
     graph = nullptr;
   }
 
 private:
   OpGraph *graph = nullptr;
+  /// Variables that the function assigns.
+  DenseSet<Attribute> assigned;
 
   //===--------------------------------------------------------------------===//
   // What belongs to one op
@@ -122,8 +131,9 @@ private:
   }
 
   /// Whether computing the op again costs no more than reading its result: it reads no
-  /// more than it writes, and at most one tensor that is computed itself.
-  static bool isCheapToRepeat(linalg::GenericOp generic) {
+  /// more than it writes, and no more than one tensor (single numbers apart, unless it
+  /// makes one) that is computed itself, so that copies do not breed copies.
+  bool isCheapToRepeat(linalg::GenericOp generic) {
     if (plan::isReduction(generic) || bodyCost(generic) > kCheapCost ||
         generic.getNumResults() != 1)
       return false;
@@ -132,8 +142,13 @@ private:
     unsigned computed = 0;
     for (Value input : generic.getInputs()) {
       Value source = getViewed(input);
+      // A number that changes in this step is read once, early, so that the new one can
+      // be written in its place.
+      if (!hasLoops(generic) && isAssigned(source))
+        return false;
       readBytes += getByteSize(source.getType()).value_or(0);
-      computed += bool(source.getDefiningOp<linalg::GenericOp>());
+      bool counts = !hasLoops(generic) || pointsOf(source) > 1;
+      computed += counts && source.getDefiningOp<linalg::GenericOp>();
     }
     WalkResult extracts = generic.getBody()->walk(
         [](tensor::ExtractOp) { return WalkResult::interrupt(); });
@@ -142,9 +157,14 @@ private:
                             kScalarBytes;
   }
 
+  bool isAssigned(Value value) {
+    FlatSymbolRefAttr variable = getReadVariable(value);
+    return variable && assigned.contains(variable);
+  }
+
   /// Gives each op that reads a cheap op's result a copy of the op, where nothing needs the
   /// result in memory.
-  static void cloneIntoUsers(linalg::GenericOp generic) {
+  void cloneIntoUsers(linalg::GenericOp generic) {
     if (!isCheapToRepeat(generic))
       return;
     SmallVector<OpOperand *> uses;
@@ -264,7 +284,8 @@ private:
   /// Gives cheap ops to their only consumers, before anything else makes their results
   /// worth storing.
   void absorbCheap(Block &block) {
-    for (auto generic : llvm::reverse(block.getOps<linalg::GenericOp>())) {
+    auto generics = llvm::to_vector(block.getOps<linalg::GenericOp>());
+    for (linalg::GenericOp generic : llvm::reverse(generics)) {
       unsigned group = *graph->find(generic);
       if (!isCheapToRepeat(generic) || graph->getSuccessors(group).size() != 1)
         continue;
@@ -281,64 +302,105 @@ private:
     });
   }
 
-  /// Merges producers with consumers, in the order of the block.
-  bool fuseProducers() {
-    bool changed = false, again = true;
-    while (again) {
-      again = false;
-      for (unsigned producer : kernelGroups()) {
-        if (graph->getOps(producer).empty())
-          continue; // merged meanwhile
-        for (unsigned consumer : llvm::to_vector(graph->getSuccessors(producer))) {
-          if (graph->getOps(consumer).empty() || genericsOf(consumer).empty())
-            continue;
-          // Numbers that many threads need are computed once, before; the cheap ones
-          // have been absorbed.
-          if (isScalar(producer) && !isScalar(consumer))
-            continue;
-          if (isScalar(consumer) && !isScalar(producer) &&
-              waitsForOthers(consumer, producer))
-            continue;
-          if (tryMerge(producer, consumer)) {
-            again = changed = true;
-            break;
-          }
-        }
+  /// Two groups that could become one.
+  struct Candidate {
+    uint64_t savedBytes;
+    unsigned a, b;       ///< a comes first in the block
+    size_t sizeA, sizeB; ///< a candidate is stale once a group has grown
+  };
+
+  /// Merges groups, those that save most first.
+  void growGroups() {
+    auto first = [&](unsigned group) { return graph->getOps(group).front(); };
+    auto isWorse = [&](const Candidate &x, const Candidate &y) {
+      return std::make_tuple(x.savedBytes, y.a, y.b) <
+             std::make_tuple(y.savedBytes, x.a, x.b);
+    };
+    std::priority_queue<Candidate, std::vector<Candidate>, decltype(isWorse)> queue(isWorse);
+    DenseMap<Value, SmallVector<Operation *>> readers;
+    for (unsigned group : kernelGroups())
+      for (Value input : inputsOf(group))
+        readers[input].push_back(first(group));
+
+    auto addCandidates = [&](unsigned group) {
+      llvm::SetVector<unsigned> others;
+      others.insert_range(graph->getSuccessors(group));
+      others.insert_range(graph->getPredecessors(group));
+      for (Value input : inputsOf(group))
+        for (Operation *reader : readers[input])
+          others.insert(*graph->find(reader));
+      for (unsigned other : others) {
+        if (other == group || genericsOf(other).empty())
+          continue;
+        unsigned a = group, b = other;
+        if (first(b)->isBeforeInBlock(first(a)))
+          std::swap(a, b);
+        if (uint64_t bytes = savedBytes(a, b))
+          queue.push({bytes, a, b, graph->getOps(a).size(), graph->getOps(b).size()});
       }
+    };
+    for (unsigned group : kernelGroups())
+      addCandidates(group);
+    while (!queue.empty()) {
+      Candidate best = queue.top();
+      queue.pop();
+      if (graph->getOps(best.a).size() != best.sizeA ||
+          graph->getOps(best.b).size() != best.sizeB || !mayMerge(best.a, best.b))
+        continue;
+      Operation *member = first(best.a);
+      if (tryMerge(best.a, best.b))
+        addCandidates(*graph->find(member));
     }
-    return changed;
+  }
+
+  /// Whether it can be right to merge two groups, from what is known without the analysis.
+  bool mayMerge(unsigned producer, unsigned consumer) {
+    if (llvm::is_contained(graph->getSuccessors(consumer), producer))
+      std::swap(producer, consumer);
+    // Numbers that many threads need are computed once, before; the cheap ones have been
+    // absorbed.
+    if (isScalar(producer))
+      return isScalar(consumer);
+    return !isScalar(consumer) || !waitsForOthers(consumer, producer);
+  }
+
+  /// Bytes that need not be read or written where two groups are one.
+  uint64_t savedBytes(unsigned a, unsigned b) {
+    uint64_t bytes = 0;
+    for (auto [from, to] : {std::pair(a, b), std::pair(b, a)})
+      for (Operation *op : graph->getOps(from))
+        for (Value result : op->getResults()) {
+          bool isRead = false, escapes = false;
+          for (Operation *user : result.getUsers()) {
+            std::optional<unsigned> group = graph->find(user);
+            isRead |= group == to;
+            escapes |= group != to && group != from;
+          }
+          if (isRead)
+            bytes += bytesOf(result) * (escapes ? 1 : 2);
+        }
+    llvm::SetVector<Value> inputs = inputsOf(a);
+    for (Value input : inputsOf(b))
+      if (inputs.contains(input))
+        bytes += bytesOf(input);
+    return bytes;
+  }
+
+  static uint64_t bytesOf(Value tensor) {
+    return getByteSize(tensor.getType()).value_or(0);
   }
 
   /// Tensors of more than one element that a group reads from memory.
-  llvm::SetVector<Value> largeInputs(unsigned group) {
+  llvm::SetVector<Value> inputsOf(unsigned group) {
     llvm::SetVector<Value> inputs;
     for (linalg::GenericOp generic : genericsOf(group))
       for (Value operand : generic.getInputs()) {
         Value source = getViewed(operand);
         Operation *op = source.getDefiningOp();
-        if (op && graph->find(op) == group)
-          continue;
-        if (cast<RankedTensorType>(source.getType()).getNumElements() > 1)
+        if (!(op && graph->find(op) == group) && pointsOf(source) > 1)
           inputs.insert(source);
       }
     return inputs;
-  }
-
-  /// Merges groups that read the same tensor.
-  bool fuseSiblings() {
-    bool changed = false;
-    llvm::MapVector<Value, SmallVector<Operation *>> readers;
-    for (unsigned group : kernelGroups())
-      for (Value input : largeInputs(group))
-        readers[input].push_back(graph->getOps(group).front());
-    for (auto &[input, siblings] : readers)
-      for (size_t i = 0; i < siblings.size(); ++i)
-        for (size_t j = i + 1; j < siblings.size(); ++j) {
-          unsigned a = *graph->find(siblings[i]), b = *graph->find(siblings[j]);
-          if (a != b && !graph->reaches(a, b) && !graph->reaches(b, a))
-            changed |= tryMerge(a, b);
-        }
-    return changed;
   }
 
   //===--------------------------------------------------------------------===//

@@ -6,14 +6,14 @@
 //===----------------------------------------------------------------------===//
 
 // Steps take turns: all large ones that can run, then the small kernels that the next
-// large ones wait for. That has the fewest runs of small kernels, since each run but the
-// last unlocks a step that waits for it however the program is ordered. Each run becomes
-// one kernel.
+// large ones wait for, and so on. Each run of small kernels becomes one kernel. Kernels
+// that nothing waits for go into the last run that there must be anyway.
 //
 //===----------------------------------------------------------------------===//
 
 #include "KernelSize.h"
 #include "OpGraph.h"
+#include "ampc/Dialect/Plan/IterationStructure.h"
 #include "ampc/Optimize/Buffers.h"
 #include "ampc/Optimize/Passes.h"
 #include "mlir/IR/IRMapping.h"
@@ -28,6 +28,9 @@ namespace ampc {
 using plan::KernelKind;
 using plan::KernelOp;
 
+/// Most buffers that the kernels of a sequence may name: CUDA takes 4 KB of arguments.
+constexpr unsigned kMostBuffers = 384;
+
 namespace {
 struct FormSequences : impl::FormSequencesBase<FormSequences> {
   using FormSequencesBase::FormSequencesBase;
@@ -39,14 +42,17 @@ struct FormSequences : impl::FormSequencesBase<FormSequences> {
     OpGraph graph(block);
     orderUpdates(graph, block);
     SmallVector<Operation *> order = schedule(graph);
-    for (Operation *op : order)
-      op->moveBefore(block.getTerminator());
     SmallVector<SmallVector<Operation *>> runs;
     bool inRun = false;
+    unsigned buffers = 0;
     for (Operation *op : order) {
+      op->moveBefore(block.getTerminator());
       if (isSmallKernel(op)) {
-        if (!inRun)
+        buffers += op->getNumOperands() + op->getNumResults();
+        if (!inRun || buffers > kMostBuffers) {
           runs.emplace_back();
+          buffers = op->getNumOperands() + op->getNumResults();
+        }
         runs.back().push_back(op);
         inRun = true;
       } else if (isa<plan::StepOpInterface>(op)) {
@@ -54,11 +60,19 @@ struct FormSequences : impl::FormSequencesBase<FormSequences> {
       }
     }
     for (ArrayRef<Operation *> run : runs)
-      if (run.size() > 1)
-        buildSequence(run);
+      if (run.size() > 1) {
+        gather(run);
+        insertionPoint = Block::iterator(run.back()->getNextNode());
+        SmallVector<Operation *> grouped = groupScalars(run);
+        if (grouped.size() > 1)
+          buildSequence(grouped);
+      }
   }
 
 private:
+  /// Behind the run at hand.
+  Block::iterator insertionPoint;
+
   bool isSmallKernel(Operation *op) {
     auto kernel = dyn_cast<KernelOp>(op);
     return kernel && kernel.getKind() == KernelKind::Fused && isSmall(kernel, target);
@@ -86,108 +100,293 @@ private:
     }
   }
 
-  /// The ops of the block in the order in which they shall run.
+  /// The ops of the block in the order in which they shall run. Stages of large steps and
+  /// runs of small kernels alternate: run r stands behind stage r - 1 and before stage r.
   SmallVector<Operation *> schedule(const OpGraph &graph) {
-    SmallVector<unsigned> waiting = graph.getOrder();
-    std::vector<SmallVector<unsigned>> predecessors(waiting.size());
-    for (unsigned node : waiting)
-      for (unsigned next : graph.getSuccessors(node))
-        predecessors[next].push_back(node);
-    std::vector<bool> done(waiting.size());
+    SmallVector<unsigned> nodes = graph.getOrder();
+    auto opOf = [&](unsigned node) { return graph.getOps(node).front(); };
+    // Stage or run of each step; for other ops, the last stage and run they wait for.
+    std::vector<int> stage(nodes.size(), -1), run(nodes.size(), 0);
+    auto earliestRun = [&](unsigned node) {
+      int earliest = 1;
+      for (unsigned p : graph.getPredecessors(node))
+        earliest = std::max({earliest, stage[p] + 1, run[p]});
+      return earliest;
+    };
+    int stages = 0;
+    for (unsigned node : nodes) {
+      if (isSmallKernel(opOf(node))) {
+        run[node] = earliestRun(node);
+        continue;
+      }
+      for (unsigned p : graph.getPredecessors(node)) {
+        stage[node] = std::max(stage[node], stage[p]);
+        run[node] = std::max(run[node], run[p]);
+      }
+      if (isa<plan::StepOpInterface>(opOf(node))) {
+        stage[node] = std::max({stage[node], run[node], 0});
+        run[node] = 0;
+        stages = std::max(stages, stage[node] + 1);
+      }
+    }
+    delay(graph, nodes, stage, run, stages);
+    dissolveRuns(graph, nodes, run, stages, earliestRun);
+
     SmallVector<Operation *> order;
-    auto run = [&](unsigned node) {
+    std::vector<bool> done(nodes.size());
+    auto emit = [&](unsigned node) {
       done[node] = true;
-      order.push_back(graph.getOps(node).front());
+      order.push_back(opOf(node));
     };
     auto isReady = [&](unsigned node) {
-      return llvm::all_of(predecessors[node], [&](unsigned p) { return bool(done[p]); });
+      return !done[node] && llvm::all_of(graph.getPredecessors(node),
+                                         [&](unsigned p) { return bool(done[p]); });
     };
-    auto isHeld = [&](unsigned node) { return isSmallKernel(graph.getOps(node).front()); };
-    // `waiting` is in dependency order, so that one pass finds all that can run.
-    while (!waiting.empty()) {
-      for (unsigned node : waiting)
-        if (!isHeld(node) && isReady(node))
-          run(node);
-      // What waits for small kernels only, and which.
-      std::vector<bool> wanted(done.size()), blocked(done.size());
-      bool any = false;
-      for (unsigned node : waiting) {
-        if (done[node])
-          continue;
-        for (unsigned p : predecessors[node])
-          blocked[node] = blocked[node] || (!done[p] && (blocked[p] || isStep(graph, p)));
-        if (!blocked[node] && isStep(graph, node)) {
-          wanted[node] = true;
-          any = true;
-        }
-      }
-      for (unsigned node : llvm::reverse(waiting))
-        for (unsigned p : predecessors[node])
-          wanted[p] = wanted[p] || (wanted[node] && !done[node]);
-      for (unsigned node : waiting)
-        if (!done[node] && !isStep(graph, node) && (wanted[node] || !any) &&
-            isReady(node))
-          run(node);
-      llvm::erase_if(waiting, [&](unsigned node) { return bool(done[node]); });
+    for (int s = 0; s <= stages; ++s) {
+      for (unsigned node : nodes)
+        if (isReady(node) && !isSmallKernel(opOf(node)))
+          emit(node);
+      for (unsigned node : nodes)
+        if (isReady(node) && (isSmallKernel(opOf(node))
+                                  ? run[node] == s + 1
+                                  : !isa<plan::StepOpInterface>(opOf(node))))
+          emit(node);
     }
     return order;
   }
 
-  /// Whether an op is a step that is not a small kernel.
-  bool isStep(const OpGraph &graph, unsigned node) {
-    Operation *op = graph.getOps(node).front();
-    return isa<plan::StepOpInterface>(op) && !isSmallKernel(op);
+  /// Puts each small kernel into the last run from which nothing has to wait for it.
+  void delay(const OpGraph &graph, ArrayRef<unsigned> nodes, ArrayRef<int> stage,
+             std::vector<int> &run, int stages) {
+    std::vector<int> latest(nodes.size(), stages);
+    for (unsigned node : llvm::reverse(nodes)) {
+      Operation *op = graph.getOps(node).front();
+      for (unsigned next : graph.getSuccessors(node)) {
+        Operation *user = graph.getOps(next).front();
+        bool isLarge = isa<plan::StepOpInterface>(user) && !isSmallKernel(user);
+        latest[node] = std::min(latest[node], isLarge ? stage[next] : latest[next]);
+      }
+      if (isSmallKernel(op))
+        run[node] = std::max(run[node], latest[node]);
+    }
+  }
+
+  /// Spreads the kernels of a run over earlier ones where all of them find a place there.
+  void dissolveRuns(const OpGraph &graph, ArrayRef<unsigned> nodes, std::vector<int> &run,
+                    int stages, llvm::function_ref<int(unsigned)> earliestRun) {
+    std::vector<unsigned> size(stages + 2);
+    auto isSmallNode = [&](unsigned node) {
+      return isSmallKernel(graph.getOps(node).front());
+    };
+    for (unsigned node : nodes)
+      if (isSmallNode(node))
+        ++size[run[node]];
+    for (int r = 2; r <= stages; ++r) {
+      std::vector<int> moved = run;
+      std::swap(moved, run); // earliestRun sees the places tried
+      bool fits = size[r] != 0;
+      for (unsigned node : nodes) {
+        if (!isSmallNode(node)) {
+          if (!isa<plan::StepOpInterface>(graph.getOps(node).front())) {
+            run[node] = 0;
+            for (unsigned p : graph.getPredecessors(node))
+              run[node] = std::max(run[node], run[p]);
+          }
+          continue;
+        }
+        if (run[node] != r)
+          continue;
+        int to = earliestRun(node);
+        while (to < r && size[to] == 0)
+          ++to;
+        fits &= to < r;
+        run[node] = to;
+      }
+      if (!fits) {
+        run = moved;
+        continue;
+      }
+      for (unsigned node : nodes)
+        if (isSmallNode(node) && run[node] != moved[node]) {
+          --size[moved[node]];
+          ++size[run[node]];
+        }
+    }
+  }
+
+  /// Moves the ops between the first and the last kernel of a run that need none of them
+  /// before it, and the others behind it.
+  static void gather(ArrayRef<Operation *> run) {
+    DenseSet<Operation *> members(run.begin(), run.end()), late;
+    SmallVector<Operation *> behind;
+    for (Operation *op = run.front(); op != run.back(); op = op->getNextNode()) {
+      if (members.contains(op))
+        continue;
+      if (llvm::any_of(op->getOperands(), [&](Value operand) {
+            Operation *definition = operand.getDefiningOp();
+            return definition &&
+                   (members.contains(definition) || late.contains(definition));
+          })) {
+        late.insert(op);
+        behind.push_back(op);
+      }
+    }
+    Operation *last = run.back();
+    for (Operation *op : behind) {
+      op->moveAfter(last);
+      last = op;
+    }
+    for (Operation *op : run.drop_back())
+      op->moveBefore(run.back());
+  }
+
+  /// A kernel on single numbers.
+  static bool isScalar(Operation *op) {
+    return llvm::all_of(op->getResultTypes(), [](Type type) {
+      return cast<RankedTensorType>(type).getNumElements() == 1;
+    }) && llvm::all_of(op->getOperandTypes(), [](Type type) {
+      return cast<RankedTensorType>(type).getNumElements() == 1;
+    });
+  }
+
+  /// Orders a run so that kernels which do not wait for each other stand together, and
+  /// makes one of kernels on single numbers that stand together: each spares a barrier.
+  SmallVector<Operation *> groupScalars(ArrayRef<Operation *> run) {
+    SmallVector<Operation *> waiting(run), order;
+    DenseSet<Operation *> undone(run.begin(), run.end());
+    while (!waiting.empty()) {
+      bool foundScalar = false;
+      SmallVector<Operation *> ready;
+      auto isReady = [&](Operation *op) {
+        return llvm::none_of(op->getOperands(), [&](Value operand) {
+          Operation *definition = getViewed(operand).getDefiningOp();
+          return definition && undone.contains(definition);
+        });
+      };
+      // All numbers that can be known first; then all tensors that wait for them. Numbers
+      // that only leave the run come last, behind the readers of what they replace.
+      auto isUsed = [&](Operation *op) {
+        return llvm::any_of(op->getUsers(), [&](Operation *user) {
+          return undone.contains(user) ||
+                 (isView(user) && llvm::any_of(user->getUsers(), [&](Operation *next) {
+                    return undone.contains(next);
+                  }));
+        });
+      };
+      bool onlyUnused = llvm::none_of(
+          waiting, [&](Operation *op) { return !isScalar(op) || isUsed(op); });
+      for (Operation *op : waiting)
+        if (isScalar(op) && isReady(op) && (isUsed(op) || onlyUnused)) {
+          foundScalar = true;
+          undone.erase(op); // the next in line may wait for this one
+          ready.push_back(op);
+        }
+      if (!foundScalar)
+        for (Operation *op : waiting)
+          if (isReady(op) && (!isScalar(op) || isUsed(op)))
+            ready.push_back(op);
+      for (Operation *op : ready)
+        undone.erase(op);
+      if (foundScalar)
+        llvm::append_range(order, mergeScalars(ready));
+      else
+        llvm::append_range(order, ready);
+      llvm::erase_if(waiting, [&](Operation *op) { return llvm::is_contained(ready, op); });
+    }
+    return order;
+  }
+
+  /// One kernel for several on single numbers, in the order in which they stand; the
+  /// kernels themselves where that is none.
+  SmallVector<Operation *> mergeScalars(ArrayRef<Operation *> kernels) {
+    if (kernels.size() < 2)
+      return SmallVector<Operation *>(kernels);
+    DenseSet<Operation *> members(kernels.begin(), kernels.end());
+    llvm::SetVector<Value> inputs;
+    SmallVector<Value> results;
+    SmallVector<Location> locations;
+    for (Operation *kernel : kernels) {
+      locations.push_back(kernel->getLoc());
+      for (Value operand : kernel->getOperands())
+        if (!members.contains(getViewed(operand).getDefiningOp()))
+          inputs.insert(operand);
+      for (Value result : kernel->getResults())
+        if (!llvm::all_of(result.getUsers(), [&](Operation *user) {
+              return members.contains(user) || isOnlyUsedBy(user, members);
+            }))
+          results.push_back(result);
+    }
+    OpBuilder builder(kernels.front()->getBlock(), insertionPoint);
+    Location loc = FusedLoc::get(&getContext(), locations);
+    auto merged = KernelOp::create(builder, loc, TypeRange(ValueRange(results)),
+                                   inputs.getArrayRef(), KernelKind::Fused);
+    IRMapping mapping;
+    mapping.map(inputs.getArrayRef(), merged.getBodyBlock()->getArguments());
+    OpBuilder body = OpBuilder::atBlockEnd(merged.getBodyBlock());
+    for (Operation *op : kernels) {
+      auto kernel = cast<KernelOp>(op);
+      for (auto [input, argument] :
+           llvm::zip(kernel.getInputs(), kernel.getBodyBlock()->getArguments())) {
+        cloneViews(body, input, mapping);
+        mapping.map(argument, mapping.lookup(input));
+      }
+      for (Operation &nested : kernel.getBodyBlock()->without_terminator())
+        body.clone(nested, mapping);
+      for (auto [result, yielded] :
+           llvm::zip(kernel.getResults(), kernel.getYield()->getOperands()))
+        mapping.map(result, mapping.lookup(yielded));
+    }
+    plan::YieldOp::create(body, loc, lookUp(results, mapping));
+    SmallVector<Operation *> ops;
+    for (Operation &op : merged.getBodyBlock()->without_terminator())
+      ops.push_back(&op);
+    if (failed(plan::analyzeIteration(ops))) {
+      merged.erase();
+      return SmallVector<Operation *>(kernels);
+    }
+    for (auto [old, result] : llvm::zip(results, merged.getResults()))
+      old.replaceAllUsesWith(result);
+    eraseDead(kernels);
+    return {merged};
+  }
+
+  static SmallVector<Value> lookUp(ArrayRef<Value> values, const IRMapping &mapping) {
+    return llvm::map_to_vector(values, [&](Value v) { return mapping.lookup(v); });
   }
 
   /// Makes one kernel of a run; views between its kernels go in with them.
   void buildSequence(ArrayRef<Operation *> run) {
     DenseSet<Operation *> members(run.begin(), run.end());
-    llvm::SetVector<Value> inputs, results;
-    llvm::SetVector<Operation *> views;
+    llvm::SetVector<Value> inputs;
+    SmallVector<Value> results;
     SmallVector<Location> locations;
     for (Operation *op : run) {
       locations.push_back(op->getLoc());
-      for (Value operand : op->getOperands()) {
-        SmallVector<Operation *> chain;
-        Value source = operand;
-        while (isView(source.getDefiningOp())) {
-          chain.push_back(source.getDefiningOp());
-          source = source.getDefiningOp()->getOperand(0);
-        }
-        if (source.getDefiningOp() && members.contains(source.getDefiningOp()))
-          for (Operation *view : llvm::reverse(chain))
-            views.insert(view);
-        else
+      for (Value operand : op->getOperands())
+        if (!members.contains(getViewed(operand).getDefiningOp()))
           inputs.insert(operand);
-      }
-    }
-    for (Operation *op : run)
       for (Value result : op->getResults())
-        if (llvm::any_of(result.getUsers(), [&](Operation *user) {
-              return !members.contains(user) && !isOnlyUsedBy(user, members);
+        if (!llvm::all_of(result.getUsers(), [&](Operation *user) {
+              return members.contains(user) || isOnlyUsedBy(user, members);
             }))
-          results.insert(result);
-
-    OpBuilder builder(run.back());
+          results.push_back(result);
+    }
+    OpBuilder builder(run.front()->getBlock(), insertionPoint);
     Location loc = FusedLoc::get(&getContext(), locations);
-    auto sequence =
-        KernelOp::create(builder, loc, TypeRange(ValueRange(results.getArrayRef())),
-                         inputs.getArrayRef(), KernelKind::Sequence);
+    auto sequence = KernelOp::create(builder, loc, TypeRange(ValueRange(results)),
+                                     inputs.getArrayRef(), KernelKind::Sequence);
     IRMapping mapping;
     mapping.map(inputs.getArrayRef(), sequence.getBodyBlock()->getArguments());
     OpBuilder body = OpBuilder::atBlockEnd(sequence.getBodyBlock());
     for (Operation *op : run) {
       for (Value operand : op->getOperands())
-        cloneViews(body, operand, views, mapping);
+        cloneViews(body, operand, mapping);
       body.clone(*op, mapping);
     }
-    plan::YieldOp::create(body, loc,
-                          llvm::map_to_vector(results, [&](Value result) {
-                            return mapping.lookup(result);
-                          }));
-    for (auto [i, old] : llvm::enumerate(results.takeVector()))
-      old.replaceAllUsesWith(sequence.getResult(i));
-    eraseRun(run, views, sequence);
+    plan::YieldOp::create(body, loc, lookUp(results, mapping));
+    for (auto [old, result] : llvm::zip(results, sequence.getResults()))
+      old.replaceAllUsesWith(result);
+    eraseDead(run);
     remark::passed(loc, remark::RemarkOpts::name("sequence")
                             .category("plan-form-sequences")
                             .function(getOperation().getName()))
@@ -195,42 +394,39 @@ private:
         << remark::metric("kernels", run.size());
   }
 
-  /// Whether a view is read by kernels of the run alone.
+  /// Whether a view is read by `members` alone.
   static bool isOnlyUsedBy(Operation *view, const DenseSet<Operation *> &members) {
     return isView(view) && llvm::all_of(view->getUsers(), [&](Operation *user) {
              return members.contains(user) || isOnlyUsedBy(user, members);
            });
   }
 
-  static void cloneViews(OpBuilder &body, Value value,
-                         const llvm::SetVector<Operation *> &views, IRMapping &mapping) {
-    Operation *view = value.getDefiningOp();
-    if (!view || !views.contains(view) || mapping.contains(value))
+  /// Makes a view of what lies in the body there, unless it has been.
+  static void cloneViews(OpBuilder &body, Value value, IRMapping &mapping) {
+    if (mapping.contains(value))
       return;
-    cloneViews(body, view->getOperand(0), views, mapping);
+    Operation *view = value.getDefiningOp();
+    cloneViews(body, view->getOperand(0), mapping);
     body.clone(*view, mapping);
   }
 
-  static void eraseRun(ArrayRef<Operation *> run, llvm::SetVector<Operation *> &views,
-                       KernelOp sequence) {
-    // Views that others read follow the sequence now.
-    Operation *last = sequence;
-    for (Operation *view : views)
-      if (!view->use_empty()) {
-        view->moveAfter(last);
-        last = view;
-      }
-    SmallVector<Operation *> dead(run);
-    dead.append(views.begin(), views.end());
+  /// Erases kernels whose results nobody uses any more, and the views between them.
+  static void eraseDead(ArrayRef<Operation *> kernels) {
+    SmallVector<Operation *> pending(kernels);
+    DenseSet<Operation *> known(kernels.begin(), kernels.end());
+    for (size_t i = 0; i < pending.size(); ++i)
+      for (Operation *user : pending[i]->getUsers())
+        if (isView(user) && known.insert(user).second)
+          pending.push_back(user);
     bool erased = true;
     while (erased) {
       erased = false;
-      for (Operation *&op : dead)
-        if (op && op->use_empty()) {
-          op->erase();
-          op = nullptr;
-          erased = true;
-        }
+      llvm::erase_if(pending, [&](Operation *op) {
+        if (!op->use_empty())
+          return false;
+        op->erase();
+        return erased = true;
+      });
     }
   }
 };

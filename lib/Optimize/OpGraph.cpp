@@ -49,6 +49,10 @@ ArrayRef<unsigned> OpGraph::getSuccessors(unsigned group) const {
   return successors[group].getArrayRef();
 }
 
+ArrayRef<unsigned> OpGraph::getPredecessors(unsigned group) const {
+  return predecessors[group].getArrayRef();
+}
+
 SmallVector<unsigned> OpGraph::getGroups() const {
   SmallVector<unsigned> groups;
   for (unsigned i = 0; i < ops.size(); ++i)

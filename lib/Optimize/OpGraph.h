@@ -29,6 +29,7 @@ public:
   llvm::ArrayRef<mlir::Operation *> getOps(unsigned group) const;
   /// Groups that use what `group` makes, or must follow it for another reason.
   llvm::ArrayRef<unsigned> getSuccessors(unsigned group) const;
+  llvm::ArrayRef<unsigned> getPredecessors(unsigned group) const;
   /// All groups, the one with the earliest op first.
   llvm::SmallVector<unsigned> getGroups() const;
 

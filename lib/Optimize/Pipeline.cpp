@@ -22,6 +22,7 @@ void buildOptimizePipeline(OpPassManager &pm, const OptimizeOptions &options) {
   // Before the ops behind a library call become a kernel.
   pm.addNestedPass<func::FuncOp>(createFuseEpilogues());
   pm.addNestedPass<func::FuncOp>(createFormKernels({options.target}));
+  pm.addNestedPass<func::FuncOp>(createWidenIntermediates());
   // Kernels that run as one are no longer small: before sequences are formed.
   pm.addNestedPass<func::FuncOp>(createBatchKernels({options.target}));
   pm.addNestedPass<func::FuncOp>(createFormSequences({options.target}));

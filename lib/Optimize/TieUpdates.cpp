@@ -46,7 +46,56 @@ static bool isElementwiseIn(KernelOp kernel, unsigned operand, unsigned result) 
                                  kernel.getYield()->getOperand(result));
 }
 
-/// As isElementwiseIn, for kernels of any kind. Ties the nested kernel as well.
+static bool tryTie(KernelOp kernel, unsigned operand, unsigned result);
+
+/// As tryTie, for kernels that hold others. The nested kernel that writes the result must
+/// come last of those that read the operand, and may itself read it at the same place only.
+static bool tryTieNested(KernelOp kernel, unsigned operand, unsigned result) {
+  auto written = dyn_cast<OpResult>(getViewed(kernel.getYield()->getOperand(result)));
+  auto writer = written ? dyn_cast<KernelOp>(written.getOwner()) : KernelOp();
+  if (!writer)
+    return false;
+  Value argument = kernel.getBodyBlock()->getArgument(operand);
+  bool ordered = true;
+  forEachUser(argument, [&](Operation *user) {
+    ordered &= user == writer || (kernel.getKind() == KernelKind::Sequence &&
+                                  user->isBeforeInBlock(writer));
+  });
+  int64_t nested = -1;
+  for (OpOperand &used : writer->getOpOperands())
+    if (getViewed(used.get()) == argument) {
+      ordered &= nested < 0;
+      nested = used.getOperandNumber();
+    }
+  return ordered && (nested < 0 || tryTie(writer, nested, written.getResultNumber()));
+}
+
+/// Lets the last kernel of a sequence copy a result: it then is written behind all that
+/// the sequence reads.
+static void copyInside(KernelOp sequence, unsigned result) {
+  OpOperand &yielded = sequence.getYield()->getOpOperand(result);
+  auto type = cast<RankedTensorType>(yielded.get().getType());
+  Location loc = yielded.get().getLoc();
+  OpBuilder builder(sequence.getYield());
+  auto copy = KernelOp::create(builder, loc, TypeRange(type), yielded.get(),
+                               KernelKind::Fused);
+  OpBuilder body = OpBuilder::atBlockEnd(copy.getBodyBlock());
+  Value empty =
+      tensor::EmptyOp::create(body, loc, type.getShape(), type.getElementType());
+  AffineMap identity = body.getMultiDimIdentityMap(type.getRank());
+  SmallVector<utils::IteratorType> iterators(type.getRank(),
+                                             utils::IteratorType::parallel);
+  auto generic = linalg::GenericOp::create(
+      body, loc, type, ValueRange(copy.getBodyBlock()->getArgument(0)), empty,
+      {identity, identity}, iterators, [](OpBuilder &nested, Location at, ValueRange x) {
+        linalg::YieldOp::create(nested, at, x[0]);
+      });
+  plan::YieldOp::create(body, loc, generic.getResults());
+  yielded.set(copy.getResult(0));
+}
+
+/// Ties a result of a kernel to an operand, here and in the kernels that it holds, where it
+/// can be written over it.
 static bool tryTie(KernelOp kernel, unsigned operand, unsigned result) {
   SmallVector<int64_t> tied(kernel.getTied());
   if (tied[result] >= 0 || llvm::is_contained(tied, int64_t(operand)) ||
@@ -55,35 +104,10 @@ static bool tryTie(KernelOp kernel, unsigned operand, unsigned result) {
   if (kernel.getKind() == KernelKind::Fused) {
     if (!isElementwiseIn(kernel, operand, result))
       return false;
-  } else {
-    // The nested kernel that writes the result must come last of those that read the
-    // operand, and may itself read it at the same place only.
-    auto written = dyn_cast<OpResult>(getViewed(kernel.getYield()->getOperand(result)));
-    auto writer = written ? dyn_cast<KernelOp>(written.getOwner()) : KernelOp();
-    if (!writer)
+  } else if (!tryTieNested(kernel, operand, result)) {
+    if (kernel.getKind() != KernelKind::Sequence)
       return false;
-    Value argument = kernel.getBodyBlock()->getArgument(operand);
-    bool ordered = true, readsItself = false;
-    forEachUser(argument, [&](Operation *user) {
-      if (user == writer)
-        readsItself = true;
-      else if (kernel.getKind() != KernelKind::Sequence ||
-               !user->isBeforeInBlock(writer))
-        ordered = false;
-    });
-    if (!ordered)
-      return false;
-    if (readsItself) {
-      int64_t nested = -1;
-      for (OpOperand &used : writer->getOpOperands())
-        if (getViewed(used.get()) == argument) {
-          if (nested >= 0)
-            return false;
-          nested = used.getOperandNumber();
-        }
-      if (!tryTie(writer, nested, written.getResultNumber()))
-        return false;
-    }
+    copyInside(kernel, result);
   }
   tied[result] = operand;
   kernel.setTied(tied);

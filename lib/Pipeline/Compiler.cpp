@@ -7,6 +7,7 @@
 
 #include "ampc/Pipeline/Compiler.h"
 #include "TableWriter.h"
+#include "ampc/Dialect/Amp/Amp.h"
 #include "ampc/Pipeline/Pipelines.h"
 #include "ampc/Target/DeviceCompiler.h"
 #include "ampc/Target/HostCompiler.h"
@@ -14,6 +15,7 @@
 #include "ampc/Target/SimtCompiler.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
 
 using namespace mlir;

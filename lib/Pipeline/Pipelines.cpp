@@ -72,9 +72,7 @@ void buildKernelPipeline(OpPassManager &pm, Target target) {
 }
 
 void buildPlanPipeline(OpPassManager &pm, Target target, uint64_t memoryLimit) {
-  EmitKernelsOptions emit;
-  emit.target = target == Target::Host ? "host" : "cuda";
-  pm.addPass(createEmitKernels(emit));
+  pm.addPass(createEmitKernels({target}));
   buildMemoryPipeline(pm, {memoryLimit});
 }
 
@@ -96,7 +94,7 @@ struct TargetPipelineOptions : PassPipelineOptions<TargetPipelineOptions> {
 void registerAmpcPipelines() {
   registerTrainingPasses();
   registerPrecisionPasses();
-  registerOptimizePasses();
+  registerAmpcOptimizePasses();
   registerCodegenPasses();
   registerTargetPasses();
   PassPipelineRegistration<TrainPipelineOptions>(

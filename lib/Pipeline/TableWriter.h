@@ -20,11 +20,11 @@ namespace ampc {
 /// A module whose functions are planned programs of one target, with their code.
 struct PlannedTarget {
   Target target;
-  ModuleOp module;
+  mlir::ModuleOp module;
   std::vector<std::string> hostSymbols; ///< host: order of the kernel table
   std::string features;                 ///< host: HostCode::features
   std::string ptx;                      ///< CUDA
-  SmallVector<Cubin, 0> cubins;         ///< CUDA
+  llvm::SmallVector<Cubin, 0> cubins;         ///< CUDA
 };
 
 /// The tables of a train.so (module_format.h) and the content of its weights section.
@@ -34,8 +34,8 @@ struct Tables {
   WeightsSource weights;
 };
 
-FailureOr<Tables> writeTables(ArrayRef<PlannedTarget> targets, const WeightStore &weights,
-                              const CompileOptions &options);
+mlir::FailureOr<Tables> writeTables(llvm::ArrayRef<PlannedTarget> targets, const WeightStore &weights,
+                                    const CompileOptions &options);
 
 } // namespace ampc
 

@@ -27,7 +27,7 @@ void train(ampc_session_t *session, int steps) {
 }
 
 std::string path(const char *name) {
-  return scratchFolder() + "/" + name + ".safetensors";
+  return memoryFolder() + "/" + name + ".safetensors";
 }
 
 /// The checkpoint that `session` would write.
@@ -309,7 +309,7 @@ TEST(Checkpoint, KeepsTheOldFileWhereTheDiskIsFull) {
   ModuleHandle module(buildTrainer());
   SessionHandle session(module);
   train(session, 2);
-  std::string folder = scratchFolder() + "/full";
+  std::string folder = memoryFolder() + "/full";
   std::filesystem::create_directory(folder);
   std::string file = folder + "/c.safetensors";
   expectOk(ampc_session_save_checkpoint(session, file.c_str()));
@@ -351,7 +351,7 @@ TEST(Checkpoint, KeepsTheOldFileWhereTheDiskIsFull) {
 TEST(Checkpoint, IsWholeAfterAKillAtAnyTime) {
   ModuleHandle module(buildTrainer());
   SessionHandle session(module);
-  std::string folder = scratchFolder() + "/kill";
+  std::string folder = memoryFolder() + "/kill";
   std::filesystem::create_directory(folder);
   std::string file = folder + "/c.safetensors";
   expectOk(ampc_session_save_checkpoint(session, file.c_str()));

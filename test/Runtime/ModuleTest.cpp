@@ -8,7 +8,7 @@
 #include "TestModules.h"
 #include "TestSupport.h"
 
-#include <cstddef>
+#include <cmath>
 #include <elf.h>
 #include <functional>
 #include <limits>
@@ -192,7 +192,7 @@ TEST(Module, RefusesEachContradiction) {
       {"'kernels'", [](Image &i) { i.header().kernels.count = kHuge; }},
       {"'images'", [](Image &i) { i.header().images.count = kHuge; }},
       {"'gradients'", [](Image &i) { i.header().gradients.count = kHuge; }},
-      {"no end", [](Image &i) { i.header().strings.count -= 1; }},
+      {"no end", [](Image &i) { i.header().strings.count = 5; }},
       {"producer", [](Image &i) { i.header().producer = kFar; }},
       {"model", [](Image &i) { i.header().model = AMPC_NONE_U32; }},
       {"options", [](Image &i) { i.header().options = kFar; }},
@@ -283,7 +283,11 @@ TEST(Module, RefusesEachContradiction) {
       {"steps from", [](Image &i) { i.program(0).step_count = kFar; }},
       {"inputs from", [](Image &i) { i.program(0).first_input = kFar; }},
       {"outputs from", [](Image &i) { i.program(1).output_count = kFar; }},
-      {"no inputs or outputs", [](Image &i) { i.program(2).input_count = 1; }},
+      {"no inputs or outputs",
+       [](Image &i) {
+         i.program(2).first_input = 0;
+         i.program(2).input_count = 1;
+       }},
       // Bindings.
       {"binds tensor", [](Image &i) { i.binding(0).tensor = kFar; }},
       {"its role", [](Image &i) { i.binding(0).tensor = 2; }},

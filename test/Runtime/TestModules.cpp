@@ -72,7 +72,7 @@ void update(void *const *a, int64_t begin, int64_t end) {
     }
     ++*step;
     if (HAS_SCALER && ++*tracker == 3) {
-      *scale *= 2;
+      *scale = *scale < 65536 ? 2 * *scale : *scale;
       *tracker = 0;
     }
   } else if (HAS_SCALER && !finite) {

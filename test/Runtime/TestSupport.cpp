@@ -13,22 +13,28 @@ namespace ampc::test {
 
 namespace {
 struct Folder {
-  Folder() {
-    std::string pattern =
-        std::filesystem::temp_directory_path() / "ampc-runtime-XXXXXX";
-    path = ::mkdtemp(pattern.data());
+  explicit Folder(const std::filesystem::path &parent) {
+    std::string pattern = parent / "ampc-runtime-XXXXXX";
+    if (::mkdtemp(pattern.data()))
+      path = pattern;
   }
   ~Folder() {
     std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
+    if (!path.empty())
+      std::filesystem::remove_all(path, ignored);
   }
   std::string path;
 };
 } // namespace
 
 const std::string &scratchFolder() {
-  static Folder folder;
+  static Folder folder(std::filesystem::temp_directory_path());
   return folder.path;
+}
+
+const std::string &memoryFolder() {
+  static Folder folder("/dev/shm");
+  return folder.path.empty() ? scratchFolder() : folder.path;
 }
 
 } // namespace ampc::test

@@ -121,6 +121,9 @@ inline void writeFile(const std::string &path, const std::string &bytes) {
 
 /// A folder of this process's own, removed with its files at the end.
 const std::string &scratchFolder();
+/// The same in memory, where the system has such a place: a checkpoint's fsync
+/// takes no time there.
+const std::string &memoryFolder();
 
 } // namespace ampc::test
 

@@ -30,6 +30,7 @@
 #endif
 #endif
 #if defined(AMPC_SIMT_ASAN)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -80,6 +81,10 @@ inline void ampcSimtTrampoline(uint32_t entryLow, uint32_t entryHigh,
 /// `entry` must not return.
 inline void start(Context &context, char *bottom, size_t size,
                   void (*entry)(void *), void *arg) {
+#if defined(AMPC_SIMT_ASAN)
+  // An earlier fiber was left in the middle of its functions.
+  __asan_unpoison_memory_region(bottom, size);
+#endif
 #if defined(__x86_64__)
   auto top = reinterpret_cast<uintptr_t>(bottom + size) & ~uintptr_t(15);
   auto *sp =
@@ -108,10 +113,13 @@ inline void start(Context &context, char *bottom, size_t size,
 #endif
 }
 
-/// Goes on in `to`, until something switches back to `from`.
-inline void switchTo(Context &from, Context &to) {
+/// Goes on in `to`, until something switches back to `from`, which does not
+/// happen where `last` is set.
+inline void switchTo(Context &from, Context &to, bool last = false) {
+  (void)last;
 #if defined(AMPC_SIMT_ASAN)
-  __sanitizer_start_switch_fiber(&from.fakeStack, to.bottom, to.size);
+  __sanitizer_start_switch_fiber(last ? nullptr : &from.fakeStack, to.bottom,
+                                 to.size);
 #endif
 #if defined(__x86_64__)
   ampcSimtSwitchStack(&from.sp, to.sp);

@@ -152,7 +152,7 @@ void Block::suspend(Fiber &self) {
   if (self.state == State::Ready && error.empty())
     return;
   int next = error.empty() ? nextReady(self) : -1;
-  if (next < 0 && live) {
+  if (next < 0 && live && error.empty()) {
     const Fiber &waiting =
         *std::find_if(fibers.begin(), fibers.end(), [](const Fiber &f) {
           return f.state == State::AtBarrier || f.state == State::AtShuffle;
@@ -162,7 +162,8 @@ void Block::suspend(Fiber &self) {
          (waiting.state == State::AtBarrier ? "barrier" : "shuffle") +
          " that not all threads reach");
   }
-  switchTo(self.context, next < 0 ? scheduler : fibers[next].context);
+  switchTo(self.context, next < 0 ? scheduler : fibers[next].context,
+           /*last=*/self.state == State::Done);
 }
 
 /// Returns false where there is no memory for stacks.

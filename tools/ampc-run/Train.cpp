@@ -56,7 +56,7 @@ private:
   void noteSkip(const ampc_step_info_t &info);
   void flushLog();
   void savePeriodically();
-  void save();
+  ampc_status_t save();
   std::string progressLine(Clock::time_point now) const;
   uint64_t batchesLeft() const;
 
@@ -103,8 +103,7 @@ int Trainer::run() {
          std::string(options.resume ? "the checkpoint is" : "the run ends") +
          " at step " + std::to_string(firstStep) + ", after " +
          std::to_string(position.epoch) +
-         " epochs; --epochs and --steps are "
-         "totals");
+         " epochs; --epochs and --steps are totals");
   start = lastRead = Clock::now();
   while (!isDone() && !interrupt.signal() && !logFailure) {
     step();
@@ -116,7 +115,7 @@ int Trainer::run() {
   if (batches)
     progress.finish(progressLine(Clock::now()));
   if (options.checkpoint)
-    save();
+    check(save(), *options.checkpoint);
   if (logFailure)
     throw *logFailure;
   if (!isCut)
@@ -247,24 +246,26 @@ void Trainer::savePeriodically() {
   if (!options.saveEvery || steps % *options.saveEvery || steps == savedStep)
     return;
   readSteps(/*all=*/true);
-  try {
-    save();
-  } catch (const Error &error) {
-    // The old file is intact, and the disk may have room by the next time.
-    progress.leaveLine();
-    note("warning: the checkpoint of step " + std::to_string(steps) +
-         " was not saved: " + error.what() + "; training goes on");
-  }
   savedStep = steps;
+  ampc_status_t status = save();
+  if (!status)
+    return;
+  progress.leaveLine();
+  if (ampc_status_code(status) != AMPC_STATUS_IO)
+    check(status, *options.checkpoint);
+  // The old file is intact, and the disk may have room by the next time.
+  note("warning: the checkpoint of step " + std::to_string(steps) +
+       " was not saved: " + printable(ampc_status_message(status)) +
+       "; training goes on");
+  ampc_status_free(status);
 }
 
 /// Writes a checkpoint; all steps have been read, so that the log knows of no
 /// less than it does.
-void Trainer::save() {
+ampc_status_t Trainer::save() {
   position.save(session.get());
-  check(
-      ampc_session_save_checkpoint(session.get(), options.checkpoint->c_str()),
-      *options.checkpoint);
+  return ampc_session_save_checkpoint(session.get(),
+                                      options.checkpoint->c_str());
 }
 
 uint64_t Trainer::batchesLeft() const {

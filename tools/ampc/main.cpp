@@ -11,6 +11,7 @@
 #include "ampc/Pipeline/Pipelines.h"
 #include "ampc/Support/ModelDiagnostics.h"
 #include "ampc/Training/Passes.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/ToolOutputFile.h"
 

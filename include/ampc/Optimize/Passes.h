@@ -9,6 +9,7 @@
 #define AMPC_OPTIMIZE_PASSES_H
 
 #include "ampc/Dialect/Plan/Plan.h"
+#include "ampc/Support/Target.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -17,9 +18,6 @@
 #include "mlir/Pass/Pass.h"
 
 namespace ampc {
-
-/// Where a program runs.
-enum class Target { Host, Cuda };
 
 /// On a function argument that is staged in another element type than the model declares:
 /// the declared type.

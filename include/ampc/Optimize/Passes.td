@@ -68,6 +68,16 @@ def FormKernels : Pass<"plan-form-kernels", "::mlir::func::FuncOp"> {
   let options = [Optimize_TargetOption];
 }
 
+def WidenIntermediates : Pass<"plan-widen-intermediates", "::mlir::func::FuncOp"> {
+  let summary = "Round values only where they are stored";
+  let description = [{
+    What an op of a fused kernel computes in f32 and rounds to f16 or bf16, only for other
+    ops of the kernel to widen it again, stays in f32. Casts that are ops of their own are
+    kept: the model or the precision lists ask for them.
+  }];
+  let dependentDialects = ["::mlir::tensor::TensorDialect"];
+}
+
 def BatchKernels : Pass<"plan-batch-kernels", "::mlir::func::FuncOp"> {
   let summary = "Run kernels that are equal but for their extents as one";
   let description = [{

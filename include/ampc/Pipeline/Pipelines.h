@@ -15,19 +15,19 @@
 namespace ampc {
 
 /// From the imported graph to @train, @eval and @refresh with final types.
-void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options);
+void buildTrainPipeline(mlir::OpPassManager &pm, const CompileOptions &options);
 
 /// From ops to kernels and library calls of one target.
-void buildKernelPipeline(OpPassManager &pm, Target target);
+void buildKernelPipeline(mlir::OpPassManager &pm, Target target);
 
 /// From kernels to emitted device functions and fixed offsets.
-void buildPlanPipeline(OpPassManager &pm, Target target, uint64_t memoryLimit);
+void buildPlanPipeline(mlir::OpPassManager &pm, Target target, uint64_t memoryLimit);
 
 /// Registers the phases as pass pipelines (`ampc-train`, ...) for ampc-opt, and all passes.
 void registerAmpcPipelines();
 
 /// Adds the dialects and interfaces that compilation needs.
-void registerAmpcDialects(DialectRegistry &registry);
+void registerAmpcDialects(mlir::DialectRegistry &registry);
 
 } // namespace ampc
 

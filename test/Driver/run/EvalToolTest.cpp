@@ -187,6 +187,23 @@ TEST_F(EvalTool, AFailureLeavesTheOldFile) {
             (std::vector<std::string>{"data.npz", "out.npz", "t.so"}));
 }
 
+TEST_F(EvalTool, SignalsLeaveTheOldFile) {
+  makeModule("slow 100000\n");
+  makeData(400);
+  folder.write("out.npz", "old");
+  ToolOptions options;
+  options.signal = SIGTERM;
+  options.signalAfter = 1000000;
+  ToolResult result = eval({flag("outputs", "out.npz")}, options);
+  EXPECT_EQ(result.exitCode, 143);
+  EXPECT_EQ(result.output, "");
+  EXPECT_EQ(result.error,
+            "ampc-run: note: stopped by SIGTERM; nothing was written\n");
+  EXPECT_EQ(file("out.npz"), "old");
+  EXPECT_EQ(folder.list(),
+            (std::vector<std::string>{"data.npz", "out.npz", "t.so"}));
+}
+
 TEST_F(EvalTool, ResultsThatCannotBePrintedAreAnError) {
   makeModule();
   makeData(4);

@@ -17,6 +17,7 @@
 //   type NAME           of x and y: f32, f64, bf16
 //   extra NAME DIM..    one more f32 input, not used
 //   evalonly            no training step
+//   fixedrate           no learning rate that can be set
 //   norm, inexact, slow MICROSECONDS, trace FILE (first column of x of each
 //   batch) skip N.., stop N, refuse N, break N, signal N SIGNAL
 //
@@ -93,7 +94,7 @@ void store(const DLTensor &tensor, int64_t index, float value) {
 struct ampc_module_s {
   std::string path, trace;
   int64_t batch = 4, features = 3, classes = 0;
-  bool evalOnly = false, norm = false, exact = true;
+  bool evalOnly = false, fixedRate = false, norm = false, exact = true;
   useconds_t slow = 0;
   std::set<int64_t> skip;
   int64_t stop = 0, refuse = 0, broken = 0, signalAt = 0;
@@ -193,6 +194,8 @@ ampc_status_t ampc_module_open(const char *path, ampc_module_t **out_module) {
       words >> type;
     else if (key == "evalonly")
       module->evalOnly = true;
+    else if (key == "fixedrate")
+      module->fixedRate = true;
     else if (key == "norm")
       module->norm = true;
     else if (key == "inexact")
@@ -415,6 +418,8 @@ ampc_status_t ampc_session_evaluate(ampc_session_t *session,
   if (ampc_status_t status = session->bind(inputs, input_count, true, bound))
     return status;
   ampc_module_s &module = *session->module;
+  if (module.slow)
+    usleep(module.slow);
   const DLTensor &x = *bound["x"];
   const DLTensor *target = bound.count("target") ? bound["target"] : nullptr;
   for (size_t i = 0; i < output_count; ++i) {
@@ -451,6 +456,8 @@ ampc_status_t ampc_session_set_tensor(ampc_session_t *, const char *name,
 
 ampc_status_t ampc_session_set_learning_rate(ampc_session_t *session,
                                              float lr) {
+  if (session->module->fixedRate)
+    return fail(AMPC_STATUS_NOT_FOUND, "there is no learning rate");
   session->rate = lr;
   return nullptr;
 }

@@ -64,3 +64,13 @@ TEST(Shuffle, DrawsBelowTheBound) {
     for (int i = 0; i < 100; ++i)
       EXPECT_LT(random.below(bound), bound);
 }
+
+// With a plain remainder, the lower third would come up half of the time.
+TEST(Shuffle, DrawsAreUnbiased) {
+  SplitMix64 random(1);
+  constexpr uint64_t third = 1ull << 62;
+  int low = 0;
+  for (int i = 0; i < 3000; ++i)
+    low += random.below(3 * third) < third;
+  EXPECT_NEAR(low, 1000, 100);
+}

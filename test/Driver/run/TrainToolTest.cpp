@@ -236,6 +236,13 @@ TEST_F(TrainTool, ErrorsBeforeTheFirstStepLeaveTheLogAlone) {
   EXPECT_EQ(file("log"), "old");
 }
 
+TEST_F(TrainTool, ALearningRateThatCannotBeSetIsNotIgnored) {
+  makeModule("fixedrate\n");
+  makeData(8);
+  EXPECT_EQ(train({"--lr=0.1"}).exitCode, 1);
+  EXPECT_EQ(train({}).exitCode, 0);
+}
+
 TEST_F(TrainTool, AFullDiskUnderTheLogSavesTheState) {
   makeModule();
   makeData(400);

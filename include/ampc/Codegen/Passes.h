@@ -1,0 +1,35 @@
+//===- Passes.h - The pass from kernels to gpu.funcs -----------*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_CODEGEN_PASSES_H
+#define AMPC_CODEGEN_PASSES_H
+
+#include "ampc/Dialect/Plan/Plan.h"
+#include "ampc/Support/Target.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Pass/Pass.h"
+
+namespace ampc {
+
+#define GEN_PASS_DECL
+#define GEN_PASS_REGISTRATION
+#include "ampc/Codegen/Passes.h.inc"
+
+/// Registers the pass by its flag.
+inline void registerCodegenPasses() { registerAmpcCodegenPasses(); }
+
+} // namespace ampc
+
+#endif // AMPC_CODEGEN_PASSES_H

@@ -1,0 +1,157 @@
+//===- EmitKernels.cpp - Replace kernels by launches of gpu.funcs ---------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// Kernels that are equal but for their operands are emitted once: the layers of a network
+// mostly are.
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelEmitter.h"
+#include "ampc/Codegen/Passes.h"
+#include "ampc/Support/NodeLocation.h"
+#include "llvm/ADT/StringExtras.h"
+
+namespace ampc {
+#define GEN_PASS_DEF_EMITKERNELS
+#include "ampc/Codegen/Passes.h.inc"
+
+namespace {
+using namespace codegen;
+
+/// The longest name taken from the model.
+constexpr size_t kLongestName = 48;
+
+/// What a kernel is called: the first ONNX node it computes, in the letters of PTX.
+std::string makeName(KernelOp kernel) {
+  std::string name;
+  kernel.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    SmallVector<StringRef> nodes = getNodeNames(op->getLoc());
+    if (nodes.empty())
+      return WalkResult::advance();
+    name = nodes.front().str();
+    return WalkResult::interrupt();
+  });
+  for (char &c : name)
+    if (!llvm::isAlnum(c))
+      c = '_';
+  name = StringRef(name).ltrim('_').take_front(kLongestName).str();
+  if (name.empty())
+    name = plan::stringifyKernelKind(kernel.getKind()).str();
+  if (llvm::isDigit(name.front()))
+    name = "k" + name;
+  return name;
+}
+
+bool areEqual(KernelOp a, KernelOp b) {
+  return a.getKind() == b.getKind() && a.getTied() == b.getTied() &&
+         a.getOperandTypes() == b.getOperandTypes() &&
+         a.getResultTypes() == b.getResultTypes() &&
+         OperationEquivalence::isRegionEquivalentTo(
+             &a.getBody(), &b.getBody(), OperationEquivalence::IgnoreLocations);
+}
+
+/// Equal kernels have equal hashes.
+llvm::hash_code hashOf(KernelOp kernel) {
+  llvm::hash_code hash = llvm::hash_combine(
+      kernel.getKind(), llvm::hash_combine_range(kernel.getTied()),
+      llvm::hash_combine_range(kernel->getOperandTypes()),
+      llvm::hash_combine_range(kernel->getResultTypes()));
+  kernel.getBody().walk([&](Operation *op) {
+    hash = llvm::hash_combine(hash, op->getName(),
+                              llvm::hash_combine_range(op->getResultTypes()));
+  });
+  return hash;
+}
+
+struct EmitKernels : impl::EmitKernelsBase<EmitKernels> {
+  using EmitKernelsBase::EmitKernelsBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    bool device = target == Target::Cuda;
+    OpBuilder b(&getContext());
+    module->setAttr(gpu::GPUDialect::getContainerModuleAttrName(), b.getUnitAttr());
+    b.setInsertionPointToEnd(module.getBody());
+    kernels = {gpu::GPUModuleOp::create(b, module.getLoc(),
+                                        device ? "cuda_kernels" : "host_kernels"),
+               device};
+    SmallVector<KernelOp> all, legal;
+    module.walk<WalkOrder::PreOrder>([&](KernelOp kernel) {
+      all.push_back(kernel);
+      return WalkResult::skip(); // nested kernels belong to it
+    });
+    for (KernelOp kernel : all)
+      if (failed(legalizeKernel(kernel, device, legal)))
+        return signalPassFailure();
+    for (KernelOp kernel : legal) {
+      FailureOr<const EmittedKernel *> emitted = emitOnce(kernel);
+      if (failed(emitted))
+        return signalPassFailure();
+      replaceByLaunches(kernel, **emitted);
+    }
+    for (KernelOp kernel : legal) // until here, they are what others are compared with
+      kernel.erase();
+  }
+
+private:
+  /// The code of a kernel, from an equal one if there was one.
+  FailureOr<const EmittedKernel *> emitOnce(KernelOp kernel) {
+    SmallVector<size_t> &candidates = byHash[hashOf(kernel)];
+    for (size_t i : candidates)
+      if (areEqual(kernel, done[i].first))
+        return &done[i].second;
+    std::string name = makeName(kernel) + "_" + std::to_string(done.size());
+    auto emit = kernel.getKind() == plan::KernelKind::Fused      ? emitFused
+                : kernel.getKind() == plan::KernelKind::Sequence ? emitSequence
+                                                                 : emitMultiTensor;
+    FailureOr<EmittedKernel> emitted = emit(kernel, name, kernels);
+    if (failed(emitted))
+      return failure();
+    candidates.push_back(done.size());
+    done.push_back({kernel, std::move(*emitted)});
+    return &done.back().second;
+  }
+
+  /// Launches the stages of `emitted` on the operands of `kernel`.
+  void replaceByLaunches(KernelOp kernel, const EmittedKernel &emitted) {
+    OpBuilder b(kernel);
+    SmallVector<Value> buffers(kernel.getInputs());
+    buffers.resize(buffers.size() + kernel.getNumResults() + emitted.temporaries.size());
+    unsigned firstResult = kernel.getInputs().size();
+    unsigned firstTemporary = firstResult + kernel.getNumResults();
+    for (auto [i, stage] : llvm::enumerate(emitted.stages)) {
+      SmallVector<Value> inputs;
+      SmallVector<Type> types;
+      for (unsigned number : stage.inputs)
+        inputs.push_back(buffers[number]);
+      for (unsigned number : stage.outputs)
+        if (number < firstTemporary)
+          types.push_back(kernel.getResult(number - firstResult).getType());
+        else
+          types.push_back(emitted.temporaries[number - firstTemporary]);
+      // What the first stage leaves to the second is next to nothing.
+      int64_t flops = i == 0 ? kernel.getFlops() : 0;
+      auto symbol = SymbolRefAttr::get(
+          kernels.module.getSymNameAttr(),
+          FlatSymbolRefAttr::get(b.getContext(), stage.name));
+      auto launch = plan::LaunchOp::create(b, kernel.getLoc(), types, symbol, inputs,
+                                           {stage.blocks, 1, 1}, {stage.threads, 1, 1},
+                                           stage.tied, stage.numOutputs, flops);
+      for (auto [number, result] : llvm::zip(stage.outputs, launch.getResults()))
+        buffers[number] = result;
+    }
+    for (auto [r, result] : llvm::enumerate(kernel.getResults()))
+      result.replaceAllUsesWith(buffers[firstResult + r]);
+  }
+
+  EmitTarget kernels;
+  std::vector<std::pair<KernelOp, EmittedKernel>> done;
+  llvm::DenseMap<size_t, SmallVector<size_t>> byHash;
+};
+
+} // namespace
+} // namespace ampc

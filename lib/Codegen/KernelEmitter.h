@@ -1,0 +1,102 @@
+//===- KernelEmitter.h - From a plan.kernel to gpu.funcs -------*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_LIB_CODEGEN_KERNELEMITTER_H
+#define AMPC_LIB_CODEGEN_KERNELEMITTER_H
+
+#include "Schedule.h"
+#include "ampc/Dialect/Plan/Plan.h"
+
+namespace ampc::codegen {
+using plan::KernelOp;
+
+/// One launch of an emitted kernel. Buffers are numbered: the kernel's inputs, its
+/// results, then temporaries.
+struct Stage {
+  std::string name;
+  int64_t blocks = 1, threads = 1;
+  llvm::SmallVector<unsigned> inputs;  ///< buffers that must be there before
+  llvm::SmallVector<unsigned> outputs; ///< buffers that it makes
+  llvm::SmallVector<int64_t> tied;     ///< for each output an index into inputs, or -1
+  unsigned numOutputs = 0;             ///< the others are workspace
+};
+
+struct EmittedKernel {
+  llvm::SmallVector<Stage> stages;
+  llvm::SmallVector<RankedTensorType> temporaries;
+};
+
+/// Where kernels are emitted to.
+struct EmitTarget {
+  gpu::GPUModuleOp module;
+  bool device;
+};
+
+/// A gpu.func being built. Its arguments are flat memrefs: what it reads, what it writes
+/// (a tied output shares its input's), and workspace.
+class KernelFunction {
+public:
+  KernelFunction(EmitTarget target, llvm::StringRef name, Location loc);
+
+  /// Arguments, in this order. `number` is the buffer's.
+  Value addInput(unsigned number, RankedTensorType type);
+  Value addOutput(unsigned number, RankedTensorType type);
+  Value addWorkspace(unsigned number, RankedTensorType type);
+  /// An output in the buffer of an input that was added before.
+  Value addTiedOutput(unsigned number, unsigned inputNumber);
+  /// After the last argument: starts the body.
+  void begin();
+  /// Ends the body, drops inputs that it does not use and marks the arguments.
+  Stage finish(int64_t blocks, int64_t threads);
+
+  OpBuilder b;
+  const Location loc;
+  gpu::GPUFuncOp func;
+  /// This thread's block and place in it, of type index.
+  Value block, thread;
+
+private:
+  struct Argument {
+    unsigned number;
+    Value memref;
+  };
+  Value add(RankedTensorType type);
+
+  EmitTarget target;
+  std::string name;
+  llvm::SmallVector<Type> types;
+  llvm::SmallVector<Location> locations;
+  llvm::SmallVector<Argument> inputs, outputs, workspaces;
+  llvm::SmallVector<int64_t> tied; // for each output
+};
+
+/// Emits a kernel of one kind, named `name`. Errors are reported at the kernel.
+FailureOr<EmittedKernel> emitFused(KernelOp kernel, llvm::StringRef name,
+                                   const EmitTarget &target);
+FailureOr<EmittedKernel> emitSequence(KernelOp kernel, llvm::StringRef name,
+                                      const EmitTarget &target);
+FailureOr<EmittedKernel> emitMultiTensor(KernelOp kernel, llvm::StringRef name,
+                                         const EmitTarget &target);
+
+/// What a value is a reshape of.
+Value getViewed(Value v);
+
+/// The structure of a fused kernel's body; an error at the kernel if it has none.
+FailureOr<IterationStructure> analyzeKernel(KernelOp kernel);
+/// Fails with an error at the kernel where a tied result would overwrite what is still read.
+LogicalResult checkTied(KernelOp kernel, const IterationStructure &s);
+
+/// Rewrites a kernel, and those nested in it, into kernels that can be emitted: every
+/// yielded value is made by an op of the body; what is not one kernel is several; tensors
+/// of a multi_tensor kernel that differ in more than extents, or that are too many for a
+/// launch, are kernels of their own. Appends the kernels, in order, that replace it.
+LogicalResult legalizeKernel(KernelOp kernel, bool device,
+                             llvm::SmallVectorImpl<KernelOp> &legal);
+
+} // namespace ampc::codegen
+
+#endif // AMPC_LIB_CODEGEN_KERNELEMITTER_H

@@ -1,0 +1,471 @@
+//===- Legalize.cpp - Kernels into kernels that can be emitted ------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// The passes before make kernels that need nothing of this; it is what makes every
+// plan.kernel that verifies one that compiles.
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelEmitter.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
+
+namespace ampc::codegen {
+namespace {
+
+using plan::KernelKind;
+using plan::YieldOp;
+
+/// Pointers that a launch takes on a device: parameters end at 4 KiB.
+constexpr unsigned kMostArguments = 500;
+
+/// The same elements, computed by an op.
+Value createCopy(OpBuilder &b, Location loc, Value v) {
+  auto type = cast<RankedTensorType>(v.getType());
+  Value empty = tensor::EmptyOp::create(b, loc, type.getShape(), type.getElementType());
+  AffineMap identity = b.getMultiDimIdentityMap(type.getRank());
+  SmallVector<utils::IteratorType> loops(type.getRank(), utils::IteratorType::parallel);
+  return linalg::GenericOp::create(
+             b, loc, type, v, empty, {identity, identity}, loops,
+             [](OpBuilder &nested, Location at, ValueRange x) {
+               linalg::YieldOp::create(nested, at, x[0]);
+             })
+      .getResult(0);
+}
+
+/// A fused kernel of the same elements.
+Value createCopyKernel(OpBuilder &b, Location loc, Value v) {
+  auto copy = KernelOp::create(b, loc, v.getType(), v, KernelKind::Fused);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToEnd(copy.getBodyBlock());
+  YieldOp::create(b, loc, createCopy(b, loc, copy.getBodyBlock()->getArgument(0)));
+  return copy.getResult(0);
+}
+
+/// Makes an op of its own for each value that a kernel yields twice, or that is no op's.
+void completeYields(KernelOp kernel) {
+  OpBuilder b(kernel.getYield());
+  bool isFused = kernel.getKind() == KernelKind::Fused;
+  llvm::DenseSet<Value> seen;
+  for (OpOperand &operand : kernel.getYield()->getOpOperands()) {
+    Value source = getViewed(operand.get());
+    Operation *maker = source.getDefiningOp();
+    bool isMade = isFused ? isa_and_nonnull<linalg::GenericOp>(maker)
+                          : isa_and_nonnull<KernelOp>(maker);
+    if (isMade && seen.insert(source).second)
+      continue;
+    operand.set(isFused ? createCopy(b, kernel.getLoc(), operand.get())
+                        : createCopyKernel(b, kernel.getLoc(), operand.get()));
+  }
+}
+
+bool isOneKernel(KernelOp kernel) {
+  SmallVector<Operation *> ops;
+  for (Operation &op : kernel.getBodyBlock()->without_terminator())
+    ops.push_back(&op);
+  FailureOr<IterationStructure> s = plan::analyzeIteration(ops);
+  std::string reason;
+  return succeeded(s) && succeeded(findReductions(*s, reason));
+}
+
+/// Whether a fused kernel may write `result` over its operand `input`.
+bool mayOverwrite(KernelOp kernel, unsigned input, unsigned result) {
+  SmallVector<Operation *> ops;
+  for (Operation &op : kernel.getBodyBlock()->without_terminator())
+    ops.push_back(&op);
+  FailureOr<IterationStructure> s = plan::analyzeIteration(ops);
+  return succeeded(s) && s->mayOverwrite(kernel.getBodyBlock()->getArgument(input),
+                                         kernel.getYield()->getOperand(result));
+}
+
+/// Sees to it that `value`, the result of a kernel, can be written where `operand` lies:
+/// the kernel is tied to it, and whoever reads it later or at other places reads a copy,
+/// made before `first`.
+void tieTo(OpBuilder &b, Value value, Value operand, Operation *first) {
+  auto result = cast<OpResult>(getViewed(value));
+  auto maker = cast<KernelOp>(result.getOwner());
+  Value copy;
+  auto readCopy = [&](OpOperand &use) {
+    if (!copy) {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPoint(first);
+      copy = isa<KernelOp>(first->getParentOp())
+                 ? createCopyKernel(b, maker.getLoc(), operand)
+                 : plan::CopyOp::create(b, maker.getLoc(), operand.getType(), operand)
+                       .getResult();
+    }
+    use.set(copy);
+  };
+  for (OpOperand &use : llvm::make_early_inc_range(operand.getUses())) {
+    Operation *user = use.getOwner();
+    if (user->getBlock() == maker->getBlock() && maker->isBeforeInBlock(user))
+      readCopy(use);
+  }
+  int64_t index = -1;
+  for (OpOperand &use : maker->getOpOperands())
+    if (use.get() == operand) {
+      if (index < 0 && mayOverwrite(maker, use.getOperandNumber(), result.getResultNumber()))
+        index = use.getOperandNumber();
+      else
+        readCopy(use);
+    }
+  if (index < 0 && operand.getType() == result.getType()) { // an operand that is not read
+    index = maker.getInputs().size();
+    maker.getInputsMutable().append(operand);
+    maker.getBodyBlock()->addArgument(operand.getType(), maker.getLoc());
+  }
+  if (index < 0)
+    return;
+  SmallVector<int64_t> tied(maker.getTied());
+  tied[result.getResultNumber()] = index;
+  maker.setTied(tied);
+}
+
+/// Replaces a kernel by what `build` makes of its inputs: kernels and views.
+void replaceByParts(KernelOp kernel,
+                    llvm::function_ref<SmallVector<Value>(OpBuilder &, IRMapping &)> build,
+                    SmallVectorImpl<KernelOp> &parts) {
+  OpBuilder b(kernel);
+  Operation *before = kernel->getPrevNode();
+  IRMapping map;
+  for (auto [argument, input] :
+       llvm::zip(kernel.getBodyBlock()->getArguments(), kernel.getInputs()))
+    map.map(argument, input);
+  SmallVector<Value> results = build(b, map);
+  Operation *first = before ? before->getNextNode() : &kernel->getBlock()->front();
+  SmallVector<Value> inputs(kernel.getInputs());
+  SmallVector<int64_t> tied(kernel.getTied());
+  for (Operation *op = first; op != kernel; op = op->getNextNode())
+    if (auto part = dyn_cast<KernelOp>(op))
+      parts.push_back(part);
+  for (auto [result, value] : llvm::zip(kernel.getResults(), results))
+    result.replaceAllUsesWith(value);
+  kernel.erase();
+  for (auto [value, t] : llvm::zip(results, tied))
+    if (t >= 0)
+      tieTo(b, value, inputs[t], first);
+}
+
+/// One kernel for each op of a fused kernel.
+void splitFused(KernelOp kernel, SmallVectorImpl<KernelOp> &parts) {
+  auto build = [&](OpBuilder &b, IRMapping &map) {
+    for (Operation &op : kernel.getBodyBlock()->without_terminator()) {
+      if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op) &&
+          map.contains(op.getOperand(0))) {
+        b.clone(op, map);
+        continue;
+      }
+      if (!isa<linalg::GenericOp>(op))
+        continue; // goes where it is used
+      // What the op reads from other parts, and what it computes from constants.
+      llvm::SetVector<Value> inputs;
+      llvm::SetVector<Operation *> uniform;
+      std::function<void(Operation *)> collect = [&](Operation *reader) {
+        reader->walk([&](Operation *inner) {
+          for (Value v : inner->getOperands()) {
+            if (map.contains(v)) {
+              inputs.insert(v);
+            } else if (Operation *maker = v.getDefiningOp();
+                       maker && maker->getBlock() == kernel.getBodyBlock()) {
+              collect(maker);
+              uniform.insert(maker);
+            }
+          }
+        });
+      };
+      collect(&op);
+      SmallVector<Value> outside;
+      for (Value v : inputs)
+        outside.push_back(map.lookup(v));
+      auto part = KernelOp::create(b, op.getLoc(), op.getResultTypes(), outside,
+                                   KernelKind::Fused);
+      OpBuilder inside = OpBuilder::atBlockEnd(part.getBodyBlock());
+      IRMapping local;
+      for (auto [v, argument] : llvm::zip(inputs, part.getBodyBlock()->getArguments()))
+        local.map(v, argument);
+      for (Operation *maker : uniform)
+        inside.clone(*maker, local);
+      Operation *clone = inside.clone(op, local);
+      YieldOp::create(inside, op.getLoc(), clone->getResults());
+      map.map(op.getResults(), part.getResults());
+    }
+    SmallVector<Value> results;
+    for (Value v : kernel.getYield()->getOperands())
+      results.push_back(map.lookup(v));
+    return results;
+  };
+  replaceByParts(kernel, build, parts);
+}
+
+/// The nested kernels of a kernel, on their own.
+void unnest(KernelOp kernel, SmallVectorImpl<KernelOp> &parts) {
+  auto build = [&](OpBuilder &b, IRMapping &map) {
+    for (Operation &op : kernel.getBodyBlock()->without_terminator())
+      b.clone(op, map);
+    SmallVector<Value> results;
+    for (Value v : kernel.getYield()->getOperands())
+      results.push_back(map.lookup(v));
+    return results;
+  };
+  replaceByParts(kernel, build, parts);
+}
+
+//===----------------------------------------------------------------------===//
+// Sequences
+//===----------------------------------------------------------------------===//
+
+/// A result that is not computed straight into the buffer it is tied to, because a later
+/// or the same phase still reads what lies there, is copied at the end.
+void completeTies(KernelOp kernel) {
+  Block *body = kernel.getBodyBlock();
+  OpBuilder b(kernel.getYield());
+  for (auto [r, t] : llvm::enumerate(kernel.getTied())) {
+    if (t < 0)
+      continue;
+    OpOperand &yielded = kernel.getYield()->getOpOperand(r);
+    auto made = cast<OpResult>(getViewed(yielded.get()));
+    auto maker = cast<KernelOp>(made.getOwner());
+    bool isSafe = true;
+    for (KernelOp phase : body->getOps<KernelOp>())
+      for (auto [i, input] : llvm::enumerate(phase.getInputs()))
+        if (getViewed(input) == body->getArgument(t))
+          isSafe &= phase == maker ? mayOverwrite(maker, i, made.getResultNumber())
+                                   : phase->isBeforeInBlock(maker);
+    if (!isSafe)
+      yielded.set(createCopyKernel(b, kernel.getLoc(), yielded.get()));
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Kernels over many tensors
+//===----------------------------------------------------------------------===//
+
+/// Whether two bodies compute the same from their arguments, whatever the extents.
+class SameButForExtents {
+public:
+  bool blocks(Block &a, Block &b) {
+    if (a.getNumArguments() != b.getNumArguments())
+      return false;
+    for (auto [x, y] : llvm::zip(a.getArguments(), b.getArguments()))
+      if (!values(x, y))
+        return false;
+    auto i = a.begin(), j = b.begin();
+    for (; i != a.end() && j != b.end(); ++i, ++j)
+      if (!operations(*i, *j))
+        return false;
+    return i == a.end() && j == b.end();
+  }
+
+private:
+  bool values(Value x, Value y) {
+    same[x] = y;
+    return getElementTypeOrSelf(x.getType()) == getElementTypeOrSelf(y.getType());
+  }
+  bool operations(Operation &a, Operation &b) {
+    if (a.getName() != b.getName() || a.getNumOperands() != b.getNumOperands() ||
+        a.getNumResults() != b.getNumResults() || a.getNumRegions() != b.getNumRegions())
+      return false;
+    for (auto [x, y] : llvm::zip(a.getOperands(), b.getOperands()))
+      if (same.lookup(x) != y)
+        return false;
+    for (auto [x, y] : llvm::zip(a.getResults(), b.getResults()))
+      if (!values(x, y))
+        return false;
+    SplatElementsAttr splatA, splatB;
+    if (matchPattern(&a, m_Constant(&splatA)) && matchPattern(&b, m_Constant(&splatB))) {
+      if (splatA.getSplatValue<Attribute>() != splatB.getSplatValue<Attribute>())
+        return false;
+    } else if (!isa<linalg::GenericOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp>(
+                   a) && // their maps have been compared as accesses
+               a.getAttrDictionary() != b.getAttrDictionary()) {
+      return false;
+    }
+    for (auto [x, y] : llvm::zip(a.getRegions(), b.getRegions()))
+      if (!x.hasOneBlock() || !y.hasOneBlock() || !blocks(x.front(), y.front()))
+        return false;
+    return true;
+  }
+
+  DenseMap<Value, Value> same;
+};
+
+/// Whether `own`, of `count` elements, runs over them as `model` does over its elements.
+bool accessesAlike(const IterationStructure &model, const IterationStructure &own) {
+  if (own.dims.size() > 1 || model.dims.size() > 1 || own.kind != model.kind)
+    return own.points() == 1 && own.dims.empty() && model.dims.size() <= 1;
+  auto alike = [&](const LinearAccess &a, const LinearAccess &b) {
+    return a.offset == 0 && b.offset == 0 &&
+           (own.dims.empty() || (a.strides == b.strides && a.strides[0] <= 1));
+  };
+  for (auto [a, b] : llvm::zip(model.ops, own.ops))
+    for (auto [x, y] : llvm::zip(a->getOpOperands(), b->getOpOperands())) {
+      const LinearAccess *readA = model.getRead(x), *readB = own.getRead(y);
+      if (bool(readA) != bool(readB) || (readA && !alike(*readA, *readB)))
+        return false;
+    }
+  for (auto [x, y] : llvm::zip(model.results, own.results))
+    if (!alike(model.getWrite(x), own.getWrite(y)))
+      return false;
+  return true;
+}
+
+/// Whether one code does for all nested kernels.
+bool isUniform(KernelOp kernel) {
+  Block *body = kernel.getBodyBlock();
+  SmallVector<KernelOp> nested(body->getOps<KernelOp>());
+  std::vector<IterationStructure> structures;
+  size_t model = 0;
+  for (KernelOp member : nested) {
+    SmallVector<Operation *> ops;
+    for (Operation &op : member.getBodyBlock()->without_terminator())
+      ops.push_back(&op);
+    FailureOr<IterationStructure> s = plan::analyzeIteration(ops);
+    if (failed(s) || s->maxLevel > 1 || s->dims.size() > 1 ||
+        s->kind == IterationKind::Column)
+      return false;
+    if (s->maxLevel == 1 && llvm::any_of(s->results, [&](Value r) {
+          return s->variesAlongReduced(r) || s->getLevel(r) == 0;
+        }))
+      return false;
+    // Bodies that gather see more than their own element.
+    bool gathers = false;
+    member.walk([&](tensor::ExtractOp) { gathers = true; });
+    if (gathers)
+      return false;
+    for (Value r : member.getResults())
+      if (llvm::none_of(kernel.getYield()->getOperands(),
+                        [&](Value v) { return getViewed(v) == r; }))
+        return false;
+    structures.push_back(std::move(*s));
+    if (structures.back().points() > structures[model].points())
+      model = structures.size() - 1;
+  }
+  if (nested.empty())
+    return false;
+  for (auto [member, s] : llvm::zip(nested, structures)) {
+    SameButForExtents compare;
+    if (s.maxLevel != structures[model].maxLevel ||
+        s.ops.size() != structures[model].ops.size() ||
+        !compare.blocks(*nested[model].getBodyBlock(), *member.getBodyBlock()) ||
+        !accessesAlike(structures[model], s))
+      return false;
+    // Blocks of different tensors run at once.
+    for (Value input : member.getInputs())
+      if (!isa<BlockArgument>(getViewed(input)))
+        return false;
+  }
+  for (auto [r, t] : llvm::enumerate(kernel.getTied())) {
+    if (t < 0)
+      continue;
+    auto made = cast<OpResult>(getViewed(kernel.getYield()->getOperand(r)));
+    for (KernelOp member : nested)
+      for (auto [i, input] : llvm::enumerate(member.getInputs()))
+        if (getViewed(input) == body->getArgument(t) &&
+            (member != made.getOwner() ||
+             !mayOverwrite(member, i, made.getResultNumber())))
+          return false;
+  }
+  return true;
+}
+
+/// Divides a kernel over too many tensors for the arguments of a launch.
+void divideTensors(KernelOp kernel, SmallVectorImpl<KernelOp> &legal) {
+  Block *body = kernel.getBodyBlock();
+  SmallVector<KernelOp> nested(body->getOps<KernelOp>());
+  unsigned each = nested.front().getInputs().size() + nested.front().getNumResults();
+  unsigned most = std::max(1u, kMostArguments / std::max(1u, each));
+  if (body->getNumArguments() + kernel.getNumResults() <= kMostArguments) {
+    legal.push_back(kernel);
+    return;
+  }
+  OpBuilder b(kernel);
+  for (size_t from = 0; from < nested.size(); from += most) {
+    ArrayRef<KernelOp> group =
+        ArrayRef(nested).slice(from, std::min<size_t>(most, nested.size() - from));
+    // The inputs and results that belong to the group.
+    llvm::SetVector<unsigned> inputs;
+    SmallVector<unsigned> results;
+    for (KernelOp member : group)
+      for (Value input : member.getInputs())
+        inputs.insert(cast<BlockArgument>(getViewed(input)).getArgNumber());
+    SmallVector<Type> types;
+    SmallVector<int64_t> tied;
+    for (auto [r, v] : llvm::enumerate(kernel.getYield()->getOperands()))
+      if (llvm::is_contained(group, getViewed(v).getDefiningOp())) {
+        results.push_back(r);
+        types.push_back(v.getType());
+        int64_t t = kernel.getTied()[r];
+        if (t >= 0)
+          inputs.insert(t);
+        auto place = llvm::find(inputs, unsigned(t));
+        tied.push_back(t < 0 ? -1 : place - inputs.begin());
+      }
+    SmallVector<Value> operands;
+    for (unsigned i : inputs)
+      operands.push_back(kernel.getInputs()[i]);
+    auto part =
+        KernelOp::create(b, kernel.getLoc(), types, operands, KernelKind::MultiTensor);
+    part.setTied(tied);
+    IRMapping map;
+    for (auto [i, argument] : llvm::zip(inputs, part.getBodyBlock()->getArguments()))
+      map.map(body->getArgument(i), argument);
+    OpBuilder inside = OpBuilder::atBlockEnd(part.getBodyBlock());
+    for (Operation &op : body->without_terminator()) {
+      bool isOfGroup =
+          llvm::is_contained(group, &op) ||
+          (!isa<KernelOp>(op) && llvm::all_of(op.getOperands(), [&](Value v) {
+            return map.contains(v);
+          }));
+      if (isOfGroup)
+        inside.clone(op, map);
+    }
+    SmallVector<Value> values;
+    for (unsigned r : results)
+      values.push_back(map.lookup(kernel.getYield()->getOperand(r)));
+    YieldOp::create(inside, kernel.getLoc(), values);
+    for (auto [r, value] : llvm::zip(results, part.getResults()))
+      kernel.getResult(r).replaceAllUsesWith(value);
+    legal.push_back(part);
+  }
+  kernel.erase();
+}
+
+} // namespace
+
+LogicalResult legalizeKernel(KernelOp kernel, bool device,
+                             SmallVectorImpl<KernelOp> &legal) {
+  completeYields(kernel);
+  if (kernel.getKind() == KernelKind::Fused) {
+    unsigned generics = llvm::range_size(kernel.getBodyBlock()->getOps<linalg::GenericOp>());
+    if (generics <= 1 || isOneKernel(kernel))
+      legal.push_back(kernel);
+    else
+      splitFused(kernel, legal);
+    return success();
+  }
+  if (kernel.getKind() == KernelKind::MultiTensor) {
+    if (isUniform(kernel)) {
+      device ? divideTensors(kernel, legal) : legal.push_back(kernel);
+      return success();
+    }
+    SmallVector<KernelOp> parts;
+    unnest(kernel, parts);
+    for (KernelOp part : parts)
+      if (failed(legalizeKernel(part, device, legal)))
+        return failure();
+    return success();
+  }
+  SmallVector<KernelOp> phases(kernel.getBodyBlock()->getOps<KernelOp>()), inner;
+  for (KernelOp phase : phases)
+    if (failed(legalizeKernel(phase, device, inner)))
+      return failure();
+  completeTies(kernel);
+  legal.push_back(kernel);
+  return success();
+}
+
+} // namespace ampc::codegen

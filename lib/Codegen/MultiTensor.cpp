@@ -1,0 +1,377 @@
+//===- MultiTensor.cpp - One kernel over many tensors ---------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// The nested kernels differ in extents only, so one of them is the template of the code.
+// Every tensor is an argument; blocks are dealt out to tensors one after another, and a
+// block finds its tensor by a tree of comparisons with constants, whose leaves choose among
+// the arguments. That needs no table in memory, whose addresses would be known only after
+// memory is planned, and costs a block the logarithm of the number of tensors in
+// branches that all its threads take alike. Arguments end at 4 KiB; legalizeKernel sees to
+// that.
+//
+// Reductions of tensors with several blocks are merged by a second kernel.
+//
+//===----------------------------------------------------------------------===//
+
+#include "HostLoops.h"
+#include "KernelEmitter.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "llvm/Support/MathExtras.h"
+
+namespace ampc::codegen {
+namespace {
+
+constexpr int64_t kThreads = 256;
+/// The most and the least that a block on a device does.
+constexpr int64_t kLargestChunk = 32768, kSmallestChunk = 1024;
+/// Enough blocks for every multiprocessor to have several.
+constexpr int64_t kEnoughBlocks = 528;
+
+/// A nested kernel: one tensor and what belongs to it.
+struct Member {
+  KernelOp kernel;
+  int64_t count = 0;      ///< elements
+  int64_t blocks = 1;     ///< that share them
+  int64_t firstBlock = 0;
+};
+
+class MultiTensorEmitter {
+public:
+  MultiTensorEmitter(KernelOp kernel, StringRef name, const EmitTarget &target)
+      : kernel(kernel), name(name), target(target) {}
+
+  FailureOr<EmittedKernel> emit() {
+    if (failed(analyze()))
+      return failure();
+    divide();
+    bool isReduction = s.kind != IterationKind::Elementwise;
+    isSplit = isReduction &&
+              llvm::any_of(members, [](const Member &m) { return m.blocks > 1; });
+    if (isSplit)
+      for (const Combiner &c : reductions.at(0))
+        emitted.temporaries.push_back(RankedTensorType::get({totalBlocks}, c.getType()));
+    emitElements();
+    if (isSplit)
+      emitFinal();
+    return std::move(emitted);
+  }
+
+private:
+  LogicalResult analyze() {
+    Member *largest = nullptr;
+    std::vector<IterationStructure> structures;
+    for (KernelOp nested : kernel.getBodyBlock()->getOps<KernelOp>()) {
+      FailureOr<IterationStructure> own = analyzeKernel(nested);
+      if (failed(own))
+        return failure();
+      members.push_back({nested, own->points()});
+      structures.push_back(std::move(*own));
+    }
+    for (Member &m : members)
+      if (!largest || m.count > largest->count)
+        largest = &m;
+    model = largest->kernel;
+    s = std::move(structures[largest - members.data()]);
+    std::string reason;
+    FailureOr<Reductions> found = findReductions(s, reason);
+    if (failed(found))
+      return kernel.emitOpError("cannot be scheduled: ") << reason;
+    reductions = std::move(*found);
+    return success();
+  }
+
+  /// Deals blocks to tensors.
+  void divide() {
+    int64_t total = 0;
+    for (const Member &m : members)
+      total += m.count;
+    if (target.device)
+      chunk = std::clamp<int64_t>(llvm::alignTo(total / kEnoughBlocks, kSmallestChunk),
+                                  kSmallestChunk, kLargestChunk);
+    else
+      chunk = total <= kHostInline ? std::max<int64_t>(1, total) : kHostChunk;
+    for (Member &m : members) {
+      m.firstBlock = totalBlocks;
+      m.blocks = std::max<int64_t>(1, llvm::divideCeil(m.count, chunk));
+      totalBlocks += m.blocks;
+    }
+  }
+
+  static Value inputOf(KernelOp nested, unsigned i) {
+    return getViewed(nested.getInputs()[i]);
+  }
+
+  /// Whether all tensors read the same value through operand `i`.
+  bool isShared(unsigned i) const {
+    return llvm::all_equal(llvm::map_range(
+        members, [&](const Member &m) { return inputOf(m.kernel, i); }));
+  }
+
+  /// A function with the kernel's inputs and, where they are written, its results.
+  void addArguments(KernelFunction &function, bool hasResults, bool readsPartials) {
+    memrefs.clear();
+    partials.clear();
+    Block *body = kernel.getBodyBlock();
+    unsigned numInputs = body->getNumArguments();
+    unsigned firstTemporary = numInputs + kernel.getNumResults();
+    for (BlockArgument a : body->getArguments())
+      memrefs[a] =
+          function.addInput(a.getArgNumber(), cast<RankedTensorType>(a.getType()));
+    if (readsPartials)
+      for (auto [k, type] : llvm::enumerate(emitted.temporaries))
+        partials.push_back(function.addInput(firstTemporary + k, type));
+    if (hasResults)
+      for (auto [r, v] : llvm::enumerate(kernel.getYield()->getOperands())) {
+        int64_t t = kernel.getTied()[r];
+        memrefs[getViewed(v)] =
+            t >= 0 ? function.addTiedOutput(numInputs + r, t)
+                   : function.addOutput(numInputs + r, cast<RankedTensorType>(v.getType()));
+      }
+    if (!readsPartials)
+      for (auto [k, type] : llvm::enumerate(emitted.temporaries))
+        partials.push_back(function.addOutput(firstTemporary + k, type));
+    function.begin();
+  }
+
+  /// What a block needs to know about its tensor.
+  struct Selection {
+    Value count, firstBlock, blocks;
+  };
+
+  /// Finds the tensor of which `chosen` is the first number above which `bounds` lie, and
+  /// gives the template's operands and results the buffers of that tensor.
+  Selection select(KernelFunction &function, Value chosen, ArrayRef<int64_t> firsts,
+                   bool hasResults, BufferMap &buffers) {
+    OpBuilder &b = function.b;
+    // The values of the template that have a buffer for each tensor.
+    SmallVector<std::pair<Value, unsigned>> inputs, results;
+    for (unsigned i = 0; i < model.getInputs().size(); ++i) {
+      Value formal = model.getBodyBlock()->getArgument(i);
+      if (isShared(i))
+        buffers[formal] = memrefs.lookup(inputOf(model, i));
+      else
+        inputs.push_back({formal, i});
+    }
+    if (hasResults)
+      for (auto [i, v] : llvm::enumerate(model.getYield()->getOperands()))
+        if (memrefs.contains(model.getResult(i)))
+          results.push_back({v, i});
+    auto valuesOf = [&](const Member &m) {
+      SmallVector<Value> values;
+      KernelOp nested = m.kernel;
+      auto cast = [&](Value memref) {
+        auto type = mlir::cast<MemRefType>(memref.getType());
+        auto dynamic = MemRefType::get({ShapedType::kDynamic}, type.getElementType(),
+                                       type.getLayout(), type.getMemorySpace());
+        values.push_back(memref::CastOp::create(b, function.loc, dynamic, memref));
+      };
+      for (auto [formal, i] : inputs)
+        cast(memrefs.lookup(inputOf(nested, i)));
+      for (auto [v, i] : results)
+        cast(memrefs.lookup(nested.getResult(i)));
+      for (int64_t x : {m.count, m.firstBlock, m.blocks})
+        values.push_back(arith::ConstantIndexOp::create(b, function.loc, x));
+      return values;
+    };
+    std::function<SmallVector<Value>(size_t, size_t)> tree = [&](size_t from, size_t to) {
+      if (to - from == 1)
+        return valuesOf(members[from]);
+      size_t middle = from + (to - from) / 2;
+      Value isBelow = IndexBuilder(b, function.loc).less(chosen, firsts[middle]);
+      auto branch = [&](size_t first, size_t last) {
+        return [&, first, last](OpBuilder &, Location) {
+          scf::YieldOp::create(b, function.loc, tree(first, last));
+        };
+      };
+      OpBuilder::InsertionGuard guard(b);
+      auto choice = scf::IfOp::create(b, function.loc, isBelow, branch(from, middle),
+                                      branch(middle, to));
+      return SmallVector<Value>(choice.getResults());
+    };
+    SmallVector<Value> chosenValues = tree(0, members.size());
+    declareApart(function, chosenValues, inputs, results);
+    size_t k = 0;
+    for (auto [formal, i] : inputs)
+      buffers[formal] = chosenValues[k++];
+    for (auto [v, i] : results)
+      buffers[v] = chosenValues[k++];
+    return {chosenValues[k], chosenValues[k + 1], chosenValues[k + 2]};
+  }
+
+  /// Tells LLVM that the chosen buffers do not overlap, which it no longer sees; else it
+  /// does not vectorise. A tied result is its operand's buffer.
+  void declareApart(KernelFunction &function, MutableArrayRef<Value> values,
+                    ArrayRef<std::pair<Value, unsigned>> inputs,
+                    ArrayRef<std::pair<Value, unsigned>> results) {
+    if (target.device || members.size() == 1)
+      return;
+    for (auto [k, result] : llvm::enumerate(results))
+      for (auto [j, input] : llvm::enumerate(inputs))
+        if (memrefs.lookup(model.getResult(result.second)) ==
+            memrefs.lookup(inputOf(model, input.second)))
+          values[inputs.size() + k] = values[j];
+    SmallVector<Value> apart;
+    for (Value v : values.take_front(inputs.size() + results.size()))
+      if (!llvm::is_contained(apart, v))
+        apart.push_back(v);
+    if (apart.size() < 2)
+      return;
+    auto distinct = memref::DistinctObjectsOp::create(function.b, function.loc, apart);
+    for (Value &v : values.take_front(inputs.size() + results.size()))
+      v = distinct.getResult(llvm::find(apart, v) - apart.begin());
+  }
+
+  /// The elements of each tensor; for reductions the partial results of each block, or the
+  /// results where a block does a whole tensor.
+  void emitElements() {
+    bool writesResults = !isSplit;
+    KernelFunction function(target, name + (isSplit ? "_partial" : ""),
+                            kernel.getLoc());
+    addArguments(function, writesResults, /*readsPartials=*/false);
+    OpBuilder &b = function.b;
+    BufferMap buffers;
+    SmallVector<int64_t> firsts;
+    for (const Member &m : members)
+      firsts.push_back(m.firstBlock);
+    Selection own = select(function, function.block, firsts, writesResults, buffers);
+    Evaluator e(b, function.loc, s, buffers);
+    const IndexBuilder &index = e.index;
+    int64_t threads = target.device ? kThreads : 1;
+    SmallVector<SmallVector<unsigned>> axes(1);
+    for (unsigned d = 0; d < s.dims.size(); ++d)
+      axes[0].push_back(d);
+    int64_t lanes = target.device ? widestLanes(s, axes[0], /*whole=*/false) : 1;
+    e.setAxes(axes, 0, lanes);
+    if (!target.device)
+      allowReassociation(e, reductions);
+    Value begin = index.mul(index.sub(function.block, own.firstBlock), chunk);
+    Value end = index.min(index.add(begin, chunk), own.count);
+    SmallVector<Value> full = s.kind == IterationKind::Elementwise
+                                  ? SmallVector<Value>(s.results)
+                                  : SmallVector<Value>();
+    ArrayRef<Combiner> merged = reductions.at(0);
+    // Lanes that are left over add to the first accumulators.
+    SmallVector<Value> accumulators = neutrals(e, merged, lanes);
+    auto visit = [&](Value from, Value to, int64_t width) {
+      e.setLanes(width);
+      accumulators = e.loop(
+          from, to, threads * width, accumulators,
+          [&](Value i, MutableArrayRef<Value> inner) {
+            Point p = {i};
+            SmallVector<Value> used;
+            for (size_t r = 0; r < merged.size(); ++r)
+              llvm::append_range(used, inner.slice(r * lanes, width));
+            accumulate(e, merged, used, p);
+            for (size_t r = 0; r < merged.size(); ++r)
+              llvm::copy(ArrayRef(used).slice(r * width, width),
+                         inner.begin() + r * lanes);
+            storeAll(e, full, p);
+          });
+      e.setLanes(lanes);
+    };
+    if (lanes == 1) {
+      visit(index.add(begin, function.thread), end, 1);
+    } else {
+      Value size = index.sub(end, begin);
+      Value whole = index.add(begin, index.mul(index.div(size, lanes), lanes));
+      visit(index.add(begin, index.mul(function.thread, lanes)), whole, lanes);
+      visit(index.add(whole, function.thread), end, 1);
+    }
+    WorkgroupArrays arrays(function.func);
+    if (!merged.empty()) {
+      SmallVector<Value> totals = reduceThreads(e, merged, accumulators, function.thread,
+                                                threads, 1, arrays);
+      e.guarded(target.device ? index.equal(function.thread, 0) : Value(), [&] {
+        if (isSplit)
+          for (auto [buffer, total] : llvm::zip(partials, totals))
+            e.storeScalar(total, buffer, function.block);
+        else
+          writeKept(e, totals);
+      });
+    }
+    emitted.stages.push_back(function.finish(totalBlocks, threads));
+  }
+
+  /// Merges the partial results of each tensor, one block a tensor.
+  void emitFinal() {
+    KernelFunction function(target, name + "_final", kernel.getLoc());
+    addArguments(function, /*hasResults=*/true, /*readsPartials=*/true);
+    OpBuilder &b = function.b;
+    const int64_t threads = target.device ? 32 : 1;
+    SmallVector<int64_t> numbers;
+    for (size_t i = 0; i < members.size(); ++i)
+      numbers.push_back(i);
+    WorkgroupArrays arrays(function.func);
+    auto mergeTensor = [&](Value number) {
+      BufferMap buffers;
+      Selection own = select(function, number, numbers, true, buffers);
+      Evaluator e(b, function.loc, s, buffers);
+      const IndexBuilder &index = e.index;
+      e.setAxes({SmallVector<unsigned>()}, 0, 1);
+      ArrayRef<Combiner> merged = reductions.at(0);
+      SmallVector<Value> accumulators = e.loop(
+          function.thread, own.blocks, threads, neutrals(e, merged, 1),
+          [&](Value i, MutableArrayRef<Value> inner) {
+            Value place = index.add(own.firstBlock, i);
+            for (auto [k, c] : llvm::enumerate(merged))
+              inner[k] =
+                  combine(e, c, inner[k], e.loadScalar(partials[k], c.getType(), place));
+          });
+      SmallVector<Value> totals = reduceThreads(e, merged, accumulators, function.thread,
+                                                threads, 1, arrays);
+      e.guarded(target.device ? index.equal(function.thread, 0) : Value(),
+                [&] { writeKept(e, totals); });
+    };
+    if (target.device) {
+      mergeTensor(function.block);
+      emitted.stages.push_back(function.finish(members.size(), threads));
+      return;
+    }
+    auto bound = [&](int64_t x) {
+      return arith::ConstantIndexOp::create(b, function.loc, x);
+    };
+    auto loop = scf::ForOp::create(b, function.loc, bound(0), bound(members.size()),
+                                   bound(1));
+    {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPoint(loop.getBody()->getTerminator());
+      mergeTensor(loop.getInductionVar());
+    }
+    emitted.stages.push_back(function.finish(1, 1));
+  }
+
+  /// The results of one tensor, from the totals of its reductions.
+  void writeKept(Evaluator &e, ArrayRef<Value> totals) {
+    e.setLanes(1);
+    Point p = {e.index.constant(0)};
+    for (auto [c, total] : llvm::zip(reductions.at(0), totals))
+      e.setValue(c.result, p, 0, finish(e, c, total, p, 0));
+    storeAll(e, s.results, p);
+  }
+
+  KernelOp kernel;
+  std::string name;
+  EmitTarget target;
+  SmallVector<Member> members;
+  KernelOp model; ///< the template
+  IterationStructure s; ///< of the template
+  Reductions reductions;
+  int64_t chunk = 0, totalBlocks = 0;
+  bool isSplit = false;
+  BufferMap memrefs; ///< of the kernel's own operands and its members' results
+  SmallVector<Value> partials;
+  EmittedKernel emitted;
+};
+
+} // namespace
+
+FailureOr<EmittedKernel> emitMultiTensor(KernelOp kernel, StringRef name,
+                                         const EmitTarget &target) {
+  return MultiTensorEmitter(kernel, name, target).emit();
+}
+
+} // namespace ampc::codegen

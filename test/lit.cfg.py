@@ -1,0 +1,31 @@
+# Configuration of the lit suites. SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+import os
+
+import lit.formats
+
+config.name = "ampc"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".test"]
+config.excludes = ["Inputs", "CMakeLists.txt", "recordings"]
+config.test_source_root = os.path.dirname(__file__)
+config.test_exec_root = os.path.join(config.ampc_build, "test", "lit")
+
+# A CHECK variable dies at the next CHECK-LABEL.
+config.environment["FILECHECK_OPTS"] = "-enable-var-scope"
+for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
+    if name in os.environ:
+        config.environment[name] = os.environ[name]
+
+path = [os.path.join(config.ampc_build, "bin"), config.llvm_tools, os.environ["PATH"]]
+config.environment["PATH"] = os.pathsep.join(path)
+
+# AMPC_CHECK_ROUNDTRIP=1 turns every run of ampc-opt into a test of printer and parser.
+if os.environ.get("AMPC_CHECK_ROUNDTRIP"):
+    config.substitutions.append((r"\bampc-opt\b", "ampc-opt --verify-roundtrip"))
+config.substitutions.append(("%examples", os.path.join(config.ampc_source, "examples")))
+config.substitutions.append(("%python", config.python))
+config.substitutions.append(
+    ("%onnx", config.python + " " + os.path.join(config.ampc_source, "utils/onnx/make_model.py"))
+)
+if config.have_ptxas:
+    config.available_features.add("ptxas")
