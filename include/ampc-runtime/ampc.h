@@ -173,7 +173,9 @@ typedef struct ampc_step_info_t {
 /* Attempts one update on a batch. With `info` NULL the step is only enqueued where the
  * device allows it; with `info` the call waits and tells what happened. The inputs are
  * copied before it returns. Returns AMPC_STATUS_TRAINING_STOPPED or AMPC_STATUS_DATA
- * where the step says so (with `info` NULL: at the next call that waits). */
+ * where the step says so, with `info` filled all the same. Of a step with `info` NULL
+ * that is told once, by the next ampc_session_step with `info`,
+ * ampc_session_get_step_info or ampc_session_synchronize. */
 AMPC_API ampc_status_t ampc_session_step(ampc_session_t *session,
                                          const ampc_named_tensor_t *inputs, size_t input_count,
                                          ampc_step_info_t *info);
@@ -195,8 +197,8 @@ AMPC_API ampc_status_t ampc_session_evaluate(ampc_session_t *session,
                                              const ampc_named_tensor_t *outputs,
                                              size_t output_count);
 
-/* Copies a parameter, constant, state or scalar into `tensor` (shape and type must be
- * the declared ones), or from it. Waits. */
+/* Copies a parameter, constant, state, scalar or derived tensor into `tensor` (shape and
+ * type must be the declared ones), or a parameter, state or scalar from it. Waits. */
 AMPC_API ampc_status_t ampc_session_get_tensor(ampc_session_t *session, const char *name,
                                                const DLTensor *tensor);
 AMPC_API ampc_status_t ampc_session_set_tensor(ampc_session_t *session, const char *name,

@@ -47,6 +47,7 @@ void Evaluator::setAxes(ArrayRef<SmallVector<unsigned>> newAxes, unsigned newLan
   laneAxis = newLaneAxis;
   lanes = newLanes;
   stagedValues.clear();
+  stagedAxes = 0;
   scopes.clear();
   push(/*isGuard=*/false);
 }
@@ -388,6 +389,8 @@ Value Evaluator::eval(Value v, const Point &p, int64_t lane) {
   }
   const llvm::SmallBitVector &along = s.getDims(v);
   uint64_t mask = axesOf(along);
+  if (s.getLevel(v) > 0)
+    mask |= stagedAxes;
   bool byLane = variesByLane(along);
   auto keyOf = [&](Value r) {
     return makeKey(uintptr_t(r.getAsOpaquePointer()), mask, byLane, p, lane);

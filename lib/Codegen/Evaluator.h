@@ -12,6 +12,7 @@
 #include "ampc/Dialect/Plan/IterationStructure.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include <map>
+#include <optional>
 
 namespace ampc::codegen {
 using plan::IterationKind;
@@ -82,7 +83,13 @@ public:
     Value buffer;
     std::function<Value(const Point &)> place;
   };
-  void stage(Value v, Staged staged) { stagedValues[v] = std::move(staged); }
+  /// `axis`, if any, is one along which `place` varies and `v` itself does not: what waits
+  /// for `v` is then not evaluated outside of the loop over that axis.
+  void stage(Value v, Staged staged, std::optional<unsigned> axis = std::nullopt) {
+    stagedValues[v] = std::move(staged);
+    if (axis)
+      stagedAxes |= uint64_t(1) << *axis;
+  }
   /// Computes `v` at a point and writes it to where it is going to be staged.
   void fillStage(Value v, const Staged &staged, const Point &p);
   /// The type in which `v` is kept between phases: f32 for what is f16 or bf16.
@@ -151,6 +158,7 @@ private:
   llvm::SmallVector<Scope> scopes;
   llvm::DenseSet<Operation *> reassociable;
   llvm::DenseMap<Value, Staged> stagedValues;
+  uint64_t stagedAxes = 0; ///< axes along which reductions are staged
 };
 
 } // namespace ampc::codegen

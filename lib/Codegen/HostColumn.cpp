@@ -62,7 +62,7 @@ public:
       store(column, values);
     });
     for (auto [c, buffer] : llvm::zip(reductions, buffers))
-      e.stage(c.result, {buffer, [this](const Point &at) { return place(at[axis]); }});
+      e.stage(c.result, {buffer, [this](const Point &at) { return place(at[axis]); }}, axis);
   }
 
   /// A loop over the columns.

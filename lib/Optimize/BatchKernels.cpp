@@ -291,7 +291,7 @@ private:
     remark::passed(loc, remark::RemarkOpts::name("multi_tensor")
                             .category("plan-batch-kernels")
                             .function(getOperation().getName()))
-        << remark::metric("nodes", getNodeNames(loc))
+        << remark::metric("nodes", joinNodeNames(loc))
         << remark::metric("tensors", batch.size());
   }
 };

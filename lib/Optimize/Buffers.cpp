@@ -7,6 +7,7 @@
 
 #include "ampc/Optimize/Buffers.h"
 #include "ampc/Dialect/Plan/Plan.h"
+#include "ampc/Support/NodeLocation.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/Support/CheckedArithmetic.h"
 
@@ -55,23 +56,7 @@ FlatSymbolRefAttr getReadVariable(Value value) {
   return read ? read.getVariableAttr() : FlatSymbolRefAttr();
 }
 
-static void collectNames(Location loc, llvm::SetVector<StringRef> &names) {
-  if (auto name = dyn_cast<NameLoc>(loc)) {
-    names.insert(name.getName().getValue());
-    return;
-  }
-  if (auto fused = dyn_cast<FusedLoc>(loc))
-    for (Location part : fused.getLocations())
-      collectNames(part, names);
-  if (auto call = dyn_cast<CallSiteLoc>(loc))
-    collectNames(call.getCallee(), names);
-}
-
-std::string getNodeNames(Location loc) {
-  llvm::SetVector<StringRef> names;
-  collectNames(loc, names);
-  return llvm::join(names, ", ");
-}
+std::string joinNodeNames(Location loc) { return llvm::join(getNodeNames(loc), ", "); }
 
 std::string getDisplayName(Value value) {
   if (FlatSymbolRefAttr variable = getReadVariable(value))
@@ -84,7 +69,7 @@ std::string getDisplayName(Value value) {
       name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), kNameAttr);
     return name ? name.str() : ("argument " + Twine(argument.getArgNumber())).str();
   }
-  std::string names = getNodeNames(value.getLoc());
+  std::string names = joinNodeNames(value.getLoc());
   if (names.empty())
     names = value.getDefiningOp()->getName().getStringRef().str();
   auto result = cast<OpResult>(value);

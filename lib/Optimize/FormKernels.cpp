@@ -494,7 +494,7 @@ private:
     remark::passed(kernel.getLoc(), remark::RemarkOpts::name("kernel")
                                         .category("plan-form-kernels")
                                         .function(getOperation().getName()))
-        << remark::metric("nodes", getNodeNames(kernel.getLoc()))
+        << remark::metric("nodes", joinNodeNames(kernel.getLoc()))
         << remark::metric("structure", kind)
         << remark::metric("inputs", kernel.getInputs().size())
         << remark::metric("results", kernel.getNumResults());

@@ -390,7 +390,7 @@ private:
     remark::passed(loc, remark::RemarkOpts::name("sequence")
                             .category("plan-form-sequences")
                             .function(getOperation().getName()))
-        << remark::metric("nodes", getNodeNames(loc))
+        << remark::metric("nodes", joinNodeNames(loc))
         << remark::metric("kernels", run.size());
   }
 

@@ -237,7 +237,7 @@ private:
     llvm::stable_sort(buffers, [](auto *a, auto *b) { return a->bytes > b->bytes; });
     InFlightDiagnostic error = getOperation().emitError()
                                << "the program needs " << arenaBytes
-                               << " bytes of memory, --memory-limit allows " << memoryLimit
+                               << " bytes of memory, --memory-limit allows " << uint64_t(memoryLimit)
                                << "; a smaller --batch needs less";
     constexpr size_t kNamed = 5;
     for (const Buffer *buffer : ArrayRef(buffers).take_front(kNamed))

@@ -278,7 +278,7 @@ uint32_t TableWriter::addKernel(SymbolRefAttr name, const PlannedTarget &target)
 
 void TableWriter::addStep(plan::StepOpInterface step, const PlannedTarget &target) {
   ampc_step_entry_t entry = {};
-  entry.name = addString(getNodeNames(step->getLoc()));
+  entry.name = addString(joinNodeNames(step->getLoc()));
   for (int i = 0; i < 3; ++i)
     entry.grid[i] = entry.block[i] = 1;
   entry.first_integer = integers.size();

@@ -140,10 +140,9 @@ TEST(Checkpoint, TellsWhetherTheRunGoesOnExactly) {
   expectOk(ampc_session_load_checkpoint(wider, file.c_str(), nullptr));
   Parts parts(readFile(file));
   for (const char *change : {"0123456789abcdee", "host"}) {
-    writeFile(file, change[0] == 'h'
-                        ? parts.with("\"ampc.device\":\"host\"",
-                                     "\"ampc.device\":\"cuda\"")
-                        : parts.with("0123456789abcdef", change));
+    writeFile(file, change[0] == 'h' ? parts.with("\"ampc.device\":\"host\"",
+                                                  "\"ampc.device\":\"cuda\"")
+                                     : parts.with("0123456789abcdef", change));
     expectOk(ampc_session_load_checkpoint(same, file.c_str(), &exact));
     EXPECT_EQ(exact, 0) << change;
   }
@@ -258,7 +257,8 @@ TEST(Checkpoint, RefusesBrokenFilesAndLeavesTheSession) {
       {swap("\"bias\":", "\"grid\":"), kDiffers, "'grid' is unknown"},
       {swap("\"shape\":[3]", "\"shape\":[3,1]"), kDiffers,
        "'ampc.momentum/w' is f32 [3, 1], the model has f32 [3]"},
-      {swap("\"dtype\":\"F32\",\"shape\":[1]", "\"dtype\":\"I32\",\"shape\":[1]"),
+      {swap("\"dtype\":\"F32\",\"shape\":[1]",
+            "\"dtype\":\"I32\",\"shape\":[1]"),
        kDiffers, "'bias' is i32 [1], the model has f32 [1]"},
   };
   std::string file = path("broken");
@@ -270,9 +270,9 @@ TEST(Checkpoint, RefusesBrokenFilesAndLeavesTheSession) {
   }
   expectError(ampc_session_load_checkpoint(session, "/nowhere/c", nullptr),
               AMPC_STATUS_NOT_FOUND, "/nowhere/c");
-  expectError(ampc_session_load_checkpoint(session, scratchFolder().c_str(),
-                                           nullptr),
-              AMPC_STATUS_IO, "no regular file");
+  expectError(
+      ampc_session_load_checkpoint(session, scratchFolder().c_str(), nullptr),
+      AMPC_STATUS_IO, "no regular file");
   // The good file still loads.
   writeFile(file, good);
   expectOk(ampc_session_load_checkpoint(session, file.c_str(), nullptr));
@@ -300,8 +300,8 @@ TEST(Checkpoint, SurvivesAnyByte) {
     ampc_status_free(status);
   }
   EXPECT_GT(refused, 1000);
-  expectOk(ampc_session_load_checkpoint(session, path("state").c_str(),
-                                        nullptr));
+  expectOk(
+      ampc_session_load_checkpoint(session, path("state").c_str(), nullptr));
   EXPECT_EQ(save(session), good);
 }
 
@@ -324,8 +324,7 @@ TEST(Checkpoint, KeepsTheOldFileWhereTheDiskIsFull) {
     std::signal(SIGXFSZ, SIG_IGN);
     rlimit limit = {100, 100};
     ::setrlimit(RLIMIT_FSIZE, &limit);
-    ampc_status_t status =
-        ampc_session_save_checkpoint(session, file.c_str());
+    ampc_status_t status = ampc_session_save_checkpoint(session, file.c_str());
     bool right = ampc_status_code(status) == AMPC_STATUS_IO &&
                  std::strstr(ampc_status_message(status), file.c_str());
     ::_exit(right ? 0 : 1);

@@ -75,8 +75,8 @@ TEST_P(Convert16, RoundsToNearestEven) {
   int largest = dtype == AMPC_DTYPE_F16 ? 0x7bff : 0x7f7f;
   for (int i = 0; i <= largest; ++i) {
     double low = valueOf(dtype, i);
-    double high = i == largest ? 2 * low - valueOf(dtype, i - 1)
-                               : valueOf(dtype, i + 1);
+    double high =
+        i == largest ? 2 * low - valueOf(dtype, i - 1) : valueOf(dtype, i + 1);
     double middle = (low + high) / 2;
     uint16_t even = i % 2 ? i + 1 : i;
     ASSERT_EQ(narrow(dtype, middle), even) << i;
@@ -111,16 +111,16 @@ TEST_P(Convert16, KeepsWhatIsNotFinite) {
 }
 
 TEST(Convert, SaturatesIntegers) {
-  std::vector<int64_t> from = {0,    1,          -1,         127,
-                               128,  -129,       int64_t(1) << 40,
-                               INT64_MIN, INT64_MAX};
+  std::vector<int64_t> from = {
+      0, 1, -1, 127, 128, -129, int64_t(1) << 40, INT64_MIN, INT64_MAX};
   std::vector<int32_t> i32(from.size());
   convert(i32.data(), AMPC_DTYPE_I32, from.data(), AMPC_DTYPE_I64, from.size());
   EXPECT_EQ(i32, (std::vector<int32_t>{0, 1, -1, 127, 128, -129, INT32_MAX,
                                        INT32_MIN, INT32_MAX}));
   std::vector<int8_t> i8(from.size());
   convert(i8.data(), AMPC_DTYPE_I8, from.data(), AMPC_DTYPE_I64, from.size());
-  EXPECT_EQ(i8, (std::vector<int8_t>{0, 1, -1, 127, 127, -128, 127, -128, 127}));
+  EXPECT_EQ(i8,
+            (std::vector<int8_t>{0, 1, -1, 127, 127, -128, 127, -128, 127}));
   std::vector<uint8_t> u8(from.size());
   convert(u8.data(), AMPC_DTYPE_U8, from.data(), AMPC_DTYPE_I64, from.size());
   EXPECT_EQ(u8, (std::vector<uint8_t>{0, 1, 0, 127, 128, 0, 255, 0, 255}));

@@ -65,15 +65,33 @@ TEST(Json, SkipsSoundValuesAndNoOthers) {
       return false;
     }
   };
-  for (const char *text :
-       {"0", "-0", "12", "-1.5e+10", "1E3", "0.5", "true", "false", "null",
-        "\"\\u00e4\\ud83d\\ude00\"", "[]", "[1, [2], {}]", " { \"a\" : 1 } ",
-        "\"\""})
+  for (const char *text : {"0", "-0", "12", "-1.5e+10", "1E3", "0.5", "true",
+                           "false", "null", "\"\\u00e4\\ud83d\\ude00\"", "[]",
+                           "[1, [2], {}]", " { \"a\" : 1 } ", "\"\""})
     EXPECT_TRUE(isSound(text)) << text;
-  for (const char *text :
-       {"", " ", "01", "1.", ".5", "+1", "-", "1e", "tru", "nul", "[1,]", "[",
-        "{", "{1:2}", "{\"a\"}", "{\"a\":1,}", "\"", "\"\\ud800x\"",
-        "\"\\udc00\"", "\"\\u12g4\"", "1 2", "'a'", "NaN"})
+  for (const char *text : {"",
+                           " ",
+                           "01",
+                           "1.",
+                           ".5",
+                           "+1",
+                           "-",
+                           "1e",
+                           "tru",
+                           "nul",
+                           "[1,]",
+                           "[",
+                           "{",
+                           "{1:2}",
+                           "{\"a\"}",
+                           "{\"a\":1,}",
+                           "\"",
+                           "\"\\ud800x\"",
+                           "\"\\udc00\"",
+                           "\"\\u12g4\"",
+                           "1 2",
+                           "'a'",
+                           "NaN"})
     EXPECT_FALSE(isSound(text)) << text;
   EXPECT_TRUE(isSound(std::string(60, '[') + std::string(60, ']')));
   EXPECT_FALSE(isSound(std::string(1000000, '[')));
@@ -82,10 +100,10 @@ TEST(Json, SkipsSoundValuesAndNoOthers) {
 TEST(Utf8, AcceptsTextAndNothingElse) {
   for (const char *text : {"", "abc", "\u00e4", "\u20ac", "\U0010ffff", "\x7f"})
     EXPECT_TRUE(isUtf8(text)) << text;
-  for (const char *text : {"\x80", "\xc3", "\xc3(", "\xc0\x80", "\xc1\xbf",
-                           "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80",
-                           "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xff",
-                           "\xe2\x82"})
+  for (const char *text :
+       {"\x80", "\xc3", "\xc3(", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80",
+        "\xed\xa0\x80", "\xf0\x80\x80\x80", "\xf4\x90\x80\x80",
+        "\xf8\x88\x80\x80\x80", "\xff", "\xe2\x82"})
     EXPECT_FALSE(isUtf8(text)) << text;
   for (uint32_t point : {0x24u, 0xa2u, 0x20acu, 0x10348u, 0x10ffffu}) {
     std::string text;

@@ -60,8 +60,7 @@ struct Elements {
 
 struct Product {
   Product(const MatmulShape &shape, uint64_t seed = 1)
-      : shape(shape),
-        lhs(shape.lhs, reach(shape.lhsStride, shape.m * shape.k)),
+      : shape(shape), lhs(shape.lhs, reach(shape.lhsStride, shape.m * shape.k)),
         rhs(shape.rhs, reach(shape.rhsStride, shape.k * shape.n)),
         bias(shape.bias, shape.n) {
     Random random(seed);
@@ -86,8 +85,8 @@ struct Product {
     MatmulWorkspace workspace;
     workspace.reserve(matmul.requirement());
     matmul.run(arguments.data(), workspace, pool);
-    for (size_t i = out.bytes.size() - sizeOf(shape.out);
-         i != out.bytes.size(); ++i)
+    for (size_t i = out.bytes.size() - sizeOf(shape.out); i != out.bytes.size();
+         ++i)
       EXPECT_EQ(out.bytes[i], 0x55) << "written beyond the end";
     out.bytes.resize(out.bytes.size() - sizeOf(shape.out));
     return out;

@@ -127,7 +127,10 @@ TEST(Module, RefusesWhatIsNoModule) {
               AMPC_STATUS_IO, "no regular file");
   EXPECT_NE(openBytes("").message.find("no ELF"), std::string::npos);
   EXPECT_EQ(openBytes("").code, AMPC_STATUS_CORRUPT);
-  EXPECT_EQ(openBytes("\x7f" "ELF").code, AMPC_STATUS_CORRUPT);
+  EXPECT_EQ(openBytes("\x7f"
+                      "ELF")
+                .code,
+            AMPC_STATUS_CORRUPT);
   EXPECT_EQ(openBytes("hello, this is no shared library").code,
             AMPC_STATUS_CORRUPT);
 
@@ -376,8 +379,8 @@ TEST(Module, RefusesEachContradiction) {
     Image image;
     mutation.apply(image);
     Outcome outcome = openBytes(image.bytes);
-    EXPECT_EQ(outcome.code, mutation.code) << "mutation " << number << " ("
-                                           << mutation.text << ")";
+    EXPECT_EQ(outcome.code, mutation.code)
+        << "mutation " << number << " (" << mutation.text << ")";
     EXPECT_NE(outcome.message.find(mutation.text), std::string::npos)
         << "mutation " << number << ": '" << mutation.text
         << "' is not in: " << outcome.message;
@@ -427,8 +430,7 @@ TEST(Module, SurvivesAnyByte) {
     (status ? broken : sound) += 1;
     if (!status) {
       char *json = nullptr;
-      ampc_status_free(
-          ampc_module_inspect(module, AMPC_DEVICE_HOST, &json));
+      ampc_status_free(ampc_module_inspect(module, AMPC_DEVICE_HOST, &json));
       ampc_string_free(json);
     }
     ampc_status_free(status);
@@ -456,18 +458,19 @@ TEST(Module, InspectsAsJson) {
   expectOk(ampc_module_inspect(module, AMPC_DEVICE_HOST, &text));
   std::string json = text;
   ampc_string_free(text);
-  for (const char *part :
-       {R"("model":"model.onnx")", R"("producer":"ampc 0.1.0")",
-        R"("identity":"0123456789abcdef")", R"("options":{"amp":"O1"})",
-        R"("inputs":[{"name":"x","shape":[4,3],"dtype":"f32","label":false,"batched":true})",
-        R"({"name":"loss","shape":[],"dtype":"f32","loss":true,"batched":false})",
-        R"("parameters":[{"name":"w","shape":[3],"dtype":"f32","trained":true},{"name":"bias","shape":[1],"dtype":"f32","trained":false}])",
-        R"("precision":{"low_dtype":"f16","loss_scaling":true,"loss_scale_min":0})",
-        R"("steps":[{"kind":"launch","nodes":["MatMul_0","Add_1"],"kernel":"forward","read_bytes":34,"written_bytes":16,"flops":0,"operand_types":["f16","f16","f32","f32"]})",
-        R"({"kind":"fill","nodes":[],"kernel":null,"read_bytes":0,"written_bytes":12,"flops":0,"operand_types":["f32"]})",
-        R"({"kind":"matmul","nodes":["MatMul_0"],"kernel":null,"read_bytes":40,"written_bytes":12,"flops":0,"operand_types":["f32","f16","f32"]})",
-        R"({"kind":"copy","nodes":[])", R"("eval_steps":[{"kind":"launch")",
-        R"("arena_bytes":)", R"("trains":true)"})
+  for (
+      const char *part :
+      {R"("model":"model.onnx")", R"("producer":"ampc 0.1.0")",
+       R"("identity":"0123456789abcdef")", R"("options":{"amp":"O1"})",
+       R"("inputs":[{"name":"x","shape":[4,3],"dtype":"f32","label":false,"batched":true})",
+       R"({"name":"loss","shape":[],"dtype":"f32","loss":true,"batched":false})",
+       R"("parameters":[{"name":"w","shape":[3],"dtype":"f32","trained":true},{"name":"bias","shape":[1],"dtype":"f32","trained":false}])",
+       R"("precision":{"low_dtype":"f16","loss_scaling":true,"loss_scale_min":0})",
+       R"("steps":[{"kind":"launch","nodes":["MatMul_0","Add_1"],"kernel":"forward","read_bytes":34,"written_bytes":16,"flops":0,"operand_types":["f16","f16","f32","f32"]})",
+       R"({"kind":"fill","nodes":[],"kernel":null,"read_bytes":0,"written_bytes":12,"flops":0,"operand_types":["f32"]})",
+       R"({"kind":"matmul","nodes":["MatMul_0"],"kernel":null,"read_bytes":40,"written_bytes":12,"flops":0,"operand_types":["f32","f16","f32"]})",
+       R"({"kind":"copy","nodes":[])", R"("eval_steps":[{"kind":"launch")",
+       R"("arena_bytes":)", R"("trains":true)"})
     EXPECT_NE(json.find(part), std::string::npos) << part << "\n" << json;
   expectError(ampc_module_inspect(module, AMPC_DEVICE_CUDA, &text),
               AMPC_STATUS_INCOMPATIBLE, "no CUDA code");

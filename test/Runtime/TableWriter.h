@@ -1,4 +1,4 @@
-//===- TableWriter.h - Writes a train.so by hand -----------------*- C++ -*-===//
+//===- TableWriter.h - Writes a train.so by hand ----------------*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -85,9 +85,10 @@ public:
   ampc_tables_t header;
 
 private:
-  ampc_step_entry_t &addStep(ampc_step_kind_t kind,
-                             const std::vector<ampc_argument_entry_t> &arguments,
-                             const std::string &nodes);
+  ampc_step_entry_t &
+  addStep(ampc_step_kind_t kind,
+          const std::vector<ampc_argument_entry_t> &arguments,
+          const std::string &nodes);
 };
 
 /// An argument at `offset` of the arena.

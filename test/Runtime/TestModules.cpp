@@ -136,8 +136,8 @@ TableWriter makeTrainer(const TrainerOptions &options) {
                            AMPC_TENSOR_BATCHED);
   uint32_t y16 = t.addTensor("y16", AMPC_ROLE_OUTPUT, AMPC_DTYPE_F16, {4},
                              AMPC_TENSOR_BATCHED);
-  uint32_t loss =
-      t.addTensor("loss", AMPC_ROLE_OUTPUT, AMPC_DTYPE_F32, {}, AMPC_TENSOR_LOSS);
+  uint32_t loss = t.addTensor("loss", AMPC_ROLE_OUTPUT, AMPC_DTYPE_F32, {},
+                              AMPC_TENSOR_LOSS);
 
   uint32_t w = t.addState("w", AMPC_ROLE_PARAMETER, AMPC_DTYPE_F32, {3},
                           AMPC_TENSOR_TRAINED,
@@ -146,8 +146,8 @@ TableWriter makeTrainer(const TrainerOptions &options) {
                              0, bytesOf<float>({0.25f}));
   t.addState("grid", AMPC_ROLE_CONSTANT, AMPC_DTYPE_I32, {2}, 0,
              bytesOf<int32_t>({7, 8}));
-  uint32_t m = t.addFilled("ampc.momentum/w", AMPC_ROLE_STATE, AMPC_DTYPE_F32,
-                           {3}, 0);
+  uint32_t m =
+      t.addFilled("ampc.momentum/w", AMPC_ROLE_STATE, AMPC_DTYPE_F32, {3}, 0);
   uint32_t rate = t.addFilled(AMPC_SCALAR_LEARNING_RATE, AMPC_ROLE_SCALAR,
                               AMPC_DTYPE_F32, {}, bitsOf(0.1f));
   uint32_t step =
@@ -156,9 +156,9 @@ TableWriter makeTrainer(const TrainerOptions &options) {
       t.addFilled(AMPC_SCALAR_ATTEMPT, AMPC_ROLE_SCALAR, AMPC_DTYPE_I64, {}, 0);
   uint32_t seed =
       t.addFilled(AMPC_SCALAR_SEED, AMPC_ROLE_SCALAR, AMPC_DTYPE_I64, {}, 5);
-  uint32_t scale = t.addFilled(AMPC_SCALAR_LOSS_SCALE, AMPC_ROLE_SCALAR,
-                               AMPC_DTYPE_F32, {},
-                               bitsOf(options.hasScaler ? 8 : 1));
+  uint32_t scale =
+      t.addFilled(AMPC_SCALAR_LOSS_SCALE, AMPC_ROLE_SCALAR, AMPC_DTYPE_F32, {},
+                  bitsOf(options.hasScaler ? 8 : 1));
   uint32_t tracker = t.addFilled(AMPC_SCALAR_GROWTH_TRACKER, AMPC_ROLE_SCALAR,
                                  AMPC_DTYPE_I32, {}, 0);
   uint32_t w16 = t.addDerived("ampc.copy/w", AMPC_DTYPE_F16, {3});
@@ -199,29 +199,27 @@ TableWriter makeTrainer(const TrainerOptions &options) {
   addForward();
   t.addFill(f32At(dwAt, 3, kWrite), 0);
   // dw = dy^T x, from an f32 and an f16 operand.
-  t.addMatmul({1, 1, 3, 4, 1, 0, 4, 12, 0, AMPC_EPILOGUE_NONE,
-               0x3ff0000000000000},
-              {f32At(dyAt, 4, kRead), x16, f32At(productAt, 3, kWrite)},
-              "MatMul_0");
+  t.addMatmul(
+      {1, 1, 3, 4, 1, 0, 4, 12, 0, AMPC_EPILOGUE_NONE, 0x3ff0000000000000},
+      {f32At(dyAt, 4, kRead), x16, f32At(productAt, 3, kWrite)}, "MatMul_0");
   t.addCopy(f32At(productAt, 3, kRead), f32At(dwAt, 3, kWrite));
-  t.addLaunch(updateKernel, 1,
-              {f32At(dwAt, 3, kRead), f32At(lossAt, 1, kRead),
-               f32At(flagsAt, 1, kRead), t.argument(scale, kRead | kWrite),
-               t.argument(tracker, kRead | kWrite), t.argument(rate, kRead),
-               t.argument(step, kRead | kWrite),
-               t.argument(attempt, kRead | kWrite),
-               t.argument(m, kRead | kWrite), t.argument(w, kRead | kWrite),
-               t.argument(w16, kRead | kWrite),
-               t.argument(ring, kRead | kWrite)},
-              "");
+  t.addLaunch(
+      updateKernel, 1,
+      {f32At(dwAt, 3, kRead), f32At(lossAt, 1, kRead), f32At(flagsAt, 1, kRead),
+       t.argument(scale, kRead | kWrite), t.argument(tracker, kRead | kWrite),
+       t.argument(rate, kRead), t.argument(step, kRead | kWrite),
+       t.argument(attempt, kRead | kWrite), t.argument(m, kRead | kWrite),
+       t.argument(w, kRead | kWrite), t.argument(w16, kRead | kWrite),
+       t.argument(ring, kRead | kWrite)},
+      "");
   t.beginProgram(AMPC_PROGRAM_EVAL, inputs,
                  {t.binding(y, AMPC_DTYPE_F32, yAt),
                   t.binding(y16, AMPC_DTYPE_F32, yAt),
                   t.binding(loss, AMPC_DTYPE_F32, lossAt)});
   addForward();
   t.beginProgram(AMPC_PROGRAM_REFRESH);
-  t.addLaunch(refreshKernel, 3,
-              {t.argument(w, kRead), t.argument(w16, kWrite)}, "");
+  t.addLaunch(refreshKernel, 3, {t.argument(w, kRead), t.argument(w16, kWrite)},
+              "");
   if (options.hasInit) {
     uint32_t initKernel = t.addKernel("init");
     t.beginProgram(AMPC_PROGRAM_INIT);

@@ -1,4 +1,4 @@
-//===- TestModules.h - Modules that the runtime's tests run ------*- C++ -*-===//
+//===- TestModules.h - Modules that the runtime's tests run -----*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

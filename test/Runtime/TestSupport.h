@@ -1,4 +1,4 @@
-//===- TestSupport.h - Tensors, statuses and files for tests -----*- C++ -*-===//
+//===- TestSupport.h - Tensors, statuses and files for tests ----*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -47,7 +47,8 @@ struct Tensor {
   DLTensor dl;
 };
 
-inline Tensor<float> f32(std::vector<int64_t> shape, std::vector<float> values) {
+inline Tensor<float> f32(std::vector<int64_t> shape,
+                         std::vector<float> values) {
   return {kF32, std::move(shape), std::move(values)};
 }
 inline Tensor<int64_t> i64(std::vector<int64_t> shape,

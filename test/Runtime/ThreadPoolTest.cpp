@@ -23,7 +23,7 @@ TEST(ThreadPool, RunsEachChunkOnce) {
       int64_t chunks = job % 9;
       int counts[9] = {};
       std::atomic<int> inUse[5] = {};
-      pool.run(chunks, [&](int64_t chunk, int thread) {
+      pool.run(chunks, job % 2, [&](int64_t chunk, int thread) {
         EXPECT_EQ(inUse[thread]++, 0) << "two chunks share a thread number";
         ++counts[chunk];
         --inUse[thread];
@@ -40,7 +40,7 @@ TEST(ThreadPool, WorkersHelpAfterTheySlept) {
     ::usleep(2000); // longer than they spin
     std::atomic<int> started{0};
     // Ends only once all three are in it.
-    pool.run(3, [&](int64_t, int) {
+    pool.run(3, true, [&](int64_t, int) {
       ++started;
       while (started != 3)
         std::this_thread::yield();
@@ -51,7 +51,7 @@ TEST(ThreadPool, WorkersHelpAfterTheySlept) {
 
 TEST(ThreadPool, SleepingWorkersTakeNoTime) {
   ThreadPool pool(4);
-  pool.run(4, [](int64_t, int) {});
+  pool.run(4, true, [](int64_t, int) {});
   ::usleep(20000);
   std::clock_t before = std::clock();
   ::usleep(100000);
@@ -65,7 +65,7 @@ TEST(ThreadPool, ManyPoolsAtOnce) {
     owners.emplace_back([&] {
       ThreadPool pool(3);
       for (int job = 0; job != 2000; ++job)
-        pool.run(7, [&](int64_t chunk, int) { total += chunk; });
+        pool.run(7, true, [&](int64_t chunk, int) { total += chunk; });
     });
   for (std::thread &owner : owners)
     owner.join();

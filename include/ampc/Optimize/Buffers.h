@@ -31,7 +31,7 @@ Value getBufferOwner(Value value);
 FlatSymbolRefAttr getReadVariable(Value value);
 
 /// Names of the ONNX nodes in a location, each once, joined by ", ".
-std::string getNodeNames(Location loc);
+std::string joinNodeNames(Location loc);
 
 /// What a user calls a value: the name of a variable or input, else of the nodes that
 /// compute it.

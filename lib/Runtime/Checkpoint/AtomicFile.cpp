@@ -83,8 +83,10 @@ void AtomicFile::syncDirectory() const {
   // Some file systems cannot sync a directory; they need no such thing.
   if (result != 0 && errorNumber != EINVAL && errorNumber != EACCES)
     throw Error(AMPC_STATUS_IO,
-                concat("'", path, "' is written, but may not outlast a power "
-                       "cut: ", systemMessage(errorNumber)));
+                concat("'", path,
+                       "' is written, but may not outlast a power "
+                       "cut: ",
+                       systemMessage(errorNumber)));
 }
 
 } // namespace ampc

@@ -1,4 +1,4 @@
-//===- AtomicFile.h - Replaces a file as a whole or not at all ---*- C++ -*-===//
+//===- AtomicFile.h - Replaces a file as a whole or not at all --*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

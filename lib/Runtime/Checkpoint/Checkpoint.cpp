@@ -42,21 +42,21 @@ void setMetadata(Session &session, const char *key, const char *value) {
 
 static bool isStored(const Session &session,
                      const ampc_tensor_entry_t &tensor) {
-  return session.isPlaced(tensor) && (tensor.role == AMPC_ROLE_PARAMETER ||
-                                      tensor.role == AMPC_ROLE_STATE);
+  return session.isPlaced(tensor) &&
+         (tensor.role == AMPC_ROLE_PARAMETER || tensor.role == AMPC_ROLE_STATE);
 }
 
 /// What tells builds and devices apart.
-static std::map<std::string, std::string> describeOrigin(
-    const Session &session) {
+static std::map<std::string, std::string>
+describeOrigin(const Session &session) {
   char identity[17];
   std::snprintf(identity, sizeof(identity), "%016llx",
                 static_cast<unsigned long long>(
                     session.module().tables().header().identity));
-  return {{kIdentityKey, identity},
-          {kDeviceKey,
-           session.deviceKind() == AMPC_DEVICE_CUDA ? "cuda" : "host"},
-          {kThreadsKey, concat(session.threads())}};
+  return {
+      {kIdentityKey, identity},
+      {kDeviceKey, session.deviceKind() == AMPC_DEVICE_CUDA ? "cuda" : "host"},
+      {kThreadsKey, concat(session.threads())}};
 }
 
 //===----------------------------------------------------------------------===//
@@ -184,13 +184,15 @@ static void checkFormat(const File &file, const SafetensorsHeader &header) {
   auto format = header.metadata.find(kFormatKey);
   if (format == header.metadata.end())
     throw Error(AMPC_STATUS_INCOMPATIBLE,
-                concat("'", file.path(), "' was not written by ampc: its "
-                       "metadata has no ", kFormatKey));
+                concat("'", file.path(),
+                       "' was not written by ampc: its "
+                       "metadata has no ",
+                       kFormatKey));
   if (format->second != kFormatVersion)
     throw Error(AMPC_STATUS_INCOMPATIBLE,
                 concat("'", file.path(), "' has checkpoint format '",
-                       format->second, "', this runtime reads ",
-                       kFormatVersion, ": use the ampc that wrote it"));
+                       format->second, "', this runtime reads ", kFormatVersion,
+                       ": use the ampc that wrote it"));
 }
 
 /// Everything in which the file and the module differ, in one error.
@@ -246,8 +248,7 @@ static Restored readAll(const Session &session, const File &file,
   Restored restored;
   for (const ampc_tensor_entry_t &tensor : tables.tensors) {
     std::string name = tables.nameOf(tensor);
-    bool isScalar =
-        tensor.role == AMPC_ROLE_SCALAR && session.isPlaced(tensor);
+    bool isScalar = tensor.role == AMPC_ROLE_SCALAR && session.isPlaced(tensor);
     if (!isScalar && !isStored(session, tensor))
       continue;
     std::unique_ptr<char[]> data(new char[tensor.bytes]);

@@ -1,4 +1,4 @@
-//===- Checkpoint.h - Saves and restores a session ----------------*- C++ -*-===//
+//===- Checkpoint.h - Saves and restores a session --------------*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -27,10 +27,11 @@ struct TypeName {
 } // namespace
 
 static constexpr TypeName kTypeNames[] = {
-    {"F32", AMPC_DTYPE_F32}, {"F16", AMPC_DTYPE_F16}, {"BF16", AMPC_DTYPE_BF16},
-    {"F64", AMPC_DTYPE_F64}, {"I64", AMPC_DTYPE_I64}, {"I32", AMPC_DTYPE_I32},
-    {"I16", AMPC_DTYPE_I16}, {"I8", AMPC_DTYPE_I8},   {"U8", AMPC_DTYPE_U8},
-    {"BOOL", AMPC_DTYPE_BOOL},
+    {"F32", AMPC_DTYPE_F32},   {"F16", AMPC_DTYPE_F16},
+    {"BF16", AMPC_DTYPE_BF16}, {"F64", AMPC_DTYPE_F64},
+    {"I64", AMPC_DTYPE_I64},   {"I32", AMPC_DTYPE_I32},
+    {"I16", AMPC_DTYPE_I16},   {"I8", AMPC_DTYPE_I8},
+    {"U8", AMPC_DTYPE_U8},     {"BOOL", AMPC_DTYPE_BOOL},
 };
 
 /// The limit of the format's own implementation.
@@ -66,8 +67,8 @@ static SafetensorsEntry readEntry(JsonReader &json, const std::string &name) {
         if (type == known.name)
           entry.dtype = known.dtype;
       if (entry.dtype == 0)
-        json.fail(concat("tensor '", name, "' has the unknown type '", type,
-                         "'"));
+        json.fail(
+            concat("tensor '", name, "' has the unknown type '", type, "'"));
     } else if (key == "shape" && !hasShape) {
       hasShape = true;
       json.readArray([&] { entry.shape.push_back(json.readNatural()); });
@@ -123,14 +124,17 @@ SafetensorsHeader readSafetensorsHeader(const File &file) {
     throw corrupt(file, "it looks like a zip or PyTorch file; a checkpoint is "
                         "a safetensors file");
   if (file.size() < sizeof(start))
-    throw corrupt(file, concat("it has ", file.size(), " bytes, less than the "
+    throw corrupt(file, concat("it has ", file.size(),
+                               " bytes, less than the "
                                "length of a header"));
   uint64_t length = 0;
   for (int i = 8; i-- > 0;)
     length = length << 8 | start[i];
   if (length > kLargestHeader || length > file.size() - sizeof(start))
-    throw corrupt(file, concat("its header should have ", length, " bytes, the "
-                               "file has ", file.size()));
+    throw corrupt(file, concat("its header should have ", length,
+                               " bytes, the "
+                               "file has ",
+                               file.size()));
 
   std::string text(length, '\0');
   file.read(sizeof(start), text.data(), length);
@@ -153,9 +157,10 @@ SafetensorsHeader readSafetensorsHeader(const File &file) {
     end += entry.bytes; // Below 2^63, as data_offsets are.
   }
   if (end != file.size() - header.dataOffset)
-    throw corrupt(file, concat("its tensors take ", end, " bytes, the file "
-                               "holds ", file.size() - header.dataOffset,
-                               " for them"));
+    throw corrupt(file, concat("its tensors take ", end,
+                               " bytes, the file "
+                               "holds ",
+                               file.size() - header.dataOffset, " for them"));
   return header;
 }
 

@@ -1,4 +1,4 @@
-//===- Safetensors.h - The file format of checkpoints ------------*- C++ -*-===//
+//===- Safetensors.h - The file format of checkpoints -----------*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

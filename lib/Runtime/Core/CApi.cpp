@@ -217,7 +217,9 @@ ampc_status_t ampc_session_create(ampc_module_t *module,
                       [](char byte) { return byte != 0; }))
         throw Error(AMPC_STATUS_INCOMPATIBLE,
                     concat("the session options hold fields that this runtime "
-                           "(", ampc_version(), ") does not know: update "
+                           "(",
+                           ampc_version(),
+                           ") does not know: update "
                            "libampc_runtime"));
       taken = *options;
     }

@@ -1,4 +1,4 @@
-//===- CheckedMath.h - Sizes that may overflow -------------------*- C++ -*-===//
+//===- CheckedMath.h - Sizes that may overflow ------------------*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Convert.h - Converts elements from one type to another ----*- C++ -*-===//
+//===- Convert.h - Converts elements from one type to another ---*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -14,8 +14,8 @@ namespace ampc {
 
 /// Writes `count` elements of type `toDType` at `to` from those of type
 /// `fromDType` at `from`: floats to floats, rounded once to nearest even with
-/// NaN and infinities kept; integers to integers, those that do not fit taken to
-/// the nearest that does; equal types copied. Other pairs must not be asked
+/// NaN and infinities kept; integers to integers, those that do not fit taken
+/// to the nearest that does; equal types copied. Other pairs must not be asked
 /// for. Neither address need be aligned.
 void convert(void *to, uint32_t toDType, const void *from, uint32_t fromDType,
              uint64_t count);

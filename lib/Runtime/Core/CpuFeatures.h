@@ -1,4 +1,4 @@
-//===- CpuFeatures.h - What this machine's processor can do ------*- C++ -*-===//
+//===- CpuFeatures.h - What this machine's processor can do -----*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

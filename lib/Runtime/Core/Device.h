@@ -1,4 +1,4 @@
-//===- Device.h - Where a session's state lives and runs ---------*- C++ -*-===//
+//===- Device.h - Where a session's state lives and runs --------*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -47,8 +47,8 @@ public:
 /// process may use.
 std::unique_ptr<Device> createHostDevice(const Module &module, int threads);
 
-/// Throws AMPC_STATUS_NOT_FOUND where this build, the machine or the module
-/// lacks what CUDA needs. The arena starts zeroed.
+/// Throws AMPC_STATUS_NOT_FOUND where this build or the machine lacks what CUDA
+/// needs. The state region starts zeroed.
 std::unique_ptr<Device> createCudaDevice(const Module &module, int ordinal);
 
 } // namespace ampc

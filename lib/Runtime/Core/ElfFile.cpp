@@ -48,9 +48,11 @@ void checkElfHeader(const File &file) {
 #endif
   if (header.e_machine != kMachine)
     throw Error(AMPC_STATUS_INCOMPATIBLE,
-                concat("'", file.path(), "' is for another processor (ELF "
-                       "machine ", header.e_machine, ", this one is ",
-                       kMachine, "): compile the model on this machine"));
+                concat("'", file.path(),
+                       "' is for another processor (ELF "
+                       "machine ",
+                       header.e_machine, ", this one is ", kMachine,
+                       "): compile the model on this machine"));
 }
 
 std::optional<FileRange> findElfSection(const File &file, const char *name) {

@@ -1,4 +1,4 @@
-//===- ElfFile.h - Finds a section of a shared library -----------*- C++ -*-===//
+//===- ElfFile.h - Finds a section of a shared library ----------*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Error.h - What a failed call tells its caller -------------*- C++ -*-===//
+//===- Error.h - What a failed call tells its caller ------------*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

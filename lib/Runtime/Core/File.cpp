@@ -52,8 +52,8 @@ void File::read(uint64_t offset, void *data, uint64_t count) const {
     if (got < 0 && errno == EINTR)
       continue;
     if (got < 0)
-      throw Error(AMPC_STATUS_IO, concat("reading '", name, "' failed: ",
-                                         systemMessage(errno)));
+      throw Error(AMPC_STATUS_IO, concat("reading '", name,
+                                         "' failed: ", systemMessage(errno)));
     if (got == 0)
       throw Error(AMPC_STATUS_IO,
                   concat("reading '", name, "' failed: the file ends at byte ",

@@ -1,4 +1,4 @@
-//===- File.h - A file that is read by offset --------------------*- C++ -*-===//
+//===- File.h - A file that is read by offset -------------------*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- FloatMode.h - IEEE arithmetic whatever the caller has set -*- C++ -*-===//
+//===- FloatMode.h - IEEE arithmetic whatever the caller set ----*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Inspect.h - Tells what a module holds ----------------------*- C++ -*-===//
+//===- Inspect.h - Tells what a module holds --------------------*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

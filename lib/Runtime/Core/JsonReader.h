@@ -1,4 +1,4 @@
-//===- JsonReader.h - Reads JSON that nobody vouches for ---------*- C++ -*-===//
+//===- JsonReader.h - Reads JSON that nobody vouches for --------*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

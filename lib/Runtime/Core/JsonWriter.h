@@ -1,4 +1,4 @@
-//===- JsonWriter.h - Writes JSON ---------------------------------*- C++ -*-===//
+//===- JsonWriter.h - Writes JSON -------------------------------*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -14,7 +14,8 @@
 
 namespace ampc {
 
-/// Writes one JSON value without spaces. The caller nests begin and end rightly.
+/// Writes one JSON value without spaces. The caller nests begin and end
+/// rightly.
 class JsonWriter {
 public:
   void beginObject() { open('{'); }

@@ -109,7 +109,7 @@ MatmulShape readMatmul(Span<ampc_argument_entry_t> arguments,
   std::memcpy(&shape.alpha, &integers[AMPC_MATMUL_ALPHA], sizeof(double));
   shape.lhs = arguments[0].dtype;
   shape.rhs = arguments[1].dtype;
-  shape.bias = shape.hasBias ? arguments[2].dtype : AMPC_DTYPE_F32;
+  shape.bias = shape.hasBias ? arguments[2].dtype : uint32_t(AMPC_DTYPE_F32);
   shape.out = arguments[arguments.size() - 1].dtype;
   return shape;
 }

@@ -1,4 +1,4 @@
-//===- MatmulShape.h - What a matmul step says of its operands ---*- C++ -*-===//
+//===- MatmulShape.h - What a matmul step says of its operands --*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

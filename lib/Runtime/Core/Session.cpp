@@ -31,13 +31,15 @@ createDevice(const Module &module, const ampc_session_options_t &options) {
   case AMPC_DEVICE_HOST:
     if (!hasHost)
       throw Error(AMPC_STATUS_INCOMPATIBLE,
-                  concat("'", module.path(), "' holds no host code: compile it "
+                  concat("'", module.path(),
+                         "' holds no host code: compile it "
                          "with --target=cuda,host"));
     return createHostDevice(module, options.threads);
   case AMPC_DEVICE_CUDA:
     if (!hasCuda)
       throw Error(AMPC_STATUS_INCOMPATIBLE,
-                  concat("'", module.path(), "' holds no CUDA code: compile it "
+                  concat("'", module.path(),
+                         "' holds no CUDA code: compile it "
                          "with --target=cuda,host"));
     return createCudaDevice(module, options.device_ordinal);
   case AMPC_DEVICE_AUTO:
@@ -90,8 +92,7 @@ static void fillPattern(char *memory, uint64_t bytes, uint64_t value,
 void Session::initialize() {
   for (const ampc_tensor_entry_t &tensor : tables.tensors) {
     // The arena starts zeroed.
-    bool isZero =
-        tensor.init_kind == AMPC_INIT_FILL && tensor.init_value == 0;
+    bool isZero = tensor.init_kind == AMPC_INIT_FILL && tensor.init_value == 0;
     if (!isPlaced(tensor) || tensor.init_kind == AMPC_INIT_NONE || isZero)
       continue;
     for (uint64_t first = 0; first < tensor.bytes; first += kChunkBytes) {
@@ -161,11 +162,13 @@ void Session::stepInfo(int64_t step, ampc_step_info_t &info) {
   int64_t oldest = std::max(before, attempts - slots) + 1;
   if (step < oldest || step > attempts)
     throw Error(AMPC_STATUS_NOT_FOUND,
-                attempts < oldest
-                    ? concat("step ", step, " is not known: this session has "
-                             "made no step yet")
-                    : concat("step ", step, " is not known: this session keeps "
-                             "the steps ", oldest, " to ", attempts));
+                attempts < oldest ? concat("step ", step,
+                                           " is not known: this session has "
+                                           "made no step yet")
+                                  : concat("step ", step,
+                                           " is not known: this session keeps "
+                                           "the steps ",
+                                           oldest, " to ", attempts));
   copyInfo(readRecord(step).info, info);
   examine(step);
 }
@@ -223,15 +226,16 @@ void Session::raise(const StepRecord &record) const {
   if (record.shapeMismatch)
     throw Error(AMPC_STATUS_DATA,
                 concat(where, "a shape computed from the batch is not the one "
-                       "the model declares; nothing was updated"));
+                              "the model declares; nothing was updated"));
 
   const ampc_tables_t &header = tables.header();
-  std::string culprit =
-      *info.culprit ? concat("the gradient of '", info.culprit, "'")
-                    : std::string("a gradient");
+  std::string culprit = *info.culprit
+                            ? concat("the gradient of '", info.culprit, "'")
+                            : std::string("a gradient");
   if (record.nonFinite && !header.has_scaler)
     throw Error(AMPC_STATUS_TRAINING_STOPPED,
-                concat(where, culprit, " is not finite, and there is no loss "
+                concat(where, culprit,
+                       " is not finite, and there is no loss "
                        "scaling that could help: lower the learning rate, clip "
                        "the gradients or check the data; nothing was updated"),
                 info.culprit);
@@ -240,7 +244,8 @@ void Session::raise(const StepRecord &record) const {
     throw Error(AMPC_STATUS_TRAINING_STOPPED,
                 concat(where, "the loss scale fell to ", info.next_loss_scale,
                        ", below its floor of ", header.scale_floor, ", as ",
-                       culprit, " stays not finite: lower the learning rate, "
+                       culprit,
+                       " stays not finite: lower the learning rate, "
                        "clip the gradients or check the data"),
                 info.culprit);
 }
@@ -254,8 +259,7 @@ void Session::examine(int64_t last) {
 }
 
 void Session::evaluate(const ampc_named_tensor_t *inputs, size_t inputCount,
-                       const ampc_named_tensor_t *outputs,
-                       size_t outputCount) {
+                       const ampc_named_tensor_t *outputs, size_t outputCount) {
   const ampc_program_entry_t &program = requireProgram(AMPC_PROGRAM_EVAL);
   InputBatch batch(tables, program, inputs, inputCount,
                    /*labelsOptional=*/true);
@@ -290,7 +294,8 @@ void Session::evaluate(const ampc_named_tensor_t *inputs, size_t inputCount,
     }
     if (!batch.isComplete() && missingOutputs[slot - slotsOut.begin()])
       throw Error(AMPC_STATUS_INVALID_ARGUMENT,
-                  concat("output '", name, "' needs a label that is not given: "
+                  concat("output '", name,
+                         "' needs a label that is not given: "
                          "give it or do not ask for this output"),
                   name);
     wanted.emplace_back(slot, checkTensor(tables, tables.tensors[slot->tensor],
@@ -309,10 +314,10 @@ void Session::evaluate(const ampc_named_tensor_t *inputs, size_t inputCount,
 const ampc_tensor_entry_t &Session::findTensor(const char *name) const {
   const ampc_tensor_entry_t *tensor = tables.findState(name);
   if (!tensor)
-    throw Error(AMPC_STATUS_NOT_FOUND,
-                concat("there is no parameter, constant, state or scalar '",
-                       name, "'"),
-                name);
+    throw Error(
+        AMPC_STATUS_NOT_FOUND,
+        concat("there is no parameter, constant, state or scalar '", name, "'"),
+        name);
   if (!isPlaced(*tensor))
     throw Error(AMPC_STATUS_NOT_FOUND,
                 concat("'", name, "' is not used on this device"), name);
@@ -348,7 +353,8 @@ void Session::setLearningRate(float rate) {
                 "this module has no learning rate that can be set");
   if (!std::isfinite(rate) || rate < 0)
     throw Error(AMPC_STATUS_INVALID_ARGUMENT,
-                concat("a learning rate of ", rate, " makes no sense: give a "
+                concat("a learning rate of ", rate,
+                       " makes no sense: give a "
                        "number from 0 on"));
   // Nothing is derived from it, so nothing is rebuilt.
   write(*tensor, &rate);
@@ -362,8 +368,8 @@ void Session::read(const ampc_tensor_entry_t &tensor, void *data) {
   }
 }
 
-const void *Session::readPart(const ampc_tensor_entry_t &tensor,
-                              uint64_t first, uint64_t bytes) {
+const void *Session::readPart(const ampc_tensor_entry_t &tensor, uint64_t first,
+                              uint64_t bytes) {
   return device->fetch(tensor.offset[device->target()] + first, bytes);
 }
 

@@ -1,4 +1,4 @@
-//===- Session.h - The state of one training run -----------------*- C++ -*-===//
+//===- Session.h - The state of one training run ----------------*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Staging.h - Between a caller's tensors and the arena ------*- C++ -*-===//
+//===- Staging.h - Between a caller's tensors and the arena -----*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -18,7 +18,8 @@ Tables::Tables(const ampc_module_v1_t &module, const std::string &path)
       base(static_cast<const char *>(module.tables)) {
   checkHeader(module, path);
   auto read = [this](const ampc_span_t &span, auto &view) {
-    using Entry = std::remove_const_t<std::remove_reference_t<decltype(view[0])>>;
+    using Entry =
+        std::remove_const_t<std::remove_reference_t<decltype(view[0])>>;
     view = {reinterpret_cast<const Entry *>(base + span.offset), span.count};
   };
   read(tables->strings, strings);

@@ -1,4 +1,4 @@
-//===- Tables.h - A train.so's tables, checked -------------------*- C++ -*-===//
+//===- Tables.h - A train.so's tables, checked ------------------*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -53,8 +53,7 @@ public:
   Span<int64_t> shape(const ampc_tensor_entry_t &tensor) const {
     return integers.slice(tensor.first_dim, tensor.rank);
   }
-  Span<ampc_argument_entry_t>
-  argumentsOf(const ampc_step_entry_t &step) const {
+  Span<ampc_argument_entry_t> argumentsOf(const ampc_step_entry_t &step) const {
     return arguments.slice(step.first_argument, step.argument_count);
   }
   Span<int64_t> integersOf(const ampc_step_entry_t &step) const {

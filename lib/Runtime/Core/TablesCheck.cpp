@@ -80,9 +80,9 @@ private:
 void checkHeader(const ampc_module_v1_t &module, const std::string &path) {
   auto check = [&](bool good, const std::string &what) {
     if (!good)
-      throw Error(AMPC_STATUS_CORRUPT,
-                  concat("the tables of '", path, "' contradict themselves: ",
-                         what, "; compile the model again"));
+      throw Error(AMPC_STATUS_CORRUPT, concat("the tables of '", path,
+                                              "' contradict themselves: ", what,
+                                              "; compile the model again"));
   };
   if (module.version != AMPC_FORMAT_VERSION)
     throw Error(AMPC_STATUS_INCOMPATIBLE,
@@ -102,8 +102,7 @@ void checkHeader(const ampc_module_v1_t &module, const std::string &path) {
         "host_kernels is missing");
 
   const auto &header = *static_cast<const ampc_tables_t *>(module.tables);
-  check(std::memcmp(header.magic, AMPC_TABLES_MAGIC,
-                    sizeof(header.magic)) == 0,
+  check(std::memcmp(header.magic, AMPC_TABLES_MAGIC, sizeof(header.magic)) == 0,
         "the magic is not " AMPC_TABLES_MAGIC);
   check(header.format_version == module.version,
         concat("format_version is ", header.format_version, ", not ",
@@ -118,9 +117,8 @@ void checkHeader(const ampc_module_v1_t &module, const std::string &path) {
                        uint64_t entryBytes, uint64_t alignment) {
     std::optional<uint64_t> bytes = checkedMul(span.count, entryBytes);
     check(bytes && fits(span.offset, *bytes, header.bytes),
-          concat("the span '", name, "' of ", span.count,
-                 " entries at byte ", span.offset, " leaves the tables' ",
-                 header.bytes, " bytes"));
+          concat("the span '", name, "' of ", span.count, " entries at byte ",
+                 span.offset, " leaves the tables' ", header.bytes, " bytes"));
     check(span.offset % alignment == 0 &&
               (span.count == 0 || span.offset >= sizeof(ampc_tables_t)),
           concat("the span '", name, "' starts at byte ", span.offset));
@@ -151,8 +149,7 @@ void Checker::run() {
             header.low_dtype == AMPC_DTYPE_F16 ||
             header.low_dtype == AMPC_DTYPE_BF16,
         concat("low_dtype is ", header.low_dtype));
-  check(header.has_scaler <= 1,
-        concat("has_scaler is ", header.has_scaler));
+  check(header.has_scaler <= 1, concat("has_scaler is ", header.has_scaler));
   check(std::isfinite(header.scale_floor) && header.scale_floor >= 0,
         concat("scale_floor is ", header.scale_floor));
 
@@ -190,7 +187,8 @@ void Checker::checkString(uint32_t offset, const std::string &what) const {
   check(offset < tables.strings.size(),
         concat(what, ": its string starts at byte ", offset, " of ",
                tables.strings.size()));
-  check(isUtf8(tables.string(offset)), concat(what, ": its string is no UTF-8"));
+  check(isUtf8(tables.string(offset)),
+        concat(what, ": its string is no UTF-8"));
 }
 
 void Checker::checkTarget(unsigned index) {
@@ -201,8 +199,8 @@ void Checker::checkTarget(unsigned index) {
     return;
   checkString(target.features, what);
   check(target.state_bytes <= target.arena_bytes,
-        concat(what, ": ", target.state_bytes, " bytes of state in an arena of ",
-               target.arena_bytes));
+        concat(what, ": ", target.state_bytes,
+               " bytes of state in an arena of ", target.arena_bytes));
   check(target.arena_bytes <= uint64_t(INT64_MAX),
         concat(what, ": an arena of ", target.arena_bytes, " bytes"));
   check(fits(target.first_image, target.image_count, tables.images.size()),
@@ -210,8 +208,8 @@ void Checker::checkTarget(unsigned index) {
                target.image_count, " of ", tables.images.size()));
   for (const ampc_image_entry_t &image :
        tables.imagesOf(ampc_target_t(index))) {
-    std::string place = concat(what, ": the image for architecture ",
-                               image.arch);
+    std::string place =
+        concat(what, ": the image for architecture ", image.arch);
     check(image.bytes > 0 && fits(image.offset, image.bytes, header.bytes),
           concat(place, " lies at byte ", image.offset, " with ", image.bytes,
                  " bytes, beyond the tables' ", header.bytes));
@@ -339,7 +337,8 @@ void Checker::checkKernel(size_t index) {
 void Checker::checkProgram(size_t index) {
   const ampc_program_entry_t &program = tables.programs[index];
   std::string what = concat("program ", index);
-  check(program.kind <= AMPC_PROGRAM_INIT, concat(what, ": kind ", program.kind));
+  check(program.kind <= AMPC_PROGRAM_INIT,
+        concat(what, ": kind ", program.kind));
   check(program.target < AMPC_TARGET_COUNT &&
             header.targets[program.target].present,
         concat(what, ": target ", program.target, " is not there"));
@@ -389,10 +388,9 @@ void Checker::checkBinding(const ampc_binding_entry_t &binding, uint8_t role,
         concat(program, ": binds tensor ", binding.tensor, " of ",
                tables.tensors.size()));
   const ampc_tensor_entry_t &tensor = tables.tensors[binding.tensor];
-  std::string what =
-      concat(program, ", tensor '", tables.nameOf(tensor), "'");
-  check(tensor.role == role, concat(what, ": bound, but its role is ",
-                                    tensor.role));
+  std::string what = concat(program, ", tensor '", tables.nameOf(tensor), "'");
+  check(tensor.role == role,
+        concat(what, ": bound, but its role is ", tensor.role));
   // Staging rounds floats to floats and narrows integers to integers.
   check(binding.dtype == tensor.dtype ||
             (isFloat(binding.dtype) && isFloat(tensor.dtype)) ||
@@ -419,8 +417,7 @@ void Checker::checkStep(size_t index, const ampc_program_entry_t &program) {
   check(step.kind <= AMPC_STEP_FILL, concat(what, ": kind ", step.kind));
   what = concat("step ", index, " (", kStepKinds[step.kind], " for '",
                 tables.string(step.name), "')");
-  check(fits(step.first_argument, step.argument_count,
-             tables.arguments.size()),
+  check(fits(step.first_argument, step.argument_count, tables.arguments.size()),
         concat(what, ": arguments from ", step.first_argument, " on, ",
                step.argument_count, " of ", tables.arguments.size()));
   check(fits(step.first_integer, step.integer_count, tables.integers.size()),
@@ -458,8 +455,7 @@ void Checker::checkStep(size_t index, const ampc_program_entry_t &program) {
           concat(what, ": not one source and one destination of equal size"));
     break;
   case AMPC_STEP_FILL:
-    check(arguments.size() == 1 &&
-              (arguments[0].flags & AMPC_ARGUMENT_WRITE) &&
+    check(arguments.size() == 1 && (arguments[0].flags & AMPC_ARGUMENT_WRITE) &&
               step.integer_count == 1 && tables.integersOf(step)[0] >= 0 &&
               tables.integersOf(step)[0] <= 255,
           concat(what, ": not one destination and one byte value"));
@@ -475,8 +471,8 @@ void Checker::checkLibrary(const ampc_step_entry_t &step,
                        ", which this runtime (", ampc_version(),
                        ") does not know: update libampc_runtime"),
                 tables.string(step.name));
-  std::string problem = checkMatmul(tables.argumentsOf(step),
-                                    tables.integersOf(step));
+  std::string problem =
+      checkMatmul(tables.argumentsOf(step), tables.integersOf(step));
   check(problem.empty(), concat(what, ": ", problem));
 }
 
@@ -488,11 +484,11 @@ void Checker::checkTraining(uint32_t target) {
            tensor->offset[target] != AMPC_NONE_U64;
   };
   check(isPlaced(AMPC_SCALAR_ATTEMPT, AMPC_ROLE_SCALAR, AMPC_DTYPE_I64),
-        concat("a training step without " AMPC_SCALAR_ATTEMPT
-               " in target ", target));
-  check(isPlaced(AMPC_STATS_RING, AMPC_ROLE_DERIVED, AMPC_DTYPE_F32),
-        concat("a training step without " AMPC_STATS_RING " in target ",
+        concat("a training step without " AMPC_SCALAR_ATTEMPT " in target ",
                target));
+  check(
+      isPlaced(AMPC_STATS_RING, AMPC_ROLE_DERIVED, AMPC_DTYPE_F32),
+      concat("a training step without " AMPC_STATS_RING " in target ", target));
   const ampc_tensor_entry_t &ring = *tables.findState(AMPC_STATS_RING);
   constexpr int64_t kFewestSlots = 64; // as ampc.h promises
   check(ring.rank == 2 && tables.shape(ring)[0] >= kFewestSlots &&
@@ -501,9 +497,8 @@ void Checker::checkTraining(uint32_t target) {
 }
 
 void Checker::checkDisjoint(std::vector<Range> &ranges) const {
-  std::sort(ranges.begin(), ranges.end(), [](const Range &a, const Range &b) {
-    return a.offset < b.offset;
-  });
+  std::sort(ranges.begin(), ranges.end(),
+            [](const Range &a, const Range &b) { return a.offset < b.offset; });
   const Range *last = nullptr;
   for (const Range &range : ranges) {
     if (range.bytes == 0)

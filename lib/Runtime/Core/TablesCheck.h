@@ -1,4 +1,4 @@
-//===- TablesCheck.h - Refuses tables that contradict themselves -*- C++ -*-===//
+//===- TablesCheck.h - Refuses tables that contradict themselves *- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Utf8.h - Checks UTF-8 --------------------------------------*- C++ -*-===//
+//===- Utf8.h - Checks UTF-8 ------------------------------------*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

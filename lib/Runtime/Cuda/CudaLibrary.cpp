@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <dlfcn.h>
+#include <vector>
 
 namespace ampc {
 

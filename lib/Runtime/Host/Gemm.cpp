@@ -37,6 +37,9 @@ static constexpr int64_t kDepth = 256;
 /// Bytes of the right operand that are packed at a time.
 static constexpr int64_t kPanelBytes = 8 << 20;
 
+/// Products of elements in the time that waking a thread takes, twice.
+static constexpr double kWorthWaking = 4e6;
+
 static int64_t roundUp(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
@@ -45,6 +48,7 @@ template <class T>
 Gemm<T>::Gemm(const GemmKernels<T> &kernels, const Shape &shape, int threads)
     : kernels(kernels), shape(shape) {
   int64_t rows = kernels.rows, columns = kernels.columns;
+  wake = double(shape.m) * shape.n * shape.k >= kWorthWaking;
   panelDepth = std::clamp<int64_t>(shape.k, 1, 8192);
   int64_t widest = kPanelBytes / int64_t(sizeof(T)) / panelDepth;
   panelColumns = std::min(roundUp(std::max(widest, columns * threads), columns),
@@ -118,13 +122,12 @@ void Gemm<T>::packPanel(const GemmOperands &operands, const Panel &panel,
     int64_t first = shape.transposeRhs ? column * stride + panel.k
                                        : panel.k * stride + column;
     kernels.packColumns(panel.packed + strip * width * panel.depth,
-                        at(operands.rhs, shape.rhsDType, first),
-                        shape.rhsDType, stride, shape.transposeRhs, count,
-                        panel.depth);
+                        at(operands.rhs, shape.rhsDType, first), shape.rhsDType,
+                        stride, shape.transposeRhs, count, panel.depth);
   };
   int64_t strips = (panel.columns + width - 1) / width;
   if (pool)
-    pool->run(strips, packStrip);
+    pool->run(strips, wake, packStrip);
   else
     for (int64_t strip = 0; strip != strips; ++strip)
       packStrip(strip, 0);
@@ -137,7 +140,7 @@ void Gemm<T>::multiplyPanel(const GemmOperands &operands, const Panel &panel,
   int64_t columnTiles = (panel.columns + tileColumns - 1) / tileColumns;
   int64_t tiles = (shape.m + tileRows - 1) / tileRows * columnTiles;
   if (pool)
-    pool->run(tiles, [&](int64_t tile, int thread) {
+    pool->run(tiles, wake, [&](int64_t tile, int thread) {
       multiplyTile(operands, panel, tile, scratch + thread * scratchStride);
     });
   else
@@ -174,8 +177,8 @@ void Gemm<T>::multiplyTile(const GemmOperands &operands, const Panel &panel,
   block.bias = panel.bias ? panel.bias + column : nullptr;
   block.relu = shape.relu;
 
-  const T *rhs = panel.packed +
-                 column / kernels.columns * kernels.columns * panel.depth;
+  const T *rhs =
+      panel.packed + column / kernels.columns * kernels.columns * panel.depth;
   int64_t k = 0;
   do {
     block.k = std::min(kDepth, panel.depth - k);
@@ -184,9 +187,8 @@ void Gemm<T>::multiplyTile(const GemmOperands &operands, const Panel &panel,
     block.rhs = rhs + k * kernels.columns;
     int64_t stride = shape.transposeLhs ? shape.m : shape.k;
     for (int64_t strip = 0; strip < rows; strip += kernels.rows) {
-      int64_t first = shape.transposeLhs
-                          ? (panel.k + k) * stride + row + strip
-                          : (row + strip) * stride + panel.k + k;
+      int64_t first = shape.transposeLhs ? (panel.k + k) * stride + row + strip
+                                         : (row + strip) * stride + panel.k + k;
       kernels.packRows(scratch + strip * block.k,
                        at(operands.lhs, shape.lhsDType, first), shape.lhsDType,
                        stride, !shape.transposeLhs,

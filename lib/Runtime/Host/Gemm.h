@@ -1,4 +1,4 @@
-//===- Gemm.h - Matrix products in our own code ------------------*- C++ -*-===//
+//===- Gemm.h - Matrix products in our own code -----------------*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -72,6 +72,7 @@ private:
   int64_t tileRows, tileColumns; ///< of the result, one piece of work
   int64_t panelColumns;          ///< multiples of the kernels' strips
   int64_t panelDepth;            ///< of k
+  bool wake;                     ///< sleeping threads for it
 };
 
 extern template class Gemm<float>;

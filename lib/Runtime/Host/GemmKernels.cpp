@@ -6,9 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // Compiled once for each instruction set, with AMPC_GEMM_ISA as its namespace.
-// A tile of the result, some rows by two vectors, stays in registers over all of
-// k; each step of k loads two vectors of the right operand and one element a row
-// of the left one. Sums run through k in order, whatever the blocks around.
+// A tile of the result, some rows by two vectors, stays in registers over all
+// of k; each step of k loads two vectors of the right operand and one element a
+// row of the left one. Sums run through k in order, whatever the blocks around.
 //
 //===----------------------------------------------------------------------===//
 
@@ -106,8 +106,8 @@ FourFloats widenFour(const F16 *from) {
 #endif
 }
 FourFloats widenFour(const BF16 *from) {
-  FourWords words =
-      __builtin_convertvector(load<FourHalves>(from), FourWords) << 16;
+  FourWords words = __builtin_convertvector(load<FourHalves>(from), FourWords)
+                    << 16;
   return (FourFloats)words;
 }
 FourFloats widenFour(const float *from) { return load<FourFloats>(from); }
@@ -295,15 +295,14 @@ void multiplyTile(const GemmBlock<T> &block, const T *lhs, const T *rhs,
     AMPC_UNROLL
     for (int r = 0; r != Rows; ++r)
       AMPC_UNROLL
-      for (int v = 0; v != Vectors; ++v)
-        sum[r][v] = Vector{};
+    for (int v = 0; v != Vectors; ++v)
+      sum[r][v] = Vector{};
   } else {
     AMPC_UNROLL
     for (int r = 0; r != Rows; ++r)
       AMPC_UNROLL
-      for (int v = 0; v != Vectors; ++v)
-        sum[r][v] =
-            load<Vector>(partial + r * block.partialStride + v * kLanes);
+    for (int v = 0; v != Vectors; ++v)
+      sum[r][v] = load<Vector>(partial + r * block.partialStride + v * kLanes);
   }
 
   for (int64_t k = 0; k < block.k; ++k) {
@@ -314,8 +313,8 @@ void multiplyTile(const GemmBlock<T> &block, const T *lhs, const T *rhs,
     AMPC_UNROLL
     for (int r = 0; r != Rows; ++r)
       AMPC_UNROLL
-      for (int v = 0; v != Vectors; ++v)
-        sum[r][v] += lhs[r] * right[v];
+    for (int v = 0; v != Vectors; ++v)
+      sum[r][v] += lhs[r] * right[v];
     lhs += kRows;
     rhs += kColumns<T>;
   }
@@ -324,8 +323,8 @@ void multiplyTile(const GemmBlock<T> &block, const T *lhs, const T *rhs,
     AMPC_UNROLL
     for (int r = 0; r != Rows; ++r)
       AMPC_UNROLL
-      for (int v = 0; v != Vectors; ++v)
-        store(partial + r * block.partialStride + v * kLanes, sum[r][v]);
+    for (int v = 0; v != Vectors; ++v)
+      store(partial + r * block.partialStride + v * kLanes, sum[r][v]);
     return;
   }
   AMPC_UNROLL
@@ -398,11 +397,11 @@ void multiply(const GemmBlock<T> &block) {
 } // namespace
 
 extern const GemmKernelSet gemmKernels;
-const GemmKernelSet gemmKernels = {
-    {kRows, kColumns<float>, packF32<kRows>, packF32<kColumns<float>>,
-     multiply<float>},
-    {kRows, kColumns<double>, packF64<kRows>, packF64<kColumns<double>>,
-     multiply<double>}};
+const GemmKernelSet gemmKernels = {{kRows, kColumns<float>, packF32<kRows>,
+                                    packF32<kColumns<float>>, multiply<float>},
+                                   {kRows, kColumns<double>, packF64<kRows>,
+                                    packF64<kColumns<double>>,
+                                    multiply<double>}};
 
 } // namespace AMPC_GEMM_ISA
 } // namespace ampc

@@ -1,4 +1,4 @@
-//===- GemmKernels.h - The inner loops of a matrix product -------*- C++ -*-===//
+//===- GemmKernels.h - The inner loops of a matrix product ------*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -21,7 +21,8 @@ Arena::Arena(uint64_t bytes) : bytes(std::max<uint64_t>(bytes, 1)) {
                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED)
     throw Error(AMPC_STATUS_OUT_OF_MEMORY,
-                concat("the step needs ", bytes, " bytes of memory, which the "
+                concat("the step needs ", bytes,
+                       " bytes of memory, which the "
                        "system does not give: compile it for a smaller batch"));
   base = static_cast<char *>(memory);
   constexpr uint64_t kHugePage = uint64_t(2) << 20;
@@ -59,16 +60,23 @@ void HostDevice::prepare(const ampc_program_entry_t &program) {
     steps.push_back(prepareStep(step));
 }
 
+/// Bytes or operations in the time that handing out a chunk takes, about a
+/// microsecond.
+static constexpr uint64_t kWorthSplitting = 16384;
+/// In the time that waking a thread takes.
+static constexpr uint64_t kWorthWaking = 8 * kWorthSplitting;
+
+static uint64_t workOf(const ampc_step_entry_t &step) {
+  return std::max(step.read_bytes + step.written_bytes, step.flops);
+}
+
 /// Into how many chunks a launch is worth splitting. Blocks do not depend on
 /// one another, so the number changes no bit of the result.
 static int64_t countChunks(const ampc_step_entry_t &step, int threads) {
-  // Handing out a chunk costs about a microsecond: that of some ten thousand
-  // bytes or operations.
-  constexpr uint64_t kWorthwhile = 16384;
   // More chunks than threads, as some threads start late.
-  uint64_t work = std::max(step.read_bytes + step.written_bytes, step.flops);
   uint64_t most = std::min<uint64_t>(step.grid[0], threads * uint64_t(4));
-  return std::clamp<uint64_t>(work / kWorthwhile, 1, std::max(most, uint64_t(1)));
+  return std::clamp<uint64_t>(workOf(step) / kWorthSplitting, 1,
+                              std::max<uint64_t>(most, 1));
 }
 
 HostDevice::Step HostDevice::prepareStep(const ampc_step_entry_t &entry) {
@@ -83,6 +91,7 @@ HostDevice::Step HostDevice::prepareStep(const ampc_step_entry_t &entry) {
     step.kernel = module.hostKernel(tables.kernels[entry.index]);
     step.blocks = entry.grid[0];
     step.chunks = countChunks(entry, pool.threads());
+    step.wake = workOf(entry) >= kWorthWaking;
     break;
   case AMPC_STEP_LIBRARY:
     step.matmul = &matmuls.emplace_back(
@@ -114,7 +123,7 @@ void HostDevice::runStep(const Step &step) {
       step.kernel(step.arguments.data(), 0, step.blocks);
       break;
     }
-    pool.run(step.chunks, [&](int64_t chunk, int) {
+    pool.run(step.chunks, step.wake, [&](int64_t chunk, int) {
       // No product overflows: blocks < 2^32 and chunks are few.
       step.kernel(step.arguments.data(), step.blocks * chunk / step.chunks,
                   step.blocks * (chunk + 1) / step.chunks);

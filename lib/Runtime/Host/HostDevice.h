@@ -1,4 +1,4 @@
-//===- HostDevice.h - Runs a module's programs on the CPU --------*- C++ -*-===//
+//===- HostDevice.h - Runs a module's programs on the CPU -------*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -58,6 +58,7 @@ private:
     ampc_host_kernel_t kernel;
     std::vector<void *> arguments; // of a copy: source, destination
     int64_t blocks, chunks;
+    bool wake; ///< sleeping threads for it
     // Of a matmul.
     Matmul *matmul;
     // Of a copy or fill.

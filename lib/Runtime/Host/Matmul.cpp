@@ -112,7 +112,7 @@ void Matmul::runAs(const Gemm<T> &gemm, void *const *arguments,
   if (split == Split::Batch) {
     int64_t shared = (gemm.sharedElements() * sizeof(T) + 63) / 64 * 64;
     int64_t chunks = std::min<int64_t>(shape.batch, 4 * threads);
-    pool.run(chunks, [&](int64_t chunk, int thread) {
+    pool.run(chunks, /*wake=*/true, [&](int64_t chunk, int thread) {
       char *memory = static_cast<char *>(workspace.thread(thread));
       int64_t end = shape.batch * (chunk + 1) / chunks;
       for (int64_t i = shape.batch * chunk / chunks; i < end; ++i)

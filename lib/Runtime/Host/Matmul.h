@@ -1,4 +1,4 @@
-//===- Matmul.h - The matmul steps of the host target ------------*- C++ -*-===//
+//===- Matmul.h - The matmul steps of the host target -----------*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -114,7 +114,7 @@ bool ThreadPool::takeChunk(int thread) {
   }
 }
 
-void ThreadPool::run(int64_t chunks, Work work, void *argument) {
+void ThreadPool::run(int64_t chunks, bool wake, Work work, void *argument) {
   if (workers.empty() || chunks <= 1) {
     for (int64_t chunk = 0; chunk < chunks; ++chunk)
       work(argument, chunk, 0);
@@ -127,7 +127,7 @@ void ThreadPool::run(int64_t chunks, Work work, void *argument) {
   // Sequentially consistent with `sleepers`: a worker that falls asleep either
   // sees the job or is seen.
   ticket.store((number + 1) << 32 | uint32_t(chunks));
-  if (sleepers.load() > 0)
+  if (wake && sleepers.load() > 0)
     wakeWorkers();
 
   while (takeChunk(0)) {

@@ -1,4 +1,4 @@
-//===- ThreadPool.h - Threads that share out one job at a time ---*- C++ -*-===//
+//===- ThreadPool.h - Threads that share out one job at a time --*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -17,8 +17,8 @@ namespace ampc {
 
 /// A job is a number of chunks; whoever is free takes the next one. The caller
 /// works as well, so that a job never waits for a sleeping worker: those that
-/// wake in time help. Workers that find nothing to do spin for a moment and then
-/// sleep. Belongs to one thread at a time.
+/// wake in time help. Workers that find nothing to do spin for a moment and
+/// then sleep. Belongs to one thread at a time.
 class ThreadPool {
 public:
   /// Computes chunk `chunk`; `thread` is below threads(), and no two threads
@@ -35,14 +35,15 @@ public:
   int threads() const { return int(workers.size()) + 1; }
 
   /// Runs `work` for each chunk in [0, chunks), of which there are fewer than
-  /// 2^31, and returns when all are done.
-  void run(int64_t chunks, Work work, void *context);
+  /// 2^31, and returns when all are done. A job of less than some ten
+  /// microseconds is not worth a `wake`: it gets the workers that are awake.
+  void run(int64_t chunks, bool wake, Work work, void *context);
 
   /// The same for a callable `work(chunk, thread)`.
   template <class Callable>
-  void run(int64_t chunks, Callable &&work) {
+  void run(int64_t chunks, bool wake, Callable &&work) {
     run(
-        chunks,
+        chunks, wake,
         [](void *context, int64_t chunk, int thread) {
           (*static_cast<std::remove_reference_t<Callable> *>(context))(chunk,
                                                                        thread);

@@ -14,15 +14,12 @@ func.func @added_row_becomes_the_bias(%a: tensor<8x16xf16>, %b: tensor<16x4xf16>
 // -----
 
 // CHECK-LABEL: @row_may_have_leading_ones(
-func.func @row_may_have_leading_ones(%a: tensor<2x8x16xf32>, %b: tensor<16x4xf32>, %c: tensor<1x4xf32>) -> tensor<2x8x4xf32> {
+func.func @row_may_have_leading_ones(%a: tensor<2x16x8xf32>, %b: tensor<16x4xf32>, %c: tensor<1x4xf32>) -> tensor<2x8x4xf32> {
   // CHECK-NEXT: %[[C:.*]] = amp.reshape %arg2 : tensor<1x4xf32> to tensor<4xf32>
   // CHECK-NEXT: amp.matmul %arg0, %arg1 bias %[[C]] {transpose_lhs}
-  %0 = amp.reshape %a : tensor<2x8x16xf32> to tensor<2x16x8xf32>
-  %1 = amp.reshape %0 : tensor<2x16x8xf32> to tensor<2x8x16xf32>
-  %2 = amp.reshape %1 : tensor<2x8x16xf32> to tensor<2x16x8xf32>
-  %3 = amp.matmul %2, %b {transpose_lhs} : (tensor<2x16x8xf32>, tensor<16x4xf32>) -> tensor<2x8x4xf32>
-  %4 = amp.add %3, %c : (tensor<2x8x4xf32>, tensor<1x4xf32>) -> tensor<2x8x4xf32>
-  return %4 : tensor<2x8x4xf32>
+  %0 = amp.matmul %a, %b {transpose_lhs} : (tensor<2x16x8xf32>, tensor<16x4xf32>) -> tensor<2x8x4xf32>
+  %1 = amp.add %0, %c : (tensor<2x8x4xf32>, tensor<1x4xf32>) -> tensor<2x8x4xf32>
+  return %1 : tensor<2x8x4xf32>
 }
 
 // -----

@@ -1,0 +1,276 @@
+//===- CudaDevice.cpp - Runs a module's programs on a GPU -----------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Cuda/CudaDevice.h"
+
+#include "Core/Error.h"
+
+#include <algorithm>
+
+namespace ampc {
+
+using namespace cuda;
+
+/// What one product may take for itself; NVIDIA advises 32 MiB for Hopper, and
+/// older GPUs do with less. Only what the chosen algorithms need is allocated.
+static constexpr uint64_t kWorkspaceLimit = uint64_t(32) << 20;
+
+//===----------------------------------------------------------------------===//
+// Creation
+//===----------------------------------------------------------------------===//
+
+/// What the inputs of one call take in a page of staging memory.
+static uint64_t inputBytes(const Tables &tables) {
+  uint64_t most = 0;
+  for (const ampc_program_entry_t &program : tables.programs) {
+    uint64_t bytes = 0;
+    if (program.target == AMPC_TARGET_CUDA)
+      for (const ampc_binding_entry_t &input : tables.inputsOf(program))
+        bytes += (input.bytes + 255) / 256 * 256;
+    most = std::max(most, bytes);
+  }
+  return most;
+}
+
+CudaPrograms::CudaPrograms(const CudaDriver &driver, const CudaContext &context,
+                           const Module &module)
+    : driver(driver), context(context), tables(module.tables()), stream(driver),
+      arena(driver), workspace(driver), code(driver, context, tables),
+      staging(driver, inputBytes(tables)), fetched(driver) {
+  driver(driver.streamCreate, stream.out(), unsigned(CU_STREAM_NON_BLOCKING));
+  allocate();
+  for (int kind = 0; kind <= AMPC_PROGRAM_INIT; ++kind)
+    programs.emplace_back(driver);
+  for (const ampc_program_entry_t &entry : tables.programs)
+    if (entry.target == AMPC_TARGET_CUDA)
+      prepare(entry);
+
+  uint64_t needed = 0;
+  for (const CudaMatmul &matmul : matmuls)
+    needed = std::max(needed, matmul.workspaceBytes());
+  if (needed > 0)
+    driver(driver.memAlloc, workspace.out(), needed);
+}
+
+CudaPrograms::~CudaPrograms() {
+  // What is still enqueued uses what is about to be given back.
+  if (stream)
+    driver.streamSynchronize.function(stream.get());
+}
+
+void CudaPrograms::allocate() {
+  const ampc_target_entry_t &target =
+      tables.header().targets[AMPC_TARGET_CUDA];
+  uint64_t bytes = std::max<uint64_t>(target.arena_bytes, 1);
+  CUresult result = driver.memAlloc.function(arena.out(), bytes);
+  if (result == CUDA_ERROR_OUT_OF_MEMORY) {
+    size_t free = 0, total = 0;
+    driver(driver.memGetInfo, &free, &total);
+    throw Error(AMPC_STATUS_OUT_OF_MEMORY,
+                concat("the step needs ", bytes, " bytes of device memory, but '",
+                       context.name(), "' has ", free, " of ", total,
+                       " bytes free: compile for a smaller batch, or free "
+                       "memory of the device"));
+  }
+  if (result)
+    driver.fail(result, driver.memAlloc.name);
+  if (target.state_bytes > 0)
+    driver(driver.memsetD8Async, arena.get(), (unsigned char)(0),
+           size_t(target.state_bytes), stream.get());
+}
+
+void CudaPrograms::prepare(const ampc_program_entry_t &entry) {
+  for (const ampc_step_entry_t &step : tables.stepsOf(entry))
+    if (std::optional<Step> prepared = prepareStep(step))
+      programs[entry.kind].steps.push_back(std::move(*prepared));
+}
+
+std::optional<CudaPrograms::Step>
+CudaPrograms::prepareStep(const ampc_step_entry_t &entry) {
+  Span<ampc_argument_entry_t> arguments = tables.argumentsOf(entry);
+  Step step;
+  step.entry = &entry;
+  for (const ampc_argument_entry_t &argument : arguments)
+    step.addresses.push_back(arena.get() + argument.offset);
+  switch (entry.kind) {
+  case AMPC_STEP_LAUNCH:
+    step.function = code.function(entry.index);
+    if (std::count(entry.grid, entry.grid + 3, 0u))
+      return std::nullopt; // no blocks, which the driver refuses
+    break;
+  case AMPC_STEP_LIBRARY:
+    if (!prepareMatmul(entry, step))
+      return std::nullopt;
+    break;
+  case AMPC_STEP_COPY:
+  case AMPC_STEP_FILL:
+    step.bytes = arguments[0].bytes;
+    if (entry.kind == AMPC_STEP_FILL)
+      step.fillValue = uint8_t(tables.integersOf(entry)[0]);
+    if (step.bytes == 0)
+      return std::nullopt;
+    break;
+  }
+  return step;
+}
+
+bool CudaPrograms::prepareMatmul(const ampc_step_entry_t &entry, Step &step) {
+  MatmulShape shape =
+      readMatmul(tables.argumentsOf(entry), tables.integersOf(entry));
+  if (shape.batch == 0 || shape.m == 0 || shape.n == 0)
+    return false;
+  if (!blas) {
+    blas.emplace(CublasLt::load(driver));
+    blasHandle.emplace(*blas);
+    (*blas)(blas->create, blasHandle->out());
+  }
+  const std::vector<CUdeviceptr> &at = step.addresses;
+  CudaMatmulOperands operands = {at[0], at[1], shape.hasBias ? at[2] : 0,
+                                 at.back()};
+  step.matmul = &matmuls.emplace_back(*blas, blasHandle->get(), shape, operands,
+                                      kWorkspaceLimit, nodesOf(entry));
+  return true;
+}
+
+//===----------------------------------------------------------------------===//
+// Running
+//===----------------------------------------------------------------------===//
+
+void CudaPrograms::commit(uint64_t offset, const void *staged, uint64_t bytes) {
+  if (bytes > 0)
+    driver(driver.memcpyHtoDAsync, arena.get() + offset, staged, size_t(bytes),
+           stream.get());
+}
+
+const void *CudaPrograms::fetch(uint64_t offset, uint64_t bytes) {
+  char *memory = fetched.reserve(std::max<uint64_t>(bytes, 1));
+  if (bytes > 0)
+    driver(driver.memcpyDtoHAsync, static_cast<void *>(memory),
+           arena.get() + offset, size_t(bytes), stream.get());
+  synchronize();
+  return memory;
+}
+
+void CudaPrograms::run(ampc_program_kind_t kind) {
+  Program &program = programs[kind];
+  staging.turn(stream.get());
+  if (program.steps.empty())
+    return;
+  if (kind != AMPC_PROGRAM_TRAIN && kind != AMPC_PROGRAM_EVAL) {
+    enqueue(program);
+    return;
+  }
+  if (!program.graph)
+    record(program);
+  driver(driver.graphLaunch, program.graph.get(), stream.get());
+}
+
+void CudaPrograms::record(Program &program) {
+  // Relaxed, since cuBLASLt may load a kernel when it is first used.
+  driver(driver.streamBeginCapture, stream.get(),
+         int(CU_STREAM_CAPTURE_MODE_RELAXED));
+  CudaGraph graph(driver);
+  try {
+    enqueue(program);
+  } catch (...) {
+    // The stream must not stay in capture.
+    driver.streamEndCapture.function(stream.get(), graph.out());
+    throw;
+  }
+  driver(driver.streamEndCapture, stream.get(), graph.out());
+  driver(driver.graphInstantiate, program.graph.out(), graph.get(), 0ull);
+}
+
+void CudaPrograms::enqueue(const Program &program) {
+  for (const Step &step : program.steps)
+    enqueueStep(step);
+}
+
+void CudaPrograms::enqueueStep(const Step &step) {
+  const ampc_step_entry_t &entry = *step.entry;
+  CUresult result = CUDA_SUCCESS;
+  const char *call = "";
+  switch (entry.kind) {
+  case AMPC_STEP_LAUNCH: {
+    std::vector<void *> parameters;
+    for (const CUdeviceptr &address : step.addresses)
+      parameters.push_back(const_cast<CUdeviceptr *>(&address));
+    call = driver.launchKernel.name;
+    result = driver.launchKernel.function(
+        step.function, entry.grid[0], entry.grid[1], entry.grid[2],
+        entry.block[0], entry.block[1], entry.block[2], /*sharedBytes=*/0,
+        stream.get(), parameters.data(), nullptr);
+    break;
+  }
+  case AMPC_STEP_LIBRARY:
+    step.matmul->run(workspace.get(), stream.get());
+    break;
+  case AMPC_STEP_COPY:
+    call = driver.memcpyDtoDAsync.name;
+    result = driver.memcpyDtoDAsync.function(
+        step.addresses[1], step.addresses[0], step.bytes, stream.get());
+    break;
+  case AMPC_STEP_FILL:
+    call = driver.memsetD8Async.name;
+    result = driver.memsetD8Async.function(step.addresses[0], step.fillValue,
+                                           step.bytes, stream.get());
+    break;
+  }
+  if (result)
+    driver.fail(result, call, nodesOf(entry));
+}
+
+//===----------------------------------------------------------------------===//
+// Device
+//===----------------------------------------------------------------------===//
+
+CudaDevice::CudaDevice(const Module &module, int ordinal)
+    : driver(CudaDriver::load()), context(driver, ordinal) {
+  CudaContext::Scope scope(context);
+  programs.emplace(driver, context, module);
+}
+
+CudaDevice::~CudaDevice() {
+  try {
+    CudaContext::Scope scope(context);
+    programs.reset();
+  } catch (const std::exception &) {
+    // The driver is gone, and with it all that it held.
+    programs.reset();
+  }
+}
+
+void *CudaDevice::stage(uint64_t, uint64_t bytes) {
+  CudaContext::Scope scope(context);
+  return staged = programs->stage(bytes);
+}
+
+void CudaDevice::commit(uint64_t offset, uint64_t bytes) {
+  CudaContext::Scope scope(context);
+  programs->commit(offset, staged, bytes);
+}
+
+const void *CudaDevice::fetch(uint64_t offset, uint64_t bytes) {
+  CudaContext::Scope scope(context);
+  return programs->fetch(offset, bytes);
+}
+
+void CudaDevice::run(ampc_program_kind_t kind) {
+  CudaContext::Scope scope(context);
+  programs->run(kind);
+}
+
+void CudaDevice::synchronize() {
+  CudaContext::Scope scope(context);
+  programs->synchronize();
+}
+
+std::unique_ptr<Device> createCudaDevice(const Module &module, int ordinal) {
+  return std::make_unique<CudaDevice>(module, ordinal);
+}
+
+} // namespace ampc

@@ -1,0 +1,109 @@
+//===- CudaDevice.h - Runs a module's programs on a GPU -----------*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_RUNTIME_CUDA_CUDADEVICE_H
+#define AMPC_RUNTIME_CUDA_CUDADEVICE_H
+
+#include "Core/Device.h"
+#include "Cuda/CudaCode.h"
+#include "Cuda/CudaContext.h"
+#include "Cuda/CudaMatmul.h"
+#include "Cuda/CudaStaging.h"
+
+#include <deque>
+#include <optional>
+#include <vector>
+
+namespace ampc {
+
+/// An arena on a GPU and the programs that run in it, in one stream. The context
+/// must be current whenever it is made, used or destroyed.
+class CudaPrograms {
+public:
+  CudaPrograms(const CudaDriver &driver, const CudaContext &context,
+               const Module &module);
+  ~CudaPrograms();
+
+  void *stage(uint64_t bytes) { return staging.allocate(bytes, stream.get()); }
+  void commit(uint64_t offset, const void *staged, uint64_t bytes);
+  const void *fetch(uint64_t offset, uint64_t bytes);
+  /// Training and evaluation are recorded as a graph at their first run and
+  /// launched from it ever after.
+  void run(ampc_program_kind_t kind);
+  void synchronize() { driver(driver.streamSynchronize, stream.get()); }
+
+private:
+  /// One step with its addresses in place.
+  struct Step {
+    const ampc_step_entry_t *entry;
+    // Of a launch: what each parameter points to. Of a copy: source,
+    // destination; of a fill: destination.
+    std::vector<cuda::CUdeviceptr> addresses;
+    cuda::CUfunction function = nullptr;
+    const CudaMatmul *matmul = nullptr;
+    uint64_t bytes = 0;
+    uint8_t fillValue = 0;
+  };
+  struct Program {
+    explicit Program(const CudaDriver &driver) : graph(driver) {}
+    std::vector<Step> steps;
+    CudaGraphExec graph;
+  };
+
+  void allocate();
+  void prepare(const ampc_program_entry_t &entry);
+  /// Nothing for a step that does nothing.
+  std::optional<Step> prepareStep(const ampc_step_entry_t &entry);
+  /// False where the product has no elements.
+  bool prepareMatmul(const ampc_step_entry_t &entry, Step &step);
+  void enqueue(const Program &program);
+  void enqueueStep(const Step &step);
+  void record(Program &program);
+  const char *nodesOf(const ampc_step_entry_t &step) const {
+    return tables.string(step.name);
+  }
+
+  const CudaDriver &driver;
+  const CudaContext &context;
+  const Tables &tables;
+  // In the order in which they must come to life; they end in the opposite one.
+  CudaStream stream;
+  CudaMemory arena, workspace;
+  CudaCode code;
+  std::optional<CublasLt> blas; // of a module that needs it
+  std::optional<CublasLtHandle> blasHandle;
+  std::deque<CudaMatmul> matmuls;
+  CudaStaging staging;
+  CudaHostBuffer fetched;
+  std::vector<Program> programs; // by kind
+};
+
+class CudaDevice : public Device {
+public:
+  CudaDevice(const Module &module, int ordinal);
+  ~CudaDevice() override;
+
+  ampc_device_t kind() const override { return AMPC_DEVICE_CUDA; }
+  ampc_target_t target() const override { return AMPC_TARGET_CUDA; }
+  int threads() const override { return 0; }
+
+  void *stage(uint64_t offset, uint64_t bytes) override;
+  void commit(uint64_t offset, uint64_t bytes) override;
+  const void *fetch(uint64_t offset, uint64_t bytes) override;
+  void run(ampc_program_kind_t kind) override;
+  void synchronize() override;
+
+private:
+  CudaDriver driver;
+  CudaContext context;
+  std::optional<CudaPrograms> programs;
+  void *staged = nullptr; // by the last stage()
+};
+
+} // namespace ampc
+
+#endif // AMPC_RUNTIME_CUDA_CUDADEVICE_H

@@ -1,0 +1,192 @@
+//===- CudaMatmul.cpp - The matmul steps of the CUDA target ---------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Cuda/CudaMatmul.h"
+
+#include "Core/DType.h"
+#include "Core/Error.h"
+
+#include <algorithm>
+
+namespace ampc {
+
+using namespace cuda;
+
+static int cudaType(uint32_t dtype) {
+  switch (dtype) {
+  case AMPC_DTYPE_F16:
+    return CUDA_R_16F;
+  case AMPC_DTYPE_BF16:
+    return CUDA_R_16BF;
+  case AMPC_DTYPE_F64:
+    return CUDA_R_64F;
+  default:
+    return CUDA_R_32F;
+  }
+}
+
+/// Why cuBLASLt does not compute the product, or "".
+static std::string checkProduct(const MatmulShape &shape) {
+  bool isNarrow = sizeOf(shape.lhs) == 2;
+  if (shape.lhs != shape.rhs ||
+      (shape.out != shape.lhs && !(isNarrow && shape.out == AMPC_DTYPE_F32)))
+    return concat("does not multiply ", nameOf(shape.lhs), " by ",
+                  nameOf(shape.rhs), " into ", nameOf(shape.out));
+  if (shape.hasBias && shape.bias != shape.out)
+    return concat("does not add a bias of ", nameOf(shape.bias),
+                  " to a result of ", nameOf(shape.out));
+  // Its RELU gives 0 for NaN, which would hide that a step went wrong.
+  if (shape.relu)
+    return "has no RELU that keeps NaN";
+  if (shape.k == 0)
+    return "does not multiply matrices whose inner dimension is 0";
+  for (int64_t size : {shape.batch, shape.m, shape.n, shape.k})
+    if (size > INT32_MAX)
+      return concat("does not take a dimension of ", size);
+  return "";
+}
+
+/// A batch whose right operand is shared is one taller product.
+static MatmulShape mergeBatch(MatmulShape shape) {
+  if (shape.batch > 1 && shape.rhsStride == 0 && !shape.transposeLhs &&
+      shape.lhsStride == shape.m * shape.k) {
+    shape.m *= shape.batch;
+    shape.batch = 1;
+  }
+  return shape;
+}
+
+/// A layout by columns, each `rows` long.
+static CublasLtLayout makeLayout(const CublasLt &blas, uint32_t dtype,
+                                 int64_t rows, int64_t columns, int64_t batch,
+                                 int64_t stride) {
+  CublasLtLayout layout(blas);
+  blas(blas.matrixLayoutCreate, layout.out(), cudaType(dtype), uint64_t(rows),
+       uint64_t(columns), rows);
+  if (batch > 1) {
+    int32_t count = int32_t(batch);
+    blas(blas.matrixLayoutSetAttribute, layout.get(),
+         int(CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT), &count, sizeof(count));
+    blas(blas.matrixLayoutSetAttribute, layout.get(),
+         int(CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET), &stride,
+         sizeof(stride));
+  }
+  return layout;
+}
+
+// cuBLASLt sees matrices by columns, so a row-major matrix is its transpose to
+// it: out^T = op(rhs)^T * op(lhs)^T takes the operands as they lie, in the other
+// order, and the bias along the rows of out^T, where cuBLASLt wants it.
+CudaMatmul::CudaMatmul(const CublasLt &blas, cublasLtHandle_t handle,
+                       MatmulShape shape, const CudaMatmulOperands &operands,
+                       uint64_t workspaceLimit, std::string node)
+    : blas(blas), handle(handle), operands(operands), node(std::move(node)),
+      desc(blas), a(blas), b(blas), d(blas), alpha32(float(shape.alpha)),
+      alpha64(shape.alpha), isF64(shape.out == AMPC_DTYPE_F64) {
+  shape = mergeBatch(shape);
+  std::string problem = checkProduct(shape);
+  if (!problem.empty())
+    throw Error(AMPC_STATUS_INCOMPATIBLE,
+                concat("cuBLASLt ", problem, " (node '", this->node,
+                       "'): compile the model with this version of ampc, or "
+                       "use the host"),
+                this->node);
+  // f32 in f32, not in TF32.
+  blas(blas.matmulDescCreate, desc.out(),
+       int(isF64 ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F),
+       int(isF64 ? CUDA_R_64F : CUDA_R_32F));
+  setDesc<int32_t>(CUBLASLT_MATMUL_DESC_TRANSA,
+                   shape.transposeRhs ? CUBLAS_OP_T : CUBLAS_OP_N);
+  setDesc<int32_t>(CUBLASLT_MATMUL_DESC_TRANSB,
+                   shape.transposeLhs ? CUBLAS_OP_T : CUBLAS_OP_N);
+  setEpilogue(shape);
+  auto layout = [&](uint32_t dtype, int64_t rows, int64_t columns,
+                    bool isTransposed, int64_t stride) {
+    if (isTransposed)
+      std::swap(rows, columns);
+    return makeLayout(blas, dtype, rows, columns, shape.batch, stride);
+  };
+  a = layout(shape.rhs, shape.n, shape.k, shape.transposeRhs, shape.rhsStride);
+  b = layout(shape.lhs, shape.k, shape.m, shape.transposeLhs, shape.lhsStride);
+  d = layout(shape.out, shape.n, shape.m, false, shape.m * shape.n);
+  chooseAlgorithm(shape, workspaceLimit);
+}
+
+void CudaMatmul::setEpilogue(const MatmulShape &shape) {
+  if (!shape.hasBias)
+    return;
+  setDesc<uint32_t>(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+  setDesc<int32_t>(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, cudaType(shape.bias));
+  setDesc<uint64_t>(CUBLASLT_MATMUL_DESC_BIAS_POINTER, operands.bias);
+}
+
+void CudaMatmul::chooseAlgorithm(const MatmulShape &shape,
+                                 uint64_t workspaceLimit) {
+  CublasLtPreference preference(blas);
+  blas(blas.preferenceCreate, preference.out());
+  auto set = [&](int attribute, auto value) {
+    blas(blas.preferenceSetAttribute, preference.get(), attribute, &value,
+         sizeof(value));
+  };
+  set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, workspaceLimit);
+  // Partial sums are kept in f32, so that the result is rounded once.
+  uint32_t schemes = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+  if (sizeOf(shape.out) > 2)
+    schemes |= CUBLASLT_REDUCTION_SCHEME_INPLACE |
+               CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE;
+  set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, schemes);
+  auto alignment = [](CUdeviceptr address) {
+    constexpr uint64_t kMost = 256; // what cuBLASLt takes for granted
+    return uint32_t((address | kMost) & -(address | kMost));
+  };
+  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment(operands.rhs));
+  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment(operands.lhs));
+  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment(operands.out));
+  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment(operands.out));
+
+  int count = 0;
+  cublasStatus_t status = blas.algoGetHeuristic.function(
+      handle, desc.get(), a.get(), b.get(), d.get(), d.get(), preference.get(),
+      1, &found, &count);
+  if (status == CUBLAS_STATUS_SUCCESS && count > 0)
+    status = found.state;
+  else if (status == CUBLAS_STATUS_SUCCESS)
+    status = CUBLAS_STATUS_NOT_SUPPORTED;
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED)
+    throw Error(AMPC_STATUS_INCOMPATIBLE,
+                concat("cuBLASLt ", blas.getVersion.function(),
+                       " has no algorithm for ", shape.batch, " x ", shape.m,
+                       " x ", shape.n, " x ", shape.k, " of ",
+                       nameOf(shape.lhs), " into ", nameOf(shape.out),
+                       " (node '", node,
+                       "'): update NVIDIA's libcublas, or use the host"),
+                node);
+  if (status)
+    blas.fail(status, blas.algoGetHeuristic.name, node);
+}
+
+/// An address of the device as cuBLASLt takes it.
+static void *pointer(CUdeviceptr address) {
+  return reinterpret_cast<void *>(uintptr_t(address));
+}
+
+void CudaMatmul::run(CUdeviceptr workspace, CUstream stream) const {
+  const void *alpha = &alpha32, *beta = &zero32;
+  if (isF64) {
+    alpha = &alpha64;
+    beta = &zero64;
+  }
+  void *out = pointer(operands.out);
+  cublasStatus_t status = blas.matmul.function(
+      handle, desc.get(), alpha, pointer(operands.rhs), a.get(),
+      pointer(operands.lhs), b.get(), beta, out, d.get(), out, d.get(),
+      &found.algo, pointer(workspace), found.workspaceSize, stream);
+  if (status)
+    blas.fail(status, blas.matmul.name, node);
+}
+
+} // namespace ampc

@@ -1,0 +1,301 @@
+//===- ReductionCases.cpp - Kernels that reduce, to run -------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelCases.h"
+#include <cmath>
+
+namespace ampc::test {
+namespace {
+
+using Shape = std::pair<int64_t, int64_t>;
+
+std::string nameOf(const std::string &what, const std::string &t, Shape shape) {
+  return what + "_" + t + "_" + std::to_string(shape.first) + "x" +
+         std::to_string(shape.second);
+}
+
+RankedTensorType typeOf(Value v) { return cast<RankedTensorType>(v.getType()); }
+
+/// f32, or f64 for f64.
+Type wide(Value v) { return KernelBuilder::computeType(typeOf(v).getElementType()); }
+
+/// A reduction along the last axis that keeps it with extent 1.
+Value reduceLast(KernelBuilder &k, Value x, Reduction kind) {
+  RankedTensorType type = typeOf(x);
+  SmallVector<int64_t> shape(type.getShape());
+  shape.back() = 1;
+  return k.reshape(k.reduce(x, {type.getRank() - 1}, kind, wide(x)), shape);
+}
+
+Value apply(KernelBuilder &k, ValueRange in, RankedTensorType type,
+            KernelBuilder::ScalarFn fn) {
+  return k.pointwise(in, type, fn);
+}
+
+Value difference(ScalarBuilder &s, ValueRange x) { return s.sub(x[0], x[1]); }
+Value product(ScalarBuilder &s, ValueRange x) { return s.mul(x[0], x[1]); }
+
+Values softmax(KernelBuilder &k, ValueRange in) {
+  RankedTensorType type = typeOf(in[0]);
+  RankedTensorType full = type.clone(wide(in[0]));
+  Value top = reduceLast(k, in[0], Reduction::Max);
+  Value e = apply(k, {in[0], top}, full, [](ScalarBuilder &s, ValueRange x) {
+    return s.exp(s.sub(x[0], x[1]));
+  });
+  Value sum = reduceLast(k, e, Reduction::Sum);
+  return {apply(k, {e, sum}, type,
+                [](ScalarBuilder &s, ValueRange x) { return s.div(x[0], x[1]); })};
+}
+
+/// y, mean and 1 / deviation of x, gamma, beta.
+Values layerNorm(KernelBuilder &k, ValueRange in) {
+  RankedTensorType type = typeOf(in[0]), full = type.clone(wide(in[0]));
+  double count = double(type.getShape().back());
+  auto mean = [&](Value x) {
+    Value sum = reduceLast(k, x, Reduction::Sum);
+    return apply(k, {sum}, typeOf(sum), [&](ScalarBuilder &s, ValueRange v) {
+      return s.mul(v[0], s.constantLike(v[0], 1 / count));
+    });
+  };
+  Value mu = mean(in[0]);
+  Value d = apply(k, {in[0], mu}, full, difference);
+  Value variance = mean(apply(k, {d, d}, full, product));
+  Value rstd = apply(k, {variance}, typeOf(variance), [](ScalarBuilder &s, ValueRange x) {
+    Value root = s.sqrt(s.add(x[0], s.constantLike(x[0], 1e-5)));
+    return s.div(s.constantLike(x[0], 1.0), root);
+  });
+  Value y = apply(k, {d, rstd, in[1], in[2]}, type, [](ScalarBuilder &s, ValueRange x) {
+    Value scaled = s.mul(s.mul(x[0], x[1]), s.convert(x[2], x[0].getType()));
+    return s.add(scaled, s.convert(x[3], x[0].getType()));
+  });
+  return {y, mu, rstd};
+}
+
+/// dx of dy, x, gamma, mean [M, 1], rstd [M, 1].
+Values layerNormBackward(KernelBuilder &k, ValueRange in) {
+  RankedTensorType type = typeOf(in[0]), full = type.clone(wide(in[0]));
+  double count = double(type.getShape().back());
+  Value normal =
+      apply(k, {in[1], in[3], in[4]}, full, [](ScalarBuilder &s, ValueRange x) {
+        return s.mul(s.sub(x[0], x[1]), x[2]);
+      });
+  Value dg = apply(k, {in[0], in[2]}, full, product);
+  Value sum = reduceLast(k, dg, Reduction::Sum);
+  Value dot = reduceLast(k, apply(k, {dg, normal}, full, product), Reduction::Sum);
+  return {apply(k, {dg, normal, sum, dot, in[4]}, type,
+                [&](ScalarBuilder &s, ValueRange x) {
+                  Value scale = s.constantLike(x[0], 1 / count);
+                  Value shift = s.mul(s.add(x[2], s.mul(x[1], x[3])), scale);
+                  return s.mul(s.sub(x[0], shift), x[4]);
+                })};
+}
+
+/// The loss of each row and dlogits, of logits and labels.
+Values softmaxCrossEntropy(KernelBuilder &k, ValueRange in) {
+  RankedTensorType type = typeOf(in[0]), full = type.clone(wide(in[0]));
+  int64_t rows = type.getDimSize(0);
+  Value top = reduceLast(k, in[0], Reduction::Max);
+  Value shifted = apply(k, {in[0], top}, full, difference);
+  Value e = apply(k, {shifted}, full,
+                  [](ScalarBuilder &s, ValueRange x) { return s.exp(x[0]); });
+  Value sum = reduceLast(k, e, Reduction::Sum);
+  Value labels = k.reshape(in[1], {rows, 1});
+  Value loss = apply(
+      k, {sum, top, labels}, typeOf(sum), [&](ScalarBuilder &s, ValueRange x) {
+        Value row = k.index(s, 0);
+        Value column = s.convert(x[2], s.builder.getIndexType());
+        return s.sub(s.log(x[0]), s.sub(k.load(s, in[0], {row, column}), x[1]));
+      });
+  Value gradient =
+      apply(k, {e, sum, labels}, type, [&](ScalarBuilder &s, ValueRange x) {
+        Value column = s.convert(k.index(s, 1), x[2].getType());
+        Value hit = s.select(s.equal(column, x[2]), s.constantLike(x[0], 1.0),
+                             s.constantLike(x[0], 0.0));
+        return s.sub(s.div(x[0], x[1]), hit);
+      });
+  return {k.reshape(loss, {rows}), gradient};
+}
+
+void addRows(CaseList &list) {
+  for (std::string t : {"f16", "bf16", "f32", "f64"})
+    for (Shape shape : {Shape{7, 1024}, {5, 4096}, {300, 10}, {6, 77}, {1, 1}, {2, 1}})
+      list.addFused(nameOf("softmax", t, shape),
+                    {list.type(t, {shape.first, shape.second})}, softmax);
+  for (Shape shape : {Shape{3, 50257}, {2, 32000}, {4, 16384}, {4, 0}, {0, 8}, {1, 3000},
+                      {1000, 33}, {129, 256}})
+    list.addFused(nameOf("softmax", "f16", shape),
+                  {list.type("f16", {shape.first, shape.second})}, softmax);
+  list.addFused("softmax_tied", {list.type("f16", {3, 5000})}, softmax, {0});
+  list.addFused("softmax_long_tied", {list.type("f32", {2, 40000})}, softmax, {0});
+  Case &special = list.addFused("softmax_special", {list.type("f16", {5, 300})}, softmax);
+  special.arguments[0].floats[3] = NAN;
+  special.arguments[0].floats[301] = -INFINITY;
+  special.arguments[0].floats[700] = INFINITY;
+  for (Shape shape : {Shape{9, 768}, {10, 100}, {3, 33}, {2, 20000}}) {
+    auto [m, n] = shape;
+    for (std::string t : {"f16", "f32", "f64"}) {
+      auto x = list.type(t, {m, n}), row = list.type(t, {n});
+      list.addFused(nameOf("layer_norm", t, shape), {x, row, row}, layerNorm);
+      auto kept = list.type(t == "f64" ? "f64" : "f32", {m, 1});
+      list.addFused(nameOf("layer_norm_backward", t, shape), {x, x, row, kept, kept},
+                    layerNormBackward);
+    }
+  }
+  for (Shape shape : {Shape{4, 32000}, {3, 1000}, {100, 10}}) {
+    Case &c = list.addFused(
+        nameOf("cross_entropy", "f16", shape),
+        {list.type("f16", {shape.first, shape.second}), list.type("i64", {shape.first})},
+        softmaxCrossEntropy);
+    for (int64_t &label : c.arguments[1].integers)
+      label = (label + 100) % shape.second;
+  }
+  // A result of one element a row, tied to an input that every thread of the row reads.
+  list.addFused("row_tied", {list.type("f32", {5, 2000}), list.type("f32", {5})},
+                [&list](KernelBuilder &k, ValueRange in) -> Values {
+                  Value m = k.reshape(in[1], {5, 1});
+                  Value y = apply(k, {in[0], m}, list.type("f32", {5, 2000}), product);
+                  Value sum = k.reduce(y, {1}, Reduction::Sum, list.type("f32").getElementType());
+                  Value next = apply(k, {in[1], sum}, list.type("f32", {5}), difference);
+                  return {y, next};
+                },
+                {-1, 1});
+}
+
+void addColumns(CaseList &list) {
+  auto columnSum = [](KernelBuilder &k, ValueRange in) -> Values {
+    return {k.reduce(in[0], {0}, Reduction::Sum, typeOf(in[0]).getElementType())};
+  };
+  for (std::string t : {"f16", "f32", "f64"})
+    for (Shape shape : {Shape{3000, 256}, {100, 77}, {20, 40}, {1, 50}, {50, 1}, {0, 9},
+                        {9, 0}, {5000, 10}}) {
+      Case &c = list.addFused(nameOf("column_sum", t, shape),
+                              {list.type(t, {shape.first, shape.second})}, columnSum);
+      c.absolute = 1e-3;
+    }
+  list.addFused("column_sum_f16_40000x64", {list.type("f16", {40000, 64})}, columnSum)
+      .absolute = 1e-2;
+  // dx = y > 0 ? dy : 0, written, and its sum over the rows.
+  for (Shape shape : {Shape{300, 96}, {1000, 264}, {100, 100}, {70, 33}}) {
+    auto type = list.type("f16", {shape.first, shape.second});
+    Case &c = list.addFused(
+        nameOf("relu_bias_backward", "f16", shape), {type, type},
+        [&list, type](KernelBuilder &k, ValueRange in) -> Values {
+          Value dx = apply(k, in, type, [](ScalarBuilder &s, ValueRange x) {
+            Value zero = s.constantLike(x[1], 0.0);
+            return s.select(s.greater(x[1], zero), x[0], zero);
+          });
+          return {dx, k.reduce(dx, {0}, Reduction::Sum, list.type("f32").getElementType())};
+        },
+        {0, -1});
+    c.absolute = 1e-3;
+  }
+  // Gradients of gamma and beta.
+  for (Shape shape : {Shape{2000, 768}, {777, 33}}) {
+    auto type = list.type("f16", {shape.first, shape.second});
+    auto row = list.type("f32", {shape.first, 1});
+    Case &c = list.addFused(
+        nameOf("gamma_beta", "f16", shape), {type, type, row, row},
+        [&list, type](KernelBuilder &k, ValueRange in) -> Values {
+          Type f32 = list.type("f32").getElementType();
+          RankedTensorType full = list.type("f32", type.getShape());
+          Value normal = apply(k, {in[1], in[2], in[3]}, full,
+                               [](ScalarBuilder &s, ValueRange x) {
+                                 return s.mul(s.sub(x[0], x[1]), x[2]);
+                               });
+          Value dot = apply(k, {in[0], normal}, full, product);
+          return {k.reduce(dot, {0}, Reduction::Sum, f32),
+                  k.reduce(in[0], {0}, Reduction::Sum, f32)};
+        });
+    c.absolute = 2e-3;
+  }
+  // What waits for a column's sum and varies along the column.
+  for (Shape shape : {Shape{200, 70}, {33, 1000}, {3, 5}}) {
+    auto type = list.type("f32", {shape.first, shape.second});
+    Case &c = list.addFused(
+        nameOf("softmax_columns", "f32", shape), {type},
+        [type](KernelBuilder &k, ValueRange in) -> Values {
+          Value top = k.reduce(in[0], {0}, Reduction::Max, type.getElementType());
+          Value e = apply(k, {in[0], top}, type, [](ScalarBuilder &s, ValueRange x) {
+            return s.exp(s.sub(x[0], x[1]));
+          });
+          Value sum = k.reduce(e, {0}, Reduction::Sum, type.getElementType());
+          return {apply(k, {e, sum}, type, [](ScalarBuilder &s, ValueRange x) {
+            return s.div(x[0], x[1]);
+          })};
+        },
+        {0});
+    c.relative = 1e-5;
+  }
+}
+
+void addFull(CaseList &list) {
+  for (std::string t : {"f16", "f32", "f64"})
+    for (int64_t n : {1, 5, 1000, 100003, 600000}) {
+      Case &c = list.addFused(
+          "sum_of_squares_" + t + "_" + std::to_string(n), {list.type(t, {n})},
+          [](KernelBuilder &k, ValueRange in) -> Values {
+            RankedTensorType full = typeOf(in[0]).clone(wide(in[0]));
+            Value squares = apply(k, {in[0], in[0]}, full, product);
+            Value sum = k.reduce(squares, {0}, Reduction::Sum, wide(in[0]));
+            return {apply(k, {sum}, typeOf(sum),
+                          [](ScalarBuilder &s, ValueRange x) { return s.sqrt(x[0]); })};
+          });
+      c.relative = 1e-5;
+    }
+  // Whether all are finite, and what each is when unscaled.
+  for (int64_t n : {10, 300000}) {
+    Case &c = list.addFused(
+        "finite_" + std::to_string(n), {list.type("f16", {n}), list.type("f32")},
+        [&list, n](KernelBuilder &k, ValueRange in) -> Values {
+          Value unscaled = apply(k, in, list.type("f32", {n}), product);
+          Value bad = apply(k, {unscaled}, list.type("i1", {n}),
+                            [](ScalarBuilder &s, ValueRange x) {
+                              return s.logicalNot(s.isFinite(x[0]));
+                            });
+          return {unscaled,
+                  k.reduce(bad, {0}, Reduction::Max, list.type("i1").getElementType())};
+        });
+    c.arguments[0].floats[n - 1] = INFINITY;
+  }
+  struct Kind {
+    const char *name;
+    Reduction kind;
+  };
+  for (Kind kind : {Kind{"max", Reduction::Max}, {"min", Reduction::Min},
+                    {"max_number", Reduction::MaxNumber}})
+    for (std::string t : {"f16", "f32", "f64", "i8", "i32", "i64"}) {
+      Case &c = list.addFused(
+          std::string(kind.name) + "_" + t, {list.type(t, {4, 50000})},
+          [kind](KernelBuilder &k, ValueRange in) -> Values {
+            Type element = typeOf(in[0]).getElementType();
+            return {k.reduce(in[0], {1}, kind.kind, element),
+                    k.reduce(in[0], {1}, Reduction::Min, element)};
+          });
+      if (c.arguments[0].isFloat()) {
+        c.arguments[0].floats[70000] = NAN;
+        c.arguments[0].floats[150000] = INFINITY;
+      }
+    }
+  for (std::string t : {"i8", "i32", "i64"})
+    list.addFused("integer_sum_" + t, {list.type(t, {30, 400})},
+                  [](KernelBuilder &k, ValueRange in) -> Values {
+                    Type element = typeOf(in[0]).getElementType();
+                    Type i64 = k.builder.getI64Type();
+                    return {k.reduce(in[0], {1}, Reduction::Sum, i64),
+                            k.reduce(in[0], {1}, Reduction::Product, element)};
+                  });
+}
+
+} // namespace
+
+void addReductionCases(CaseList &list) {
+  addRows(list);
+  addColumns(list);
+  addFull(list);
+}
+
+} // namespace ampc::test

@@ -1,0 +1,255 @@
+// RUN: ampc-opt %s -plan-verify -verify-diagnostics -split-input-file
+
+// expected-error@below {{has no planned memory; run plan-memory}}
+module {
+}
+
+// -----
+
+// A good plan: nothing is said.
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 64 : i64} {
+  amp.variable parameter @w : tensor<4xf32> {plan.offset = 0 : i64}
+  func.func @good(%x: tensor<4xf32> {plan.offset = 64 : i64}) -> tensor<2x2xf32> {
+    %w = amp.read @w {plan.offsets = array<i64: 0>} : tensor<4xf32>
+    %a = plan.copy %x {plan.offsets = array<i64: 128>} : tensor<4xf32>
+    %v = tensor.expand_shape %a [[0, 1]] output_shape [2, 2] {plan.offsets = array<i64: 128>} : tensor<4xf32> into tensor<2x2xf32>
+    %n = plan.launch @k::@f blocks [1] threads [32] (%a, %w) {tied = array<i64: 1>, numOutputs = 1 : i64, flops = 0 : i64, plan.offsets = array<i64: 0>}
+        : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+    amp.assign @w, %n : tensor<4xf32>
+    return %v : tensor<2x2xf32>
+  }
+}
+
+// -----
+
+// plan_verify_c1
+
+module attributes {plan.arena_bytes = 64 : i64, plan.state_bytes = 0 : i64} {
+  func.func @outside_of_the_arena(%x: tensor<4xf32> {plan.offset = 0 : i64}) {
+    // expected-error@below {{has buffer 'plan.copy' at [64, 80), outside of the arena of 64 bytes}}
+    %a = plan.copy %x {plan.offsets = array<i64: 64>} : tensor<4xf32>
+    return
+  }
+}
+
+// -----
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 0 : i64} {
+  func.func @unaligned(%x: tensor<4xf32> {plan.offset = 0 : i64}) {
+    // expected-error@below {{has buffer 'plan.copy' at [72, 88), not aligned to 64 bytes}}
+    %a = plan.copy %x {plan.offsets = array<i64: 72>} : tensor<4xf32>
+    return
+  }
+}
+
+// -----
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 0 : i64} {
+  func.func @without_offsets(%x: tensor<4xf32> {plan.offset = 0 : i64}) {
+    // expected-error@below {{has no plan.offsets for its results}}
+    %a = plan.copy %x : tensor<4xf32>
+    return
+  }
+}
+
+// -----
+
+// plan_verify_c2
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 64 : i64} {
+  // expected-error@below {{'w' at [64, 80) lies outside of the state region of 64 bytes}}
+  amp.variable parameter @w : tensor<4xf32> {plan.offset = 64 : i64}
+}
+
+// -----
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 256 : i64} {
+  amp.variable parameter @w : tensor<32xf32> {plan.offset = 0 : i64}
+  // expected-error@below {{'b' at [64, 80) overlaps 'w' at [0, 128)}}
+  amp.variable parameter @b : tensor<4xf32> {plan.offset = 64 : i64}
+}
+
+// -----
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 0 : i64} {
+  // expected-error@below {{has input 'y' at [64, 80), which overlaps input 'x' at [0, 128)}}
+  func.func @inputs_overlap(%x: tensor<32xf32> {plan.offset = 0 : i64, amp.name = "x"},
+                            %y: tensor<4xf32> {plan.offset = 64 : i64, amp.name = "y"}) {
+    return
+  }
+}
+
+// -----
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 64 : i64} {
+  func.func @temporary_in_the_state_region(%x: tensor<4xf32> {plan.offset = 64 : i64}) {
+    // expected-error@below {{has buffer 'plan.copy' at [0, 16), which reaches into the state region of 64 bytes}}
+    %a = plan.copy %x {plan.offsets = array<i64: 0>} : tensor<4xf32>
+    return
+  }
+}
+
+// -----
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 128 : i64} {
+  amp.variable parameter @w : tensor<4xf32> {plan.offset = 64 : i64}
+  func.func @variable_elsewhere() -> tensor<4xf32> {
+    // expected-error@below {{reads 'w' at [0, 16), the variable is 'w' at [64, 80)}}
+    %w = amp.read @w {plan.offsets = array<i64: 0>} : tensor<4xf32>
+    return %w : tensor<4xf32>
+  }
+}
+
+// -----
+
+// plan_verify_c3
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 0 : i64} {
+  func.func @two_live_buffers_overlap(%x: tensor<4xf32> {plan.offset = 0 : i64, amp.name = "x"}) -> tensor<4xf32> {
+    %a = plan.copy %x {plan.offsets = array<i64: 64>} : tensor<4xf32> loc("Relu_1")
+    %b = plan.copy %x {plan.offsets = array<i64: 64>} : tensor<4xf32> loc("Relu_2")
+    // expected-error@below {{reads 'Relu_1' at [64, 80), which was overwritten by 'Relu_2' at [64, 80)}}
+    %c = plan.copy %a {plan.offsets = array<i64: 128>} : tensor<4xf32>
+    return %b : tensor<4xf32>
+  }
+}
+
+// -----
+
+// Partly overwritten is overwritten.
+
+module attributes {plan.arena_bytes = 512 : i64, plan.state_bytes = 0 : i64} {
+  func.func @buffer_is_partly_overwritten(%x: tensor<4xf32> {plan.offset = 0 : i64}, %y: tensor<32xf32> {plan.offset = 64 : i64, amp.name = "y"}) -> tensor<32xf32> {
+    %a = plan.copy %x {plan.offsets = array<i64: 128>} : tensor<4xf32> loc("Relu_1")
+    // expected-error@below {{reads 'y' at [64, 192), which was overwritten by 'Relu_1' at [128, 144)}}
+    %b = plan.copy %y {plan.offsets = array<i64: 256>} : tensor<32xf32>
+    return %b : tensor<32xf32>
+  }
+}
+
+// -----
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 64 : i64} {
+  amp.variable parameter @w : tensor<4xf32> {plan.offset = 0 : i64}
+  func.func @old_value_is_read_after_an_update_in_place() -> tensor<4xf32> {
+    %w = amp.read @w {plan.offsets = array<i64: 0>} : tensor<4xf32>
+    %n = plan.launch @k::@f blocks [1] threads [32] (%w) {tied = array<i64: 0>, numOutputs = 1 : i64, flops = 0 : i64, plan.offsets = array<i64: 0>}
+        : (tensor<4xf32>) -> tensor<4xf32> loc("update")
+    // expected-error@below {{reads 'w' at [0, 16), which was overwritten by 'update' at [0, 16)}}
+    %c = plan.copy %w {plan.offsets = array<i64: 64>} : tensor<4xf32>
+    amp.assign @w, %n : tensor<4xf32>
+    return %c : tensor<4xf32>
+  }
+}
+
+// -----
+
+// A view made before the update shows the new bytes, not what it stands for.
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 64 : i64} {
+  amp.variable parameter @w : tensor<4xf32> {plan.offset = 0 : i64}
+  func.func @view_of_an_overwritten_value() -> tensor<2x2xf32> {
+    %w = amp.read @w {plan.offsets = array<i64: 0>} : tensor<4xf32>
+    %v = tensor.expand_shape %w [[0, 1]] output_shape [2, 2] {plan.offsets = array<i64: 0>} : tensor<4xf32> into tensor<2x2xf32>
+    %n = plan.launch @k::@f blocks [1] threads [32] (%w) {tied = array<i64: 0>, numOutputs = 1 : i64, flops = 0 : i64, plan.offsets = array<i64: 0>}
+        : (tensor<4xf32>) -> tensor<4xf32> loc("update")
+    amp.assign @w, %n : tensor<4xf32>
+    // expected-error@below {{reads 'w' at [0, 16), which was overwritten by 'update' at [0, 16)}}
+    return %v : tensor<2x2xf32>
+  }
+}
+
+// -----
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 0 : i64} {
+  func.func @value_that_no_step_writes() {
+    // expected-error@below {{is no step of a program}}
+    %e = tensor.empty() {plan.offsets = array<i64: 0>} : tensor<4xf32>
+    %c = plan.copy %e {plan.offsets = array<i64: 64>} : tensor<4xf32>
+    return
+  }
+}
+
+// -----
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 0 : i64} {
+  func.func @view_elsewhere(%x: tensor<4xf32> {plan.offset = 0 : i64, amp.name = "x"}) {
+    // expected-error@below {{views 'x' at [0, 16) as 'x' at [64, 80)}}
+    %v = tensor.expand_shape %x [[0, 1]] output_shape [2, 2] {plan.offsets = array<i64: 64>} : tensor<4xf32> into tensor<2x2xf32>
+    return
+  }
+}
+
+// -----
+
+// plan_verify_c4
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 0 : i64} {
+  func.func @call_writes_over_its_operand(%x: tensor<4x4xf32> {plan.offset = 0 : i64, amp.name = "x"}) {
+    // expected-error@below {{writes 'plan.matmul' at [0, 64) over its operand 'x' at [0, 64)}}
+    %p = plan.matmul %x, %x {plan.offsets = array<i64: 0>} : (tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<4x4xf32>
+    return
+  }
+}
+
+// -----
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 0 : i64} {
+  func.func @tied_result_elsewhere(%x: tensor<4xf32> {plan.offset = 0 : i64, amp.name = "x"}) {
+    // expected-error@below {{ties 'plan.launch' at [64, 80) to 'x' at [0, 16)}}
+    %n = plan.launch @k::@f blocks [1] threads [32] (%x) {tied = array<i64: 0>, numOutputs = 1 : i64, flops = 0 : i64, plan.offsets = array<i64: 64>}
+        : (tensor<4xf32>) -> tensor<4xf32>
+    return
+  }
+}
+
+// -----
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 0 : i64} {
+  func.func @results_overlap(%x: tensor<4xf32> {plan.offset = 0 : i64}) {
+    // expected-error@below {{writes 'plan.launch (result 1)' at [64, 80) and 'plan.launch (result 0)' at [64, 80)}}
+    %n:2 = plan.launch @k::@f blocks [1] threads [32] (%x) {tied = array<i64: -1, -1>, numOutputs = 2 : i64, flops = 0 : i64, plan.offsets = array<i64: 64, 64>}
+        : (tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>)
+    return
+  }
+}
+
+// -----
+
+// plan_verify_c5
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 64 : i64} {
+  amp.variable parameter @w : tensor<4xf32> {plan.offset = 0 : i64}
+  func.func @new_value_elsewhere(%x: tensor<4xf32> {plan.offset = 64 : i64}) {
+    %n = plan.copy %x {plan.offsets = array<i64: 128>} : tensor<4xf32> loc("update")
+    // expected-error@below {{leaves 'w' at [0, 16) without its new value, which is 'update' at [128, 144)}}
+    amp.assign @w, %n : tensor<4xf32>
+    return
+  }
+}
+
+// -----
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 128 : i64} {
+  amp.variable parameter @w : tensor<4xf32> {plan.offset = 0 : i64}
+  amp.variable parameter @b : tensor<4xf32> {plan.offset = 64 : i64}
+  // expected-error@below {{leaves 'b' at [64, 80) without its old value, which was overwritten by 'update' at [64, 80)}}
+  func.func @update_of_another_variable() {
+    %b = amp.read @b {plan.offsets = array<i64: 64>} : tensor<4xf32>
+    %n = plan.launch @k::@f blocks [1] threads [32] (%b) {tied = array<i64: 0>, numOutputs = 1 : i64, flops = 0 : i64, plan.offsets = array<i64: 64>}
+        : (tensor<4xf32>) -> tensor<4xf32> loc("update")
+    return
+  }
+}
+
+// -----
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 0 : i64} {
+  func.func @output_is_overwritten(%x: tensor<4xf32> {plan.offset = 0 : i64}) -> tensor<4xf32> {
+    %a = plan.copy %x {plan.offsets = array<i64: 64>} : tensor<4xf32> loc("Softmax_9")
+    %b = plan.copy %x {plan.offsets = array<i64: 64>} : tensor<4xf32> loc("Sum_2")
+    // expected-error@below {{reads 'Softmax_9' at [64, 80), which was overwritten by 'Sum_2' at [64, 80)}}
+    return %a : tensor<4xf32>
+  }
+}

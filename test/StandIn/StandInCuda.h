@@ -1,0 +1,68 @@
+//===- StandInCuda.h - What tests ask of the stand-in driver -----*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// libampc_standin_cuda.so and libampc_standin_cublaslt.so take the place of
+// libcuda and libcublasLt: they record every call and execute the work on the
+// CPU, kernels through the libraries of SimtFormat.h. Work runs as late as CUDA
+// allows, when something waits for it, so that a missing wait shows. Memory
+// starts as NaN, device addresses are no addresses of the host, and every range
+// that is touched is checked.
+//
+// The environment, read at the first call and by reset():
+//   AMPC_SIMT_LIBRARY            the kernels (SimtFormat.h)
+//   AMPC_STANDIN_FAIL=N[:ERROR]  the N-th call fails with the number ERROR. One
+//                                that gives something back does so before.
+//   AMPC_STANDIN_SEED=N          the order of threads and blocks; 0: natural
+//   AMPC_STANDIN_DEVICES=N, _ARCH=N, _MEMORY=BYTES, _DRIVER_VERSION=N
+//   AMPC_STANDIN_TRACE=FILE      written at exit: one JSON object a line
+//   AMPC_STANDIN_REPORT=FILE     written at exit: leaks and misuse, or "ok"
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_TEST_STANDIN_STANDINCUDA_H
+#define AMPC_TEST_STANDIN_STANDINCUDA_H
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#define AMPC_STANDIN_API __attribute__((visibility("default")))
+
+namespace ampc::standin {
+
+/// A call of a function, or a piece of work when it ran.
+struct Event {
+  struct Argument {
+    uint64_t address = 0, bytes = 0;
+    uint64_t changed = 0; ///< bytes that a kernel left different
+  };
+
+  /// "cuMemAlloc", ...; of work "launch", "matmul", "copy", "upload", "download"
+  /// or "fill".
+  std::string name;
+  bool isWork = false;
+  std::string detail; ///< kernel; "cubin" or "ptx" and the image's hash
+  bool captured = false; ///< a call that went into a graph, work out of one
+  /// Of a launch its pointer parameters; else what is read, then what is written.
+  std::vector<Argument> arguments;
+  uint64_t readBytes = 0, writtenBytes = 0; ///< of work other than launches
+};
+
+/// Forgets everything and reads the environment anew. Nothing may be alive.
+AMPC_STANDIN_API void reset();
+/// What has happened since reset() or the last call.
+AMPC_STANDIN_API std::vector<Event> takeEvents();
+/// Calls since reset(), as AMPC_STANDIN_FAIL counts them.
+AMPC_STANDIN_API uint64_t callCount();
+/// What has not been given back, one a line.
+AMPC_STANDIN_API std::string leaks();
+/// What a correct program does not do, one a line.
+AMPC_STANDIN_API std::string misuse();
+
+} // namespace ampc::standin
+
+#endif // AMPC_TEST_STANDIN_STANDINCUDA_H

@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""Trains compiled models and compares every loss with PyTorch's recorded curves.
+
+For each recording: compiles the model with the recorded flags, trains on the recorded data in
+file order, and compares loss by loss. Then shows that the comparison can fail: the same run
+with lr = 0, half the lr, no clipping or no weight decay must miss the tolerance.
+
+usage: parity.py BUILD_DIR [--device=host|cuda] [--only=NAME] [--level=O1,O2] [--out=F.json]
+
+SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+
+
+class Runner:
+    def __init__(self, build, device, work):
+        self.bin = pathlib.Path(build) / "bin"
+        self.device = device
+        self.work = pathlib.Path(work)
+        self.data_made = {}
+
+    def data(self, name):
+        if name not in self.data_made:
+            subprocess.run(
+                [sys.executable, ROOT / "examples/data.py", name, self.work],
+                check=True, stdout=subprocess.DEVNULL)
+            self.data_made[name] = self.work / f"{name}.npz"
+        return self.data_made[name]
+
+    def train(self, recording, flags):
+        """The losses, and the log's other fields, of one run."""
+        module, log = self.work / "train.so", self.work / "log.jsonl"
+        model = ROOT / "examples/models" / recording["model"]
+        subprocess.run([self.bin / "ampc", model, "-o", module, f"--target={self.device}", *flags],
+                       check=True, stderr=subprocess.DEVNULL)
+        log.unlink(missing_ok=True)
+        subprocess.run(
+            [self.bin / "ampc-run", "train", module, f"--data={self.data(recording['data'])}",
+             "--batch-order=file", f"--steps={recording['steps']}", f"--device={self.device}",
+             f"--log={log}", "--quiet"], check=True)
+        return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+def deviation(steps, losses):
+    """The largest relative distance to the recorded losses."""
+    if len(steps) != len(losses):
+        return float("inf")
+    worst = 0.0
+    for step, expected in zip(steps, losses):
+        if step["loss"] is None:
+            return float("inf")
+        worst = max(worst, abs(step["loss"] - expected) / abs(expected))
+    return worst
+
+
+def variations(flags):
+    """Wrong runs: name and flags."""
+    def replace(prefix, value):
+        return [f"{prefix}{value}" if f.startswith(prefix) else f for f in flags]
+
+    lr = next(float(f[5:]) for f in flags if f.startswith("--lr="))
+    yield "lr = 0", replace("--lr=", 0)
+    yield "half the lr", replace("--lr=", lr / 2)
+    for prefix, name in (("--clip-grad", "no clipping"), ("--weight-decay", "no weight decay")):
+        kept = [f for f in flags if not f.startswith(prefix)]
+        if prefix == "--weight-decay" and kept != flags:
+            kept.append("--weight-decay=0")
+        if kept != flags:
+            yield name, kept
+
+
+def check(runner, recording, reference, levels, results):
+    """Failures of one recording, as sentences."""
+    failures = []
+    precision, tolerance = recording["precision"], recording["tolerance"]
+    base = list(recording["flags"])
+    for level in ["O0"] if precision == "f32" else levels:
+        flags = base + [f"--amp={level}"]
+        if precision != "f32":
+            flags.append(f"--amp-dtype={precision}")
+        name = f"{recording['name']} {precision} {level}"
+        steps = runner.train(recording, flags)
+        # f32 agrees with the recording itself. Low precision stays within three times the
+        # error of PyTorch's own autocast, both measured from f32.
+        worst = deviation(steps, reference["loss"])
+        result = {"deviation": worst, "tolerance": tolerance, "wrong": {}}
+        results[name] = result
+        first, last = steps[0]["loss"], steps[-1]["loss"]
+        result["falls_by"] = 1 - last / first
+        if worst > tolerance:
+            failures.append(f"{name}: deviates by {worst:.3g}, allowed are {tolerance:.3g}")
+        if precision != "f32" and deviation(steps, results_f32(results, recording["name"])) == 0:
+            failures.append(f"{name}: has the bits of f32, so nothing was computed low")
+        if result["falls_by"] < 1 / 3:
+            failures.append(f"{name}: falls by {result['falls_by']:.2f} only")
+        for wrong, wrong_flags in variations(flags):
+            missed = deviation(runner.train(recording, wrong_flags), reference["loss"])
+            result["wrong"][wrong] = missed
+            if missed <= tolerance:
+                failures.append(f"{name}: {wrong} deviates by {missed:.3g} and passes unseen")
+        if precision == "f32":
+            result["loss"] = [step["loss"] for step in steps]
+        line = ", ".join(f"{k} {v:.2g}" for k, v in result["wrong"].items())
+        print(f"{name:38} deviates {worst:8.2e} of {tolerance:.1e}; wrong runs: {line}", flush=True)
+    return failures
+
+
+def results_f32(results, name):
+    return results[f"{name} f32 O0"]["loss"]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build")
+    parser.add_argument("--device", default="host")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--level", default="O1,O2")
+    parser.add_argument("--out")
+    args = parser.parse_args()
+    recordings = {}
+    for path in sorted((HERE / "recordings").glob("*_*.json")):
+        name, _, precision = path.stem.rpartition("_")
+        if precision in ("f32", "f16", "bf16") and args.only in name:
+            recordings.setdefault(name, {})[precision] = json.loads(path.read_text())
+    failures, results = [], {}
+    with tempfile.TemporaryDirectory() as work:
+        runner = Runner(args.build, args.device, work)
+        for name, by_precision in recordings.items():
+            for precision in ("f32", "f16", "bf16"):
+                recording = by_precision[precision]
+                recording["name"] = name
+                failures += check(runner, recording, by_precision["f32"],
+                                  args.level.split(","), results)
+    if args.out:
+        pathlib.Path(args.out).write_text(json.dumps(results, indent=1) + "\n")
+    for failure in failures:
+        print("FAILED", failure)
+    print(f"{len(results) - len({f.split(':')[0] for f in failures})} passed, {len(failures)} failed")
+    return 1 if failures or not results else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
