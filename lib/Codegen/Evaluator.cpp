@@ -300,6 +300,12 @@ Value Evaluator::read(unsigned id, const Point &p, int64_t lane) {
   AtScope at(*this, outermostScope(mask, 0, p));
   Value buffer = getBuffer(r.source);
   Type type = getElementTypeOrSelf(r.source.getType());
+  // Widened where it is loaded, not in each loop that uses it.
+  auto remember = [&](int64_t l, Value x) {
+    if (type.isF16() || type.isBF16())
+      wideLoads[x] = arith::ExtFOp::create(b, loc, b.getF32Type(), x);
+    return scopes.back().known[key(l)] = x;
+  };
   if (byLane && isContiguous(r.access)) {
     auto vectorType = VectorType::get({lanes}, getStorageType(type));
     Value vector = vector::LoadOp::create(
@@ -310,12 +316,12 @@ Value Evaluator::read(unsigned id, const Point &p, int64_t lane) {
       if (type.isInteger(1))
         x = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, x,
                                   constant(b.getI8IntegerAttr(0)));
-      scopes.back().known[key(l)] = x;
+      remember(l, x);
     }
     return scopes.back().known[key(lane)];
   }
   Value x = loadScalar(buffer, type, linear(r.access, p, byLane ? lane : 0));
-  return scopes.back().known[key(lane)] = x;
+  return remember(lane, x);
 }
 
 void Evaluator::store(Value result, const Point &p) {
@@ -344,8 +350,11 @@ Type Evaluator::getStagedType(Value v) {
                                        : getStorageType(type);
 }
 
-/// `x` as it was before it was rounded to f16 or bf16, if that is what was done last.
-static Value unrounded(Value x, Type wide) {
+/// An f16 or bf16 as it was before it was rounded, or as it was widened when it was
+/// loaded, if it is either.
+Value Evaluator::widened(Value x, Type wide) const {
+  if (Value loaded = wideLoads.lookup(x); loaded && loaded.getType() == wide)
+    return loaded;
   auto truncate = x.getDefiningOp<arith::TruncFOp>();
   bool isNarrow = x.getType().isF16() || x.getType().isBF16();
   return truncate && isNarrow && truncate.getIn().getType() == wide ? truncate.getIn()
@@ -356,7 +365,7 @@ void Evaluator::fillStage(Value v, const Staged &staged, const Point &p) {
   Value x = eval(v, p);
   Type type = getStagedType(v);
   if (x.getType() != type && isa<FloatType>(type)) {
-    if (Value wide = unrounded(x, type))
+    if (Value wide = widened(x, type))
       x = wide;
     else
       x = arith::ExtFOp::create(b, loc, type, x);
@@ -460,7 +469,7 @@ SmallVector<Value> Evaluator::cloneBody(linalg::GenericOp op, ArrayRef<Value> ar
     for (Value v : inner.getOperands())
       use(v);
     if (auto extend = dyn_cast<arith::ExtFOp>(inner))
-      if (Value wide = unrounded(map.lookup(extend.getIn()), extend.getType())) {
+      if (Value wide = widened(map.lookup(extend.getIn()), extend.getType())) {
         map.map(extend.getResult(), wide);
         continue;
       }

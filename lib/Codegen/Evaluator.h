@@ -143,6 +143,7 @@ private:
   Value find(const Key &key) const;
   unsigned outermostScope(uint64_t axesMask, unsigned level, const Point &p) const;
   Value read(unsigned id, const Point &p, int64_t lane);
+  Value widened(Value x, Type wide) const;
   Value getBuffer(Value tensor) const;
   Value coordinate(unsigned axis, unsigned first, unsigned last, const Point &p,
                    int64_t lane);
@@ -157,6 +158,7 @@ private:
   llvm::DenseMap<OpOperand *, unsigned> readOf;
   llvm::SmallVector<Scope> scopes;
   llvm::DenseSet<Operation *> reassociable;
+  llvm::DenseMap<Value, Value> wideLoads; // f16 and bf16 from memory, as f32
   llvm::DenseMap<Value, Staged> stagedValues;
   uint64_t stagedAxes = 0; ///< axes along which reductions are staged
 };

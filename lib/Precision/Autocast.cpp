@@ -119,8 +119,9 @@ LogicalResult Autocast::castFunction(func::FuncOp function) {
       numLow += type == policy->lowType();
       remark(op, type, decision.category, reason);
     }
-    // In an O2 model only the insides of deny ops are f32.
-    if (level == 2 && type && type.isF32() && decision.category == Precision::Deny) {
+    // In an O2 model only the insides of deny ops are f32, and what leads to the loss.
+    if (level == 2 && type && type.isF32() && decision.category == Precision::Deny &&
+        !lossTail.contains(op)) {
       OpBuilder b(op->getContext());
       b.setInsertionPointAfter(op);
       for (Value result : op->getResults()) {
@@ -204,8 +205,14 @@ void Autocast::setType(OpOperand &operand, Type type) {
 /// Gives the results the types that follow from the operands'.
 LogicalResult Autocast::inferAgain(Operation *op) {
   auto inference = dyn_cast<InferTypeOpInterface>(op);
-  if (!inference)
-    return op->emitOpError("has a precision but no type inference");
+  if (!inference) {
+    // An op that states its result's shape, such as a reshape, keeps the element type.
+    for (Value result : op->getResults())
+      if (isFloat(result))
+        result.setType(cast<RankedTensorType>(result.getType())
+                           .clone(getElementTypeOrSelf(op->getOperand(0).getType())));
+    return success();
+  }
   SmallVector<Type> types;
   if (failed(inference.inferReturnTypes(&getContext(), op->getLoc(), op->getOperands(),
                                         op->getDiscardableAttrDictionary(),

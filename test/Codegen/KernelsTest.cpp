@@ -204,6 +204,7 @@ int main(int argc, char **argv) {
         module->lookupSymbol(c.name)->erase();
     llvm::erase_if(list.cases, isOther);
   }
+  if (getenv("DUMP")) module->dump();
   if (failed(verify(*module)))
     return 1;
 

@@ -199,8 +199,6 @@ EXPORT cuModuleUnload(CUmodule module) {
     return CUDA_ERROR_INVALID_HANDLE;
   auto *loaded = reinterpret_cast<Module *>(module);
   state().drainAll();
-  for (const auto &[name, function] : loaded->functions)
-    state().forget(&function);
   state().forget(module);
   delete loaded;
   return entry.late();

@@ -89,7 +89,13 @@ struct BF16 {
 // Packing
 //===----------------------------------------------------------------------===//
 
-float widen(F16 value) { return f16ToF32(value.bits); }
+float widen(F16 value) {
+#if defined(__F16C__)
+  return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(value.bits)));
+#else
+  return f16ToF32(value.bits);
+#endif
+}
 float widen(BF16 value) {
   uint32_t bits = uint32_t(value.bits) << 16;
   return load<float>(&bits);

@@ -46,10 +46,13 @@ importLoss(OnnxNode &node, OpBuilder &builder, StringRef name) {
     operands.push_back(node.input(2));
   SmallVector<NamedAttribute> attributes{builder.getNamedAttr(
       "reduction", LossReductionAttr::get(builder.getContext(), *reduction))};
-  if (node.hasAttribute("ignore_index"))
-    attributes.push_back(builder.getNamedAttr(
-        "ignore_index",
-        builder.getI64IntegerAttr(node.getInt("ignore_index", 0))));
+  if (node.hasAttribute("ignore_index")) {
+    int64_t ignored = node.getInt("ignore_index", 0);
+    // Where no label can have the value, none is ignored.
+    if (llvm::isIntN(labelType.getIntOrFloatBitWidth(), ignored))
+      attributes.push_back(builder.getNamedAttr(
+          "ignore_index", builder.getI64IntegerAttr(ignored)));
+  }
   FailureOr<Value> loss = importOp(node, builder, name, operands, attributes);
   if (failed(loss))
     return failure();
@@ -401,8 +404,11 @@ void NllLossOp::buildGradient(GradientBuilder &gradient) {
 static Value buildLabelCheck(OpBuilder &builder, Location loc, Value labels,
                              int64_t classes, std::optional<int64_t> ignored) {
   auto scalar = RankedTensorType::get({}, tensorType(labels).getElementType());
-  auto number = [&](int64_t value) {
-    return splat(builder, loc, scalar, double(value));
+  unsigned width = scalar.getElementTypeBitWidth();
+  auto number = [&](int64_t value) -> Value {
+    APInt element(width, uint64_t(value), /*isSigned=*/true);
+    return ConstantOp::create(builder, loc,
+                              DenseElementsAttr::get(scalar, element));
   };
   Value isBad = OrOp::create(
       builder, loc, LessOp::create(builder, loc, labels, number(0)),

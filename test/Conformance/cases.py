@@ -1,0 +1,164 @@
+"""The cases of ONNX's backend test data, and what one of them gives when compiled.
+
+A case is a folder with model.onnx and test_data_set_*/{input,output}_*.pb. The judgement is
+that of onnx.backend.test.runner: shape, element type, then values within the tolerances.
+
+SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""
+import dataclasses
+import json
+import pathlib
+import tempfile
+
+import ml_dtypes
+import numpy as np
+import onnx
+import onnx.numpy_helper
+
+import compiled
+
+GROUPS = ("node", "simple", "pytorch-operator", "pytorch-converted")
+# onnx.backend.test.loader: the tolerances where data.json gives none.
+RTOL, ATOL = 1e-3, 1e-7
+TRAINING_DOMAIN = "ai.onnx.preview.training"
+# What the importer has element types for; strings, complex and types below 8 bits it has not.
+ELEMENT_TYPES = frozenset({
+    onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16,
+    onnx.TensorProto.BFLOAT16, onnx.TensorProto.BOOL, onnx.TensorProto.INT8,
+    onnx.TensorProto.INT16, onnx.TensorProto.INT32, onnx.TensorProto.INT64,
+    onnx.TensorProto.UINT8, onnx.TensorProto.UINT16, onnx.TensorProto.UINT32,
+    onnx.TensorProto.UINT64})
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Case:
+    """One folder of test data; `name` is source/group/test, unique over all sources."""
+    name: str
+    folder: pathlib.Path
+
+    @property
+    def group(self) -> str:
+        return self.name.rsplit("/", 1)[0]
+
+    @property
+    def test(self) -> str:
+        return self.name.rsplit("/", 1)[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """`status` is passed, failed or unsupported; `why` is empty for what passed."""
+    case: Case
+    status: str
+    why: str = ""
+
+
+class Mismatch(Exception):
+    """An output that is not what the test data says."""
+
+
+def find_cases(source: str, data: pathlib.Path) -> list[Case]:
+    """All cases below a data folder of ONNX's layout, in the order of their names."""
+    cases = []
+    for group in GROUPS:
+        for model in (data / group).glob("*/model.onnx"):
+            # Without outputs there is nothing to compare with: the test proves nothing.
+            if list(model.parent.glob("test_data_set_*/output_*.pb")):
+                cases.append(Case(f"{source}/{group}/{model.parent.name}", model.parent))
+    return sorted(cases)
+
+
+def read_tensors(folder: pathlib.Path, kind: str) -> list[np.ndarray]:
+    files = sorted(folder.glob(f"{kind}_*.pb"), key=lambda f: int(f.stem.rsplit("_", 1)[1]))
+    return [onnx.numpy_helper.to_array(onnx.load_tensor(str(file))) for file in files]
+
+
+def tolerances(case: Case) -> tuple[float, float]:
+    path = case.folder / "data.json"
+    told = json.loads(path.read_text()) if path.exists() else {}
+    return float(told.get("rtol", RTOL)), float(told.get("atol", ATOL))
+
+
+def feed_names(graph: onnx.GraphProto, count: int) -> list[str]:
+    """The inputs that the data files are for: initializers that are inputs too may lack."""
+    names = [value.name for value in graph.input]
+    if len(names) == count:
+        return names
+    initialized = {tensor.name for tensor in graph.initializer}
+    return [name for name in names if name not in initialized]
+
+
+def compare(name: str, wanted: np.ndarray, got: np.ndarray, rtol: float, atol: float) -> None:
+    if got.shape != wanted.shape:
+        raise Mismatch(f"output {name} has shape {got.shape}, not {wanted.shape}")
+    if wanted.dtype == ml_dtypes.bfloat16:  # ampc-run writes it as float32
+        wanted = wanted.astype(np.float32)
+    if got.dtype != wanted.dtype:
+        raise Mismatch(f"output {name} is {got.dtype}, not {wanted.dtype}")
+    try:
+        np.testing.assert_allclose(got, wanted, rtol=rtol, atol=atol)
+    except AssertionError as error:
+        lines = [line.strip() for line in str(error).splitlines()]
+        telling = ("Mismatched", "Max abs", "x and y", "nan location", "inf location")
+        facts = [line for line in lines if line.startswith(telling)]
+        raise Mismatch(f"output {name}: " + "; ".join(facts or lines[:3])) from None
+
+
+def unknown_parts(model: onnx.ModelProto, known: set[str]) -> str:
+    """What of the model lies outside the importer's scope; empty where nothing does."""
+    functions = {(f.domain, f.name) for f in model.functions}
+    operators: set[str] = set()
+
+    def visit(nodes) -> None:
+        for node in nodes:
+            if (node.domain, node.op_type) not in functions:
+                plain = node.domain in ("", "ai.onnx")
+                operators.add(node.op_type if plain else f"{node.domain}.{node.op_type}")
+            for attribute in node.attribute:
+                for graph in [attribute.g, *attribute.graphs]:
+                    visit(graph.node)
+
+    visit(model.graph.node)
+    for function in model.functions:
+        visit(function.node)
+    if missing := sorted(operators - known):
+        return "operators " + ", ".join(missing)
+    for value in [*model.graph.input, *model.graph.output]:
+        kind = value.type.WhichOneof("value")
+        if kind != "tensor_type":
+            return f"{kind} {value.name}"
+        if value.type.tensor_type.elem_type not in ELEMENT_TYPES:
+            type_name = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type)
+            return f"element type {type_name} of {value.name}"
+    return ""
+
+
+def run_case(tools: compiled.Tools, known: set[str], case: Case) -> Result:
+    """Compiles and evaluates one case, all its data sets."""
+    try:
+        model = onnx.load(case.folder / "model.onnx", load_external_data=False)
+        outside = unknown_parts(model, known)
+        with tempfile.TemporaryDirectory() as scratch:
+            try:
+                module = tools.compile(case.folder / "model.onnx", pathlib.Path(scratch))
+            except compiled.ToolError as error:
+                # Only a diagnosed refusal is a limit; a crash is a bug whatever the model.
+                if outside and error.code == 1:
+                    return Result(case, "unsupported", outside)
+                raise
+            rtol, atol = tolerances(case)
+            for data in sorted(case.folder.glob("test_data_set_*")):
+                arrays = read_tensors(data, "input")
+                names = feed_names(model.graph, len(arrays))
+                got = module.evaluate(dict(zip(names, arrays)))
+                wanted = read_tensors(data, "output")
+                if len(wanted) != len(model.graph.output):
+                    raise Mismatch(f"{len(model.graph.output)} outputs, not {len(wanted)}")
+                for value, array in zip(model.graph.output, wanted):
+                    compare(value.name, array, got[value.name], rtol, atol)
+    except compiled.ToolError as error:
+        text = error.line.split("error: ", 1)[-1]
+        return Result(case, "failed", f"{error.tool} ({error.code}): {text}")
+    except (Mismatch, KeyError) as error:
+        return Result(case, "failed", f"result: {error}")
+    return Result(case, "passed")

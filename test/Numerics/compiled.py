@@ -1,0 +1,102 @@
+"""Compiles an ONNX model for the host and evaluates it through ampc-run.
+
+What the numeric tests share: they see the product as a user does, through its two tools
+and .npz files, so that nothing between the command line and the kernels goes untested.
+
+SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""
+import json
+import pathlib
+import subprocess
+import zipfile
+
+import ml_dtypes
+import numpy as np
+import onnx
+
+AS_WRITTEN = ("--loss=none", "--optimizer=none", "--amp=O0")
+TIMEOUT_S = 120
+
+
+class ToolError(Exception):
+    """A tool ended with an error: `tool`, its `code` and its first line that says why."""
+
+    def __init__(self, tool: str, code: int, text: str):
+        self.tool, self.code, self.text = tool, code, text
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        errors = [line for line in lines if "error:" in line]
+        self.line = (errors or lines or ["no message"])[0]
+        super().__init__(f"{tool} ended with {code}: {self.line}")
+
+
+def call(*command: str) -> str:
+    """The standard output of a tool; ToolError where it does not end with 0."""
+    tool = pathlib.Path(command[0]).name
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        raise ToolError(tool, 124, f"error: no end after {TIMEOUT_S} s") from None
+    if done.returncode:
+        raise ToolError(tool, done.returncode, done.stderr.decode(errors="replace"))
+    return done.stdout.decode(errors="replace")
+
+
+def write_npz(path: pathlib.Path, arrays: dict[str, np.ndarray]) -> None:
+    """As numpy.savez, which takes no array called 'file' and knows no bfloat16."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in arrays.items():
+            if array.dtype == ml_dtypes.bfloat16:
+                array = array.astype(np.float32)
+            with archive.open(name + ".npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+
+
+class Tools:
+    """The programs under test, in the `bin` folder of a build."""
+
+    def __init__(self, bin_dir: pathlib.Path):
+        self.compiler = str(bin_dir / "ampc")
+        self.runner = str(bin_dir / "ampc-run")
+
+    def list_ops(self) -> dict[str, bool]:
+        """Each operator that the importer knows, and whether it has a gradient."""
+        rows = [line.split() for line in call(self.compiler, "--list-ops").splitlines()]
+        if not rows or rows[0][:4] != ["operator", "opsets", "list", "gradient"]:
+            raise SystemExit("ampc --list-ops prints another table than expected")
+        return {row[0]: row[3] == "yes" for row in rows[1:]}
+
+    def compile(self, model: onnx.ModelProto | pathlib.Path, folder: pathlib.Path,
+                flags: tuple[str, ...] = AS_WRITTEN) -> "Compiled":
+        """Compiles into `folder`, which is the model's own and outlives the result."""
+        if isinstance(model, onnx.ModelProto):
+            path = folder / "model.onnx"
+            path.write_bytes(model.SerializeToString())
+            model = path
+        module = folder / "model.so"
+        call(self.compiler, str(model), *flags, "--target=host", "-o", str(module))
+        return Compiled(self, module)
+
+
+class Compiled:
+    """A compiled module and what it says of its outputs."""
+
+    def __init__(self, tools: Tools, module: pathlib.Path):
+        self.tools, self.module = tools, module
+        self.info = json.loads(call(tools.runner, "inspect", str(module), "--json"))
+
+    def evaluate(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """All outputs for one batch, in the shapes that the module declares."""
+        feed = self.module.with_name("in.npz")
+        result = self.module.with_name("out.npz")
+        write_npz(feed, inputs)
+        call(self.tools.runner, "eval", str(self.module), f"--data={feed}",
+             f"--outputs={result}", "--device=host", "--quiet")
+        outputs = {}
+        with np.load(result) as archive:
+            for spec in self.info["outputs"]:
+                array = archive[spec["name"]]
+                # ampc-run stacks what belongs to no sample, one value a batch.
+                if array.ndim == len(spec["shape"]) + 1 and array.shape[0] == 1:
+                    array = array[0]
+                outputs[spec["name"]] = array
+        return outputs
