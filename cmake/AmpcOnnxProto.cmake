@@ -3,21 +3,20 @@
 # AMPC_ONNX_PROTO  path of onnx-ml.proto; by default that of the pinned wheel, which
 #                  utils/setup puts into .venv
 
-if(NOT AMPC_ONNX_PROTO OR NOT EXISTS ${AMPC_ONNX_PROTO})
-  # Debian's schema comes last: it is of 2022 and does not know the newest element types.
+if(NOT AMPC_ONNX_PROTO)
   file(GLOB candidates
-    ${PROJECT_SOURCE_DIR}/.venv/lib/python*/site-packages/onnx/onnx-ml.proto
-    /usr/include/onnx/onnx-ml.proto)
+    ${PROJECT_SOURCE_DIR}/.venv/lib/python*/site-packages/onnx/onnx-ml.proto)
   set(found AMPC_ONNX_PROTO-NOTFOUND)
   if(candidates)
     list(GET candidates 0 found)
   endif()
   set(AMPC_ONNX_PROTO ${found} CACHE FILEPATH "ONNX's schema, onnx-ml.proto" FORCE)
 endif()
-if(NOT AMPC_ONNX_PROTO)
+if(NOT EXISTS "${AMPC_ONNX_PROTO}")
   message(FATAL_ERROR
-    "ONNX's schema onnx-ml.proto was not found. Run utils/setup, which installs it into "
-    "${PROJECT_SOURCE_DIR}/.venv, or give its path: -DAMPC_ONNX_PROTO=/path/to/onnx-ml.proto")
+    "ONNX's schema onnx-ml.proto was not found (${AMPC_ONNX_PROTO}). Run utils/setup, which "
+    "installs it into ${PROJECT_SOURCE_DIR}/.venv, or give its path: "
+    "-DAMPC_ONNX_PROTO=/path/to/onnx-ml.proto")
 endif()
 
 set(Protobuf_USE_STATIC_LIBS ON) # the compiler then runs where protobuf is not installed

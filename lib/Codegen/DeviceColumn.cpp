@@ -194,7 +194,7 @@ public:
   DeviceFinal(const IterationStructure &s, const Reductions &reductions, int64_t splits)
       : Schedule(s), reductions(reductions), splits(splits) {
     // Few partial results need no more than a warp.
-    height = std::min<int64_t>(16, llvm::PowerOf2Ceil(splits));
+    height = std::min<int64_t>(8, llvm::PowerOf2Ceil(splits));
     threads = kWidth * height;
     blocks = llvm::divideCeil(s.keptPoints(), kWidth);
   }

@@ -18,10 +18,23 @@
 namespace ampc::codegen {
 namespace {
 
-/// Elements of a row that a thread keeps in registers, over all inputs.
+/// Elements of a row that a thread keeps in registers, over all inputs; half as many of
+/// 64 bits.
 constexpr int64_t kRowRegisters = 32;
-/// Lanes that a loop over a long row does at once.
+/// Lanes that a loop over a long row does at once; half as many of 64 bits.
 constexpr int64_t kUnrolledLanes = 16;
+
+/// Registers that the widest scalar takes.
+int64_t wordsOf(const IterationStructure &s) {
+  auto isWide = [](Value v) {
+    return getElementTypeOrSelf(v.getType()).getIntOrFloatBitWidth() == 64;
+  };
+  return llvm::any_of(s.ops, [&](linalg::GenericOp op) {
+           return llvm::any_of(op.getInputs(), isWide) || llvm::any_of(op.getResults(), isWide);
+         })
+             ? 2
+             : 1;
+}
 
 /// Inputs that are read at every point.
 int64_t countFullInputs(const IterationStructure &s) {
@@ -43,8 +56,8 @@ public:
         columns(s.reducedPoints()) {
     lanes = widestLanes(s, s.reducedDims(), /*whole=*/true);
     vectors = columns / lanes;
-    int64_t inputs = countFullInputs(s);
-    int64_t maxChunks = std::max<int64_t>(1, kRowRegisters / lanes / inputs);
+    int64_t inputs = countFullInputs(s), words = wordsOf(s);
+    int64_t maxChunks = std::max<int64_t>(1, kRowRegisters / lanes / inputs / words);
     rowThreads = vectors <= 32
                      ? std::max<int64_t>(1, llvm::PowerOf2Ceil(vectors))
                      : std::max<int64_t>(32, llvm::PowerOf2Ceil(
@@ -58,7 +71,7 @@ public:
     threads = limits.threads ? limits.threads : std::max<int64_t>(rowThreads, 128);
     blockRows = threads / rowThreads;
     chunks = llvm::divideCeil(vectors, rowThreads);
-    unroll = std::max<int64_t>(1, kUnrolledLanes / lanes);
+    unroll = std::max<int64_t>(1, kUnrolledLanes / lanes / words);
     looped = inRegisters ? 0 : vectors / rowThreads / unroll * unroll;
     blocks = std::max<int64_t>(1, llvm::divideCeil(rows, blockRows));
   }
@@ -203,7 +216,7 @@ public:
     ArrayRef<Combiner> merged = reductions.at(0);
     SmallVector<Value> full = fullResultsAt(s, 0, {});
     SmallVector<Value> accumulators = neutrals(e, merged, lanes);
-    const int64_t unroll = std::max<int64_t>(1, kUnrolledLanes / lanes);
+    const int64_t unroll = std::max<int64_t>(1, kUnrolledLanes / lanes / wordsOf(s));
     auto visit = [&](Value from, Value to, int64_t count) {
       accumulators = e.loop(from, to, count * threads, accumulators,
                             [&](Value vector, MutableArrayRef<Value> inner) {

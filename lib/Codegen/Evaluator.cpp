@@ -271,23 +271,30 @@ Value Evaluator::linear(const LinearAccess &access, const Point &p, int64_t lane
 // Memory
 //===----------------------------------------------------------------------===//
 
-Value Evaluator::loadScalar(Value buffer, Type type, Value offset) {
-  Value x = memref::LoadOp::create(b, loc, buffer, offset);
-  if (x.getType() == type)
-    return x;
-  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, x,
-                               constant(b.getI8IntegerAttr(0)));
+/// A scalar of type `type` from what is stored for it, in an integer of at least its width.
+static Value fromStorage(Evaluator &e, Value stored, Type type) {
+  if (stored.getType() == type)
+    return stored;
+  if (type.isInteger(1))
+    return arith::CmpIOp::create(
+        e.b, e.loc, arith::CmpIPredicate::ne, stored,
+        e.constant(e.b.getIntegerAttr(stored.getType(), 0)));
+  return arith::TruncIOp::create(e.b, e.loc, type, stored);
 }
 
-/// What is stored for a scalar.
-static Value toStorage(Evaluator &e, Value scalar) {
-  if (!scalar.getType().isInteger(1))
+static Value toStorage(Evaluator &e, Value scalar, Type type) {
+  if (scalar.getType() == type)
     return scalar;
-  return arith::ExtUIOp::create(e.b, e.loc, e.b.getI8Type(), scalar);
+  return arith::ExtUIOp::create(e.b, e.loc, type, scalar);
+}
+
+Value Evaluator::loadScalar(Value buffer, Type type, Value offset) {
+  return fromStorage(*this, memref::LoadOp::create(b, loc, buffer, offset), type);
 }
 
 void Evaluator::storeScalar(Value scalar, Value buffer, Value offset) {
-  memref::StoreOp::create(b, loc, toStorage(*this, scalar), buffer, offset);
+  Type type = cast<MemRefType>(buffer.getType()).getElementType();
+  memref::StoreOp::create(b, loc, toStorage(*this, scalar, type), buffer, offset);
 }
 
 Value Evaluator::read(unsigned id, const Point &p, int64_t lane) {
@@ -312,11 +319,7 @@ Value Evaluator::read(unsigned id, const Point &p, int64_t lane) {
         b, loc, vectorType, buffer, linear(r.access, p, 0), /*nontemporal=*/false,
         llvm::MaybeAlign(std::min(kAccessBytes, lanes * getStorageBytes(type))));
     for (int64_t l = 0; l < lanes; ++l) {
-      Value x = vector::ExtractOp::create(b, loc, vector, l);
-      if (type.isInteger(1))
-        x = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, x,
-                                  constant(b.getI8IntegerAttr(0)));
-      remember(l, x);
+      remember(l, fromStorage(*this, vector::ExtractOp::create(b, loc, vector, l), type));
     }
     return scopes.back().known[key(lane)];
   }
@@ -336,7 +339,7 @@ void Evaluator::store(Value result, const Point &p) {
   }
   SmallVector<Value> elements;
   for (int64_t l = 0; l < lanes; ++l)
-    elements.push_back(toStorage(*this, eval(result, p, l)));
+    elements.push_back(toStorage(*this, eval(result, p, l), getStorageType(type)));
   Value vector = vector::FromElementsOp::create(
       b, loc, VectorType::get({lanes}, getStorageType(type)), elements);
   vector::StoreOp::create(

@@ -6,7 +6,9 @@
 //===----------------------------------------------------------------------===//
 
 // A block does a range of rows, each phase as a loop over the row. What a phase computes
-// at some cost and a later one needs again is kept in a buffer of the row's length.
+// at some cost and a later one needs again is kept in a buffer of the row's length. Rows of
+// a few elements would leave vectors empty: there the loop over the rows is the innermost,
+// and a row is straight-line code.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,6 +20,9 @@ namespace {
 
 /// The longest row whose intermediate values are kept; they lie on the stack.
 constexpr int64_t kLongestStaged = 16384;
+
+/// The longest row that is straight-line code, and how many rows make it worth while.
+constexpr int64_t kLongestUnrolled = 16, kFewestUnrolled = 16;
 
 /// Whether computing the op again costs more than to store and load its result.
 bool isExpensive(linalg::GenericOp op) {
@@ -98,6 +103,54 @@ SmallVector<SmallVector<unsigned>> rowAxes(const IterationStructure &s) {
   appendAxes(axes, s.reducedDims());
   return axes;
 }
+
+/// Rows of a few elements.
+class HostShortRow : public Schedule {
+public:
+  HostShortRow(const IterationStructure &s, const Reductions &reductions)
+      : Schedule(s), reductions(reductions) {
+    blocks = hostBlocks(s.keptPoints(), s.reducedPoints(), 64, blockRows);
+  }
+
+  void emit(Emission &at) const override {
+    Evaluator e(at.b, at.loc, s, at.buffers);
+    const IndexBuilder &index = e.index;
+    e.setAxes({s.keptDims(), s.reducedDims()}, 0, 1);
+    SmallVector<Value> columns;
+    for (int64_t c = 0; c < s.reducedPoints(); ++c)
+      columns.push_back(index.constant(c));
+    HostRange own = hostRange(index, at.block, blocks, blockRows, s.keptPoints());
+    e.loop(own.begin, own.end, 1, {}, [&](Value row, MutableArrayRef<Value>) {
+      Point rowPoint = {row, Value()};
+      for (unsigned level = 0; level <= s.maxLevel; ++level) {
+        ArrayRef<Combiner> merged = reductions.at(level);
+        SmallVector<Value> totals = neutrals(e, merged, 1);
+        for (Value column : columns)
+          accumulate(e, merged, totals, {row, column});
+        for (auto [c, total] : llvm::zip(merged, totals))
+          e.setValue(c.result, rowPoint, 0, finish(e, c, total, rowPoint, 0));
+      }
+      // At the end, when nothing is left to read that a tied result overwrites.
+      SmallVector<std::pair<Value, Point>> stores;
+      for (Value r : s.results) {
+        if (!s.variesAlongReduced(r)) {
+          stores.push_back({r, rowPoint});
+          continue;
+        }
+        for (Value column : columns)
+          stores.push_back({r, {row, column}});
+      }
+      for (auto &[r, p] : stores)
+        e.eval(r, p);
+      for (auto &[r, p] : stores)
+        e.store(r, p);
+    });
+  }
+
+private:
+  const Reductions &reductions;
+  int64_t blockRows = 1;
+};
 
 class HostRow : public Schedule {
 public:
@@ -207,6 +260,9 @@ private:
 } // namespace
 
 std::unique_ptr<Schedule> hostRow(const IterationStructure &s, const Reductions &r) {
+  if (s.reducedPoints() <= kLongestUnrolled && s.keptPoints() >= kFewestUnrolled &&
+      s.reducedPoints() != 0)
+    return std::make_unique<HostShortRow>(s, r);
   return std::make_unique<HostRow>(s, r);
 }
 

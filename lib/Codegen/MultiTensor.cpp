@@ -89,11 +89,12 @@ private:
     int64_t total = 0;
     for (const Member &m : members)
       total += m.count;
+    oneBlock = !target.device && total <= kHostInline;
     if (target.device)
       chunk = std::clamp<int64_t>(llvm::alignTo(total / kEnoughBlocks, kSmallestChunk),
                                   kSmallestChunk, kLargestChunk);
     else
-      chunk = total <= kHostInline ? std::max<int64_t>(1, total) : kHostChunk;
+      chunk = oneBlock ? std::max<int64_t>(1, total) : kHostChunk;
     for (Member &m : members) {
       m.firstBlock = totalBlocks;
       m.blocks = std::max<int64_t>(1, llvm::divideCeil(m.count, chunk));
@@ -232,12 +233,38 @@ private:
     KernelFunction function(target, name + (isSplit ? "_partial" : ""),
                             kernel.getLoc());
     addArguments(function, writesResults, /*readsPartials=*/false);
+    WorkgroupArrays arrays(function.func);
+    forEach(function, function.block, totalBlocks, [&](Value block) {
+      emitBlock(function, block, writesResults, arrays);
+    });
+    emitted.stages.push_back(
+        function.finish(oneBlock ? 1 : totalBlocks, target.device ? kThreads : 1));
+  }
+
+  /// `body` for each of `count` numbers: by the blocks of the grid, or in a loop.
+  void forEach(KernelFunction &function, Value block, int64_t count,
+               llvm::function_ref<void(Value)> body) {
+    if (!oneBlock)
+      return body(block);
+    OpBuilder &b = function.b;
+    auto bound = [&](int64_t x) {
+      return arith::ConstantIndexOp::create(b, function.loc, x);
+    };
+    auto loop =
+        scf::ForOp::create(b, function.loc, bound(0), bound(count), bound(1));
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(loop.getBody()->getTerminator());
+    body(loop.getInductionVar());
+  }
+
+  void emitBlock(KernelFunction &function, Value block, bool writesResults,
+                 WorkgroupArrays &arrays) {
     OpBuilder &b = function.b;
     BufferMap buffers;
     SmallVector<int64_t> firsts;
     for (const Member &m : members)
       firsts.push_back(m.firstBlock);
-    Selection own = select(function, function.block, firsts, writesResults, buffers);
+    Selection own = select(function, block, firsts, writesResults, buffers);
     Evaluator e(b, function.loc, s, buffers);
     const IndexBuilder &index = e.index;
     int64_t threads = target.device ? kThreads : 1;
@@ -248,7 +275,7 @@ private:
     e.setAxes(axes, 0, lanes);
     if (!target.device)
       allowReassociation(e, reductions);
-    Value begin = index.mul(index.sub(function.block, own.firstBlock), chunk);
+    Value begin = index.mul(index.sub(block, own.firstBlock), chunk);
     Value end = index.min(index.add(begin, chunk), own.count);
     SmallVector<Value> full = s.kind == IterationKind::Elementwise
                                   ? SmallVector<Value>(s.results)
@@ -281,26 +308,23 @@ private:
       visit(index.add(begin, index.mul(function.thread, lanes)), whole, lanes);
       visit(index.add(whole, function.thread), end, 1);
     }
-    WorkgroupArrays arrays(function.func);
     if (!merged.empty()) {
       SmallVector<Value> totals = reduceThreads(e, merged, accumulators, function.thread,
                                                 threads, 1, arrays);
       e.guarded(target.device ? index.equal(function.thread, 0) : Value(), [&] {
         if (isSplit)
           for (auto [buffer, total] : llvm::zip(partials, totals))
-            e.storeScalar(total, buffer, function.block);
+            e.storeScalar(total, buffer, block);
         else
           writeKept(e, totals);
       });
     }
-    emitted.stages.push_back(function.finish(totalBlocks, threads));
   }
 
   /// Merges the partial results of each tensor, one block a tensor.
   void emitFinal() {
     KernelFunction function(target, name + "_final", kernel.getLoc());
     addArguments(function, /*hasResults=*/true, /*readsPartials=*/true);
-    OpBuilder &b = function.b;
     const int64_t threads = target.device ? 32 : 1;
     SmallVector<int64_t> numbers;
     for (size_t i = 0; i < members.size(); ++i)
@@ -309,7 +333,7 @@ private:
     auto mergeTensor = [&](Value number) {
       BufferMap buffers;
       Selection own = select(function, number, numbers, true, buffers);
-      Evaluator e(b, function.loc, s, buffers);
+      Evaluator e(function.b, function.loc, s, buffers);
       const IndexBuilder &index = e.index;
       e.setAxes({SmallVector<unsigned>()}, 0, 1);
       ArrayRef<Combiner> merged = reductions.at(0);
@@ -326,22 +350,9 @@ private:
       e.guarded(target.device ? index.equal(function.thread, 0) : Value(),
                 [&] { writeKept(e, totals); });
     };
-    if (target.device) {
-      mergeTensor(function.block);
-      emitted.stages.push_back(function.finish(members.size(), threads));
-      return;
-    }
-    auto bound = [&](int64_t x) {
-      return arith::ConstantIndexOp::create(b, function.loc, x);
-    };
-    auto loop = scf::ForOp::create(b, function.loc, bound(0), bound(members.size()),
-                                   bound(1));
-    {
-      OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPoint(loop.getBody()->getTerminator());
-      mergeTensor(loop.getInductionVar());
-    }
-    emitted.stages.push_back(function.finish(1, 1));
+    oneBlock = !target.device; // next to nothing
+    forEach(function, function.block, members.size(), mergeTensor);
+    emitted.stages.push_back(function.finish(oneBlock ? 1 : members.size(), threads));
   }
 
   /// The results of one tensor, from the totals of its reductions.
@@ -362,6 +373,7 @@ private:
   Reductions reductions;
   int64_t chunk = 0, totalBlocks = 0;
   bool isSplit = false;
+  bool oneBlock = false; ///< work too small to share
   BufferMap memrefs; ///< of the kernel's own operands and its members' results
   SmallVector<Value> partials;
   EmittedKernel emitted;

@@ -141,7 +141,9 @@ Value shuffleReduce(Evaluator &e, const Combiner &c, Value x, int64_t width) {
 }
 
 Value WorkgroupArrays::take(Location loc, int64_t count, Type type) {
-  type = getStorageType(type);
+  // Threads side by side write to different banks.
+  if (isa<IntegerType>(type) && type.getIntOrFloatBitWidth() < 32)
+    type = IntegerType::get(type.getContext(), 32);
   for (Array &array : arrays) {
     auto has = cast<MemRefType>(array.memref.getType());
     if (array.taken || has.getElementType() != type || has.getNumElements() < count)

@@ -30,7 +30,17 @@ FunctionInliner::FunctionInliner(ImportContext &context, const OperatorTable &op
         functionKey(function.domain(), function.name(), function.overload()), &function);
   if (functions.empty())
     return;
-  for (const onnx::NodeProto &node : model.graph().node())
+  takeNames(model.graph());
+  for (const onnx::TrainingInfoProto &entry : model.training_info())
+    takeNames(entry.algorithm());
+}
+
+void FunctionInliner::takeNames(const onnx::GraphProto &graph) {
+  for (const onnx::ValueInfoProto &input : graph.input())
+    taken[input.name()] = 0;
+  for (const onnx::TensorProto &initializer : graph.initializer())
+    taken[initializer.name()] = 0;
+  for (const onnx::NodeProto &node : graph.node())
     for (const std::string &output : node.output())
       taken[output] = 0;
 }

@@ -43,6 +43,7 @@ private:
   LogicalResult appendCall(const GraphNode &call, const onnx::FunctionProto &function,
                            const Scope &caller, std::vector<GraphNode> &nodes);
   const onnx::FunctionProto *findFunction(const GraphNode &node) const;
+  void takeNames(const onnx::GraphProto &graph);
   std::string makeUnique(const std::string &name);
 
   ImportContext &context;

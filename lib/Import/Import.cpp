@@ -115,41 +115,48 @@ LogicalResult Importer::flattenGraphs() {
   return success();
 }
 
-/// All operators that nothing stands for, in one error.
+/// Why a node cannot be imported; "" where it can.
+static std::string findProblem(const GraphNode &node, const OperatorTable &operators) {
+  if (!node.proto || operators.find(node.domain, node.opType(), node.version))
+    return "";
+  std::string problem;
+  llvm::raw_string_ostream os(problem);
+  ArrayRef<OperatorTable::Claim> claims = operators.find(node.domain, node.opType());
+  if (claims.empty()) {
+    os << "the operator is not supported";
+    if (!node.domain.empty())
+      os << " (domain " << node.domain << ")";
+  } else if (node.version == 0) {
+    os << "the model imports no opset of the domain " << domainText(node.domain);
+  } else {
+    os << "opset " << node.version << " is not supported, only ";
+    llvm::interleave(
+        claims, os,
+        [&](const OperatorTable::Claim &claim) {
+          os << claim.name.since << " to " << claim.name.until;
+        },
+        " and ");
+  }
+  return problem;
+}
+
+/// Reports all operators that nothing stands for, in one error.
 LogicalResult Importer::checkSupport() {
   struct Missing {
     const GraphNode *first;
-    std::string reason;
+    std::string problem;
     unsigned count = 0;
   };
   llvm::MapVector<StringRef, Missing, llvm::StringMap<unsigned>> missing;
   unsigned count = 0;
   auto check = [&](const std::vector<GraphNode> &nodes) {
     for (const GraphNode &node : nodes) {
-      if (!node.proto || operators.find(node.domain, node.opType(), node.version))
+      std::string problem = findProblem(node, operators);
+      if (problem.empty())
         continue;
-      Missing &entry = missing[node.opType()];
       ++count;
-      if (entry.count++ > 0)
-        continue;
-      entry.first = &node;
-      ArrayRef<OperatorTable::Claim> claims = operators.find(node.domain, node.opType());
-      llvm::raw_string_ostream os(entry.reason);
-      if (claims.empty()) {
-        os << "the operator is not supported";
-        if (!node.domain.empty())
-          os << " (domain " << node.domain << ")";
-      } else if (node.version == 0) {
-        os << "the model imports no opset of the domain " << domainText(node.domain);
-      } else {
-        os << "opset " << node.version << " is not supported, only ";
-        llvm::interleave(
-            claims, os,
-            [&](const OperatorTable::Claim &claim) {
-              os << claim.name.since << " to " << claim.name.until;
-            },
-            " and ");
-      }
+      auto &entry = missing.insert({node.opType(), {&node, problem}}).first->second;
+      ++entry.count;
     }
   };
   check(mainNodes);
@@ -160,7 +167,7 @@ LogicalResult Importer::checkSupport() {
     return success();
   if (count == 1)
     return missing.front().second.first->emitError(context)
-           << missing.front().second.reason;
+           << missing.front().second.problem;
 
   InFlightDiagnostic error = context.emitError();
   error << count << " nodes cannot be imported: ";
@@ -175,7 +182,7 @@ LogicalResult Importer::checkSupport() {
       [&] { error << ", "; });
   for (const auto &item : missing)
     if (!operators.find(item.second.first->domain, item.first).empty())
-      error.attachNote() << item.first << ": " << item.second.reason;
+      error.attachNote() << item.first << ": " << item.second.problem;
   error.attachNote() << "ampc --list-ops lists the operators that are supported";
   return error;
 }

@@ -13,8 +13,7 @@
 namespace ampc {
 namespace onnx = ::ampc_onnx; // the build renames the package
 
-/// Debian's schema of 2022 ends at IR version 8, the pinned one at 13. IR 14 adds only
-/// element types that no op has.
+/// The pinned schema is that of IR version 13; 14 adds only element types that no op has.
 constexpr int64_t kNewestIrVersion = 14;
 } // namespace ampc
 

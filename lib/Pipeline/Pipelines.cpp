@@ -58,6 +58,9 @@ void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
     pm.addPass(createVerifyTraining());
     pm.addPass(createDifferentiate());
     pm.addPass(createVerifyTraining());
+  } else {
+    // A graph as it stands may hold Gradient nodes of its own.
+    pm.addPass(createDifferentiate());
   }
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
@@ -122,7 +125,8 @@ void registerAmpcPipelines() {
 }
 
 void registerAmpcDialects(DialectRegistry &registry) {
-  registry.insert<AmpDialect, plan::PlanDialect, func::FuncDialect>();
+  registry.insert<AmpDialect, plan::PlanDialect, func::FuncDialect, linalg::LinalgDialect,
+                  tensor::TensorDialect>();
   registerTargetDialects(registry);
 }
 

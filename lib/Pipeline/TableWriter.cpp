@@ -194,31 +194,7 @@ uint64_t TableWriter::offsetOf(Value value) {
   return offsets[result.getResultNumber()];
 }
 
-/// Marks the arguments that no output but the loss depends on, where there is another
-/// output: evaluation does without them.
-SmallVector<bool> findLabels(func::FuncOp function) {
-  SmallVector<bool> labels(function.getNumArguments(), false);
-  Operation *terminator = function.getBody().front().getTerminator();
-  DenseSet<Value> needed;
-  bool anyOther = false;
-  for (auto [i, value] : llvm::enumerate(terminator->getOperands()))
-    if (!function.getResultAttr(i, kLossAttr)) {
-      needed.insert(value);
-      anyOther = true;
-    }
-  if (!anyOther || needed.size() == terminator->getNumOperands())
-    return labels;
-  for (Operation &op : llvm::reverse(function.getBody().front()))
-    if (llvm::any_of(op.getResults(), [&](Value v) { return needed.contains(v); }))
-      needed.insert(op.operand_begin(), op.operand_end());
-  for (BlockArgument argument : function.getArguments())
-    labels[argument.getArgNumber()] = !needed.contains(argument);
-  return labels;
-}
-
 void TableWriter::addBindings(func::FuncOp function) {
-  bool isEval = function.getName() == kEvalFunction;
-  SmallVector<bool> labels = findLabels(function);
   ampc_program_entry_t &program = programs.back();
   program.first_input = bindings.size();
   for (BlockArgument argument : function.getArguments()) {
@@ -232,7 +208,7 @@ void TableWriter::addBindings(func::FuncOp function) {
         AMPC_ROLE_INPUT);
     if (function.getArgAttr(i, kBatchedAttr))
       tensors[tensor].flags |= AMPC_TENSOR_BATCHED;
-    if (isEval && labels[i])
+    if (function.getArgAttr(i, kLabelAttr))
       tensors[tensor].flags |= AMPC_TENSOR_LABEL;
     bindings.push_back({tensor, dtypeOf(staged.getElementType()), offsetOf(argument),
                         *getByteSize(staged)});

@@ -46,6 +46,28 @@ LogicalResult toInference(func::FuncOp function) {
   return success();
 }
 
+/// Marks the arguments that no output but the loss depends on, where there is another
+/// output.
+void markLabels(func::FuncOp function) {
+  Operation *terminator = function.getBody().front().getTerminator();
+  DenseSet<Value> needed;
+  unsigned losses = 0;
+  for (auto [i, value] : llvm::enumerate(terminator->getOperands()))
+    if (function.getResultAttr(i, kLossAttr))
+      ++losses;
+    else
+      needed.insert(value);
+  if (losses == 0 || losses == terminator->getNumOperands())
+    return;
+  for (Operation &op : llvm::reverse(function.getBody().front()))
+    if (llvm::any_of(op.getResults(), [&](Value v) { return needed.contains(v); }))
+      needed.insert(op.operand_begin(), op.operand_end());
+  for (BlockArgument argument : function.getArguments())
+    if (!needed.contains(argument))
+      function.setArgAttr(argument.getArgNumber(), kLabelAttr,
+                          UnitAttr::get(function.getContext()));
+}
+
 struct MakeTrainingStep : impl::MakeTrainingStepBase<MakeTrainingStep> {
   using MakeTrainingStepBase::MakeTrainingStepBase;
   MakeTrainingStep(const OptimizerOptions &options, double norm, double value)
@@ -70,6 +92,7 @@ struct MakeTrainingStep : impl::MakeTrainingStepBase<MakeTrainingStep> {
     if (train ? failed(recordGivenStep(train)) : failed(makeTrain(function)))
       return signalPassFailure();
     function.setName(kEvalFunction);
+    markLabels(function);
     if (failed(toInference(function)))
       return signalPassFailure();
   }

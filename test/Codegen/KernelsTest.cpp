@@ -6,14 +6,16 @@
 //===----------------------------------------------------------------------===//
 
 // Every case is interpreted in f64, and run with the host schedule and, on fibers in two
-// orders of threads and blocks, with the device schedule. With an argument: only the
-// cases whose name contains it.
+// orders of threads and blocks, with the device schedule. Where there is a ptxas, it
+// assembles the device's kernels, without spills. With an argument: only the cases whose
+// name contains it.
 //
 //===----------------------------------------------------------------------===//
 
 #include "KernelCases.h"
 #include "PlanRunner.h"
 #include "ampc/Codegen/Passes.h"
+#include "ampc/Target/DeviceCompiler.h"
 #include "ampc/Target/Passes.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassManager.h"
@@ -180,6 +182,57 @@ OwningOpRef<ModuleOp> emit(ModuleOp module, Target target) {
   return clone;
 }
 
+/// The case that launches a kernel.
+std::string userOf(ModuleOp module, StringRef kernel) {
+  std::string user;
+  module.walk([&](plan::LaunchOp launch) {
+    if (launch.getKernel().getLeafReference() == kernel)
+      user = launch->getParentOfType<func::FuncOp>().getName().str();
+  });
+  return user;
+}
+
+/// Nothing that belongs into registers lies in memory.
+void checkResources(ModuleOp device) {
+  DeviceOptions options;
+  options.toolkit = findCudaToolkit();
+  options.use32BitIndices = true;
+  if (options.toolkit.ptxas.empty()) {
+    std::printf("no ptxas: kernels are not assembled\n");
+    return;
+  }
+  FailureOr<std::string> ptx =
+      compileToPtx(*device.getOps<gpu::GPUModuleOp>().begin(), options);
+  if (failed(ptx)) {
+    ++failures;
+    return;
+  }
+  auto report = [](llvm::Error error) {
+    ++failures;
+    std::printf("FAILED to assemble: %s\n", llvm::toString(std::move(error)).c_str());
+  };
+  llvm::Expected<CubinJob> job = CubinJob::start(options.toolkit.ptxas, *ptx, {80, 90});
+  if (!job)
+    return report(job.takeError());
+  auto cubins = job->wait();
+  if (!cubins)
+    return report(cubins.takeError());
+  for (const Cubin &cubin : *cubins) {
+    unsigned most = 0;
+    for (const KernelResources &kernel : cubin.kernels) {
+      most = std::max(most, kernel.registers);
+      if (kernel.stackBytes + kernel.spillStoreBytes + kernel.spillLoadBytes == 0)
+        continue;
+      ++failures;
+      std::printf("FAILED sm_%u %s of %s: %lu bytes of stack, %lu and %lu of spills\n", cubin.arch,
+                  kernel.name.c_str(), userOf(device, kernel.name).c_str(), kernel.stackBytes, kernel.spillStoreBytes,
+                  kernel.spillLoadBytes);
+    }
+    std::printf("sm_%u: %zu kernels, at most %u registers\n", cubin.arch,
+                cubin.kernels.size(), most);
+  }
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
@@ -204,7 +257,6 @@ int main(int argc, char **argv) {
         module->lookupSymbol(c.name)->erase();
     llvm::erase_if(list.cases, isOther);
   }
-  if (getenv("DUMP")) module->dump();
   if (failed(verify(*module)))
     return 1;
 
@@ -221,6 +273,7 @@ int main(int argc, char **argv) {
     deviceRunner.options = {2, 12345};
     check(c, "device, shuffled", deviceRunner, *device, want);
   }
+  checkResources(*device);
   std::printf("%zu cases, %d failures\n", list.cases.size(), failures);
   return failures != 0;
 }

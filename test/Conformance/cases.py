@@ -21,13 +21,17 @@ GROUPS = ("node", "simple", "pytorch-operator", "pytorch-converted")
 # onnx.backend.test.loader: the tolerances where data.json gives none.
 RTOL, ATOL = 1e-3, 1e-7
 TRAINING_DOMAIN = "ai.onnx.preview.training"
-# What the importer has element types for; strings, complex and types below 8 bits it has not.
+# What the importer has element types for; strings, complex, unsigned and types below 8 bits
+# it has not.
 ELEMENT_TYPES = frozenset({
     onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16,
     onnx.TensorProto.BFLOAT16, onnx.TensorProto.BOOL, onnx.TensorProto.INT8,
-    onnx.TensorProto.INT16, onnx.TensorProto.INT32, onnx.TensorProto.INT64,
-    onnx.TensorProto.UINT8, onnx.TensorProto.UINT16, onnx.TensorProto.UINT32,
-    onnx.TensorProto.UINT64})
+    onnx.TensorProto.INT16, onnx.TensorProto.INT32, onnx.TensorProto.INT64})
+# Tests whose data is wrong, with what is wrong about it; they are run all the same.
+FAULTY_DATA = {
+    "onnx-1.12/node/test_adam_multiple":
+        "the data was computed with epsilon 1e-2, which its node lacks",
+}
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -73,19 +77,26 @@ def read_tensors(folder: pathlib.Path, kind: str) -> list[np.ndarray]:
     return [onnx.numpy_helper.to_array(onnx.load_tensor(str(file))) for file in files]
 
 
+def as_declared(array: np.ndarray, value: onnx.ValueInfoProto) -> np.ndarray:
+    """ONNX 1.12 wrote the data of bf16 as uint16, their bits."""
+    declared = value.type.tensor_type.elem_type
+    if declared == onnx.TensorProto.BFLOAT16 and array.dtype == np.uint16:
+        return array.view(ml_dtypes.bfloat16)
+    return array
+
+
 def tolerances(case: Case) -> tuple[float, float]:
     path = case.folder / "data.json"
     told = json.loads(path.read_text()) if path.exists() else {}
     return float(told.get("rtol", RTOL)), float(told.get("atol", ATOL))
 
 
-def feed_names(graph: onnx.GraphProto, count: int) -> list[str]:
+def fed_inputs(graph: onnx.GraphProto, count: int) -> list[onnx.ValueInfoProto]:
     """The inputs that the data files are for: initializers that are inputs too may lack."""
-    names = [value.name for value in graph.input]
-    if len(names) == count:
-        return names
+    if len(graph.input) == count:
+        return list(graph.input)
     initialized = {tensor.name for tensor in graph.initializer}
-    return [name for name in names if name not in initialized]
+    return [value for value in graph.input if value.name not in initialized]
 
 
 def compare(name: str, wanted: np.ndarray, got: np.ndarray, rtol: float, atol: float) -> None:
@@ -149,16 +160,19 @@ def run_case(tools: compiled.Tools, known: set[str], case: Case) -> Result:
             rtol, atol = tolerances(case)
             for data in sorted(case.folder.glob("test_data_set_*")):
                 arrays = read_tensors(data, "input")
-                names = feed_names(model.graph, len(arrays))
-                got = module.evaluate(dict(zip(names, arrays)))
+                fed = fed_inputs(model.graph, len(arrays))
+                got = module.evaluate({value.name: as_declared(array, value)
+                                       for value, array in zip(fed, arrays, strict=True)})
                 wanted = read_tensors(data, "output")
                 if len(wanted) != len(model.graph.output):
                     raise Mismatch(f"{len(model.graph.output)} outputs, not {len(wanted)}")
                 for value, array in zip(model.graph.output, wanted):
-                    compare(value.name, array, got[value.name], rtol, atol)
+                    compare(value.name, as_declared(array, value), got[value.name], rtol,
+                            atol)
     except compiled.ToolError as error:
         text = error.line.split("error: ", 1)[-1]
         return Result(case, "failed", f"{error.tool} ({error.code}): {text}")
-    except (Mismatch, KeyError) as error:
-        return Result(case, "failed", f"result: {error}")
+    except Mismatch as error:
+        why = FAULTY_DATA.get(case.name, "")
+        return Result(case, "failed", f"result: {error}" + (f" ({why})" if why else ""))
     return Result(case, "passed")

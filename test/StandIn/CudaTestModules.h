@@ -16,7 +16,7 @@
 namespace ampc::test {
 
 /// The files of a module with both targets.
-struct CudaModule {
+struct TestFiles {
   std::string module;  ///< train.so
   std::string kernels; ///< its .simt.so
 };
@@ -29,8 +29,9 @@ struct TestImage {
 
 /// Gives `writer`'s programs for the host a twin for CUDA, at the same places of
 /// the arena and with the same kernels, and builds both files under `name` in
-/// this process's folder. The bytes of the images are made up.
-CudaModule buildForCuda(TableWriter writer, const std::string &name,
+/// this process's folder. The bytes of the images are made up; a module without
+/// kernels has none.
+TestFiles buildForCuda(TableWriter writer, const std::string &name,
                         const std::vector<TestImage> &images = {{}});
 /// What the stand-in's trace calls the image.
 std::string describeImage(const TestImage &image);
@@ -42,7 +43,7 @@ std::string describeImage(const TestImage &image);
 /// row of the unit matrix. State: w, bias, ampc.momentum/w, the scalars.
 TableWriter makeClassifier(bool hasScaler = true);
 /// Built once in this process.
-const CudaModule &classifier(bool hasScaler = true);
+const TestFiles &classifier(bool hasScaler = true);
 
 } // namespace ampc::test
 

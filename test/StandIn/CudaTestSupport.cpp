@@ -14,7 +14,7 @@
 
 namespace ampc::test {
 
-StandIn::StandIn(const CudaModule &module,
+StandIn::StandIn(const TestFiles &module,
                  std::vector<std::pair<const char *, std::string>> more) {
   more.emplace_back("AMPC_CUDA_DRIVER", AMPC_STANDIN_CUDA);
   more.emplace_back("AMPC_CUBLASLT", AMPC_STANDIN_CUBLASLT);

@@ -22,7 +22,7 @@ namespace ampc::test {
 /// nothing is left and nothing was misused.
 class StandIn {
 public:
-  explicit StandIn(const CudaModule &module,
+  explicit StandIn(const TestFiles &module,
                    std::vector<std::pair<const char *, std::string>> more = {});
   ~StandIn();
   StandIn(const StandIn &) = delete;

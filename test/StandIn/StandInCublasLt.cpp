@@ -73,9 +73,8 @@ std::unique_ptr<Matmul> gather(cublasLtMatmulDesc_t desc,
   auto layout = [](cublasLtMatrixLayout_t handle) {
     return *reinterpret_cast<const Layout *>(handle);
   };
-  return std::make_unique<Matmul>(
-      Matmul{*reinterpret_cast<const Desc *>(desc), layout(a), layout(b),
-             layout(c), layout(d)});
+  return std::make_unique<Matmul>(*reinterpret_cast<const Desc *>(desc),
+                                  layout(a), layout(b), layout(c), layout(d));
 }
 
 } // namespace

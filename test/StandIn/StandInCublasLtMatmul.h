@@ -33,9 +33,14 @@ struct Desc {
 };
 
 /// d = epilogue(alpha * op(a) * op(b) + beta * c).
-struct Matmul {
-  Desc desc;
-  Layout a, b, c, d;
+class Matmul {
+public:
+  Matmul(const Desc &desc, const Layout &a, const Layout &b, const Layout &c,
+         const Layout &d)
+      : desc(desc), a(a), b(b), c(c), d(d) {}
+
+  const Desc desc;
+  const Layout a, b, c, d;
 
   uint64_t inner() const {
     return desc.transA == CUBLAS_OP_T ? a.rows : a.columns;

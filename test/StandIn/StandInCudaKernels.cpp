@@ -127,6 +127,11 @@ std::string Launch::run(Event &event) {
                                {/*workers=*/1, state().seed});
   if (!problem.empty())
     return problem;
+  for (const Pointer &pointer : pointers) {
+    uint64_t offset = 0;
+    state().checkRedZones(*state().find(pointer.address, offset),
+                          std::string("an allocation by ") + kernel.name);
+  }
   for (const auto &[allocation, snapshot] : snapshots)
     for (uint64_t i = 0; i != allocation->bytes; ++i)
       if (!snapshot.allowed[i] && snapshot.before[i] != allocation->data[i])

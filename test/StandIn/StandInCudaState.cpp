@@ -127,15 +127,17 @@ static Allocation makeAllocation(uint64_t bytes) {
   return allocation;
 }
 
-void State::checkRedZones(const Allocation &allocation,
-                          const std::string &what) {
-  auto isRed = [](char byte) { return byte == kRedByte; };
-  const char *begin = allocation.storage.get(), *data = allocation.data,
-             *end = begin + allocation.bytes + 2 * kRedZone + kAlignment;
-  if (!std::all_of(begin, data, isRed))
-    complain("bytes before " + what + " were overwritten");
-  if (!std::all_of(data + allocation.bytes, end, isRed))
-    complain("bytes behind " + what + " were overwritten");
+void State::checkRedZones(Allocation &allocation, const std::string &what) {
+  char *begin = allocation.storage.get(), *data = allocation.data,
+       *end = begin + allocation.bytes + 2 * kRedZone + kAlignment;
+  auto check = [&](char *from, char *to, const char *where) {
+    if (std::count(from, to, kRedByte) == to - from)
+      return;
+    complain(std::string("bytes ") + where + what + " were overwritten");
+    std::fill(from, to, kRedByte);
+  };
+  check(begin, data, "before ");
+  check(data + allocation.bytes, end, "behind ");
 }
 
 CUresult State::allocate(uint64_t bytes, CUdeviceptr &address) {

@@ -78,6 +78,8 @@ public:
   /// The host's address of [address, address + bytes) of the device; null where
   /// that is not in one allocation.
   char *translate(CUdeviceptr address, uint64_t bytes);
+  /// Complains where the bytes around an allocation have changed, once.
+  void checkRedZones(Allocation &allocation, const std::string &what);
   /// The allocation that holds the address, and where in it.
   Allocation *find(CUdeviceptr address, uint64_t &offset);
 
@@ -116,7 +118,6 @@ private:
   State();
   ~State();
   void readEnvironment();
-  void checkRedZones(const Allocation &allocation, const std::string &what);
   std::string leakText();
   friend std::string leaks();
 

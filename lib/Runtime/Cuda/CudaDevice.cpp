@@ -235,13 +235,13 @@ CudaDevice::CudaDevice(const Module &module, int ordinal)
 }
 
 CudaDevice::~CudaDevice() {
-  try {
-    CudaContext::Scope scope(context);
-    programs.reset();
-  } catch (const std::exception &) {
-    // The driver is gone, and with it all that it held.
-    programs.reset();
-  }
+  // Any call may tell of an earlier one's failure, once.
+  for (int attempt = 0; programs && attempt != 2; ++attempt)
+    try {
+      CudaContext::Scope scope(context);
+      programs.reset();
+    } catch (const std::exception &) {
+    }
 }
 
 void *CudaDevice::stage(uint64_t, uint64_t bytes) {

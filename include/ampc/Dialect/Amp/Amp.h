@@ -56,6 +56,8 @@ Value readScalar(OpBuilder &builder, Location loc, StringRef variable,
 constexpr llvm::StringLiteral kNameAttr = "amp.name";
 /// On a function argument: the leading dimension counts samples.
 constexpr llvm::StringLiteral kBatchedAttr = "amp.batched";
+/// On an argument of @eval: only the loss depends on it, so evaluation does without it.
+constexpr llvm::StringLiteral kLabelAttr = "amp.label";
 /// On a function result: the loss that is minimised.
 constexpr llvm::StringLiteral kLossAttr = "amp.loss";
 /// On an op, set at import by the user's flags: "allow", "deny" or "f32", with the flag.

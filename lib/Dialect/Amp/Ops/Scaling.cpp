@@ -177,8 +177,8 @@ SmallVector<Value> UnscaleOp::emitKernel(KernelBuilder &k, ValueRange operands) 
   results.push_back(k.pointwise(flags, scalar, [](ScalarBuilder &s, ValueRange x) {
     Type f32 = s.builder.getF32Type();
     Value zero = s.constant(f32, 0.0), culprit = s.constant(f32, -1.0);
-    for (auto [i, flag] : llvm::reverse(llvm::enumerate(x)))
-      culprit = s.select(s.notEqual(flag, zero), s.constant(f32, double(i)), culprit);
+    for (size_t i = x.size(); i-- > 0;)
+      culprit = s.select(s.notEqual(x[i], zero), s.constant(f32, double(i)), culprit);
     return culprit;
   }));
   return results;

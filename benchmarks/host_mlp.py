@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Time of a training step on the host: ampc in f32 and f16 beside PyTorch eager in f32.
+
+    python benchmarks/host_mlp.py BUILD_DIR [--out=F.json] [--threads=2] [--rounds=15]
+
+Needs torch==2.11.0 (CPU), onnx==1.22.0 and onnxscript==0.7.2; the third network is exported on
+the way, 7 MB in a temporary directory. All systems run in this one process, on the same cores,
+with the same batches, which lie in memory; in each round each of them in turn, in an order that
+rotates, after a pause in which the others' threads go to sleep. The figure of a round is the time
+of its steps, the last one waited for, divided by their number; reported are the median over
+rounds, and the smallest.
+
+    torch      eager, f32, the optimizer as torch.optim chooses to run it
+    f32, f16   ampc --amp=O0 and --amp-dtype=f16, ampc_session_step with info NULL
+    .._info    the same, each step asked for its info
+
+The goals are those of the acceptance list: f32 at least so many times as fast as torch, f16 at
+most so many times the time of f32. Exit status 1 where one is missed and --check is given.
+"""
+import argparse
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "examples"), str(ROOT / "test/Driver")]
+import ampc_api  # noqa: E402
+import export  # noqa: E402
+
+# network: batch, flags, torch's optimizer, steps a round, goals (times torch, f16 over f32)
+CASES = {
+    "mlp_10_100_10": (100, ["--optimizer=sgd", "--lr=0.01"], "sgd", 400, (4.0, 1.5)),
+    "mlp_784_128_10": (64, ["--loss=cross_entropy", "--optimizer=adam", "--lr=0.001"], "adam", 200,
+                       (2.0, 2.0)),
+    "mlp_784_1024_1024_10": (256, ["--loss=cross_entropy", "--optimizer=sgd", "--lr=0.01"], "sgd",
+                             12, (1.5, 3.0)),
+}
+PRECISIONS = {"f32": ["--amp=O0"], "f16": ["--amp=O1", "--amp-dtype=f16"]}
+BATCHES = 8
+
+
+class Torch:
+    def __init__(self, name, optimizer, batches):
+        self.network = export.build(name).train()
+        parameters = self.network.parameters()
+        self.optimizer = (torch.optim.SGD(parameters, lr=0.01) if optimizer == "sgd" else
+                          torch.optim.Adam(parameters, lr=0.001))
+        self.batches = [(torch.from_numpy(x), torch.from_numpy(t)) for x, t in batches]
+        self.takes_target = isinstance(self.network, export.MlpWithLoss)
+
+    def run(self, steps):
+        for i in range(steps):
+            x, target = self.batches[i % BATCHES]
+            self.optimizer.zero_grad()
+            loss = (self.network(x, target)[0] if self.takes_target else
+                    F.cross_entropy(self.network(x), target))
+            loss.backward()
+            self.optimizer.step()
+        self.loss = loss.item()
+
+
+class Ampc:
+    def __init__(self, runtime, module, batches, threads, info):
+        self.module = runtime.open(module)
+        self.session = self.module.session(device="host", threads=threads)
+        self.batches = [self.session.batch(x=x, target=t) for x, t in batches]
+        self.step = self.session.step if info else self.session.enqueue
+
+    def run(self, steps):
+        for i in range(steps - 1):
+            self.step(self.batches[i % BATCHES])
+        self.loss = self.session.step(self.batches[(steps - 1) % BATCHES]).loss
+
+    def close(self):
+        self.session.close()
+        self.module.close()
+
+
+def make_batches(batch, width):
+    random = np.random.RandomState(0)
+    return [(random.randint(0, 65, (batch, width)).astype(np.float32) / 64,
+             random.randint(0, 10, batch).astype(np.int64)) for _ in range(BATCHES)]
+
+
+def compile_module(build, model, out, batch, flags):
+    subprocess.run([build / "bin/ampc", model, "-o", out, "--target=host", f"--batch={batch}",
+                    *flags], check=True, stderr=subprocess.DEVNULL)
+
+
+def measure(systems, steps, rounds, pause):
+    """Seconds a step, for each system and round."""
+    times = {name: [] for name in systems}
+    for system in systems.values():
+        system.run(max(steps // 4, 2))  # warm caches, threads and allocators
+    names = list(systems)
+    for number in range(rounds):
+        for name in names[number % len(names):] + names[:number % len(names)]:
+            time.sleep(pause)
+            systems[name].run(2)
+            start = time.perf_counter()
+            systems[name].run(steps)
+            times[name].append((time.perf_counter() - start) / steps)
+    return times
+
+
+def run_case(name, options, runtime, work):
+    batch, flags, optimizer, steps, (times_torch, times_f32) = CASES[name]
+    model = ROOT / "examples/models" / f"{name}.onnx"
+    if name in export.LARGE:
+        model = work / f"{name}.onnx"
+        subprocess.run([sys.executable, ROOT / "examples/export.py", "--large", work], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    batches = make_batches(batch, int(name.split("_")[1]))
+    systems = {"torch": Torch(name, optimizer, batches)}
+    for precision, precision_flags in PRECISIONS.items():
+        module = work / f"{name}-{precision}.so"
+        compile_module(options.build, model, module, batch, flags + precision_flags)
+        for suffix, info in (("", False), ("_info", True)):
+            systems[precision + suffix] = Ampc(runtime, module, batches, options.threads, info)
+    times = measure(systems, steps, options.rounds, options.pause)
+    result = {"batch": batch, "optimizer": optimizer, "steps_a_round": steps}
+    for system, values in times.items():
+        result[system] = {"median_us": statistics.median(values) * 1e6, "min_us": min(values) * 1e6,
+                          "last_loss": systems[system].loss}
+    # Of a round, all systems saw the same machine: ratios are taken there.
+    ratio = [t / a for t, a in zip(times["torch"], times["f32"])]
+    slower = [l / f for l, f in zip(times["f16"], times["f32"])]
+    result["torch_over_f32"] = {"median": statistics.median(ratio), "goal_at_least": times_torch}
+    result["f16_over_f32"] = {"median": statistics.median(slower), "goal_at_most": times_f32}
+    for system in systems.values():
+        if isinstance(system, Ampc):
+            system.close()
+    return result
+
+
+def cpu_name():
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("--out", type=pathlib.Path)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--pause", type=float, default=0.05, help="seconds between systems")
+    parser.add_argument("--only", default="", help="networks whose name contains this")
+    parser.add_argument("--check", action="store_true", help="fail where a goal is missed")
+    options = parser.parse_args()
+    options.build = options.build.resolve()
+    torch.set_num_threads(options.threads)
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:options.threads])
+    runtime = ampc_api.Runtime(options.build / "lib/libampc_runtime.so")
+    report = {"cpu": cpu_name(), "threads": options.threads, "rounds": options.rounds,
+              "torch": torch.__version__, "load_at_start": os.getloadavg()[0], "networks": {}}
+    missed = []
+    with tempfile.TemporaryDirectory(prefix="ampc-benchmark-") as work:
+        for name in CASES:
+            if options.only not in name:
+                continue
+            result = report["networks"][name] = run_case(name, options, runtime,
+                                                         pathlib.Path(work))
+            print(f"{name}, batch {result['batch']}, {result['optimizer']}")
+            for system in ("torch", "f32", "f32_info", "f16", "f16_info"):
+                print(f"  {system:9}{result[system]['median_us']:10.1f} us   "
+                      f"best {result[system]['min_us']:10.1f} us")
+            speed, cost = result["torch_over_f32"], result["f16_over_f32"]
+            if speed["median"] < speed["goal_at_least"]:
+                missed.append(f"{name}: f32 is {speed['median']:.2f} times as fast as torch, "
+                              f"not {speed['goal_at_least']}")
+            if cost["median"] > cost["goal_at_most"]:
+                missed.append(f"{name}: f16 takes {cost['median']:.2f} times the time of f32, "
+                              f"not {cost['goal_at_most']} at most")
+            print(f"  torch / f32 {speed['median']:.2f} (at least {speed['goal_at_least']}), "
+                  f"f16 / f32 {cost['median']:.2f} (at most {cost['goal_at_most']})", flush=True)
+    report["load_at_end"] = os.getloadavg()[0]
+    report["missed"] = missed
+    if options.out:
+        options.out.write_text(json.dumps(report, indent=1) + "\n")
+    for line in missed:
+        print("MISSED", line)
+    return 1 if options.check and missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

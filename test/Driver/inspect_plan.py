@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What `ampc-run inspect` says of the compiled step: launches, bytes, types.
+
+    python test/Driver/inspect_plan.py BUILD_DIR
+"""
+import json
+import math
+
+import harness
+
+TARGETS = ("cuda", "host")
+LARGEST_STEP = 8  # launches of 10-100-10 with Adam
+BYTES = 30  # Adam with an f32 gradient: reads it, the master and two moments, writes these three
+SCALARS = 64  # and the copy; beside that scalars: found_inf, scale, step size, ..
+
+
+class Inspect(harness.Case):
+    def inspect(self, module, target):
+        result = self.build.ampc_run("inspect", module, f"--target={target}", "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return json.loads(result.stdout)
+
+    @staticmethod
+    def elements(plan):
+        return sum(math.prod(p["shape"]) for p in plan["parameters"] if p["trained"])
+
+    def test_launches(self):
+        module = self.example("mlp_10_100_10", "--optimizer=adam")
+        plan = self.inspect(module, "cuda")
+        steps = plan["steps"]
+        for step in steps:
+            print(f"\n  {step['kind']:8}{step['kernel'] or '':28}{', '.join(step['nodes'])[:60]}",
+                  end="")
+        # Less than one product forward and one backward for each of two layers cannot be.
+        self.assertGreaterEqual(len(steps), 5)
+        self.assertEqual(self.elements(plan), 2110)
+        self.assertLessEqual(len(steps), LARGEST_STEP)
+
+    def test_bytes_of_the_update(self):
+        module = self.example("mlp_784_128_10", "--amp-dtype=f16")
+        for target in TARGETS:
+            with self.subTest(target):
+                plan = self.inspect(module, target)
+                count = self.elements(plan)
+                self.assertEqual(count, 101770)
+                last = max(i for i, s in enumerate(plan["steps"]) if s["kind"] == "matmul")
+                tail = [s["read_bytes"] + s["written_bytes"] for s in plan["steps"][last + 1:]]
+                print(f"\n  {target}: the update moves {max(tail) / count:.5f} bytes a parameter; "
+                      f"all after the last product {sum(tail) / count:.2f} in {len(tail)} launches",
+                      end="")
+                self.assertGreaterEqual(max(tail), BYTES * count, "less than Adam must move")
+                self.assertLessEqual(max(tail), BYTES * count + SCALARS)
+                # The finite check reads every gradient once more.
+                self.assertLessEqual(sum(tail), (BYTES + 4) * count * 1.02)
+
+    def types(self, plan):
+        return {t for s in plan["steps"] if s["kind"] == "matmul" for t in s["operand_types"][:2]}
+
+    def test_products_are_computed_in_the_low_type(self):
+        for flags, expected, low in (
+                (["--amp=O0"], {"f32"}, "f32"),
+                (["--amp=O1", "--amp-dtype=f16"], {"f16"}, "f16"),
+                (["--amp=O1", "--amp-dtype=bf16"], {"bf16"}, "bf16"),
+                (["--amp=O2", "--amp-dtype=f16"], {"f16"}, "f16"),
+                (["--amp=O2", "--amp-dtype=bf16"], {"bf16"}, "bf16"),
+                (["--amp-deny=Gemm"], {"f32"}, "f16"),
+                (["--amp-keep-fp32=fc1"], {"f32", "f16"}, "f16")):
+            module = self.example("mlp_10_100_10", *flags)
+            for target in TARGETS:
+                with self.subTest(flags, target=target):
+                    plan = self.inspect(module, target)
+                    self.assertEqual(self.types(plan), expected)
+                    self.assertEqual(plan["precision"]["low_dtype"], low)
+            print(f"\n  {' '.join(flags)}: {self.types(plan)}", end="")
+
+    def test_masters_and_moments_are_f32(self):
+        module = self.example("mlp_10_100_10", "--amp=O2", "--optimizer=adam")
+        for target in TARGETS:
+            plan = self.inspect(module, target)
+            self.assertEqual(len(plan["state"]), 8)
+            for tensor in plan["parameters"] + plan["state"]:
+                self.assertEqual(tensor["dtype"], "f32", tensor["name"])
+
+    def test_c_api_and_tool_agree(self):
+        path = self.example("digits")
+        module = self.open(path)
+        for target in TARGETS:
+            self.assertEqual(module.inspect(target), self.inspect(path, target))
+
+    def test_text_names_what_it_holds(self):
+        module = self.example("digits")
+        result = self.build.ampc_run("inspect", module)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        for word in ("fc1.weight", "fc3.bias", "x", "target", "logits", "f16"):
+            self.assertIn(word, result.stdout)
+
+    def test_target_that_is_not_there(self):
+        module = self.example("digits", "--target=host")
+        result = self.build.ampc_run("inspect", module, "--target=cuda")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("error", result.stderr)
+
+
+if __name__ == "__main__":
+    harness.main()

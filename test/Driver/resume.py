@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""A run killed at some step and resumed ends in the same bits, with the same log.
+
+    python test/Driver/resume.py BUILD_DIR
+"""
+import os
+import signal
+import subprocess
+import time
+
+import harness
+
+# model, data set, flags of ampc beside the example's
+RUNS = {
+    "mlp10-f16": ("mlp_10_100_10", "mlp10", ["--amp-dtype=f16", "--optimizer=adam"]),
+    "mlp10-momentum": ("mlp_10_100_10", "mlp10", ["--amp=O0", "--optimizer=momentum"]),
+    "digits-bf16": ("digits", "digits", ["--amp-dtype=bf16"]),
+}
+STEPS, SAVE_EVERY = 12013, 311  # neither a multiple of an epoch's batches (20 and 44)
+KILLS = (700, 5000)
+
+
+class Resume(harness.Case):
+    def train(self, module, data, prefix, *flags):
+        """Arguments of a run that leaves `prefix`.log and `prefix`.ck in the directory."""
+        return [str(a) for a in (
+            self.build.bin / "ampc-run", "train", module, f"--data={data}", f"--steps={STEPS}",
+            "--device=host", f"--save-every={SAVE_EVERY}", f"--log={self.work / prefix}.log",
+            f"--checkpoint={self.work / prefix}.ck", "--quiet", *flags)]
+
+    def run_whole(self, arguments):
+        result = subprocess.run(arguments, capture_output=True, text=True, timeout=300)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stderr
+
+    def kill_after(self, arguments, log, step):
+        """SIGKILL once the log has `step` lines; the number of lines that it ends with."""
+        process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
+        self.addCleanup(process.kill)
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            if log.exists() and log.read_bytes().count(b"\n") >= step:
+                os.kill(process.pid, signal.SIGKILL)
+                break
+            time.sleep(0.0005)
+        self.assertEqual(process.wait(60), -signal.SIGKILL, "the run ended before it was killed")
+        return log.read_bytes().count(b"\n")
+
+    def check(self, name, order):
+        example, data, flags = RUNS[name]
+        module, data = self.example(example, "--target=host", *flags), self.data(data)
+        straight, resumed = f"{name}-{order}-straight", f"{name}-{order}-killed"
+        order = [f"--batch-order={order}", "--seed=5"]
+        self.run_whole(self.train(module, data, straight, *order))
+        log, checkpoint = self.work / f"{resumed}.log", self.work / f"{resumed}.ck"
+        killed = []
+        for step in KILLS:
+            resume = [f"--resume={checkpoint}"] if killed else []
+            killed.append(self.kill_after(
+                self.train(module, data, resumed, *order, *resume), log, step))
+            self.assertTrue(checkpoint.exists(), f"no checkpoint at step {killed[-1]}")
+            self.assertLess(killed[-1], STEPS, "nothing was left to resume")
+        self.run_whole(self.train(module, data, resumed, *order, f"--resume={checkpoint}"))
+        straight_log = harness.read_log(self.work / f"{straight}.log")
+        self.assertEqual([s["step"] for s in straight_log], list(range(1, STEPS + 1)))
+        resumed_log = harness.read_log(log)
+        self.assertEqual([s["step"] for s in resumed_log], list(range(1, STEPS + 1)))
+        self.assertEqual(log.read_bytes(), (self.work / f"{straight}.log").read_bytes())
+        self.assertEqual(checkpoint.read_bytes(), (self.work / f"{straight}.ck").read_bytes())
+        print(f"\n  {name} {order[0]}: killed at steps {killed} of {STEPS}; same "
+              f"{checkpoint.stat().st_size} bytes, same log", end="", flush=True)
+
+    def test_file_order(self):
+        self.check("mlp10-f16", "file")
+
+    def test_shuffled(self):
+        for name in RUNS:
+            with self.subTest(name):
+                self.check(name, "shuffle")
+
+    def test_orders_and_seeds_differ(self):
+        """What the others compare does depend on the position in the data."""
+        module, data = self.example("mlp_10_100_10", "--target=host"), self.data("mlp10")
+        results = set()
+        for i, flags in enumerate((["--batch-order=file"], ["--seed=5"], ["--seed=6"])):
+            self.run_whole(self.train(module, data, f"run{i}", *flags))
+            results.add((self.work / f"run{i}.ck").read_bytes())
+        self.assertEqual(len(results), 3)
+
+
+if __name__ == "__main__":
+    harness.main()

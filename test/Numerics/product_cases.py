@@ -1,0 +1,107 @@
+"""Points for matrix products, reductions and losses.
+
+SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""
+import numpy as np
+
+from opcase import OpCase, op_case, spread
+from shape_cases import ints
+
+
+def products() -> list[OpCase]:
+    a, b = spread(3, 4), spread(4, 2, seed=2)
+    cases = [
+        op_case("MatMul", a, b),
+        op_case("MatMul", spread(2, 3, 4), b, variant="3 by 2"),
+        op_case("MatMul", a, spread(2, 4, 5, seed=2), variant="2 by 3"),
+        op_case("MatMul", spread(2, 3, 4), spread(2, 4, 2, seed=2), variant="batched"),
+        op_case("MatMul", spread(2, 1, 3, 2), spread(1, 3, 2, 3, seed=2),
+                variant="batches broadcast"),
+        op_case("MatMul", spread(4), b, variant="row vector"),
+        op_case("MatMul", a, spread(4, seed=2), variant="column vector"),
+        op_case("MatMul", spread(4), spread(4, seed=2), variant="dot"),
+        op_case("MatMul", spread(2, 3, 4), spread(4, seed=2), variant="3 by vector"),
+        op_case("Gemm", a, b),
+        op_case("Gemm", a, b, spread(2, seed=3), variant="bias"),
+        op_case("Gemm", a, b, np.array(0.5), variant="rank 0 bias", alpha=0.7, beta=1.5),
+        op_case("Gemm", a, b, spread(1, 2, seed=3), variant="row bias", beta=0.5),
+        op_case("Gemm", a, b, spread(3, 1, seed=3), variant="column bias", alpha=0.7),
+        op_case("Gemm", a, b, spread(3, 2, seed=3), variant="full bias", alpha=0.7, beta=5.0),
+        op_case("Gemm", a, b, spread(3, 2, seed=3), variant="opset 6", opset=6, alpha=2.0),
+    ]
+    for left in (0, 1):
+        for right in (0, 1):
+            cases.append(op_case(
+                "Gemm", a.T.copy() if left else a, b.T.copy() if right else b,
+                spread(2, seed=3), variant=f"trans {left}{right}", transA=left, transB=right,
+                alpha=0.7, beta=1.25))
+    return cases
+
+
+def reductions() -> list[OpCase]:
+    x = spread(2, 3, 4, low=0.3, high=1.9)
+    mixed = spread(2, 3, 4)
+    cases = []
+    for name in ("ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax",
+                 "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare"):
+        point = x if name == "ReduceLogSum" else mixed
+        attribute_opset = 12 if name == "ReduceSum" else 17
+        cases += [
+            op_case(name, point),
+            op_case(name, point, variant="rows", constants=(ints(-1),), keepdims=0),
+            op_case(name, point, variant="columns", constants=(ints(0),)),
+            op_case(name, point, variant="middle", constants=(ints(1),), keepdims=0),
+            op_case(name, point, variant="two axes", constants=(ints(0, -1),)),
+            op_case(name, point, variant="rank 0", keepdims=0),
+            op_case(name, point, variant="no axes", noop_with_empty_axes=1,
+                    constants=(np.zeros(0, np.int64),)),
+            op_case(name, point, variant=f"opset {attribute_opset}", opset=attribute_opset,
+                    axes=[0, 2], keepdims=0),
+        ]
+    return cases
+
+
+def losses() -> list[OpCase]:
+    """SoftmaxCrossEntropyLoss and NegativeLogLikelihoodLoss in all their forms."""
+    labels, many = np.array([1, 0, 4, 2]), np.array([[[1, 0], [2, 2]], [[0, 2], [1, 0]]])
+    scores, volume = spread(4, 5), spread(2, 3, 2, 2)
+    weights = np.array([0.5, 1.5, 2.0, 0.25, 1.0])
+    cases = []
+    for name, point, formula in (
+            ("SoftmaxCrossEntropyLoss", lambda v: v, None),
+            # Where ignore_index is -1, ONNX's reference takes it for none.
+            ("NegativeLogLikelihoodLoss", lambda v: v - 3.0,
+             lambda x, labels: -x[labels >= 0, labels[labels >= 0]].mean())):
+        for reduction in ("none", "sum", "mean"):
+            options = {"reduction": reduction, "opset": 13}
+            cases += [
+                op_case(name, point(scores), labels, variant=reduction, **options),
+                op_case(name, point(scores), labels, weights, fixed=(2,),
+                        variant=f"{reduction}, weights", **options),
+                op_case(name, point(scores), labels, variant=f"{reduction}, ignored",
+                        ignore_index=4, **options),
+                op_case(name, point(volume), many, weights[:3], fixed=(2,),
+                        variant=f"{reduction}, rank 4, weights, ignored", ignore_index=2,
+                        **options),
+            ]
+        cases += [
+            op_case(name, point(volume), many.astype(np.int32), variant="i32 labels",
+                    opset=13),
+            op_case(name, point(scores), np.array([1, -1, 4, -1]), variant="negative ignored",
+                    ignore_index=-1, opset=13, formula=formula),
+            op_case(name, point(spread(2, 3, 4)), np.array([[0, 1, 2, 0], [1, 1, 0, 2]]),
+                    variant="opset 12", opset=12),
+        ]
+    cases += [
+        op_case("SoftmaxCrossEntropyLoss", scores, labels, variant="log_prob", outputs=2,
+                opset=13),
+        op_case("SoftmaxCrossEntropyLoss", volume, many, weights[:3], fixed=(2,),
+                variant="log_prob, none, weights", outputs=2, opset=13, reduction="none"),
+        op_case("SoftmaxCrossEntropyLoss", scores * 40, labels, variant="far", opset=13,
+                low_precision=False),
+    ]
+    return cases
+
+
+def all_cases() -> list[OpCase]:
+    return [*products(), *reductions(), *losses()]

@@ -1,0 +1,91 @@
+"""Points for the operators that move elements or only look at shapes.
+
+SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""
+import numpy as np
+
+from opcase import OpCase, graph_case, op_case, spread
+
+
+def ints(*values: int) -> np.ndarray:
+    return np.array(values, np.int64)
+
+
+def layout() -> list[OpCase]:
+    x = spread(2, 3, 4)
+    return [
+        op_case("Reshape", x, constants=(ints(4, 6),)),
+        op_case("Reshape", x, variant="0 and -1", constants=(ints(0, -1),)),
+        op_case("Reshape", spread(1, 1), variant="to rank 0",
+                constants=(np.zeros(0, np.int64),)),
+        op_case("Flatten", x), op_case("Flatten", x, variant="axis 0", axis=0),
+        op_case("Flatten", x, variant="negative", axis=-1),
+        op_case("Transpose", x), op_case("Transpose", x, variant="perm", perm=[1, 2, 0]),
+        op_case("Transpose", spread(2, 1, 3, 2), variant="rank 4", perm=[0, 2, 1, 3]),
+        op_case("Squeeze", spread(1, 3, 1)),
+        op_case("Squeeze", spread(1, 3, 1), variant="axes", constants=(ints(-1),)),
+        op_case("Squeeze", spread(1, 3, 1), variant="opset 11", opset=11, axes=[0]),
+        op_case("Unsqueeze", spread(3, 2), constants=(ints(0, -1),)),
+        op_case("Unsqueeze", spread(3, 2), variant="opset 11", opset=11, axes=[1]),
+        op_case("Expand", spread(3, 1), constants=(ints(2, 1, 4),)),
+        op_case("Expand", spread(3, 1), variant="smaller shape", constants=(ints(1, 4),)),
+        op_case("Tile", spread(2, 3), constants=(ints(2, 3),)),
+        op_case("Tile", spread(2, 1, 2), variant="rank 3", constants=(ints(1, 4, 2),)),
+    ]
+
+
+def parts() -> list[OpCase]:
+    x = spread(4, 6)
+    return [
+        op_case("Concat", spread(2, 3), spread(1, 3, seed=2), axis=0),
+        op_case("Concat", spread(2, 3), spread(2, 1, seed=2), spread(2, 2, seed=3),
+                variant="negative axis", axis=-1),
+        op_case("Concat", spread(2, 2, 3), spread(2, 4, 3, seed=2), variant="middle", axis=1),
+        graph_case("Concat", "out0 = Concat <axis = 0> (x0, x0)", spread(2, 2),
+                   variant="twice the same"),
+        op_case("Split", x, outputs=2, axis=1, num_outputs=2),
+        op_case("Split", x, variant="sizes", constants=(ints(1, 3, 2),), outputs=3, axis=-1),
+        op_case("Split", spread(2, 7), variant="uneven", outputs=4, axis=1, num_outputs=4),
+        op_case("Split", x, variant="opset 11", opset=11, outputs=2, axis=0, split=[1, 3]),
+        op_case("Slice", x, constants=(ints(1, 0), ints(3, 5))),
+        op_case("Slice", x, variant="steps", constants=(ints(0), ints(6), ints(1), ints(2))),
+        op_case("Slice", x, variant="backwards",
+                constants=(ints(-1, 3), ints(-10, 0), ints(1, 0), ints(-2, -1))),
+        op_case("Slice", x, variant="opset 9", opset=9, axes=[0, 1], starts=[1, -4],
+                ends=[4, -1]),
+        op_case("Pad", x, constants=(ints(1, 0, 0, 2),)),
+        op_case("Pad", spread(2, 3), variant="value", constants=(ints(0, 1, 1, 0),
+                                                                 np.array(1.5))),
+        op_case("Pad", spread(2, 3), variant="negative", constants=(ints(0, -1, 1, 0),),
+                formula=lambda x: np.pad(x[:, 1:], ((0, 1), (0, 0)))),
+        op_case("Pad", spread(3, 4), variant="axes", constants=(ints(1, 2), None, ints(1))),
+        op_case("Pad", spread(2, 3), variant="opset 2", opset=10, pads=[1, 0, 0, 1],
+                value=0.5),
+    ]
+
+
+def shapes() -> list[OpCase]:
+    """Operators whose result hangs on the shape alone: nothing flows through them."""
+    x = spread(2, 3)
+    return [
+        graph_case("Shape", """
+            s = Shape(x0)
+            f = CastLike(s, x1)
+            out0 = Mul(f, x1)""", x, spread(2, seed=2)),
+        graph_case("Size", """
+            n = Size(x0)
+            f = CastLike(n, x0)
+            out0 = Mul(f, x0)""", x),
+        graph_case("ConstantOfShape", """
+            s = Shape(x0)
+            c = ConstantOfShape(s)
+            f = CastLike(c, x0)
+            out0 = Sub(f, x0)""", x),
+        graph_case("Expand", """
+            s = Shape(x0)
+            out0 = Expand(x1, s)""", x, spread(1, 3, seed=2), variant="as another"),
+    ]
+
+
+def all_cases() -> list[OpCase]:
+    return [*layout(), *parts(), *shapes()]
