@@ -27,8 +27,7 @@ constexpr int64_t kWorkgroupBytes = 32 << 10;
 /// Merges the accumulators of the threads that share a column; all of them get the
 /// totals, one for each reduction and lane.
 SmallVector<Value> reduceColumn(Evaluator &e, Emission &at, ArrayRef<Combiner> reductions,
-                                ArrayRef<Value> accumulators, Value x, Value y,
-                                int64_t height) {
+                                ArrayRef<Value> accumulators, Value x, Value y, int64_t height) {
   const IndexBuilder &index = e.index;
   int64_t lanes = e.getLanes(), tile = kWidth * lanes;
   SmallVector<Value> totals(accumulators);
@@ -48,8 +47,7 @@ SmallVector<Value> reduceColumn(Evaluator &e, Emission &at, ArrayRef<Combiner> r
     for (int64_t lane = 0; lane < lanes; ++lane) {
       Value total;
       for (int64_t line = 0; line < height; ++line) {
-        Value part =
-            e.loadScalar(arrays[i], c.getType(), place(index.constant(line), lane));
+        Value part = e.loadScalar(arrays[i], c.getType(), place(index.constant(line), lane));
         total = total ? combine(e, c, total, part) : part;
       }
       totals[i * lanes + lane] = total;
@@ -96,8 +94,7 @@ public:
     Value x = index.rem(at.thread, kWidth), y = index.div(at.thread, kWidth);
     Value tile = splits == 1 ? at.block : index.rem(at.block, tiles);
     Value split = splits == 1 ? index.constant(0) : index.div(at.block, tiles);
-    Value column =
-        index.mul(index.add(index.mul(tile, kWidth), x), lanes);
+    Value column = index.mul(index.add(index.mul(tile, kWidth), x), lanes);
     Value isColumn;
     if (columns % (kWidth * lanes) != 0) {
       isColumn = index.less(column, columns);
@@ -117,8 +114,7 @@ public:
         continue;
       SmallVector<Value> accumulators =
           addRows(e, merged, full, column, isColumn, index.add(begin, y), end);
-      SmallVector<Value> totals =
-          reduceColumn(e, at, merged, accumulators, x, y, height);
+      SmallVector<Value> totals = reduceColumn(e, at, merged, accumulators, x, y, height);
       if (splits == 1) {
         setTotals(e, merged, totals, columnPoint);
         continue;
@@ -154,24 +150,23 @@ private:
     const IndexBuilder &index = e.index;
     SmallVector<Value> accumulators = neutrals(e, merged, lanes);
     auto visit = [&](Value from, Value to, int64_t count) {
-      accumulators =
-          e.loop(from, to, count * height, accumulators,
-                 [&](Value row, MutableArrayRef<Value> inner) {
-                   SmallVector<Point> points;
-                   for (int64_t u = 0; u < count; ++u)
-                     points.push_back({column, index.add(row, u * height)});
-                   for (const Point &p : points)
-                     accumulate(e, merged, inner, p);
-                   for (const Point &p : points)
-                     if (!full.empty()) {
-                       for (Value v : full)
-                         e.evalLanes(v, p);
-                       e.guarded(isColumn, [&] {
-                         for (Value v : full)
-                           e.store(v, p);
-                       });
-                     }
-                 });
+      accumulators = e.loop(from, to, count * height, accumulators,
+                            [&](Value row, MutableArrayRef<Value> inner) {
+                              SmallVector<Point> points;
+                              for (int64_t u = 0; u < count; ++u)
+                                points.push_back({column, index.add(row, u * height)});
+                              for (const Point &p : points)
+                                accumulate(e, merged, inner, p);
+                              for (const Point &p : points)
+                                if (!full.empty()) {
+                                  for (Value v : full)
+                                    e.evalLanes(v, p);
+                                  e.guarded(isColumn, [&] {
+                                    for (Value v : full)
+                                      e.store(v, p);
+                                  });
+                                }
+                            });
     };
     // `kUnroll` rows at once while all of them lie below end.
     Value span = index.sub(end, index.min(first, end));
@@ -211,14 +206,14 @@ public:
       column = index.min(column, columns - 1);
     }
     ArrayRef<Combiner> merged = reductions.at(0);
-    SmallVector<Value> accumulators = e.loop(
-        y, index.constant(splits), height, neutrals(e, merged, 1),
-        [&](Value split, MutableArrayRef<Value> inner) {
-          Value place = index.add(index.mul(split, columns), column);
-          for (auto [i, c] : llvm::enumerate(merged))
-            inner[i] = combine(e, c, inner[i],
-                               e.loadScalar(at.partials[i], c.getType(), place));
-        });
+    SmallVector<Value> accumulators =
+        e.loop(y, index.constant(splits), height, neutrals(e, merged, 1),
+               [&](Value split, MutableArrayRef<Value> inner) {
+                 Value place = index.add(index.mul(split, columns), column);
+                 for (auto [i, c] : llvm::enumerate(merged))
+                   inner[i] =
+                       combine(e, c, inner[i], e.loadScalar(at.partials[i], c.getType(), place));
+               });
     SmallVector<Value> totals = reduceColumn(e, at, merged, accumulators, x, y, height);
     Value isWriter = index.equal(y, 0);
     if (isColumn)

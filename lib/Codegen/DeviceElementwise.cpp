@@ -16,8 +16,7 @@ namespace {
 /// end is done one element a thread.
 class DeviceElementwise : public Schedule {
 public:
-  DeviceElementwise(const IterationStructure &s, const ScheduleLimits &limits)
-      : Schedule(s) {
+  DeviceElementwise(const IterationStructure &s, const ScheduleLimits &limits) : Schedule(s) {
     threads = limits.threads ? limits.threads : 256;
     // Lanes of a gather are apart; threads side by side are not.
     lanes = hasGather() ? 1 : widestLanes(s, allDims(), /*whole=*/false);

@@ -29,9 +29,11 @@ int64_t wordsOf(const IterationStructure &s) {
   auto isWide = [](Value v) {
     return getElementTypeOrSelf(v.getType()).getIntOrFloatBitWidth() == 64;
   };
-  return llvm::any_of(s.ops, [&](linalg::GenericOp op) {
-           return llvm::any_of(op.getInputs(), isWide) || llvm::any_of(op.getResults(), isWide);
-         })
+  return llvm::any_of(s.ops,
+                      [&](linalg::GenericOp op) {
+                        return llvm::any_of(op.getInputs(), isWide) ||
+                               llvm::any_of(op.getResults(), isWide);
+                      })
              ? 2
              : 1;
 }
@@ -50,24 +52,22 @@ int64_t countFullInputs(const IterationStructure &s) {
 /// Whole rows, with all phases.
 class DeviceRow : public Schedule {
 public:
-  DeviceRow(const IterationStructure &s, const Reductions &reductions,
-            const ScheduleLimits &limits)
-      : Schedule(s), reductions(reductions), rows(s.keptPoints()),
-        columns(s.reducedPoints()) {
+  DeviceRow(const IterationStructure &s, const Reductions &reductions, const ScheduleLimits &limits)
+      : Schedule(s), reductions(reductions), rows(s.keptPoints()), columns(s.reducedPoints()) {
     lanes = widestLanes(s, s.reducedDims(), /*whole=*/true);
     vectors = columns / lanes;
     int64_t inputs = countFullInputs(s), words = wordsOf(s);
     int64_t maxChunks = std::max<int64_t>(1, kRowRegisters / lanes / inputs / words);
-    rowThreads = vectors <= 32
-                     ? std::max<int64_t>(1, llvm::PowerOf2Ceil(vectors))
-                     : std::max<int64_t>(32, llvm::PowerOf2Ceil(
-                                                 llvm::divideCeil(vectors, maxChunks)));
+    rowThreads =
+        vectors <= 32
+            ? std::max<int64_t>(1, llvm::PowerOf2Ceil(vectors))
+            : std::max<int64_t>(32, llvm::PowerOf2Ceil(llvm::divideCeil(vectors, maxChunks)));
     int64_t most = limits.threads ? limits.threads : 1024;
     inRegisters = rowThreads <= most;
     // 512 threads leave 128 registers for unrolled loads and accumulators.
     if (!inRegisters)
-      rowThreads = std::max<int64_t>(
-          32, std::min(limits.threads ? limits.threads : 512, 512 / inputs));
+      rowThreads =
+          std::max<int64_t>(32, std::min(limits.threads ? limits.threads : 512, 512 / inputs));
     threads = limits.threads ? limits.threads : std::max<int64_t>(rowThreads, 128);
     blockRows = threads / rowThreads;
     chunks = llvm::divideCeil(vectors, rowThreads);
@@ -101,24 +101,23 @@ public:
         continue;
       SmallVector<Value> accumulators = neutrals(e, merged, lanes);
       if (looped != 0)
-        accumulators = e.loop(
-            index.constant(0), index.constant(looped), unroll, accumulators,
-            [&](Value first, MutableArrayRef<Value> inner) {
-              Chunks several;
-              for (int64_t u = 0; u < unroll; ++u) {
-                Value chunk = index.add(index.mul(index.add(first, u), rowThreads), lane);
-                several.push_back({{row, index.mul(chunk, lanes)}, Value()});
-              }
-              visit(e, several, merged, full, inner, isRow);
-            });
+        accumulators = e.loop(index.constant(0), index.constant(looped), unroll, accumulators,
+                              [&](Value first, MutableArrayRef<Value> inner) {
+                                Chunks several;
+                                for (int64_t u = 0; u < unroll; ++u) {
+                                  Value chunk =
+                                      index.add(index.mul(index.add(first, u), rowThreads), lane);
+                                  several.push_back({{row, index.mul(chunk, lanes)}, Value()});
+                                }
+                                visit(e, several, merged, full, inner, isRow);
+                              });
       auto rest = [&] { visit(e, fixed, merged, full, accumulators, isRow); };
       if (inRegisters)
         rest();
       else
         e.scoped(rest); // forgets the elements
       SmallVector<Value> totals =
-          reduceThreads(e, merged, accumulators, at.thread, rowThreads,
-                                                blockRows, at.arrays);
+          reduceThreads(e, merged, accumulators, at.thread, rowThreads, blockRows, at.arrays);
       for (auto [c, total] : llvm::zip(merged, totals))
         e.setValue(c.result, rowPoint, 0, finish(e, c, total, rowPoint, 0));
     }
@@ -147,8 +146,7 @@ private:
     return arith::AndIOp::create(e.b, e.loc, x, y);
   }
 
-  Chunks makeChunks(Evaluator &e, Value row, Value lane, int64_t first,
-                    int64_t last) const {
+  Chunks makeChunks(Evaluator &e, Value row, Value lane, int64_t first, int64_t last) const {
     const IndexBuilder &index = e.index;
     Chunks made;
     for (int64_t c = first; c < last; ++c) {
@@ -162,9 +160,8 @@ private:
     return made;
   }
 
-  void visit(Evaluator &e, const Chunks &points, ArrayRef<Combiner> merged,
-             ArrayRef<Value> full, MutableArrayRef<Value> accumulators,
-             Value isRow) const {
+  void visit(Evaluator &e, const Chunks &points, ArrayRef<Combiner> merged, ArrayRef<Value> full,
+             MutableArrayRef<Value> accumulators, Value isRow) const {
     for (const Chunk &chunk : points)
       accumulate(e, merged, accumulators, chunk.point, chunk.isInside);
     if (full.empty())
@@ -196,8 +193,7 @@ private:
 /// reductions, and its partial results at [split, row].
 class DeviceRowPartial : public Schedule {
 public:
-  DeviceRowPartial(const IterationStructure &s, const Reductions &reductions,
-                   int64_t splits)
+  DeviceRowPartial(const IterationStructure &s, const Reductions &reductions, int64_t splits)
       : Schedule(s), reductions(reductions), splits(splits) {
     threads = 256;
     blocks = s.keptPoints() * splits;
@@ -218,23 +214,22 @@ public:
     SmallVector<Value> accumulators = neutrals(e, merged, lanes);
     const int64_t unroll = std::max<int64_t>(1, kUnrolledLanes / lanes / wordsOf(s));
     auto visit = [&](Value from, Value to, int64_t count) {
-      accumulators = e.loop(from, to, count * threads, accumulators,
-                            [&](Value vector, MutableArrayRef<Value> inner) {
-                              SmallVector<Point> points;
-                              for (int64_t u = 0; u < count; ++u)
-                                points.push_back(
-                                    {row, index.mul(index.add(vector, u * threads), lanes)});
-                              for (const Point &p : points)
-                                accumulate(e, merged, inner, p);
-                              for (const Point &p : points)
-                                storeAll(e, full, p);
-                            });
+      accumulators = e.loop(
+          from, to, count * threads, accumulators, [&](Value vector, MutableArrayRef<Value> inner) {
+            SmallVector<Point> points;
+            for (int64_t u = 0; u < count; ++u)
+              points.push_back({row, index.mul(index.add(vector, u * threads), lanes)});
+            for (const Point &p : points)
+              accumulate(e, merged, inner, p);
+            for (const Point &p : points)
+              storeAll(e, full, p);
+          });
     };
     // Vectors first, first + threads, ..; `unroll` of them at once while all lie below end.
     Value first = index.add(begin, at.thread);
     Value span = index.sub(end, index.min(first, end));
-    Value whole = arith::DivUIOp::create(
-        at.b, at.loc, index.add(span, threads - 1), index.constant(unroll * threads));
+    Value whole = arith::DivUIOp::create(at.b, at.loc, index.add(span, threads - 1),
+                                         index.constant(unroll * threads));
     Value middle = index.add(first, index.mul(whole, unroll * threads));
     visit(first, middle, unroll);
     visit(middle, end, 1);
@@ -259,8 +254,8 @@ std::unique_ptr<Schedule> deviceRow(const IterationStructure &s, const Reduction
   return std::make_unique<DeviceRow>(s, r, limits);
 }
 
-std::unique_ptr<Schedule> deviceRowPartial(const IterationStructure &s,
-                                           const Reductions &r, int64_t splits) {
+std::unique_ptr<Schedule> deviceRowPartial(const IterationStructure &s, const Reductions &r,
+                                           int64_t splits) {
   return std::make_unique<DeviceRowPartial>(s, r, splits);
 }
 

@@ -48,21 +48,19 @@ std::string makeName(KernelOp kernel) {
 
 bool areEqual(KernelOp a, KernelOp b) {
   return a.getKind() == b.getKind() && a.getTied() == b.getTied() &&
-         a.getOperandTypes() == b.getOperandTypes() &&
-         a.getResultTypes() == b.getResultTypes() &&
-         OperationEquivalence::isRegionEquivalentTo(
-             &a.getBody(), &b.getBody(), OperationEquivalence::IgnoreLocations);
+         a.getOperandTypes() == b.getOperandTypes() && a.getResultTypes() == b.getResultTypes() &&
+         OperationEquivalence::isRegionEquivalentTo(&a.getBody(), &b.getBody(),
+                                                    OperationEquivalence::IgnoreLocations);
 }
 
 /// Equal kernels have equal hashes.
 llvm::hash_code hashOf(KernelOp kernel) {
-  llvm::hash_code hash = llvm::hash_combine(
-      kernel.getKind(), llvm::hash_combine_range(kernel.getTied()),
-      llvm::hash_combine_range(kernel->getOperandTypes()),
-      llvm::hash_combine_range(kernel->getResultTypes()));
+  llvm::hash_code hash =
+      llvm::hash_combine(kernel.getKind(), llvm::hash_combine_range(kernel.getTied()),
+                         llvm::hash_combine_range(kernel->getOperandTypes()),
+                         llvm::hash_combine_range(kernel->getResultTypes()));
   kernel.getBody().walk([&](Operation *op) {
-    hash = llvm::hash_combine(hash, op->getName(),
-                              llvm::hash_combine_range(op->getResultTypes()));
+    hash = llvm::hash_combine(hash, op->getName(), llvm::hash_combine_range(op->getResultTypes()));
   });
   return hash;
 }
@@ -76,9 +74,9 @@ struct EmitKernels : impl::EmitKernelsBase<EmitKernels> {
     OpBuilder b(&getContext());
     module->setAttr(gpu::GPUDialect::getContainerModuleAttrName(), b.getUnitAttr());
     b.setInsertionPointToEnd(module.getBody());
-    kernels = {gpu::GPUModuleOp::create(b, module.getLoc(),
-                                        device ? "cuda_kernels" : "host_kernels"),
-               device};
+    kernels = {
+        gpu::GPUModuleOp::create(b, module.getLoc(), device ? "cuda_kernels" : "host_kernels"),
+        device};
     SmallVector<KernelOp> all, legal;
     module.walk<WalkOrder::PreOrder>([&](KernelOp kernel) {
       all.push_back(kernel);
@@ -135,12 +133,11 @@ private:
           types.push_back(emitted.temporaries[number - firstTemporary]);
       // What the first stage leaves to the second is next to nothing.
       int64_t flops = i == 0 ? kernel.getFlops() : 0;
-      auto symbol = SymbolRefAttr::get(
-          kernels.module.getSymNameAttr(),
-          FlatSymbolRefAttr::get(b.getContext(), stage.name));
-      auto launch = plan::LaunchOp::create(b, kernel.getLoc(), types, symbol, inputs,
-                                           {stage.blocks, 1, 1}, {stage.threads, 1, 1},
-                                           stage.tied, stage.numOutputs, flops);
+      auto symbol = SymbolRefAttr::get(kernels.module.getSymNameAttr(),
+                                       FlatSymbolRefAttr::get(b.getContext(), stage.name));
+      auto launch =
+          plan::LaunchOp::create(b, kernel.getLoc(), types, symbol, inputs, {stage.blocks, 1, 1},
+                                 {stage.threads, 1, 1}, stage.tied, stage.numOutputs, flops);
       for (auto [number, result] : llvm::zip(stage.outputs, launch.getResults()))
         buffers[number] = result;
     }

@@ -70,8 +70,7 @@ Value Evaluator::getBuffer(Value tensor) const {
 //===----------------------------------------------------------------------===//
 
 bool Evaluator::Key::operator<(const Key &other) const {
-  return std::tie(id, lane, coordinates) <
-         std::tie(other.id, other.lane, other.coordinates);
+  return std::tie(id, lane, coordinates) < std::tie(other.id, other.lane, other.coordinates);
 }
 
 void Evaluator::push(bool isGuard) {
@@ -81,8 +80,8 @@ void Evaluator::push(bool isGuard) {
   scopes.push_back(std::move(scope));
 }
 
-Evaluator::Key Evaluator::makeKey(uintptr_t id, uint64_t axesMask, bool byLane,
-                                  const Point &p, int64_t lane) const {
+Evaluator::Key Evaluator::makeKey(uintptr_t id, uint64_t axesMask, bool byLane, const Point &p,
+                                  int64_t lane) const {
   Key key{id, {}, byLane ? lane : 0};
   for (unsigned a = 0; a < axes.size(); ++a)
     key.coordinates.push_back(axesMask >> a & 1 ? p[a].getAsOpaquePointer() : nullptr);
@@ -98,8 +97,7 @@ Value Evaluator::find(const Key &key) const {
 
 /// The outermost scope where the indices along the axes and the reductions that a value
 /// needs are known, and no guard is left.
-unsigned Evaluator::outermostScope(uint64_t axesMask, unsigned level,
-                                   const Point &p) const {
+unsigned Evaluator::outermostScope(uint64_t axesMask, unsigned level, const Point &p) const {
   auto isKnownIn = [&](const Scope &scope) {
     for (unsigned a = 0; a < axes.size(); ++a)
       if (axesMask >> a & 1)
@@ -121,16 +119,14 @@ public:
   AtScope(Evaluator &e, unsigned depth) : guard(e.b), e(e) {
     Block *block = e.scopes[depth].block;
     if (block != e.b.getInsertionBlock())
-      e.b.setInsertionPoint(
-          block->findAncestorOpInBlock(*e.b.getInsertionBlock()->getParentOp()));
+      e.b.setInsertionPoint(block->findAncestorOpInBlock(*e.b.getInsertionBlock()->getParentOp()));
     // Inside, this scope is the innermost: what is computed on the way is known in it.
     inner.assign(std::make_move_iterator(e.scopes.begin() + depth + 1),
                  std::make_move_iterator(e.scopes.end()));
     e.scopes.erase(e.scopes.begin() + depth + 1, e.scopes.end());
   }
   ~AtScope() {
-    e.scopes.append(std::make_move_iterator(inner.begin()),
-                    std::make_move_iterator(inner.end()));
+    e.scopes.append(std::make_move_iterator(inner.begin()), std::make_move_iterator(inner.end()));
   }
 
 private:
@@ -142,8 +138,7 @@ private:
 void Evaluator::setValue(Value v, const Point &p, int64_t lane, Value scalar) {
   v = s.getSource(v);
   const llvm::SmallBitVector &along = s.getDims(v);
-  Key key = makeKey(uintptr_t(v.getAsOpaquePointer()), axesOf(along), variesByLane(along),
-                    p, lane);
+  Key key = makeKey(uintptr_t(v.getAsOpaquePointer()), axesOf(along), variesByLane(along), p, lane);
   scopes.back().known[key] = scalar;
   scopes.back().hasValues = true;
 }
@@ -167,9 +162,7 @@ static llvm::SmallBitVector dimsOf(const LinearAccess &access) {
   return along;
 }
 
-uint64_t Evaluator::axesOf(const LinearAccess &access) const {
-  return axesOf(dimsOf(access));
-}
+uint64_t Evaluator::axesOf(const LinearAccess &access) const { return axesOf(dimsOf(access)); }
 
 bool Evaluator::variesByLane(const llvm::SmallBitVector &along) const {
   if (lanes == 1 || axes[laneAxis].empty())
@@ -255,8 +248,7 @@ Value Evaluator::linear(const LinearAccess &access, const Point &p, int64_t lane
     for (unsigned first = 0, last; first < dims.size(); first = last) {
       last = first + 1;
       auto stride = [&](unsigned i) { return access.strides[dims[i]]; };
-      while (last < dims.size() &&
-             stride(last - 1) == stride(last) * s.dims[dims[last]].extent)
+      while (last < dims.size() && stride(last - 1) == stride(last) * s.dims[dims[last]].extent)
         ++last;
       if (stride(last - 1) != 0)
         addTerm(index.mul(coordinate(a, first, last, p, lane), stride(last - 1)));
@@ -276,9 +268,8 @@ static Value fromStorage(Evaluator &e, Value stored, Type type) {
   if (stored.getType() == type)
     return stored;
   if (type.isInteger(1))
-    return arith::CmpIOp::create(
-        e.b, e.loc, arith::CmpIPredicate::ne, stored,
-        e.constant(e.b.getIntegerAttr(stored.getType(), 0)));
+    return arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::ne, stored,
+                                 e.constant(e.b.getIntegerAttr(stored.getType(), 0)));
   return arith::TruncIOp::create(e.b, e.loc, type, stored);
 }
 
@@ -342,15 +333,13 @@ void Evaluator::store(Value result, const Point &p) {
     elements.push_back(toStorage(*this, eval(result, p, l), getStorageType(type)));
   Value vector = vector::FromElementsOp::create(
       b, loc, VectorType::get({lanes}, getStorageType(type)), elements);
-  vector::StoreOp::create(
-      b, loc, vector, buffer, linear(access, p, 0), /*nontemporal=*/false,
-      llvm::MaybeAlign(std::min(kAccessBytes, lanes * getStorageBytes(type))));
+  vector::StoreOp::create(b, loc, vector, buffer, linear(access, p, 0), /*nontemporal=*/false,
+                          llvm::MaybeAlign(std::min(kAccessBytes, lanes * getStorageBytes(type))));
 }
 
 Type Evaluator::getStagedType(Value v) {
   Type type = getElementTypeOrSelf(v.getType());
-  return type.isF16() || type.isBF16() ? Float32Type::get(type.getContext())
-                                       : getStorageType(type);
+  return type.isF16() || type.isBF16() ? Float32Type::get(type.getContext()) : getStorageType(type);
 }
 
 /// An f16 or bf16 as it was before it was rounded, or as it was widened when it was
@@ -360,8 +349,7 @@ Value Evaluator::widened(Value x, Type wide) const {
     return loaded;
   auto truncate = x.getDefiningOp<arith::TruncFOp>();
   bool isNarrow = x.getType().isF16() || x.getType().isBF16();
-  return truncate && isNarrow && truncate.getIn().getType() == wide ? truncate.getIn()
-                                                                    : Value();
+  return truncate && isNarrow && truncate.getIn().getType() == wide ? truncate.getIn() : Value();
 }
 
 void Evaluator::fillStage(Value v, const Staged &staged, const Point &p) {
@@ -413,8 +401,7 @@ Value Evaluator::eval(Value v, const Point &p, int64_t lane) {
     Type type = getElementTypeOrSelf(v.getType());
     const Staged &staged = it->second;
     bool rounds = isa<FloatType>(type) && getStagedType(v) != type;
-    Value x = loadScalar(staged.buffer, rounds ? getStagedType(v) : type,
-                         staged.place(p));
+    Value x = loadScalar(staged.buffer, rounds ? getStagedType(v) : type, staged.place(p));
     if (rounds)
       x = arith::TruncFOp::create(b, loc, type, x);
     return scopes.back().known[keyOf(v)] = x;
@@ -424,9 +411,8 @@ Value Evaluator::eval(Value v, const Point &p, int64_t lane) {
   AtScope at(*this, outermostScope(mask, s.getLevel(v), p));
   SmallVector<Value> arguments;
   for (OpOperand &operand : op->getOpOperands())
-    arguments.push_back(op.payloadUsesValueFromOperand(&operand)
-                            ? evalOperand(operand, p, lane)
-                            : Value());
+    arguments.push_back(op.payloadUsesValueFromOperand(&operand) ? evalOperand(operand, p, lane)
+                                                                 : Value());
   SmallVector<Value> yielded = cloneBody(op, arguments, p, lane);
   for (auto [r, x] : llvm::zip(op.getResults(), yielded))
     // Results with other dimensions are computed again at their own points.
@@ -465,8 +451,7 @@ SmallVector<Value> Evaluator::cloneBody(linalg::GenericOp op, ArrayRef<Value> ar
       Value offset = index.constant(0);
       for (auto [i, extent] : llvm::zip(extract.getIndices(), type.getShape()))
         offset = index.add(index.mul(offset, extent), use(i));
-      map.map(extract.getResult(),
-              loadScalar(getBuffer(source), type.getElementType(), offset));
+      map.map(extract.getResult(), loadScalar(getBuffer(source), type.getElementType(), offset));
       continue;
     }
     for (Value v : inner.getOperands())
@@ -498,9 +483,8 @@ SmallVector<Value> Evaluator::cloneBody(linalg::GenericOp op, ArrayRef<Value> ar
 // Control flow
 //===----------------------------------------------------------------------===//
 
-SmallVector<Value>
-Evaluator::loop(Value from, Value to, int64_t step, ArrayRef<Value> init,
-                llvm::function_ref<void(Value, MutableArrayRef<Value>)> body) {
+SmallVector<Value> Evaluator::loop(Value from, Value to, int64_t step, ArrayRef<Value> init,
+                                   llvm::function_ref<void(Value, MutableArrayRef<Value>)> body) {
   auto loop = scf::ForOp::create(b, loc, from, to, index.constant(step), init);
   OpBuilder::InsertionGuard guard(b);
   Block *block = loop.getBody();
@@ -534,9 +518,9 @@ void Evaluator::scoped(llvm::function_ref<void()> body) {
   pop();
 }
 
-SmallVector<Value> Evaluator::nest(
-    ArrayRef<unsigned> dims, ArrayRef<Value> init,
-    llvm::function_ref<void(ArrayRef<Value>, MutableArrayRef<Value>)> body) {
+SmallVector<Value>
+Evaluator::nest(ArrayRef<unsigned> dims, ArrayRef<Value> init,
+                llvm::function_ref<void(ArrayRef<Value>, MutableArrayRef<Value>)> body) {
   SmallVector<Value> indices;
   std::function<SmallVector<Value>(ArrayRef<Value>)> emit =
       [&](ArrayRef<Value> carried) -> SmallVector<Value> {

@@ -46,8 +46,7 @@ using Point = llvm::SmallVector<Value, 4>;
 /// index counts. Along one axis a thread may own several consecutive elements, its lanes.
 class Evaluator {
 public:
-  Evaluator(OpBuilder &b, Location loc, const IterationStructure &s,
-            const BufferMap &buffers);
+  Evaluator(OpBuilder &b, Location loc, const IterationStructure &s, const BufferMap &buffers);
 
   OpBuilder &b;
   const Location loc;
@@ -138,15 +137,13 @@ private:
   bool variesByLane(const llvm::SmallBitVector &along) const;
   bool variesByLane(const LinearAccess &access) const;
   bool isContiguous(const LinearAccess &access) const;
-  Key makeKey(uintptr_t id, uint64_t axesMask, bool byLane, const Point &p,
-              int64_t lane) const;
+  Key makeKey(uintptr_t id, uint64_t axesMask, bool byLane, const Point &p, int64_t lane) const;
   Value find(const Key &key) const;
   unsigned outermostScope(uint64_t axesMask, unsigned level, const Point &p) const;
   Value read(unsigned id, const Point &p, int64_t lane);
   Value widened(Value x, Type wide) const;
   Value getBuffer(Value tensor) const;
-  Value coordinate(unsigned axis, unsigned first, unsigned last, const Point &p,
-                   int64_t lane);
+  Value coordinate(unsigned axis, unsigned first, unsigned last, const Point &p, int64_t lane);
   void push(bool isGuard);
   void pop() { scopes.pop_back(); }
 

@@ -93,7 +93,8 @@ public:
     for (unsigned d : outer)
       lines *= s.dims[d].extent;
     int64_t rows = std::max<int64_t>(1, s.reducedPoints() / splits);
-    if (s.points() > kHostInline)
+    // Parts of the rows are blocks enough; whole lines are read fastest.
+    if (s.points() > kHostInline && splits == 1)
       width = std::max<int64_t>(64, llvm::alignTo(kHostChunk / rows, 16));
     width = std::max<int64_t>(1, std::min({width, length, kWidestTile}));
     parts = llvm::divideCeil(length, width);
@@ -116,14 +117,12 @@ public:
       buffers.emplace_back(e, reductions.at(level), width, 1);
     int64_t groups = blocks / splits;
     Value split = index.div(at.block, groups);
-    HostRange own =
-        hostRange(index, splits == 1 ? at.block : index.rem(at.block, groups), groups,
-                  blockTiles, tiles);
+    HostRange own = hostRange(index, splits == 1 ? at.block : index.rem(at.block, groups), groups,
+                              blockTiles, tiles);
     e.loop(own.begin, own.end, 1, {}, [&](Value tile, MutableArrayRef<Value>) {
       Value line = index.div(tile, parts);
       HostRange columns =
-          hostRange(index, parts == 1 ? tile : index.rem(tile, parts), parts, width,
-                    length);
+          hostRange(index, parts == 1 ? tile : index.rem(tile, parts), parts, width, length);
       Point p(axes.size());
       p[0] = line;
       for (unsigned level = 0; level < phases; ++level) {
@@ -197,8 +196,7 @@ private:
           addAt(rows);
         });
       };
-      Value whole = index.mul(index.div(index.sub(range.end, range.begin), kUnroll),
-                              kUnroll);
+      Value whole = index.mul(index.div(index.sub(range.end, range.begin), kUnroll), kUnroll);
       Value middle = index.add(range.begin, whole);
       several(range.begin, middle, kUnroll);
       several(middle, range.end, 1);
@@ -238,14 +236,13 @@ public:
                  SmallVector<Value> values = buffers.load(column);
                  Value place = index.add(index.mul(split, s.keptPoints()), column);
                  for (auto [i, c] : llvm::enumerate(merged))
-                   values[i] = combine(
-                       e, c, values[i], e.loadScalar(at.partials[i], c.getType(), place));
+                   values[i] =
+                       combine(e, c, values[i], e.loadScalar(at.partials[i], c.getType(), place));
                  buffers.store(column, values);
                });
              });
       buffers.finish(columns, Point(1));
-      buffers.each(columns,
-                   [&](Value column) { storeAll(e, keptResults(s), {column}); });
+      buffers.each(columns, [&](Value column) { storeAll(e, keptResults(s), {column}); });
     });
   }
 

@@ -12,8 +12,7 @@
 namespace ampc::codegen {
 
 Value allocate(Evaluator &e, int64_t count, Type type) {
-  return memref::AllocaOp::create(e.b, e.loc,
-                                  MemRefType::get({count}, getStorageType(type)));
+  return memref::AllocaOp::create(e.b, e.loc, MemRefType::get({count}, getStorageType(type)));
 }
 
 void allowReassociation(Evaluator &e, const Reductions &reductions) {
@@ -53,13 +52,12 @@ public:
     const IndexBuilder &index = e.index;
     e.setAxes({outer, inner}, 1, 1);
     auto doLine = [&](Value line, HostRange columns) {
-      e.loop(columns.begin, columns.end, 1, {}, [&](Value i, MutableArrayRef<Value>) {
-        storeAll(e, s.results, {line, i});
-      });
+      e.loop(columns.begin, columns.end, 1, {},
+             [&](Value i, MutableArrayRef<Value>) { storeAll(e, s.results, {line, i}); });
     };
     if (length > kHostChunk) {
-      HostRange columns = hostRange(index, index.rem(at.block, lineParts), lineParts,
-                                    partLength, length);
+      HostRange columns =
+          hostRange(index, index.rem(at.block, lineParts), lineParts, partLength, length);
       doLine(index.div(at.block, lineParts), columns);
       return;
     }

@@ -25,8 +25,7 @@ struct HostRange {
 };
 
 /// How many blocks share `extent` elements that cost `weight` each; `size` is the share.
-inline int64_t hostBlocks(int64_t extent, int64_t weight, int64_t multiple,
-                          int64_t &size) {
+inline int64_t hostBlocks(int64_t extent, int64_t weight, int64_t multiple, int64_t &size) {
   size = std::max<int64_t>(1, extent);
   if (extent * weight <= kHostInline)
     return 1;
@@ -36,8 +35,8 @@ inline int64_t hostBlocks(int64_t extent, int64_t weight, int64_t multiple,
 }
 
 /// Share number `part` of `parts` of [0, extent).
-inline HostRange hostRange(const IndexBuilder &index, Value part, int64_t parts,
-                           int64_t size, int64_t extent) {
+inline HostRange hostRange(const IndexBuilder &index, Value part, int64_t parts, int64_t size,
+                           int64_t extent) {
   if (parts == 1)
     return {index.constant(0), index.constant(extent)};
   Value begin = index.mul(part, size);

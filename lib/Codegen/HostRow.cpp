@@ -28,8 +28,8 @@ constexpr int64_t kLongestUnrolled = 16, kFewestUnrolled = 16;
 bool isExpensive(linalg::GenericOp op) {
   return llvm::any_of(*op.getBody(), [](Operation &scalar) {
     return isa<math::MathDialect>(scalar.getDialect())
-               ? !isa<math::AbsFOp, math::AbsIOp, math::CopySignOp, math::FloorOp,
-                      math::CeilOp, math::FmaOp>(scalar)
+               ? !isa<math::AbsFOp, math::AbsIOp, math::CopySignOp, math::FloorOp, math::CeilOp,
+                      math::FmaOp>(scalar)
                : isa<arith::DivFOp, arith::DivSIOp, arith::RemSIOp>(scalar);
   });
 }
@@ -43,8 +43,7 @@ public:
     for (unsigned level = 0; level <= s.maxLevel; ++level) {
       SmallVector<Value> &roots = rootsOf.emplace_back();
       for (const Combiner &c : reductions.at(level))
-        for (OpOperand *input :
-             cast<linalg::GenericOp>(c.result.getOwner()).getDpsInputOperands())
+        for (OpOperand *input : cast<linalg::GenericOp>(c.result.getOwner()).getDpsInputOperands())
           roots.push_back(input->get());
       llvm::append_range(roots, fullResultsAt(s, level, tied));
     }
@@ -76,8 +75,8 @@ public:
       while (!work.empty()) {
         Value next = s.getSource(work.pop_back_val());
         auto op = next.getDefiningOp<linalg::GenericOp>();
-        if (!op || !llvm::is_contained(s.ops, op) || plan::isReduction(op) ||
-            done.contains(next) || !seen.insert(next).second)
+        if (!op || !llvm::is_contained(s.ops, op) || plan::isReduction(op) || done.contains(next) ||
+            !seen.insert(next).second)
           continue;
         for (OpOperand &operand : op->getOpOperands())
           if (op.payloadUsesValueFromOperand(&operand))
@@ -157,8 +156,7 @@ public:
   HostRow(const IterationStructure &s, const Reductions &reductions)
       : Schedule(s), reductions(reductions) {
     blocks = std::max<int64_t>(
-        1, hostBlocks(s.keptPoints(), std::max<int64_t>(1, s.reducedPoints()), 1,
-                      blockRows));
+        1, hostBlocks(s.keptPoints(), std::max<int64_t>(1, s.reducedPoints()), 1, blockRows));
   }
 
   void emit(Emission &at) const override {
@@ -241,12 +239,11 @@ public:
     HostRange own = hostRange(index, split, splits, share, s.reducedPoints());
     ArrayRef<Combiner> merged = reductions.at(0);
     SmallVector<Value> full = fullResultsAt(s, 0, {});
-    SmallVector<Value> totals =
-        e.loop(own.begin, own.end, 1, neutrals(e, merged, 1),
-               [&](Value i, MutableArrayRef<Value> accumulators) {
-                 accumulate(e, merged, accumulators, {row, i});
-                 storeAll(e, full, {row, i});
-               });
+    SmallVector<Value> totals = e.loop(own.begin, own.end, 1, neutrals(e, merged, 1),
+                                       [&](Value i, MutableArrayRef<Value> accumulators) {
+                                         accumulate(e, merged, accumulators, {row, i});
+                                         storeAll(e, full, {row, i});
+                                       });
     Value place = index.add(index.mul(split, s.keptPoints()), row);
     for (auto [buffer, total] : llvm::zip(at.partials, totals))
       e.storeScalar(total, buffer, place);

@@ -24,12 +24,8 @@ public:
   Value add(Value x, Value y) const { return make<arith::AddIOp>(x, y); }
   Value add(Value x, int64_t c) const { return c == 0 ? x : add(x, constant(c)); }
   Value sub(Value x, Value y) const { return make<arith::SubIOp>(x, y); }
-  Value mul(Value x, int64_t c) const {
-    return c == 1 ? x : make<arith::MulIOp>(x, constant(c));
-  }
-  Value div(Value x, int64_t c) const {
-    return c == 1 ? x : make<arith::DivUIOp>(x, constant(c));
-  }
+  Value mul(Value x, int64_t c) const { return c == 1 ? x : make<arith::MulIOp>(x, constant(c)); }
+  Value div(Value x, int64_t c) const { return c == 1 ? x : make<arith::DivUIOp>(x, constant(c)); }
   Value rem(Value x, int64_t c) const {
     return c == 1 ? constant(0) : make<arith::RemUIOp>(x, constant(c));
   }

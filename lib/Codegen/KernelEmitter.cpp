@@ -26,8 +26,7 @@ KernelFunction::KernelFunction(EmitTarget target, StringRef name, Location loc)
 
 Value KernelFunction::add(RankedTensorType type) {
   auto space = gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Global);
-  types.push_back(MemRefType::get({type.getNumElements()},
-                                  getStorageType(type.getElementType()),
+  types.push_back(MemRefType::get({type.getNumElements()}, getStorageType(type.getElementType()),
                                   MemRefLayoutAttrInterface(), space));
   return func.getBody().front().addArgument(types.back(), loc);
 }
@@ -64,16 +63,13 @@ void KernelFunction::begin() {
   func.setFunctionType(b.getFunctionType(types, {}));
   b.setInsertionPointToEnd(&func.getBody().front());
   block = gpu::BlockIdOp::create(b, loc, gpu::Dimension::x);
-  thread = target.device
-               ? gpu::ThreadIdOp::create(b, loc, gpu::Dimension::x).getResult()
-               : arith::ConstantIndexOp::create(b, loc, 0).getResult();
+  thread = target.device ? gpu::ThreadIdOp::create(b, loc, gpu::Dimension::x).getResult()
+                         : arith::ConstantIndexOp::create(b, loc, 0).getResult();
 }
 
 Stage KernelFunction::finish(int64_t blocks, int64_t threads) {
   gpu::ReturnOp::create(b, loc);
-  auto triple = [&](int64_t x) {
-    return b.getDenseI32ArrayAttr({int32_t(x), 1, 1});
-  };
+  auto triple = [&](int64_t x) { return b.getDenseI32ArrayAttr({int32_t(x), 1, 1}); };
   func.setKnownGridSizeAttr(triple(blocks));
   func.setKnownBlockSizeAttr(triple(threads));
 
@@ -102,8 +98,7 @@ Stage KernelFunction::finish(int64_t blocks, int64_t threads) {
   }
   for (unsigned i = 0; i < func.getNumArguments(); ++i) {
     bool isInput = i < inputs.size();
-    func.setArgAttr(i, LLVM::LLVMDialect::getAlignAttrName(),
-                    b.getI64IntegerAttr(AMPC_ALIGNMENT));
+    func.setArgAttr(i, LLVM::LLVMDialect::getAlignAttrName(), b.getI64IntegerAttr(AMPC_ALIGNMENT));
     if (isInput && llvm::is_contained(tied, int64_t(i)))
       continue;
     func.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), b.getUnitAttr());
@@ -141,8 +136,8 @@ FailureOr<IterationStructure> analyzeKernel(KernelOp kernel) {
 
 LogicalResult checkTied(KernelOp kernel, const IterationStructure &s) {
   for (auto [r, t] : llvm::enumerate(kernel.getTied()))
-    if (t >= 0 && !s.mayOverwrite(kernel.getBodyBlock()->getArgument(t),
-                                  kernel.getYield()->getOperand(r)))
+    if (t >= 0 &&
+        !s.mayOverwrite(kernel.getBodyBlock()->getArgument(t), kernel.getYield()->getOperand(r)))
       return kernel.emitOpError("ties result ")
              << r << " to operand " << t << ", which it reads at other places";
   return success();
@@ -150,8 +145,7 @@ LogicalResult checkTied(KernelOp kernel, const IterationStructure &s) {
 
 static RankedTensorType tensorType(Value v) { return cast<RankedTensorType>(v.getType()); }
 
-FailureOr<EmittedKernel> emitFused(KernelOp kernel, StringRef name,
-                                   const EmitTarget &target) {
+FailureOr<EmittedKernel> emitFused(KernelOp kernel, StringRef name, const EmitTarget &target) {
   FailureOr<IterationStructure> structure = analyzeKernel(kernel);
   if (failed(structure) || failed(checkTied(kernel, *structure)))
     return failure();
@@ -179,8 +173,7 @@ FailureOr<EmittedKernel> emitFused(KernelOp kernel, StringRef name,
   static const char *const suffixes[] = {"_partial", "_final"};
   for (auto [i, schedule] : llvm::enumerate(fused.stages)) {
     bool isSplit = fused.splits != 0, isFirst = i == 0;
-    KernelFunction function(target, (name + (isSplit ? suffixes[i] : "")).str(),
-                            kernel.getLoc());
+    KernelFunction function(target, (name + (isSplit ? suffixes[i] : "")).str(), kernel.getLoc());
     BufferMap buffers;
     SmallVector<Value> partials;
     for (BlockArgument a : body->getArguments())

@@ -75,8 +75,7 @@ private:
 };
 
 /// Emits a kernel of one kind, named `name`. Errors are reported at the kernel.
-FailureOr<EmittedKernel> emitFused(KernelOp kernel, llvm::StringRef name,
-                                   const EmitTarget &target);
+FailureOr<EmittedKernel> emitFused(KernelOp kernel, llvm::StringRef name, const EmitTarget &target);
 FailureOr<EmittedKernel> emitSequence(KernelOp kernel, llvm::StringRef name,
                                       const EmitTarget &target);
 FailureOr<EmittedKernel> emitMultiTensor(KernelOp kernel, llvm::StringRef name,
@@ -94,8 +93,7 @@ LogicalResult checkTied(KernelOp kernel, const IterationStructure &s);
 /// yielded value is made by an op of the body; what is not one kernel is several; tensors
 /// of a multi_tensor kernel that differ in more than extents, or that are too many for a
 /// launch, are kernels of their own. Appends the kernels, in order, that replace it.
-LogicalResult legalizeKernel(KernelOp kernel, bool device,
-                             llvm::SmallVectorImpl<KernelOp> &legal);
+LogicalResult legalizeKernel(KernelOp kernel, bool device, llvm::SmallVectorImpl<KernelOp> &legal);
 
 } // namespace ampc::codegen
 

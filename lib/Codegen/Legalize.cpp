@@ -29,11 +29,10 @@ Value createCopy(OpBuilder &b, Location loc, Value v) {
   Value empty = tensor::EmptyOp::create(b, loc, type.getShape(), type.getElementType());
   AffineMap identity = b.getMultiDimIdentityMap(type.getRank());
   SmallVector<utils::IteratorType> loops(type.getRank(), utils::IteratorType::parallel);
-  return linalg::GenericOp::create(
-             b, loc, type, v, empty, {identity, identity}, loops,
-             [](OpBuilder &nested, Location at, ValueRange x) {
-               linalg::YieldOp::create(nested, at, x[0]);
-             })
+  return linalg::GenericOp::create(b, loc, type, v, empty, {identity, identity}, loops,
+                                   [](OpBuilder &nested, Location at, ValueRange x) {
+                                     linalg::YieldOp::create(nested, at, x[0]);
+                                   })
       .getResult(0);
 }
 
@@ -54,8 +53,8 @@ void completeYields(KernelOp kernel) {
   for (OpOperand &operand : kernel.getYield()->getOpOperands()) {
     Value source = getViewed(operand.get());
     Operation *maker = source.getDefiningOp();
-    bool isMade = isFused ? isa_and_nonnull<linalg::GenericOp>(maker)
-                          : isa_and_nonnull<KernelOp>(maker);
+    bool isMade =
+        isFused ? isa_and_nonnull<linalg::GenericOp>(maker) : isa_and_nonnull<KernelOp>(maker);
     if (isMade && seen.insert(source).second)
       continue;
     operand.set(isFused ? createCopy(b, kernel.getLoc(), operand.get())
@@ -95,8 +94,7 @@ void tieTo(OpBuilder &b, Value value, Value operand, Operation *first) {
       b.setInsertionPoint(first);
       copy = isa<KernelOp>(first->getParentOp())
                  ? createCopyKernel(b, maker.getLoc(), operand)
-                 : plan::CopyOp::create(b, maker.getLoc(), operand.getType(), operand)
-                       .getResult();
+                 : plan::CopyOp::create(b, maker.getLoc(), operand.getType(), operand).getResult();
     }
     use.set(copy);
   };
@@ -181,8 +179,7 @@ void splitFused(KernelOp kernel, SmallVectorImpl<KernelOp> &parts) {
       SmallVector<Value> outside;
       for (Value v : inputs)
         outside.push_back(map.lookup(v));
-      auto part = KernelOp::create(b, op.getLoc(), op.getResultTypes(), outside,
-                                   KernelKind::Fused);
+      auto part = KernelOp::create(b, op.getLoc(), op.getResultTypes(), outside, KernelKind::Fused);
       OpBuilder inside = OpBuilder::atBlockEnd(part.getBodyBlock());
       IRMapping local;
       for (auto [v, argument] : llvm::zip(inputs, part.getBodyBlock()->getArguments()))
@@ -324,8 +321,7 @@ bool isUniform(KernelOp kernel) {
     for (Operation &op : member.getBodyBlock()->without_terminator())
       ops.push_back(&op);
     FailureOr<IterationStructure> s = plan::analyzeIteration(ops);
-    if (failed(s) || s->maxLevel > 1 || s->dims.size() > 1 ||
-        s->kind == IterationKind::Column)
+    if (failed(s) || s->maxLevel > 1 || s->dims.size() > 1 || s->kind == IterationKind::Column)
       return false;
     if (s->maxLevel == 1 && llvm::any_of(s->results, [&](Value r) {
           return s->variesAlongReduced(r) || s->getLevel(r) == 0;
@@ -348,8 +344,7 @@ bool isUniform(KernelOp kernel) {
     return false;
   for (auto [member, s] : llvm::zip(nested, structures)) {
     SameButForExtents compare;
-    if (s.maxLevel != structures[model].maxLevel ||
-        s.ops.size() != structures[model].ops.size() ||
+    if (s.maxLevel != structures[model].maxLevel || s.ops.size() != structures[model].ops.size() ||
         !compare.blocks(*nested[model].getBodyBlock(), *member.getBodyBlock()) ||
         !accessesAlike(structures[model], s))
       return false;
@@ -365,8 +360,7 @@ bool isUniform(KernelOp kernel) {
     for (KernelOp member : nested)
       for (auto [i, input] : llvm::enumerate(member.getInputs()))
         if (getViewed(input) == body->getArgument(t) &&
-            (member != made.getOwner() ||
-             !mayOverwrite(member, i, made.getResultNumber())))
+            (member != made.getOwner() || !mayOverwrite(member, i, made.getResultNumber())))
           return false;
   }
   return true;
@@ -407,19 +401,16 @@ void divideTensors(KernelOp kernel, SmallVectorImpl<KernelOp> &legal) {
     SmallVector<Value> operands;
     for (unsigned i : inputs)
       operands.push_back(kernel.getInputs()[i]);
-    auto part =
-        KernelOp::create(b, kernel.getLoc(), types, operands, KernelKind::MultiTensor);
+    auto part = KernelOp::create(b, kernel.getLoc(), types, operands, KernelKind::MultiTensor);
     part.setTied(tied);
     IRMapping map;
     for (auto [i, argument] : llvm::zip(inputs, part.getBodyBlock()->getArguments()))
       map.map(body->getArgument(i), argument);
     OpBuilder inside = OpBuilder::atBlockEnd(part.getBodyBlock());
     for (Operation &op : body->without_terminator()) {
-      bool isOfGroup =
-          llvm::is_contained(group, &op) ||
-          (!isa<KernelOp>(op) && llvm::all_of(op.getOperands(), [&](Value v) {
-            return map.contains(v);
-          }));
+      bool isOfGroup = llvm::is_contained(group, &op) ||
+                       (!isa<KernelOp>(op) &&
+                        llvm::all_of(op.getOperands(), [&](Value v) { return map.contains(v); }));
       if (isOfGroup)
         inside.clone(op, map);
     }
@@ -436,8 +427,7 @@ void divideTensors(KernelOp kernel, SmallVectorImpl<KernelOp> &legal) {
 
 } // namespace
 
-LogicalResult legalizeKernel(KernelOp kernel, bool device,
-                             SmallVectorImpl<KernelOp> &legal) {
+LogicalResult legalizeKernel(KernelOp kernel, bool device, SmallVectorImpl<KernelOp> &legal) {
   completeYields(kernel);
   if (kernel.getKind() == KernelKind::Fused) {
     unsigned generics = llvm::range_size(kernel.getBodyBlock()->getOps<linalg::GenericOp>());

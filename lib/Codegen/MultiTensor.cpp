@@ -34,8 +34,8 @@ constexpr int64_t kEnoughBlocks = 528;
 /// A nested kernel: one tensor and what belongs to it.
 struct Member {
   KernelOp kernel;
-  int64_t count = 0;      ///< elements
-  int64_t blocks = 1;     ///< that share them
+  int64_t count = 0;  ///< elements
+  int64_t blocks = 1; ///< that share them
   int64_t firstBlock = 0;
 };
 
@@ -49,8 +49,7 @@ public:
       return failure();
     divide();
     bool isReduction = s.kind != IterationKind::Elementwise;
-    isSplit = isReduction &&
-              llvm::any_of(members, [](const Member &m) { return m.blocks > 1; });
+    isSplit = isReduction && llvm::any_of(members, [](const Member &m) { return m.blocks > 1; });
     if (isSplit)
       for (const Combiner &c : reductions.at(0))
         emitted.temporaries.push_back(RankedTensorType::get({totalBlocks}, c.getType()));
@@ -102,14 +101,12 @@ private:
     }
   }
 
-  static Value inputOf(KernelOp nested, unsigned i) {
-    return getViewed(nested.getInputs()[i]);
-  }
+  static Value inputOf(KernelOp nested, unsigned i) { return getViewed(nested.getInputs()[i]); }
 
   /// Whether all tensors read the same value through operand `i`.
   bool isShared(unsigned i) const {
-    return llvm::all_equal(llvm::map_range(
-        members, [&](const Member &m) { return inputOf(m.kernel, i); }));
+    return llvm::all_equal(
+        llvm::map_range(members, [&](const Member &m) { return inputOf(m.kernel, i); }));
   }
 
   /// A function with the kernel's inputs and, where they are written, its results.
@@ -120,8 +117,7 @@ private:
     unsigned numInputs = body->getNumArguments();
     unsigned firstTemporary = numInputs + kernel.getNumResults();
     for (BlockArgument a : body->getArguments())
-      memrefs[a] =
-          function.addInput(a.getArgNumber(), cast<RankedTensorType>(a.getType()));
+      memrefs[a] = function.addInput(a.getArgNumber(), cast<RankedTensorType>(a.getType()));
     if (readsPartials)
       for (auto [k, type] : llvm::enumerate(emitted.temporaries))
         partials.push_back(function.addInput(firstTemporary + k, type));
@@ -189,8 +185,8 @@ private:
         };
       };
       OpBuilder::InsertionGuard guard(b);
-      auto choice = scf::IfOp::create(b, function.loc, isBelow, branch(from, middle),
-                                      branch(middle, to));
+      auto choice =
+          scf::IfOp::create(b, function.loc, isBelow, branch(from, middle), branch(middle, to));
       return SmallVector<Value>(choice.getResults());
     };
     SmallVector<Value> chosenValues = tree(0, members.size());
@@ -203,13 +199,11 @@ private:
     return {chosenValues[k], chosenValues[k + 1], chosenValues[k + 2]};
   }
 
-  /// Tells LLVM that the chosen buffers do not overlap, which it no longer sees; else it
-  /// does not vectorise. A tied result is its operand's buffer.
+  /// Gives a tied result its operand's buffer, and tells LLVM that the chosen buffers do
+  /// not overlap, which it no longer sees; else it does not vectorise.
   void declareApart(KernelFunction &function, MutableArrayRef<Value> values,
                     ArrayRef<std::pair<Value, unsigned>> inputs,
                     ArrayRef<std::pair<Value, unsigned>> results) {
-    if (target.device || members.size() == 1)
-      return;
     for (auto [k, result] : llvm::enumerate(results))
       for (auto [j, input] : llvm::enumerate(inputs))
         if (memrefs.lookup(model.getResult(result.second)) ==
@@ -219,7 +213,7 @@ private:
     for (Value v : values.take_front(inputs.size() + results.size()))
       if (!llvm::is_contained(apart, v))
         apart.push_back(v);
-    if (apart.size() < 2)
+    if (target.device || members.size() == 1 || apart.size() < 2)
       return;
     auto distinct = memref::DistinctObjectsOp::create(function.b, function.loc, apart);
     for (Value &v : values.take_front(inputs.size() + results.size()))
@@ -230,13 +224,11 @@ private:
   /// results where a block does a whole tensor.
   void emitElements() {
     bool writesResults = !isSplit;
-    KernelFunction function(target, name + (isSplit ? "_partial" : ""),
-                            kernel.getLoc());
+    KernelFunction function(target, name + (isSplit ? "_partial" : ""), kernel.getLoc());
     addArguments(function, writesResults, /*readsPartials=*/false);
     WorkgroupArrays arrays(function.func);
-    forEach(function, function.block, totalBlocks, [&](Value block) {
-      emitBlock(function, block, writesResults, arrays);
-    });
+    forEach(function, function.block, totalBlocks,
+            [&](Value block) { emitBlock(function, block, writesResults, arrays); });
     emitted.stages.push_back(
         function.finish(oneBlock ? 1 : totalBlocks, target.device ? kThreads : 1));
   }
@@ -247,11 +239,8 @@ private:
     if (!oneBlock)
       return body(block);
     OpBuilder &b = function.b;
-    auto bound = [&](int64_t x) {
-      return arith::ConstantIndexOp::create(b, function.loc, x);
-    };
-    auto loop =
-        scf::ForOp::create(b, function.loc, bound(0), bound(count), bound(1));
+    auto bound = [&](int64_t x) { return arith::ConstantIndexOp::create(b, function.loc, x); };
+    auto loop = scf::ForOp::create(b, function.loc, bound(0), bound(count), bound(1));
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPoint(loop.getBody()->getTerminator());
     body(loop.getInductionVar());
@@ -277,25 +266,22 @@ private:
       allowReassociation(e, reductions);
     Value begin = index.mul(index.sub(block, own.firstBlock), chunk);
     Value end = index.min(index.add(begin, chunk), own.count);
-    SmallVector<Value> full = s.kind == IterationKind::Elementwise
-                                  ? SmallVector<Value>(s.results)
-                                  : SmallVector<Value>();
+    SmallVector<Value> full =
+        s.kind == IterationKind::Elementwise ? SmallVector<Value>(s.results) : SmallVector<Value>();
     ArrayRef<Combiner> merged = reductions.at(0);
     // Lanes that are left over add to the first accumulators.
     SmallVector<Value> accumulators = neutrals(e, merged, lanes);
     auto visit = [&](Value from, Value to, int64_t width) {
       e.setLanes(width);
       accumulators = e.loop(
-          from, to, threads * width, accumulators,
-          [&](Value i, MutableArrayRef<Value> inner) {
+          from, to, threads * width, accumulators, [&](Value i, MutableArrayRef<Value> inner) {
             Point p = {i};
             SmallVector<Value> used;
             for (size_t r = 0; r < merged.size(); ++r)
               llvm::append_range(used, inner.slice(r * lanes, width));
             accumulate(e, merged, used, p);
             for (size_t r = 0; r < merged.size(); ++r)
-              llvm::copy(ArrayRef(used).slice(r * width, width),
-                         inner.begin() + r * lanes);
+              llvm::copy(ArrayRef(used).slice(r * width, width), inner.begin() + r * lanes);
             storeAll(e, full, p);
           });
       e.setLanes(lanes);
@@ -309,8 +295,8 @@ private:
       visit(index.add(whole, function.thread), end, 1);
     }
     if (!merged.empty()) {
-      SmallVector<Value> totals = reduceThreads(e, merged, accumulators, function.thread,
-                                                threads, 1, arrays);
+      SmallVector<Value> totals =
+          reduceThreads(e, merged, accumulators, function.thread, threads, 1, arrays);
       e.guarded(target.device ? index.equal(function.thread, 0) : Value(), [&] {
         if (isSplit)
           for (auto [buffer, total] : llvm::zip(partials, totals))
@@ -337,16 +323,16 @@ private:
       const IndexBuilder &index = e.index;
       e.setAxes({SmallVector<unsigned>()}, 0, 1);
       ArrayRef<Combiner> merged = reductions.at(0);
-      SmallVector<Value> accumulators = e.loop(
-          function.thread, own.blocks, threads, neutrals(e, merged, 1),
-          [&](Value i, MutableArrayRef<Value> inner) {
-            Value place = index.add(own.firstBlock, i);
-            for (auto [k, c] : llvm::enumerate(merged))
-              inner[k] =
-                  combine(e, c, inner[k], e.loadScalar(partials[k], c.getType(), place));
-          });
-      SmallVector<Value> totals = reduceThreads(e, merged, accumulators, function.thread,
-                                                threads, 1, arrays);
+      SmallVector<Value> accumulators =
+          e.loop(function.thread, own.blocks, threads, neutrals(e, merged, 1),
+                 [&](Value i, MutableArrayRef<Value> inner) {
+                   Value place = index.add(own.firstBlock, i);
+                   for (auto [k, c] : llvm::enumerate(merged))
+                     inner[k] =
+                         combine(e, c, inner[k], e.loadScalar(partials[k], c.getType(), place));
+                 });
+      SmallVector<Value> totals =
+          reduceThreads(e, merged, accumulators, function.thread, threads, 1, arrays);
       e.guarded(target.device ? index.equal(function.thread, 0) : Value(),
                 [&] { writeKept(e, totals); });
     };
@@ -368,13 +354,13 @@ private:
   std::string name;
   EmitTarget target;
   SmallVector<Member> members;
-  KernelOp model; ///< the template
+  KernelOp model;       ///< the template
   IterationStructure s; ///< of the template
   Reductions reductions;
   int64_t chunk = 0, totalBlocks = 0;
   bool isSplit = false;
   bool oneBlock = false; ///< work too small to share
-  BufferMap memrefs; ///< of the kernel's own operands and its members' results
+  BufferMap memrefs;     ///< of the kernel's own operands and its members' results
   SmallVector<Value> partials;
   EmittedKernel emitted;
 };

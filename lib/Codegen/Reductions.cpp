@@ -15,8 +15,8 @@ namespace ampc::codegen {
 static TypedAttr findNeutral(Operation *op) {
   Type type = op->getResult(0).getType();
   auto infinity = [&](bool negative) {
-    return FloatAttr::get(
-        type, APFloat::getInf(cast<FloatType>(type).getFloatSemantics(), negative));
+    return FloatAttr::get(type,
+                          APFloat::getInf(cast<FloatType>(type).getFloatSemantics(), negative));
   };
   if (isa<arith::AddFOp>(op)) // +0: the sum of nothing
     return FloatAttr::get(type, 0.0);
@@ -35,8 +35,7 @@ FailureOr<Reductions> findReductions(const IterationStructure &s, std::string &r
     for (OpResult r : op->getResults()) {
       SmallVector<Operation *> ops;
       TypedAttr neutral;
-      if (matchReduction(op.getRegionOutputArgs(), r.getResultNumber(), ops) &&
-          ops.size() == 1)
+      if (matchReduction(op.getRegionOutputArgs(), r.getResultNumber(), ops) && ops.size() == 1)
         neutral = findNeutral(ops[0]);
       if (!neutral) {
         reason = "a reduction is more than one associative operation";
@@ -58,8 +57,8 @@ SmallVector<Value> neutrals(Evaluator &e, ArrayRef<Combiner> reductions, int64_t
   return values;
 }
 
-void accumulate(Evaluator &e, ArrayRef<Combiner> reductions,
-                MutableArrayRef<Value> accumulators, const Point &p, Value mask) {
+void accumulate(Evaluator &e, ArrayRef<Combiner> reductions, MutableArrayRef<Value> accumulators,
+                const Point &p, Value mask) {
   int64_t lanes = e.getLanes();
   for (int64_t lane = 0; lane < lanes; ++lane)
     for (size_t i = 0; i < reductions.size();) {
@@ -71,15 +70,14 @@ void accumulate(Evaluator &e, ArrayRef<Combiner> reductions,
           arguments.push_back(
               accumulators[(i + arguments.size() - op.getNumDpsInputs()) * lanes + lane]);
         else
-          arguments.push_back(op.payloadUsesValueFromOperand(&operand)
-                                  ? e.evalOperand(operand, p, lane)
-                                  : Value());
+          arguments.push_back(
+              op.payloadUsesValueFromOperand(&operand) ? e.evalOperand(operand, p, lane) : Value());
       SmallVector<Value> next = e.cloneBody(op, arguments, p, lane);
       for (size_t k = 0; k < count; ++k) {
         Value &accumulator = accumulators[(i + k) * lanes + lane];
-        accumulator = mask ? arith::SelectOp::create(e.b, e.loc, mask, next[k], accumulator)
-                                 .getResult()
-                           : next[k];
+        accumulator =
+            mask ? arith::SelectOp::create(e.b, e.loc, mask, next[k], accumulator).getResult()
+                 : next[k];
       }
       i += count;
     }
@@ -126,8 +124,7 @@ static Value shuffleXor(Evaluator &e, Value x, int64_t step) {
     SmallVector<Value> moved;
     for (int64_t i = 0; i < 2; ++i)
       moved.push_back(exchange(vector::ExtractOp::create(b, loc, halves, i)));
-    Value joined =
-        vector::FromElementsOp::create(b, loc, VectorType::get({2}, i32), moved);
+    Value joined = vector::FromElementsOp::create(b, loc, VectorType::get({2}, i32), moved);
     word = vector::ExtractOp::create(
         b, loc, vector::BitCastOp::create(b, loc, VectorType::get({1}, bits), joined), 0);
   }
@@ -151,8 +148,7 @@ Value WorkgroupArrays::take(Location loc, int64_t count, Type type) {
     array.taken = true;
     return array.memref;
   }
-  auto space =
-      gpu::AddressSpaceAttr::get(kernel.getContext(), gpu::AddressSpace::Workgroup);
+  auto space = gpu::AddressSpaceAttr::get(kernel.getContext(), gpu::AddressSpace::Workgroup);
   Value memref = kernel.addWorkgroupAttribution(
       MemRefType::get({count}, type, MemRefLayoutAttrInterface(), space), loc);
   arrays.push_back({memref, true});
@@ -165,8 +161,8 @@ void WorkgroupArrays::release() {
 }
 
 SmallVector<Value> reduceThreads(Evaluator &e, ArrayRef<Combiner> reductions,
-                                 ArrayRef<Value> accumulators, Value thread,
-                                 int64_t width, int64_t groups, WorkgroupArrays &arrays) {
+                                 ArrayRef<Value> accumulators, Value thread, int64_t width,
+                                 int64_t groups, WorkgroupArrays &arrays) {
   const IndexBuilder &index = e.index;
   SmallVector<Value> totals;
   for (auto [i, c] : llvm::enumerate(reductions)) {

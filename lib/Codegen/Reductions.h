@@ -27,8 +27,7 @@ struct Reductions {
   llvm::SmallVector<llvm::SmallVector<Combiner>> levels;
 
   ArrayRef<Combiner> at(unsigned level) const {
-    return level < levels.size() ? ArrayRef<Combiner>(levels[level])
-                                 : ArrayRef<Combiner>();
+    return level < levels.size() ? ArrayRef<Combiner>(levels[level]) : ArrayRef<Combiner>();
   }
 };
 
@@ -37,13 +36,12 @@ FailureOr<Reductions> findReductions(const IterationStructure &s, std::string &r
 
 /// `copies` accumulators for each reduction, that of reduction r and lane l at
 /// r * copies + l.
-llvm::SmallVector<Value> neutrals(Evaluator &e, ArrayRef<Combiner> reductions,
-                                  int64_t copies);
+llvm::SmallVector<Value> neutrals(Evaluator &e, ArrayRef<Combiner> reductions, int64_t copies);
 
 /// Merges the elements at the lanes of `p` into the accumulators, where `mask` holds (null:
 /// always).
-void accumulate(Evaluator &e, ArrayRef<Combiner> reductions,
-                MutableArrayRef<Value> accumulators, const Point &p, Value mask = {});
+void accumulate(Evaluator &e, ArrayRef<Combiner> reductions, MutableArrayRef<Value> accumulators,
+                const Point &p, Value mask = {});
 
 Value combine(Evaluator &e, const Combiner &c, Value x, Value y);
 
@@ -77,9 +75,8 @@ private:
 /// that work together (a power of 2), of which all get the total. Other threads of the
 /// block do the same, in `groups` of that width.
 llvm::SmallVector<Value> reduceThreads(Evaluator &e, ArrayRef<Combiner> reductions,
-                                       ArrayRef<Value> accumulators, Value thread,
-                                       int64_t width, int64_t groups,
-                                       WorkgroupArrays &arrays);
+                                       ArrayRef<Value> accumulators, Value thread, int64_t width,
+                                       int64_t groups, WorkgroupArrays &arrays);
 
 } // namespace ampc::codegen
 

@@ -12,8 +12,9 @@ namespace ampc::codegen {
 
 /// Two blocks for each of the 132 multiprocessors of an H100; an A100 has 108.
 constexpr int64_t kTargetBlocks = 264;
-/// Rows that a block of a split column reduction adds at least.
-constexpr int64_t kRowsPerSplit = 64;
+/// Rows that a block of a split column reduction adds at least: fewer are added in less time
+/// than the second launch takes.
+constexpr int64_t kRowsPerSplit = 128;
 /// Elements that a block of a split row reduction adds at least.
 constexpr int64_t kElementsPerSplit = 8192;
 /// Elements that a block on the host adds at least when a reduction is split.
@@ -25,8 +26,7 @@ SmallVector<Value> fullResultsAt(const IterationStructure &s, unsigned level,
                                  const llvm::DenseSet<Value> &tied) {
   SmallVector<Value> found;
   for (Value r : s.results)
-    if (s.variesAlongReduced(r) &&
-        (tied.contains(r) ? s.maxLevel : s.getLevel(r)) == level)
+    if (s.variesAlongReduced(r) && (tied.contains(r) ? s.maxLevel : s.getLevel(r)) == level)
       found.push_back(r);
   return found;
 }
@@ -65,20 +65,17 @@ static int64_t chooseSplits(const IterationStructure &s, const ScheduleLimits &l
   if (limits.singleStage || !canSplit(s) || s.points() == 0)
     return 1;
   int64_t kept = s.keptPoints(), reduced = s.reducedPoints();
-  if (!limits.device) {
-    // Enough columns, or rows, give enough blocks without a split.
-    if (kept >= kHostElementsPerSplit)
-      return 1;
-    if (s.kind == IterationKind::Column) // only the outermost dimension is split
-      reduced = s.dims[s.reducedDims().front()].extent;
-    return evenSplits(
-        reduced,
-        std::min({s.points() / kHostElementsPerSplit, kHostSplits, reduced / 2}));
+  if (!limits.device && s.kind == IterationKind::Row)
+    return evenSplits(reduced, std::min(kHostSplits / kept, reduced / kHostElementsPerSplit));
+  if (!limits.device) { // only the outermost dimension is split
+    int64_t outermost = s.dims[s.reducedDims().front()].extent;
+    int64_t parts = kept >= kHostElementsPerSplit ? 1 : s.points() / kHostElementsPerSplit;
+    return evenSplits(outermost, std::min({parts, kHostSplits, outermost / 2}));
   }
   if (s.kind == IterationKind::Column) {
-    int64_t tiles = llvm::divideCeil(kept, 128);
-    return evenSplits(reduced, std::min(llvm::divideCeil(kTargetBlocks, tiles),
-                                        llvm::divideCeil(reduced, kRowsPerSplit)));
+    int64_t tiles = llvm::divideCeil(kept, 32 * widestLanes(s, s.keptDims(), /*whole=*/true));
+    return evenSplits(reduced, std::min<int64_t>(llvm::divideCeil(kTargetBlocks, tiles),
+                                                 reduced / kRowsPerSplit));
   }
   return evenSplits(reduced, std::min(kTargetBlocks / kept, reduced / kElementsPerSplit));
 }
@@ -86,8 +83,7 @@ static int64_t chooseSplits(const IterationStructure &s, const ScheduleLimits &l
 LogicalResult scheduleFused(const IterationStructure &s, const ScheduleLimits &limits,
                             FusedSchedule &fused, std::string &reason) {
   if (s.kind == IterationKind::Elementwise) {
-    fused.stages.push_back(limits.device ? deviceElementwise(s, limits)
-                                         : hostElementwise(s));
+    fused.stages.push_back(limits.device ? deviceElementwise(s, limits) : hostElementwise(s));
     return success();
   }
   FailureOr<Reductions> found = findReductions(s, reason);
@@ -99,8 +95,7 @@ LogicalResult scheduleFused(const IterationStructure &s, const ScheduleLimits &l
   bool isRow = s.kind == IterationKind::Row;
   if (splits <= 1) {
     if (limits.device)
-      fused.stages.push_back(isRow ? deviceRow(s, r, limits)
-                                   : deviceColumn(s, r, limits, 1));
+      fused.stages.push_back(isRow ? deviceRow(s, r, limits) : deviceColumn(s, r, limits, 1));
     else
       fused.stages.push_back(isRow ? hostRow(s, r) : hostColumn(s, r, 1));
     return success();
@@ -111,8 +106,7 @@ LogicalResult scheduleFused(const IterationStructure &s, const ScheduleLimits &l
                                  : deviceColumn(s, r, limits, splits));
     fused.stages.push_back(deviceFinal(s, r, splits));
   } else {
-    fused.stages.push_back(isRow ? hostRowPartial(s, r, splits)
-                                 : hostColumn(s, r, splits));
+    fused.stages.push_back(isRow ? hostRowPartial(s, r, splits) : hostColumn(s, r, splits));
     fused.stages.push_back(hostFinal(s, r, splits));
   }
   return success();

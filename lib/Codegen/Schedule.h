@@ -68,8 +68,8 @@ std::unique_ptr<Schedule> deviceElementwise(const IterationStructure &s,
                                             const ScheduleLimits &limits);
 std::unique_ptr<Schedule> deviceRow(const IterationStructure &s, const Reductions &r,
                                     const ScheduleLimits &limits);
-std::unique_ptr<Schedule> deviceRowPartial(const IterationStructure &s,
-                                           const Reductions &r, int64_t splits);
+std::unique_ptr<Schedule> deviceRowPartial(const IterationStructure &s, const Reductions &r,
+                                           int64_t splits);
 std::unique_ptr<Schedule> deviceColumn(const IterationStructure &s, const Reductions &r,
                                        const ScheduleLimits &limits, int64_t splits);
 std::unique_ptr<Schedule> deviceFinal(const IterationStructure &s, const Reductions &r,

@@ -47,8 +47,7 @@ private:
       FailureOr<IterationStructure> s = analyzeKernel(nested);
       if (failed(s) || failed(checkTied(nested, *s)))
         return failure();
-      phases.push_back(
-          std::make_unique<Phase>(Phase{nested, std::move(*s), FusedSchedule()}));
+      phases.push_back(std::make_unique<Phase>(Phase{nested, std::move(*s), FusedSchedule()}));
       if (target.device && phases.back()->s.points() > kManyElements)
         threads = 512;
       else if (target.device)
@@ -78,7 +77,7 @@ private:
       int64_t t = kernel.getTied()[r];
       auto type = cast<RankedTensorType>(v.getType());
       buffers[getViewed(v)] = t >= 0 ? function.addTiedOutput(numInputs + r, t)
-                                  : function.addOutput(numInputs + r, type);
+                                     : function.addOutput(numInputs + r, type);
     }
     for (const std::unique_ptr<Phase> &phase : phases)
       for (auto [r, v] : llvm::enumerate(phase->kernel.getResults())) {
@@ -120,11 +119,8 @@ private:
     };
     if (schedule.blocks == 1)
       return runBlock(arith::ConstantIndexOp::create(b, function.loc, 0));
-    auto bound = [&](int64_t x) {
-      return arith::ConstantIndexOp::create(b, function.loc, x);
-    };
-    auto loop = scf::ForOp::create(b, function.loc, bound(0), bound(schedule.blocks),
-                                   bound(1));
+    auto bound = [&](int64_t x) { return arith::ConstantIndexOp::create(b, function.loc, x); };
+    auto loop = scf::ForOp::create(b, function.loc, bound(0), bound(schedule.blocks), bound(1));
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPoint(loop.getBody()->getTerminator());
     runBlock(loop.getInductionVar());
@@ -141,8 +137,7 @@ private:
 
 } // namespace
 
-FailureOr<EmittedKernel> emitSequence(KernelOp kernel, StringRef name,
-                                      const EmitTarget &target) {
+FailureOr<EmittedKernel> emitSequence(KernelOp kernel, StringRef name, const EmitTarget &target) {
   return SequenceEmitter(kernel, name, target).emit();
 }
 

@@ -376,8 +376,9 @@ private:
             isRead |= group == to;
             escapes |= group != to && group != from;
           }
+          // What is never stored needs no room either: it wins where bytes are equal.
           if (isRead)
-            bytes += bytesOf(result) * (escapes ? 1 : 2);
+            bytes += escapes ? bytesOf(result) : 2 * bytesOf(result) + 1;
         }
     llvm::SetVector<Value> inputs = inputsOf(a);
     for (Value input : inputsOf(b))

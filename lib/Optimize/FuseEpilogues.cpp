@@ -73,6 +73,8 @@ static Value matchBias(linalg::GenericOp generic, unsigned index) {
 
 namespace {
 struct FuseEpilogues : impl::FuseEpiloguesBase<FuseEpilogues> {
+  using FuseEpiloguesBase::FuseEpiloguesBase;
+
   void runOnOperation() override {
     SmallVector<plan::LibraryCallOpInterface> calls;
     getOperation().walk([&](plan::LibraryCallOpInterface call) { calls.push_back(call); });
@@ -82,7 +84,7 @@ struct FuseEpilogues : impl::FuseEpiloguesBase<FuseEpilogues> {
   }
 
   /// Takes the op behind the call's result (or behind a view of it) into the call.
-  static bool fuseNext(plan::LibraryCallOpInterface call) {
+  bool fuseNext(plan::LibraryCallOpInterface call) const {
     if (call->getNumResults() != 1)
       return false;
     Value value = call->getResult(0);
@@ -96,7 +98,7 @@ struct FuseEpilogues : impl::FuseEpiloguesBase<FuseEpilogues> {
     unsigned index = value.use_begin()->getOperandNumber();
     bool fused = false;
     if (isRelu(next)) {
-      fused = call.fuseEpilogue("relu", Value());
+      fused = target == Target::Host && call.fuseEpilogue("relu", Value());
     } else if (Value bias = matchBias(next, index)) {
       if (cast<RankedTensorType>(bias.getType()).getDimSize(0) != columns)
         return false;

@@ -24,9 +24,9 @@ inline BlockBudget getBlockBudget(Target target) {
   // multiprocessor moves about 100 KB to and from L2, and does 128 operations a cycle.
   if (target == Target::Cuda)
     return {96 << 10, 200'000};
-  // Waking another core takes several microseconds; one core does 10 GB/s and, in
-  // vectors, a few operations a nanosecond.
-  return {64 << 10, 20'000};
+  // Waking another core takes several microseconds; in that time one core moves 64 KB and
+  // does, in vectors, some ten operations a nanosecond.
+  return {64 << 10, 100'000};
 }
 
 /// Whether a kernel is better off as a part of another one's block.

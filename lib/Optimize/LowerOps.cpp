@@ -108,11 +108,14 @@ private:
   VariableOp getVariable(Location loc, DenseElementsAttr value) {
     VariableOp &variable = constants[value];
     if (!variable) {
-      OpBuilder builder = OpBuilder::atBlockBegin(getOperation().getBody());
-      variable = VariableOp::create(builder, loc, VariableRole::Derived, "ampc.constant",
+      // The table knows the names before this one: in the module already, the variable
+      // would pass for the owner of its name.
+      SymbolTable symbols(getOperation());
+      OpBuilder detached(&getContext());
+      variable = VariableOp::create(detached, loc, VariableRole::Derived, "ampc.constant",
                                     value.getType(), value, /*from_model=*/false,
                                     /*trained=*/false);
-      SymbolTable(getOperation()).insert(variable);
+      symbols.insert(variable, getOperation().getBody()->begin());
     }
     return variable;
   }

@@ -20,7 +20,9 @@ void buildOptimizePipeline(OpPassManager &pm, const OptimizeOptions &options) {
   // What two ops both compute, as a loss and its gradient do, is computed once.
   pm.addNestedPass<func::FuncOp>(createCSEPass());
   // Before the ops behind a library call become a kernel.
-  pm.addNestedPass<func::FuncOp>(createFuseEpilogues());
+  pm.addNestedPass<func::FuncOp>(createFuseEpilogues({options.target}));
+  // After the library has been asked.
+  pm.addNestedPass<func::FuncOp>(createExpandProducts({options.target}));
   pm.addNestedPass<func::FuncOp>(createFormKernels({options.target}));
   pm.addNestedPass<func::FuncOp>(createWidenIntermediates());
   // Kernels that run as one are no longer small: before sequences are formed.

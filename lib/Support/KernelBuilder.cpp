@@ -20,9 +20,7 @@ using namespace mlir;
 
 namespace ampc {
 
-static RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
+static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
 
 Type KernelBuilder::computeType(Type elementType) {
   if (elementType.isF16() || elementType.isBF16())
@@ -39,18 +37,16 @@ static AffineMap broadcastMap(ArrayRef<int64_t> operand, ArrayRef<int64_t> shape
   SmallVector<AffineExpr> exprs;
   for (auto [i, extent] : llvm::enumerate(operand)) {
     assert((extent == shape[skipped + i] || extent == 1) && "operand does not broadcast");
-    exprs.push_back(extent == shape[skipped + i]
-                        ? getAffineDimExpr(skipped + i, context)
-                        : getAffineConstantExpr(0, context));
+    exprs.push_back(extent == shape[skipped + i] ? getAffineDimExpr(skipped + i, context)
+                                                 : getAffineConstantExpr(0, context));
   }
   return AffineMap::get(shape.size(), 0, exprs, context);
 }
 
 /// A linalg.generic with one result. `body` gives what is yielded from the arguments.
-static Value
-buildGeneric(OpBuilder &builder, Location loc, ValueRange inputs, Value init,
-             ArrayRef<AffineMap> maps, ArrayRef<utils::IteratorType> iterators,
-             llvm::function_ref<Value(ScalarBuilder &, ValueRange)> body) {
+static Value buildGeneric(OpBuilder &builder, Location loc, ValueRange inputs, Value init,
+                          ArrayRef<AffineMap> maps, ArrayRef<utils::IteratorType> iterators,
+                          llvm::function_ref<Value(ScalarBuilder &, ValueRange)> body) {
   auto generic = linalg::GenericOp::create(
       builder, loc, init.getType(), inputs, init, maps, iterators,
       [&](OpBuilder &nested, Location nestedLoc, ValueRange arguments) {
@@ -67,13 +63,12 @@ static Value emptyTensor(OpBuilder &builder, Location loc, RankedTensorType type
 Value KernelBuilder::pointwise(ValueRange inputs, RankedTensorType type, ScalarFn fn) {
   SmallVector<AffineMap> maps;
   for (Value input : inputs)
-    maps.push_back(broadcastMap(tensorType(input).getShape(), type.getShape(),
-                                builder.getContext()));
+    maps.push_back(
+        broadcastMap(tensorType(input).getShape(), type.getShape(), builder.getContext()));
   maps.push_back(builder.getMultiDimIdentityMap(type.getRank()));
-  SmallVector<utils::IteratorType> iterators(type.getRank(),
-                                             utils::IteratorType::parallel);
-  return buildGeneric(builder, loc, inputs, emptyTensor(builder, loc, type), maps,
-                      iterators, [&](ScalarBuilder &s, ValueRange arguments) {
+  SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::parallel);
+  return buildGeneric(builder, loc, inputs, emptyTensor(builder, loc, type), maps, iterators,
+                      [&](ScalarBuilder &s, ValueRange arguments) {
                         SmallVector<Value> wide;
                         for (Value x : arguments.drop_back())
                           wide.push_back(s.convert(x, computeType(x.getType())));
@@ -87,8 +82,7 @@ static Type accumulatorType(Type from, Type to) {
   from = KernelBuilder::computeType(from);
   to = KernelBuilder::computeType(to);
   bool sameKind = isa<FloatType>(from) == isa<FloatType>(to);
-  return sameKind && from.getIntOrFloatBitWidth() > to.getIntOrFloatBitWidth() ? from
-                                                                               : to;
+  return sameKind && from.getIntOrFloatBitWidth() > to.getIntOrFloatBitWidth() ? from : to;
 }
 
 /// The value that leaves every other as it is when merged with it.
@@ -129,12 +123,10 @@ static Value combine(ScalarBuilder &s, Reduction kind, Value x, Value accumulato
   llvm_unreachable("unknown reduction");
 }
 
-Value KernelBuilder::reduce(Value input, ArrayRef<int64_t> axes, Reduction kind,
-                            Type elementType) {
+Value KernelBuilder::reduce(Value input, ArrayRef<int64_t> axes, Reduction kind, Type elementType) {
   RankedTensorType inputType = tensorType(input);
   Type accumulator = accumulatorType(inputType.getElementType(), elementType);
-  SmallVector<utils::IteratorType> iterators(inputType.getRank(),
-                                             utils::IteratorType::parallel);
+  SmallVector<utils::IteratorType> iterators(inputType.getRank(), utils::IteratorType::parallel);
   for (int64_t axis : axes)
     iterators[axis] = utils::IteratorType::reduction;
   SmallVector<AffineExpr> kept;
@@ -145,20 +137,17 @@ Value KernelBuilder::reduce(Value input, ArrayRef<int64_t> axes, Reduction kind,
       shape.push_back(extent);
     }
   auto type = RankedTensorType::get(shape, accumulator);
-  Value neutral = arith::ConstantOp::create(builder, loc,
-                                            neutralElement(builder, kind, accumulator));
+  Value neutral =
+      arith::ConstantOp::create(builder, loc, neutralElement(builder, kind, accumulator));
   Value init =
-      linalg::FillOp::create(builder, loc, neutral, emptyTensor(builder, loc, type))
-          .getResult(0);
-  AffineMap maps[] = {
-      builder.getMultiDimIdentityMap(inputType.getRank()),
-      AffineMap::get(inputType.getRank(), 0, kept, builder.getContext())};
-  Value result =
-      buildGeneric(builder, loc, input, init, maps, iterators,
-                   [&](ScalarBuilder &s, ValueRange arguments) {
-                     Value x = s.convert(arguments[0], accumulator);
-                     return combine(s, kind, x, arguments[1]);
-                   });
+      linalg::FillOp::create(builder, loc, neutral, emptyTensor(builder, loc, type)).getResult(0);
+  AffineMap maps[] = {builder.getMultiDimIdentityMap(inputType.getRank()),
+                      AffineMap::get(inputType.getRank(), 0, kept, builder.getContext())};
+  Value result = buildGeneric(builder, loc, input, init, maps, iterators,
+                              [&](ScalarBuilder &s, ValueRange arguments) {
+                                Value x = s.convert(arguments[0], accumulator);
+                                return combine(s, kind, x, arguments[1]);
+                              });
   if (accumulator == elementType)
     return result;
   return pointwise(result, RankedTensorType::get(shape, elementType),
@@ -166,8 +155,7 @@ Value KernelBuilder::reduce(Value input, ArrayRef<int64_t> axes, Reduction kind,
 }
 
 Value KernelBuilder::generate(RankedTensorType type, ScalarFn fn) {
-  SmallVector<utils::IteratorType> iterators(type.getRank(),
-                                             utils::IteratorType::parallel);
+  SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::parallel);
   return buildGeneric(builder, loc, {}, emptyTensor(builder, loc, type),
                       builder.getMultiDimIdentityMap(type.getRank()), iterators,
                       [&](ScalarBuilder &s, ValueRange) {
@@ -211,14 +199,12 @@ Value KernelBuilder::reshape(Value input, ArrayRef<int64_t> shape) {
   if (type.getRank() == 0)
     input = tensor::ExpandShapeOp::create(builder, loc, flat, input, all(0));
   else if (type.getRank() > 1)
-    input = tensor::CollapseShapeOp::create(builder, loc, flat, input,
-                                            all(type.getRank()));
+    input = tensor::CollapseShapeOp::create(builder, loc, flat, input, all(type.getRank()));
   if (target.getRank() == 1)
     return input;
   if (target.getRank() == 0)
     return tensor::CollapseShapeOp::create(builder, loc, target, input, all(0));
-  return tensor::ExpandShapeOp::create(builder, loc, target, input,
-                                       all(target.getRank()));
+  return tensor::ExpandShapeOp::create(builder, loc, target, input, all(target.getRank()));
 }
 
 Value KernelBuilder::transpose(Value input, ArrayRef<int64_t> permutation) {
@@ -233,10 +219,8 @@ Value KernelBuilder::transpose(Value input, ArrayRef<int64_t> permutation) {
   }
   AffineMap maps[] = {AffineMap::get(type.getRank(), 0, exprs, builder.getContext()),
                       builder.getMultiDimIdentityMap(type.getRank())};
-  SmallVector<utils::IteratorType> iterators(type.getRank(),
-                                             utils::IteratorType::parallel);
-  Value init =
-      emptyTensor(builder, loc, RankedTensorType::get(shape, type.getElementType()));
+  SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::parallel);
+  Value init = emptyTensor(builder, loc, RankedTensorType::get(shape, type.getElementType()));
   return buildGeneric(builder, loc, input, init, maps, iterators,
                       [](ScalarBuilder &, ValueRange x) { return x[0]; });
 }

@@ -30,8 +30,7 @@ static Value binary(ScalarBuilder &s, Value x, Value y) {
 
 Value ScalarBuilder::constant(Type type, double value) {
   if (auto floatType = dyn_cast<FloatType>(type))
-    return arith::ConstantOp::create(builder, loc,
-                                     builder.getFloatAttr(floatType, value));
+    return arith::ConstantOp::create(builder, loc, builder.getFloatAttr(floatType, value));
   if (type.isInteger(1))
     return constant(type, int64_t(value != 0));
   return constant(type, int64_t(value));
@@ -43,8 +42,8 @@ Value ScalarBuilder::constant(Type type, int64_t value) {
   if (auto integer = dyn_cast<IntegerType>(type)) // wraps, as a conversion does
     return arith::ConstantOp::create(
         builder, loc,
-        builder.getIntegerAttr(
-            integer, APInt(64, uint64_t(value)).sextOrTrunc(integer.getWidth())));
+        builder.getIntegerAttr(integer,
+                               APInt(64, uint64_t(value)).sextOrTrunc(integer.getWidth())));
   return arith::ConstantOp::create(builder, loc, builder.getIntegerAttr(type, value));
 }
 
@@ -147,15 +146,9 @@ Value ScalarBuilder::greaterOrEqual(Value x, Value y) {
                  arith::CmpIPredicate::uge);
 }
 
-Value ScalarBuilder::logicalAnd(Value x, Value y) {
-  return build<arith::AndIOp>(*this, x, y);
-}
-Value ScalarBuilder::logicalOr(Value x, Value y) {
-  return build<arith::OrIOp>(*this, x, y);
-}
-Value ScalarBuilder::logicalXor(Value x, Value y) {
-  return build<arith::XOrIOp>(*this, x, y);
-}
+Value ScalarBuilder::logicalAnd(Value x, Value y) { return build<arith::AndIOp>(*this, x, y); }
+Value ScalarBuilder::logicalOr(Value x, Value y) { return build<arith::OrIOp>(*this, x, y); }
+Value ScalarBuilder::logicalXor(Value x, Value y) { return build<arith::XOrIOp>(*this, x, y); }
 Value ScalarBuilder::logicalNot(Value x) {
   return logicalXor(x, constant(x.getType(), int64_t(-1)));
 }
@@ -205,8 +198,8 @@ Value ScalarBuilder::convert(Value x, Type type) {
       return build<arith::SIToFPOp>(*this, type, x);
     unsigned width = floatType.getWidth(), fromWidth = from.getIntOrFloatBitWidth();
     if (width == fromWidth) // f16 and bf16: exact in f32
-      return build<arith::TruncFOp>(
-          *this, type, build<arith::ExtFOp>(*this, builder.getF32Type(), x));
+      return build<arith::TruncFOp>(*this, type,
+                                    build<arith::ExtFOp>(*this, builder.getF32Type(), x));
     return width > fromWidth ? build<arith::ExtFOp>(*this, type, x)
                              : build<arith::TruncFOp>(*this, type, x);
   }
@@ -215,9 +208,8 @@ Value ScalarBuilder::convert(Value x, Type type) {
     return floatToInteger(*this, x, integer);
   if (isBool(x))
     return build<arith::ExtUIOp>(*this, type, x);
-  return integer.getWidth() > from.getIntOrFloatBitWidth()
-             ? build<arith::ExtSIOp>(*this, type, x)
-             : build<arith::TruncIOp>(*this, type, x);
+  return integer.getWidth() > from.getIntOrFloatBitWidth() ? build<arith::ExtSIOp>(*this, type, x)
+                                                           : build<arith::TruncIOp>(*this, type, x);
 }
 
 } // namespace ampc

@@ -108,6 +108,7 @@ void buildHostLowering(OpPassManager &pm) {
   pm.addPass(createConvertFuncToLLVMPass(func));
   pm.addPass(createConvertControlFlowToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
+  pm.addPass(createStoreBf16AsBits());
 }
 
 } // namespace

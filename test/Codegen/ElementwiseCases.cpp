@@ -16,9 +16,8 @@ static RankedTensorType typeOf(Value v) { return cast<RankedTensorType>(v.getTyp
 static Values biasGelu(KernelBuilder &k, ValueRange in) {
   Value sum = k.pointwise({in[0], in[1]}, typeOf(in[0]),
                           [](ScalarBuilder &s, ValueRange x) { return s.add(x[0], x[1]); });
-  return {k.pointwise({sum}, typeOf(in[0]), [](ScalarBuilder &s, ValueRange x) {
-    return s.mul(x[0], s.tanh(x[0]));
-  })};
+  return {k.pointwise({sum}, typeOf(in[0]),
+                      [](ScalarBuilder &s, ValueRange x) { return s.mul(x[0], s.tanh(x[0])); })};
 }
 
 static Values relu(KernelBuilder &k, ValueRange in) {
@@ -29,8 +28,13 @@ static Values relu(KernelBuilder &k, ValueRange in) {
 
 static void addShapes(CaseList &list) {
   for (std::string t : {"f16", "bf16", "f32", "f64"})
-    for (auto [m, n] : {std::pair<int64_t, int64_t>{64, 1024}, {100, 77}, {33, 75},
-                        {3, 5}, {1, 1}, {0, 4}, {1000, 40}})
+    for (auto [m, n] : {std::pair<int64_t, int64_t>{64, 1024},
+                        {100, 77},
+                        {33, 75},
+                        {3, 5},
+                        {1, 1},
+                        {0, 4},
+                        {1000, 40}})
       list.addFused("bias_gelu_" + t + "_" + std::to_string(m) + "x" + std::to_string(n),
                     {list.type(t, {m, n}), list.type(t, {n})}, biasGelu);
   list.addFused("relu_scalar", {list.type("f32")}, relu);
@@ -39,16 +43,15 @@ static void addShapes(CaseList &list) {
   list.addFused("relu_empty", {list.type("f32", {0})}, relu);
   list.addFused("relu_tied", {list.type("f16", {70001})}, relu, {0});
   // Broadcasts in the middle, at the front and of scalars.
-  list.addFused("broadcasts",
-                {list.type("f32", {6, 1, 40}), list.type("f16", {7, 1}), list.type("f64")},
-                [&list](KernelBuilder &k, ValueRange in) -> Values {
-                  auto type = list.type("f32", {6, 7, 40});
-                  return {k.pointwise({in[0], in[1], in[2]}, type,
-                                      [](ScalarBuilder &s, ValueRange x) {
-                                        Value z = s.convert(x[2], x[0].getType());
-                                        return s.mul(s.add(x[0], x[1]), z);
-                                      })};
-                });
+  list.addFused(
+      "broadcasts", {list.type("f32", {6, 1, 40}), list.type("f16", {7, 1}), list.type("f64")},
+      [&list](KernelBuilder &k, ValueRange in) -> Values {
+        auto type = list.type("f32", {6, 7, 40});
+        return {k.pointwise({in[0], in[1], in[2]}, type, [](ScalarBuilder &s, ValueRange x) {
+          Value z = s.convert(x[2], x[0].getType());
+          return s.mul(s.add(x[0], x[1]), z);
+        })};
+      });
   // Two results, one of another type; the narrow one is not what the wide one is made of.
   list.addFused("two_results", {list.type("f16", {40, 52}), list.type("f32", {40, 52})},
                 [&list](KernelBuilder &k, ValueRange in) -> Values {
@@ -68,9 +71,7 @@ static void addFunctions(CaseList &list) {
     Case &c = list.addFused(
         "functions_" + t, {type, type}, [type](KernelBuilder &k, ValueRange in) -> Values {
           Values results;
-          auto unary = [&](auto fn) {
-            results.push_back(k.pointwise(in, type, fn));
-          };
+          auto unary = [&](auto fn) { results.push_back(k.pointwise(in, type, fn)); };
           unary([](ScalarBuilder &s, ValueRange x) { return s.exp(x[0]); });
           unary([](ScalarBuilder &s, ValueRange x) { return s.log(x[0]); });
           unary([](ScalarBuilder &s, ValueRange x) { return s.log1p(x[0]); });
@@ -104,44 +105,45 @@ static void addFunctions(CaseList &list) {
 static void addIntegers(CaseList &list) {
   for (std::string t : {"i8", "i32", "i64"}) {
     auto type = list.type(t, {9, 31});
-    list.addFused("integers_" + t, {type, type},
-                  [type](KernelBuilder &k, ValueRange in) -> Values {
-                    return {k.pointwise(in, type, [](ScalarBuilder &s, ValueRange x) {
-                      Value one = s.constantLike(x[1], 1.0);
-                      Value divisor = s.maximum(s.abs(x[1]), one);
-                      return s.sub(s.div(s.mul(x[0], x[1]), divisor), s.minimum(x[0], x[1]));
-                    })};
-                  });
+    list.addFused("integers_" + t, {type, type}, [type](KernelBuilder &k, ValueRange in) -> Values {
+      return {k.pointwise(in, type, [](ScalarBuilder &s, ValueRange x) {
+        Value one = s.constantLike(x[1], 1.0);
+        Value divisor = s.maximum(s.abs(x[1]), one);
+        return s.sub(s.div(s.mul(x[0], x[1]), divisor), s.minimum(x[0], x[1]));
+      })};
+    });
   }
   // Booleans take a byte each, also beside wider vectors.
   auto floats = list.type("f16", {5, 333}), bools = list.type("i1", {5, 333});
-  list.addFused("booleans", {floats, floats, bools},
-                [=](KernelBuilder &k, ValueRange in) -> Values {
-                  Value less = k.pointwise(
-                      {in[0], in[1], in[2]}, bools, [](ScalarBuilder &s, ValueRange x) {
-                        return s.logicalXor(s.less(x[0], x[1]), s.logicalNot(x[2]));
-                      });
-                  Value chosen = k.pointwise({less, in[0], in[1]}, floats,
-                                             [](ScalarBuilder &s, ValueRange x) {
-                                               return s.select(x[0], x[1], x[2]);
-                                             });
-                  return {less, chosen};
-                });
+  list.addFused(
+      "booleans", {floats, floats, bools}, [=](KernelBuilder &k, ValueRange in) -> Values {
+        Value less = k.pointwise({in[0], in[1], in[2]}, bools, [](ScalarBuilder &s, ValueRange x) {
+          return s.logicalXor(s.less(x[0], x[1]), s.logicalNot(x[2]));
+        });
+        Value chosen =
+            k.pointwise({less, in[0], in[1]}, floats,
+                        [](ScalarBuilder &s, ValueRange x) { return s.select(x[0], x[1], x[2]); });
+        return {less, chosen};
+      });
   // Conversions as ONNX Cast does them.
-  for (auto [from, to] :
-       {std::pair<std::string, std::string>{"f32", "i32"}, {"f16", "i8"}, {"i64", "f32"},
-        {"f32", "i1"}, {"i1", "f16"}, {"bf16", "f16"}, {"f64", "f16"}, {"i32", "i64"}})
+  for (auto [from, to] : {std::pair<std::string, std::string>{"f32", "i32"},
+                          {"f16", "i8"},
+                          {"i64", "f32"},
+                          {"f32", "i1"},
+                          {"i1", "f16"},
+                          {"bf16", "f16"},
+                          {"f64", "f16"},
+                          {"i32", "i64"}})
     list.addFused("convert_" + from + "_" + to, {list.type(from, {777})},
                   [&list, to = to](KernelBuilder &k, ValueRange in) -> Values {
                     return {k.pointwise(in, list.type(to, {777}),
                                         [](ScalarBuilder &, ValueRange x) { return x[0]; })};
                   });
   // What does not fit saturates, and NaN is the lowest.
-  Case &saturated = list.addFused(
-      "saturate", {list.type("f32", {16})}, [&list](KernelBuilder &k, ValueRange in) {
-        return Values{k.pointwise(in, list.type("i32", {16}), [](ScalarBuilder &, ValueRange x) {
-          return x[0];
-        })};
+  Case &saturated =
+      list.addFused("saturate", {list.type("f32", {16})}, [&list](KernelBuilder &k, ValueRange in) {
+        return Values{k.pointwise(in, list.type("i32", {16}),
+                                  [](ScalarBuilder &, ValueRange x) { return x[0]; })};
       });
   saturated.arguments[0].floats[0] = 1e10;
   saturated.arguments[0].floats[1] = -INFINITY;

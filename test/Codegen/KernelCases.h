@@ -35,8 +35,7 @@ public:
   explicit CaseList(ModuleOp module);
 
   /// A function of any ops.
-  Case &add(const std::string &name, ArrayRef<RankedTensorType> arguments,
-            const FunctionFn &body);
+  Case &add(const std::string &name, ArrayRef<RankedTensorType> arguments, const FunctionFn &body);
   /// A function of one fused kernel. `tied`: for each result an argument or -1.
   Case &addFused(const std::string &name, ArrayRef<RankedTensorType> arguments,
                  const KernelFn &body, ArrayRef<int64_t> tied = {});

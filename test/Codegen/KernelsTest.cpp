@@ -91,8 +91,7 @@ Values createKernel(OpBuilder &b, plan::KernelKind kind, ValueRange inputs,
     results = body(b, draft.getBodyBlock()->getArguments());
     plan::YieldOp::create(b, loc, results);
   }
-  auto kernel =
-      plan::KernelOp::create(b, loc, ValueRange(results).getTypes(), inputs, kind);
+  auto kernel = plan::KernelOp::create(b, loc, ValueRange(results).getTypes(), inputs, kind);
   kernel.getBody().takeBody(draft.getBody());
   draft.erase();
   if (!tied.empty())
@@ -100,8 +99,7 @@ Values createKernel(OpBuilder &b, plan::KernelKind kind, ValueRange inputs,
   return Values(kernel.getResults());
 }
 
-Values createFused(OpBuilder &b, ValueRange inputs, const KernelFn &body,
-                   ArrayRef<int64_t> tied) {
+Values createFused(OpBuilder &b, ValueRange inputs, const KernelFn &body, ArrayRef<int64_t> tied) {
   return createKernel(
       b, plan::KernelKind::Fused, inputs,
       [&](OpBuilder &inner, ValueRange arguments) {
@@ -142,9 +140,7 @@ bool agree(const Case &c, const Elements &got, const Elements &want, std::string
                          : c.absolute + (c.relative + 2 * rounding(type)) * std::fabs(w);
     if (type.isF16())
       slack += 0x1p-25; // half of the smallest step
-    bool ok = std::isnan(w)   ? std::isnan(g)
-              : std::isinf(w) ? g == w
-                              : std::fabs(g - w) <= slack;
+    bool ok = std::isnan(w) ? std::isnan(g) : std::isinf(w) ? g == w : std::fabs(g - w) <= slack;
     if (!ok && bad++ == 0)
       detail = "element " + std::to_string(i) + " is " + std::to_string(g) + ", not " +
                std::to_string(w);
@@ -201,8 +197,7 @@ void checkResources(ModuleOp device) {
     std::printf("no ptxas: kernels are not assembled\n");
     return;
   }
-  FailureOr<std::string> ptx =
-      compileToPtx(*device.getOps<gpu::GPUModuleOp>().begin(), options);
+  FailureOr<std::string> ptx = compileToPtx(*device.getOps<gpu::GPUModuleOp>().begin(), options);
   if (failed(ptx)) {
     ++failures;
     return;
@@ -225,11 +220,11 @@ void checkResources(ModuleOp device) {
         continue;
       ++failures;
       std::printf("FAILED sm_%u %s of %s: %lu bytes of stack, %lu and %lu of spills\n", cubin.arch,
-                  kernel.name.c_str(), userOf(device, kernel.name).c_str(), kernel.stackBytes, kernel.spillStoreBytes,
-                  kernel.spillLoadBytes);
+                  kernel.name.c_str(), userOf(device, kernel.name).c_str(), kernel.stackBytes,
+                  kernel.spillStoreBytes, kernel.spillLoadBytes);
     }
-    std::printf("sm_%u: %zu kernels, at most %u registers\n", cubin.arch,
-                cubin.kernels.size(), most);
+    std::printf("sm_%u: %zu kernels, at most %u registers\n", cubin.arch, cubin.kernels.size(),
+                most);
   }
 }
 

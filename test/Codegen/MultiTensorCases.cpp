@@ -26,8 +26,8 @@ Values adam(KernelBuilder &k, ValueRange in) {
   Value g = k.pointwise({in[0], in[4]}, type,
                         [](ScalarBuilder &s, ValueRange x) { return s.mul(x[0], x[1]); });
   Value m = k.pointwise({in[2], g}, type, mix(0.9));
-  Value g2 = k.pointwise({g}, type,
-                         [](ScalarBuilder &s, ValueRange x) { return s.mul(x[0], x[0]); });
+  Value g2 =
+      k.pointwise({g}, type, [](ScalarBuilder &s, ValueRange x) { return s.mul(x[0], x[0]); });
   Value v = k.pointwise({in[3], g2}, type, mix(0.999));
   Value p = k.pointwise({in[1], m, v}, type, [](ScalarBuilder &s, ValueRange x) {
     Value root = s.add(s.sqrt(s.abs(x[2])), s.constantLike(x[2], 1e-3));
@@ -36,14 +36,12 @@ Values adam(KernelBuilder &k, ValueRange in) {
   Value pn = k.pointwise({in[5], in[1], p}, type, unlessFound);
   Value mn = k.pointwise({in[5], in[2], m}, type, unlessFound);
   Value vn = k.pointwise({in[5], in[3], v}, type, unlessFound);
-  Value low = k.pointwise({pn}, typeOf(in[0]),
-                          [](ScalarBuilder &, ValueRange x) { return x[0]; });
+  Value low = k.pointwise({pn}, typeOf(in[0]), [](ScalarBuilder &, ValueRange x) { return x[0]; });
   return {pn, mn, vn, low};
 }
 
 /// Updates of tensors with so many elements, in place.
-Case &addAdam(CaseList &list, const std::string &name, ArrayRef<int64_t> counts,
-              int64_t found) {
+Case &addAdam(CaseList &list, const std::string &name, ArrayRef<int64_t> counts, int64_t found) {
   SmallVector<RankedTensorType> types;
   SmallVector<int64_t> tied;
   for (int64_t n : counts) {
@@ -82,15 +80,13 @@ Case &addNorms(CaseList &list, const std::string &name, ArrayRef<int64_t> counts
     return createKernel(b, plan::KernelKind::MultiTensor, in, [&](OpBuilder &i, ValueRange x) {
       Values results;
       for (Value gradient : x.drop_back())
-        results.append(createFused(
-            i, {gradient, x.back()}, [&](KernelBuilder &k, ValueRange v) -> Values {
+        results.append(
+            createFused(i, {gradient, x.back()}, [&](KernelBuilder &k, ValueRange v) -> Values {
               RankedTensorType type = typeOf(v[0]).clone(f32);
-              Value g = k.pointwise(v, type, [](ScalarBuilder &s, ValueRange z) {
-                return s.mul(z[0], z[1]);
-              });
-              Value squares = k.pointwise({g}, type, [](ScalarBuilder &s, ValueRange z) {
-                return s.mul(z[0], z[0]);
-              });
+              Value g = k.pointwise(
+                  v, type, [](ScalarBuilder &s, ValueRange z) { return s.mul(z[0], z[1]); });
+              Value squares = k.pointwise(
+                  {g}, type, [](ScalarBuilder &s, ValueRange z) { return s.mul(z[0], z[0]); });
               Value bad = k.pointwise({g}, type.clone(i1), [](ScalarBuilder &s, ValueRange z) {
                 return s.logicalNot(s.isFinite(z[0]));
               });
@@ -122,20 +118,19 @@ void addMultiTensorCases(CaseList &list) {
   // Tensors that are treated differently: kernels of their own.
   auto type = list.type("f32", {100});
   list.add("not_alike", {type, type}, [type](OpBuilder &b, ValueRange in) {
-    return createKernel(
-        b, plan::KernelKind::MultiTensor, in,
-        [&](OpBuilder &i, ValueRange x) {
-          auto scaled = [&](double by) {
-            return [type, by](KernelBuilder &k, ValueRange v) -> Values {
-              return {k.pointwise(v, type, [by](ScalarBuilder &s, ValueRange z) {
-                return s.mul(z[0], s.constantLike(z[0], by));
-              })};
-            };
-          };
-          Value a = createFused(i, x[0], scaled(2))[0];
-          return Values{a, createFused(i, x[1], scaled(3))[0]};
-        },
-        {0, 1});
+    return createKernel(b, plan::KernelKind::MultiTensor, in,
+                        [&](OpBuilder &i, ValueRange x) {
+                          auto scaled = [&](double by) {
+                            return [type, by](KernelBuilder &k, ValueRange v) -> Values {
+                              return {k.pointwise(v, type, [by](ScalarBuilder &s, ValueRange z) {
+                                return s.mul(z[0], s.constantLike(z[0], by));
+                              })};
+                            };
+                          };
+                          Value a = createFused(i, x[0], scaled(2))[0];
+                          return Values{a, createFused(i, x[1], scaled(3))[0]};
+                        },
+                        {0, 1});
   });
 }
 

@@ -25,8 +25,8 @@ public:
   static constexpr size_t kGuard = 64;
 
   explicit Storage(size_t bytes)
-      : bytes(bytes), memory(static_cast<char *>(::operator new(
-                          bytes + 2 * kGuard, std::align_val_t(AMPC_ALIGNMENT)))) {
+      : bytes(bytes), memory(static_cast<char *>(
+                          ::operator new(bytes + 2 * kGuard, std::align_val_t(AMPC_ALIGNMENT)))) {
     std::memset(memory, 0x5a, bytes + 2 * kGuard); // also what is never written
   }
   ~Storage() { ::operator delete(memory, std::align_val_t(AMPC_ALIGNMENT)); }
@@ -59,8 +59,7 @@ std::string temporaryFile() {
 
 } // namespace
 
-std::vector<Elements> PlanRunner::run(func::FuncOp func,
-                                      const std::vector<Elements> &arguments,
+std::vector<Elements> PlanRunner::run(func::FuncOp func, const std::vector<Elements> &arguments,
                                       std::string &error) {
   llvm::DenseMap<Value, std::shared_ptr<Storage>> buffers;
   std::vector<std::shared_ptr<Storage>> all;
@@ -81,8 +80,8 @@ std::vector<Elements> PlanRunner::run(func::FuncOp func,
     if (isa<plan::CopyOp>(op)) {
       std::vector<char> bytes =
           Elements(cast<RankedTensorType>(op.getResult(0).getType())).toBytes();
-      std::memcpy(make(op.getResult(0))->data(),
-                  buffers.lookup(op.getOperand(0))->data(), bytes.size());
+      std::memcpy(make(op.getResult(0))->data(), buffers.lookup(op.getOperand(0))->data(),
+                  bytes.size());
       continue;
     }
     auto step = cast<plan::LaunchOp>(op);
@@ -107,8 +106,8 @@ std::vector<Elements> PlanRunner::run(func::FuncOp func,
     }
   std::vector<Elements> results;
   for (Value v : func.front().getTerminator()->getOperands())
-    results.push_back(Elements::fromBytes(cast<RankedTensorType>(v.getType()),
-                                          buffers.lookup(v)->data()));
+    results.push_back(
+        Elements::fromBytes(cast<RankedTensorType>(v.getType()), buffers.lookup(v)->data()));
   return results;
 }
 
@@ -124,8 +123,7 @@ HostRunner::HostRunner(ModuleOp module) {
   llvm::sys::fs::remove(path);
   if (!library)
     fail(dlerror());
-  auto *table =
-      static_cast<const ampc_module_v1_t *>(dlsym(library, AMPC_MODULE_SYMBOL));
+  auto *table = static_cast<const ampc_module_v1_t *>(dlsym(library, AMPC_MODULE_SYMBOL));
   for (auto [i, name] : llvm::enumerate(code->symbols))
     kernels[name] = table->host_kernels[i];
 }
@@ -133,8 +131,7 @@ HostRunner::HostRunner(ModuleOp module) {
 HostRunner::~HostRunner() { dlclose(library); }
 
 std::string HostRunner::launch(plan::LaunchOp launch, std::vector<void *> arguments) {
-  ampc_host_kernel_t kernel =
-      kernels.lookup(launch.getKernel().getLeafReference().getValue());
+  ampc_host_kernel_t kernel = kernels.lookup(launch.getKernel().getLeafReference().getValue());
   int64_t blocks = launch.getGrid()[0];
   if (!kernel || launch.getGrid()[1] != 1 || launch.getBlock()[0] != 1)
     return "not a launch on the host";
@@ -157,8 +154,7 @@ DeviceRunner::DeviceRunner(ModuleOp module) {
 }
 
 std::string DeviceRunner::launch(plan::LaunchOp launch, std::vector<void *> arguments) {
-  const SimtKernel *kernel =
-      library->find(launch.getKernel().getLeafReference().str());
+  const SimtKernel *kernel = library->find(launch.getKernel().getLeafReference().str());
   if (!kernel)
     return "the kernel is not there";
   if (kernel->parameterCount != arguments.size())
@@ -166,8 +162,8 @@ std::string DeviceRunner::launch(plan::LaunchOp launch, std::vector<void *> argu
   std::vector<void *> parameters;
   for (void *&argument : arguments)
     parameters.push_back(&argument);
-  return simt::launch(*kernel, {launch.getGrid()[0]}, {launch.getBlock()[0]},
-                      parameters.data(), options);
+  return simt::launch(*kernel, {launch.getGrid()[0]}, {launch.getBlock()[0]}, parameters.data(),
+                      options);
 }
 
 } // namespace ampc::test

@@ -14,8 +14,7 @@ namespace {
 using Shape = std::pair<int64_t, int64_t>;
 
 std::string nameOf(const std::string &what, const std::string &t, Shape shape) {
-  return what + "_" + t + "_" + std::to_string(shape.first) + "x" +
-         std::to_string(shape.second);
+  return what + "_" + t + "_" + std::to_string(shape.first) + "x" + std::to_string(shape.second);
 }
 
 RankedTensorType typeOf(Value v) { return cast<RankedTensorType>(v.getType()); }
@@ -31,8 +30,7 @@ Value reduceLast(KernelBuilder &k, Value x, Reduction kind) {
   return k.reshape(k.reduce(x, {type.getRank() - 1}, kind, wide(x)), shape);
 }
 
-Value apply(KernelBuilder &k, ValueRange in, RankedTensorType type,
-            KernelBuilder::ScalarFn fn) {
+Value apply(KernelBuilder &k, ValueRange in, RankedTensorType type, KernelBuilder::ScalarFn fn) {
   return k.pointwise(in, type, fn);
 }
 
@@ -43,12 +41,11 @@ Values softmax(KernelBuilder &k, ValueRange in) {
   RankedTensorType type = typeOf(in[0]);
   RankedTensorType full = type.clone(wide(in[0]));
   Value top = reduceLast(k, in[0], Reduction::Max);
-  Value e = apply(k, {in[0], top}, full, [](ScalarBuilder &s, ValueRange x) {
-    return s.exp(s.sub(x[0], x[1]));
-  });
+  Value e = apply(k, {in[0], top}, full,
+                  [](ScalarBuilder &s, ValueRange x) { return s.exp(s.sub(x[0], x[1])); });
   Value sum = reduceLast(k, e, Reduction::Sum);
-  return {apply(k, {e, sum}, type,
-                [](ScalarBuilder &s, ValueRange x) { return s.div(x[0], x[1]); })};
+  return {
+      apply(k, {e, sum}, type, [](ScalarBuilder &s, ValueRange x) { return s.div(x[0], x[1]); })};
 }
 
 /// y, mean and 1 / deviation of x, gamma, beta.
@@ -79,19 +76,17 @@ Values layerNorm(KernelBuilder &k, ValueRange in) {
 Values layerNormBackward(KernelBuilder &k, ValueRange in) {
   RankedTensorType type = typeOf(in[0]), full = type.clone(wide(in[0]));
   double count = double(type.getShape().back());
-  Value normal =
-      apply(k, {in[1], in[3], in[4]}, full, [](ScalarBuilder &s, ValueRange x) {
-        return s.mul(s.sub(x[0], x[1]), x[2]);
-      });
+  Value normal = apply(k, {in[1], in[3], in[4]}, full, [](ScalarBuilder &s, ValueRange x) {
+    return s.mul(s.sub(x[0], x[1]), x[2]);
+  });
   Value dg = apply(k, {in[0], in[2]}, full, product);
   Value sum = reduceLast(k, dg, Reduction::Sum);
   Value dot = reduceLast(k, apply(k, {dg, normal}, full, product), Reduction::Sum);
-  return {apply(k, {dg, normal, sum, dot, in[4]}, type,
-                [&](ScalarBuilder &s, ValueRange x) {
-                  Value scale = s.constantLike(x[0], 1 / count);
-                  Value shift = s.mul(s.add(x[2], s.mul(x[1], x[3])), scale);
-                  return s.mul(s.sub(x[0], shift), x[4]);
-                })};
+  return {apply(k, {dg, normal, sum, dot, in[4]}, type, [&](ScalarBuilder &s, ValueRange x) {
+    Value scale = s.constantLike(x[0], 1 / count);
+    Value shift = s.mul(s.add(x[2], s.mul(x[1], x[3])), scale);
+    return s.mul(s.sub(x[0], shift), x[4]);
+  })};
 }
 
 /// The loss of each row and dlogits, of logits and labels.
@@ -100,35 +95,32 @@ Values softmaxCrossEntropy(KernelBuilder &k, ValueRange in) {
   int64_t rows = type.getDimSize(0);
   Value top = reduceLast(k, in[0], Reduction::Max);
   Value shifted = apply(k, {in[0], top}, full, difference);
-  Value e = apply(k, {shifted}, full,
-                  [](ScalarBuilder &s, ValueRange x) { return s.exp(x[0]); });
+  Value e = apply(k, {shifted}, full, [](ScalarBuilder &s, ValueRange x) { return s.exp(x[0]); });
   Value sum = reduceLast(k, e, Reduction::Sum);
   Value labels = k.reshape(in[1], {rows, 1});
-  Value loss = apply(
-      k, {sum, top, labels}, typeOf(sum), [&](ScalarBuilder &s, ValueRange x) {
-        Value row = k.index(s, 0);
-        Value column = s.convert(x[2], s.builder.getIndexType());
-        return s.sub(s.log(x[0]), s.sub(k.load(s, in[0], {row, column}), x[1]));
-      });
-  Value gradient =
-      apply(k, {e, sum, labels}, type, [&](ScalarBuilder &s, ValueRange x) {
-        Value column = s.convert(k.index(s, 1), x[2].getType());
-        Value hit = s.select(s.equal(column, x[2]), s.constantLike(x[0], 1.0),
-                             s.constantLike(x[0], 0.0));
-        return s.sub(s.div(x[0], x[1]), hit);
-      });
+  Value loss = apply(k, {sum, top, labels}, typeOf(sum), [&](ScalarBuilder &s, ValueRange x) {
+    Value row = k.index(s, 0);
+    Value column = s.convert(x[2], s.builder.getIndexType());
+    return s.sub(s.log(x[0]), s.sub(k.load(s, in[0], {row, column}), x[1]));
+  });
+  Value gradient = apply(k, {e, sum, labels}, type, [&](ScalarBuilder &s, ValueRange x) {
+    Value column = s.convert(k.index(s, 1), x[2].getType());
+    Value hit =
+        s.select(s.equal(column, x[2]), s.constantLike(x[0], 1.0), s.constantLike(x[0], 0.0));
+    return s.sub(s.div(x[0], x[1]), hit);
+  });
   return {k.reshape(loss, {rows}), gradient};
 }
 
 void addRows(CaseList &list) {
   for (std::string t : {"f16", "bf16", "f32", "f64"})
     for (Shape shape : {Shape{7, 1024}, {5, 4096}, {300, 10}, {6, 77}, {1, 1}, {2, 1}})
-      list.addFused(nameOf("softmax", t, shape),
-                    {list.type(t, {shape.first, shape.second})}, softmax);
-  for (Shape shape : {Shape{3, 50257}, {2, 32000}, {4, 16384}, {4, 0}, {0, 8}, {1, 3000},
-                      {1000, 33}, {129, 256}})
-    list.addFused(nameOf("softmax", "f16", shape),
-                  {list.type("f16", {shape.first, shape.second})}, softmax);
+      list.addFused(nameOf("softmax", t, shape), {list.type(t, {shape.first, shape.second})},
+                    softmax);
+  for (Shape shape :
+       {Shape{3, 50257}, {2, 32000}, {4, 16384}, {4, 0}, {0, 8}, {1, 3000}, {1000, 33}, {129, 256}})
+    list.addFused(nameOf("softmax", "f16", shape), {list.type("f16", {shape.first, shape.second})},
+                  softmax);
   list.addFused("softmax_tied", {list.type("f16", {3, 5000})}, softmax, {0});
   list.addFused("softmax_long_tied", {list.type("f32", {2, 40000})}, softmax, {0});
   Case &special = list.addFused("softmax_special", {list.type("f16", {5, 300})}, softmax);
@@ -170,14 +162,14 @@ void addColumns(CaseList &list) {
     return {k.reduce(in[0], {0}, Reduction::Sum, typeOf(in[0]).getElementType())};
   };
   for (std::string t : {"f16", "f32", "f64"})
-    for (Shape shape : {Shape{3000, 256}, {100, 77}, {20, 40}, {1, 50}, {50, 1}, {0, 9},
-                        {9, 0}, {5000, 10}}) {
+    for (Shape shape :
+         {Shape{3000, 256}, {100, 77}, {20, 40}, {1, 50}, {50, 1}, {0, 9}, {9, 0}, {5000, 10}}) {
       Case &c = list.addFused(nameOf("column_sum", t, shape),
                               {list.type(t, {shape.first, shape.second})}, columnSum);
       c.absolute = 1e-3;
     }
-  list.addFused("column_sum_f16_40000x64", {list.type("f16", {40000, 64})}, columnSum)
-      .absolute = 1e-2;
+  list.addFused("column_sum_f16_40000x64", {list.type("f16", {40000, 64})}, columnSum).absolute =
+      1e-2;
   // dx = y > 0 ? dy : 0, written, and its sum over the rows.
   for (Shape shape : {Shape{300, 96}, {1000, 264}, {100, 100}, {70, 33}}) {
     auto type = list.type("f16", {shape.first, shape.second});
@@ -197,19 +189,18 @@ void addColumns(CaseList &list) {
   for (Shape shape : {Shape{2000, 768}, {777, 33}}) {
     auto type = list.type("f16", {shape.first, shape.second});
     auto row = list.type("f32", {shape.first, 1});
-    Case &c = list.addFused(
-        nameOf("gamma_beta", "f16", shape), {type, type, row, row},
-        [&list, type](KernelBuilder &k, ValueRange in) -> Values {
-          Type f32 = list.type("f32").getElementType();
-          RankedTensorType full = list.type("f32", type.getShape());
-          Value normal = apply(k, {in[1], in[2], in[3]}, full,
-                               [](ScalarBuilder &s, ValueRange x) {
-                                 return s.mul(s.sub(x[0], x[1]), x[2]);
-                               });
-          Value dot = apply(k, {in[0], normal}, full, product);
-          return {k.reduce(dot, {0}, Reduction::Sum, f32),
-                  k.reduce(in[0], {0}, Reduction::Sum, f32)};
-        });
+    Case &c = list.addFused(nameOf("gamma_beta", "f16", shape), {type, type, row, row},
+                            [&list, type](KernelBuilder &k, ValueRange in) -> Values {
+                              Type f32 = list.type("f32").getElementType();
+                              RankedTensorType full = list.type("f32", type.getShape());
+                              Value normal = apply(k, {in[1], in[2], in[3]}, full,
+                                                   [](ScalarBuilder &s, ValueRange x) {
+                                                     return s.mul(s.sub(x[0], x[1]), x[2]);
+                                                   });
+                              Value dot = apply(k, {in[0], normal}, full, product);
+                              return {k.reduce(dot, {0}, Reduction::Sum, f32),
+                                      k.reduce(in[0], {0}, Reduction::Sum, f32)};
+                            });
     c.absolute = 2e-3;
   }
   // What waits for a column's sum and varies along the column.
@@ -219,13 +210,11 @@ void addColumns(CaseList &list) {
         nameOf("softmax_columns", "f32", shape), {type},
         [type](KernelBuilder &k, ValueRange in) -> Values {
           Value top = k.reduce(in[0], {0}, Reduction::Max, type.getElementType());
-          Value e = apply(k, {in[0], top}, type, [](ScalarBuilder &s, ValueRange x) {
-            return s.exp(s.sub(x[0], x[1]));
-          });
+          Value e = apply(k, {in[0], top}, type,
+                          [](ScalarBuilder &s, ValueRange x) { return s.exp(s.sub(x[0], x[1])); });
           Value sum = k.reduce(e, {0}, Reduction::Sum, type.getElementType());
-          return {apply(k, {e, sum}, type, [](ScalarBuilder &s, ValueRange x) {
-            return s.div(x[0], x[1]);
-          })};
+          return {apply(k, {e, sum}, type,
+                        [](ScalarBuilder &s, ValueRange x) { return s.div(x[0], x[1]); })};
         },
         {0});
     c.relative = 1e-5;
@@ -235,15 +224,16 @@ void addColumns(CaseList &list) {
 void addFull(CaseList &list) {
   for (std::string t : {"f16", "f32", "f64"})
     for (int64_t n : {1, 5, 1000, 100003, 600000}) {
-      Case &c = list.addFused(
-          "sum_of_squares_" + t + "_" + std::to_string(n), {list.type(t, {n})},
-          [](KernelBuilder &k, ValueRange in) -> Values {
-            RankedTensorType full = typeOf(in[0]).clone(wide(in[0]));
-            Value squares = apply(k, {in[0], in[0]}, full, product);
-            Value sum = k.reduce(squares, {0}, Reduction::Sum, wide(in[0]));
-            return {apply(k, {sum}, typeOf(sum),
-                          [](ScalarBuilder &s, ValueRange x) { return s.sqrt(x[0]); })};
-          });
+      Case &c =
+          list.addFused("sum_of_squares_" + t + "_" + std::to_string(n), {list.type(t, {n})},
+                        [](KernelBuilder &k, ValueRange in) -> Values {
+                          RankedTensorType full = typeOf(in[0]).clone(wide(in[0]));
+                          Value squares = apply(k, {in[0], in[0]}, full, product);
+                          Value sum = k.reduce(squares, {0}, Reduction::Sum, wide(in[0]));
+                          return {apply(k, {sum}, typeOf(sum), [](ScalarBuilder &s, ValueRange x) {
+                            return s.sqrt(x[0]);
+                          })};
+                        });
       c.relative = 1e-5;
     }
   // Whether all are finite, and what each is when unscaled.
@@ -252,12 +242,10 @@ void addFull(CaseList &list) {
         "finite_" + std::to_string(n), {list.type("f16", {n}), list.type("f32")},
         [&list, n](KernelBuilder &k, ValueRange in) -> Values {
           Value unscaled = apply(k, in, list.type("f32", {n}), product);
-          Value bad = apply(k, {unscaled}, list.type("i1", {n}),
-                            [](ScalarBuilder &s, ValueRange x) {
-                              return s.logicalNot(s.isFinite(x[0]));
-                            });
-          return {unscaled,
-                  k.reduce(bad, {0}, Reduction::Max, list.type("i1").getElementType())};
+          Value bad =
+              apply(k, {unscaled}, list.type("i1", {n}),
+                    [](ScalarBuilder &s, ValueRange x) { return s.logicalNot(s.isFinite(x[0])); });
+          return {unscaled, k.reduce(bad, {0}, Reduction::Max, list.type("i1").getElementType())};
         });
     c.arguments[0].floats[n - 1] = INFINITY;
   }
@@ -265,16 +253,15 @@ void addFull(CaseList &list) {
     const char *name;
     Reduction kind;
   };
-  for (Kind kind : {Kind{"max", Reduction::Max}, {"min", Reduction::Min},
-                    {"max_number", Reduction::MaxNumber}})
+  for (Kind kind :
+       {Kind{"max", Reduction::Max}, {"min", Reduction::Min}, {"max_number", Reduction::MaxNumber}})
     for (std::string t : {"f16", "f32", "f64", "i8", "i32", "i64"}) {
-      Case &c = list.addFused(
-          std::string(kind.name) + "_" + t, {list.type(t, {4, 50000})},
-          [kind](KernelBuilder &k, ValueRange in) -> Values {
-            Type element = typeOf(in[0]).getElementType();
-            return {k.reduce(in[0], {1}, kind.kind, element),
-                    k.reduce(in[0], {1}, Reduction::Min, element)};
-          });
+      Case &c = list.addFused(std::string(kind.name) + "_" + t, {list.type(t, {4, 50000})},
+                              [kind](KernelBuilder &k, ValueRange in) -> Values {
+                                Type element = typeOf(in[0]).getElementType();
+                                return {k.reduce(in[0], {1}, kind.kind, element),
+                                        k.reduce(in[0], {1}, Reduction::Min, element)};
+                              });
       if (c.arguments[0].isFloat()) {
         c.arguments[0].floats[70000] = NAN;
         c.arguments[0].floats[150000] = INFINITY;

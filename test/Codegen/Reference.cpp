@@ -29,9 +29,7 @@ Elements::Elements(RankedTensorType type) : type(type) {
 
 bool Elements::isFloat() const { return isa<FloatType>(type.getElementType()); }
 
-static size_t storageBytes(Type type) {
-  return llvm::divideCeil(type.getIntOrFloatBitWidth(), 8);
-}
+static size_t storageBytes(Type type) { return llvm::divideCeil(type.getIntOrFloatBitWidth(), 8); }
 
 std::vector<char> Elements::toBytes() const {
   Type element = type.getElementType();
@@ -42,8 +40,8 @@ std::vector<char> Elements::toBytes() const {
     if (isFloat()) {
       APFloat value(floats[i]);
       bool lost;
-      value.convert(cast<FloatType>(element).getFloatSemantics(),
-                    APFloat::rmNearestTiesToEven, &lost);
+      value.convert(cast<FloatType>(element).getFloatSemantics(), APFloat::rmNearestTiesToEven,
+                    &lost);
       bits = value.bitcastToAPInt().getZExtValue();
     } else {
       bits = uint64_t(integers[i]);
@@ -171,12 +169,9 @@ Scalar compute(Operation &op, ArrayRef<Scalar> x) {
       .Case([&](arith::MinimumFOp) { return real(extreme(x[0].f, x[1].f, false)); })
       .Case([&](arith::MaxNumFOp) { return real(std::fmax(x[0].f, x[1].f)); })
       .Case([&](arith::MinNumFOp) { return real(std::fmin(x[0].f, x[1].f)); })
-      .Case([&](arith::CmpFOp c) {
-        return whole(compareFloats(c.getPredicate(), x[0].f, x[1].f));
-      })
-      .Case([&](arith::CmpIOp c) {
-        return whole(compareIntegers(c.getPredicate(), x[0].i, x[1].i));
-      })
+      .Case([&](arith::CmpFOp c) { return whole(compareFloats(c.getPredicate(), x[0].f, x[1].f)); })
+      .Case(
+          [&](arith::CmpIOp c) { return whole(compareIntegers(c.getPredicate(), x[0].i, x[1].i)); })
       .Case([&](arith::SelectOp) { return x[0].i ? x[1] : x[2]; })
       .Case<arith::ExtFOp, arith::TruncFOp>([&](auto) { return x[0]; })
       .Case<arith::SIToFPOp, arith::UIToFPOp>([&](auto) { return real(double(x[0].i)); })
@@ -261,8 +256,7 @@ private:
            llvm::zip(kernel.getBodyBlock()->getArguments(), kernel.getInputs()))
         inner.tensors[argument] = tensors.lookup(v);
       inner.run(*kernel.getBodyBlock());
-      for (auto [r, v] :
-           llvm::zip(kernel.getResults(), kernel.getYield()->getOperands()))
+      for (auto [r, v] : llvm::zip(kernel.getResults(), kernel.getYield()->getOperands()))
         tensors[r] = inner.tensors.lookup(v);
     } else if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op)) {
       auto view = std::make_shared<Elements>(*tensors.lookup(op.getOperand(0)));
@@ -301,17 +295,13 @@ private:
     while (true) {
       Environment env = scalars;
       for (OpOperand &operand : op->getOpOperands()) {
-        Value source = op.isDpsInit(&operand)
-                           ? Value(op.getTiedOpResult(&operand))
-                           : operand.get();
-        env[op.getMatchingBlockArgument(&operand)] =
-            read(*tensors.lookup(source), place(operand));
+        Value source = op.isDpsInit(&operand) ? Value(op.getTiedOpResult(&operand)) : operand.get();
+        env[op.getMatchingBlockArgument(&operand)] = read(*tensors.lookup(source), place(operand));
       }
       for (Operation &inner : op.getBody()->without_terminator())
         env[inner.getResult(0)] = runScalar(inner, env, point);
       for (auto [i, v] : llvm::enumerate(op.getBody()->getTerminator()->getOperands()))
-        write(*tensors.lookup(op.getResult(i)), place(*op.getDpsInitOperand(i)),
-              env.lookup(v));
+        write(*tensors.lookup(op.getResult(i)), place(*op.getDpsInitOperand(i)), env.lookup(v));
       size_t d = ranges.size();
       while (d > 0 && ++point[d - 1] == ranges[d - 1])
         point[--d] = 0;

@@ -29,8 +29,7 @@ struct Elements {
 
 /// Runs a function of plan.kernel ops and reshapes, one scalar at a time in f64. Nothing is
 /// rounded to a narrower float type.
-std::vector<Elements> interpret(mlir::func::FuncOp func,
-                                const std::vector<Elements> &arguments);
+std::vector<Elements> interpret(mlir::func::FuncOp func, const std::vector<Elements> &arguments);
 
 } // namespace ampc::test
 

@@ -41,16 +41,16 @@ void addSequenceCases(CaseList &list) {
                return createKernel(b, sequence, in, [&](OpBuilder &i, ValueRange x) {
                  Value e = createFused(i, x[0], exponentials)[0];
                  Value rows = createFused(i, e, reduceTo(f32, {1}))[0];
-                 Value scaled = createFused(
-                     i, {e, reshape(i, rows, {m, 1}), x[1]},
-                     [&](KernelBuilder &k, ValueRange v) -> Values {
-                       Value w = k.reshape(v[2], {m, 1});
-                       Value y = k.pointwise({v[0], v[1], w}, list.type("f32", {m, n}),
-                                             [](ScalarBuilder &s, ValueRange z) {
-                                               return s.mul(s.div(z[0], z[1]), z[2]);
-                                             });
-                       return {y, k.reduce(y, {0}, Reduction::Sum, f32)};
-                     })[1];
+                 Value scaled =
+                     createFused(i, {e, reshape(i, rows, {m, 1}), x[1]},
+                                 [&](KernelBuilder &k, ValueRange v) -> Values {
+                                   Value w = k.reshape(v[2], {m, 1});
+                                   Value y = k.pointwise({v[0], v[1], w}, list.type("f32", {m, n}),
+                                                         [](ScalarBuilder &s, ValueRange z) {
+                                                           return s.mul(s.div(z[0], z[1]), z[2]);
+                                                         });
+                                   return {y, k.reduce(y, {0}, Reduction::Sum, f32)};
+                                 })[1];
                  Value total = createFused(i, scaled, reduceTo(f32, {0}))[0];
                  return Values{scaled, total, e};
                });
@@ -59,18 +59,18 @@ void addSequenceCases(CaseList &list) {
   // Results in the buffers of operands: in place, and where a later phase still reads.
   auto type = list.type("f32", {30, 40});
   list.add("tied_phases", {type, type, type}, [=](OpBuilder &b, ValueRange in) {
-    return createKernel(
-        b, sequence, in,
-        [&](OpBuilder &i, ValueRange x) {
-          auto add = [&](KernelBuilder &k, ValueRange v) -> Values {
-            return {k.pointwise(v, type, sum)};
-          };
-          Value first = createFused(i, {x[0], x[1]}, add)[0];
-          Value second = createFused(i, {first, x[2]}, add)[0];
-          Value third = createFused(i, {x[1], second}, add)[0]; // reads what `second` ties
-          return Values{first, second, third};
-        },
-        {0, 1, 2});
+    return createKernel(b, sequence, in,
+                        [&](OpBuilder &i, ValueRange x) {
+                          auto add = [&](KernelBuilder &k, ValueRange v) -> Values {
+                            return {k.pointwise(v, type, sum)};
+                          };
+                          Value first = createFused(i, {x[0], x[1]}, add)[0];
+                          Value second = createFused(i, {first, x[2]}, add)[0];
+                          Value third =
+                              createFused(i, {x[1], second}, add)[0]; // reads what `second` ties
+                          return Values{first, second, third};
+                        },
+                        {0, 1, 2});
   });
   // Phases of other kinds, which become several.
   list.add("odd_phases", {list.type("f32", {12, 20}), list.type("i64", {5})},
@@ -81,8 +81,7 @@ void addSequenceCases(CaseList &list) {
                  return Values{k.reduce(e, {0}, Reduction::Sum, f32),
                                k.reduce(e, {1}, Reduction::Max, f32)};
                });
-               Value picked = createFused(i, {sums[0], x[1]}, [&](KernelBuilder &k,
-                                                                  ValueRange v) {
+               Value picked = createFused(i, {sums[0], x[1]}, [&](KernelBuilder &k, ValueRange v) {
                  return Values{
                      k.generate(list.type("f32", {5}), [&](ScalarBuilder &s, ValueRange at) {
                        Value j = s.convert(k.load(s, v[1], {at[0]}), at[0].getType());

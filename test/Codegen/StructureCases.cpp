@@ -16,18 +16,15 @@ Value product(ScalarBuilder &s, ValueRange x) { return s.mul(x[0], x[1]); }
 Value exponential(ScalarBuilder &s, ValueRange x) { return s.exp(x[0]); }
 
 void addTransposes(CaseList &list) {
-  list.addFused("transpose", {list.type("f16", {37, 70})},
-                [](KernelBuilder &k, ValueRange in) -> Values {
-                  return {k.transpose(in[0], {1, 0})};
-                });
-  list.addFused("transpose_inner", {list.type("f32", {5, 40, 24})},
-                [](KernelBuilder &k, ValueRange in) -> Values {
-                  return {k.transpose(in[0], {0, 2, 1})};
-                });
-  list.addFused("transpose_outer", {list.type("f32", {5, 12, 24})},
-                [](KernelBuilder &k, ValueRange in) -> Values {
-                  return {k.transpose(in[0], {1, 0, 2})};
-                });
+  list.addFused(
+      "transpose", {list.type("f16", {37, 70})},
+      [](KernelBuilder &k, ValueRange in) -> Values { return {k.transpose(in[0], {1, 0})}; });
+  list.addFused(
+      "transpose_inner", {list.type("f32", {5, 40, 24})},
+      [](KernelBuilder &k, ValueRange in) -> Values { return {k.transpose(in[0], {0, 2, 1})}; });
+  list.addFused(
+      "transpose_outer", {list.type("f32", {5, 12, 24})},
+      [](KernelBuilder &k, ValueRange in) -> Values { return {k.transpose(in[0], {1, 0, 2})}; });
   // An input that is read at two places.
   list.addFused("symmetric", {list.type("f32", {33, 33})},
                 [](KernelBuilder &k, ValueRange in) -> Values {
@@ -57,22 +54,19 @@ void addMovements(CaseList &list) {
           Value split = s.constant(index, int64_t(30)), zero = s.constant(index, int64_t(0));
           Value isFirst = s.less(i[1], split);
           Value first = k.load(s, in[0], {i[0], s.select(isFirst, i[1], zero)});
-          Value second =
-              k.load(s, in[1], {i[0], s.select(isFirst, zero, s.sub(i[1], split))});
+          Value second = k.load(s, in[1], {i[0], s.select(isFirst, zero, s.sub(i[1], split))});
           return s.select(isFirst, first, second);
         })};
       });
-  list.addFused("slice", {list.type("f32", {20, 30})},
-                [&list](KernelBuilder &k, ValueRange in) -> Values {
-                  return {k.generate(list.type("f32", {5, 7}), [&](ScalarBuilder &s,
-                                                                   ValueRange i) {
-                    auto at = [&](Value x, int64_t step, int64_t start) {
-                      return s.add(s.mul(x, s.constant(x.getType(), step)),
-                                   s.constant(x.getType(), start));
-                    };
-                    return k.load(s, in[0], {at(i[0], 3, 2), at(i[1], 4, 1)});
-                  })};
-                });
+  list.addFused(
+      "slice", {list.type("f32", {20, 30})}, [&list](KernelBuilder &k, ValueRange in) -> Values {
+        return {k.generate(list.type("f32", {5, 7}), [&](ScalarBuilder &s, ValueRange i) {
+          auto at = [&](Value x, int64_t step, int64_t start) {
+            return s.add(s.mul(x, s.constant(x.getType(), step)), s.constant(x.getType(), start));
+          };
+          return k.load(s, in[0], {at(i[0], 3, 2), at(i[1], 4, 1)});
+        })};
+      });
   Case &gather = list.addFused(
       "gather", {list.type("f16", {50, 64}), list.type("i64", {9})},
       [&list](KernelBuilder &k, ValueRange in) -> Values {
@@ -87,31 +81,27 @@ void addMovements(CaseList &list) {
   Case &bag = list.addFused(
       "gather_sum", {list.type("f32", {50, 64}), list.type("i64", {9, 5})},
       [&list](KernelBuilder &k, ValueRange in) -> Values {
-        Value rows = k.generate(
-            list.type("f32", {9, 5, 64}), [&](ScalarBuilder &s, ValueRange i) {
-              Value row = s.convert(k.load(s, in[1], {i[0], i[1]}), i[0].getType());
-              return k.load(s, in[0], {row, i[2]});
-            });
+        Value rows = k.generate(list.type("f32", {9, 5, 64}), [&](ScalarBuilder &s, ValueRange i) {
+          Value row = s.convert(k.load(s, in[1], {i[0], i[1]}), i[0].getType());
+          return k.load(s, in[0], {row, i[2]});
+        });
         return {k.reduce(rows, {1}, Reduction::Sum, list.type("f32").getElementType())};
       });
   for (int64_t &i : bag.arguments[1].integers)
     i = (i + 100) % 50;
-  list.addFused("iota", {},
-                [&list](KernelBuilder &k, ValueRange) -> Values {
-                  return {k.generate(list.type("i64", {3, 1, 5}),
-                                     [](ScalarBuilder &s, ValueRange i) {
-                                       Value ten = s.constant(i[0].getType(), int64_t(10));
-                                       Value n = s.add(s.mul(i[0], ten), s.add(i[1], i[2]));
-                                       return s.convert(n, s.builder.getI64Type());
-                                     })};
-                });
+  list.addFused("iota", {}, [&list](KernelBuilder &k, ValueRange) -> Values {
+    return {k.generate(list.type("i64", {3, 1, 5}), [](ScalarBuilder &s, ValueRange i) {
+      Value ten = s.constant(i[0].getType(), int64_t(10));
+      Value n = s.add(s.mul(i[0], ten), s.add(i[1], i[2]));
+      return s.convert(n, s.builder.getI64Type());
+    })};
+  });
 }
 
 void addMiddleReductions(CaseList &list) {
   Type f32 = list.type("f32").getElementType();
   auto reduceAxes = [f32](ArrayRef<int64_t> axes) {
-    return [f32, axes = SmallVector<int64_t>(axes)](KernelBuilder &k,
-                                                     ValueRange in) -> Values {
+    return [f32, axes = SmallVector<int64_t>(axes)](KernelBuilder &k, ValueRange in) -> Values {
       return {k.reduce(in[0], axes, Reduction::Sum, f32)};
     };
   };
@@ -128,8 +118,7 @@ void addMiddleReductions(CaseList &list) {
                         {"all", {6, 5, 7, 4}, {0, 1, 2, 3}},
                         {"none", {6, 5}, {}},
                         {"ones", {6, 1, 5}, {1}}})
-    list.addFused(std::string("reduce_") + a.name, {list.type("f16", a.shape)},
-                  reduceAxes(a.axes))
+    list.addFused(std::string("reduce_") + a.name, {list.type("f16", a.shape)}, reduceAxes(a.axes))
         .absolute = 2e-3;
   // Over the channels, at every place of an image.
   const SmallVector<int64_t> shapes[] = {{4, 10, 33}, {2, 21, 12, 12}};
@@ -140,10 +129,9 @@ void addMiddleReductions(CaseList &list) {
     list.addFused("softmax_channels_" + std::to_string(shape.size()), {type},
                   [=](KernelBuilder &k, ValueRange in) -> Values {
                     Value top = k.reshape(k.reduce(in[0], {1}, Reduction::Max, f32), keptShape);
-                    Value e = k.pointwise({in[0], top}, type,
-                                          [](ScalarBuilder &s, ValueRange x) {
-                                            return s.exp(s.sub(x[0], x[1]));
-                                          });
+                    Value e = k.pointwise({in[0], top}, type, [](ScalarBuilder &s, ValueRange x) {
+                      return s.exp(s.sub(x[0], x[1]));
+                    });
                     Value total = k.reshape(k.reduce(e, {1}, Reduction::Sum, f32), keptShape);
                     return {k.pointwise({e, total}, type, [](ScalarBuilder &s, ValueRange x) {
                       return s.div(x[0], x[1]);
@@ -176,15 +164,15 @@ void addViews(CaseList &list) {
   list.addFused("factors", {list.type("f32", {6, 4}), list.type("f32", {3, 8})},
                 [&list](KernelBuilder &k, ValueRange in) -> Values {
                   Value a = k.pointwise({in[0]}, list.type("f32", {6, 4}), exponential);
-                  Value b = k.pointwise({k.reshape(a, {3, 8}), in[1]},
-                                        list.type("f32", {3, 8}), sum);
+                  Value b =
+                      k.pointwise({k.reshape(a, {3, 8}), in[1]}, list.type("f32", {3, 8}), sum);
                   return {b, k.reshape(a, {24})};
                 });
   list.addFused("without_factors", {list.type("f32", {6, 4}), list.type("f32", {8, 3})},
                 [&list](KernelBuilder &k, ValueRange in) -> Values {
                   Value a = k.pointwise({in[0]}, list.type("f32", {6, 4}), exponential);
-                  Value b = k.pointwise({k.reshape(a, {8, 3}), in[1]},
-                                        list.type("f32", {8, 3}), product);
+                  Value b =
+                      k.pointwise({k.reshape(a, {8, 3}), in[1]}, list.type("f32", {8, 3}), product);
                   return {b};
                 });
   list.addFused("to_and_from_scalar", {list.type("f32", {1, 1})},
@@ -196,12 +184,11 @@ void addViews(CaseList &list) {
 
 void addYields(CaseList &list) {
   // What no op of the kernel makes, and what is made once and asked for twice.
-  list.addFused("yields", {list.type("f32", {10, 4})},
-                [&list](KernelBuilder &k, ValueRange in) -> Values {
-                  Value e = k.pointwise({in[0]}, list.type("f32", {10, 4}), exponential);
-                  return {in[0], e, e, k.splat(list.type("f16", {10, 4}), 2.5),
-                          k.reshape(in[0], {40})};
-                });
+  list.addFused(
+      "yields", {list.type("f32", {10, 4})}, [&list](KernelBuilder &k, ValueRange in) -> Values {
+        Value e = k.pointwise({in[0]}, list.type("f32", {10, 4}), exponential);
+        return {in[0], e, e, k.splat(list.type("f16", {10, 4}), 2.5), k.reshape(in[0], {40})};
+      });
   list.addFused("uniform_operands", {list.type("f16", {9, 40})},
                 [&list](KernelBuilder &k, ValueRange in) -> Values {
                   Value two = k.splat(list.type("f32", {40}), 2.0);

@@ -32,25 +32,25 @@ def unary() -> list[OpCase]:
     cases += [op_case(name, POSITIVE) for name in ("Log", "Reciprocal", "Sqrt")]
     # Far out, where the plain formulas overflow or cancel.
     far = np.array([[-40.0, -20.25, -9.0, 9.5, 20.75, 40.0]])
-    cases += [op_case(name, far, variant="far", low_precision=name != "Softplus")
+    cases += [op_case(name, far, variant="far")
               for name in ("Sigmoid", "Softplus", "Tanh", "Erf")]
     cases += [
         op_case("Tanh", np.array(0.75), variant="rank 0"),
         op_case("Exp", spread(2, 3, 4), variant="opset 6", opset=6),
         op_case("Relu", spread(1, 7), variant="opset 6", opset=6),
         # The bits of a cast's result are the point's own: x is exact in both types.
-        op_case("Cast", x, variant="to f32", to=TensorProto.FLOAT, low_precision=False),
+        op_case("Cast", x, variant="to f32", to=TensorProto.FLOAT, types=("f32",)),
         graph_case("Cast", """
             h = Cast <to = 1> (x0)
             p = Mul(h, h)
             out0 = Cast <to = 11> (p)""", spread(3, 4), variant="f32 inside",
-                   step=2.0**-6, rtol=1e-5, low_precision=False),
+                   step=2.0**-6, rtol=1e-5, types=()),
         graph_case("CastLike", "out0 = CastLike(x0, like)", x,
-                   constants={"like": np.zeros(1, np.float32)}, low_precision=False),
+                   constants={"like": np.zeros(1, np.float32)}, types=("f32",)),
         graph_case("Cast", """
             n = Cast <to = 7> (x0)
             f = Cast <to = 11> (n)
-            out0 = Mul(f, x0)""", x, variant="through integers", low_precision=False),
+            out0 = Mul(f, x0)""", x, variant="through integers", types=()),
     ]
     return cases
 
@@ -82,11 +82,15 @@ def activations() -> list[OpCase]:
         op_case("LogSoftmax", spread(2, 3, 4), variant="middle axis", axis=1),
         op_case("LogSoftmax", volume, variant="opset 11", opset=11, axis=1,
                 formula=lambda x: np.log(flat_softmax(x))),
-        op_case("LogSoftmax", spread(2, 3) * 30, variant="far", low_precision=False),
+        op_case("LogSoftmax", spread(2, 3) * 30, variant="far"),
         # Eval runs the module as it stands; without training mode it is the identity.
         op_case("Dropout", x), op_case("Dropout", x, variant="opset 7", opset=7, ratio=0.4),
         op_case("Dropout", x, variant="ratio 0", fixed=(1,),
                 constants=(np.float32(0.0), np.array(True))),
+        op_case("Dropout", spread(8, 6), variant="training", random=True, types=(),
+                constants=(np.float32(0.25), np.array(True))),
+        op_case("Dropout", x, variant="training, default ratio", random=True, types=(),
+                formula=lambda x: x, constants=(None, np.array(True))),
     ]
 
 
@@ -143,5 +147,26 @@ def selection() -> list[OpCase]:
     ]
 
 
+def gradients() -> list[OpCase]:
+    """Gradient nodes inside what is differentiated: of second order, and at another point
+    than the one that the graph computes."""
+    name = "ai.onnx.preview.training.Gradient"
+    return [
+        graph_case(name, f"""
+            t = Tanh(x0)
+            s = ReduceSum(t)
+            g = {name} <xs = ["x0"], y = "s"> (x0)
+            out0 = Mul(g, x0)""", spread(3, 4), variant="second order", types=(),
+                   formula=lambda x: (1 - np.tanh(x)**2) * x),
+        graph_case(name, f"""
+            e = Exp(x0)
+            p = Mul(e, x0)
+            s = ReduceSum(p)
+            out0 = {name} <xs = ["x0"], y = "s"> (x1)""", spread(3, 4),
+                   spread(3, 4, seed=2), variant="at another point", types=(),
+                   formula=lambda _, x: np.exp(x) * (1 + x)),
+    ]
+
+
 def all_cases() -> list[OpCase]:
-    return [*unary(), *activations(), *binary(), *selection()]
+    return [*unary(), *activations(), *binary(), *selection(), *gradients()]

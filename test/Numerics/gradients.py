@@ -71,7 +71,7 @@ def check(tools: compiled.Tools, case: opcase.OpCase) -> str:
             return f"{error.tool} ({error.code}): {error.line.split('error: ', 1)[-1]}"
     for i, value in enumerate(wanted):
         result = got[f"result{i}"].reshape(count, *value.shape)[0]
-        if not np.allclose(result, value, rtol=FORWARD_RTOL, atol=1e-9):
+        if not case.random and not np.allclose(result, value, rtol=FORWARD_RTOL, atol=1e-9):
             return (f"output {i} is {result.ravel()[:6]}, "
                     f"the reference says {value.ravel()[:6]}")
     y = got["y"].reshape(count)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import ml_dtypes
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 DTYPES = {"f64": np.float64, "f32": np.float32, "f16": np.float16,
@@ -45,9 +45,13 @@ class OpCase:
     fixed: frozenset[int] = frozenset()
     step: float = 2.0**-17
     rtol: float = 1e-6
-    low_precision: bool = True  # may run in f16 and bf16 too
+    types: tuple[str, ...] = ("f32", "f16", "bf16")  # it may run in, beside f64
     # The output from the inputs, where ONNX's reference implementation lacks the form.
     formula: Callable[..., np.ndarray] | None = None
+    # Error that a low type may show, in last places of the largest result: an operator that
+    # is made of several rounds in between, and cancels what it rounded.
+    inner_roundings: float = 0.0
+    random: bool = False  # its values are drawn, equal for all points of a call
 
     @property
     def name(self) -> str:
@@ -67,8 +71,9 @@ class OpCase:
 def op_case(operator: str, *inputs: np.ndarray, variant: str = "", opset: int = 21,
             constants: tuple[np.ndarray | None, ...] = (), outputs: int = 1,
             fixed: tuple[int, ...] = (), step: float = 2.0**-17, rtol: float = 1e-6,
-            low_precision: bool = True,
-            formula: Callable[..., np.ndarray] | None = None, **attributes) -> OpCase:
+            types: tuple[str, ...] = ("f32", "f16", "bf16"),
+            formula: Callable[..., np.ndarray] | None = None,
+            inner_roundings: float = 0.0, random: bool = False, **attributes) -> OpCase:
     """A case of a single node: its inputs are `inputs`, then `constants` (None: absent)."""
     arguments = [f"x{i}" for i in range(len(inputs))]
     values = {}
@@ -79,7 +84,7 @@ def op_case(operator: str, *inputs: np.ndarray, variant: str = "", opset: int = 
     node = helper.make_node(operator, arguments, [f"out{i}" for i in range(outputs)],
                             name="tested", **attributes)
     return OpCase(operator, variant, (node,), inputs, values, opset, outputs,
-                  frozenset(fixed), step, rtol, low_precision, formula)
+                  frozenset(fixed), step, rtol, types, formula, inner_roundings, random)
 
 
 def graph_case(operator: str, text: str, *inputs: np.ndarray, variant: str = "",

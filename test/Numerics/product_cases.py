@@ -23,10 +23,13 @@ def products() -> list[OpCase]:
         op_case("MatMul", spread(2, 3, 4), spread(4, seed=2), variant="3 by vector"),
         op_case("Gemm", a, b),
         op_case("Gemm", a, b, spread(2, seed=3), variant="bias"),
-        op_case("Gemm", a, b, np.array(0.5), variant="rank 0 bias", alpha=0.7, beta=1.5),
+        op_case("Gemm", a, b, np.array(0.5), variant="rank 0 bias", alpha=0.7, beta=1.5,
+                inner_roundings=2),
         op_case("Gemm", a, b, spread(1, 2, seed=3), variant="row bias", beta=0.5),
-        op_case("Gemm", a, b, spread(3, 1, seed=3), variant="column bias", alpha=0.7),
-        op_case("Gemm", a, b, spread(3, 2, seed=3), variant="full bias", alpha=0.7, beta=5.0),
+        op_case("Gemm", a, b, spread(3, 1, seed=3), variant="column bias", alpha=0.7,
+                inner_roundings=2),
+        op_case("Gemm", a, b, spread(3, 2, seed=3), variant="full bias", alpha=0.7, beta=5.0,
+                inner_roundings=2),
         op_case("Gemm", a, b, spread(3, 2, seed=3), variant="opset 6", opset=6, alpha=2.0),
     ]
     for left in (0, 1):
@@ -34,7 +37,7 @@ def products() -> list[OpCase]:
             cases.append(op_case(
                 "Gemm", a.T.copy() if left else a, b.T.copy() if right else b,
                 spread(2, seed=3), variant=f"trans {left}{right}", transA=left, transB=right,
-                alpha=0.7, beta=1.25))
+                alpha=0.7, beta=1.25, inner_roundings=2))
     return cases
 
 
@@ -97,8 +100,7 @@ def losses() -> list[OpCase]:
                 opset=13),
         op_case("SoftmaxCrossEntropyLoss", volume, many, weights[:3], fixed=(2,),
                 variant="log_prob, none, weights", outputs=2, opset=13, reduction="none"),
-        op_case("SoftmaxCrossEntropyLoss", scores * 40, labels, variant="far", opset=13,
-                low_precision=False),
+        op_case("SoftmaxCrossEntropyLoss", scores * 40, labels, variant="far", opset=13),
     ]
     return cases
 

@@ -1,4 +1,5 @@
-// RUN: ampc-opt %s -plan-fuse-epilogues -split-input-file | FileCheck %s
+// RUN: ampc-opt %s -plan-fuse-epilogues=target=host -split-input-file | FileCheck %s
+// RUN: ampc-opt %s -plan-fuse-epilogues=target=cuda -split-input-file | FileCheck %s --check-prefix=CUDA
 
 #id = affine_map<(d0, d1) -> (d0, d1)>
 #row = affine_map<(d0, d1) -> (d1)>
@@ -6,6 +7,11 @@
 
 // CHECK-LABEL: @bias_and_relu_go_into_the_call(
 // CHECK-SAME: %[[A:.*]]: tensor<8x4xf16>, %[[B:.*]]: tensor<4x2xf16>, %[[BIAS:.*]]: tensor<2xf16>)
+// CUDA-LABEL: @bias_and_relu_go_into_the_call(
+// CUDA: %[[P:.*]] = plan.matmul %{{.*}}, %{{.*}} bias %{{.*}} : (
+// CUDA: %[[R:.*]] = linalg.generic {{.*}} ins(%[[P]] :
+// CUDA: arith.maximumf
+// CUDA: return %[[R]]
 func.func @bias_and_relu_go_into_the_call(%a: tensor<8x4xf16>, %b: tensor<4x2xf16>,
                                           %bias: tensor<2xf16>) -> tensor<8x2xf16> {
   // CHECK: %[[R:.*]] = plan.matmul %[[A]], %[[B]] bias %[[BIAS]] {epilogue = 1 : i32}

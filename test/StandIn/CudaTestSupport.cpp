@@ -7,6 +7,8 @@
 
 #include "CudaTestSupport.h"
 
+#include "Core/JsonReader.h"
+#include "Core/Module.h"
 #include "ampc/Target/SimtFormat.h"
 
 #include <cmath>
@@ -94,6 +96,95 @@ std::vector<float> classifierState(ampc_session_t *session) {
   add("ampc.momentum/w", {3, 80});
   add("ampc.momentum/bias", {3});
   return state;
+}
+
+namespace {
+/// A step as ampc_module_inspect shows it.
+struct Inspected {
+  std::string kind, kernel;
+  uint64_t readBytes = 0, writtenBytes = 0;
+};
+} // namespace
+
+static std::vector<Inspected> inspectSteps(const TestFiles &files) {
+  ModuleHandle module(files.module);
+  char *json = nullptr;
+  expectOk(ampc_module_inspect(module, AMPC_DEVICE_CUDA, &json));
+  JsonReader reader(json);
+  std::vector<Inspected> steps;
+  auto readStep = [&] {
+    Inspected &step = steps.emplace_back();
+    reader.readObject([&](const std::string &key) {
+      if (key == "kind")
+        step.kind = reader.readString();
+      else if (key == "kernel" && step.kind == "launch")
+        step.kernel = reader.readString();
+      else if (key == "read_bytes")
+        step.readBytes = uint64_t(reader.readNatural());
+      else if (key == "written_bytes")
+        step.writtenBytes = uint64_t(reader.readNatural());
+      else
+        reader.skipValue();
+    });
+  };
+  reader.readObject([&](const std::string &key) {
+    if (key == "steps")
+      reader.readArray(readStep);
+    else
+      reader.skipValue();
+  });
+  ampc_string_free(json);
+  return steps;
+}
+
+static void expectLaunch(const standin::Event &work, const Inspected &step,
+                         Span<ampc_argument_entry_t> arguments) {
+  EXPECT_EQ(work.detail, step.kernel);
+  ASSERT_EQ(work.arguments.size(), arguments.size());
+  uint64_t read = 0, written = 0;
+  for (size_t i = 0; i != arguments.size(); ++i) {
+    EXPECT_EQ(work.arguments[i].bytes, arguments[i].bytes);
+    read += arguments[i].flags & AMPC_ARGUMENT_READ ? arguments[i].bytes : 0;
+    if (arguments[i].flags & AMPC_ARGUMENT_WRITE)
+      written += arguments[i].bytes;
+    else
+      EXPECT_EQ(work.arguments[i].changed, 0u);
+  }
+  EXPECT_EQ(read, step.readBytes);
+  EXPECT_EQ(written, step.writtenBytes);
+}
+
+int expectAsInspected(const TestFiles &files,
+                      const std::vector<standin::Event> &events) {
+  std::vector<Inspected> steps = inspectSteps(files);
+  Module module(files.module);
+  const Tables &tables = module.tables();
+  auto entries = tables.stepsOf(
+      *tables.findProgram(AMPC_PROGRAM_TRAIN, AMPC_TARGET_CUDA));
+  size_t count = 0;
+  for (const standin::Event &work : events) {
+    // Staging of the batch and reading of the statistics are no steps.
+    if (!work.isWork || work.name == "upload" || work.name == "download")
+      continue;
+    if (count == steps.size()) {
+      ADD_FAILURE() << "more than " << count << " steps";
+      return 0;
+    }
+    const Inspected &step = steps[count];
+    SCOPED_TRACE("step " + std::to_string(count) + ": " + step.kind + " " +
+                 step.kernel);
+    EXPECT_EQ(work.name, step.kind);
+    EXPECT_TRUE(work.captured);
+    if (work.name == "launch") {
+      expectLaunch(work, step, tables.argumentsOf(entries[count]));
+    } else {
+      EXPECT_EQ(work.readBytes, step.readBytes);
+      EXPECT_EQ(work.writtenBytes, step.writtenBytes);
+    }
+    ++count;
+  }
+  EXPECT_EQ(count, steps.size());
+  return int(count);
 }
 
 void expectNear(const std::vector<float> &got, const std::vector<float> &want,

@@ -55,7 +55,8 @@ class SkippedStep(harness.Case):
 
         info = session.step(bad)
         self.assertFalse(info.applied)
-        self.assertIn(info.culprit.decode(), trained)
+        culprit = info.culprit.decode()
+        self.assertIn(culprit, trained)
         self.assertEqual((info.loss_scale, info.next_loss_scale), (65536, 32768))
         after, outputs_after = self.snapshot(session, good[0])
         for key, value in before.items():
@@ -84,7 +85,7 @@ class SkippedStep(harness.Case):
         for key in [*trained, *moments, *copies, "ampc.step"]:
             self.assertNotEqual(moved[key].tobytes(), before[key].tobytes(), f"{name}: {key}")
         print(f"\n  {name}: unchanged {len(trained)} masters, {len(copies)} copies, "
-              f"{len(moments)} moments; culprit {info.culprit.decode()}", end="")
+              f"{len(moments)} moments; culprit {culprit}", end="")
 
     def test_all_optimizers(self):
         for optimizer in OPTIMIZERS:

@@ -52,7 +52,22 @@ def FuseEpilogues : Pass<"plan-fuse-epilogues", "::mlir::func::FuncOp"> {
   let description = [{
     Recognises a row added to each row of a result ("bias") and `max(x, 0)` ("relu") by
     their bodies and offers them to the call, where nothing else reads what lies between.
+    On CUDA a relu stays a kernel: that of cuBLASLt turns NaN into 0.
   }];
+  let options = [Optimize_TargetOption];
+}
+
+def ExpandProducts : Pass<"plan-expand-products", "::mlir::func::FuncOp"> {
+  let summary = "Write small products as tensor ops where that saves a launch";
+  let description = [{
+    A product so small that a thread for each element is done in no time, and whose result
+    goes into one elementwise op that the library cannot take, is computed in the kernel of
+    that op. Sums and rounding are as plan.matmul says. Nothing on the host, where a call
+    costs no launch.
+  }];
+  let options = [Optimize_TargetOption];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
 }
 
 def FormKernels : Pass<"plan-form-kernels", "::mlir::func::FuncOp"> {

@@ -85,6 +85,15 @@ def ExpandNarrowFloats : Pass<"ampc-expand-narrow-floats"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::vector::VectorDialect"];
 }
 
+def StoreBf16AsBits : Pass<"ampc-store-bf16-as-bits"> {
+  let summary = "Move bf16 as 16 bits";
+  let description = [{
+    Runs on the llvm dialect, where bf16 is only loaded, stored, selected and passed on:
+    such values become i16. LLVM would round each of them again, by calling the compiler's
+    runtime, where the processor has no bf16.
+  }];
+}
+
 def ExpandDivisions : Pass<"ampc-expand-divisions"> {
   let summary = "Expand integer divisions that round up or down";
   let description = [{

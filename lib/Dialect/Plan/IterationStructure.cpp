@@ -13,6 +13,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Plan/IterationStructure.h"
+#include "DimClasses.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
@@ -77,8 +78,7 @@ const LinearAccess &IterationStructure::getWrite(Value result) const {
   return writes.find(result)->second;
 }
 
-const LinearAccess &IterationStructure::getIndex(linalg::GenericOp op,
-                                                 unsigned loop) const {
+const LinearAccess &IterationStructure::getIndex(linalg::GenericOp op, unsigned loop) const {
   return indices.find(op)->second[loop];
 }
 
@@ -103,96 +103,6 @@ bool IterationStructure::mayOverwrite(Value input, Value result) const {
       return false;
   return true;
 }
-
-//===----------------------------------------------------------------------===//
-// Dimension classes
-//===----------------------------------------------------------------------===//
-
-namespace {
-/// Loops and tensor dimensions, with those that must be equal in one class. A class may be
-/// a product of others, its parts, outermost first.
-class DimClasses {
-public:
-  unsigned add(int64_t extent) {
-    nodes.push_back({unsigned(nodes.size()), extent, {}});
-    return nodes.size() - 1;
-  }
-
-  int64_t extent(unsigned node) const { return nodes[find(node)].extent; }
-
-  unsigned find(unsigned node) const {
-    while (nodes[node].parent != node)
-      node = nodes[node].parent;
-    return node;
-  }
-
-  /// The indivisible classes that make up a node, outermost first, without extents of 1.
-  void leaves(unsigned node, SmallVectorImpl<unsigned> &out) const {
-    node = find(node);
-    if (nodes[node].parts.empty()) {
-      if (nodes[node].extent != 1)
-        out.push_back(node);
-      return;
-    }
-    for (unsigned part : nodes[node].parts)
-      leaves(part, out);
-  }
-  SmallVector<unsigned> leaves(unsigned node) const {
-    SmallVector<unsigned> out;
-    leaves(node, out);
-    return out;
-  }
-  SmallVector<unsigned> leaves(ArrayRef<unsigned> list) const {
-    SmallVector<unsigned> out;
-    for (unsigned node : list)
-      leaves(node, out);
-    return out;
-  }
-
-  /// Makes the products of two lists the same, factor by factor. Fails where no common
-  /// factors exist.
-  LogicalResult unify(ArrayRef<unsigned> a, ArrayRef<unsigned> b) {
-    SmallVector<unsigned> left = leaves(a), right = leaves(b);
-    std::reverse(left.begin(), left.end()); // outermost at the back
-    std::reverse(right.begin(), right.end());
-    while (!left.empty() && !right.empty()) {
-      unsigned x = find(left.pop_back_val()), y = find(right.pop_back_val());
-      // A leaf may have been split further down the lists.
-      if (!nodes[x].parts.empty() || !nodes[y].parts.empty()) {
-        for (unsigned leaf : llvm::reverse(leaves(x)))
-          left.push_back(leaf);
-        for (unsigned leaf : llvm::reverse(leaves(y)))
-          right.push_back(leaf);
-        continue;
-      }
-      int64_t ex = nodes[x].extent, ey = nodes[y].extent;
-      if (ex == ey) {
-        nodes[y].parent = x;
-        continue;
-      }
-      if (ex == 0 || ey == 0)
-        return failure();
-      bool leftIsLarger = ex > ey;
-      unsigned large = leftIsLarger ? x : y, small = leftIsLarger ? y : x;
-      int64_t outer = nodes[small].extent, whole = nodes[large].extent;
-      if (whole % outer != 0)
-        return failure();
-      unsigned rest = add(whole / outer);
-      nodes[large].parts = {small, rest};
-      (leftIsLarger ? left : right).push_back(rest);
-    }
-    return success(left.empty() && right.empty());
-  }
-
-private:
-  struct Node {
-    unsigned parent;
-    int64_t extent;
-    SmallVector<unsigned, 2> parts;
-  };
-  std::vector<Node> nodes;
-};
-} // namespace
 
 //===----------------------------------------------------------------------===//
 // The analysis
@@ -231,8 +141,7 @@ private:
     Value v = s.getSource(operand.get());
     return isa<RankedTensorType>(v.getType()) && !v.getDefiningOp<tensor::EmptyOp>() &&
            !(isInside(v) && getUniformValue(v)) &&
-           cast<linalg::GenericOp>(operand.getOwner())
-               .payloadUsesValueFromOperand(&operand);
+           cast<linalg::GenericOp>(operand.getOwner()).payloadUsesValueFromOperand(&operand);
   }
   ArrayRef<unsigned> nodesOf(Value tensor);
   bool loopsAreApart() const;
@@ -240,9 +149,7 @@ private:
   LogicalResult addExpr(AffineExpr expr, int64_t factor, linalg::GenericOp op,
                         LinearAccess &access) const;
   void addNode(unsigned node, int64_t factor, LinearAccess &access) const;
-  LinearAccess emptyAccess() const {
-    return {0, SmallVector<int64_t, 4>(order.size(), 0)};
-  }
+  LinearAccess emptyAccess() const { return {0, SmallVector<int64_t, 4>(order.size(), 0)}; }
   llvm::SmallBitVector dimsOf(ArrayRef<unsigned> nodes) const;
   FailureOr<LinearAccess> accessOf(linalg::GenericOp op, OpOperand &operand) const;
 
@@ -299,8 +206,7 @@ LogicalResult IterationAnalysis::collect(ArrayRef<Operation *> ops) {
       continue;
     }
     if (op->hasTrait<OpTrait::ConstantLike>()) {
-      if (isa<RankedTensorType>(op->getResult(0).getType()) &&
-          !getUniformValue(op->getResult(0)))
+      if (isa<RankedTensorType>(op->getResult(0).getType()) && !getUniformValue(op->getResult(0)))
         return fail("a constant has elements of different values");
       continue;
     }
@@ -350,10 +256,8 @@ LogicalResult IterationAnalysis::addViews() {
     SmallVector<ReassociationIndices> groups =
         collapse ? collapse.getReassociationIndices()
                  : cast<tensor::ExpandShapeOp>(view).getReassociationIndices();
-    SmallVector<unsigned> fine(
-        nodesOf(collapse ? view->getOperand(0) : view->getResult(0)));
-    SmallVector<unsigned> coarse(
-        nodesOf(collapse ? view->getResult(0) : view->getOperand(0)));
+    SmallVector<unsigned> fine(nodesOf(collapse ? view->getOperand(0) : view->getResult(0)));
+    SmallVector<unsigned> coarse(nodesOf(collapse ? view->getResult(0) : view->getOperand(0)));
     for (auto [node, group] : llvm::zip(coarse, groups)) {
       SmallVector<unsigned> factors;
       for (int64_t i : group)
@@ -414,8 +318,7 @@ void IterationAnalysis::linkInputs() {
         continue;
       (void)nodesOf(operand.get()); // so that `before` has the nodes
       DimClasses before = classes;
-      if (failed(link(op, operand.get(), op.getMatchingIndexingMap(&operand))) ||
-          !loopsAreApart())
+      if (failed(link(op, operand.get(), op.getMatchingIndexingMap(&operand))) || !loopsAreApart())
         classes = std::move(before);
     }
 }
@@ -500,9 +403,8 @@ void IterationAnalysis::orderLeaves() {
     }
   while (order.size() < leaves.size())
     for (unsigned leaf : leaves) {
-      if (position.count(leaf) || llvm::any_of(before[leaf], [&](unsigned other) {
-            return !position.count(other);
-          }))
+      if (position.count(leaf) ||
+          llvm::any_of(before[leaf], [&](unsigned other) { return !position.count(other); }))
         continue;
       position[leaf] = order.size();
       order.push_back(leaf);
@@ -511,16 +413,14 @@ void IterationAnalysis::orderLeaves() {
 }
 
 /// Adds `factor` times the index that a node counts.
-void IterationAnalysis::addNode(unsigned node, int64_t factor,
-                                LinearAccess &access) const {
+void IterationAnalysis::addNode(unsigned node, int64_t factor, LinearAccess &access) const {
   for (unsigned leaf : llvm::reverse(classes.leaves(node))) {
     access.strides[position.lookup(leaf)] += factor;
     factor *= classes.extent(leaf);
   }
 }
 
-LogicalResult IterationAnalysis::addExpr(AffineExpr expr, int64_t factor,
-                                         linalg::GenericOp op,
+LogicalResult IterationAnalysis::addExpr(AffineExpr expr, int64_t factor, linalg::GenericOp op,
                                          LinearAccess &access) const {
   if (auto constant = dyn_cast<AffineConstantExpr>(expr)) {
     access.offset += factor * constant.getValue();
@@ -544,9 +444,8 @@ FailureOr<LinearAccess> IterationAnalysis::accessOf(linalg::GenericOp op,
                                                     OpOperand &operand) const {
   LinearAccess access = emptyAccess();
   auto type = cast<RankedTensorType>(operand.get().getType());
-  for (auto [stride, expr] :
-       llvm::zip(rowMajorStrides(type.getShape()),
-                 op.getMatchingIndexingMap(&operand).getResults()))
+  for (auto [stride, expr] : llvm::zip(rowMajorStrides(type.getShape()),
+                                       op.getMatchingIndexingMap(&operand).getResults()))
     if (failed(addExpr(expr, stride, op, access)))
       return failure();
   return access;
@@ -668,13 +567,11 @@ LogicalResult IterationAnalysis::run(ArrayRef<Operation *> ops) {
   computeLevels();
   collapse();
   if (!reduced.empty() || llvm::any_of(s.ops, isReduction))
-    s.kind = s.dims.empty() || s.dims.back().reduced ? IterationKind::Row
-                                                     : IterationKind::Column;
+    s.kind = s.dims.empty() || s.dims.back().reduced ? IterationKind::Row : IterationKind::Column;
   return success();
 }
 
-FailureOr<IterationStructure> analyzeIteration(ArrayRef<Operation *> ops,
-                                               std::string *reason) {
+FailureOr<IterationStructure> analyzeIteration(ArrayRef<Operation *> ops, std::string *reason) {
   std::string ignored;
   IterationAnalysis analysis(reason ? *reason : ignored);
   if (failed(analysis.run(ops)))

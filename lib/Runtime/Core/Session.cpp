@@ -180,10 +180,13 @@ void Session::synchronize() {
 
 Session::StepRecord Session::readRecord(int64_t step) {
   constexpr uint64_t kSlotBytes = AMPC_STAT_COUNT * sizeof(float);
-  float slot[AMPC_STAT_COUNT];
   uint64_t offset = uint64_t((step - 1) % slots) * kSlotBytes;
-  std::memcpy(slot, readPart(*ring, offset, kSlotBytes), kSlotBytes);
+  return decode(step, readPart(*ring, offset, kSlotBytes));
+}
 
+Session::StepRecord Session::decode(int64_t step, const void *memory) const {
+  float slot[AMPC_STAT_COUNT];
+  std::memcpy(slot, memory, sizeof(slot));
   float flagSum = slot[AMPC_STAT_FLAGS];
   unsigned flags = flagSum > 0 && flagSum < 256 ? unsigned(flagSum) : 0;
   StepRecord record;
@@ -251,10 +254,15 @@ void Session::raise(const StepRecord &record) const {
 }
 
 void Session::examine(int64_t last) {
+  if (examined >= last)
+    return;
+  // All of the ring at once: each read waits for the device.
+  auto memory = static_cast<const char *>(readPart(*ring, 0, ring->bytes));
   while (examined < last) {
+    uint64_t slot = uint64_t(examined % slots);
     // A step is reported once, also where it raises.
     ++examined;
-    raise(readRecord(examined));
+    raise(decode(examined, memory + slot * AMPC_STAT_COUNT * sizeof(float)));
   }
 }
 

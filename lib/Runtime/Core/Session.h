@@ -75,6 +75,8 @@ private:
   void runTrainingStep(const InputBatch &batch);
   /// Reads what the step numbered `step` has left in the ring. Waits.
   StepRecord readRecord(int64_t step);
+  /// What a slot of the ring, at `memory`, says of the step.
+  StepRecord decode(int64_t step, const void *memory) const;
   /// Throws where `record` tells that the step refused its batch or ended the
   /// run.
   void raise(const StepRecord &record) const;

@@ -1,0 +1,192 @@
+//===- CudaEndToEndTest.cpp - Compiled models on CUDA and on the host -----===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// The model is compiled for both targets; the kernels that ship for CUDA run
+// through the stand-in, their threads as fibers.
+//
+//===----------------------------------------------------------------------===//
+
+#include "CudaTestSupport.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <sstream>
+
+using namespace ampc::test;
+
+namespace {
+
+constexpr int kRows = 100, kFeatures = 10, kClasses = 10;
+
+struct Setting {
+  const char *name, *flags;
+  int steps;
+  float tolerance; ///< of losses, relative to the first
+};
+
+const Setting kSettings[] = {
+    {"f32", "--amp=O0 --optimizer=sgd --lr=0.2", 40, 1e-4f},
+    {"f16", "--amp=O1 --lr=0.01", 40, 1e-2f},
+    {"f16clip", "--amp=O2 --optimizer=momentum --clip-grad-norm=0.5", 40, 1e-2f},
+    {"bf16", "--amp=O1 --amp-dtype=bf16 --optimizer=adamw --lr=0.01", 40, 3e-2f},
+};
+
+TestFiles compile(const std::string &name, const std::string &flags) {
+  TestFiles files = {scratchFolder() + "/" + name + ".so",
+                     scratchFolder() + "/" + name + ".simt.so"};
+  std::string command = AMPC_COMPILER " " AMPC_MODELS
+                                      "/mlp_10_100_10.onnx --batch=100 " +
+                        flags + " -o " + files.module +
+                        " --test-simt-library=" + files.kernels + " 2> " +
+                        files.module + ".log";
+  EXPECT_EQ(std::system(command.c_str()), 0)
+      << command << "\n" << readFile(files.module + ".log");
+  return files;
+}
+
+/// Points in a cube, labelled by the largest of ten linear functions.
+struct Data {
+  explicit Data(int rows) : x(rows * kFeatures), target(rows) {
+    uint32_t state = 12345;
+    auto next = [&] {
+      state = state * 1664525 + 1013904223;
+      return float(state >> 16) / 32768 - 1;
+    };
+    std::vector<float> teacher(kFeatures * kClasses);
+    for (float &weight : teacher)
+      weight = next();
+    for (float &value : x)
+      value = next();
+    for (int row = 0; row != rows; ++row) {
+      float best = -INFINITY;
+      for (int j = 0; j != kClasses; ++j) {
+        float score = 0;
+        for (int i = 0; i != kFeatures; ++i)
+          score += x[row * kFeatures + i] * teacher[i * kClasses + j];
+        if (score > best) {
+          best = score;
+          target[row] = j;
+        }
+      }
+    }
+  }
+  std::vector<float> x;
+  std::vector<int64_t> target;
+};
+
+std::vector<ampc_step_info_t> train(ampc_session_t *session, int steps) {
+  Data data(4 * kRows);
+  std::vector<ampc_step_info_t> infos;
+  for (int i = 0; i != steps; ++i) {
+    auto first = data.x.begin() + i % 4 * kRows * kFeatures;
+    Tensor<float> x = f32({kRows, kFeatures},
+                          std::vector<float>(first, first + kRows * kFeatures));
+    auto label = data.target.begin() + i % 4 * kRows;
+    Tensor<int64_t> target =
+        i64({kRows}, std::vector<int64_t>(label, label + kRows));
+    ampc_named_tensor_t inputs[] = {{"x", x.get()}, {"target", target.get()}};
+    infos.push_back(emptyInfo());
+    expectOk(ampc_session_step(session, inputs, 2, &infos.back()));
+  }
+  return infos;
+}
+
+} // namespace
+
+class CudaEndToEnd : public testing::TestWithParam<Setting> {};
+
+TEST_P(CudaEndToEnd, TrainsAsTheHost) {
+  const Setting &setting = GetParam();
+  TestFiles files = compile(setting.name, setting.flags);
+  std::vector<float> losses[2];
+  for (int order = 0; order != 2; ++order) {
+    StandIn driver(files, {{"AMPC_STANDIN_SEED", order ? "4711" : "0"}});
+    ModuleHandle module(files.module);
+    Session host(module, AMPC_DEVICE_HOST), cuda(module, AMPC_DEVICE_CUDA);
+    auto want = train(host, setting.steps), got = train(cuda, setting.steps);
+    for (int i = 0; i != setting.steps; ++i) {
+      EXPECT_NEAR(got[i].loss, want[i].loss, setting.tolerance * want[0].loss)
+          << "step " << i + 1;
+      EXPECT_EQ(got[i].applied, want[i].applied) << "step " << i + 1;
+      EXPECT_EQ(got[i].loss_scale, want[i].loss_scale) << "step " << i + 1;
+      losses[order].push_back(got[i].loss);
+    }
+    // A curve that does not fall would prove little.
+    EXPECT_LT(got.back().loss, got.front().loss * 2 / 3);
+    ampc::standin::takeEvents();
+    train(cuda, 1);
+    EXPECT_GT(expectAsInspected(files, ampc::standin::takeEvents()), 5);
+  }
+  // No kernel depends on the order of threads and blocks.
+  EXPECT_EQ(losses[0], losses[1]);
+}
+
+INSTANTIATE_TEST_SUITE_P(Settings, CudaEndToEnd, testing::ValuesIn(kSettings),
+                         [](const auto &info) { return info.param.name; });
+
+//===----------------------------------------------------------------------===//
+// ampc-run
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// A .npy file of version 1.0.
+template <class T>
+void writeNpy(const std::string &path, const char *dtype,
+              const std::string &shape, const std::vector<T> &values) {
+  std::string header = std::string("{'descr': '") + dtype +
+                       "', 'fortran_order': False, 'shape': (" + shape +
+                       "), }";
+  header.resize((10 + header.size() + 64) / 64 * 64 - 11, ' ');
+  header += '\n';
+  std::string file("\x93NUMPY\x01\x00", 8);
+  file += char(header.size() & 0xff);
+  file += char(header.size() >> 8);
+  file += header;
+  file.append(reinterpret_cast<const char *>(values.data()),
+              values.size() * sizeof(T));
+  writeFile(path, file);
+}
+
+std::vector<float> lossesIn(const std::string &log) {
+  std::vector<float> losses;
+  std::istringstream lines(readFile(log));
+  for (std::string line; std::getline(lines, line);) {
+    size_t at = line.find("\"loss\":");
+    EXPECT_NE(at, std::string::npos) << line;
+    losses.push_back(std::strtof(line.c_str() + at + 7, nullptr));
+  }
+  return losses;
+}
+
+} // namespace
+
+TEST(CudaTools, AmpcRunTrainsOnIt) {
+  TestFiles files = compile("tool", "--amp=O1 --lr=0.01");
+  std::string folder = scratchFolder() + "/";
+  Data data(10 * kRows);
+  writeNpy(folder + "x.npy", "<f4", "1000, 10", data.x);
+  writeNpy(folder + "target.npy", "<i8", "1000,", data.target);
+  StandIn driver(files, {{"AMPC_STANDIN_REPORT", folder + "report"}});
+  std::vector<float> losses[2];
+  for (bool isCuda : {false, true}) {
+    std::string device = isCuda ? "cuda" : "host";
+    std::string command =
+        AMPC_RUN " train " + files.module + " --data=x=" + folder +
+        "x.npy --data=target=" + folder + "target.npy --epochs=3 --quiet" +
+        " --device=" + device + " --log=" + folder + device +
+        ".jsonl --checkpoint=" + folder + device + ".safetensors";
+    ASSERT_EQ(std::system(command.c_str()), 0) << command;
+    losses[isCuda] = lossesIn(folder + device + ".jsonl");
+  }
+  ::unsetenv("AMPC_STANDIN_REPORT"); // this process writes none
+  ampc::standin::reset();
+  EXPECT_EQ(readFile(folder + "report"), "ok\n");
+  ASSERT_EQ(losses[0].size(), 30u);
+  expectNear(losses[1], losses[0], 2e-2f);
+  EXPECT_LT(losses[1].back(), losses[1].front() * 2 / 3);
+}
