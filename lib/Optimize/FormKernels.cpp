@@ -212,6 +212,9 @@ private:
         if (!op || !isAttached(op) || !op->hasOneUse())
           continue;
         unsigned a = *graph->find(op), b = *graph->find(generic);
+        // A view whose dimensions have no common factors with the op's stays outside.
+        if (a != b && isView(op) && failed(analyzeTogether(a, b)))
+          continue;
         if (a != b)
           graph->merge(a, b);
         pending.push_back(op);
@@ -239,14 +242,19 @@ private:
     return groups;
   }
 
+  /// The structure that two groups have as one kernel.
+  FailureOr<plan::IterationStructure> analyzeTogether(unsigned a, unsigned b) {
+    SmallVector<Operation *> ops(graph->getOps(a));
+    ops.append(graph->getOps(b).begin(), graph->getOps(b).end());
+    llvm::sort(ops, [](Operation *x, Operation *y) { return x->isBeforeInBlock(y); });
+    return plan::analyzeIteration(ops);
+  }
+
   /// Merges two groups where that is right and one kernel can do both.
   bool tryMerge(unsigned a, unsigned b) {
     if (!graph->canMerge(a, b))
       return false;
-    SmallVector<Operation *> ops(graph->getOps(a));
-    ops.append(graph->getOps(b).begin(), graph->getOps(b).end());
-    llvm::sort(ops, [](Operation *x, Operation *y) { return x->isBeforeInBlock(y); });
-    FailureOr<plan::IterationStructure> structure = plan::analyzeIteration(ops);
+    FailureOr<plan::IterationStructure> structure = analyzeTogether(a, b);
     if (failed(structure) ||
         structure->inputs.size() + structure->results.size() > kMostBuffers ||
         repeatsMuch(*structure))

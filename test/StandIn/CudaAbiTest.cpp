@@ -11,9 +11,9 @@
 
 #include "Cuda/CudaApi.h"
 
+#include <cstddef>
 #include <cublasLt.h>
 #include <cuda.h>
-#include <cstddef>
 #include <tuple>
 #include <type_traits>
 
@@ -22,11 +22,9 @@ namespace {
 /// Whether arguments of both types are passed alike.
 template <class Ours, class Theirs>
 constexpr bool isAlike() {
-  constexpr bool isNumber =
-      (std::is_integral_v<Ours> || std::is_enum_v<Ours>) &&
-      (std::is_integral_v<Theirs> || std::is_enum_v<Theirs>);
-  constexpr bool isPointer =
-      std::is_pointer_v<Ours> && std::is_pointer_v<Theirs>;
+  constexpr bool isNumber = (std::is_integral_v<Ours> || std::is_enum_v<Ours>) &&
+                            (std::is_integral_v<Theirs> || std::is_enum_v<Theirs>);
+  constexpr bool isPointer = std::is_pointer_v<Ours> && std::is_pointer_v<Theirs>;
   return (isNumber || isPointer) && sizeof(Ours) == sizeof(Theirs);
 }
 
@@ -41,12 +39,10 @@ struct Same<R(A...), S(B...)> {
   }();
 };
 
-#define AMPC_CHECK_CALL(member, symbol, ...)                                   \
-  static_assert(                                                               \
-      Same<std::remove_pointer_t<decltype(                                     \
-               std::declval<CALLS>().member.function)>,                        \
-           decltype(::symbol)>::value,                                         \
-      "the parameters of " #symbol);
+#define AMPC_CHECK_CALL(member, symbol, ...)                                                       \
+  static_assert(Same<std::remove_pointer_t<decltype(std::declval<CALLS>().member.function)>,       \
+                     decltype(::symbol)>::value,                                                   \
+                "the parameters of " #symbol);
 #define CALLS ampc::cuda::DriverCalls
 AMPC_CUDA_DRIVER_CALLS(AMPC_CHECK_CALL)
 #undef CALLS
@@ -55,8 +51,7 @@ AMPC_CUBLASLT_CALLS(AMPC_CHECK_CALL)
 AMPC_CUBLASLT_QUERIES(AMPC_CHECK_CALL)
 #undef CALLS
 
-#define AMPC_CHECK_CONSTANT(name, value)                                       \
-  static_assert(int(::name) == int(ampc::cuda::name), #name);
+#define AMPC_CHECK_CONSTANT(name, value) static_assert(int(::name) == int(ampc::cuda::name), #name);
 AMPC_CUDA_CONSTANTS(AMPC_CHECK_CONSTANT)
 AMPC_CUBLASLT_CONSTANTS(AMPC_CHECK_CONSTANT)
 
@@ -66,8 +61,7 @@ static_assert(sizeof(Ours) == sizeof(Theirs));
 static_assert(offsetof(Ours, algo) == offsetof(Theirs, algo));
 static_assert(offsetof(Ours, workspaceSize) == offsetof(Theirs, workspaceSize));
 static_assert(offsetof(Ours, state) == offsetof(Theirs, state));
-static_assert(sizeof(ampc::cuda::cublasLtMatmulAlgo_t) ==
-              sizeof(::cublasLtMatmulAlgo_t));
+static_assert(sizeof(ampc::cuda::cublasLtMatmulAlgo_t) == sizeof(::cublasLtMatmulAlgo_t));
 
 } // namespace
 

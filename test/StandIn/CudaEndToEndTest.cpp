@@ -38,13 +38,10 @@ const Setting kSettings[] = {
 TestFiles compile(const std::string &name, const std::string &flags) {
   TestFiles files = {scratchFolder() + "/" + name + ".so",
                      scratchFolder() + "/" + name + ".simt.so"};
-  std::string command = AMPC_COMPILER " " AMPC_MODELS
-                                      "/mlp_10_100_10.onnx --batch=100 " +
-                        flags + " -o " + files.module +
-                        " --test-simt-library=" + files.kernels + " 2> " +
+  std::string command = AMPC_COMPILER " " AMPC_MODELS "/mlp_10_100_10.onnx --batch=100 " + flags +
+                        " -o " + files.module + " --test-simt-library=" + files.kernels + " 2> " +
                         files.module + ".log";
-  EXPECT_EQ(std::system(command.c_str()), 0)
-      << command << "\n" << readFile(files.module + ".log");
+  EXPECT_EQ(std::system(command.c_str()), 0) << command << "\n" << readFile(files.module + ".log");
   return files;
 }
 
@@ -83,11 +80,9 @@ std::vector<ampc_step_info_t> train(ampc_session_t *session, int steps) {
   std::vector<ampc_step_info_t> infos;
   for (int i = 0; i != steps; ++i) {
     auto first = data.x.begin() + i % 4 * kRows * kFeatures;
-    Tensor<float> x = f32({kRows, kFeatures},
-                          std::vector<float>(first, first + kRows * kFeatures));
+    Tensor<float> x = f32({kRows, kFeatures}, std::vector<float>(first, first + kRows * kFeatures));
     auto label = data.target.begin() + i % 4 * kRows;
-    Tensor<int64_t> target =
-        i64({kRows}, std::vector<int64_t>(label, label + kRows));
+    Tensor<int64_t> target = i64({kRows}, std::vector<int64_t>(label, label + kRows));
     ampc_named_tensor_t inputs[] = {{"x", x.get()}, {"target", target.get()}};
     infos.push_back(emptyInfo());
     expectOk(ampc_session_step(session, inputs, 2, &infos.back()));
@@ -109,8 +104,7 @@ TEST_P(CudaEndToEnd, TrainsAsTheHost) {
     Session host(module, AMPC_DEVICE_HOST), cuda(module, AMPC_DEVICE_CUDA);
     auto want = train(host, setting.steps), got = train(cuda, setting.steps);
     for (int i = 0; i != setting.steps; ++i) {
-      EXPECT_NEAR(got[i].loss, want[i].loss, setting.tolerance * want[0].loss)
-          << "step " << i + 1;
+      EXPECT_NEAR(got[i].loss, want[i].loss, setting.tolerance * want[0].loss) << "step " << i + 1;
       EXPECT_EQ(got[i].applied, want[i].applied) << "step " << i + 1;
       EXPECT_EQ(got[i].loss_scale, want[i].loss_scale) << "step " << i + 1;
       losses[order].push_back(got[i].loss);
@@ -136,19 +130,17 @@ namespace {
 
 /// A .npy file of version 1.0.
 template <class T>
-void writeNpy(const std::string &path, const char *dtype,
-              const std::string &shape, const std::vector<T> &values) {
-  std::string header = std::string("{'descr': '") + dtype +
-                       "', 'fortran_order': False, 'shape': (" + shape +
-                       "), }";
+void writeNpy(const std::string &path, const char *dtype, const std::string &shape,
+              const std::vector<T> &values) {
+  std::string header =
+      std::string("{'descr': '") + dtype + "', 'fortran_order': False, 'shape': (" + shape + "), }";
   header.resize((10 + header.size() + 64) / 64 * 64 - 11, ' ');
   header += '\n';
   std::string file("\x93NUMPY\x01\x00", 8);
   file += char(header.size() & 0xff);
   file += char(header.size() >> 8);
   file += header;
-  file.append(reinterpret_cast<const char *>(values.data()),
-              values.size() * sizeof(T));
+  file.append(reinterpret_cast<const char *>(values.data()), values.size() * sizeof(T));
   writeFile(path, file);
 }
 
@@ -175,11 +167,10 @@ TEST(CudaTools, AmpcRunTrainsOnIt) {
   std::vector<float> losses[2];
   for (bool isCuda : {false, true}) {
     std::string device = isCuda ? "cuda" : "host";
-    std::string command =
-        AMPC_RUN " train " + files.module + " --data=x=" + folder +
-        "x.npy --data=target=" + folder + "target.npy --epochs=3 --quiet" +
-        " --device=" + device + " --log=" + folder + device +
-        ".jsonl --checkpoint=" + folder + device + ".safetensors";
+    std::string command = AMPC_RUN " train " + files.module + " --data=x=" + folder +
+                          "x.npy --data=target=" + folder + "target.npy --epochs=3 --quiet" +
+                          " --device=" + device + " --log=" + folder + device +
+                          ".jsonl --checkpoint=" + folder + device + ".safetensors";
     ASSERT_EQ(std::system(command.c_str()), 0) << command;
     losses[isCuda] = lossesIn(folder + device + ".jsonl");
   }

@@ -11,8 +11,7 @@ using namespace ampc::test;
 
 namespace {
 
-ampc_status_t tryCreate(const TestFiles &files,
-                        ampc_device_t device = AMPC_DEVICE_CUDA,
+ampc_status_t tryCreate(const TestFiles &files, ampc_device_t device = AMPC_DEVICE_CUDA,
                         int ordinal = 0) {
   ModuleHandle module(files.module);
   ampc_session_t *session = nullptr;
@@ -36,12 +35,10 @@ ampc_status_t live(ampc_module_t *module, ampc_session_t **session) {
   Tensor<float> logits = f32({4, 3}, std::vector<float>(12));
   ampc_named_tensor_t inputs[] = {{"x", batch.x.get()}};
   ampc_named_tensor_t outputs[] = {{"logits", logits.get()}};
-  if (ampc_status_t status =
-          ampc_session_evaluate(*session, inputs, 1, outputs, 1))
+  if (ampc_status_t status = ampc_session_evaluate(*session, inputs, 1, outputs, 1))
     return status;
   Tensor<float> bias = f32({3}, {1, 2, 3});
-  if (ampc_status_t status =
-          ampc_session_set_tensor(*session, "bias", bias.get()))
+  if (ampc_status_t status = ampc_session_set_tensor(*session, "bias", bias.get()))
     return status;
   return ampc_session_synchronize(*session);
 }
@@ -73,11 +70,9 @@ TEST(CudaFailure, AtEachCallInTurn) {
     ++reported;
     EXPECT_EQ(outcome.code, AMPC_STATUS_DEVICE) << outcome.message;
     bool names = outcome.message.find("CUDA_ERROR_UNKNOWN") != std::string::npos ||
-                 outcome.message.find("CUBLAS_STATUS_INTERNAL_ERROR") !=
-                     std::string::npos;
+                 outcome.message.find("CUBLAS_STATUS_INTERNAL_ERROR") != std::string::npos;
     EXPECT_TRUE(names) << outcome.message;
-    EXPECT_NE(outcome.message.find(" failed: "), std::string::npos)
-        << outcome.message;
+    EXPECT_NE(outcome.message.find(" failed: "), std::string::npos) << outcome.message;
     EXPECT_EQ(outcome.message.find('\n'), std::string::npos);
   }
   // Calls at a session's end, and those that give back in between, have nobody
@@ -101,12 +96,10 @@ TEST(CudaFailure, OutOfMemoryAtEachCallInTurn) {
 }
 
 TEST(CudaFailure, NoDriver) {
-  StandIn driver(classifier(),
-                 {{"AMPC_CUDA_DRIVER", "/nonexistent/libcuda.so.1"}});
+  StandIn driver(classifier(), {{"AMPC_CUDA_DRIVER", "/nonexistent/libcuda.so.1"}});
   Outcome outcome = expectError(tryCreate(classifier()), AMPC_STATUS_NOT_FOUND,
                                 "there is no CUDA driver on this machine");
-  EXPECT_NE(outcome.message.find("/nonexistent/libcuda.so.1"),
-            std::string::npos);
+  EXPECT_NE(outcome.message.find("/nonexistent/libcuda.so.1"), std::string::npos);
   // Where no device is asked for by name, the host serves.
   expectOk(tryCreate(classifier(), AMPC_DEVICE_AUTO));
 }
@@ -128,8 +121,7 @@ TEST(CudaFailure, NoSuchOrdinal) {
   StandIn driver(classifier(), {{"AMPC_STANDIN_DEVICES", "2"}});
   expectOk(tryCreate(classifier(), AMPC_DEVICE_CUDA, 1));
   for (int ordinal : {-1, 2})
-    expectError(tryCreate(classifier(), AMPC_DEVICE_CUDA, ordinal),
-                AMPC_STATUS_NOT_FOUND,
+    expectError(tryCreate(classifier(), AMPC_DEVICE_CUDA, ordinal), AMPC_STATUS_NOT_FOUND,
                 "there is no CUDA device " + std::to_string(ordinal) +
                     ": this machine shows 2, counted from 0");
 }
@@ -142,8 +134,7 @@ TEST(CudaFailure, DriverTooOld) {
 
 TEST(CudaFailure, DriverOfAnotherKernelModule) {
   StandIn driver(classifier(), {{"AMPC_STANDIN_FAIL", "1:803"}});
-  expectError(tryCreate(classifier()), AMPC_STATUS_NOT_FOUND,
-              "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH");
+  expectError(tryCreate(classifier()), AMPC_STATUS_NOT_FOUND, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH");
 }
 
 TEST(CudaFailure, NoCublasLt) {
@@ -157,14 +148,13 @@ TEST(CudaFailure, NoCublasLt) {
 TEST(CudaFailure, TooLittleMemory) {
   StandIn driver(classifier(), {{"AMPC_STANDIN_MEMORY", "4096"}});
   ModuleHandle module(classifier().module);
-  Outcome outcome = expectError(tryCreate(classifier()),
-                                AMPC_STATUS_OUT_OF_MEMORY,
+  Outcome outcome = expectError(tryCreate(classifier()), AMPC_STATUS_OUT_OF_MEMORY,
                                 "bytes of device memory, but 'Stand-in' has "
                                 "4096 of 4096 bytes free");
   EXPECT_NE(outcome.message.find("smaller batch"), std::string::npos);
   // A device that is there and too small is no reason to take another one.
-  expectError(tryCreate(classifier(), AMPC_DEVICE_AUTO),
-              AMPC_STATUS_OUT_OF_MEMORY, "bytes of device memory");
+  expectError(tryCreate(classifier(), AMPC_DEVICE_AUTO), AMPC_STATUS_OUT_OF_MEMORY,
+              "bytes of device memory");
 }
 
 //===----------------------------------------------------------------------===//
@@ -174,14 +164,12 @@ TEST(CudaFailure, TooLittleMemory) {
 namespace {
 
 const TestImage kPtx80 = {80, true}, kPtx90 = {90, true};
-const TestImage kCubin80 = {80, false}, kCubin86 = {86, false},
-                kCubin90 = {90, false};
+const TestImage kCubin80 = {80, false}, kCubin86 = {86, false}, kCubin90 = {90, false};
 
 /// The images that a session loads on a device of this architecture.
 std::vector<std::string> loadedOn(const TestFiles &files, int architecture,
                                   ampc_status_code_t code = AMPC_STATUS_OK) {
-  StandIn driver(files,
-                 {{"AMPC_STANDIN_ARCH", std::to_string(architecture)}});
+  StandIn driver(files, {{"AMPC_STANDIN_ARCH", std::to_string(architecture)}});
   Outcome outcome(tryCreate(files));
   EXPECT_EQ(outcome.code, code) << outcome.message;
   std::vector<std::string> images;
@@ -197,8 +185,7 @@ using Names = std::vector<std::string>;
 
 TEST(CudaImages, TheBestThatRunsIsTaken) {
   TestFiles files =
-      buildForCuda(makeClassifier(), "images",
-                   {kPtx80, kCubin80, kCubin90, kCubin86, kPtx90});
+      buildForCuda(makeClassifier(), "images", {kPtx80, kCubin80, kCubin90, kCubin86, kPtx90});
   EXPECT_EQ(loadedOn(files, 80), Names{describeImage(kCubin80)});
   EXPECT_EQ(loadedOn(files, 86), Names{describeImage(kCubin86)});
   EXPECT_EQ(loadedOn(files, 89), Names{describeImage(kCubin86)});
@@ -218,12 +205,10 @@ TEST(CudaImages, NoneThatRuns) {
 }
 
 TEST(CudaImages, PtxWhereTheDriverRefusesTheCubin) {
-  TestFiles both =
-      buildForCuda(makeClassifier(), "both", {kPtx80, kCubin90});
+  TestFiles both = buildForCuda(makeClassifier(), "both", {kPtx80, kCubin90});
   TestFiles ptx = buildForCuda(makeClassifier(), "ptx", {kPtx80});
   both.kernels = ptx.kernels; // the stand-in does not know the cubin
-  EXPECT_EQ(loadedOn(both, 90),
-            (Names{describeImage(kCubin90), describeImage(kPtx80)}));
+  EXPECT_EQ(loadedOn(both, 90), (Names{describeImage(kCubin90), describeImage(kPtx80)}));
 }
 
 TEST(CudaImages, WhatTheDriverSaysOfPtx) {

@@ -53,8 +53,7 @@ std::string encode(const std::vector<double> &from, ampc_dtype_t dtype) {
 }
 
 /// A module whose EVAL computes products of constants, outputs "out0", ...
-TestFiles buildProducts(const std::vector<Product> &products,
-                        const std::string &name) {
+TestFiles buildProducts(const std::vector<Product> &products, const std::string &name) {
   TableWriter t;
   struct Call {
     std::vector<int64_t> integers;
@@ -66,12 +65,10 @@ TestFiles buildProducts(const std::vector<Product> &products,
   for (const Product &p : products) {
     std::string number = std::to_string(calls.size());
     Call &call = calls.emplace_back();
-    auto addConstant = [&](const char *operand, int64_t count,
-                           ampc_dtype_t dtype, int seed) {
+    auto addConstant = [&](const char *operand, int64_t count, ampc_dtype_t dtype, int seed) {
       std::vector<double> all = values(count + p.shift, seed);
-      uint32_t index =
-          t.addState(operand + number, AMPC_ROLE_CONSTANT, dtype,
-                     {count + p.shift}, 0, encode(all, dtype));
+      uint32_t index = t.addState(operand + number, AMPC_ROLE_CONSTANT, dtype, {count + p.shift}, 0,
+                                  encode(all, dtype));
       ampc_argument_entry_t argument = t.argument(index, AMPC_ARGUMENT_READ);
       argument.offset += p.shift * elementSize(dtype);
       argument.bytes -= p.shift * elementSize(dtype);
@@ -83,25 +80,22 @@ TestFiles buildProducts(const std::vector<Product> &products,
       addConstant("bias", p.n, p.biasType(), 3);
     int64_t alpha;
     std::memcpy(&alpha, &p.alpha, sizeof(alpha));
-    call.integers = {p.batch,       p.m,           p.n,       p.k,
-                     p.transposeLhs, p.transposeRhs, p.lhsStride(),
-                     p.rhsStride(), p.hasBias,     p.epilogue, alpha};
-    outputs.push_back(t.addTensor("out" + number, AMPC_ROLE_OUTPUT, p.result,
-                                  {p.batch, p.m, p.n}));
+    call.integers = {p.batch,        p.m,           p.n,           p.k,       p.transposeLhs,
+                     p.transposeRhs, p.lhsStride(), p.rhsStride(), p.hasBias, p.epilogue,
+                     alpha};
+    outputs.push_back(t.addTensor("out" + number, AMPC_ROLE_OUTPUT, p.result, {p.batch, p.m, p.n}));
   }
   std::vector<ampc_binding_entry_t> bindings;
   for (size_t i = 0; i != products.size(); ++i) {
     ampc_dtype_t dtype = products[i].result;
     uint64_t bytes = products[i].outCount() * elementSize(dtype);
     uint64_t at = t.placeTransient(bytes);
-    calls[i].arguments.push_back(
-        argumentAt(at, bytes, dtype, AMPC_ARGUMENT_WRITE));
+    calls[i].arguments.push_back(argumentAt(at, bytes, dtype, AMPC_ARGUMENT_WRITE));
     bindings.push_back(t.binding(outputs[i], dtype, at));
   }
   t.beginProgram(AMPC_PROGRAM_EVAL, {}, bindings);
   for (size_t i = 0; i != calls.size(); ++i)
-    t.addMatmul(calls[i].integers, calls[i].arguments,
-                "Product_" + std::to_string(i));
+    t.addMatmul(calls[i].integers, calls[i].arguments, "Product_" + std::to_string(i));
   return buildForCuda(t, name);
 }
 
@@ -110,29 +104,24 @@ std::vector<double> reference(const Product &p) {
     std::vector<double> all = values(count + p.shift, seed);
     return std::vector<double>(all.begin() + p.shift, all.end());
   };
-  std::vector<double> lhs = shifted(p.lhsCount(), 1),
-                      rhs = shifted(p.rhsCount(), 2);
+  std::vector<double> lhs = shifted(p.lhsCount(), 1), rhs = shifted(p.rhsCount(), 2);
   std::vector<double> bias = shifted(p.n, 3), out;
   for (int64_t b = 0; b != p.batch; ++b)
     for (int64_t i = 0; i != p.m; ++i)
       for (int64_t j = 0; j != p.n; ++j) {
         double sum = 0;
         for (int64_t l = 0; l != p.k; ++l)
-          sum += lhs[b * p.lhsStride() +
-                     (p.transposeLhs ? l * p.m + i : i * p.k + l)] *
-                 rhs[b * p.rhsStride() +
-                     (p.transposeRhs ? j * p.k + l : l * p.n + j)];
+          sum += lhs[b * p.lhsStride() + (p.transposeLhs ? l * p.m + i : i * p.k + l)] *
+                 rhs[b * p.rhsStride() + (p.transposeRhs ? j * p.k + l : l * p.n + j)];
         out.push_back(p.alpha * sum + (p.hasBias ? bias[j] : 0));
       }
   return out;
 }
 
-void expectProduct(ampc_session_t *session, const Product &p,
-                   const std::string &name) {
+void expectProduct(ampc_session_t *session, const Product &p, const std::string &name) {
   SCOPED_TRACE(name);
   std::vector<double> want = reference(p);
-  Tensor<char> out({kDLFloat, uint8_t(8 * elementSize(p.result)), 1},
-                   {p.batch, p.m, p.n},
+  Tensor<char> out({kDLFloat, uint8_t(8 * elementSize(p.result)), 1}, {p.batch, p.m, p.n},
                    std::vector<char>(want.size() * elementSize(p.result)));
   if (p.result == AMPC_DTYPE_BF16)
     out.dl.dtype.code = kDLBfloat;
@@ -140,16 +129,14 @@ void expectProduct(ampc_session_t *session, const Product &p,
   expectOk(ampc_session_evaluate(session, nullptr, 0, outputs, 1));
 
   std::vector<double> got(want.size()), exact(want.size());
-  ampc::convert(got.data(), AMPC_DTYPE_F64, out.values.data(), p.result,
-                got.size());
+  ampc::convert(got.data(), AMPC_DTYPE_F64, out.values.data(), p.result, got.size());
   // Products and their sums are exact in f32 here; the result is rounded once.
-  ampc::convert(exact.data(), AMPC_DTYPE_F64, encode(want, p.result).data(),
-                p.result, exact.size());
+  ampc::convert(exact.data(), AMPC_DTYPE_F64, encode(want, p.result).data(), p.result,
+                exact.size());
   EXPECT_EQ(got, exact);
 }
 
-void expectProducts(const std::vector<Product> &products,
-                    const std::string &name) {
+void expectProducts(const std::vector<Product> &products, const std::string &name) {
   TestFiles files = buildProducts(products, name);
   StandIn driver(files);
   ModuleHandle module(files.module);
@@ -166,38 +153,33 @@ constexpr ampc_dtype_t kF16Type = AMPC_DTYPE_F16, kBf16Type = AMPC_DTYPE_BF16,
 TEST(CudaMatmul, TransposesAndBatches) {
   std::vector<Product> products;
   for (int bits = 0; bits != 32; ++bits)
-    products.push_back({bits & 16 ? 3 : 1, 5, 7, 6, (bits & 1) != 0,
-                        (bits & 2) != 0, false, (bits & 4) != 0,
-                        (bits & 8) != 0, 1, kF32Type, kF32Type});
-  products.push_back({3, 5, 7, 6, false, false, true, false, false, 1, kF32Type,
-                      kF32Type});
+    products.push_back({bits & 16 ? 3 : 1, 5, 7, 6, (bits & 1) != 0, (bits & 2) != 0, false,
+                        (bits & 4) != 0, (bits & 8) != 0, 1, kF32Type, kF32Type});
+  products.push_back({3, 5, 7, 6, false, false, true, false, false, 1, kF32Type, kF32Type});
   expectProducts(products, "transposes");
 }
 
 TEST(CudaMatmul, Types) {
-  const ampc_dtype_t pairs[][2] = {{kF16Type, kF16Type}, {kF16Type, kF32Type},
-                                   {kBf16Type, kBf16Type},
-                                   {kBf16Type, kF32Type}, {kF32Type, kF32Type},
-                                   {kF64Type, kF64Type}};
+  const ampc_dtype_t pairs[][2] = {{kF16Type, kF16Type},   {kF16Type, kF32Type},
+                                   {kBf16Type, kBf16Type}, {kBf16Type, kF32Type},
+                                   {kF32Type, kF32Type},   {kF64Type, kF64Type}};
   std::vector<Product> products;
   for (auto [operand, result] : pairs)
     for (bool hasBias : {false, true})
-      products.push_back({2, 9, 4, 100, false, true, false, false, hasBias,
-                          -0.5, operand, result});
+      products.push_back({2, 9, 4, 100, false, true, false, false, hasBias, -0.5, operand, result});
   expectProducts(products, "types");
 }
 
 TEST(CudaMatmul, OperandsOffTheAlignment) {
   std::vector<Product> products;
   for (int64_t shift : {1, 3, 8})
-    products.push_back({1, 9, 5, 70, false, false, false, false, true, 2,
-                        kF16Type, kF16Type, shift});
+    products.push_back(
+        {1, 9, 5, 70, false, false, false, false, true, 2, kF16Type, kF16Type, shift});
   expectProducts(products, "shifts");
 }
 
 TEST(CudaMatmul, NothingToDo) {
-  Product p = {2, 3, 4, 5, false, false, false, false, false, 1, kF32Type,
-               kF32Type};
+  Product p = {2, 3, 4, 5, false, false, false, false, false, 1, kF32Type, kF32Type};
   std::vector<Product> products(3, p);
   products[0].batch = products[1].m = products[2].n = 0;
   expectProducts(products, "empty");
@@ -224,17 +206,14 @@ TEST(CudaMatmul, SharesOneWorkspace) {
 // What cuBLASLt does not compute as the format defines it is refused when the
 // session is made, with the node.
 TEST(CudaMatmul, RefusesWhatCublasLtLacks) {
-  Product plain = {1, 4, 4, 4, false, false, false, false, true, 1, kF16Type,
-                   kF16Type};
-  auto expectRefused = [](const Product &p, const std::string &name,
-                          const std::string &text) {
+  Product plain = {1, 4, 4, 4, false, false, false, false, true, 1, kF16Type, kF16Type};
+  auto expectRefused = [](const Product &p, const std::string &name, const std::string &text) {
     TestFiles files = buildProducts({p}, name);
     StandIn driver(files);
     ModuleHandle module(files.module);
     ampc_session_t *session = nullptr;
-    Outcome outcome =
-        expectError(createSession(module, AMPC_DEVICE_CUDA, &session),
-                    AMPC_STATUS_INCOMPATIBLE, text);
+    Outcome outcome = expectError(createSession(module, AMPC_DEVICE_CUDA, &session),
+                                  AMPC_STATUS_INCOMPATIBLE, text);
     EXPECT_EQ(outcome.node, "Product_0");
     EXPECT_EQ(session, nullptr);
   };

@@ -19,8 +19,7 @@ namespace {
 /// Losses agree to f16's rounding, the state to what that does in a few steps.
 constexpr float kTolerance = 2e-3f;
 
-std::vector<ampc_step_info_t> train(ampc_session_t *session, int steps,
-                                    int first = 0) {
+std::vector<ampc_step_info_t> train(ampc_session_t *session, int steps, int first = 0) {
   std::vector<ampc_step_info_t> infos;
   for (int i = first; i != first + steps; ++i) {
     ClassifierBatch batch(i);
@@ -30,8 +29,7 @@ std::vector<ampc_step_info_t> train(ampc_session_t *session, int steps,
   return infos;
 }
 
-std::vector<Event> calls(const std::vector<Event> &events,
-                         const std::string &name) {
+std::vector<Event> calls(const std::vector<Event> &events, const std::string &name) {
   std::vector<Event> result;
   std::copy_if(events.begin(), events.end(), std::back_inserter(result),
                [&](const Event &e) { return !e.isWork && e.name == name; });
@@ -72,10 +70,8 @@ TEST(CudaSession, EvaluatesAsTheHost) {
   for (int round = 0; round != 3; ++round) {
     ClassifierBatch batch(round);
     for (int i = 0; i != 2; ++i) {
-      ampc_named_tensor_t inputs[] = {{"x", batch.x.get()},
-                                      {"target", batch.target.get()}};
-      ampc_named_tensor_t outputs[] = {{"logits", logits[i].get()},
-                                       {"loss", loss[i].get()}};
+      ampc_named_tensor_t inputs[] = {{"x", batch.x.get()}, {"target", batch.target.get()}};
+      ampc_named_tensor_t outputs[] = {{"logits", logits[i].get()}, {"loss", loss[i].get()}};
       expectOk(ampc_session_evaluate(sessions[i], inputs, 2, outputs, 2));
     }
     expectNear(logits[1].values, logits[0].values, kTolerance);
@@ -114,9 +110,8 @@ TEST(CudaSession, OneGraphLaunchAStepAndNoWait) {
       if (event.name.rfind("cuCtx", 0) != 0 && event.name != "cuEventQuery")
         names.push_back(event.name);
     }
-    EXPECT_EQ(names, (std::vector<std::string>{
-                         "cuMemcpyHtoDAsync", "cuMemcpyHtoDAsync",
-                         "cuEventRecord", "cuGraphLaunch"}));
+    EXPECT_EQ(names, (std::vector<std::string>{"cuMemcpyHtoDAsync", "cuMemcpyHtoDAsync",
+                                               "cuEventRecord", "cuGraphLaunch"}));
   }
   // Asked, the step waits once and reads one slot of the ring.
   ampc_step_info_t info = emptyInfo();
@@ -185,8 +180,7 @@ TEST(CudaSession, SkipsAStepAsTheHost) {
   EXPECT_EQ(classifierState(cuda), before);
   ClassifierBatch wrong;
   wrong.target.values[1] = 7;
-  Outcome outcome =
-      expectError(wrong.step(cuda, &info), AMPC_STATUS_DATA, "'target'");
+  Outcome outcome = expectError(wrong.step(cuda, &info), AMPC_STATUS_DATA, "'target'");
   EXPECT_EQ(classifierState(cuda), before);
   expectOk(ClassifierBatch().step(cuda, &info));
   EXPECT_EQ(info.applied, 1);
@@ -222,8 +216,7 @@ TEST(CudaSession, CheckpointsCrossDevices) {
     EXPECT_EQ(classifierState(second), classifierState(first));
     expectOk(ampc_session_load_checkpoint(again, path.c_str(), &exact));
     EXPECT_EQ(exact, 1);
-    auto want = train(first, 5, 10), got = train(second, 5, 10),
-         same = train(again, 5, 10);
+    auto want = train(first, 5, 10), got = train(second, 5, 10), same = train(again, 5, 10);
     for (int i = 0; i != 5; ++i) {
       EXPECT_NEAR(got[i].loss, want[i].loss, kTolerance);
       EXPECT_EQ(same[i].loss, want[i].loss);

@@ -55,11 +55,10 @@ static void addImages(TableWriter &t, const std::vector<TestImage> &images) {
   for (const TestImage &image : images) {
     std::string bytes = imageBytes(image);
     // The strings come first behind the header.
-    uint64_t offset = (sizeof(ampc_tables_t) + AMPC_ALIGNMENT - 1) /
-                          AMPC_ALIGNMENT * AMPC_ALIGNMENT +
-                      t.string(bytes);
-    t.images.push_back(
-        {image.arch, image.isPtx, offset, bytes.size() + image.isPtx});
+    uint64_t offset =
+        (sizeof(ampc_tables_t) + AMPC_ALIGNMENT - 1) / AMPC_ALIGNMENT * AMPC_ALIGNMENT +
+        t.string(bytes);
+    t.images.push_back({image.arch, image.isPtx, offset, bytes.size() + image.isPtx});
   }
 }
 
@@ -94,8 +93,7 @@ static void addPrograms(TableWriter &t) {
 //===----------------------------------------------------------------------===//
 
 /// The bytes of each parameter, as the first launch of the kernel has them.
-static std::vector<uint64_t> parameterBytes(const TableWriter &t,
-                                            uint32_t kernel) {
+static std::vector<uint64_t> parameterBytes(const TableWriter &t, uint32_t kernel) {
   std::vector<uint64_t> bytes;
   for (const ampc_step_entry_t &step : t.steps)
     if (step.kind == AMPC_STEP_LAUNCH && step.index == kernel) {
@@ -109,7 +107,8 @@ static std::vector<uint64_t> parameterBytes(const TableWriter &t,
 static void buildKernels(const TableWriter &t, const std::string &path,
                          const std::vector<TestImage> &images) {
   std::ostringstream code;
-  code << "#include <math.h>\n#include <stdint.h>\n" << t.kernelSource << R"(
+  code << "#include <math.h>\n#include <stdint.h>\n"
+       << t.kernelSource << R"(
 typedef struct { int64_t threadId[3], blockId[3]; } SimtThread;
 typedef struct {
   const char *name;
@@ -134,31 +133,28 @@ typedef struct {
     code << "static const uint64_t " << name << "_bytes[] = {";
     for (uint64_t n : bytes)
       code << n << ", ";
-    code << "0};\nstatic void " << name
-         << "_run(SimtThread *t, void **p) {\n  void *a[" << count
-         << "];\n  for (int i = 0; i < " << count
-         << "; ++i)\n    a[i] = *(void **)p[i];\n  " << name
-         << "(a, t->blockId[0], t->blockId[0] + 1);\n}\n";
-    entries += "{\"" + name + "\", " + name + "_run, 0, 0, {1, 1, 1}, " +
-               count + ", " + name + "_bytes},\n";
+    code << "0};\nstatic void " << name << "_run(SimtThread *t, void **p) {\n  void *a[" << count
+         << "];\n  for (int i = 0; i < " << count << "; ++i)\n    a[i] = *(void **)p[i];\n  "
+         << name << "(a, t->blockId[0], t->blockId[0] + 1);\n}\n";
+    entries += "{\"" + name + "\", " + name + "_run, 0, 0, {1, 1, 1}, " + count + ", " + name +
+               "_bytes},\n";
   }
   code << "static const SimtKernel kernels[] = {" << entries
        << "{0}};\nstatic const uint64_t hashes[] = {";
   for (const TestImage &image : images)
     code << imageHash(image) << "ull, ";
-  code << "0};\n__attribute__((visibility(\"default\")))\nconst SimtLibrary "
-       << kSimtSymbol << " = {" << kSimtVersion << ", " << images.size()
-       << ", hashes, " << t.kernelNames.size() << ", kernels};\n";
+  code << "0};\n__attribute__((visibility(\"default\")))\nconst SimtLibrary " << kSimtSymbol
+       << " = {" << kSimtVersion << ", " << images.size() << ", hashes, " << t.kernelNames.size()
+       << ", kernels};\n";
   std::ofstream(path + ".c") << code.str();
-  std::string command = AMPC_TEST_CC
-      " -std=gnu11 -O1 -shared -fPIC -fvisibility=hidden '" + path + ".c' -o '" +
-      path + "' -lm";
+  std::string command = AMPC_TEST_CC " -std=gnu11 -O1 -shared -fPIC -fvisibility=hidden '" + path +
+                        ".c' -o '" + path + "' -lm";
   if (std::system(command.c_str()) != 0)
     throw std::runtime_error("the host's C compiler failed: " + command);
 }
 
 TestFiles buildForCuda(TableWriter writer, const std::string &name,
-                        const std::vector<TestImage> &given) {
+                       const std::vector<TestImage> &given) {
   bool hasKernels = !writer.kernelNames.empty();
   std::vector<TestImage> images;
   if (hasKernels)
@@ -298,42 +294,33 @@ TableWriter makeClassifier(bool hasScaler) {
   t.header.low_dtype = AMPC_DTYPE_F16;
   t.header.has_scaler = hasScaler;
 
-  uint32_t x = t.addTensor("x", AMPC_ROLE_INPUT, AMPC_DTYPE_F32, {4, 80},
-                           AMPC_TENSOR_BATCHED);
+  uint32_t x = t.addTensor("x", AMPC_ROLE_INPUT, AMPC_DTYPE_F32, {4, 80}, AMPC_TENSOR_BATCHED);
   uint32_t target = t.addTensor("target", AMPC_ROLE_INPUT, AMPC_DTYPE_I64, {4},
                                 AMPC_TENSOR_BATCHED | AMPC_TENSOR_LABEL);
-  uint32_t logits = t.addTensor("logits", AMPC_ROLE_OUTPUT, AMPC_DTYPE_F32,
-                                {4, 3}, AMPC_TENSOR_BATCHED);
-  uint32_t loss =
-      t.addTensor("loss", AMPC_ROLE_OUTPUT, AMPC_DTYPE_F32, {}, AMPC_TENSOR_LOSS);
+  uint32_t logits =
+      t.addTensor("logits", AMPC_ROLE_OUTPUT, AMPC_DTYPE_F32, {4, 3}, AMPC_TENSOR_BATCHED);
+  uint32_t loss = t.addTensor("loss", AMPC_ROLE_OUTPUT, AMPC_DTYPE_F32, {}, AMPC_TENSOR_LOSS);
   std::vector<float> start(3 * 80);
   for (size_t i = 0; i != start.size(); ++i)
     start[i] = float(int(i * 7 % 17) - 8) / 64;
-  uint32_t w = t.addState(
-      "w", AMPC_ROLE_PARAMETER, AMPC_DTYPE_F32, {3, 80}, AMPC_TENSOR_TRAINED,
-      {reinterpret_cast<const char *>(start.data()), 4 * start.size()});
-  uint32_t b = t.addFilled("bias", AMPC_ROLE_PARAMETER, AMPC_DTYPE_F32, {3},
-                           bitsOf(0.125f));
+  uint32_t w = t.addState("w", AMPC_ROLE_PARAMETER, AMPC_DTYPE_F32, {3, 80}, AMPC_TENSOR_TRAINED,
+                          {reinterpret_cast<const char *>(start.data()), 4 * start.size()});
+  uint32_t b = t.addFilled("bias", AMPC_ROLE_PARAMETER, AMPC_DTYPE_F32, {3}, bitsOf(0.125f));
   t.tensors[b].flags = AMPC_TENSOR_TRAINED;
-  uint32_t m = t.addFilled("ampc.momentum/w", AMPC_ROLE_STATE, AMPC_DTYPE_F32,
-                           {3, 80}, 0);
-  uint32_t mb = t.addFilled("ampc.momentum/bias", AMPC_ROLE_STATE,
-                            AMPC_DTYPE_F32, {3}, 0);
+  uint32_t m = t.addFilled("ampc.momentum/w", AMPC_ROLE_STATE, AMPC_DTYPE_F32, {3, 80}, 0);
+  uint32_t mb = t.addFilled("ampc.momentum/bias", AMPC_ROLE_STATE, AMPC_DTYPE_F32, {3}, 0);
   auto scalar = [&](const char *name, ampc_dtype_t dtype, uint64_t fill) {
     return t.addFilled(name, AMPC_ROLE_SCALAR, dtype, {}, fill);
   };
-  uint32_t rate =
-      scalar(AMPC_SCALAR_LEARNING_RATE, AMPC_DTYPE_F32, bitsOf(0.125f));
+  uint32_t rate = scalar(AMPC_SCALAR_LEARNING_RATE, AMPC_DTYPE_F32, bitsOf(0.125f));
   uint32_t step = scalar(AMPC_SCALAR_STEP, AMPC_DTYPE_I64, 0);
   uint32_t attempt = scalar(AMPC_SCALAR_ATTEMPT, AMPC_DTYPE_I64, 0);
   uint32_t seed = scalar(AMPC_SCALAR_SEED, AMPC_DTYPE_I64, 2);
-  uint32_t scale = scalar(AMPC_SCALAR_LOSS_SCALE, AMPC_DTYPE_F32,
-                          bitsOf(hasScaler ? 256 : 1));
+  uint32_t scale = scalar(AMPC_SCALAR_LOSS_SCALE, AMPC_DTYPE_F32, bitsOf(hasScaler ? 256 : 1));
   uint32_t tracker = scalar(AMPC_SCALAR_GROWTH_TRACKER, AMPC_DTYPE_I32, 0);
   uint32_t w16 = t.addDerived("ampc.copy/w", AMPC_DTYPE_F16, {3, 80});
   uint32_t b16 = t.addDerived("ampc.copy/bias", AMPC_DTYPE_F16, {3});
-  uint32_t ring = t.addFilled(AMPC_STATS_RING, AMPC_ROLE_DERIVED,
-                              AMPC_DTYPE_F32, {64, 8}, 0);
+  uint32_t ring = t.addFilled(AMPC_STATS_RING, AMPC_ROLE_DERIVED, AMPC_DTYPE_F32, {64, 8}, 0);
   t.gradients = {w};
 
   auto place = [&](uint64_t count, ampc_dtype_t dtype) {
@@ -350,40 +337,33 @@ TableWriter makeClassifier(bool hasScaler) {
   auto dy = place(12, AMPC_DTYPE_F16), product = place(240, AMPC_DTYPE_F32);
   auto dw = place(240, AMPC_DTYPE_F32), db = place(3, AMPC_DTYPE_F32);
 
-  uint32_t lossKernel = t.addKernel("loss"),
-           biasKernel = t.addKernel("biasgrad"),
-           updateKernel = t.addKernel("update"),
-           refreshKernel = t.addKernel("refresh"),
+  uint32_t lossKernel = t.addKernel("loss"), biasKernel = t.addKernel("biasgrad"),
+           updateKernel = t.addKernel("update"), refreshKernel = t.addKernel("refresh"),
            initKernel = t.addKernel("init");
-  std::vector<ampc_binding_entry_t> inputs = {
-      t.binding(x, AMPC_DTYPE_F16, x16.offset),
-      t.binding(target, AMPC_DTYPE_I32, target32.offset)};
+  std::vector<ampc_binding_entry_t> inputs = {t.binding(x, AMPC_DTYPE_F16, x16.offset),
+                                              t.binding(target, AMPC_DTYPE_I32, target32.offset)};
   constexpr int64_t kOne = 0x3ff0000000000000; // the bits of 1.0
   auto addForward = [&] {
     t.addMatmul({1, 4, 3, 80, 0, 1, 0, 0, 1, AMPC_EPILOGUE_NONE, kOne},
-                {x16, t.argument(w16, kRead), t.argument(b16, kRead),
-                 written(y16)},
-                "Gemm_0");
-    t.addLaunch(lossKernel, 1,
-                {y16, target32, t.argument(scale, kRead), written(lossAt),
-                 written(dy), written(flags)},
-                "Loss_1");
+                {x16, t.argument(w16, kRead), t.argument(b16, kRead), written(y16)}, "Gemm_0");
+    t.addLaunch(
+        lossKernel, 1,
+        {y16, target32, t.argument(scale, kRead), written(lossAt), written(dy), written(flags)},
+        "Loss_1");
   };
   t.beginProgram(AMPC_PROGRAM_TRAIN, inputs);
   addForward();
   // dw = dy^T x, by way of a copy over zeros.
-  t.addMatmul({1, 3, 80, 4, 1, 0, 0, 0, 0, AMPC_EPILOGUE_NONE, kOne},
-              {dy, x16, written(product)}, "Gemm_0");
+  t.addMatmul({1, 3, 80, 4, 1, 0, 0, 0, 0, AMPC_EPILOGUE_NONE, kOne}, {dy, x16, written(product)},
+              "Gemm_0");
   t.addFill(written(dw), 0);
   t.addCopy(product, written(dw));
   t.addLaunch(biasKernel, 3, {dy, written(db)}, "Gemm_0");
   t.addLaunch(updateKernel, 1,
-              {dw, db, lossAt, flags, t.argument(rate, kRead),
-               t.argument(scale, kBoth), t.argument(tracker, kBoth),
-               t.argument(step, kBoth), t.argument(attempt, kBoth),
-               t.argument(m, kBoth), t.argument(mb, kBoth),
-               t.argument(w, kBoth), t.argument(b, kBoth),
-               t.argument(w16, kBoth), t.argument(b16, kBoth),
+              {dw, db, lossAt, flags, t.argument(rate, kRead), t.argument(scale, kBoth),
+               t.argument(tracker, kBoth), t.argument(step, kBoth), t.argument(attempt, kBoth),
+               t.argument(m, kBoth), t.argument(mb, kBoth), t.argument(w, kBoth),
+               t.argument(b, kBoth), t.argument(w16, kBoth), t.argument(b16, kBoth),
                t.argument(ring, kBoth)},
               "");
   t.beginProgram(AMPC_PROGRAM_EVAL, inputs,
@@ -392,19 +372,17 @@ TableWriter makeClassifier(bool hasScaler) {
   addForward();
   t.beginProgram(AMPC_PROGRAM_REFRESH);
   t.addLaunch(refreshKernel, 3,
-              {t.argument(w, kRead), t.argument(b, kRead),
-               t.argument(w16, kWrite), t.argument(b16, kWrite)},
+              {t.argument(w, kRead), t.argument(b, kRead), t.argument(w16, kWrite),
+               t.argument(b16, kWrite)},
               "");
   t.beginProgram(AMPC_PROGRAM_INIT);
-  t.addLaunch(initKernel, 3, {t.argument(seed, kRead), t.argument(b, kWrite)},
-              "");
+  t.addLaunch(initKernel, 3, {t.argument(seed, kRead), t.argument(b, kWrite)}, "");
   return t;
 }
 
 const TestFiles &classifier(bool hasScaler) {
   static const TestFiles with = buildForCuda(makeClassifier(true), "scaled"),
-                          without =
-                              buildForCuda(makeClassifier(false), "unscaled");
+                         without = buildForCuda(makeClassifier(false), "unscaled");
   return hasScaler ? with : without;
 }
 

@@ -32,7 +32,7 @@ struct TestImage {
 /// this process's folder. The bytes of the images are made up; a module without
 /// kernels has none.
 TestFiles buildForCuda(TableWriter writer, const std::string &name,
-                        const std::vector<TestImage> &images = {{}});
+                       const std::vector<TestImage> &images = {{}});
 /// What the stand-in's trace calls the image.
 std::string describeImage(const TestImage &image);
 

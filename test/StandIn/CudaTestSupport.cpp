@@ -16,8 +16,7 @@
 
 namespace ampc::test {
 
-StandIn::StandIn(const TestFiles &module,
-                 std::vector<std::pair<const char *, std::string>> more) {
+StandIn::StandIn(const TestFiles &module, std::vector<std::pair<const char *, std::string>> more) {
   more.emplace_back("AMPC_CUDA_DRIVER", AMPC_STANDIN_CUDA);
   more.emplace_back("AMPC_CUBLASLT", AMPC_STANDIN_CUBLASLT);
   more.emplace_back(kSimtEnvironment, module.kernels);
@@ -36,8 +35,8 @@ StandIn::~StandIn() {
     ::unsetenv(name);
 }
 
-ampc_status_t createSession(ampc_module_t *module, ampc_device_t device,
-                            ampc_session_t **session, int ordinal) {
+ampc_status_t createSession(ampc_module_t *module, ampc_device_t device, ampc_session_t **session,
+                            int ordinal) {
   ampc_session_options_t options = {};
   options.struct_size = sizeof(options);
   options.device = device;
@@ -63,8 +62,7 @@ ClassifierBatch::ClassifierBatch(int number)
     target.values[row] = (row + number) % 3;
 }
 
-ampc_status_t ClassifierBatch::step(ampc_session_t *session,
-                                    ampc_step_info_t *info) {
+ampc_status_t ClassifierBatch::step(ampc_session_t *session, ampc_step_info_t *info) {
   ampc_named_tensor_t inputs[] = {{"x", x.get()}, {"target", target.get()}};
   return ampc_session_step(session, inputs, 2, info);
 }
@@ -154,13 +152,11 @@ static void expectLaunch(const standin::Event &work, const Inspected &step,
   EXPECT_EQ(written, step.writtenBytes);
 }
 
-int expectAsInspected(const TestFiles &files,
-                      const std::vector<standin::Event> &events) {
+int expectAsInspected(const TestFiles &files, const std::vector<standin::Event> &events) {
   std::vector<Inspected> steps = inspectSteps(files);
   Module module(files.module);
   const Tables &tables = module.tables();
-  auto entries = tables.stepsOf(
-      *tables.findProgram(AMPC_PROGRAM_TRAIN, AMPC_TARGET_CUDA));
+  auto entries = tables.stepsOf(*tables.findProgram(AMPC_PROGRAM_TRAIN, AMPC_TARGET_CUDA));
   size_t count = 0;
   for (const standin::Event &work : events) {
     // Staging of the batch and reading of the statistics are no steps.
@@ -171,8 +167,7 @@ int expectAsInspected(const TestFiles &files,
       return 0;
     }
     const Inspected &step = steps[count];
-    SCOPED_TRACE("step " + std::to_string(count) + ": " + step.kind + " " +
-                 step.kernel);
+    SCOPED_TRACE("step " + std::to_string(count) + ": " + step.kind + " " + step.kernel);
     EXPECT_EQ(work.name, step.kind);
     EXPECT_TRUE(work.captured);
     if (work.name == "launch") {
@@ -187,8 +182,7 @@ int expectAsInspected(const TestFiles &files,
   return int(count);
 }
 
-void expectNear(const std::vector<float> &got, const std::vector<float> &want,
-                float tolerance) {
+void expectNear(const std::vector<float> &got, const std::vector<float> &want, float tolerance) {
   ASSERT_EQ(got.size(), want.size());
   for (size_t i = 0; i != got.size(); ++i)
     // NaN is near nothing.

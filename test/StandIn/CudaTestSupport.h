@@ -34,8 +34,8 @@ private:
   bool isMisused = false;
 };
 
-ampc_status_t createSession(ampc_module_t *module, ampc_device_t device,
-                            ampc_session_t **session, int ordinal = 0);
+ampc_status_t createSession(ampc_module_t *module, ampc_device_t device, ampc_session_t **session,
+                            int ordinal = 0);
 
 /// A session on one device; destroyed at its end.
 struct Session {
@@ -59,17 +59,14 @@ struct ClassifierBatch {
 };
 
 ampc_step_info_t emptyInfo();
-std::vector<float> getTensor(ampc_session_t *session, const char *name,
-                             std::vector<int64_t> shape);
+std::vector<float> getTensor(ampc_session_t *session, const char *name, std::vector<int64_t> shape);
 /// Everything in the classifier's checkpoint but its metadata.
 std::vector<float> classifierState(ampc_session_t *session);
 /// Expects that the device ran, out of a graph, the training steps that
 /// ampc_module_inspect shows, with the same kernels, arguments and bytes, and that
 /// each kernel changed only what it may write. Returns their number.
-int expectAsInspected(const TestFiles &files,
-                      const std::vector<standin::Event> &events);
-void expectNear(const std::vector<float> &got, const std::vector<float> &want,
-                float tolerance);
+int expectAsInspected(const TestFiles &files, const std::vector<standin::Event> &events);
+void expectNear(const std::vector<float> &got, const std::vector<float> &want, float tolerance);
 
 } // namespace ampc::test
 

@@ -60,10 +60,8 @@ cublasStatus_t set(Value &to, const void *from, size_t bytes) {
 }
 
 /// The problem that these describe; null where one of them is not alive.
-std::unique_ptr<Matmul> gather(cublasLtMatmulDesc_t desc,
-                               cublasLtMatrixLayout_t a,
-                               cublasLtMatrixLayout_t b,
-                               cublasLtMatrixLayout_t c,
+std::unique_ptr<Matmul> gather(cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t a,
+                               cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c,
                                cublasLtMatrixLayout_t d) {
   if (!state().check(desc, kDesc))
     return nullptr;
@@ -73,24 +71,24 @@ std::unique_ptr<Matmul> gather(cublasLtMatmulDesc_t desc,
   auto layout = [](cublasLtMatrixLayout_t handle) {
     return *reinterpret_cast<const Layout *>(handle);
   };
-  return std::make_unique<Matmul>(*reinterpret_cast<const Desc *>(desc),
-                                  layout(a), layout(b), layout(c), layout(d));
+  return std::make_unique<Matmul>(*reinterpret_cast<const Desc *>(desc), layout(a), layout(b),
+                                  layout(c), layout(d));
 }
 
 } // namespace
 
 #define EXPORT extern "C" __attribute__((visibility("default"))) cublasStatus_t
-#define BEGIN(...)                                                             \
-  Entry entry(__VA_ARGS__);                                                    \
-  if (cublasStatus_t status = entry.early(CUBLAS_STATUS_INTERNAL_ERROR))       \
+#define BEGIN(...)                                                                                 \
+  Entry entry(__VA_ARGS__);                                                                        \
+  if (cublasStatus_t status = entry.early(CUBLAS_STATUS_INTERNAL_ERROR))                           \
   return status
 #define END return entry.late(CUBLAS_STATUS_INTERNAL_ERROR)
 
 // These three cannot fail, and are not counted.
 extern "C" __attribute__((visibility("default"))) const char *
 cublasLtGetStatusName(cublasStatus_t status) {
-#define AMPC_CUDA_CASE(name, value)                                            \
-  if (std::strncmp(#name, "CUBLAS_STATUS", 13) == 0 && status == value)        \
+#define AMPC_CUDA_CASE(name, value)                                                                \
+  if (std::strncmp(#name, "CUBLAS_STATUS", 13) == 0 && status == value)                            \
     return #name;
   AMPC_CUBLASLT_CONSTANTS(AMPC_CUDA_CASE)
 #undef AMPC_CUDA_CASE
@@ -102,9 +100,7 @@ cublasLtGetStatusString(cublasStatus_t) {
   return "as the stand-in cuBLASLt says";
 }
 
-extern "C" __attribute__((visibility("default"))) size_t cublasLtGetVersion() {
-  return 130000;
-}
+extern "C" __attribute__((visibility("default"))) size_t cublasLtGetVersion() { return 130000; }
 
 EXPORT cublasLtCreate(cublasLtHandle_t *handle) {
   BEGIN("cublasLtCreate");
@@ -119,9 +115,8 @@ EXPORT cublasLtDestroy(cublasLtHandle_t handle) {
   END;
 }
 
-EXPORT cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *layout, int type,
-                                  uint64_t rows, uint64_t columns,
-                                  int64_t leadingDimension) {
+EXPORT cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *layout, int type, uint64_t rows,
+                                  uint64_t columns, int64_t leadingDimension) {
   BEGIN("cublasLtMatrixLayoutCreate", Entry::Plain);
   make(layout, Layout{type, rows, columns, leadingDimension, 1, 0}, kLayout);
   return CUBLAS_STATUS_SUCCESS;
@@ -134,9 +129,8 @@ EXPORT cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
   END;
 }
 
-EXPORT cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t handle,
-                                        int attribute, const void *value,
-                                        size_t bytes) {
+EXPORT cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t handle, int attribute,
+                                        const void *value, size_t bytes) {
   BEGIN("cublasLtMatrixLayoutSetAttribute", Entry::Plain);
   if (!state().check(handle, kLayout))
     return CUBLAS_STATUS_INVALID_VALUE;
@@ -151,8 +145,7 @@ EXPORT cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t handle,
   }
 }
 
-EXPORT cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *desc, int computeType,
-                                int scaleType) {
+EXPORT cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *desc, int computeType, int scaleType) {
   BEGIN("cublasLtMatmulDescCreate", Entry::Plain);
   Desc fresh;
   fresh.computeType = computeType;
@@ -168,8 +161,7 @@ EXPORT cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc) {
   END;
 }
 
-EXPORT cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t handle,
-                                      int attribute, const void *value,
+EXPORT cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t handle, int attribute, const void *value,
                                       size_t bytes) {
   BEGIN("cublasLtMatmulDescSetAttribute", Entry::Plain);
   if (!state().check(handle, kDesc))
@@ -204,9 +196,8 @@ EXPORT cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
   END;
 }
 
-EXPORT cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t handle,
-                                            int attribute, const void *value,
-                                            size_t bytes) {
+EXPORT cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t handle, int attribute,
+                                            const void *value, size_t bytes) {
   BEGIN("cublasLtMatmulPreferenceSetAttribute", Entry::Plain);
   if (!state().check(handle, kPreference))
     return CUBLAS_STATUS_INVALID_VALUE;
@@ -230,12 +221,11 @@ EXPORT cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t handle,
 
 // The algorithm carries what it was chosen for, so that its use for anything
 // else is found out: a fingerprint of the problem, the alignments, the scheme.
-EXPORT cublasLtMatmulAlgoGetHeuristic(
-    cublasLtHandle_t handle, cublasLtMatmulDesc_t desc,
-    cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
-    cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
-    cublasLtMatmulPreference_t preferenceHandle, int wanted,
-    cublasLtMatmulHeuristicResult_t *results, int *found) {
+EXPORT cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc,
+                                      cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
+                                      cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
+                                      cublasLtMatmulPreference_t preferenceHandle, int wanted,
+                                      cublasLtMatmulHeuristicResult_t *results, int *found) {
   BEGIN("cublasLtMatmulAlgoGetHeuristic");
   *found = 0;
   std::unique_ptr<Matmul> matmul = gather(desc, a, b, c, d);
@@ -244,8 +234,7 @@ EXPORT cublasLtMatmulAlgoGetHeuristic(
     return CUBLAS_STATUS_INVALID_VALUE;
   if (cublasStatus_t status = matmul->check())
     return status;
-  const auto &preference =
-      *reinterpret_cast<const Preference *>(preferenceHandle);
+  const auto &preference = *reinterpret_cast<const Preference *>(preferenceHandle);
   cublasLtMatmulHeuristicResult_t result = {};
   result.algo.data[0] = kMagic;
   result.algo.data[1] = matmul->fingerprint();
@@ -253,10 +242,8 @@ EXPORT cublasLtMatmulAlgoGetHeuristic(
     result.algo.data[2 + i] = preference.alignment[i];
   // The inner dimension in two parts, as the real one does of a long one.
   constexpr uint64_t kLong = 64;
-  uint64_t partials = 2 * matmul->d.rows * matmul->d.columns *
-                      matmul->d.batch * sizeof(float);
-  bool isSplit = matmul->inner() >= kLong &&
-                 partials <= preference.workspaceBytes &&
+  uint64_t partials = 2 * matmul->d.rows * matmul->d.columns * matmul->d.batch * sizeof(float);
+  bool isSplit = matmul->inner() >= kLong && partials <= preference.workspaceBytes &&
                  (preference.schemes & CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE);
   result.workspaceSize = isSplit ? partials : 0;
   results[0] = result;
@@ -264,23 +251,19 @@ EXPORT cublasLtMatmulAlgoGetHeuristic(
   return CUBLAS_STATUS_SUCCESS;
 }
 
-EXPORT cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc,
-                      const void *alpha, const void *a,
-                      cublasLtMatrixLayout_t aLayout, const void *b,
-                      cublasLtMatrixLayout_t bLayout, const void *beta,
-                      const void *c, cublasLtMatrixLayout_t cLayout, void *d,
-                      cublasLtMatrixLayout_t dLayout,
-                      const cublasLtMatmulAlgo_t *algo, void *workspace,
-                      size_t workspaceBytes, CUstream stream) {
+EXPORT cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha,
+                      const void *a, cublasLtMatrixLayout_t aLayout, const void *b,
+                      cublasLtMatrixLayout_t bLayout, const void *beta, const void *c,
+                      cublasLtMatrixLayout_t cLayout, void *d, cublasLtMatrixLayout_t dLayout,
+                      const cublasLtMatmulAlgo_t *algo, void *workspace, size_t workspaceBytes,
+                      CUstream stream) {
   BEGIN("cublasLtMatmul");
-  std::shared_ptr<Matmul> matmul =
-      gather(desc, aLayout, bLayout, cLayout, dLayout);
+  std::shared_ptr<Matmul> matmul = gather(desc, aLayout, bLayout, cLayout, dLayout);
   if (!state().check(handle, kHandle) || !matmul)
     return CUBLAS_STATUS_INVALID_VALUE;
   if (cublasStatus_t status = matmul->check())
     return status;
-  if (!algo || algo->data[0] != kMagic ||
-      algo->data[1] != matmul->fingerprint()) {
+  if (!algo || algo->data[0] != kMagic || algo->data[1] != matmul->fingerprint()) {
     state().complain("the algorithm was not chosen for this product");
     return CUBLAS_STATUS_INVALID_VALUE;
   }
@@ -293,7 +276,6 @@ EXPORT cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc,
   Work work;
   work.event = matmul->describe();
   work.run = [matmul](Event &) { return matmul->run(); };
-  return state().enqueue(stream, std::move(work))
-             ? CUBLAS_STATUS_EXECUTION_FAILED
-             : CUBLAS_STATUS_SUCCESS;
+  return state().enqueue(stream, std::move(work)) ? CUBLAS_STATUS_EXECUTION_FAILED
+                                                  : CUBLAS_STATUS_SUCCESS;
 }

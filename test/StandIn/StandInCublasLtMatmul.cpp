@@ -42,31 +42,27 @@ static bool isSupported(const Desc &desc, int operand, int result) {
   if (hasBias && desc.biasType != -1 && desc.biasType != result)
     return false;
   if (desc.computeType == CUBLAS_COMPUTE_64F)
-    return desc.scaleType == CUDA_R_64F && operand == CUDA_R_64F &&
-           result == CUDA_R_64F;
-  return desc.computeType == CUBLAS_COMPUTE_32F &&
-         desc.scaleType == CUDA_R_32F && operand != CUDA_R_64F &&
-         (result == operand || result == CUDA_R_32F);
+    return desc.scaleType == CUDA_R_64F && operand == CUDA_R_64F && result == CUDA_R_64F;
+  return desc.computeType == CUBLAS_COMPUTE_32F && desc.scaleType == CUDA_R_32F &&
+         operand != CUDA_R_64F && (result == operand || result == CUDA_R_32F);
 }
 
 cublasStatus_t Matmul::check() const {
   for (const Layout *layout : {&a, &b, &c, &d})
     if (layout->rows == 0 || layout->columns == 0 || layout->batch < 1 ||
-        layout->leadingDimension < int64_t(layout->rows) ||
-        layout->batch != d.batch || sizeOf(layout->type) == 0)
+        layout->leadingDimension < int64_t(layout->rows) || layout->batch != d.batch ||
+        sizeOf(layout->type) == 0)
       return CUBLAS_STATUS_INVALID_VALUE;
   auto shape = [](const Layout &layout, int transposed) {
-    return transposed == CUBLAS_OP_T
-               ? std::pair(layout.columns, layout.rows)
-               : std::pair(layout.rows, layout.columns);
+    return transposed == CUBLAS_OP_T ? std::pair(layout.columns, layout.rows)
+                                     : std::pair(layout.rows, layout.columns);
   };
   auto [m, k] = shape(a, desc.transA);
   auto [k2, n] = shape(b, desc.transB);
-  if (k != k2 || d.rows != m || d.columns != n || c.rows != m ||
-      c.columns != n || c.type != d.type)
+  if (k != k2 || d.rows != m || d.columns != n || c.rows != m || c.columns != n || c.type != d.type)
     return CUBLAS_STATUS_INVALID_VALUE;
-  constexpr uint32_t kKnown = CUBLASLT_EPILOGUE_DEFAULT |
-                              CUBLASLT_EPILOGUE_RELU | CUBLASLT_EPILOGUE_BIAS;
+  constexpr uint32_t kKnown =
+      CUBLASLT_EPILOGUE_DEFAULT | CUBLASLT_EPILOGUE_RELU | CUBLASLT_EPILOGUE_BIAS;
   if ((desc.epilogue & ~kKnown) || (hasBias() && desc.bias == 0))
     return CUBLAS_STATUS_INVALID_VALUE;
   if (a.type != b.type || !isSupported(desc, a.type, d.type))
@@ -79,24 +75,20 @@ uint64_t Matmul::fingerprint() const {
   auto add = [&](uint64_t value) { hash = (hash ^ value) * 0x100000001b3ull; };
   for (const Layout *layout : {&a, &b, &c, &d})
     for (uint64_t value :
-         {uint64_t(layout->type), layout->rows, layout->columns,
-          uint64_t(layout->leadingDimension), uint64_t(layout->batch),
-          uint64_t(layout->stride)})
+         {uint64_t(layout->type), layout->rows, layout->columns, uint64_t(layout->leadingDimension),
+          uint64_t(layout->batch), uint64_t(layout->stride)})
       add(value);
   for (uint64_t value :
-       {uint64_t(desc.computeType), uint64_t(desc.scaleType),
-        uint64_t(desc.transA), uint64_t(desc.transB), uint64_t(desc.epilogue),
-        uint64_t(desc.biasType)})
+       {uint64_t(desc.computeType), uint64_t(desc.scaleType), uint64_t(desc.transA),
+        uint64_t(desc.transB), uint64_t(desc.epilogue), uint64_t(desc.biasType)})
     add(value);
   return hash;
 }
 
-uint64_t Matmul::biasBytes() const {
-  return hasBias() ? d.rows * sizeOf(d.type) : 0;
-}
+uint64_t Matmul::biasBytes() const { return hasBias() ? d.rows * sizeOf(d.type) : 0; }
 
-void Matmul::setOperands(const void *alpha, const void *beta,
-                         Operands operands, Workspace workspace) {
+void Matmul::setOperands(const void *alpha, const void *beta, Operands operands,
+                         Workspace workspace) {
   auto read = [&](const void *from) {
     if (desc.scaleType == CUDA_R_64F)
       return *static_cast<const double *>(from);
@@ -113,25 +105,21 @@ std::string Matmul::checkOperands(const uint64_t *alignments) const {
     const char *name;
     const void *address;
     const Layout *layout;
-  } operands[] = {{"A", at.a, &a}, {"B", at.b, &b}, {"C", at.c, &c},
-                  {"D", at.d, &d}};
+  } operands[] = {{"A", at.a, &a}, {"B", at.b, &b}, {"C", at.c, &c}, {"D", at.d, &d}};
   State &state = State::get();
   for (int i = 0; i != 4; ++i) {
     uint64_t address = addressOf(operands[i].address);
     if (!state.translate(address, operands[i].layout->bytes()))
-      return std::string(operands[i].name) +
-             " is not in one allocation of the device";
+      return std::string(operands[i].name) + " is not in one allocation of the device";
     if (address % alignments[i] != 0)
       return std::string(operands[i].name) + " is less aligned than said";
     uint64_t out = addressOf(at.d);
-    if (i < 2 && address < out + d.bytes() &&
-        out < address + operands[i].layout->bytes())
+    if (i < 2 && address < out + d.bytes() && out < address + operands[i].layout->bytes())
       return std::string(operands[i].name) + " overlaps the result";
   }
   if (hasBias() && !state.translate(desc.bias, biasBytes()))
     return "the bias is not in one allocation of the device";
-  if (workspace.bytes > 0 &&
-      !state.translate(addressOf(workspace.memory), workspace.bytes))
+  if (workspace.bytes > 0 && !state.translate(addressOf(workspace.memory), workspace.bytes))
     return "the workspace is not in one allocation of the device";
   if (workspace.bytes > 0 && addressOf(workspace.memory) % 256 != 0)
     return "the workspace is not aligned to 256 bytes";
@@ -142,10 +130,9 @@ Event Matmul::describe() const {
   Event event;
   event.name = "matmul";
   event.isWork = true;
-  event.detail = std::to_string(d.batch) + "x" + std::to_string(d.columns) +
-                 "x" + std::to_string(d.rows) + "x" + std::to_string(inner());
-  event.arguments = {{addressOf(at.b), b.bytes(), 0},
-                     {addressOf(at.a), a.bytes(), 0}};
+  event.detail = std::to_string(d.batch) + "x" + std::to_string(d.columns) + "x" +
+                 std::to_string(d.rows) + "x" + std::to_string(inner());
+  event.arguments = {{addressOf(at.b), b.bytes(), 0}, {addressOf(at.a), a.bytes(), 0}};
   if (hasBias())
     event.arguments.push_back({desc.bias, biasBytes(), 0});
   event.arguments.push_back({addressOf(at.d), d.bytes(), 0});
@@ -210,17 +197,15 @@ static void store(char *data, int type, uint64_t index, Real value) {
 
 /// One matrix of the batch, row by row, as op() leaves it.
 template <class Real>
-static std::vector<Real> unpack(const char *data, const Layout &layout,
-                                int transposed, int64_t index) {
+static std::vector<Real> unpack(const char *data, const Layout &layout, int transposed,
+                                int64_t index) {
   uint64_t rows = layout.rows, columns = layout.columns;
   bool flip = transposed == CUBLAS_OP_T;
   std::vector<Real> result(rows * columns);
   for (uint64_t j = 0; j != columns; ++j)
     for (uint64_t i = 0; i != rows; ++i)
-      result[flip ? j * rows + i : i * columns + j] =
-          load<Real>(data, layout.type,
-                     uint64_t(index * layout.stride) +
-                         j * layout.leadingDimension + i);
+      result[flip ? j * rows + i : i * columns + j] = load<Real>(
+          data, layout.type, uint64_t(index * layout.stride) + j * layout.leadingDimension + i);
   return result;
 }
 
@@ -230,8 +215,7 @@ void Matmul::compute() const {
   const char *aData = state.translate(addressOf(at.a), a.bytes());
   const char *bData = state.translate(addressOf(at.b), b.bytes());
   const char *cData = state.translate(addressOf(at.c), c.bytes());
-  const char *biasData = hasBias() ? state.translate(desc.bias, biasBytes())
-                                   : nullptr;
+  const char *biasData = hasBias() ? state.translate(desc.bias, biasBytes()) : nullptr;
   char *dData = state.translate(addressOf(at.d), d.bytes());
   uint64_t m = d.rows, n = d.columns, k = inner();
   for (int32_t index = 0; index != d.batch; ++index) {
@@ -245,8 +229,7 @@ void Matmul::compute() const {
           row[j] += left[i * k + p] * right[p * n + j];
       for (uint64_t j = 0; j != n; ++j) {
         auto place = [&](const Layout &layout) {
-          return uint64_t(index * layout.stride) + j * layout.leadingDimension +
-                 i;
+          return uint64_t(index * layout.stride) + j * layout.leadingDimension + i;
         };
         Real value = Real(alpha) * row[j];
         if (beta != 0) // else C is not read
@@ -270,9 +253,8 @@ std::string Matmul::run() const {
     return problem;
   // What a split of the inner dimension would leave there.
   if (workspace.bytes > 0)
-    std::memset(State::get().translate(addressOf(workspace.memory),
-                                       workspace.bytes),
-                0xa5, workspace.bytes);
+    std::memset(State::get().translate(addressOf(workspace.memory), workspace.bytes), 0xa5,
+                workspace.bytes);
   if (desc.scaleType == CUDA_R_64F)
     compute<double>();
   else

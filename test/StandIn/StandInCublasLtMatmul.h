@@ -35,16 +35,13 @@ struct Desc {
 /// d = epilogue(alpha * op(a) * op(b) + beta * c).
 class Matmul {
 public:
-  Matmul(const Desc &desc, const Layout &a, const Layout &b, const Layout &c,
-         const Layout &d)
+  Matmul(const Desc &desc, const Layout &a, const Layout &b, const Layout &c, const Layout &d)
       : desc(desc), a(a), b(b), c(c), d(d) {}
 
   const Desc desc;
   const Layout a, b, c, d;
 
-  uint64_t inner() const {
-    return desc.transA == CUBLAS_OP_T ? a.rows : a.columns;
-  }
+  uint64_t inner() const { return desc.transA == CUBLAS_OP_T ? a.rows : a.columns; }
   /// Whether the real one has it.
   cublasStatus_t check() const;
   uint64_t fingerprint() const;
@@ -58,8 +55,7 @@ public:
     uint64_t bytes;
   };
   /// Reads alpha and beta, which lie on the host.
-  void setOperands(const void *alpha, const void *beta, Operands operands,
-                   Workspace workspace);
+  void setOperands(const void *alpha, const void *beta, Operands operands, Workspace workspace);
   /// What is wrong with where the operands lie, or "". `alignments` are those
   /// that the algorithm relies on, of A, B, C and D.
   std::string checkOperands(const uint64_t *alignments) const;
@@ -70,9 +66,7 @@ public:
 private:
   template <class Real>
   void compute() const;
-  uint64_t addressOf(const void *operand) const {
-    return reinterpret_cast<uintptr_t>(operand);
-  }
+  uint64_t addressOf(const void *operand) const { return reinterpret_cast<uintptr_t>(operand); }
   bool hasBias() const { return desc.epilogue & CUBLASLT_EPILOGUE_BIAS; }
   uint64_t biasBytes() const;
 

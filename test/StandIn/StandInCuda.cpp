@@ -25,12 +25,8 @@ thread_local std::vector<CUcontext> contexts;
 State &state() { return State::get(); }
 
 Stream &streamOf(CUstream handle) { return *reinterpret_cast<Stream *>(handle); }
-EventState &eventOf(CUevent handle) {
-  return *reinterpret_cast<EventState *>(handle);
-}
-Graph &graphOf(const void *handle) {
-  return *static_cast<Graph *>(const_cast<void *>(handle));
-}
+EventState &eventOf(CUevent handle) { return *reinterpret_cast<EventState *>(handle); }
+Graph &graphOf(const void *handle) { return *static_cast<Graph *>(const_cast<void *>(handle)); }
 
 template <class Object, class Handle>
 Handle make(const char *kind) {
@@ -48,8 +44,8 @@ CUresult destroy(const void *handle, const char *kind) {
   return CUDA_SUCCESS;
 }
 
-Work makeWork(const char *name, std::vector<Event::Argument> arguments,
-              uint64_t readBytes, uint64_t writtenBytes) {
+Work makeWork(const char *name, std::vector<Event::Argument> arguments, uint64_t readBytes,
+              uint64_t writtenBytes) {
   Work work;
   work.event.name = name;
   work.event.isWork = true;
@@ -83,9 +79,9 @@ CUresult checkNotCapturing(CUstream handle) {
 bool ampc::standin::hasCurrentContext() { return !contexts.empty(); }
 
 #define EXPORT extern "C" __attribute__((visibility("default"))) CUresult
-#define BEGIN(...)                                                             \
-  Entry entry(__VA_ARGS__);                                                    \
-  if (CUresult result = entry.early())                                         \
+#define BEGIN(...)                                                                                 \
+  Entry entry(__VA_ARGS__);                                                                        \
+  if (CUresult result = entry.early())                                                             \
   return result
 
 //===----------------------------------------------------------------------===//
@@ -109,8 +105,8 @@ EXPORT cuDriverGetVersion(int *version) {
 // These two cannot fail in a way that matters, and are not counted.
 EXPORT cuGetErrorName(CUresult error, const char **text) {
   *text = nullptr;
-#define AMPC_CUDA_CASE(name, value)                                            \
-  if (std::strncmp(#name, "CU_", 3) != 0 && error == value)                    \
+#define AMPC_CUDA_CASE(name, value)                                                                \
+  if (std::strncmp(#name, "CU_", 3) != 0 && error == value)                                        \
     *text = #name;
   AMPC_CUDA_CONSTANTS(AMPC_CUDA_CASE)
 #undef AMPC_CUDA_CASE
@@ -232,8 +228,7 @@ EXPORT cuMemFreeHost(void *address) {
   return entry.late();
 }
 
-EXPORT cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes,
-                            CUstream stream) {
+EXPORT cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes, CUstream stream) {
   BEGIN("cuMemcpyHtoDAsync");
   if (CUresult result = checkRange(to, bytes))
     return result;
@@ -260,8 +255,7 @@ EXPORT cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes,
   return state().enqueue(stream, std::move(work));
 }
 
-EXPORT cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes,
-                            CUstream stream) {
+EXPORT cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, CUstream stream) {
   BEGIN("cuMemcpyDtoHAsync");
   if (CUresult result = checkRange(from, bytes))
     return result;
@@ -281,8 +275,7 @@ EXPORT cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes,
   return result ? result : state().lost;
 }
 
-EXPORT cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes,
-                            CUstream stream) {
+EXPORT cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream) {
   BEGIN("cuMemcpyDtoDAsync");
   CUresult result = checkRange(to, bytes);
   if (!result)
@@ -291,8 +284,7 @@ EXPORT cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes,
     return result;
   if (to != from && to < from + bytes && from < to + bytes)
     state().complain("a copy whose ranges overlap");
-  Work work =
-      makeWork("copy", {{from, bytes, 0}, {to, bytes, 0}}, bytes, bytes);
+  Work work = makeWork("copy", {{from, bytes, 0}, {to, bytes, 0}}, bytes, bytes);
   work.run = [=](Event &) -> std::string {
     char *target = state().translate(to, bytes);
     char *source = state().translate(from, bytes);
@@ -304,8 +296,7 @@ EXPORT cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes,
   return state().enqueue(stream, std::move(work));
 }
 
-EXPORT cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t count,
-                       CUstream stream) {
+EXPORT cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t count, CUstream stream) {
   BEGIN("cuMemsetD8Async");
   if (CUresult result = checkRange(to, count))
     return result;
@@ -429,8 +420,7 @@ EXPORT cuStreamEndCapture(CUstream stream, CUgraph *graph) {
   return CUDA_SUCCESS;
 }
 
-EXPORT cuGraphInstantiateWithFlags(CUgraphExec *exec, CUgraph graph,
-                                   unsigned long long) {
+EXPORT cuGraphInstantiateWithFlags(CUgraphExec *exec, CUgraph graph, unsigned long long) {
   BEGIN("cuGraphInstantiate");
   if (!state().check(graph, "graph"))
     return CUDA_ERROR_INVALID_HANDLE;

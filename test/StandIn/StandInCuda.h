@@ -45,7 +45,7 @@ struct Event {
   /// or "fill".
   std::string name;
   bool isWork = false;
-  std::string detail; ///< kernel; "cubin" or "ptx" and the image's hash
+  std::string detail;    ///< kernel; "cubin" or "ptx" and the image's hash
   bool captured = false; ///< a call that went into a graph, work out of one
   /// Of a launch its pointer parameters; else what is read, then what is written.
   std::vector<Argument> arguments;

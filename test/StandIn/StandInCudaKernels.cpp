@@ -44,8 +44,7 @@ struct Pointer {
 /// One allocation before a launch, to tell what the launch changed.
 struct Snapshot {
   Snapshot(Allocation &allocation)
-      : allocation(allocation),
-        before(allocation.data, allocation.data + allocation.bytes),
+      : allocation(allocation), before(allocation.data, allocation.data + allocation.bytes),
         allowed(allocation.bytes, false) {}
 
   uint64_t countChanges(uint64_t offset, uint64_t bytes) const {
@@ -63,10 +62,8 @@ struct Snapshot {
 /// A launch with its parameters copied, as cuLaunchKernel does.
 class Launch {
 public:
-  Launch(Function function, ampc::simt::Dim3 grid, ampc::simt::Dim3 block,
-         void **parameters)
-      : library(function.module->library), kernel(*function.kernel), grid(grid),
-        block(block) {
+  Launch(Function function, ampc::simt::Dim3 grid, ampc::simt::Dim3 block, void **parameters)
+      : library(function.module->library), kernel(*function.kernel), grid(grid), block(block) {
     for (uint32_t i = 0; i != kernel.parameterCount; ++i) {
       std::memcpy(&values.emplace_back(), parameters[i], sizeof(uint64_t));
       if (kernel.parameterBytes[i] > 0)
@@ -78,9 +75,8 @@ public:
   std::string check() const {
     for (const Pointer &pointer : pointers)
       if (!state().translate(pointer.address, pointer.bytes))
-        return "the " + std::to_string(pointer.bytes) +
-               " bytes of parameter " + std::to_string(pointer.index) +
-               " are not in one allocation of the device";
+        return "the " + std::to_string(pointer.bytes) + " bytes of parameter " +
+               std::to_string(pointer.index) + " are not in one allocation of the device";
     return "";
   }
 
@@ -104,8 +100,7 @@ std::map<Allocation *, Snapshot> Launch::takeSnapshots() const {
     Allocation *allocation = state().find(pointer.address, offset);
     if (allocation->bytes > kMostChecked)
       continue;
-    Snapshot &snapshot =
-        snapshots.try_emplace(allocation, *allocation).first->second;
+    Snapshot &snapshot = snapshots.try_emplace(allocation, *allocation).first->second;
     std::fill_n(snapshot.allowed.begin() + offset, pointer.bytes, true);
   }
   return snapshots;
@@ -118,13 +113,13 @@ std::string Launch::run(Event &event) {
   std::map<Allocation *, Snapshot> snapshots = takeSnapshots();
   std::vector<uint64_t> translated = values;
   for (const Pointer &pointer : pointers)
-    translated[pointer.index] = reinterpret_cast<uintptr_t>(
-        state().translate(pointer.address, pointer.bytes));
+    translated[pointer.index] =
+        reinterpret_cast<uintptr_t>(state().translate(pointer.address, pointer.bytes));
   std::vector<void *> parameters;
   for (uint64_t &value : translated)
     parameters.push_back(&value);
-  problem = ampc::simt::launch(kernel, grid, block, parameters.data(),
-                               {/*workers=*/1, state().seed});
+  problem =
+      ampc::simt::launch(kernel, grid, block, parameters.data(), {/*workers=*/1, state().seed});
   if (!problem.empty())
     return problem;
   for (const Pointer &pointer : pointers) {
@@ -141,24 +136,21 @@ std::string Launch::run(Event &event) {
     uint64_t offset = 0;
     auto found = snapshots.find(state().find(pointers[i].address, offset));
     if (found != snapshots.end())
-      event.arguments[i].changed =
-          found->second.countChanges(offset, pointers[i].bytes);
+      event.arguments[i].changed = found->second.countChanges(offset, pointers[i].bytes);
   }
   return "";
 }
 
 std::string describeImage(const void *image) {
   char text[32];
-  std::snprintf(text, sizeof(text), "%s %016llx",
-                std::memcmp(image, "\177ELF", 4) == 0 ? "cubin" : "ptx",
-                static_cast<unsigned long long>(ampc::simtImageHash(
-                    image, ampc::simtImageBytes(image))));
+  std::snprintf(
+      text, sizeof(text), "%s %016llx", std::memcmp(image, "\177ELF", 4) == 0 ? "cubin" : "ptx",
+      static_cast<unsigned long long>(ampc::simtImageHash(image, ampc::simtImageBytes(image))));
   return text;
 }
 
 /// Writes `text` where the caller asked for the compiler's errors.
-void writeLog(unsigned count, const int *options, void **values,
-              const std::string &text) {
+void writeLog(unsigned count, const int *options, void **values, const std::string &text) {
   char *buffer = nullptr;
   size_t size = 0;
   for (unsigned i = 0; i != count; ++i) {
@@ -174,13 +166,13 @@ void writeLog(unsigned count, const int *options, void **values,
 } // namespace
 
 #define EXPORT extern "C" __attribute__((visibility("default"))) CUresult
-#define BEGIN(name)                                                            \
-  Entry entry(name);                                                           \
-  if (CUresult result = entry.early())                                         \
+#define BEGIN(name)                                                                                \
+  Entry entry(name);                                                                               \
+  if (CUresult result = entry.early())                                                             \
   return result
 
-EXPORT cuModuleLoadDataEx(CUmodule *module, const void *image, unsigned count,
-                          int *options, void **values) {
+EXPORT cuModuleLoadDataEx(CUmodule *module, const void *image, unsigned count, int *options,
+                          void **values) {
   BEGIN("cuModuleLoadDataEx");
   entry.event.detail = describeImage(image);
   std::string error;
@@ -209,8 +201,7 @@ EXPORT cuModuleUnload(CUmodule module) {
   return entry.late();
 }
 
-EXPORT cuModuleGetFunction(CUfunction *function, CUmodule module,
-                           const char *name) {
+EXPORT cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name) {
   BEGIN("cuModuleGetFunction");
   if (!state().check(module, "module"))
     return CUDA_ERROR_INVALID_HANDLE;
@@ -224,22 +215,18 @@ EXPORT cuModuleGetFunction(CUfunction *function, CUmodule module,
   return CUDA_SUCCESS;
 }
 
-EXPORT cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY,
-                      unsigned gridZ, unsigned blockX, unsigned blockY,
-                      unsigned blockZ, unsigned sharedBytes, CUstream stream,
-                      void **parameters, void **extra) {
+EXPORT cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, unsigned gridZ,
+                      unsigned blockX, unsigned blockY, unsigned blockZ, unsigned sharedBytes,
+                      CUstream stream, void **parameters, void **extra) {
   BEGIN("cuLaunchKernel");
-  if (uint64_t(gridX) * gridY * gridZ * blockX * blockY * blockZ == 0 ||
-      sharedBytes != 0 || extra)
+  if (uint64_t(gridX) * gridY * gridZ * blockX * blockY * blockZ == 0 || sharedBytes != 0 || extra)
     return CUDA_ERROR_INVALID_VALUE;
   auto *target = reinterpret_cast<Function *>(function);
-  auto launch = std::make_shared<Launch>(
-      *target, ampc::simt::Dim3{gridX, gridY, gridZ},
-      ampc::simt::Dim3{blockX, blockY, blockZ}, parameters);
+  auto launch = std::make_shared<Launch>(*target, ampc::simt::Dim3{gridX, gridY, gridZ},
+                                         ampc::simt::Dim3{blockX, blockY, blockZ}, parameters);
   std::string problem = launch->check();
   if (!problem.empty()) {
-    state().complain(std::string("launch of ") + target->kernel->name + ": " +
-                     problem);
+    state().complain(std::string("launch of ") + target->kernel->name + ": " + problem);
     return CUDA_ERROR_INVALID_VALUE;
   }
   Work work;

@@ -97,8 +97,7 @@ std::string State::leakText() {
   std::string result;
   auto add = [&](const std::string &what) { result += what + "\n"; };
   for (const auto &[handle, object] : objects)
-    add("a " + object.first + " made by call " +
-        std::to_string(object.second));
+    add("a " + object.first + " made by call " + std::to_string(object.second));
   for (const auto &[address, allocation] : memory)
     add(std::to_string(allocation.bytes) + " bytes of the device");
   for (const auto &[address, allocation] : pinned)
@@ -246,8 +245,7 @@ void State::drainAll() {
   std::vector<Stream *> streams;
   for (const auto &[handle, object] : objects)
     if (object.first == "stream")
-      streams.push_back(
-          static_cast<Stream *>(const_cast<void *>(handle)));
+      streams.push_back(static_cast<Stream *>(const_cast<void *>(handle)));
   for (Stream *stream : streams)
     drain(*stream);
 }
@@ -312,8 +310,7 @@ std::string misuse() {
 
 static void write(std::ostream &out, const Event &event) {
   // No name holds what JSON would have to escape: they are symbols.
-  out << "{\"" << (event.isWork ? "work" : "call") << "\":\"" << event.name
-      << '"';
+  out << "{\"" << (event.isWork ? "work" : "call") << "\":\"" << event.name << '"';
   if (!event.detail.empty())
     out << ",\"detail\":\"" << event.detail << '"';
   if (event.captured)
@@ -321,14 +318,12 @@ static void write(std::ostream &out, const Event &event) {
   if (!event.arguments.empty()) {
     out << ",\"arguments\":[";
     for (const Event::Argument &argument : event.arguments)
-      out << (&argument == &event.arguments[0] ? "" : ",") << "{\"address\":"
-          << argument.address << ",\"bytes\":" << argument.bytes
-          << ",\"changed\":" << argument.changed << '}';
+      out << (&argument == &event.arguments[0] ? "" : ",") << "{\"address\":" << argument.address
+          << ",\"bytes\":" << argument.bytes << ",\"changed\":" << argument.changed << '}';
     out << ']';
   }
   if (event.readBytes + event.writtenBytes > 0)
-    out << ",\"read_bytes\":" << event.readBytes
-        << ",\"written_bytes\":" << event.writtenBytes;
+    out << ",\"read_bytes\":" << event.readBytes << ",\"written_bytes\":" << event.writtenBytes;
   out << "}\n";
 }
 

@@ -88,8 +88,7 @@ public:
   /// Into the stream's queue, or the graph that it records.
   CUresult enqueue(CUstream stream, Work work);
   /// Runs what is in the queue, up to the recording `until` of `event`.
-  void drain(Stream &stream, const EventState *event = nullptr,
-             uint64_t until = 0);
+  void drain(Stream &stream, const EventState *event = nullptr, uint64_t until = 0);
   void drainAll();
 
   void complain(const std::string &what);

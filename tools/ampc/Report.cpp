@@ -44,7 +44,8 @@ private:
 DecisionLog::DecisionLog(MLIRContext &context)
     : decisions(std::make_shared<std::vector<Decision>>()) {
   remark::RemarkCategories all;
-  all.all = ".*";
+  // `all` alone turns no kind of remark on; each wants a filter of its own.
+  all.passed = all.missed = all.failed = all.analysis = ".*";
   if (failed(remark::enableOptimizationRemarks(
           context, std::make_unique<Collector>(decisions),
           std::make_unique<remark::RemarkEmittingPolicyAll>(), all)))

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "ampc/Dialect/Plan/Plan.h"
 #include "ampc-runtime/module_format.h"
+#include "ampc/Dialect/Plan/Plan.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/bit.h"
@@ -21,8 +21,8 @@ using namespace ampc::plan;
 // KernelOp
 //===----------------------------------------------------------------------===//
 
-void KernelOp::build(OpBuilder &b, OperationState &state, TypeRange resultTypes,
-                     ValueRange inputs, KernelKind kind) {
+void KernelOp::build(OpBuilder &b, OperationState &state, TypeRange resultTypes, ValueRange inputs,
+                     KernelKind kind) {
   state.addOperands(inputs);
   state.addTypes(resultTypes);
   state.getOrAddProperties<Properties>().kind = KernelKindAttr::get(b.getContext(), kind);
@@ -75,9 +75,8 @@ ParseResult KernelOp::parse(OpAsmParser &parser, OperationState &state) {
   SmallVector<int64_t> tied(types.size(), -1);
   if (succeeded(parser.parseOptionalKeyword("tied"))) {
     tied.clear();
-    if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, [&] {
-          return parser.parseInteger(tied.emplace_back());
-        }))
+    if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square,
+                                       [&] { return parser.parseInteger(tied.emplace_back()); }))
       return failure();
   }
   if (parser.parseOptionalAttrDictWithKeyword(state.attributes))
@@ -94,12 +93,11 @@ ParseResult KernelOp::parse(OpAsmParser &parser, OperationState &state) {
 
 void KernelOp::print(OpAsmPrinter &p) {
   p << ' ' << stringifyKernelKind(getKind()) << " (";
-  llvm::interleaveComma(llvm::zip(getBodyBlock()->getArguments(), getInputs()), p,
-                        [&](auto pair) {
-                          auto [argument, input] = pair;
-                          p.printRegionArgument(argument, {}, /*omitType=*/true);
-                          p << " = " << input << " : " << input.getType();
-                        });
+  llvm::interleaveComma(llvm::zip(getBodyBlock()->getArguments(), getInputs()), p, [&](auto pair) {
+    auto [argument, input] = pair;
+    p.printRegionArgument(argument, {}, /*omitType=*/true);
+    p << " = " << input << " : " << input.getType();
+  });
   p << ")";
   p.printArrowTypeList(getResultTypes());
   if (llvm::any_of(getTied(), [](int64_t t) { return t >= 0; })) {
@@ -119,26 +117,25 @@ LogicalResult KernelOp::verify() {
   if (!yield || TypeRange(yield.getValues()) != TypeRange(getResults()))
     return emitOpError("must end in a plan.yield of its result types");
   if (getTied().size() != getNumResults())
-    return emitOpError("has ") << getTied().size() << " entries in tied for "
-                               << getNumResults() << " results";
+    return emitOpError("has ") << getTied().size() << " entries in tied for " << getNumResults()
+                               << " results";
   for (auto [r, t] : llvm::enumerate(getTied())) {
     if (t < 0)
       continue;
     if (t >= int64_t(getInputs().size()))
-      return emitOpError("ties result ") << r << " to operand " << t << " of "
-                                         << getInputs().size();
+      return emitOpError("ties result ")
+             << r << " to operand " << t << " of " << getInputs().size();
     if (getInputs()[t].getType() != getResult(r).getType())
-      return emitOpError("ties result ") << r << " of " << getResult(r).getType()
-                                         << " to operand " << t << " of "
-                                         << getInputs()[t].getType();
+      return emitOpError("ties result ") << r << " of " << getResult(r).getType() << " to operand "
+                                         << t << " of " << getInputs()[t].getType();
   }
   if (getKind() == KernelKind::Fused)
     return success();
   for (Operation &op : getBodyBlock()->without_terminator())
     if (!isa<KernelOp>(op) || cast<KernelOp>(op).getKind() != KernelKind::Fused)
       if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))
-        return emitOpError("of kind ") << stringifyKernelKind(getKind())
-                                       << " holds something else than fused kernels";
+        return emitOpError("of kind ")
+               << stringifyKernelKind(getKind()) << " holds something else than fused kernels";
   return success();
 }
 
@@ -167,12 +164,9 @@ ProductShape shapeOf(MatMulOp op) {
   auto last = [](ArrayRef<int64_t> s, bool swap, unsigned i) {
     return s[s.size() - 2 + (swap ? 1 - i : i)];
   };
-  return {lhs.size() == 3 ? lhs[0] : 1,
-          rhs.size() == 3 ? rhs[0] : 1,
-          last(lhs, op.getTransposeLhs(), 0),
-          last(rhs, op.getTransposeRhs(), 1),
-          last(lhs, op.getTransposeLhs(), 1),
-          last(rhs, op.getTransposeRhs(), 0)};
+  return {lhs.size() == 3 ? lhs[0] : 1,       rhs.size() == 3 ? rhs[0] : 1,
+          last(lhs, op.getTransposeLhs(), 0), last(rhs, op.getTransposeRhs(), 1),
+          last(lhs, op.getTransposeLhs(), 1), last(rhs, op.getTransposeRhs(), 0)};
 }
 } // namespace
 
@@ -185,8 +179,8 @@ LogicalResult MatMulOp::verify() {
     return emitOpError("takes operands of rank 2 or 3");
   ProductShape s = shapeOf(*this);
   if (s.k != s.rhsK)
-    return emitOpError("inner dimensions differ: ") << s.k << " in lhs " << lhs << ", "
-                                                    << s.rhsK << " in rhs " << rhs;
+    return emitOpError("inner dimensions differ: ")
+           << s.k << " in lhs " << lhs << ", " << s.rhsK << " in rhs " << rhs;
   if (s.lhsBatch != s.rhsBatch && s.lhsBatch != 1 && s.rhsBatch != 1)
     return emitOpError("batches differ: ") << s.lhsBatch << " and " << s.rhsBatch;
   SmallVector<int64_t> expected;
@@ -195,8 +189,7 @@ LogicalResult MatMulOp::verify() {
   expected.append({s.m, s.n});
   if (result.getShape() != ArrayRef(expected))
     return emitOpError("has result ") << result << ", its operands give "
-                                      << RankedTensorType::get(expected,
-                                                               result.getElementType());
+                                      << RankedTensorType::get(expected, result.getElementType());
   if (Value bias = getBias())
     if (cast<RankedTensorType>(bias.getType()).getShape() != ArrayRef<int64_t>(s.n))
       return emitOpError("has a bias ") << bias.getType() << " for " << s.n << " columns";

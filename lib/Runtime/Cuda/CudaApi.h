@@ -34,95 +34,91 @@ using CUevent = struct CUevent_st *;
 using CUgraph = struct CUgraph_st *;
 using CUgraphExec = struct CUgraphExec_st *;
 
-#define AMPC_CUDA_CONSTANTS(X)                                                 \
-  X(CUDA_SUCCESS, 0)                                                           \
-  X(CUDA_ERROR_INVALID_VALUE, 1)                                               \
-  X(CUDA_ERROR_OUT_OF_MEMORY, 2)                                               \
-  X(CUDA_ERROR_NOT_INITIALIZED, 3)                                             \
-  X(CUDA_ERROR_STUB_LIBRARY, 34)                                               \
-  X(CUDA_ERROR_DEVICE_UNAVAILABLE, 46)                                         \
-  X(CUDA_ERROR_NO_DEVICE, 100)                                                 \
-  X(CUDA_ERROR_INVALID_DEVICE, 101)                                            \
-  X(CUDA_ERROR_INVALID_IMAGE, 200)                                             \
-  X(CUDA_ERROR_INVALID_CONTEXT, 201)                                           \
-  X(CUDA_ERROR_NO_BINARY_FOR_GPU, 209)                                         \
-  X(CUDA_ERROR_INVALID_PTX, 218)                                               \
-  X(CUDA_ERROR_JIT_COMPILER_NOT_FOUND, 221)                                    \
-  X(CUDA_ERROR_UNSUPPORTED_PTX_VERSION, 222)                                   \
-  X(CUDA_ERROR_INVALID_SOURCE, 300)                                            \
-  X(CUDA_ERROR_INVALID_HANDLE, 400)                                            \
-  X(CUDA_ERROR_NOT_FOUND, 500)                                                 \
-  X(CUDA_ERROR_NOT_READY, 600)                                                 \
-  X(CUDA_ERROR_ILLEGAL_ADDRESS, 700)                                           \
-  X(CUDA_ERROR_LAUNCH_FAILED, 719)                                             \
-  X(CUDA_ERROR_SYSTEM_NOT_READY, 802)                                          \
-  X(CUDA_ERROR_SYSTEM_DRIVER_MISMATCH, 803)                                    \
-  X(CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE, 804)                            \
-  X(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, 900)                                \
-  X(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, 901)                                \
-  X(CUDA_ERROR_UNKNOWN, 999)                                                   \
-  X(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, 75)                          \
-  X(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, 76)                          \
-  X(CU_STREAM_NON_BLOCKING, 1)                                                 \
-  X(CU_STREAM_CAPTURE_MODE_RELAXED, 2)                                         \
-  X(CU_EVENT_DISABLE_TIMING, 2)                                                \
-  X(CU_JIT_ERROR_LOG_BUFFER, 5)                                                \
+#define AMPC_CUDA_CONSTANTS(X)                                                                     \
+  X(CUDA_SUCCESS, 0)                                                                               \
+  X(CUDA_ERROR_INVALID_VALUE, 1)                                                                   \
+  X(CUDA_ERROR_OUT_OF_MEMORY, 2)                                                                   \
+  X(CUDA_ERROR_NOT_INITIALIZED, 3)                                                                 \
+  X(CUDA_ERROR_STUB_LIBRARY, 34)                                                                   \
+  X(CUDA_ERROR_DEVICE_UNAVAILABLE, 46)                                                             \
+  X(CUDA_ERROR_NO_DEVICE, 100)                                                                     \
+  X(CUDA_ERROR_INVALID_DEVICE, 101)                                                                \
+  X(CUDA_ERROR_INVALID_IMAGE, 200)                                                                 \
+  X(CUDA_ERROR_INVALID_CONTEXT, 201)                                                               \
+  X(CUDA_ERROR_NO_BINARY_FOR_GPU, 209)                                                             \
+  X(CUDA_ERROR_INVALID_PTX, 218)                                                                   \
+  X(CUDA_ERROR_JIT_COMPILER_NOT_FOUND, 221)                                                        \
+  X(CUDA_ERROR_UNSUPPORTED_PTX_VERSION, 222)                                                       \
+  X(CUDA_ERROR_INVALID_SOURCE, 300)                                                                \
+  X(CUDA_ERROR_INVALID_HANDLE, 400)                                                                \
+  X(CUDA_ERROR_NOT_FOUND, 500)                                                                     \
+  X(CUDA_ERROR_NOT_READY, 600)                                                                     \
+  X(CUDA_ERROR_ILLEGAL_ADDRESS, 700)                                                               \
+  X(CUDA_ERROR_LAUNCH_FAILED, 719)                                                                 \
+  X(CUDA_ERROR_SYSTEM_NOT_READY, 802)                                                              \
+  X(CUDA_ERROR_SYSTEM_DRIVER_MISMATCH, 803)                                                        \
+  X(CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE, 804)                                                \
+  X(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, 900)                                                    \
+  X(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, 901)                                                    \
+  X(CUDA_ERROR_UNKNOWN, 999)                                                                       \
+  X(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, 75)                                              \
+  X(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, 76)                                              \
+  X(CU_STREAM_NON_BLOCKING, 1)                                                                     \
+  X(CU_STREAM_CAPTURE_MODE_RELAXED, 2)                                                             \
+  X(CU_EVENT_DISABLE_TIMING, 2)                                                                    \
+  X(CU_JIT_ERROR_LOG_BUFFER, 5)                                                                    \
   X(CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES, 6)
 
 /// X(member, symbol, parameters); each returns CUresult.
-#define AMPC_CUDA_DRIVER_CALLS(X)                                              \
-  X(init, cuInit, (unsigned flags))                                            \
-  X(driverGetVersion, cuDriverGetVersion, (int *version))                      \
-  X(getErrorName, cuGetErrorName, (CUresult error, const char **text))         \
-  X(getErrorString, cuGetErrorString, (CUresult error, const char **text))     \
-  X(deviceGetCount, cuDeviceGetCount, (int *count))                            \
-  X(deviceGet, cuDeviceGet, (CUdevice * device, int ordinal))                  \
-  X(deviceGetName, cuDeviceGetName, (char *name, int length, CUdevice device)) \
-  X(deviceGetAttribute, cuDeviceGetAttribute,                                  \
-    (int *value, int attribute, CUdevice device))                              \
-  X(devicePrimaryCtxRetain, cuDevicePrimaryCtxRetain,                          \
-    (CUcontext * context, CUdevice device))                                    \
-  X(devicePrimaryCtxRelease, cuDevicePrimaryCtxRelease_v2, (CUdevice device))  \
-  X(ctxPushCurrent, cuCtxPushCurrent_v2, (CUcontext context))                  \
-  X(ctxPopCurrent, cuCtxPopCurrent_v2, (CUcontext * context))                  \
-  X(memGetInfo, cuMemGetInfo_v2, (size_t *free, size_t *total))                \
-  X(memAlloc, cuMemAlloc_v2, (CUdeviceptr * address, size_t bytes))            \
-  X(memFree, cuMemFree_v2, (CUdeviceptr address))                              \
-  X(memHostAlloc, cuMemHostAlloc,                                              \
-    (void **address, size_t bytes, unsigned flags))                            \
-  X(memFreeHost, cuMemFreeHost, (void *address))                               \
-  X(memcpyHtoDAsync, cuMemcpyHtoDAsync_v2,                                     \
-    (CUdeviceptr to, const void *from, size_t bytes, CUstream stream))         \
-  X(memcpyDtoHAsync, cuMemcpyDtoHAsync_v2,                                     \
-    (void *to, CUdeviceptr from, size_t bytes, CUstream stream))               \
-  X(memcpyDtoDAsync, cuMemcpyDtoDAsync_v2,                                     \
-    (CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream))         \
-  X(memsetD8Async, cuMemsetD8Async,                                            \
-    (CUdeviceptr to, unsigned char value, size_t count, CUstream stream))      \
-  X(moduleLoadDataEx, cuModuleLoadDataEx,                                      \
-    (CUmodule * module, const void *image, unsigned optionCount, int *options, \
-     void **values))                                                           \
-  X(moduleUnload, cuModuleUnload, (CUmodule module))                           \
-  X(moduleGetFunction, cuModuleGetFunction,                                    \
-    (CUfunction * function, CUmodule module, const char *name))                \
-  X(launchKernel, cuLaunchKernel,                                              \
-    (CUfunction function, unsigned gridX, unsigned gridY, unsigned gridZ,      \
-     unsigned blockX, unsigned blockY, unsigned blockZ, unsigned sharedBytes,  \
-     CUstream stream, void **parameters, void **extra))                        \
-  X(streamCreate, cuStreamCreate, (CUstream * stream, unsigned flags))         \
-  X(streamDestroy, cuStreamDestroy_v2, (CUstream stream))                      \
-  X(streamSynchronize, cuStreamSynchronize, (CUstream stream))                 \
-  X(streamBeginCapture, cuStreamBeginCapture_v2, (CUstream stream, int mode))  \
-  X(streamEndCapture, cuStreamEndCapture, (CUstream stream, CUgraph * graph))  \
-  X(graphInstantiate, cuGraphInstantiateWithFlags,                             \
-    (CUgraphExec * exec, CUgraph graph, unsigned long long flags))             \
-  X(graphLaunch, cuGraphLaunch, (CUgraphExec exec, CUstream stream))           \
-  X(graphExecDestroy, cuGraphExecDestroy, (CUgraphExec exec))                  \
-  X(graphDestroy, cuGraphDestroy, (CUgraph graph))                             \
-  X(eventCreate, cuEventCreate, (CUevent * event, unsigned flags))             \
-  X(eventRecord, cuEventRecord, (CUevent event, CUstream stream))              \
-  X(eventQuery, cuEventQuery, (CUevent event))                                 \
-  X(eventSynchronize, cuEventSynchronize, (CUevent event))                     \
+#define AMPC_CUDA_DRIVER_CALLS(X)                                                                  \
+  X(init, cuInit, (unsigned flags))                                                                \
+  X(driverGetVersion, cuDriverGetVersion, (int *version))                                          \
+  X(getErrorName, cuGetErrorName, (CUresult error, const char **text))                             \
+  X(getErrorString, cuGetErrorString, (CUresult error, const char **text))                         \
+  X(deviceGetCount, cuDeviceGetCount, (int *count))                                                \
+  X(deviceGet, cuDeviceGet, (CUdevice * device, int ordinal))                                      \
+  X(deviceGetName, cuDeviceGetName, (char *name, int length, CUdevice device))                     \
+  X(deviceGetAttribute, cuDeviceGetAttribute, (int *value, int attribute, CUdevice device))        \
+  X(devicePrimaryCtxRetain, cuDevicePrimaryCtxRetain, (CUcontext * context, CUdevice device))      \
+  X(devicePrimaryCtxRelease, cuDevicePrimaryCtxRelease_v2, (CUdevice device))                      \
+  X(ctxPushCurrent, cuCtxPushCurrent_v2, (CUcontext context))                                      \
+  X(ctxPopCurrent, cuCtxPopCurrent_v2, (CUcontext * context))                                      \
+  X(memGetInfo, cuMemGetInfo_v2, (size_t *free, size_t *total))                                    \
+  X(memAlloc, cuMemAlloc_v2, (CUdeviceptr * address, size_t bytes))                                \
+  X(memFree, cuMemFree_v2, (CUdeviceptr address))                                                  \
+  X(memHostAlloc, cuMemHostAlloc, (void **address, size_t bytes, unsigned flags))                  \
+  X(memFreeHost, cuMemFreeHost, (void *address))                                                   \
+  X(memcpyHtoDAsync, cuMemcpyHtoDAsync_v2,                                                         \
+    (CUdeviceptr to, const void *from, size_t bytes, CUstream stream))                             \
+  X(memcpyDtoHAsync, cuMemcpyDtoHAsync_v2,                                                         \
+    (void *to, CUdeviceptr from, size_t bytes, CUstream stream))                                   \
+  X(memcpyDtoDAsync, cuMemcpyDtoDAsync_v2,                                                         \
+    (CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream))                             \
+  X(memsetD8Async, cuMemsetD8Async,                                                                \
+    (CUdeviceptr to, unsigned char value, size_t count, CUstream stream))                          \
+  X(moduleLoadDataEx, cuModuleLoadDataEx,                                                          \
+    (CUmodule * module, const void *image, unsigned optionCount, int *options, void **values))     \
+  X(moduleUnload, cuModuleUnload, (CUmodule module))                                               \
+  X(moduleGetFunction, cuModuleGetFunction,                                                        \
+    (CUfunction * function, CUmodule module, const char *name))                                    \
+  X(launchKernel, cuLaunchKernel,                                                                  \
+    (CUfunction function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX,         \
+     unsigned blockY, unsigned blockZ, unsigned sharedBytes, CUstream stream, void **parameters,   \
+     void **extra))                                                                                \
+  X(streamCreate, cuStreamCreate, (CUstream * stream, unsigned flags))                             \
+  X(streamDestroy, cuStreamDestroy_v2, (CUstream stream))                                          \
+  X(streamSynchronize, cuStreamSynchronize, (CUstream stream))                                     \
+  X(streamBeginCapture, cuStreamBeginCapture_v2, (CUstream stream, int mode))                      \
+  X(streamEndCapture, cuStreamEndCapture, (CUstream stream, CUgraph * graph))                      \
+  X(graphInstantiate, cuGraphInstantiateWithFlags,                                                 \
+    (CUgraphExec * exec, CUgraph graph, unsigned long long flags))                                 \
+  X(graphLaunch, cuGraphLaunch, (CUgraphExec exec, CUstream stream))                               \
+  X(graphExecDestroy, cuGraphExecDestroy, (CUgraphExec exec))                                      \
+  X(graphDestroy, cuGraphDestroy, (CUgraph graph))                                                 \
+  X(eventCreate, cuEventCreate, (CUevent * event, unsigned flags))                                 \
+  X(eventRecord, cuEventRecord, (CUevent event, CUstream stream))                                  \
+  X(eventQuery, cuEventQuery, (CUevent event))                                                     \
+  X(eventSynchronize, cuEventSynchronize, (CUevent event))                                         \
   X(eventDestroy, cuEventDestroy_v2, (CUevent event))
 
 //===----------------------------------------------------------------------===//
@@ -146,94 +142,83 @@ struct cublasLtMatmulHeuristicResult_t {
   int reserved[4];
 };
 
-#define AMPC_CUBLASLT_CONSTANTS(X)                                             \
-  X(CUBLAS_STATUS_SUCCESS, 0)                                                  \
-  X(CUBLAS_STATUS_NOT_INITIALIZED, 1)                                          \
-  X(CUBLAS_STATUS_ALLOC_FAILED, 3)                                             \
-  X(CUBLAS_STATUS_INVALID_VALUE, 7)                                            \
-  X(CUBLAS_STATUS_EXECUTION_FAILED, 13)                                        \
-  X(CUBLAS_STATUS_INTERNAL_ERROR, 14)                                          \
-  X(CUBLAS_STATUS_NOT_SUPPORTED, 15)                                           \
-  X(CUBLAS_OP_N, 0)                                                            \
-  X(CUBLAS_OP_T, 1)                                                            \
-  X(CUBLAS_COMPUTE_32F, 68)                                                    \
-  X(CUBLAS_COMPUTE_64F, 70)                                                    \
-  X(CUDA_R_32F, 0)                                                             \
-  X(CUDA_R_64F, 1)                                                             \
-  X(CUDA_R_16F, 2)                                                             \
-  X(CUDA_R_16BF, 14)                                                           \
-  X(CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, 5)                                     \
-  X(CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, 6)                            \
-  X(CUBLASLT_MATMUL_DESC_TRANSA, 3)                                            \
-  X(CUBLASLT_MATMUL_DESC_TRANSB, 4)                                            \
-  X(CUBLASLT_MATMUL_DESC_EPILOGUE, 7)                                          \
-  X(CUBLASLT_MATMUL_DESC_BIAS_POINTER, 8)                                      \
-  X(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, 26)                                   \
-  X(CUBLASLT_EPILOGUE_DEFAULT, 1)                                              \
-  X(CUBLASLT_EPILOGUE_RELU, 2)                                                 \
-  X(CUBLASLT_EPILOGUE_BIAS, 4)                                                 \
-  X(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, 1)                               \
-  X(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, 3)                             \
-  X(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, 5)                             \
-  X(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, 6)                             \
-  X(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, 7)                             \
-  X(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, 8)                             \
-  X(CUBLASLT_REDUCTION_SCHEME_INPLACE, 1)                                      \
-  X(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE, 2)                                 \
+#define AMPC_CUBLASLT_CONSTANTS(X)                                                                 \
+  X(CUBLAS_STATUS_SUCCESS, 0)                                                                      \
+  X(CUBLAS_STATUS_NOT_INITIALIZED, 1)                                                              \
+  X(CUBLAS_STATUS_ALLOC_FAILED, 3)                                                                 \
+  X(CUBLAS_STATUS_INVALID_VALUE, 7)                                                                \
+  X(CUBLAS_STATUS_EXECUTION_FAILED, 13)                                                            \
+  X(CUBLAS_STATUS_INTERNAL_ERROR, 14)                                                              \
+  X(CUBLAS_STATUS_NOT_SUPPORTED, 15)                                                               \
+  X(CUBLAS_OP_N, 0)                                                                                \
+  X(CUBLAS_OP_T, 1)                                                                                \
+  X(CUBLAS_COMPUTE_32F, 68)                                                                        \
+  X(CUBLAS_COMPUTE_64F, 70)                                                                        \
+  X(CUDA_R_32F, 0)                                                                                 \
+  X(CUDA_R_64F, 1)                                                                                 \
+  X(CUDA_R_16F, 2)                                                                                 \
+  X(CUDA_R_16BF, 14)                                                                               \
+  X(CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, 5)                                                         \
+  X(CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, 6)                                                \
+  X(CUBLASLT_MATMUL_DESC_TRANSA, 3)                                                                \
+  X(CUBLASLT_MATMUL_DESC_TRANSB, 4)                                                                \
+  X(CUBLASLT_MATMUL_DESC_EPILOGUE, 7)                                                              \
+  X(CUBLASLT_MATMUL_DESC_BIAS_POINTER, 8)                                                          \
+  X(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, 26)                                                       \
+  X(CUBLASLT_EPILOGUE_DEFAULT, 1)                                                                  \
+  X(CUBLASLT_EPILOGUE_RELU, 2)                                                                     \
+  X(CUBLASLT_EPILOGUE_BIAS, 4)                                                                     \
+  X(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, 1)                                                   \
+  X(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, 3)                                                 \
+  X(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, 5)                                                 \
+  X(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, 6)                                                 \
+  X(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, 7)                                                 \
+  X(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, 8)                                                 \
+  X(CUBLASLT_REDUCTION_SCHEME_INPLACE, 1)                                                          \
+  X(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE, 2)                                                     \
   X(CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE, 4)
 
 /// X(member, symbol, parameters); each returns cublasStatus_t.
-#define AMPC_CUBLASLT_CALLS(X)                                                 \
-  X(create, cublasLtCreate, (cublasLtHandle_t * handle))                       \
-  X(destroy, cublasLtDestroy, (cublasLtHandle_t handle))                       \
-  X(matrixLayoutCreate, cublasLtMatrixLayoutCreate,                            \
-    (cublasLtMatrixLayout_t * layout, int type, uint64_t rows,                 \
-     uint64_t columns, int64_t leadingDimension))                              \
-  X(matrixLayoutDestroy, cublasLtMatrixLayoutDestroy,                          \
-    (cublasLtMatrixLayout_t layout))                                           \
-  X(matrixLayoutSetAttribute, cublasLtMatrixLayoutSetAttribute,                \
-    (cublasLtMatrixLayout_t layout, int attribute, const void *value,          \
-     size_t bytes))                                                            \
-  X(matmulDescCreate, cublasLtMatmulDescCreate,                                \
-    (cublasLtMatmulDesc_t * desc, int computeType, int scaleType))             \
-  X(matmulDescDestroy, cublasLtMatmulDescDestroy, (cublasLtMatmulDesc_t desc)) \
-  X(matmulDescSetAttribute, cublasLtMatmulDescSetAttribute,                    \
-    (cublasLtMatmulDesc_t desc, int attribute, const void *value,              \
-     size_t bytes))                                                            \
-  X(preferenceCreate, cublasLtMatmulPreferenceCreate,                          \
-    (cublasLtMatmulPreference_t * preference))                                 \
-  X(preferenceDestroy, cublasLtMatmulPreferenceDestroy,                        \
-    (cublasLtMatmulPreference_t preference))                                   \
-  X(preferenceSetAttribute, cublasLtMatmulPreferenceSetAttribute,              \
-    (cublasLtMatmulPreference_t preference, int attribute, const void *value,  \
-     size_t bytes))                                                            \
-  X(algoGetHeuristic, cublasLtMatmulAlgoGetHeuristic,                          \
-    (cublasLtHandle_t handle, cublasLtMatmulDesc_t desc,                       \
-     cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,                       \
-     cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,                       \
-     cublasLtMatmulPreference_t preference, int wanted,                        \
-     cublasLtMatmulHeuristicResult_t *results, int *found))                    \
-  X(matmul, cublasLtMatmul,                                                    \
-    (cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha,    \
-     const void *a, cublasLtMatrixLayout_t aLayout, const void *b,             \
-     cublasLtMatrixLayout_t bLayout, const void *beta, const void *c,          \
-     cublasLtMatrixLayout_t cLayout, void *d, cublasLtMatrixLayout_t dLayout,  \
-     const cublasLtMatmulAlgo_t *algo, void *workspace, size_t workspaceBytes, \
-     CUstream stream))
+#define AMPC_CUBLASLT_CALLS(X)                                                                     \
+  X(create, cublasLtCreate, (cublasLtHandle_t * handle))                                           \
+  X(destroy, cublasLtDestroy, (cublasLtHandle_t handle))                                           \
+  X(matrixLayoutCreate, cublasLtMatrixLayoutCreate,                                                \
+    (cublasLtMatrixLayout_t * layout, int type, uint64_t rows, uint64_t columns,                   \
+     int64_t leadingDimension))                                                                    \
+  X(matrixLayoutDestroy, cublasLtMatrixLayoutDestroy, (cublasLtMatrixLayout_t layout))             \
+  X(matrixLayoutSetAttribute, cublasLtMatrixLayoutSetAttribute,                                    \
+    (cublasLtMatrixLayout_t layout, int attribute, const void *value, size_t bytes))               \
+  X(matmulDescCreate, cublasLtMatmulDescCreate,                                                    \
+    (cublasLtMatmulDesc_t * desc, int computeType, int scaleType))                                 \
+  X(matmulDescDestroy, cublasLtMatmulDescDestroy, (cublasLtMatmulDesc_t desc))                     \
+  X(matmulDescSetAttribute, cublasLtMatmulDescSetAttribute,                                        \
+    (cublasLtMatmulDesc_t desc, int attribute, const void *value, size_t bytes))                   \
+  X(preferenceCreate, cublasLtMatmulPreferenceCreate, (cublasLtMatmulPreference_t * preference))   \
+  X(preferenceDestroy, cublasLtMatmulPreferenceDestroy, (cublasLtMatmulPreference_t preference))   \
+  X(preferenceSetAttribute, cublasLtMatmulPreferenceSetAttribute,                                  \
+    (cublasLtMatmulPreference_t preference, int attribute, const void *value, size_t bytes))       \
+  X(algoGetHeuristic, cublasLtMatmulAlgoGetHeuristic,                                              \
+    (cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t a,                 \
+     cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,                 \
+     cublasLtMatmulPreference_t preference, int wanted, cublasLtMatmulHeuristicResult_t *results,  \
+     int *found))                                                                                  \
+  X(matmul, cublasLtMatmul,                                                                        \
+    (cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha, const void *a,         \
+     cublasLtMatrixLayout_t aLayout, const void *b, cublasLtMatrixLayout_t bLayout,                \
+     const void *beta, const void *c, cublasLtMatrixLayout_t cLayout, void *d,                     \
+     cublasLtMatrixLayout_t dLayout, const cublasLtMatmulAlgo_t *algo, void *workspace,            \
+     size_t workspaceBytes, CUstream stream))
 
 /// Functions of cuBLASLt that return no status: X(member, symbol, result,
 /// parameters).
-#define AMPC_CUBLASLT_QUERIES(X)                                               \
-  X(getStatusName, cublasLtGetStatusName, const char *,                        \
-    (cublasStatus_t status))                                                   \
-  X(getStatusString, cublasLtGetStatusString, const char *,                    \
-    (cublasStatus_t status))                                                   \
+#define AMPC_CUBLASLT_QUERIES(X)                                                                   \
+  X(getStatusName, cublasLtGetStatusName, const char *, (cublasStatus_t status))                   \
+  X(getStatusString, cublasLtGetStatusString, const char *, (cublasStatus_t status))               \
   X(getVersion, cublasLtGetVersion, size_t, (void))
 
 enum : int {
 #define AMPC_CUDA_CONSTANT(name, value) name = value,
-  AMPC_CUDA_CONSTANTS(AMPC_CUDA_CONSTANT)
-      AMPC_CUBLASLT_CONSTANTS(AMPC_CUDA_CONSTANT)
+  AMPC_CUDA_CONSTANTS(AMPC_CUDA_CONSTANT) AMPC_CUBLASLT_CONSTANTS(AMPC_CUDA_CONSTANT)
 #undef AMPC_CUDA_CONSTANT
 };
 
@@ -245,19 +230,16 @@ struct Call {
 };
 
 struct DriverCalls {
-#define AMPC_CUDA_MEMBER(member, symbol, parameters)                           \
-  Call<CUresult parameters> member;
+#define AMPC_CUDA_MEMBER(member, symbol, parameters) Call<CUresult parameters> member;
   AMPC_CUDA_DRIVER_CALLS(AMPC_CUDA_MEMBER)
 #undef AMPC_CUDA_MEMBER
 };
 
 struct CublasLtCalls {
-#define AMPC_CUDA_MEMBER(member, symbol, parameters)                           \
-  Call<cublasStatus_t parameters> member;
+#define AMPC_CUDA_MEMBER(member, symbol, parameters) Call<cublasStatus_t parameters> member;
   AMPC_CUBLASLT_CALLS(AMPC_CUDA_MEMBER)
 #undef AMPC_CUDA_MEMBER
-#define AMPC_CUDA_MEMBER(member, symbol, result, parameters)                   \
-  Call<result parameters> member;
+#define AMPC_CUDA_MEMBER(member, symbol, result, parameters) Call<result parameters> member;
   AMPC_CUBLASLT_QUERIES(AMPC_CUDA_MEMBER)
 #undef AMPC_CUDA_MEMBER
 };

@@ -15,28 +15,24 @@ using namespace cuda;
 
 /// The cubin of the device's major architecture with the highest minor that the
 /// device has: others do not run on it. Or null.
-static const ampc_image_entry_t *findCubin(Span<ampc_image_entry_t> images,
-                                           uint32_t architecture) {
+static const ampc_image_entry_t *findCubin(Span<ampc_image_entry_t> images, uint32_t architecture) {
   const ampc_image_entry_t *best = nullptr;
   for (const ampc_image_entry_t &image : images)
-    if (!image.is_ptx && image.arch / 10 == architecture / 10 &&
-        image.arch <= architecture && (!best || image.arch > best->arch))
-      best = &image;
-  return best;
-}
-
-static const ampc_image_entry_t *findPtx(Span<ampc_image_entry_t> images,
-                                         uint32_t architecture) {
-  const ampc_image_entry_t *best = nullptr;
-  for (const ampc_image_entry_t &image : images)
-    if (image.is_ptx && image.arch <= architecture &&
+    if (!image.is_ptx && image.arch / 10 == architecture / 10 && image.arch <= architecture &&
         (!best || image.arch > best->arch))
       best = &image;
   return best;
 }
 
-CudaCode::CudaCode(const CudaDriver &driver, const CudaContext &context,
-                   const Tables &tables)
+static const ampc_image_entry_t *findPtx(Span<ampc_image_entry_t> images, uint32_t architecture) {
+  const ampc_image_entry_t *best = nullptr;
+  for (const ampc_image_entry_t &image : images)
+    if (image.is_ptx && image.arch <= architecture && (!best || image.arch > best->arch))
+      best = &image;
+  return best;
+}
+
+CudaCode::CudaCode(const CudaDriver &driver, const CudaContext &context, const Tables &tables)
     : driver(driver), tables(tables), module(driver) {
   Span<ampc_image_entry_t> images = tables.imagesOf(AMPC_TARGET_CUDA);
   if (images.empty())
@@ -48,7 +44,8 @@ CudaCode::CudaCode(const CudaDriver &driver, const CudaContext &context,
     if (!module)
       throw Error(AMPC_STATUS_INCOMPATIBLE,
                   concat("the CUDA driver does not take the module's code for "
-                         "sm_", cubin->arch,
+                         "sm_",
+                         cubin->arch,
                          ": update NVIDIA's driver, or compile the model again "
                          "with the ptxas of an older CUDA"));
     return;
@@ -59,18 +56,16 @@ CudaCode::CudaCode(const CudaDriver &driver, const CudaContext &context,
   }
   std::string held;
   for (const ampc_image_entry_t &image : images)
-    held += concat(held.empty() ? "" : ", ", image.is_ptx ? "PTX for " : "",
-                   "sm_", image.arch);
+    held += concat(held.empty() ? "" : ", ", image.is_ptx ? "PTX for " : "", "sm_", image.arch);
   throw Error(AMPC_STATUS_INCOMPATIBLE,
-              concat("the module holds device code for ", held, ", but '",
-                     context.name(), "' is an sm_", architecture,
-                     ": compile the model with --cuda-arch=sm_",
+              concat("the module holds device code for ", held, ", but '", context.name(),
+                     "' is an sm_", architecture, ": compile the model with --cuda-arch=sm_",
                      architecture));
 }
 
 bool CudaCode::loadCubin(const ampc_image_entry_t &image) {
-  CUresult result = driver.moduleLoadDataEx.function(
-      module.out(), tables.imageData(image), 0, nullptr, nullptr);
+  CUresult result =
+      driver.moduleLoadDataEx.function(module.out(), tables.imageData(image), 0, nullptr, nullptr);
   switch (result) {
   case CUDA_SUCCESS:
     return true;
@@ -102,8 +97,8 @@ void CudaCode::loadPtx(const ampc_image_entry_t &image) {
   char log[4096] = "";
   int options[] = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
   void *values[] = {log, reinterpret_cast<void *>(uintptr_t(sizeof(log)))};
-  CUresult result = driver.moduleLoadDataEx.function(
-      module.out(), tables.imageData(image), 2, options, values);
+  CUresult result =
+      driver.moduleLoadDataEx.function(module.out(), tables.imageData(image), 2, options, values);
   switch (result) {
   case CUDA_SUCCESS:
     return;
@@ -116,8 +111,8 @@ void CudaCode::loadPtx(const ampc_image_entry_t &image) {
     log[sizeof(log) - 1] = '\0';
     std::string said = joinLines(log);
     throw Error(AMPC_STATUS_INCOMPATIBLE,
-                concat("the CUDA driver cannot compile the module's PTX: ",
-                       driver.describe(result), said.empty() ? "" : ": ", said,
+                concat("the CUDA driver cannot compile the module's PTX: ", driver.describe(result),
+                       said.empty() ? "" : ": ", said,
                        "; update NVIDIA's driver, or compile the model where "
                        "ptxas is"));
   }
@@ -131,13 +126,11 @@ CUfunction CudaCode::function(uint32_t kernel) {
   if (function)
     return function;
   const char *name = tables.string(tables.kernels[kernel].name);
-  CUresult result =
-      module ? driver.moduleGetFunction.function(&function, module.get(), name)
-             : CUresult(CUDA_ERROR_NOT_FOUND);
+  CUresult result = module ? driver.moduleGetFunction.function(&function, module.get(), name)
+                           : CUresult(CUDA_ERROR_NOT_FOUND);
   if (result == CUDA_ERROR_NOT_FOUND)
-    throw Error(AMPC_STATUS_CORRUPT,
-                concat("the module's device code has no kernel '", name,
-                       "', which its tables name; compile the model again"));
+    throw Error(AMPC_STATUS_CORRUPT, concat("the module's device code has no kernel '", name,
+                                            "', which its tables name; compile the model again"));
   if (result)
     driver.fail(result, driver.moduleGetFunction.name);
   return function;

@@ -21,8 +21,7 @@ public:
   /// Loads the cubin that fits the device of `context` best, else has the driver
   /// compile the PTX. The context must be current. Throws
   /// AMPC_STATUS_INCOMPATIBLE where no image runs on the device.
-  CudaCode(const CudaDriver &driver, const CudaContext &context,
-           const Tables &tables);
+  CudaCode(const CudaDriver &driver, const CudaContext &context, const Tables &tables);
 
   /// Valid as long as this lives.
   cuda::CUfunction function(uint32_t kernel);

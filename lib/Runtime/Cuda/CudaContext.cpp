@@ -13,22 +13,20 @@ namespace ampc {
 
 using namespace cuda;
 
-CudaContext::CudaContext(const CudaDriver &driver, int ordinal)
-    : driver(driver) {
+CudaContext::CudaContext(const CudaDriver &driver, int ordinal) : driver(driver) {
   int count = 0;
   driver(driver.deviceGetCount, &count);
   if (ordinal < 0 || ordinal >= count)
     throw Error(AMPC_STATUS_NOT_FOUND,
-                concat("there is no CUDA device ", ordinal, ": this machine "
-                       "shows ", count,
-                       count == 1 ? ", number 0" : ", counted from 0"));
+                concat("there is no CUDA device ", ordinal,
+                       ": this machine "
+                       "shows ",
+                       count, count == 1 ? ", number 0" : ", counted from 0"));
   driver(driver.deviceGet, &device, ordinal);
   driver(driver.devicePrimaryCtxRetain, &context, device);
 }
 
-CudaContext::~CudaContext() {
-  driver.devicePrimaryCtxRelease.function(device);
-}
+CudaContext::~CudaContext() { driver.devicePrimaryCtxRelease.function(device); }
 
 std::string CudaContext::name() const {
   char text[256] = "";
@@ -38,10 +36,10 @@ std::string CudaContext::name() const {
 
 int CudaContext::architecture() const {
   int major = 0, minor = 0;
-  driver(driver.deviceGetAttribute, &major,
-         int(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR), device);
-  driver(driver.deviceGetAttribute, &minor,
-         int(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR), device);
+  driver(driver.deviceGetAttribute, &major, int(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR),
+         device);
+  driver(driver.deviceGetAttribute, &minor, int(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR),
+         device);
   return major * 10 + minor;
 }
 

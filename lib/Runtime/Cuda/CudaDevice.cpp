@@ -38,9 +38,9 @@ static uint64_t inputBytes(const Tables &tables) {
 
 CudaPrograms::CudaPrograms(const CudaDriver &driver, const CudaContext &context,
                            const Module &module)
-    : driver(driver), context(context), tables(module.tables()), stream(driver),
-      arena(driver), workspace(driver), code(driver, context, tables),
-      staging(driver, inputBytes(tables)), fetched(driver) {
+    : driver(driver), context(context), tables(module.tables()), stream(driver), arena(driver),
+      workspace(driver), code(driver, context, tables), staging(driver, inputBytes(tables)),
+      fetched(driver) {
   driver(driver.streamCreate, stream.out(), unsigned(CU_STREAM_NON_BLOCKING));
   allocate();
   for (int kind = 0; kind <= AMPC_PROGRAM_INIT; ++kind)
@@ -63,24 +63,23 @@ CudaPrograms::~CudaPrograms() {
 }
 
 void CudaPrograms::allocate() {
-  const ampc_target_entry_t &target =
-      tables.header().targets[AMPC_TARGET_CUDA];
+  const ampc_target_entry_t &target = tables.header().targets[AMPC_TARGET_CUDA];
   uint64_t bytes = std::max<uint64_t>(target.arena_bytes, 1);
   CUresult result = driver.memAlloc.function(arena.out(), bytes);
   if (result == CUDA_ERROR_OUT_OF_MEMORY) {
     size_t free = 0, total = 0;
     driver(driver.memGetInfo, &free, &total);
     throw Error(AMPC_STATUS_OUT_OF_MEMORY,
-                concat("the step needs ", bytes, " bytes of device memory, but '",
-                       context.name(), "' has ", free, " of ", total,
+                concat("the step needs ", bytes, " bytes of device memory, but '", context.name(),
+                       "' has ", free, " of ", total,
                        " bytes free: compile for a smaller batch, or free "
                        "memory of the device"));
   }
   if (result)
     driver.fail(result, driver.memAlloc.name);
   if (target.state_bytes > 0)
-    driver(driver.memsetD8Async, arena.get(), (unsigned char)(0),
-           size_t(target.state_bytes), stream.get());
+    driver(driver.memsetD8Async, arena.get(), (unsigned char)(0), size_t(target.state_bytes),
+           stream.get());
 }
 
 void CudaPrograms::prepare(const ampc_program_entry_t &entry) {
@@ -89,8 +88,7 @@ void CudaPrograms::prepare(const ampc_program_entry_t &entry) {
       programs[entry.kind].steps.push_back(std::move(*prepared));
 }
 
-std::optional<CudaPrograms::Step>
-CudaPrograms::prepareStep(const ampc_step_entry_t &entry) {
+std::optional<CudaPrograms::Step> CudaPrograms::prepareStep(const ampc_step_entry_t &entry) {
   Span<ampc_argument_entry_t> arguments = tables.argumentsOf(entry);
   Step step;
   step.entry = &entry;
@@ -119,8 +117,7 @@ CudaPrograms::prepareStep(const ampc_step_entry_t &entry) {
 }
 
 bool CudaPrograms::prepareMatmul(const ampc_step_entry_t &entry, Step &step) {
-  MatmulShape shape =
-      readMatmul(tables.argumentsOf(entry), tables.integersOf(entry));
+  MatmulShape shape = readMatmul(tables.argumentsOf(entry), tables.integersOf(entry));
   if (shape.batch == 0 || shape.m == 0 || shape.n == 0)
     return false;
   if (!blas) {
@@ -129,10 +126,9 @@ bool CudaPrograms::prepareMatmul(const ampc_step_entry_t &entry, Step &step) {
     (*blas)(blas->create, blasHandle->out());
   }
   const std::vector<CUdeviceptr> &at = step.addresses;
-  CudaMatmulOperands operands = {at[0], at[1], shape.hasBias ? at[2] : 0,
-                                 at.back()};
-  step.matmul = &matmuls.emplace_back(*blas, blasHandle->get(), shape, operands,
-                                      kWorkspaceLimit, nodesOf(entry));
+  CudaMatmulOperands operands = {at[0], at[1], shape.hasBias ? at[2] : 0, at.back()};
+  step.matmul = &matmuls.emplace_back(*blas, blasHandle->get(), shape, operands, kWorkspaceLimit,
+                                      nodesOf(entry));
   return true;
 }
 
@@ -142,15 +138,14 @@ bool CudaPrograms::prepareMatmul(const ampc_step_entry_t &entry, Step &step) {
 
 void CudaPrograms::commit(uint64_t offset, const void *staged, uint64_t bytes) {
   if (bytes > 0)
-    driver(driver.memcpyHtoDAsync, arena.get() + offset, staged, size_t(bytes),
-           stream.get());
+    driver(driver.memcpyHtoDAsync, arena.get() + offset, staged, size_t(bytes), stream.get());
 }
 
 const void *CudaPrograms::fetch(uint64_t offset, uint64_t bytes) {
   char *memory = fetched.reserve(std::max<uint64_t>(bytes, 1));
   if (bytes > 0)
-    driver(driver.memcpyDtoHAsync, static_cast<void *>(memory),
-           arena.get() + offset, size_t(bytes), stream.get());
+    driver(driver.memcpyDtoHAsync, static_cast<void *>(memory), arena.get() + offset, size_t(bytes),
+           stream.get());
   synchronize();
   return memory;
 }
@@ -171,8 +166,7 @@ void CudaPrograms::run(ampc_program_kind_t kind) {
 
 void CudaPrograms::record(Program &program) {
   // Relaxed, since cuBLASLt may load a kernel when it is first used.
-  driver(driver.streamBeginCapture, stream.get(),
-         int(CU_STREAM_CAPTURE_MODE_RELAXED));
+  driver(driver.streamBeginCapture, stream.get(), int(CU_STREAM_CAPTURE_MODE_RELAXED));
   CudaGraph graph(driver);
   try {
     enqueue(program);
@@ -201,9 +195,8 @@ void CudaPrograms::enqueueStep(const Step &step) {
       parameters.push_back(const_cast<CUdeviceptr *>(&address));
     call = driver.launchKernel.name;
     result = driver.launchKernel.function(
-        step.function, entry.grid[0], entry.grid[1], entry.grid[2],
-        entry.block[0], entry.block[1], entry.block[2], /*sharedBytes=*/0,
-        stream.get(), parameters.data(), nullptr);
+        step.function, entry.grid[0], entry.grid[1], entry.grid[2], entry.block[0], entry.block[1],
+        entry.block[2], /*sharedBytes=*/0, stream.get(), parameters.data(), nullptr);
     break;
   }
   case AMPC_STEP_LIBRARY:
@@ -211,13 +204,13 @@ void CudaPrograms::enqueueStep(const Step &step) {
     break;
   case AMPC_STEP_COPY:
     call = driver.memcpyDtoDAsync.name;
-    result = driver.memcpyDtoDAsync.function(
-        step.addresses[1], step.addresses[0], step.bytes, stream.get());
+    result = driver.memcpyDtoDAsync.function(step.addresses[1], step.addresses[0], step.bytes,
+                                             stream.get());
     break;
   case AMPC_STEP_FILL:
     call = driver.memsetD8Async.name;
-    result = driver.memsetD8Async.function(step.addresses[0], step.fillValue,
-                                           step.bytes, stream.get());
+    result =
+        driver.memsetD8Async.function(step.addresses[0], step.fillValue, step.bytes, stream.get());
     break;
   }
   if (result)

@@ -24,8 +24,7 @@ namespace ampc {
 /// must be current whenever it is made, used or destroyed.
 class CudaPrograms {
 public:
-  CudaPrograms(const CudaDriver &driver, const CudaContext &context,
-               const Module &module);
+  CudaPrograms(const CudaDriver &driver, const CudaContext &context, const Module &module);
   ~CudaPrograms();
 
   void *stage(uint64_t bytes) { return staging.allocate(bytes, stream.get()); }
@@ -63,9 +62,7 @@ private:
   void enqueue(const Program &program);
   void enqueueStep(const Step &step);
   void record(Program &program);
-  const char *nodesOf(const ampc_step_entry_t &step) const {
-    return tables.string(step.name);
-  }
+  const char *nodesOf(const ampc_step_entry_t &step) const { return tables.string(step.name); }
 
   const CudaDriver &driver;
   const CudaContext &context;

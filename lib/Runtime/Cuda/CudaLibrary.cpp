@@ -63,11 +63,11 @@ CudaDriver CudaDriver::load() {
                 concat("there is no CUDA driver on this machine (", ::dlerror(),
                        "): install NVIDIA's driver, or use the host"));
   CudaDriver driver;
-#define AMPC_CUDA_RESOLVE(member, symbol, parameters)                          \
-  if (!resolve(driver.member, library, #symbol))                               \
-    throw Error(AMPC_STATUS_INCOMPATIBLE,                                      \
-                concat("the CUDA driver '", file, "' has no " #symbol          \
-                       ": it is too old; ampc needs one for CUDA ",            \
+#define AMPC_CUDA_RESOLVE(member, symbol, parameters)                                              \
+  if (!resolve(driver.member, library, #symbol))                                                   \
+    throw Error(AMPC_STATUS_INCOMPATIBLE,                                                          \
+                concat("the CUDA driver '", file,                                                  \
+                       "' has no " #symbol ": it is too old; ampc needs one for CUDA ",            \
                        versionText(kOldestDriver), " or newer"));
   AMPC_CUDA_DRIVER_CALLS(AMPC_CUDA_RESOLVE)
 #undef AMPC_CUDA_RESOLVE
@@ -83,20 +83,20 @@ CudaDriver CudaDriver::load() {
   case CUDA_ERROR_SYSTEM_NOT_READY:
   case CUDA_ERROR_SYSTEM_DRIVER_MISMATCH:
   case CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE:
-    throw Error(AMPC_STATUS_NOT_FOUND,
-                concat("the CUDA driver '", file, "' cannot be used: cuInit "
-                       "says ", driver.describe(result),
-                       ": install the driver that belongs to this machine's "
-                       "kernel module, or use the host"));
+    throw Error(AMPC_STATUS_NOT_FOUND, concat("the CUDA driver '", file,
+                                              "' cannot be used: cuInit "
+                                              "says ",
+                                              driver.describe(result),
+                                              ": install the driver that belongs to this machine's "
+                                              "kernel module, or use the host"));
   default:
     driver.fail(result, "cuInit");
   }
   driver(driver.driverGetVersion, &driver.version);
   if (driver.version < kOldestDriver)
     throw Error(AMPC_STATUS_INCOMPATIBLE,
-                concat("the CUDA driver is one for CUDA ",
-                       versionText(driver.version), ", ampc needs ",
-                       versionText(kOldestDriver),
+                concat("the CUDA driver is one for CUDA ", versionText(driver.version),
+                       ", ampc needs ", versionText(kOldestDriver),
                        " or newer: update NVIDIA's driver"));
   return driver;
 }
@@ -105,19 +105,17 @@ std::string CudaDriver::describe(CUresult result) const {
   const char *name = nullptr, *text = nullptr;
   getErrorName.function(result, &name);
   getErrorString.function(result, &text);
-  return concat(name ? name : concat("error ", result), " (",
-                text ? text : "unknown to the driver", ")");
+  return concat(name ? name : concat("error ", result), " (", text ? text : "unknown to the driver",
+                ")");
 }
 
 /// Errors from here to the next hundred end the context: nothing that follows
 /// succeeds.
 static bool endsContext(CUresult result) {
-  return result >= CUDA_ERROR_ILLEGAL_ADDRESS &&
-         result <= CUDA_ERROR_LAUNCH_FAILED;
+  return result >= CUDA_ERROR_ILLEGAL_ADDRESS && result <= CUDA_ERROR_LAUNCH_FAILED;
 }
 
-void CudaDriver::fail(CUresult result, const char *call,
-                      const std::string &node) const {
+void CudaDriver::fail(CUresult result, const char *call, const std::string &node) const {
   const char *remedy = "look at nvidia-smi and the system's log";
   if (result == CUDA_ERROR_OUT_OF_MEMORY)
     remedy = "free memory of the device, or compile for a smaller batch";
@@ -126,11 +124,8 @@ void CudaDriver::fail(CUresult result, const char *call,
   else if (endsContext(result))
     remedy = "the device's state is lost: start again from a checkpoint, in a "
              "new process";
-  throw Error(result == CUDA_ERROR_OUT_OF_MEMORY ? AMPC_STATUS_OUT_OF_MEMORY
-                                                 : AMPC_STATUS_DEVICE,
-              concat(manualName(call), " failed: ", describe(result), "; ",
-                     remedy),
-              node);
+  throw Error(result == CUDA_ERROR_OUT_OF_MEMORY ? AMPC_STATUS_OUT_OF_MEMORY : AMPC_STATUS_DEVICE,
+              concat(manualName(call), " failed: ", describe(result), "; ", remedy), node);
 }
 
 //===----------------------------------------------------------------------===//
@@ -156,21 +151,20 @@ CublasLt CublasLt::load(const CudaDriver &driver) {
       reasons += concat(reasons.empty() ? "" : "; ", ::dlerror());
   }
   if (!library)
-    throw Error(AMPC_STATUS_NOT_FOUND,
-                concat("there is no cuBLASLt for this driver (", reasons,
-                       "): install NVIDIA's libcublas ", newest,
-                       ", or name the file in AMPC_CUBLASLT"));
+    throw Error(AMPC_STATUS_NOT_FOUND, concat("there is no cuBLASLt for this driver (", reasons,
+                                              "): install NVIDIA's libcublas ", newest,
+                                              ", or name the file in AMPC_CUBLASLT"));
   CublasLt blas;
   bool complete = true;
-#define AMPC_CUDA_RESOLVE(member, symbol, ...)                                 \
-  complete &= resolve(blas.member, library, #symbol);
+#define AMPC_CUDA_RESOLVE(member, symbol, ...) complete &= resolve(blas.member, library, #symbol);
   AMPC_CUBLASLT_CALLS(AMPC_CUDA_RESOLVE)
   AMPC_CUBLASLT_QUERIES(AMPC_CUDA_RESOLVE)
 #undef AMPC_CUDA_RESOLVE
   if (!complete)
-    throw Error(AMPC_STATUS_NOT_FOUND,
-                concat("'", file, "' lacks functions of cuBLASLt: install "
-                       "NVIDIA's libcublas ", newest));
+    throw Error(AMPC_STATUS_NOT_FOUND, concat("'", file,
+                                              "' lacks functions of cuBLASLt: install "
+                                              "NVIDIA's libcublas ",
+                                              newest));
   return blas;
 }
 
@@ -180,17 +174,15 @@ std::string CublasLt::describe(cublasStatus_t status) const {
   return concat(name ? name : "?", " (", text ? text : "?", ")");
 }
 
-void CublasLt::fail(cublasStatus_t status, const char *call,
-                    const std::string &node) const {
+void CublasLt::fail(cublasStatus_t status, const char *call, const std::string &node) const {
   bool isMemory = status == CUBLAS_STATUS_ALLOC_FAILED;
-  const char *remedy =
-      isMemory ? "free memory of the device, or compile for a smaller batch"
-      : status == CUBLAS_STATUS_NOT_INITIALIZED
-          ? "is this cuBLASLt newer than the driver?"
-          : "look at nvidia-smi and the system's log";
+  const char *remedy = isMemory ? "free memory of the device, or compile for a smaller batch"
+                       : status == CUBLAS_STATUS_NOT_INITIALIZED
+                           ? "is this cuBLASLt newer than the driver?"
+                           : "look at nvidia-smi and the system's log";
   throw Error(isMemory ? AMPC_STATUS_OUT_OF_MEMORY : AMPC_STATUS_DEVICE,
-              concat(call, " of cuBLASLt ", getVersion.function(),
-                     " failed: ", describe(status), "; ", remedy),
+              concat(call, " of cuBLASLt ", getVersion.function(), " failed: ", describe(status),
+                     "; ", remedy),
               node);
 }
 

@@ -34,11 +34,11 @@ static std::string checkProduct(const MatmulShape &shape) {
   bool isNarrow = sizeOf(shape.lhs) == 2;
   if (shape.lhs != shape.rhs ||
       (shape.out != shape.lhs && !(isNarrow && shape.out == AMPC_DTYPE_F32)))
-    return concat("does not multiply ", nameOf(shape.lhs), " by ",
-                  nameOf(shape.rhs), " into ", nameOf(shape.out));
+    return concat("does not multiply ", nameOf(shape.lhs), " by ", nameOf(shape.rhs), " into ",
+                  nameOf(shape.out));
   if (shape.hasBias && shape.bias != shape.out)
-    return concat("does not add a bias of ", nameOf(shape.bias),
-                  " to a result of ", nameOf(shape.out));
+    return concat("does not add a bias of ", nameOf(shape.bias), " to a result of ",
+                  nameOf(shape.out));
   // Its RELU gives 0 for NaN, which would hide that a step went wrong.
   if (shape.relu)
     return "has no RELU that keeps NaN";
@@ -61,19 +61,17 @@ static MatmulShape mergeBatch(MatmulShape shape) {
 }
 
 /// A layout by columns, each `rows` long.
-static CublasLtLayout makeLayout(const CublasLt &blas, uint32_t dtype,
-                                 int64_t rows, int64_t columns, int64_t batch,
-                                 int64_t stride) {
+static CublasLtLayout makeLayout(const CublasLt &blas, uint32_t dtype, int64_t rows,
+                                 int64_t columns, int64_t batch, int64_t stride) {
   CublasLtLayout layout(blas);
-  blas(blas.matrixLayoutCreate, layout.out(), cudaType(dtype), uint64_t(rows),
-       uint64_t(columns), rows);
+  blas(blas.matrixLayoutCreate, layout.out(), cudaType(dtype), uint64_t(rows), uint64_t(columns),
+       rows);
   if (batch > 1) {
     int32_t count = int32_t(batch);
+    blas(blas.matrixLayoutSetAttribute, layout.get(), int(CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT),
+         &count, sizeof(count));
     blas(blas.matrixLayoutSetAttribute, layout.get(),
-         int(CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT), &count, sizeof(count));
-    blas(blas.matrixLayoutSetAttribute, layout.get(),
-         int(CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET), &stride,
-         sizeof(stride));
+         int(CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET), &stride, sizeof(stride));
   }
   return layout;
 }
@@ -81,12 +79,12 @@ static CublasLtLayout makeLayout(const CublasLt &blas, uint32_t dtype,
 // cuBLASLt sees matrices by columns, so a row-major matrix is its transpose to
 // it: out^T = op(rhs)^T * op(lhs)^T takes the operands as they lie, in the other
 // order, and the bias along the rows of out^T, where cuBLASLt wants it.
-CudaMatmul::CudaMatmul(const CublasLt &blas, cublasLtHandle_t handle,
-                       MatmulShape shape, const CudaMatmulOperands &operands,
-                       uint64_t workspaceLimit, std::string node)
-    : blas(blas), handle(handle), operands(operands), node(std::move(node)),
-      desc(blas), a(blas), b(blas), d(blas), alpha32(float(shape.alpha)),
-      alpha64(shape.alpha), isF64(shape.out == AMPC_DTYPE_F64) {
+CudaMatmul::CudaMatmul(const CublasLt &blas, cublasLtHandle_t handle, MatmulShape shape,
+                       const CudaMatmulOperands &operands, uint64_t workspaceLimit,
+                       std::string node)
+    : blas(blas), handle(handle), operands(operands), node(std::move(node)), desc(blas), a(blas),
+      b(blas), d(blas), alpha32(float(shape.alpha)), alpha64(shape.alpha),
+      isF64(shape.out == AMPC_DTYPE_F64) {
   shape = mergeBatch(shape);
   std::string problem = checkProduct(shape);
   if (!problem.empty())
@@ -96,16 +94,13 @@ CudaMatmul::CudaMatmul(const CublasLt &blas, cublasLtHandle_t handle,
                        "use the host"),
                 this->node);
   // f32 in f32, not in TF32.
-  blas(blas.matmulDescCreate, desc.out(),
-       int(isF64 ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F),
+  blas(blas.matmulDescCreate, desc.out(), int(isF64 ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F),
        int(isF64 ? CUDA_R_64F : CUDA_R_32F));
-  setDesc<int32_t>(CUBLASLT_MATMUL_DESC_TRANSA,
-                   shape.transposeRhs ? CUBLAS_OP_T : CUBLAS_OP_N);
-  setDesc<int32_t>(CUBLASLT_MATMUL_DESC_TRANSB,
-                   shape.transposeLhs ? CUBLAS_OP_T : CUBLAS_OP_N);
+  setDesc<int32_t>(CUBLASLT_MATMUL_DESC_TRANSA, shape.transposeRhs ? CUBLAS_OP_T : CUBLAS_OP_N);
+  setDesc<int32_t>(CUBLASLT_MATMUL_DESC_TRANSB, shape.transposeLhs ? CUBLAS_OP_T : CUBLAS_OP_N);
   setEpilogue(shape);
-  auto layout = [&](uint32_t dtype, int64_t rows, int64_t columns,
-                    bool isTransposed, int64_t stride) {
+  auto layout = [&](uint32_t dtype, int64_t rows, int64_t columns, bool isTransposed,
+                    int64_t stride) {
     if (isTransposed)
       std::swap(rows, columns);
     return makeLayout(blas, dtype, rows, columns, shape.batch, stride);
@@ -124,20 +119,17 @@ void CudaMatmul::setEpilogue(const MatmulShape &shape) {
   setDesc<uint64_t>(CUBLASLT_MATMUL_DESC_BIAS_POINTER, operands.bias);
 }
 
-void CudaMatmul::chooseAlgorithm(const MatmulShape &shape,
-                                 uint64_t workspaceLimit) {
+void CudaMatmul::chooseAlgorithm(const MatmulShape &shape, uint64_t workspaceLimit) {
   CublasLtPreference preference(blas);
   blas(blas.preferenceCreate, preference.out());
   auto set = [&](int attribute, auto value) {
-    blas(blas.preferenceSetAttribute, preference.get(), attribute, &value,
-         sizeof(value));
+    blas(blas.preferenceSetAttribute, preference.get(), attribute, &value, sizeof(value));
   };
   set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, workspaceLimit);
   // Partial sums are kept in f32, so that the result is rounded once.
   uint32_t schemes = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
   if (sizeOf(shape.out) > 2)
-    schemes |= CUBLASLT_REDUCTION_SCHEME_INPLACE |
-               CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE;
+    schemes |= CUBLASLT_REDUCTION_SCHEME_INPLACE | CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE;
   set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, schemes);
   auto alignment = [](CUdeviceptr address) {
     constexpr uint64_t kMost = 256; // what cuBLASLt takes for granted
@@ -150,19 +142,16 @@ void CudaMatmul::chooseAlgorithm(const MatmulShape &shape,
 
   int count = 0;
   cublasStatus_t status = blas.algoGetHeuristic.function(
-      handle, desc.get(), a.get(), b.get(), d.get(), d.get(), preference.get(),
-      1, &found, &count);
+      handle, desc.get(), a.get(), b.get(), d.get(), d.get(), preference.get(), 1, &found, &count);
   if (status == CUBLAS_STATUS_SUCCESS && count > 0)
     status = found.state;
   else if (status == CUBLAS_STATUS_SUCCESS)
     status = CUBLAS_STATUS_NOT_SUPPORTED;
   if (status == CUBLAS_STATUS_NOT_SUPPORTED)
     throw Error(AMPC_STATUS_INCOMPATIBLE,
-                concat("cuBLASLt ", blas.getVersion.function(),
-                       " has no algorithm for ", shape.batch, " x ", shape.m,
-                       " x ", shape.n, " x ", shape.k, " of ",
-                       nameOf(shape.lhs), " into ", nameOf(shape.out),
-                       " (node '", node,
+                concat("cuBLASLt ", blas.getVersion.function(), " has no algorithm for ",
+                       shape.batch, " x ", shape.m, " x ", shape.n, " x ", shape.k, " of ",
+                       nameOf(shape.lhs), " into ", nameOf(shape.out), " (node '", node,
                        "'): update NVIDIA's libcublas, or use the host"),
                 node);
   if (status)
@@ -170,9 +159,7 @@ void CudaMatmul::chooseAlgorithm(const MatmulShape &shape,
 }
 
 /// An address of the device as cuBLASLt takes it.
-static void *pointer(CUdeviceptr address) {
-  return reinterpret_cast<void *>(uintptr_t(address));
-}
+static void *pointer(CUdeviceptr address) { return reinterpret_cast<void *>(uintptr_t(address)); }
 
 void CudaMatmul::run(CUdeviceptr workspace, CUstream stream) const {
   const void *alpha = &alpha32, *beta = &zero32;
@@ -181,10 +168,10 @@ void CudaMatmul::run(CUdeviceptr workspace, CUstream stream) const {
     beta = &zero64;
   }
   void *out = pointer(operands.out);
-  cublasStatus_t status = blas.matmul.function(
-      handle, desc.get(), alpha, pointer(operands.rhs), a.get(),
-      pointer(operands.lhs), b.get(), beta, out, d.get(), out, d.get(),
-      &found.algo, pointer(workspace), found.workspaceSize, stream);
+  cublasStatus_t status =
+      blas.matmul.function(handle, desc.get(), alpha, pointer(operands.rhs), a.get(),
+                           pointer(operands.lhs), b.get(), beta, out, d.get(), out, d.get(),
+                           &found.algo, pointer(workspace), found.workspaceSize, stream);
   if (status)
     blas.fail(status, blas.matmul.name, node);
 }

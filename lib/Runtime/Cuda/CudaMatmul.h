@@ -27,9 +27,8 @@ public:
   /// Asks for the algorithm, which may use up to `workspaceLimit` bytes. Throws
   /// AMPC_STATUS_INCOMPATIBLE, naming `node`, for a product that cuBLASLt does
   /// not compute as the module's format defines it.
-  CudaMatmul(const CublasLt &blas, cuda::cublasLtHandle_t handle,
-             MatmulShape shape, const CudaMatmulOperands &operands,
-             uint64_t workspaceLimit, std::string node);
+  CudaMatmul(const CublasLt &blas, cuda::cublasLtHandle_t handle, MatmulShape shape,
+             const CudaMatmulOperands &operands, uint64_t workspaceLimit, std::string node);
 
   uint64_t workspaceBytes() const { return found.workspaceSize; }
   /// Enqueues the product. `workspace` has at least workspaceBytes() bytes.
@@ -40,8 +39,7 @@ private:
   void chooseAlgorithm(const MatmulShape &shape, uint64_t workspaceLimit);
   template <class Value>
   void setDesc(int attribute, Value value) {
-    blas(blas.matmulDescSetAttribute, desc.get(), attribute, &value,
-         sizeof(value));
+    blas(blas.matmulDescSetAttribute, desc.get(), attribute, &value, sizeof(value));
   }
 
   const CublasLt &blas;

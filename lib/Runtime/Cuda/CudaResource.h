@@ -46,30 +46,22 @@ private:
   Handle handle = Handle();
 };
 
-using CudaMemory =
-    CudaResource<CudaDriver, cuda::CUdeviceptr, &CudaDriver::memFree>;
+using CudaMemory = CudaResource<CudaDriver, cuda::CUdeviceptr, &CudaDriver::memFree>;
 /// Page-locked memory of the host.
 using CudaHostMemory = CudaResource<CudaDriver, void *, &CudaDriver::memFreeHost>;
-using CudaModule =
-    CudaResource<CudaDriver, cuda::CUmodule, &CudaDriver::moduleUnload>;
-using CudaStream =
-    CudaResource<CudaDriver, cuda::CUstream, &CudaDriver::streamDestroy>;
-using CudaEvent =
-    CudaResource<CudaDriver, cuda::CUevent, &CudaDriver::eventDestroy>;
-using CudaGraph =
-    CudaResource<CudaDriver, cuda::CUgraph, &CudaDriver::graphDestroy>;
-using CudaGraphExec =
-    CudaResource<CudaDriver, cuda::CUgraphExec, &CudaDriver::graphExecDestroy>;
+using CudaModule = CudaResource<CudaDriver, cuda::CUmodule, &CudaDriver::moduleUnload>;
+using CudaStream = CudaResource<CudaDriver, cuda::CUstream, &CudaDriver::streamDestroy>;
+using CudaEvent = CudaResource<CudaDriver, cuda::CUevent, &CudaDriver::eventDestroy>;
+using CudaGraph = CudaResource<CudaDriver, cuda::CUgraph, &CudaDriver::graphDestroy>;
+using CudaGraphExec = CudaResource<CudaDriver, cuda::CUgraphExec, &CudaDriver::graphExecDestroy>;
 
-using CublasLtHandle =
-    CudaResource<CublasLt, cuda::cublasLtHandle_t, &CublasLt::destroy>;
-using CublasLtDesc = CudaResource<CublasLt, cuda::cublasLtMatmulDesc_t,
-                                  &CublasLt::matmulDescDestroy>;
-using CublasLtLayout = CudaResource<CublasLt, cuda::cublasLtMatrixLayout_t,
-                                    &CublasLt::matrixLayoutDestroy>;
+using CublasLtHandle = CudaResource<CublasLt, cuda::cublasLtHandle_t, &CublasLt::destroy>;
+using CublasLtDesc =
+    CudaResource<CublasLt, cuda::cublasLtMatmulDesc_t, &CublasLt::matmulDescDestroy>;
+using CublasLtLayout =
+    CudaResource<CublasLt, cuda::cublasLtMatrixLayout_t, &CublasLt::matrixLayoutDestroy>;
 using CublasLtPreference =
-    CudaResource<CublasLt, cuda::cublasLtMatmulPreference_t,
-                 &CublasLt::preferenceDestroy>;
+    CudaResource<CublasLt, cuda::cublasLtMatmulPreference_t, &CublasLt::preferenceDestroy>;
 
 } // namespace ampc
 

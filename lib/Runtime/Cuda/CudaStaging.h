@@ -17,8 +17,7 @@ namespace ampc {
 /// Pinned memory of the host that grows to what is asked of it.
 class CudaHostBuffer {
 public:
-  explicit CudaHostBuffer(const CudaDriver &driver)
-      : driver(driver), memory(driver) {}
+  explicit CudaHostBuffer(const CudaDriver &driver) : driver(driver), memory(driver) {}
 
   /// Memory of at least `bytes` bytes, contents undefined. Throws
   /// AMPC_STATUS_OUT_OF_MEMORY. The device must have done with the old one.

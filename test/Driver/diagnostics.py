@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Runs that stop, wrong command lines, and what the compiler prints about itself.
+
+    python test/Driver/diagnostics.py BUILD_DIR
+"""
+import json
+import re
+
+import numpy as np
+
+import ampc_api
+import harness
+
+MODEL = harness.MODELS / "mlp_10_100_10.onnx"
+BATCH = 100
+BAD = 2 * BATCH + 50  # a row in the third batch
+
+
+class Stops(harness.Case):
+    def train(self, module, arrays, *flags):
+        """The finished process, the log, and the checkpoint's path."""
+        data, log = self.work / "data.npz", self.work / "log.jsonl"
+        checkpoint = self.work / "end.safetensors"
+        np.savez(data, **arrays)
+        log.unlink(missing_ok=True)
+        result = self.build.ampc_run(
+            "train", module, f"--data={data}", "--batch-order=file", "--device=host", "--quiet",
+            f"--log={log}", f"--checkpoint={checkpoint}", *flags)
+        return result, harness.read_log(log), checkpoint
+
+    def arrays(self):
+        return dict(np.load(self.data("mlp10")))
+
+    def test_label_out_of_range(self):
+        module = self.example("mlp_10_100_10", "--target=host")
+        for label in (10, 12, -3, 2**40, -2**63):
+            with self.subTest(label):
+                arrays = self.arrays()
+                arrays["target"][BAD] = label
+                result, log, _ = self.train(module, arrays)
+                self.assertEqual(result.returncode, 1, result.stderr)
+                self.assertRegex(result.stderr, r"error: step 3: .*'target'")
+                self.assertEqual([s["applied"] for s in log], [True, True, False])
+
+    def test_label_out_of_range_updates_nothing(self):
+        module = self.open(self.example("mlp_10_100_10", "--target=host", "--optimizer=adam"))
+        session, arrays = self.session(module), self.arrays()
+        batch = {n: a[:BATCH] for n, a in arrays.items()}
+        session.step(session.batch(batch))
+        names = module.names("parameter", "state") + ["ampc.step"]
+        before = {n: session.get(n) for n in names}
+        wrong = batch["target"].copy()
+        wrong[7] = 10
+        with self.assertRaises(ampc_api.Error) as caught:
+            session.step(session.batch(batch, target=wrong))
+        self.assertEqual(caught.exception.code, ampc_api.DATA)
+        self.assertFalse(caught.exception.info.applied)
+        for name in names:
+            self.assertSameBits(session.get(name), before[name], name)
+        self.assertTrue(session.step(session.batch(batch)).applied)
+        self.assertEqual(session.get("ampc.step"), 2)
+
+    def test_not_finite_without_a_scaler(self):
+        for flags in (["--amp-dtype=bf16"], ["--loss-scale=none"], ["--amp=O0"]):
+            with self.subTest(flags):
+                module = self.example("mlp_10_100_10", "--target=host", *flags)
+                arrays = self.arrays()
+                arrays["x"][BAD, 3] = np.inf
+                result, log, _ = self.train(module, arrays)
+                self.assertEqual(result.returncode, 3, result.stderr)
+                self.assertRegex(result.stderr, r"error: step 3: .*'fc1\.weight'.*not finite")
+                self.assertEqual([s["applied"] for s in log], [True, True, False])
+                self.assertEqual({s["scale"] for s in log}, {1})
+
+    def test_scale_floor(self):
+        for flags, steps in (([], 31), (["--loss-scale-min=1000", "--loss-scale-init=4000"], 3)):
+            with self.subTest(flags):
+                module = self.example("mlp_10_100_10", "--target=host", *flags)
+                arrays = self.arrays()
+                arrays["x"][:] = np.inf
+                result, log, _ = self.train(module, arrays, "--steps=100")
+                self.assertEqual(result.returncode, 3, result.stderr)
+                self.assertRegex(result.stderr, r"loss scale.*'fc1\.weight'")
+                self.assertEqual(len(log), steps)
+                self.assertFalse(any(s["applied"] for s in log))
+
+    def test_no_floor(self):
+        """Zero turns the floor off, and a run that only skips goes on to its end."""
+        module = self.example("mlp_10_100_10", "--target=host", "--loss-scale-min=0")
+        arrays = self.arrays()
+        arrays["x"][:] = np.inf
+        result, log, _ = self.train(module, arrays, "--steps=60")
+        self.assertEqual((result.returncode, len(log)), (0, 60), result.stderr)
+        self.assertEqual(log[-1]["scale"], 65536 * 2.0**-59)
+
+    def test_evaluates_without_labels(self):
+        module, data = self.example("mlp_10_100_10", "--target=host"), self.work / "x.npz"
+        out, whole = self.work / "out.npz", self.work / "whole.npz"
+        np.savez(data, x=self.arrays()["x"])
+        for arguments in ((f"--data={data}", f"--outputs={out}"),
+                          (f"--data={self.data('mlp10')}", f"--outputs={whole}")):
+            result = self.build.ampc_run("eval", module, "--device=host", *arguments)
+            self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(sorted(np.load(whole)), ["logits", "loss"])
+        self.assertSameBits(np.load(out)["logits"], np.load(whole)["logits"])
+
+
+class CommandLine(harness.Case):
+    def refuse(self, code, pattern, *flags, model=MODEL):
+        """Compiles with exit status `code`; the output stays as it was, one error is printed."""
+        for content in (None, b"as it was"):
+            out = self.work / "train.so"
+            out.unlink(missing_ok=True)
+            if content:
+                out.write_bytes(content)
+            result = self.build.ampc(model, "-o", out, *flags)
+            self.assertEqual(result.returncode, code, f"{flags}: {result.stderr}")
+            self.assertRegex(result.stderr, pattern)
+            self.assertEqual(out.read_bytes() if out.exists() else None, content)
+            self.assertEqual([p.name for p in self.work.iterdir() if p.suffix != ".onnx"],
+                             ["train.so"] if content else [], "files are left")
+        return result.stderr
+
+    def test_usage(self):
+        for flags in (["--bogus"], ["--amp=O9"], ["--batch=0"], ["--batch=x"], ["--lr=nan"],
+                      ["--optimizer=sg"], ["--emit=wrong"], ["--freeze=["], ["--loss-scale=soon"],
+                      ["--amp-dtype=f8"], ["--clip-grad-norm=-1"], ["--target=tpu"]):
+            with self.subTest(flags):
+                text = self.refuse(2, re.escape(flags[0].split("=")[0]), *flags)
+                self.assertEqual(len([n for n in text.splitlines() if "error" in n or
+                                      "Unknown" in n]), 1, text)
+
+    def test_documented_but_not_built(self):
+        for flag in ("--accumulate=4", "--amp=O3", "--optimizer=lamb", "--ort-checkpoint=f",
+                     "--optimizer-model=f"):
+            with self.subTest(flag):
+                self.refuse(1, f"error: {flag.split('=')[0]}.*not built", "--batch=100", flag)
+
+    def test_errors_in_the_model(self):
+        broken = self.work / "broken.onnx"
+        broken.write_bytes(MODEL.read_bytes()[:1000])
+        for flags, pattern, model in (
+                (["--batch=100"], "error: ", broken),
+                (["--batch=100"], "error: .*No such file", self.work / "none.onnx"),
+                ([], "error: input 'x'.*--batch", MODEL),
+                (["--batch=100", "--dim=batch=3"], "error: .*--dim", MODEL),
+                (["--batch=100", "--amp-deny=Nope"], "error: .*Nope", MODEL),
+                (["--batch=100", "--memory-limit=10"], "error: .*--memory-limit", MODEL),
+                (["--batch=100", "--loss=output:nope"], "error: .*nope", MODEL)):
+            with self.subTest(flags, model=model.name):
+                text = self.refuse(1, pattern, *flags, model=model)
+                self.assertEqual(text.count("error:"), 1, text)
+
+    def test_output_folder_is_missing(self):
+        result = self.build.ampc(MODEL, "--batch=100", "-o", self.work / "no/train.so")
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stderr, "error: .*no/train.so")
+
+
+class Output(harness.Case):
+    # A weight of the model as MLIR would print it, in hexadecimal or as decimals.
+    WEIGHTS = re.compile(r'dense_resource|dense<"0x|dense<\[\[?[-0-9.eE+]+, [-0-9.eE+]+, ')
+
+    def run_ampc(self, *flags):
+        result = self.build.ampc(*flags)
+        self.assertEqual(result.returncode, 0, f"{flags}: {result.stderr}")
+        return result.stdout
+
+    def test_stages(self):
+        expected = {"amp": "amp.softmax_cross_entropy", "train": "amp.optimizer_update",
+                    "kernels": "linalg.generic", "plan": "plan.launch", "gpu": "gpu.module",
+                    "ptx": ".visible .entry"}
+        for stage, text in expected.items():
+            with self.subTest(stage):
+                out = self.run_ampc(MODEL, "--batch=100", f"--emit={stage}")
+                self.assertIn(text, out)
+                self.assertIsNone(self.WEIGHTS.search(out), "weights are printed")
+                path = self.work / stage
+                self.run_ampc(MODEL, "--batch=100", f"--emit={stage}", "-o", path)
+                self.assertEqual(path.read_text(), out)
+                print(f"\n  --emit={stage}: {len(out)} characters", end="")
+
+    def test_dump_ir(self):
+        folder = self.work / "ir"
+        self.run_ampc(MODEL, "--batch=100", "-o", self.work / "a.so", f"--dump-ir={folder}")
+        files = sorted(folder.iterdir())
+        self.assertGreaterEqual(len(files), 4)
+        for path in files:
+            text = path.read_text()
+            self.assertIn("module", text, path.name)
+            self.assertIsNone(self.WEIGHTS.search(text), f"weights are printed in {path.name}")
+
+    def test_explain(self):
+        out = self.run_ampc(MODEL, "--batch=100", "--explain")
+        for node in ("/fc1/Gemm", "/Relu", "/fc2/Gemm", "/SoftmaxCrossEntropyLoss"):
+            self.assertIn(node, out)
+        self.assertRegex(out, r"/fc1/Gemm: .*f16")
+        self.assertRegex(out, r"/SoftmaxCrossEntropyLoss: .*f32")
+        fc1 = self.run_ampc(MODEL, "--batch=100", "--explain=fc1", "--amp-keep-fp32=fc1")
+        self.assertRegex(fc1, r"/fc1/Gemm: .*f32.*keep-fp32")
+        self.assertNotIn("/fc2/Gemm: amp.matmul computes", fc1)
+
+    def test_report(self):
+        path = self.work / "report.json"
+        self.run_ampc(MODEL, "--batch=100", "-o", self.work / "a.so", f"--report={path}")
+        text = path.read_text()
+        self.assertTrue(json.loads(text))
+        for word in ("/fc1/Gemm", "f16", "fc1.weight"):
+            self.assertIn(word, text)
+
+    def test_list_ops(self):
+        lines = self.run_ampc("--list-ops").splitlines()
+        self.assertGreater(len(lines), 50)
+        for op in ("Gemm", "MatMul", "SoftmaxCrossEntropyLoss", "ai.onnx.preview.training.Adam"):
+            self.assertTrue(any(line.split()[0] == op for line in lines), op)
+
+    def test_says_what_it_trains(self):
+        result = self.build.ampc(MODEL, "--batch=100", "-o", self.work / "a.so")
+        self.assertIn("4 parameters", result.stderr)
+        result = self.build.ampc(MODEL, "--batch=100", "-o", self.work / "a.so", "--freeze=fc1")
+        self.assertIn("2 parameters", result.stderr)
+
+
+if __name__ == "__main__":
+    harness.main()
