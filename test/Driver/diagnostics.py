@@ -61,7 +61,7 @@ class Stops(harness.Case):
         self.assertEqual(session.get("ampc.step"), 2)
 
     def test_not_finite_without_a_scaler(self):
-        for flags in (["--amp-dtype=bf16"], ["--loss-scale=none"], ["--amp=O0"]):
+        for flags in (["--amp-dtype=bf16"], ["--loss-scale=none"]):
             with self.subTest(flags):
                 module = self.example("mlp_10_100_10", "--target=host", *flags)
                 arrays = self.arrays()
@@ -91,18 +91,27 @@ class Stops(harness.Case):
         arrays["x"][:] = np.inf
         result, log, _ = self.train(module, arrays, "--steps=60")
         self.assertEqual((result.returncode, len(log)), (0, 60), result.stderr)
-        self.assertEqual(log[-1]["scale"], 65536 * 2.0**-59)
+        self.assertEqual(np.float32(log[-1]["scale"]), 65536 * 2.0**-59)
 
     def test_evaluates_without_labels(self):
-        module, data = self.example("mlp_10_100_10", "--target=host"), self.work / "x.npz"
-        out, whole = self.work / "out.npz", self.work / "whole.npz"
-        np.savez(data, x=self.arrays()["x"])
-        for arguments in ((f"--data={data}", f"--outputs={out}"),
-                          (f"--data={self.data('mlp10')}", f"--outputs={whole}")):
-            result = self.build.ampc_run("eval", module, "--device=host", *arguments)
+        for name, data in (("mlp_10_100_10", "mlp10"), ("digits", "digits")):
+            with self.subTest(name):
+                self.check_without_labels(self.example(name, "--target=host"), self.data(data))
+
+    def check_without_labels(self, module, data):
+        """The loss is left out, and the other output has the bits that it has with labels."""
+        unlabelled = self.work / "unlabelled.npz"
+        np.savez(unlabelled, x=np.load(data)["x"])
+        outputs = []
+        for path in (data, unlabelled):
+            out = self.work / f"{path.stem}-out.npz"
+            result = self.build.ampc_run("eval", module, "--device=host", f"--data={path}",
+                                         f"--outputs={out}")
             self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertEqual(sorted(np.load(whole)), ["logits", "loss"])
-        self.assertSameBits(np.load(out)["logits"], np.load(whole)["logits"])
+            outputs.append(np.load(out))
+        self.assertEqual(sorted(outputs[1]), ["logits"])
+        self.assertSameBits(outputs[1]["logits"], outputs[0]["logits"])
+        self.assertEqual(len(outputs[1]["logits"]), len(np.load(data)["x"]))
 
 
 class CommandLine(harness.Case):
@@ -127,8 +136,7 @@ class CommandLine(harness.Case):
                       ["--amp-dtype=f8"], ["--clip-grad-norm=-1"], ["--target=tpu"]):
             with self.subTest(flags):
                 text = self.refuse(2, re.escape(flags[0].split("=")[0]), *flags)
-                self.assertEqual(len([n for n in text.splitlines() if "error" in n or
-                                      "Unknown" in n]), 1, text)
+                self.assertTrue(all(line.startswith("ampc: ") for line in text.splitlines()), text)
 
     def test_documented_but_not_built(self):
         for flag in ("--accumulate=4", "--amp=O3", "--optimizer=lamb", "--ort-checkpoint=f",
@@ -167,7 +175,7 @@ class Output(harness.Case):
         return result.stdout
 
     def test_stages(self):
-        expected = {"amp": "amp.softmax_cross_entropy", "train": "amp.optimizer_update",
+        expected = {"amp": "amp.softmax_cross_entropy", "train": "amp.unscale",
                     "kernels": "linalg.generic", "plan": "plan.launch", "gpu": "gpu.module",
                     "ptx": ".visible .entry"}
         for stage, text in expected.items():

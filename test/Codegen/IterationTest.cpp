@@ -1,0 +1,206 @@
+//===- IterationTest.cpp - The loops that the analysis finds --------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// Ops stand in a larger function here, as they do when kernels are formed.
+
+#include "ampc/Dialect/Plan/IterationStructure.h"
+#include "ampc/Support/KernelBuilder.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace ampc;
+using namespace ampc::plan;
+
+namespace {
+
+int failures = 0;
+
+void check(bool holds, const char *what) {
+  if (holds)
+    return;
+  ++failures;
+  std::printf("FAILED: %s\n", what);
+}
+
+/// A function under construction.
+struct Function {
+  explicit Function(MLIRContext &context)
+      : module(ModuleOp::create(UnknownLoc::get(&context))), b(module->getBodyRegion()),
+        kernel(b, b.getUnknownLoc()) {
+    b.setInsertionPointToEnd(module->getBody());
+    func = func::FuncOp::create(b, b.getUnknownLoc(), "f", b.getFunctionType({}, {}));
+    b.setInsertionPointToEnd(func.addEntryBlock());
+  }
+
+  RankedTensorType type(ArrayRef<int64_t> shape) {
+    return RankedTensorType::get(shape, b.getF32Type());
+  }
+  Value argument(ArrayRef<int64_t> shape) {
+    return func.front().addArgument(type(shape), b.getUnknownLoc());
+  }
+  Value add(Value x, Value y, ArrayRef<int64_t> shape) {
+    return kernel.pointwise({x, y}, type(shape),
+                            [](ScalarBuilder &s, ValueRange v) { return s.add(v[0], v[1]); });
+  }
+  Value sum(Value x, ArrayRef<int64_t> axes) {
+    return kernel.reduce(x, axes, Reduction::Sum, b.getF32Type());
+  }
+  /// Uses values outside of the analysed ops.
+  void end(ValueRange values) { func::ReturnOp::create(b, b.getUnknownLoc(), values); }
+
+  FailureOr<IterationStructure> analyze(std::string *reason = nullptr) {
+    SmallVector<Operation *> ops;
+    for (Operation &op : func.front().without_terminator())
+      ops.push_back(&op);
+    return analyzeIteration(ops, reason);
+  }
+
+  OwningOpRef<ModuleOp> module;
+  OpBuilder b;
+  func::FuncOp func;
+  KernelBuilder kernel;
+};
+
+bool hasDims(const IterationStructure &s, ArrayRef<IterationDim> dims) {
+  return llvm::equal(s.dims, dims, [](const IterationDim &a, const IterationDim &b) {
+    return a.extent == b.extent && a.reduced == b.reduced;
+  });
+}
+
+void findsOneDimension(MLIRContext &context) {
+  Function f(context);
+  Value x = f.argument({4, 5, 6}), y = f.argument({4, 5, 6});
+  Value z = f.add(x, y, {4, 5, 6});
+  f.end(z);
+  auto s = f.analyze();
+  check(succeeded(s) && s->kind == IterationKind::Elementwise && hasDims(*s, {{120, false}}),
+        "dimensions that all treat as one are one");
+  check(succeeded(s) && s->mayOverwrite(x, z), "an elementwise result may overwrite its operand");
+}
+
+void keepsBroadcasts(MLIRContext &context) {
+  Function f(context);
+  Value z = f.add(f.argument({4, 1, 6}), f.argument({4, 5, 6}), {4, 5, 6});
+  f.end(z);
+  auto s = f.analyze();
+  check(succeeded(s) && hasDims(*s, {{4, false}, {5, false}, {6, false}}),
+        "a broadcast dimension is one of its own");
+}
+
+void findsRows(MLIRContext &context) {
+  Function f(context);
+  Value x = f.argument({7, 3, 9});
+  Value rows = f.kernel.reshape(f.sum(x, {2}), {7, 3, 1});
+  Value z = f.add(x, rows, {7, 3, 9});
+  Value again = f.kernel.reshape(f.sum(z, {2}), {21});
+  f.end({z, again});
+  auto s = f.analyze();
+  check(succeeded(s) && s->kind == IterationKind::Row &&
+            hasDims(*s, {{21, false}, {9, true}}) && s->maxLevel == 2,
+        "sums of rows, one after another, through reshapes");
+  check(succeeded(s) && s->results.size() == 2 && s->getLevel(z) == 1 && s->getLevel(again) == 2,
+        "what is used outside is a result");
+}
+
+void findsColumns(MLIRContext &context) {
+  Function f(context);
+  Value z = f.sum(f.argument({7, 9}), {0});
+  f.end(z);
+  auto s = f.analyze();
+  check(succeeded(s) && s->kind == IterationKind::Column &&
+            hasDims(*s, {{7, true}, {9, false}}),
+        "sums of columns");
+
+  Function g(context);
+  g.end(g.sum(g.argument({8, 5, 7, 9}), {0, 2, 3}));
+  s = g.analyze();
+  check(succeeded(s) && s->kind == IterationKind::Row &&
+            hasDims(*s, {{8, true}, {5, false}, {63, true}}),
+        "sums over images are of neighbours");
+
+  Function h(context);
+  h.end(h.sum(h.argument({4, 10, 33}), {1}));
+  s = h.analyze();
+  check(succeeded(s) && s->kind == IterationKind::Column &&
+            hasDims(*s, {{4, false}, {10, true}, {33, false}}),
+        "sums over channels are of distant elements");
+}
+
+void followsMemory(MLIRContext &context) {
+  Function f(context);
+  Value x = f.argument({6, 6});
+  Value z = f.add(x, f.kernel.transpose(x, {1, 0}), {6, 6});
+  f.end(z);
+  auto s = f.analyze();
+  check(succeeded(s) && hasDims(*s, {{6, false}, {6, false}}),
+        "an input may be read at two places");
+  check(succeeded(s) && !s->mayOverwrite(x, z), "and then must not be overwritten");
+}
+
+void refuses(MLIRContext &context) {
+  std::string reason;
+  Function f(context);
+  Value x = f.argument({6, 8});
+  f.end({f.sum(x, {0}), f.sum(x, {1})});
+  check(failed(f.analyze(&reason)) && reason == "reductions run over different dimensions",
+        "reductions over different dimensions are no kernel");
+
+  Function g(context);
+  Value y = g.argument({8});
+  Value twice = g.add(y, y, {8});
+  g.end({twice, g.add(g.argument({6, 8}), twice, {6, 8})});
+  check(failed(g.analyze(&reason)) && reason == "results have different shapes",
+        "results of different shapes are no kernel");
+
+  Function h(context);
+  Value z = h.argument({6, 6});
+  Value inside = h.add(z, z, {6, 6});
+  h.end(h.add(inside, h.kernel.transpose(inside, {1, 0}), {6, 6}));
+  check(failed(h.analyze(&reason)) && reason == "a value made inside is read at two places",
+        "a value is made at one place");
+}
+
+/// What a forward op and its gradient both ask for is computed once.
+void mergesEqualRequests(MLIRContext &context) {
+  Function f(context);
+  Value x = f.argument({6, 8});
+  auto statistics = [&] {
+    Value top = f.kernel.reshape(
+        f.kernel.reduce(x, {1}, Reduction::Max, f.b.getF32Type()), {6, 1});
+    Value e = f.kernel.pointwise({x, top}, f.type({6, 8}), [](ScalarBuilder &s, ValueRange v) {
+      return s.exp(s.sub(v[0], v[1]));
+    });
+    return f.sum(e, {1});
+  };
+  Value forward = statistics(), backward = statistics();
+  f.end({forward, backward});
+  PassManager pm(&context);
+  pm.addPass(createCSEPass());
+  check(succeeded(pm.run(*f.module)), "CSE runs");
+  Operation *end = f.func.front().getTerminator();
+  check(end->getOperand(0) == end->getOperand(1) &&
+            llvm::range_size(f.func.front().getOps<linalg::GenericOp>()) == 3,
+        "equal requests are merged");
+}
+
+} // namespace
+
+int main() {
+  MLIRContext context(MLIRContext::Threading::DISABLED);
+  context.loadDialect<arith::ArithDialect, func::FuncDialect, linalg::LinalgDialect,
+                      math::MathDialect, tensor::TensorDialect>();
+  for (auto test : {findsOneDimension, keepsBroadcasts, findsRows, findsColumns, followsMemory,
+                    refuses, mergesEqualRequests})
+    test(context);
+  std::printf("%d failures\n", failures);
+  return failures != 0;
+}
