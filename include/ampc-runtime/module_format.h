@@ -109,7 +109,8 @@ typedef struct ampc_span_t {
 
 enum {
   AMPC_TENSOR_TRAINED = 1, /* the optimizer updates it */
-  AMPC_TENSOR_LABEL = 2,   /* an input that only the loss reads (may be absent in eval) */
+  AMPC_TENSOR_LABEL = 2,   /* an input that no output but the one marked LOSS depends on
+                              (may be absent in eval) */
   AMPC_TENSOR_BATCHED = 4, /* the leading dimension counts samples */
   AMPC_TENSOR_LOSS = 8     /* the output that is minimised */
 };

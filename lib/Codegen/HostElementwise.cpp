@@ -73,9 +73,75 @@ private:
   int64_t lineParts = 1, partLength = 1, blockLines = 1;
 };
 
+/// The dimension along which inputs lie that are read across the innermost one: those of a
+/// transpose. None where memory is read in its order.
+std::optional<unsigned> findCrossing(const IterationStructure &s) {
+  for (linalg::GenericOp op : s.ops)
+    for (OpOperand &operand : op->getOpOperands()) {
+      const LinearAccess *access = s.getRead(operand);
+      if (!access || access->strides.empty() || access->strides.back() <= 1)
+        continue;
+      for (auto [d, stride] : llvm::enumerate(access->strides))
+        if (stride == 1)
+          return d;
+    }
+  return std::nullopt;
+}
+
+/// Square tiles of the innermost dimension and the one that crosses it: what is read of a
+/// cache line serves several lines of the tile.
+class HostCrossing : public Schedule {
+public:
+  HostCrossing(const IterationStructure &s, unsigned crossing) : Schedule(s) {
+    for (unsigned d : s.keptDims())
+      if (d != crossing && d + 1 != s.dims.size())
+        outer.push_back(d);
+    height = s.dims[crossing].extent;
+    width = s.dims.back().extent;
+    axes = {outer, {crossing}, {unsigned(s.dims.size() - 1)}};
+    int64_t lines = llvm::divideCeil(height, kTile);
+    for (unsigned d : outer)
+      lines *= s.dims[d].extent;
+    bands = lines;
+    blocks = std::max<int64_t>(1, hostBlocks(bands, kTile * width, 1, blockBands));
+  }
+
+  void emit(Emission &at) const override {
+    if (s.points() == 0)
+      return;
+    Evaluator e(at.b, at.loc, s, at.buffers);
+    const IndexBuilder &index = e.index;
+    e.setAxes(axes, 0, 1);
+    auto each = [&](HostRange range, int64_t step, llvm::function_ref<void(Value)> body) {
+      e.loop(range.begin, range.end, step, {}, [&](Value i, MutableArrayRef<Value>) { body(i); });
+    };
+    int64_t tiles = llvm::divideCeil(height, kTile);
+    each(hostRange(index, at.block, blocks, blockBands, bands), 1, [&](Value band) {
+      Value line = index.div(band, tiles);
+      HostRange rows =
+          hostRange(index, tiles == 1 ? band : index.rem(band, tiles), tiles, kTile, height);
+      each({index.constant(0), index.constant(width)}, kTile, [&](Value first) {
+        HostRange columns = {first, index.min(index.add(first, kTile), width)};
+        each(rows, 1, [&](Value row) {
+          each(columns, 1, [&](Value column) { storeAll(e, s.results, {line, row, column}); });
+        });
+      });
+    });
+  }
+
+private:
+  /// As many lines as a set of the first cache holds: a power of two apart, they share one.
+  static constexpr int64_t kTile = 8;
+  SmallVector<unsigned> outer;
+  SmallVector<SmallVector<unsigned>> axes;
+  int64_t height, width, bands, blockBands = 1;
+};
+
 } // namespace
 
 std::unique_ptr<Schedule> hostElementwise(const IterationStructure &s) {
+  if (std::optional<unsigned> crossing = findCrossing(s))
+    return std::make_unique<HostCrossing>(s, *crossing);
   return std::make_unique<HostElementwise>(s);
 }
 

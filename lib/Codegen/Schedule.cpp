@@ -62,7 +62,7 @@ static int64_t evenSplits(int64_t points, int64_t wanted) {
 }
 
 static int64_t chooseSplits(const IterationStructure &s, const ScheduleLimits &limits) {
-  if (limits.singleStage || !canSplit(s) || s.points() == 0)
+  if (limits.singleStage || !canSplit(s) || s.reducedDims().empty() || s.points() == 0)
     return 1;
   int64_t kept = s.keptPoints(), reduced = s.reducedPoints();
   if (!limits.device && s.kind == IterationKind::Row)

@@ -81,9 +81,8 @@ static void flattenOp(Operation &op) {
   Builder builder(op.getContext());
   SmallVector<AffineMap> maps;
   for (AffineMap map : generic.getIndexingMapsArray())
-    maps.push_back(map.getNumResults() == 0
-                       ? AffineMap::get(1, 0, {}, builder.getContext())
-                       : builder.getMultiDimIdentityMap(1));
+    maps.push_back(map.getNumResults() == 0 ? AffineMap::get(1, 0, {}, builder.getContext())
+                                            : builder.getMultiDimIdentityMap(1));
   generic.setIndexingMapsAttr(builder.getAffineMapArrayAttr(maps));
   generic.setIteratorTypesAttr(
       builder.getArrayAttr(generic.getIteratorTypes().getValue().take_front(1)));
@@ -111,10 +110,9 @@ static void flattenKernel(KernelOp kernel, DenseMap<Value, Value> &flattened) {
       view = tensor::CollapseShapeOp::create(builder, input.getLoc(), type, input, groups);
     inputs.push_back(view);
   }
-  SmallVector<Type> types = llvm::map_to_vector(
-      kernel.getResultTypes(), [](Type type) -> Type { return flatten(type); });
-  auto flat =
-      KernelOp::create(builder, kernel.getLoc(), types, inputs, KernelKind::Fused);
+  SmallVector<Type> types =
+      llvm::map_to_vector(kernel.getResultTypes(), [](Type type) -> Type { return flatten(type); });
+  auto flat = KernelOp::create(builder, kernel.getLoc(), types, inputs, KernelKind::Fused);
   flat.getBody().takeBody(kernel.getBody());
   for (BlockArgument argument : flat.getBodyBlock()->getArguments())
     argument.setType(flatten(argument.getType()));
@@ -123,8 +121,7 @@ static void flattenKernel(KernelOp kernel, DenseMap<Value, Value> &flattened) {
   for (auto [old, result] : llvm::zip(kernel.getResults(), flat.getResults())) {
     Value shaped = result;
     if (old.getType() != result.getType()) {
-      shaped = tensor::ExpandShapeOp::create(builder, old.getLoc(), old.getType(), result,
-                                             groups);
+      shaped = tensor::ExpandShapeOp::create(builder, old.getLoc(), old.getType(), result, groups);
       flattened[shaped] = result; // the next kernel needs no view of a view
     }
     old.replaceAllUsesWith(shaped);
@@ -242,8 +239,7 @@ private:
 
   /// Orders the block with the kernels of each batch side by side. A batch that could only
   /// run before and after another one is given up.
-  static void order(OpGraph &graph, Block &block,
-                    SmallVector<SmallVector<KernelOp>> &batches) {
+  static void order(OpGraph &graph, Block &block, SmallVector<SmallVector<KernelOp>> &batches) {
     llvm::erase_if(batches, [&](ArrayRef<KernelOp> batch) {
       for (KernelOp a : batch)
         for (KernelOp b : batch)
@@ -273,8 +269,8 @@ private:
     }
     OpBuilder builder(batch.back());
     Location loc = FusedLoc::get(&getContext(), locations);
-    auto multi = KernelOp::create(builder, loc, types, inputs.getArrayRef(),
-                                  KernelKind::MultiTensor);
+    auto multi =
+        KernelOp::create(builder, loc, types, inputs.getArrayRef(), KernelKind::MultiTensor);
     IRMapping mapping;
     mapping.map(inputs.getArrayRef(), multi.getBodyBlock()->getArguments());
     OpBuilder body = OpBuilder::atBlockEnd(multi.getBodyBlock());
@@ -291,8 +287,7 @@ private:
     remark::passed(loc, remark::RemarkOpts::name("multi_tensor")
                             .category("plan-batch-kernels")
                             .function(getOperation().getName()))
-        << remark::metric("nodes", joinNodeNames(loc))
-        << remark::metric("tensors", batch.size());
+        << remark::metric("nodes", joinNodeNames(loc)) << remark::metric("tensors", batch.size());
   }
 };
 } // namespace

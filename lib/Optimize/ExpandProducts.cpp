@@ -14,7 +14,6 @@ namespace ampc {
 #define GEN_PASS_DEF_EXPANDPRODUCTS
 #include "ampc/Optimize/Passes.h.inc"
 
-
 namespace {
 struct ExpandProducts : impl::ExpandProductsBase<ExpandProducts> {
   using ExpandProductsBase::ExpandProductsBase;
@@ -42,8 +41,7 @@ private:
       return false;
     int64_t inner = lhs.getDimSize(product.getTransposeLhs() ? 0 : 1);
     constexpr int64_t kLongestInner = 32, kMostProducts = 1 << 19;
-    return inner != 0 && inner <= kLongestInner &&
-           result.getNumElements() <= kMostProducts / inner;
+    return inner != 0 && inner <= kLongestInner && result.getNumElements() <= kMostProducts / inner;
   }
 
   /// Whether the result goes into one elementwise op and nowhere else: the launch that a
@@ -53,8 +51,7 @@ private:
       return false;
     OpOperand &use = *product->use_begin();
     auto next = dyn_cast<linalg::GenericOp>(use.getOwner());
-    return next && !next.isDpsInit(&use) &&
-           next.getNumParallelLoops() == next.getNumLoops() &&
+    return next && !next.isDpsInit(&use) && next.getNumParallelLoops() == next.getNumLoops() &&
            next.getMatchingIndexingMap(&use).isIdentity();
   }
 
@@ -62,8 +59,8 @@ private:
     IRRewriter rewriter(product);
     Location loc = product.getLoc();
     auto result = cast<RankedTensorType>(product.getResult().getType());
-    Type accumulator = result.getElementType().isF64() ? rewriter.getF64Type()
-                                                       : rewriter.getF32Type();
+    Type accumulator =
+        result.getElementType().isF64() ? rewriter.getF64Type() : rewriter.getF32Type();
     auto sums = RankedTensorType::get(result.getShape(), accumulator);
     Value sum = multiply(rewriter, product, sums);
 
@@ -82,9 +79,8 @@ private:
         [&](OpBuilder &b, Location at, ValueRange x) {
           Value y = x[0];
           if (!product.getAlpha().isExactlyValue(1.0))
-            y = arith::MulFOp::create(b, at, y,
-                                      constant(b, at, accumulator,
-                                               product.getAlpha().convertToDouble()));
+            y = arith::MulFOp::create(
+                b, at, y, constant(b, at, accumulator, product.getAlpha().convertToDouble()));
           if (product.getBias())
             y = arith::AddFOp::create(b, at, y, widen(b, at, x[1], accumulator));
           if (product.getEpilogue() == plan::Epilogue::Relu)
@@ -115,17 +111,14 @@ private:
                                                utils::IteratorType::reduction};
     Value zero = constant(builder, loc, type.getElementType(), 0.0);
     Value init =
-        linalg::FillOp::create(builder, loc, zero, emptyLike(builder, loc, type))
-            .getResult(0);
+        linalg::FillOp::create(builder, loc, zero, emptyLike(builder, loc, type)).getResult(0);
     return linalg::GenericOp::create(
-               builder, loc, type, ValueRange{product.getLhs(), product.getRhs()}, init,
-               maps, iterators,
+               builder, loc, type, ValueRange{product.getLhs(), product.getRhs()}, init, maps,
+               iterators,
                [&](OpBuilder &b, Location at, ValueRange x) {
-                 Value y = arith::MulFOp::create(b, at,
-                                                 widen(b, at, x[0], x[2].getType()),
+                 Value y = arith::MulFOp::create(b, at, widen(b, at, x[0], x[2].getType()),
                                                  widen(b, at, x[1], x[2].getType()));
-                 linalg::YieldOp::create(
-                     b, at, arith::AddFOp::create(b, at, y, x[2]).getResult());
+                 linalg::YieldOp::create(b, at, arith::AddFOp::create(b, at, y, x[2]).getResult());
                })
         .getResult(0);
   }

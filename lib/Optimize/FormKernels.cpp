@@ -37,8 +37,7 @@ static int64_t bodyCost(linalg::GenericOp generic) {
     if (op.hasTrait<OpTrait::ConstantLike>() || isa<CastOpInterface>(op))
       continue;
     int64_t one = 1;
-    if (isa<arith::DivFOp, arith::DivSIOp, arith::RemSIOp, math::SqrtOp,
-            tensor::ExtractOp>(op))
+    if (isa<arith::DivFOp, arith::DivSIOp, arith::RemSIOp, math::SqrtOp, tensor::ExtractOp>(op))
       one = 4;
     else if (isa<math::MathDialect>(op.getDialect()) && !isa<math::AbsFOp>(op))
       one = 16;
@@ -150,11 +149,10 @@ private:
       bool counts = !hasLoops(generic) || pointsOf(source) > 1;
       computed += counts && source.getDefiningOp<linalg::GenericOp>();
     }
-    WalkResult extracts = generic.getBody()->walk(
-        [](tensor::ExtractOp) { return WalkResult::interrupt(); });
+    WalkResult extracts =
+        generic.getBody()->walk([](tensor::ExtractOp) { return WalkResult::interrupt(); });
     return !extracts.wasInterrupted() && computed <= 1 &&
-           readBytes <= getByteSize(generic.getResult(0).getType()).value_or(0) +
-                            kScalarBytes;
+           readBytes <= getByteSize(generic.getResult(0).getType()).value_or(0) + kScalarBytes;
   }
 
   bool isAssigned(Value value) {
@@ -255,8 +253,7 @@ private:
     if (!graph->canMerge(a, b))
       return false;
     FailureOr<plan::IterationStructure> structure = analyzeTogether(a, b);
-    if (failed(structure) ||
-        structure->inputs.size() + structure->results.size() > kMostBuffers ||
+    if (failed(structure) || structure->inputs.size() + structure->results.size() > kMostBuffers ||
         repeatsMuch(*structure))
       return false;
     graph->merge(a, b);
@@ -321,8 +318,7 @@ private:
   void growGroups() {
     auto first = [&](unsigned group) { return graph->getOps(group).front(); };
     auto isWorse = [&](const Candidate &x, const Candidate &y) {
-      return std::make_tuple(x.savedBytes, y.a, y.b) <
-             std::make_tuple(y.savedBytes, x.a, x.b);
+      return std::make_tuple(x.savedBytes, y.a, y.b) < std::make_tuple(y.savedBytes, x.a, x.b);
     };
     std::priority_queue<Candidate, std::vector<Candidate>, decltype(isWorse)> queue(isWorse);
     DenseMap<Value, SmallVector<Operation *>> readers;
@@ -395,9 +391,7 @@ private:
     return bytes;
   }
 
-  static uint64_t bytesOf(Value tensor) {
-    return getByteSize(tensor.getType()).value_or(0);
-  }
+  static uint64_t bytesOf(Value tensor) { return getByteSize(tensor.getType()).value_or(0); }
 
   /// Tensors of more than one element that a group reads from memory.
   llvm::SetVector<Value> inputsOf(unsigned group) {
@@ -458,8 +452,7 @@ private:
         }
       });
       for (Value result : op->getResults())
-        if (llvm::any_of(result.getUsers(),
-                         [&](Operation *user) { return !isInside(user); }))
+        if (llvm::any_of(result.getUsers(), [&](Operation *user) { return !isInside(user); }))
           results.push_back(result);
       if (isa<linalg::GenericOp>(op) && !llvm::is_contained(locations, op->getLoc()))
         locations.push_back(op->getLoc());
@@ -476,8 +469,7 @@ private:
       body.clone(*constant, mapping);
     for (Operation *op : ops)
       body.clone(*op, mapping);
-    plan::YieldOp::create(body, loc,
-                          llvm::map_to_vector(results, [&](Value result) {
+    plan::YieldOp::create(body, loc, llvm::map_to_vector(results, [&](Value result) {
                             return mapping.lookup(result);
                           }));
     for (auto [old, replacement] : llvm::zip(results, kernel.getResults()))
@@ -504,8 +496,7 @@ private:
                                         .category("plan-form-kernels")
                                         .function(getOperation().getName()))
         << remark::metric("nodes", joinNodeNames(kernel.getLoc()))
-        << remark::metric("structure", kind)
-        << remark::metric("inputs", kernel.getInputs().size())
+        << remark::metric("structure", kind) << remark::metric("inputs", kernel.getInputs().size())
         << remark::metric("results", kernel.getNumResults());
   }
 };

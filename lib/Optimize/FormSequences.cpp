@@ -139,17 +139,16 @@ private:
       order.push_back(opOf(node));
     };
     auto isReady = [&](unsigned node) {
-      return !done[node] && llvm::all_of(graph.getPredecessors(node),
-                                         [&](unsigned p) { return bool(done[p]); });
+      return !done[node] &&
+             llvm::all_of(graph.getPredecessors(node), [&](unsigned p) { return bool(done[p]); });
     };
     for (int s = 0; s <= stages; ++s) {
       for (unsigned node : nodes)
         if (isReady(node) && !isSmallKernel(opOf(node)))
           emit(node);
       for (unsigned node : nodes)
-        if (isReady(node) && (isSmallKernel(opOf(node))
-                                  ? run[node] == s + 1
-                                  : !isa<plan::StepOpInterface>(opOf(node))))
+        if (isReady(node) && (isSmallKernel(opOf(node)) ? run[node] == s + 1
+                                                        : !isa<plan::StepOpInterface>(opOf(node))))
           emit(node);
     }
     return order;
@@ -175,9 +174,7 @@ private:
   void dissolveRuns(const OpGraph &graph, ArrayRef<unsigned> nodes, std::vector<int> &run,
                     int stages, llvm::function_ref<int(unsigned)> earliestRun) {
     std::vector<unsigned> size(stages + 2);
-    auto isSmallNode = [&](unsigned node) {
-      return isSmallKernel(graph.getOps(node).front());
-    };
+    auto isSmallNode = [&](unsigned node) { return isSmallKernel(graph.getOps(node).front()); };
     for (unsigned node : nodes)
       if (isSmallNode(node))
         ++size[run[node]];
@@ -224,8 +221,7 @@ private:
         continue;
       if (llvm::any_of(op->getOperands(), [&](Value operand) {
             Operation *definition = operand.getDefiningOp();
-            return definition &&
-                   (members.contains(definition) || late.contains(definition));
+            return definition && (members.contains(definition) || late.contains(definition));
           })) {
         late.insert(op);
         behind.push_back(op);
@@ -242,11 +238,12 @@ private:
 
   /// A kernel on single numbers.
   static bool isScalar(Operation *op) {
-    return llvm::all_of(op->getResultTypes(), [](Type type) {
-      return cast<RankedTensorType>(type).getNumElements() == 1;
-    }) && llvm::all_of(op->getOperandTypes(), [](Type type) {
-      return cast<RankedTensorType>(type).getNumElements() == 1;
-    });
+    return llvm::all_of(
+               op->getResultTypes(),
+               [](Type type) { return cast<RankedTensorType>(type).getNumElements() == 1; }) &&
+           llvm::all_of(op->getOperandTypes(), [](Type type) {
+             return cast<RankedTensorType>(type).getNumElements() == 1;
+           });
   }
 
   /// Orders a run so that kernels which do not wait for each other stand together, and
@@ -273,8 +270,8 @@ private:
                   }));
         });
       };
-      bool onlyUnused = llvm::none_of(
-          waiting, [&](Operation *op) { return !isScalar(op) || isUsed(op); });
+      bool onlyUnused =
+          llvm::none_of(waiting, [&](Operation *op) { return !isScalar(op) || isUsed(op); });
       for (Operation *op : waiting)
         if (isScalar(op) && isReady(op) && (isUsed(op) || onlyUnused)) {
           foundScalar = true;
@@ -390,8 +387,7 @@ private:
     remark::passed(loc, remark::RemarkOpts::name("sequence")
                             .category("plan-form-sequences")
                             .function(getOperation().getName()))
-        << remark::metric("nodes", joinNodeNames(loc))
-        << remark::metric("kernels", run.size());
+        << remark::metric("nodes", joinNodeNames(loc)) << remark::metric("kernels", run.size());
   }
 
   /// Whether a view is read by `members` alone.

@@ -29,8 +29,7 @@ static Value yielded(linalg::GenericOp generic) {
 
 /// Whether the op acts on each element of its operand `index` alone and keeps its type.
 static bool isElementwiseOn(linalg::GenericOp generic, unsigned index) {
-  return generic.getNumResults() == 1 &&
-         generic.getNumParallelLoops() == generic.getNumLoops() &&
+  return generic.getNumResults() == 1 && generic.getNumParallelLoops() == generic.getNumLoops() &&
          generic.getInputs()[index].getType() == generic.getResult(0).getType() &&
          generic.getIndexingMapsArray()[index].isIdentity() &&
          generic.getIndexingMapsArray().back().isIdentity();
@@ -47,8 +46,7 @@ static bool isRelu(linalg::GenericOp generic) {
   auto isPair = [&](Value a, Value b) {
     return skipConversions(a) == x && matchPattern(b, m_AnyZeroFloat());
   };
-  return isPair(maximum.getLhs(), maximum.getRhs()) ||
-         isPair(maximum.getRhs(), maximum.getLhs());
+  return isPair(maximum.getLhs(), maximum.getRhs()) || isPair(maximum.getRhs(), maximum.getLhs());
 }
 
 /// The b of x + b, where x is operand `index`, b has its element type and is one row that
@@ -91,8 +89,8 @@ struct FuseEpilogues : impl::FuseEpiloguesBase<FuseEpilogues> {
     int64_t columns = cast<RankedTensorType>(value.getType()).getShape().back();
     while (value.hasOneUse() && isView(*value.user_begin()))
       value = value.user_begin()->getResult(0);
-    auto next = value.hasOneUse() ? dyn_cast<linalg::GenericOp>(*value.user_begin())
-                                  : linalg::GenericOp();
+    auto next =
+        value.hasOneUse() ? dyn_cast<linalg::GenericOp>(*value.user_begin()) : linalg::GenericOp();
     if (!next || next.isDpsInit(&*value.use_begin()))
       return false;
     unsigned index = value.use_begin()->getOperandNumber();
@@ -104,8 +102,7 @@ struct FuseEpilogues : impl::FuseEpiloguesBase<FuseEpilogues> {
         return false;
       // The bias may be computed behind the call; nothing else reads the result.
       SmallVector<Operation *> moved;
-      for (Value v = value; isView(v.getDefiningOp());
-           v = v.getDefiningOp()->getOperand(0))
+      for (Value v = value; isView(v.getDefiningOp()); v = v.getDefiningOp()->getOperand(0))
         moved.push_back(v.getDefiningOp());
       fused = call.fuseEpilogue("bias", bias);
       if (fused) {

@@ -33,8 +33,7 @@ inline BlockBudget getBlockBudget(Target target) {
 inline bool isSmall(plan::StepOpInterface step, Target target) {
   StepCosts costs = getStepCosts(step);
   BlockBudget budget = getBlockBudget(target);
-  return costs.readBytes + costs.writtenBytes <= budget.bytes &&
-         costs.flops <= budget.flops;
+  return costs.readBytes + costs.writtenBytes <= budget.bytes && costs.flops <= budget.flops;
 }
 
 } // namespace ampc

@@ -49,8 +49,7 @@ private:
   static LogicalResult simplify(func::FuncOp function) {
     MLIRContext *context = function.getContext();
     RewritePatternSet patterns(context);
-    linalg::populateElementwiseOpsFusionPatterns(patterns,
-                                                 [](OpOperand *) { return false; });
+    linalg::populateElementwiseOpsFusionPatterns(patterns, [](OpOperand *) { return false; });
     linalg::GenericOp::getCanonicalizationPatterns(patterns, context);
     tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns, context);
     tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, context);
@@ -61,16 +60,14 @@ private:
   /// needs a buffer: filled where all elements are equal, else a derived variable.
   void placeConstants(func::FuncOp function) {
     IRRewriter rewriter(function.getContext());
-    for (auto constant :
-         llvm::make_early_inc_range(function.getOps<arith::ConstantOp>())) {
+    for (auto constant : llvm::make_early_inc_range(function.getOps<arith::ConstantOp>())) {
       auto value = dyn_cast<DenseElementsAttr>(constant.getValue());
       if (!value)
         continue;
       rewriter.setInsertionPoint(constant);
       if (value.isSplat())
-        rewriter.replaceOp(constant,
-                           fill(rewriter, constant.getLoc(), constant.getType(),
-                                value.getSplatValue<TypedAttr>()));
+        rewriter.replaceOp(constant, fill(rewriter, constant.getLoc(), constant.getType(),
+                                          value.getSplatValue<TypedAttr>()));
       else
         rewriter.replaceOpWithNewOp<ReadOp>(
             constant, constant.getType(),
@@ -91,10 +88,9 @@ private:
   /// An op of its own that writes `value` to every element.
   static Value fill(OpBuilder &builder, Location loc, Type type, TypedAttr value) {
     auto tensorType = cast<RankedTensorType>(type);
-    Value empty = tensor::EmptyOp::create(builder, loc, tensorType.getShape(),
-                                          tensorType.getElementType());
-    SmallVector<utils::IteratorType> iterators(tensorType.getRank(),
-                                               utils::IteratorType::parallel);
+    Value empty =
+        tensor::EmptyOp::create(builder, loc, tensorType.getShape(), tensorType.getElementType());
+    SmallVector<utils::IteratorType> iterators(tensorType.getRank(), utils::IteratorType::parallel);
     return linalg::GenericOp::create(
                builder, loc, type, ValueRange(), empty,
                builder.getMultiDimIdentityMap(tensorType.getRank()), iterators,

@@ -102,10 +102,8 @@ unsigned OpGraph::merge(unsigned a, unsigned b) {
     std::swap(a, b);
   leader[b] = a;
   SmallVector<Operation *, 1> merged;
-  std::merge(ops[a].begin(), ops[a].end(), ops[b].begin(), ops[b].end(),
-             std::back_inserter(merged), [&](Operation *x, Operation *y) {
-               return index.lookup(x) < index.lookup(y);
-             });
+  std::merge(ops[a].begin(), ops[a].end(), ops[b].begin(), ops[b].end(), std::back_inserter(merged),
+             [&](Operation *x, Operation *y) { return index.lookup(x) < index.lookup(y); });
   ops[a] = std::move(merged);
   ops[b].clear();
   auto rename = [&](std::vector<llvm::SetVector<unsigned>> &there,

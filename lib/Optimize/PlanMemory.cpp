@@ -131,8 +131,7 @@ private:
       buffer.bytes = *bytes;
       buffer.offset = stateBytes;
       buffer.isPlaced = true;
-      variable->setAttr(plan::kOffsetAttr,
-                        Builder(&getContext()).getI64IntegerAttr(stateBytes));
+      variable->setAttr(plan::kOffsetAttr, Builder(&getContext()).getI64IntegerAttr(stateBytes));
       stateBytes = *end;
     }
     return success();
@@ -219,8 +218,8 @@ private:
     for (Operation &op : function.front()) {
       if (op.getNumResults() == 0)
         continue;
-      op.setAttr(plan::kOffsetsAttr, builder.getDenseI64ArrayAttr(llvm::map_to_vector(
-                                         op.getResults(), offsetOf)));
+      op.setAttr(plan::kOffsetsAttr,
+                 builder.getDenseI64ArrayAttr(llvm::map_to_vector(op.getResults(), offsetOf)));
     }
   }
 
@@ -237,8 +236,8 @@ private:
     llvm::stable_sort(buffers, [](auto *a, auto *b) { return a->bytes > b->bytes; });
     InFlightDiagnostic error = getOperation().emitError()
                                << "the program needs " << arenaBytes
-                               << " bytes of memory, --memory-limit allows " << uint64_t(memoryLimit)
-                               << "; a smaller --batch needs less";
+                               << " bytes of memory, --memory-limit allows "
+                               << uint64_t(memoryLimit) << "; a smaller --batch needs less";
     constexpr size_t kNamed = 5;
     for (const Buffer *buffer : ArrayRef(buffers).take_front(kNamed))
       error.attachNote() << buffer->bytes << " bytes for '" << buffer->name << "', "

@@ -23,8 +23,7 @@ struct StageInputs : impl::StageInputsBase<StageInputs> {
     for (BlockArgument argument : function.getArguments())
       if (RankedTensorType staged = stagedType(argument))
         stage(function, argument, staged);
-    function.setType(FunctionType::get(&getContext(),
-                                       function.front().getArgumentTypes(),
+    function.setType(FunctionType::get(&getContext(), function.front().getArgumentTypes(),
                                        function.getResultTypes()));
   }
 
@@ -49,8 +48,7 @@ struct StageInputs : impl::StageInputsBase<StageInputs> {
     return from && to && to.getWidth() < from.getWidth() ? staged : RankedTensorType();
   }
 
-  static void stage(func::FuncOp function, BlockArgument argument,
-                    RankedTensorType staged) {
+  static void stage(func::FuncOp function, BlockArgument argument, RankedTensorType staged) {
     unsigned index = argument.getArgNumber();
     if (!function.getArgAttr(index, kDeclaredTypeAttr))
       function.setArgAttr(index, kDeclaredTypeAttr, TypeAttr::get(argument.getType()));

@@ -58,8 +58,8 @@ static bool tryTieNested(KernelOp kernel, unsigned operand, unsigned result) {
   Value argument = kernel.getBodyBlock()->getArgument(operand);
   bool ordered = true;
   forEachUser(argument, [&](Operation *user) {
-    ordered &= user == writer || (kernel.getKind() == KernelKind::Sequence &&
-                                  user->isBeforeInBlock(writer));
+    ordered &= user == writer ||
+               (kernel.getKind() == KernelKind::Sequence && user->isBeforeInBlock(writer));
   });
   int64_t nested = -1;
   for (OpOperand &used : writer->getOpOperands())
@@ -77,17 +77,14 @@ static void copyInside(KernelOp sequence, unsigned result) {
   auto type = cast<RankedTensorType>(yielded.get().getType());
   Location loc = yielded.get().getLoc();
   OpBuilder builder(sequence.getYield());
-  auto copy = KernelOp::create(builder, loc, TypeRange(type), yielded.get(),
-                               KernelKind::Fused);
+  auto copy = KernelOp::create(builder, loc, TypeRange(type), yielded.get(), KernelKind::Fused);
   OpBuilder body = OpBuilder::atBlockEnd(copy.getBodyBlock());
-  Value empty =
-      tensor::EmptyOp::create(body, loc, type.getShape(), type.getElementType());
+  Value empty = tensor::EmptyOp::create(body, loc, type.getShape(), type.getElementType());
   AffineMap identity = body.getMultiDimIdentityMap(type.getRank());
-  SmallVector<utils::IteratorType> iterators(type.getRank(),
-                                             utils::IteratorType::parallel);
+  SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::parallel);
   auto generic = linalg::GenericOp::create(
-      body, loc, type, ValueRange(copy.getBodyBlock()->getArgument(0)), empty,
-      {identity, identity}, iterators, [](OpBuilder &nested, Location at, ValueRange x) {
+      body, loc, type, ValueRange(copy.getBodyBlock()->getArgument(0)), empty, {identity, identity},
+      iterators, [](OpBuilder &nested, Location at, ValueRange x) {
         linalg::YieldOp::create(nested, at, x[0]);
       });
   plan::YieldOp::create(body, loc, generic.getResults());
@@ -144,8 +141,7 @@ private:
   DenseSet<Value> taken;
 
   bool isAssigned(FlatSymbolRefAttr variable) {
-    return llvm::any_of(assigns,
-                        [&](AssignOp a) { return a.getVariableAttr() == variable; });
+    return llvm::any_of(assigns, [&](AssignOp a) { return a.getVariableAttr() == variable; });
   }
 
   /// Assigning its old value to a variable changes nothing.
@@ -173,8 +169,8 @@ private:
         continue;
       OpBuilder builder(&getContext());
       builder.setInsertionPointAfterValue(used.get());
-      used.set(plan::CopyOp::create(builder, used.get().getLoc(), used.get().getType(),
-                                    used.get()));
+      used.set(
+          plan::CopyOp::create(builder, used.get().getLoc(), used.get().getType(), used.get()));
     }
   }
 
@@ -189,9 +185,8 @@ private:
     int64_t operand = -1;
     bool legal = true;
     for (ReadOp read : reads.lookup(assign.getVariableAttr().getAttr()))
-      forEachUser(read, [&](Operation *user) {
-        legal &= user == step || user->isBeforeInBlock(step);
-      });
+      forEachUser(read,
+                  [&](Operation *user) { legal &= user == step || user->isBeforeInBlock(step); });
     for (OpOperand &used : step->getOpOperands())
       if (getReadVariable(used.get()) == assign.getVariableAttr()) {
         legal &= operand < 0;

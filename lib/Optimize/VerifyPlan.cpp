@@ -28,14 +28,11 @@ struct Range {
   uint64_t begin = 0, end = 0;
   std::string name;
 
-  bool overlaps(const Range &other) const {
-    return begin < other.end && other.begin < end;
-  }
+  bool overlaps(const Range &other) const { return begin < other.end && other.begin < end; }
 };
 
 std::string str(const Range &range) {
-  return ("'" + range.name + "' at [" + Twine(range.begin) + ", " + Twine(range.end) + ")")
-      .str();
+  return ("'" + range.name + "' at [" + Twine(range.begin) + ", " + Twine(range.end) + ")").str();
 }
 
 /// What a range holds: the old content of a variable (its name), or a value (not a view).
@@ -68,8 +65,7 @@ public:
     if (range.begin == range.end)
       return true;
     auto it = held.find(range.begin);
-    return it != held.end() && it->second.content == content &&
-           it->second.range.end == range.end;
+    return it != held.end() && it->second.content == content && it->second.range.end == range.end;
   }
 
   /// Who overwrote `content`; null where it has not been written.
@@ -129,8 +125,8 @@ private:
       auto offset = variable->getAttrOfType<IntegerAttr>(plan::kOffsetAttr);
       if (!offset)
         continue;
-      FailureOr<Range> range = makeRange(variable, variable.getSymName().str(),
-                                         variable.getType(), offset.getInt());
+      FailureOr<Range> range =
+          makeRange(variable, variable.getSymName().str(), variable.getType(), offset.getInt());
       if (failed(range))
         return failure();
       if (range->end > stateBytes)
@@ -148,11 +144,11 @@ private:
   FailureOr<Range> rangeOf(Value value) {
     if (auto argument = dyn_cast<BlockArgument>(value)) {
       auto function = cast<func::FuncOp>(argument.getOwner()->getParentOp());
-      auto offset = function.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(),
-                                                           plan::kOffsetAttr);
+      auto offset =
+          function.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), plan::kOffsetAttr);
       if (!offset)
-        return function.emitOpError() << "has no " << plan::kOffsetAttr << " for argument "
-                                      << argument.getArgNumber();
+        return function.emitOpError()
+               << "has no " << plan::kOffsetAttr << " for argument " << argument.getArgNumber();
       return makeRange(function, getDisplayName(value), value.getType(), offset.getInt());
     }
     Operation *op = value.getDefiningOp();
@@ -182,8 +178,8 @@ private:
         return failure();
       for (const Range &other : inputs)
         if (range->overlaps(other))
-          return function.emitOpError() << "has input " << str(*range) << ", which overlaps input "
-                                        << str(other); // c2
+          return function.emitOpError()
+                 << "has input " << str(*range) << ", which overlaps input " << str(other); // c2
       inputs.push_back(*range);
       arena.write(*range, argument.getAsOpaquePointer());
     }
@@ -213,7 +209,8 @@ private:
       if (failed(variable) || failed(range))
         return failure();
       if (range->begin != variable->begin)
-        return op->emitOpError() << "reads " << str(*range) << ", the variable is " << str(*variable);
+        return op->emitOpError() << "reads " << str(*range) << ", the variable is "
+                                 << str(*variable);
       return success();
     }
     if (isView(op)) {
@@ -262,15 +259,14 @@ private:
       if (failed(range))
         return failure();
       int64_t tied = step.getTiedOperand(result.getResultNumber());
-      if (!assigned.contains(result) && tied < 0 &&
-          failed(expectTemporary(step, *range)))
+      if (!assigned.contains(result) && tied < 0 && failed(expectTemporary(step, *range)))
         return failure();
       if (tied >= 0 && operands[tied].begin != range->begin)
         return step->emitOpError() << "ties " << str(*range) << " to " << str(operands[tied]);
       for (auto [i, operand] : llvm::enumerate(operands)) // c4
         if (range->overlaps(operand) && int64_t(i) != tied)
-          return step->emitOpError() << "writes " << str(*range) << " over its operand "
-                                     << str(operand);
+          return step->emitOpError()
+                 << "writes " << str(*range) << " over its operand " << str(operand);
       for (const Range &other : results) // c4
         if (range->overlaps(other))
           return step->emitOpError() << "writes " << str(*range) << " and " << str(other);
@@ -282,8 +278,7 @@ private:
   }
 
   /// Each variable ends as it should (c5).
-  LogicalResult verifyEnd(func::FuncOp function, const Arena &arena,
-                          ArrayRef<AssignOp> assigns) {
+  LogicalResult verifyEnd(func::FuncOp function, const Arena &arena, ArrayRef<AssignOp> assigns) {
     DenseMap<StringAttr, AssignOp> assignOf;
     for (AssignOp assign : assigns) {
       if (failed(variableRange(assign, assign.getVariableAttr())))
@@ -292,8 +287,7 @@ private:
     }
     for (auto &[name, range] : variables) {
       AssignOp assign = assignOf.lookup(name);
-      Content content =
-          assign ? contentOf(assign.getValue()) : name.getAsOpaquePointer();
+      Content content = assign ? contentOf(assign.getValue()) : name.getAsOpaquePointer();
       if (arena.holds(range, content))
         continue;
       InFlightDiagnostic error =

@@ -31,28 +31,24 @@ private:
   static Value roundedValue(linalg::GenericOp generic) {
     if (generic.getNumResults() != 1)
       return {};
-    auto round = generic.getBody()->getTerminator()->getOperand(0)
-                     .getDefiningOp<arith::TruncFOp>();
-    if (!round || !round.getIn().getType().isF32() ||
-        isa<BlockArgument>(round.getIn()))
+    auto round = generic.getBody()->getTerminator()->getOperand(0).getDefiningOp<arith::TruncFOp>();
+    if (!round || !round.getIn().getType().isF32() || isa<BlockArgument>(round.getIn()))
       return {};
     return round.getIn();
   }
 
   /// Whether the result is rounded, stays in the kernel, and is widened by all its readers.
   static bool isRoundedInBetween(linalg::GenericOp generic) {
-    if (!roundedValue(generic) ||
-        !generic.getOutputs()[0].getDefiningOp<tensor::EmptyOp>())
+    if (!roundedValue(generic) || !generic.getOutputs()[0].getDefiningOp<tensor::EmptyOp>())
       return false;
     return llvm::all_of(generic.getResult(0).getUses(), [](OpOperand &use) {
       auto reader = dyn_cast<linalg::GenericOp>(use.getOwner());
       if (!reader || reader.isDpsInit(&use))
         return false;
-      return llvm::all_of(reader.getMatchingBlockArgument(&use).getUsers(),
-                          [](Operation *user) {
-                            auto wide = dyn_cast<arith::ExtFOp>(user);
-                            return wide && wide.getOut().getType().isF32();
-                          });
+      return llvm::all_of(reader.getMatchingBlockArgument(&use).getUsers(), [](Operation *user) {
+        auto wide = dyn_cast<arith::ExtFOp>(user);
+        return wide && wide.getOut().getType().isF32();
+      });
     });
   }
 
@@ -61,8 +57,7 @@ private:
     Type f32 = builder.getF32Type();
     Operation *round = generic.getBody()->getTerminator()->getOperand(0).getDefiningOp();
     auto type = cast<RankedTensorType>(generic.getResult(0).getType()).clone(f32);
-    Value empty =
-        tensor::EmptyOp::create(builder, generic.getLoc(), type.getShape(), f32);
+    Value empty = tensor::EmptyOp::create(builder, generic.getLoc(), type.getShape(), f32);
     generic.getOutputsMutable()[0].set(empty);
     generic.getBody()->getArguments().back().setType(f32);
     generic.getBody()->getTerminator()->setOperand(0, round->getOperand(0));

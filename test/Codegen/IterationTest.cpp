@@ -17,6 +17,7 @@
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
 
+using namespace mlir;
 using namespace ampc;
 using namespace ampc::plan;
 
@@ -55,7 +56,10 @@ struct Function {
     return kernel.reduce(x, axes, Reduction::Sum, b.getF32Type());
   }
   /// Uses values outside of the analysed ops.
-  void end(ValueRange values) { func::ReturnOp::create(b, b.getUnknownLoc(), values); }
+  void end(ValueRange values) {
+    func::ReturnOp::create(b, b.getUnknownLoc(), values);
+    func.setFunctionType(b.getFunctionType(func.front().getArgumentTypes(), values.getTypes()));
+  }
 
   FailureOr<IterationStructure> analyze(std::string *reason = nullptr) {
     SmallVector<Operation *> ops;
@@ -104,8 +108,8 @@ void findsRows(MLIRContext &context) {
   Value again = f.kernel.reshape(f.sum(z, {2}), {21});
   f.end({z, again});
   auto s = f.analyze();
-  check(succeeded(s) && s->kind == IterationKind::Row &&
-            hasDims(*s, {{21, false}, {9, true}}) && s->maxLevel == 2,
+  check(succeeded(s) && s->kind == IterationKind::Row && hasDims(*s, {{21, false}, {9, true}}) &&
+            s->maxLevel == 2,
         "sums of rows, one after another, through reshapes");
   check(succeeded(s) && s->results.size() == 2 && s->getLevel(z) == 1 && s->getLevel(again) == 2,
         "what is used outside is a result");
@@ -116,8 +120,7 @@ void findsColumns(MLIRContext &context) {
   Value z = f.sum(f.argument({7, 9}), {0});
   f.end(z);
   auto s = f.analyze();
-  check(succeeded(s) && s->kind == IterationKind::Column &&
-            hasDims(*s, {{7, true}, {9, false}}),
+  check(succeeded(s) && s->kind == IterationKind::Column && hasDims(*s, {{7, true}, {9, false}}),
         "sums of columns");
 
   Function g(context);
@@ -174,8 +177,7 @@ void mergesEqualRequests(MLIRContext &context) {
   Function f(context);
   Value x = f.argument({6, 8});
   auto statistics = [&] {
-    Value top = f.kernel.reshape(
-        f.kernel.reduce(x, {1}, Reduction::Max, f.b.getF32Type()), {6, 1});
+    Value top = f.kernel.reshape(f.kernel.reduce(x, {1}, Reduction::Max, f.b.getF32Type()), {6, 1});
     Value e = f.kernel.pointwise({x, top}, f.type({6, 8}), [](ScalarBuilder &s, ValueRange v) {
       return s.exp(s.sub(v[0], v[1]));
     });

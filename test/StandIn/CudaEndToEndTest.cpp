@@ -20,25 +20,30 @@ using namespace ampc::test;
 
 namespace {
 
-constexpr int kRows = 100, kFeatures = 10, kClasses = 10;
+constexpr int kClasses = 10;
 
 struct Setting {
-  const char *name, *flags;
+  const char *name, *model, *flags;
+  int rows, features;
   int steps;
   float tolerance; ///< of losses, relative to the first
 };
 
 const Setting kSettings[] = {
-    {"f32", "--amp=O0 --optimizer=sgd --lr=0.2", 40, 1e-4f},
-    {"f16", "--amp=O1 --lr=0.01", 40, 1e-2f},
-    {"f16clip", "--amp=O2 --optimizer=momentum --clip-grad-norm=0.5", 40, 1e-2f},
-    {"bf16", "--amp=O1 --amp-dtype=bf16 --optimizer=adamw --lr=0.01", 40, 3e-2f},
+    {"f32", "mlp_10_100_10", "--amp=O0 --optimizer=sgd --lr=0.2", 100, 10, 40, 1e-4f},
+    {"f16", "mlp_10_100_10", "--amp=O1 --lr=0.01", 100, 10, 40, 1e-2f},
+    {"f16clip", "mlp_10_100_10", "--amp=O2 --optimizer=momentum --lr=0.1 --clip-grad-norm=0.5", 100,
+     10, 40, 1e-2f},
+    {"bf16", "mlp_10_100_10", "--amp=O1 --amp-dtype=bf16 --optimizer=adamw --lr=0.01", 100, 10, 40,
+     3e-2f},
+    {"large", "mlp_784_128_10", "--loss=cross_entropy --lr=0.001", 64, 784, 24, 1e-2f},
 };
 
-TestFiles compile(const std::string &name, const std::string &flags) {
-  TestFiles files = {scratchFolder() + "/" + name + ".so",
-                     scratchFolder() + "/" + name + ".simt.so"};
-  std::string command = AMPC_COMPILER " " AMPC_MODELS "/mlp_10_100_10.onnx --batch=100 " + flags +
+TestFiles compile(const Setting &setting) {
+  TestFiles files = {scratchFolder() + "/" + setting.name + ".so",
+                     scratchFolder() + "/" + setting.name + ".simt.so"};
+  std::string command = AMPC_COMPILER " " AMPC_MODELS "/" + std::string(setting.model) +
+                        ".onnx --batch=" + std::to_string(setting.rows) + " " + setting.flags +
                         " -o " + files.module + " --test-simt-library=" + files.kernels + " 2> " +
                         files.module + ".log";
   EXPECT_EQ(std::system(command.c_str()), 0) << command << "\n" << readFile(files.module + ".log");
@@ -47,13 +52,13 @@ TestFiles compile(const std::string &name, const std::string &flags) {
 
 /// Points in a cube, labelled by the largest of ten linear functions.
 struct Data {
-  explicit Data(int rows) : x(rows * kFeatures), target(rows) {
+  Data(int rows, int features) : x(rows * features), target(rows) {
     uint32_t state = 12345;
     auto next = [&] {
       state = state * 1664525 + 1013904223;
       return float(state >> 16) / 32768 - 1;
     };
-    std::vector<float> teacher(kFeatures * kClasses);
+    std::vector<float> teacher(features * kClasses);
     for (float &weight : teacher)
       weight = next();
     for (float &value : x)
@@ -62,8 +67,8 @@ struct Data {
       float best = -INFINITY;
       for (int j = 0; j != kClasses; ++j) {
         float score = 0;
-        for (int i = 0; i != kFeatures; ++i)
-          score += x[row * kFeatures + i] * teacher[i * kClasses + j];
+        for (int i = 0; i != features; ++i)
+          score += x[row * features + i] * teacher[i * kClasses + j];
         if (score > best) {
           best = score;
           target[row] = j;
@@ -75,14 +80,15 @@ struct Data {
   std::vector<int64_t> target;
 };
 
-std::vector<ampc_step_info_t> train(ampc_session_t *session, int steps) {
-  Data data(4 * kRows);
+std::vector<ampc_step_info_t> train(ampc_session_t *session, const Setting &setting, int steps) {
+  const int rows = setting.rows, features = setting.features, batches = 4;
+  Data data(batches * rows, features);
   std::vector<ampc_step_info_t> infos;
   for (int i = 0; i != steps; ++i) {
-    auto first = data.x.begin() + i % 4 * kRows * kFeatures;
-    Tensor<float> x = f32({kRows, kFeatures}, std::vector<float>(first, first + kRows * kFeatures));
-    auto label = data.target.begin() + i % 4 * kRows;
-    Tensor<int64_t> target = i64({kRows}, std::vector<int64_t>(label, label + kRows));
+    auto first = data.x.begin() + i % batches * rows * features;
+    auto label = data.target.begin() + i % batches * rows;
+    Tensor<float> x = f32({rows, features}, std::vector<float>(first, first + rows * features));
+    Tensor<int64_t> target = i64({rows}, std::vector<int64_t>(label, label + rows));
     ampc_named_tensor_t inputs[] = {{"x", x.get()}, {"target", target.get()}};
     infos.push_back(emptyInfo());
     expectOk(ampc_session_step(session, inputs, 2, &infos.back()));
@@ -96,13 +102,13 @@ class CudaEndToEnd : public testing::TestWithParam<Setting> {};
 
 TEST_P(CudaEndToEnd, TrainsAsTheHost) {
   const Setting &setting = GetParam();
-  TestFiles files = compile(setting.name, setting.flags);
+  TestFiles files = compile(setting);
   std::vector<float> losses[2];
   for (int order = 0; order != 2; ++order) {
     StandIn driver(files, {{"AMPC_STANDIN_SEED", order ? "4711" : "0"}});
     ModuleHandle module(files.module);
     Session host(module, AMPC_DEVICE_HOST), cuda(module, AMPC_DEVICE_CUDA);
-    auto want = train(host, setting.steps), got = train(cuda, setting.steps);
+    auto want = train(host, setting, setting.steps), got = train(cuda, setting, setting.steps);
     for (int i = 0; i != setting.steps; ++i) {
       EXPECT_NEAR(got[i].loss, want[i].loss, setting.tolerance * want[0].loss) << "step " << i + 1;
       EXPECT_EQ(got[i].applied, want[i].applied) << "step " << i + 1;
@@ -112,7 +118,7 @@ TEST_P(CudaEndToEnd, TrainsAsTheHost) {
     // A curve that does not fall would prove little.
     EXPECT_LT(got.back().loss, got.front().loss * 2 / 3);
     ampc::standin::takeEvents();
-    train(cuda, 1);
+    train(cuda, setting, 1);
     EXPECT_GT(expectAsInspected(files, ampc::standin::takeEvents()), 5);
   }
   // No kernel depends on the order of threads and blocks.
@@ -158,9 +164,9 @@ std::vector<float> lossesIn(const std::string &log) {
 } // namespace
 
 TEST(CudaTools, AmpcRunTrainsOnIt) {
-  TestFiles files = compile("tool", "--amp=O1 --lr=0.01");
+  TestFiles files = compile({"tool", "mlp_10_100_10", "--amp=O1 --lr=0.01", 100, 10, 0, 0});
   std::string folder = scratchFolder() + "/";
-  Data data(10 * kRows);
+  Data data(1000, 10);
   writeNpy(folder + "x.npy", "<f4", "1000, 10", data.x);
   writeNpy(folder + "target.npy", "<i8", "1000,", data.target);
   StandIn driver(files, {{"AMPC_STANDIN_REPORT", folder + "report"}});

@@ -66,10 +66,9 @@ public:
       unsigned x = find(left.pop_back_val()), y = find(right.pop_back_val());
       // A leaf may have been split further down the lists.
       if (!nodes[x].parts.empty() || !nodes[y].parts.empty()) {
-        for (unsigned leaf : llvm::reverse(leaves(x)))
-          left.push_back(leaf);
-        for (unsigned leaf : llvm::reverse(leaves(y)))
-          right.push_back(leaf);
+        SmallVector<unsigned> partsOfX = leaves(x), partsOfY = leaves(y);
+        left.append(partsOfX.rbegin(), partsOfX.rend());
+        right.append(partsOfY.rbegin(), partsOfY.rend());
         continue;
       }
       int64_t ex = nodes[x].extent, ey = nodes[y].extent;

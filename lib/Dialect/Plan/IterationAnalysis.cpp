@@ -340,7 +340,8 @@ void IterationAnalysis::orderLeaves() {
 
 /// Adds `factor` times the index that a node counts.
 void IterationAnalysis::addNode(unsigned node, int64_t factor, LinearAccess &access) const {
-  for (unsigned leaf : llvm::reverse(classes.leaves(node))) {
+  SmallVector<unsigned> leaves = classes.leaves(node);
+  for (unsigned leaf : llvm::reverse(leaves)) {
     access.strides[position.lookup(leaf)] += factor;
     factor *= classes.extent(leaf);
   }

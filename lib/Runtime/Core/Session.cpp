@@ -9,7 +9,6 @@
 
 #include "Core/Convert.h"
 #include "Core/DType.h"
-#include "Core/Dependence.h"
 #include "Core/Error.h"
 #include "Core/Staging.h"
 
@@ -273,11 +272,6 @@ void Session::evaluate(const ampc_named_tensor_t *inputs, size_t inputCount,
                    /*labelsOptional=*/true);
   if (!outputs && outputCount > 0)
     throw Error(AMPC_STATUS_INVALID_ARGUMENT, "outputs is NULL");
-  std::vector<bool> absent = batch.absent();
-  if (!batch.isComplete() && absent != absentInputs) {
-    missingOutputs = outputsThatNeed(tables, program, absent);
-    absentInputs = absent;
-  }
 
   Span<ampc_binding_entry_t> slotsOut = tables.outputsOf(program);
   std::vector<std::pair<const ampc_binding_entry_t *, void *>> wanted;
@@ -300,7 +294,8 @@ void Session::evaluate(const ampc_named_tensor_t *inputs, size_t inputCount,
                          known.empty() ? "none" : known),
                   name);
     }
-    if (!batch.isComplete() && missingOutputs[slot - slotsOut.begin()])
+    // A label is an input that no output but the loss depends on.
+    if (!batch.isComplete() && (tables.tensors[slot->tensor].flags & AMPC_TENSOR_LOSS))
       throw Error(AMPC_STATUS_INVALID_ARGUMENT,
                   concat("output '", name,
                          "' needs a label that is not given: "

@@ -94,9 +94,6 @@ private:
   int64_t before = 0;
   /// Steps up to this one have been looked at for errors.
   int64_t examined = 0;
-  /// Of the evaluations without labels: which inputs were absent, and which
-  /// outputs need them.
-  std::vector<bool> absentInputs, missingOutputs;
 };
 
 } // namespace ampc

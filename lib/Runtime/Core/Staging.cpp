@@ -141,13 +141,6 @@ void InputBatch::upload(Device &device) const {
   }
 }
 
-std::vector<bool> InputBatch::absent() const {
-  std::vector<bool> result(data.size());
-  for (size_t i = 0; i != data.size(); ++i)
-    result[i] = !data[i];
-  return result;
-}
-
 bool InputBatch::isComplete() const {
   return std::find(data.begin(), data.end(), nullptr) == data.end();
 }

@@ -35,8 +35,6 @@ public:
 
   /// Copies all of them into their slots; a label that is absent becomes 0.
   void upload(Device &device) const;
-  /// For each slot of the program, whether its input is absent.
-  std::vector<bool> absent() const;
   bool isComplete() const;
 
 private:
