@@ -79,3 +79,26 @@ func.func @tail(%x: tensor<1003xf32>) -> tensor<1003xf32> {
 // CUDA: memref.store
 // HOST: gpu.func @fused_0
 // HOST: scf.for %{{.*}} = %c0 to %c1003 step %c1
+
+// -----
+
+// What crosses the memory's order goes in tiles on the host, so that the lines that one
+// column is read from serve the next ones.
+
+// HOST-LABEL: @transpose
+// CUDA-LABEL: @transpose
+func.func @transpose(%x: tensor<30x50xf32>) -> tensor<50x30xf32> {
+  %y = plan.kernel fused (%a = %x : tensor<30x50xf32>) -> tensor<50x30xf32> {
+    %e = tensor.empty() : tensor<50x30xf32>
+    %r = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d1, d0)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]} ins(%a : tensor<30x50xf32>) outs(%e : tensor<50x30xf32>) {
+    ^bb0(%i: f32, %o: f32):
+      linalg.yield %i : f32
+    } -> tensor<50x30xf32>
+    plan.yield %r : tensor<50x30xf32>
+  }
+  return %y : tensor<50x30xf32>
+}
+// HOST: scf.for %[[BAND:.*]] = %c0 to %c7
+// HOST: scf.for %[[FIRST:.*]] = %c0 to %c30 step %c8
+// HOST: scf.for %[[ROW:.*]] = %{{.*}} to %{{.*}} step %c1 {
+// HOST-NEXT: scf.for %[[COLUMN:.*]] = %[[FIRST]] to
