@@ -140,14 +140,17 @@ private:
   };
 
   /// Finds the tensor of which `chosen` is the first number above which `bounds` lie, and
-  /// gives the template's operands and results the buffers of that tensor.
+  /// gives the template's operands and results the buffers of that tensor. Once the
+  /// elements are `merged`, what varies along them is not read again.
   Selection select(KernelFunction &function, Value chosen, ArrayRef<int64_t> firsts,
-                   bool hasResults, BufferMap &buffers) {
+                   bool hasResults, BufferMap &buffers, bool merged = false) {
     OpBuilder &b = function.b;
     // The values of the template that have a buffer for each tensor.
     SmallVector<std::pair<Value, unsigned>> inputs, results;
     for (unsigned i = 0; i < model.getInputs().size(); ++i) {
       Value formal = model.getBodyBlock()->getArgument(i);
+      if (merged && s.variesAlongReduced(formal))
+        continue;
       if (isShared(i))
         buffers[formal] = memrefs.lookup(inputOf(model, i));
       else
@@ -318,7 +321,7 @@ private:
     WorkgroupArrays arrays(function.func);
     auto mergeTensor = [&](Value number) {
       BufferMap buffers;
-      Selection own = select(function, number, numbers, true, buffers);
+      Selection own = select(function, number, numbers, true, buffers, /*merged=*/true);
       Evaluator e(function.b, function.loc, s, buffers);
       const IndexBuilder &index = e.index;
       e.setAxes({SmallVector<unsigned>()}, 0, 1);

@@ -44,7 +44,8 @@ struct StoreBf16AsBits : impl::StoreBf16AsBitsBase<StoreBf16AsBits> {
       bool touches = llvm::any_of(op->getOperandTypes(), [](Type t) { return asBits(t) != t; }) ||
                      llvm::any_of(op->getResultTypes(), [](Type t) { return asBits(t) != t; });
       // Operands may have been turned already: arithmetic shows by its results too.
-      if (touches && isa<LLVM::FastmathFlagsInterface, LLVM::FPTruncOp, LLVM::FPExtOp>(op)) {
+      if (touches && !isa<LLVM::SelectOp>(op) &&
+          isa<LLVM::FastmathFlagsInterface, LLVM::FPTruncOp, LLVM::FPExtOp>(op)) {
         op->emitOpError("computes in bf16, which the host does through f32");
         return WalkResult::interrupt();
       }
