@@ -141,7 +141,7 @@ private:
 
   /// Finds the tensor of which `chosen` is the first number above which `bounds` lie, and
   /// gives the template's operands and results the buffers of that tensor. Once the
-  /// elements are `merged`, what varies along them is not read again.
+  /// elements are `merged`, only single numbers are read.
   Selection select(KernelFunction &function, Value chosen, ArrayRef<int64_t> firsts,
                    bool hasResults, BufferMap &buffers, bool merged = false) {
     OpBuilder &b = function.b;
@@ -149,7 +149,7 @@ private:
     SmallVector<std::pair<Value, unsigned>> inputs, results;
     for (unsigned i = 0; i < model.getInputs().size(); ++i) {
       Value formal = model.getBodyBlock()->getArgument(i);
-      if (merged && s.variesAlongReduced(formal))
+      if (merged && cast<RankedTensorType>(formal.getType()).getRank() != 0)
         continue;
       if (isShared(i))
         buffers[formal] = memrefs.lookup(inputOf(model, i));

@@ -39,8 +39,11 @@ class Runner:
         """The losses, and the log's other fields, of one run."""
         module, log = self.work / "train.so", self.work / "log.jsonl"
         model = ROOT / "examples/models" / recording["model"]
-        subprocess.run([self.bin / "ampc", model, "-o", module, f"--target={self.device}", *flags],
-                       check=True, stderr=subprocess.DEVNULL)
+        done = subprocess.run(
+            [self.bin / "ampc", model, "-o", module, f"--target={self.device}", *flags],
+            stderr=subprocess.PIPE, text=True)
+        if done.returncode != 0:
+            sys.exit(f"{model.name} {' '.join(flags)}: {done.stderr}")
         log.unlink(missing_ok=True)
         subprocess.run(
             [self.bin / "ampc-run", "train", module, f"--data={self.data(recording['data'])}",
@@ -95,6 +98,8 @@ def check(runner, recording, reference, levels, results):
         results[name] = result
         first, last = steps[0]["loss"], steps[-1]["loss"]
         result["falls_by"] = 1 - last / first
+        if not all(step["applied"] for step in steps):
+            failures.append(f"{name}: skips a step that PyTorch did not skip")
         if worst > tolerance:
             failures.append(f"{name}: deviates by {worst:.3g}, allowed are {tolerance:.3g}")
         if precision != "f32" and deviation(steps, results_f32(results, recording["name"])) == 0:
