@@ -282,6 +282,7 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
     }
   }
   o.toolkitPrefixes.assign(f.toolkit.begin(), f.toolkit.end());
+  o.toolkitPrefixes.push_back(AMPC_WHEELS);
   o.memoryLimit = f.memoryLimit;
 
   static const std::pair<StringRef, Stage> stages[] = {
