@@ -14,7 +14,7 @@ namespace ampc {
 #include "ampc/Training/Passes.h.inc"
 
 namespace {
-constexpr StringLiteral kTargetName = "target";
+constexpr StringLiteral kTargetName = "target", kLossName = "loss";
 
 /// "'a' tensor<..>, 'b' tensor<..>": the results of a function, for messages.
 std::string describeResults(func::FuncOp function) {
@@ -100,6 +100,12 @@ struct AttachLoss : impl::AttachLossBase<AttachLoss> {
                << "--loss=" << name
                << ": would add an input 'target', but the graph has one; name the output "
                   "that is the loss with --loss=output:NAME";
+    for (unsigned i = 0; i < function.getNumResults(); ++i)
+      if (function.getResultAttrOfType<StringAttr>(i, kNameAttr).getValue() == kLossName)
+        return emitError(function.getLoc())
+               << "--loss=" << name
+               << ": would add an output 'loss', but the graph has one; if that is what to "
+                  "minimise, pass --loss=output:loss";
     auto type = cast<RankedTensorType>(function.getResultTypes().front());
     std::string why;
     FailureOr<RankedTensorType> targetType = getTargetType(name, type, why);
@@ -124,7 +130,7 @@ struct AttachLoss : impl::AttachLossBase<AttachLoss> {
     Value value = buildLoss(builder, loc, name, terminator->getOperand(0),
                             function.getArgument(argument));
     terminator->insertOperands(result, value);
-    if (failed(function.insertResult(result, value.getType(), named("loss", false))))
+    if (failed(function.insertResult(result, value.getType(), named(kLossName, false))))
       return failure();
     mark(function, result);
     return success();
