@@ -78,7 +78,6 @@ struct MakeTrainingStep : impl::MakeTrainingStepBase<MakeTrainingStep> {
   }
 
   OptimizerOptions settings;
-  FlatSymbolRefAttr ringName;
 
   void runOnOperation() override {
     ModuleOp module = getOperation();

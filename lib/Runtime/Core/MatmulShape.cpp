@@ -114,4 +114,13 @@ MatmulShape readMatmul(Span<ampc_argument_entry_t> arguments,
   return shape;
 }
 
+MatmulShape mergeBatch(MatmulShape shape) {
+  if (shape.batch > 1 && shape.rhsStride == 0 && !shape.transposeLhs &&
+      shape.lhsStride == shape.m * shape.k) {
+    shape.m *= shape.batch;
+    shape.batch = 1;
+  }
+  return shape;
+}
+
 } // namespace ampc

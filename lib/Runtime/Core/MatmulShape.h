@@ -31,6 +31,9 @@ std::string checkMatmul(Span<ampc_argument_entry_t> arguments,
 MatmulShape readMatmul(Span<ampc_argument_entry_t> arguments,
                        Span<int64_t> integers);
 
+/// The same products, those of a batch whose right operand is shared as one taller one.
+MatmulShape mergeBatch(MatmulShape shape);
+
 } // namespace ampc
 
 #endif // AMPC_RUNTIME_CORE_MATMULSHAPE_H

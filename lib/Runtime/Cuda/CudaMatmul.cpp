@@ -50,16 +50,6 @@ static std::string checkProduct(const MatmulShape &shape) {
   return "";
 }
 
-/// A batch whose right operand is shared is one taller product.
-static MatmulShape mergeBatch(MatmulShape shape) {
-  if (shape.batch > 1 && shape.rhsStride == 0 && !shape.transposeLhs &&
-      shape.lhsStride == shape.m * shape.k) {
-    shape.m *= shape.batch;
-    shape.batch = 1;
-  }
-  return shape;
-}
-
 /// A layout by columns, each `rows` long.
 static CublasLtLayout makeLayout(const CublasLt &blas, uint32_t dtype, int64_t rows,
                                  int64_t columns, int64_t batch, int64_t stride) {

@@ -29,16 +29,6 @@ void MatmulWorkspace::reserve(const Requirement &need) {
   threadBytes = thread;
 }
 
-/// A batch whose right operand is shared is one taller product.
-static MatmulShape mergeBatch(MatmulShape shape) {
-  if (shape.batch > 1 && shape.rhsStride == 0 && !shape.transposeLhs &&
-      shape.lhsStride == shape.m * shape.k) {
-    shape.m *= shape.batch;
-    shape.batch = 1;
-  }
-  return shape;
-}
-
 template <class T>
 static Gemm<T> makeGemm(const GemmKernels<T> &kernels, const MatmulShape &shape,
                         int threads) {
