@@ -19,6 +19,8 @@ namespace ampc {
 
 namespace {
 struct LowerOps : impl::LowerOpsBase<LowerOps> {
+  using LowerOpsBase::LowerOpsBase;
+
   void runOnOperation() override {
     constants.clear();
     for (auto function : getOperation().getOps<func::FuncOp>()) {
@@ -36,11 +38,11 @@ private:
   /// Variables made for constants, by value.
   DenseMap<Attribute, VariableOp> constants;
 
-  static void lower(func::FuncOp function) {
+  void lower(func::FuncOp function) const {
     IRRewriter rewriter(function.getContext());
     function.walk([&](KernelOpInterface op) {
       rewriter.setInsertionPoint(op);
-      KernelBuilder kernel(rewriter, op.getLoc());
+      KernelBuilder kernel(rewriter, op.getLoc(), target);
       rewriter.replaceOp(op, op.emitKernel(kernel, op->getOperands()));
     });
   }

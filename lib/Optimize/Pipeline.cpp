@@ -16,7 +16,7 @@ namespace ampc {
 void buildOptimizePipeline(OpPassManager &pm, const OptimizeOptions &options) {
   // While casts still are ops of their own.
   pm.addNestedPass<func::FuncOp>(createStageInputs());
-  pm.addPass(createLowerOps());
+  pm.addPass(createLowerOps({options.target}));
   // What two ops both compute, as a loss and its gradient do, is computed once.
   pm.addNestedPass<func::FuncOp>(createCSEPass());
   // Before the ops behind a library call become a kernel.

@@ -53,7 +53,7 @@ static double measure(const Case &test, uint32_t dtype, int threads) {
   std::vector<char> out(test.m * test.n * 4);
   ThreadPool pool(threads);
   Matmul matmul(shape, threads);
-  MatmulWorkspace workspace;
+  Workspace workspace;
   workspace.reserve(matmul.requirement());
   void *arguments[] = {lhs.data(), rhs.data(), out.data()};
 

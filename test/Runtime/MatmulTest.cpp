@@ -82,7 +82,7 @@ struct Product {
     arguments.push_back(out.bytes.data());
     ThreadPool pool(threads);
     Matmul matmul(shape, threads);
-    MatmulWorkspace workspace;
+    Workspace workspace;
     workspace.reserve(matmul.requirement());
     matmul.run(arguments.data(), workspace, pool);
     for (size_t i = out.bytes.size() - sizeOf(shape.out); i != out.bytes.size();
@@ -354,16 +354,43 @@ TEST(Matmul, EveryInstructionSetAgrees) {
             shape.transposeRhs = transposes & 2;
             SCOPED_TRACE(std::string(name) + " " + describe(shape));
             Product product(shape);
-            Gemm<float> gemm(kernels->f32,
-                             {m, n, 300, shape.transposeLhs, shape.transposeRhs,
-                              low, low, AMPC_DTYPE_F32, low, 1, false},
-                             1);
+            Gemm<float> gemm(
+                kernels->f32,
+                {m, n, 300, AMPC_DTYPE_F32, low, 1, /*biasOfRows=*/true, false},
+                1);
             std::vector<float> shared(gemm.sharedElements());
             std::vector<float> scratch(gemm.scratchElements());
             Elements out(low, m * n);
-            gemm.run({product.lhs.bytes.data(), product.rhs.bytes.data(),
-                      nullptr, out.bytes.data()},
-                     shared.data(), scratch.data(), 0, nullptr);
+            DenseOperand<float> lhs(kernels->f32, product.lhs.bytes.data(), low,
+                                    shape.transposeLhs ? m : 300,
+                                    !shape.transposeLhs);
+            DenseOperand<float> rhs(kernels->f32, product.rhs.bytes.data(), low,
+                                    shape.transposeRhs ? 300 : n,
+                                    shape.transposeRhs);
+            gemm.run({&lhs, &rhs, nullptr, out.bytes.data()}, shared.data(),
+                     scratch.data(), 0, nullptr);
             product.check(out);
           }
+}
+
+// A bias of the rows, as convolutions have it: equal products with and without it differ by it.
+TEST(Matmul, AddsTheBiasOfRows) {
+  const int64_t m = 29, n = 33, k = 9000; // two parts of k
+  MatmulShape shape = makeShape(1, m, n, k);
+  Product product(shape);
+  const GemmKernels<float> &kernels = pickGemmKernels().f32;
+  std::vector<float> bias(m);
+  for (int64_t i = 0; i != m; ++i)
+    bias[i] = float(i) * 3 - 40;
+  DenseOperand<float> lhs(kernels, product.lhs.bytes.data(), AMPC_DTYPE_F32, k, true);
+  DenseOperand<float> rhs(kernels, product.rhs.bytes.data(), AMPC_DTYPE_F32, n, false);
+  std::vector<float> with(m * n), without(m * n);
+  for (bool hasBias : {false, true}) {
+    Gemm<float> gemm(kernels, {m, n, k, AMPC_DTYPE_F32, AMPC_DTYPE_F32, 1, true, false}, 1);
+    std::vector<float> shared(gemm.sharedElements()), scratch(gemm.scratchElements());
+    gemm.run({&lhs, &rhs, hasBias ? bias.data() : nullptr, hasBias ? with.data() : without.data()},
+             shared.data(), scratch.data(), 0, nullptr);
+  }
+  for (int64_t i = 0; i != m * n; ++i)
+    ASSERT_EQ(with[i], without[i] + bias[i / n]) << i;
 }

@@ -45,6 +45,7 @@ def LowerOps : Pass<"plan-lower-ops", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
                            "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect",
                            "::ampc::plan::PlanDialect"];
+  let options = [Optimize_TargetOption];
 }
 
 def FuseEpilogues : Pass<"plan-fuse-epilogues", "::mlir::func::FuncOp"> {

@@ -14,6 +14,7 @@
 #define AMPC_SUPPORT_KERNELBUILDER_H
 
 #include "ampc/Support/ScalarBuilder.h"
+#include "ampc/Support/Target.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/ValueRange.h"
 
@@ -32,11 +33,13 @@ class KernelBuilder {
 public:
   using ScalarFn = llvm::function_ref<mlir::Value(ScalarBuilder &, mlir::ValueRange)>;
 
-  KernelBuilder(mlir::OpBuilder &builder, mlir::Location loc)
-      : builder(builder), loc(loc) {}
+  KernelBuilder(mlir::OpBuilder &builder, mlir::Location loc, Target target)
+      : builder(builder), loc(loc), target(target) {}
 
   mlir::OpBuilder &builder;
   mlir::Location loc;
+  /// Where the kernel will run: not every target has every library call.
+  Target target;
 
   /// Each element of the result from the elements at the same place in `inputs`, which
   /// broadcast to the result's shape as numpy's do. `fn` sees f16 and bf16 as f32 and

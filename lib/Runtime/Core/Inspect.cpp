@@ -11,6 +11,7 @@
 #include "Core/Error.h"
 #include "Core/JsonReader.h"
 #include "Core/JsonWriter.h"
+#include "Core/LibraryCall.h"
 
 #include <cstdio>
 
@@ -47,7 +48,7 @@ static const char *kindOf(const ampc_step_entry_t &step) {
   case AMPC_STEP_LAUNCH:
     return "launch";
   case AMPC_STEP_LIBRARY:
-    return "matmul"; // the only call that passes the tables' check
+    return findLibraryCall(step.index)->name; // as the tables' check found
   case AMPC_STEP_COPY:
     return "copy";
   default:

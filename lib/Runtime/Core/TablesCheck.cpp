@@ -10,7 +10,7 @@
 #include "Core/CheckedMath.h"
 #include "Core/DType.h"
 #include "Core/Error.h"
-#include "Core/MatmulShape.h"
+#include "Core/LibraryCall.h"
 #include "Core/Utf8.h"
 
 #include <algorithm>
@@ -465,14 +465,15 @@ void Checker::checkStep(size_t index, const ampc_program_entry_t &program) {
 
 void Checker::checkLibrary(const ampc_step_entry_t &step,
                            const std::string &what) {
-  if (step.index != AMPC_LIBRARY_MATMUL)
+  const LibraryCall *call = findLibraryCall(step.index);
+  if (!call)
     throw Error(AMPC_STATUS_INCOMPATIBLE,
                 concat("'", path, "' uses library call ", step.index,
                        ", which this runtime (", ampc_version(),
                        ") does not know: update libampc_runtime"),
                 tables.string(step.name));
   std::string problem =
-      checkMatmul(tables.argumentsOf(step), tables.integersOf(step));
+      call->check(tables.argumentsOf(step), tables.integersOf(step));
   check(problem.empty(), concat(what, ": ", problem));
 }
 

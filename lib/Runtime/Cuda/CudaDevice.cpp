@@ -101,7 +101,7 @@ std::optional<CudaPrograms::Step> CudaPrograms::prepareStep(const ampc_step_entr
       return std::nullopt; // no blocks, which the driver refuses
     break;
   case AMPC_STEP_LIBRARY:
-    if (!prepareMatmul(entry, step))
+    if (!prepareLibraryCall(entry, step))
       return std::nullopt;
     break;
   case AMPC_STEP_COPY:
@@ -116,7 +116,10 @@ std::optional<CudaPrograms::Step> CudaPrograms::prepareStep(const ampc_step_entr
   return step;
 }
 
-bool CudaPrograms::prepareMatmul(const ampc_step_entry_t &entry, Step &step) {
+bool CudaPrograms::prepareLibraryCall(const ampc_step_entry_t &entry, Step &step) {
+  if (entry.index != AMPC_LIBRARY_MATMUL)
+    throw Error(AMPC_STATUS_INTERNAL, concat("no library call ", entry.index, " on CUDA devices"),
+                tables.string(entry.name));
   MatmulShape shape = readMatmul(tables.argumentsOf(entry), tables.integersOf(entry));
   if (shape.batch == 0 || shape.m == 0 || shape.n == 0)
     return false;

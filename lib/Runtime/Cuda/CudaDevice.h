@@ -57,8 +57,8 @@ private:
   void prepare(const ampc_program_entry_t &entry);
   /// Nothing for a step that does nothing.
   std::optional<Step> prepareStep(const ampc_step_entry_t &entry);
-  /// False where the product has no elements.
-  bool prepareMatmul(const ampc_step_entry_t &entry, Step &step);
+  /// False where the call has nothing to write.
+  bool prepareLibraryCall(const ampc_step_entry_t &entry, Step &step);
   void enqueue(const Program &program);
   void enqueueStep(const Step &step);
   void record(Program &program);

@@ -44,6 +44,19 @@ static int64_t roundUp(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
+/// The address of element `index` of an operand.
+static const void *at(const void *data, uint32_t dtype, int64_t index) {
+  return static_cast<const char *>(data) + index * int64_t(sizeOf(dtype));
+}
+
+template <class T>
+void DenseOperand<T>::pack(T *to, int64_t width, int64_t first, int64_t count,
+                           int64_t k, int64_t depth) const {
+  auto pack = width == kernels.rows ? kernels.packRows : kernels.packColumns;
+  pack(to, at(data, dtype, alongK ? first * stride + k : k * stride + first),
+       dtype, stride, alongK, count, depth);
+}
+
 template <class T>
 Gemm<T>::Gemm(const GemmKernels<T> &kernels, const Shape &shape, int threads)
     : kernels(kernels), shape(shape) {
@@ -67,10 +80,16 @@ Gemm<T>::Gemm(const GemmKernels<T> &kernels, const Shape &shape, int threads)
 }
 
 template <class T>
+int64_t Gemm<T>::biasElements() const {
+  // A multiple of the vectors' lanes, so that what follows is aligned.
+  return shape.biasOfRows ? roundUp(shape.m, kernels.columns) : panelColumns;
+}
+
+template <class T>
 int64_t Gemm<T>::sharedElements() const {
   // Packed right operand, bias, and sums where k takes several panels.
   int64_t sums = shape.k > panelDepth ? shape.m * panelColumns : 0;
-  return panelDepth * panelColumns + panelColumns + sums;
+  return panelDepth * panelColumns + biasElements() + sums;
 }
 
 template <class T>
@@ -80,21 +99,22 @@ int64_t Gemm<T>::scratchElements() const {
 }
 
 template <class T>
-void Gemm<T>::run(const GemmOperands &operands, T *shared, T *scratch,
+void Gemm<T>::run(const GemmOperands<T> &operands, T *shared, T *scratch,
                   int64_t scratchStride, ThreadPool *pool) const {
   Panel panel;
   panel.packed = shared;
   T *bias = shared + panelDepth * panelColumns;
-  panel.partial = bias + panelColumns;
+  panel.partial = bias + biasElements();
   panel.bias = operands.bias ? bias : nullptr;
+  constexpr uint32_t kDType =
+      sizeof(T) == 4 ? AMPC_DTYPE_F32 : AMPC_DTYPE_F64;
+  if (operands.bias && shape.biasOfRows)
+    convert(bias, kDType, operands.bias, shape.biasDType, shape.m);
   for (panel.column = 0; panel.column < shape.n; panel.column += panelColumns) {
     panel.columns = std::min(panelColumns, shape.n - panel.column);
-    if (operands.bias) {
-      const char *from = static_cast<const char *>(operands.bias) +
-                         panel.column * sizeOf(shape.biasDType);
-      convert(bias, sizeof(T) == 4 ? AMPC_DTYPE_F32 : AMPC_DTYPE_F64, from,
+    if (operands.bias && !shape.biasOfRows)
+      convert(bias, kDType, at(operands.bias, shape.biasDType, panel.column),
               shape.biasDType, panel.columns);
-    }
     // Once also for a k of 0, whose result is the bias.
     panel.k = 0;
     do {
@@ -106,24 +126,15 @@ void Gemm<T>::run(const GemmOperands &operands, T *shared, T *scratch,
   }
 }
 
-/// The address of element `index` of an operand.
-static const void *at(const void *data, uint32_t dtype, int64_t index) {
-  return static_cast<const char *>(data) + index * int64_t(sizeOf(dtype));
-}
-
 template <class T>
-void Gemm<T>::packPanel(const GemmOperands &operands, const Panel &panel,
+void Gemm<T>::packPanel(const GemmOperands<T> &operands, const Panel &panel,
                         ThreadPool *pool) const {
   int64_t width = kernels.columns;
   auto packStrip = [&](int64_t strip, int) {
     int64_t column = panel.column + strip * width;
     int64_t count = std::min(width, panel.column + panel.columns - column);
-    int64_t stride = shape.transposeRhs ? shape.k : shape.n;
-    int64_t first = shape.transposeRhs ? column * stride + panel.k
-                                       : panel.k * stride + column;
-    kernels.packColumns(panel.packed + strip * width * panel.depth,
-                        at(operands.rhs, shape.rhsDType, first), shape.rhsDType,
-                        stride, shape.transposeRhs, count, panel.depth);
+    operands.rhs->pack(panel.packed + strip * width * panel.depth, width,
+                       column, count, panel.k, panel.depth);
   };
   int64_t strips = (panel.columns + width - 1) / width;
   if (pool)
@@ -134,7 +145,7 @@ void Gemm<T>::packPanel(const GemmOperands &operands, const Panel &panel,
 }
 
 template <class T>
-void Gemm<T>::multiplyPanel(const GemmOperands &operands, const Panel &panel,
+void Gemm<T>::multiplyPanel(const GemmOperands<T> &operands, const Panel &panel,
                             T *scratch, int64_t scratchStride,
                             ThreadPool *pool) const {
   int64_t columnTiles = (panel.columns + tileColumns - 1) / tileColumns;
@@ -149,7 +160,7 @@ void Gemm<T>::multiplyPanel(const GemmOperands &operands, const Panel &panel,
 }
 
 template <class T>
-void Gemm<T>::multiplyTile(const GemmOperands &operands, const Panel &panel,
+void Gemm<T>::multiplyTile(const GemmOperands<T> &operands, const Panel &panel,
                            int64_t tile, T *scratch) const {
   int64_t columnTiles = (panel.columns + tileColumns - 1) / tileColumns;
   int64_t row = tile / columnTiles * tileRows;
@@ -174,7 +185,11 @@ void Gemm<T>::multiplyTile(const GemmOperands &operands, const Panel &panel,
   block.outStride = shape.n;
   block.outDType = shape.outDType;
   block.alpha = shape.alpha;
-  block.bias = panel.bias ? panel.bias + column : nullptr;
+  block.columnBias = block.rowBias = nullptr;
+  if (panel.bias && shape.biasOfRows)
+    block.rowBias = panel.bias + row;
+  else if (panel.bias)
+    block.columnBias = panel.bias + column;
   block.relu = shape.relu;
 
   const T *rhs =
@@ -185,20 +200,17 @@ void Gemm<T>::multiplyTile(const GemmOperands &operands, const Panel &panel,
     block.first = panel.k + k == 0;
     block.last = panel.k + k + block.k == shape.k;
     block.rhs = rhs + k * kernels.columns;
-    int64_t stride = shape.transposeLhs ? shape.m : shape.k;
-    for (int64_t strip = 0; strip < rows; strip += kernels.rows) {
-      int64_t first = shape.transposeLhs ? (panel.k + k) * stride + row + strip
-                                         : (row + strip) * stride + panel.k + k;
-      kernels.packRows(scratch + strip * block.k,
-                       at(operands.lhs, shape.lhsDType, first), shape.lhsDType,
-                       stride, !shape.transposeLhs,
-                       std::min(kernels.rows, rows - strip), block.k);
-    }
+    for (int64_t strip = 0; strip < rows; strip += kernels.rows)
+      operands.lhs->pack(scratch + strip * block.k, kernels.rows, row + strip,
+                         std::min(kernels.rows, rows - strip), panel.k + k,
+                         block.k);
     kernels.multiply(block);
     k += block.k;
   } while (k < panel.depth);
 }
 
+template class DenseOperand<float>;
+template class DenseOperand<double>;
 template class Gemm<float>;
 template class Gemm<double>;
 

@@ -16,10 +16,46 @@ namespace ampc {
 /// The kernels for the widest vectors that this processor has.
 const GemmKernelSet &pickGemmKernels();
 
-/// The operands of one product, each stored dense. The result is
-/// op(alpha * lhs * rhs + bias), row-major.
+/// An operand of a product, as far as the product asks: rows of the left one and
+/// columns of the right one, packed.
+template <class T>
+class GemmOperand {
+public:
+  /// Writes `to[kk][i]`, for i below the strip's `width`, from element
+  /// (first + i, k + kk), widened to T, and 0 for i from `count` on.
+  virtual void pack(T *to, int64_t width, int64_t first, int64_t count,
+                    int64_t k, int64_t depth) const = 0;
+
+protected:
+  ~GemmOperand() = default;
+};
+
+/// A matrix in memory: element (i, kk) is at data[i * stride + kk] where
+/// `alongK`, else at data[kk * stride + i].
+template <class T>
+class DenseOperand final : public GemmOperand<T> {
+public:
+  DenseOperand(const GemmKernels<T> &kernels, const void *data, uint32_t dtype,
+               int64_t stride, bool alongK)
+      : kernels(kernels), data(data), dtype(dtype), stride(stride),
+        alongK(alongK) {}
+
+  void pack(T *to, int64_t width, int64_t first, int64_t count, int64_t k,
+            int64_t depth) const override;
+
+private:
+  const GemmKernels<T> &kernels;
+  const void *data;
+  uint32_t dtype;
+  int64_t stride;
+  bool alongK;
+};
+
+/// The operands of one product. The result is op(alpha * lhs * rhs + bias),
+/// row-major.
+template <class T>
 struct GemmOperands {
-  const void *lhs, *rhs;
+  const GemmOperand<T> *lhs, *rhs;
   const void *bias; ///< of `biasDType`, or null
   void *out;
 };
@@ -32,9 +68,9 @@ class Gemm {
 public:
   struct Shape {
     int64_t m, n, k;
-    bool transposeLhs, transposeRhs; ///< stored [k, m]; stored [n, k]
-    uint32_t lhsDType, rhsDType, biasDType, outDType;
+    uint32_t biasDType, outDType;
     T alpha;
+    bool biasOfRows; ///< [m], added to every column; else [n], to every row
     bool relu;
   };
 
@@ -48,7 +84,7 @@ public:
   /// Computes the product. Scratch memory of thread t is at
   /// scratch + t * scratchStride; both start at a multiple of 64 bytes. With
   /// `pool` null all is done here, with the first thread's scratch.
-  void run(const GemmOperands &operands, T *shared, T *scratch,
+  void run(const GemmOperands<T> &operands, T *shared, T *scratch,
            int64_t scratchStride, ThreadPool *pool) const;
 
 private:
@@ -57,14 +93,15 @@ private:
   struct Panel {
     int64_t column, columns, k, depth;
     T *packed, *partial;
-    const T *bias;
+    const T *bias; ///< of the columns, or of all rows
   };
 
-  void packPanel(const GemmOperands &operands, const Panel &panel,
+  int64_t biasElements() const;
+  void packPanel(const GemmOperands<T> &operands, const Panel &panel,
                  ThreadPool *pool) const;
-  void multiplyPanel(const GemmOperands &operands, const Panel &panel,
+  void multiplyPanel(const GemmOperands<T> &operands, const Panel &panel,
                      T *scratch, int64_t scratchStride, ThreadPool *pool) const;
-  void multiplyTile(const GemmOperands &operands, const Panel &panel,
+  void multiplyTile(const GemmOperands<T> &operands, const Panel &panel,
                     int64_t tile, T *scratch) const;
 
   const GemmKernels<T> &kernels;
@@ -75,6 +112,8 @@ private:
   bool wake;                     ///< sleeping threads for it
 };
 
+extern template class DenseOperand<float>;
+extern template class DenseOperand<double>;
 extern template class Gemm<float>;
 extern template class Gemm<double>;
 

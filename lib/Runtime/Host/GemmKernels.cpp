@@ -336,16 +336,18 @@ void multiplyTile(const GemmBlock<T> &block, const T *lhs, const T *rhs,
   AMPC_UNROLL
   for (int v = 0; v != Vectors; ++v) {
     Vector bias = {};
-    if (block.bias)
-      bias = load<Vector>(block.bias + column + v * kLanes);
+    if (block.columnBias)
+      bias = load<Vector>(block.columnBias + column + v * kLanes);
     int64_t left = block.n - column - v * kLanes;
     AMPC_UNROLL
     for (int r = 0; r != Rows; ++r) {
       Vector value = sum[r][v];
       if (block.alpha != 1)
         value = value * block.alpha;
-      if (block.bias)
+      if (block.columnBias)
         value = value + bias;
+      if (block.rowBias)
+        value = value + block.rowBias[row + r];
       if (block.relu) // false for NaN, which stays
         value = value < Vector{} ? Vector{} : value;
       storeResult(block.out, block.outDType,

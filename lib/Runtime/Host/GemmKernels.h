@@ -38,7 +38,8 @@ struct GemmBlock {
   int64_t outStride;
   uint32_t outDType;
   T alpha;
-  const T *bias; ///< [n], padded to a multiple of `columns`; or null
+  const T *columnBias; ///< [n], padded to a multiple of `columns`; or null
+  const T *rowBias;    ///< [m], or null
   bool relu;
 };
 

@@ -94,9 +94,8 @@ HostDevice::Step HostDevice::prepareStep(const ampc_step_entry_t &entry) {
     step.wake = workOf(entry) >= kWorthWaking;
     break;
   case AMPC_STEP_LIBRARY:
-    step.matmul = &matmuls.emplace_back(
-        readMatmul(arguments, tables.integersOf(entry)), pool.threads());
-    workspace.reserve(step.matmul->requirement());
+    step.call = makeHostCall(tables, entry, pool.threads());
+    workspace.reserve(step.call->requirement());
     break;
   case AMPC_STEP_COPY:
     step.bytes = arguments[0].bytes;
@@ -131,7 +130,7 @@ void HostDevice::runStep(const Step &step) {
     break;
   }
   case AMPC_STEP_LIBRARY:
-    step.matmul->run(step.arguments.data(), workspace, pool);
+    step.call->run(step.arguments.data(), workspace, pool);
     break;
   case AMPC_STEP_COPY:
     // The same place is allowed; parts of it are not ruled out.

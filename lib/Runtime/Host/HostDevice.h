@@ -9,10 +9,8 @@
 #define AMPC_RUNTIME_HOST_HOSTDEVICE_H
 
 #include "Core/Device.h"
-#include "Host/Matmul.h"
-#include "Host/ThreadPool.h"
+#include "Host/HostCall.h"
 
-#include <deque>
 #include <vector>
 
 namespace ampc {
@@ -59,8 +57,8 @@ private:
     std::vector<void *> arguments; // of a copy: source, destination
     int64_t blocks, chunks;
     bool wake; ///< sleeping threads for it
-    // Of a matmul.
-    Matmul *matmul;
+    // Of a library call.
+    std::unique_ptr<HostCall> call;
     // Of a copy or fill.
     uint64_t bytes;
     int fillValue;
@@ -73,8 +71,7 @@ private:
   const Module &module;
   Arena arena;
   ThreadPool pool;
-  MatmulWorkspace workspace;
-  std::deque<Matmul> matmuls;
+  Workspace workspace;
   std::vector<Step> programs[AMPC_PROGRAM_INIT + 1];
 };
 

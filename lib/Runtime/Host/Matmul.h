@@ -9,69 +9,33 @@
 #define AMPC_RUNTIME_HOST_MATMUL_H
 
 #include "Core/MatmulShape.h"
-#include "Host/Gemm.h"
+#include "Host/GemmBatch.h"
+#include "Host/HostCall.h"
 
-#include <cstdlib>
-#include <memory>
 #include <variant>
 
 namespace ampc {
 
-/// Memory that the matmul steps of a session use in turn.
-class MatmulWorkspace {
+/// One matmul step. Arguments: lhs, rhs, bias where it has one, out.
+class Matmul final : public HostCall {
 public:
-  struct Requirement {
-    uint64_t sharedBytes;
-    uint64_t threadBytes;
-    int threads;
-  };
-
-  /// Makes room for `need`, beside what was asked for before. Throws
-  /// std::bad_alloc.
-  void reserve(const Requirement &need);
-
-  void *shared() const { return memory.get(); }
-  void *thread(int index) const {
-    return memory.get() + sharedBytes + index * threadBytes;
-  }
-  uint64_t threadStride() const { return threadBytes; }
-
-private:
-  struct Free {
-    void operator()(char *memory) const { std::free(memory); }
-  };
-
-  std::unique_ptr<char, Free> memory;
-  uint64_t sharedBytes = 0, threadBytes = 0, total = 0;
-};
-
-/// One matmul step, made once for a session.
-class Matmul {
-public:
-  /// `threads` of the pool that run is given.
   Matmul(const MatmulShape &shape, int threads);
 
-  MatmulWorkspace::Requirement requirement() const;
-  /// `arguments` are those of the step: lhs, rhs, bias where it has one, out.
-  void run(void *const *arguments, const MatmulWorkspace &workspace,
-           ThreadPool &pool) const;
+  Workspace::Requirement requirement() const override;
+  void run(void *const *arguments, const Workspace &workspace,
+           ThreadPool &pool) const override;
 
 private:
-  /// How the threads share the work.
-  enum class Split {
-    None,    ///< too little to share
-    Batch,   ///< each takes whole products
-    Product, ///< each takes parts of every product
-  };
-
   template <class T>
-  void runAs(const Gemm<T> &gemm, void *const *arguments,
-             const MatmulWorkspace &workspace, ThreadPool &pool) const;
+  void runAs(const GemmBatch<T> &products, void *const *arguments,
+             const Workspace &workspace, ThreadPool &pool) const;
+
+  using Products = std::variant<GemmBatch<float>, GemmBatch<double>>;
+  template <class T>
+  static Products makeProducts(const MatmulShape &shape, int threads);
 
   MatmulShape shape;
-  int threads;
-  Split split;
-  std::variant<std::monostate, Gemm<float>, Gemm<double>> gemm;
+  Products products;
 };
 
 } // namespace ampc

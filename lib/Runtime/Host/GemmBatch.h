@@ -1,0 +1,104 @@
+//===- GemmBatch.h - Equal matrix products, shared by threads ---*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_RUNTIME_HOST_GEMMBATCH_H
+#define AMPC_RUNTIME_HOST_GEMMBATCH_H
+
+#include "Host/Gemm.h"
+#include "Host/Workspace.h"
+
+#include <algorithm>
+
+namespace ampc {
+
+/// `count` products of one shape, made once for a session.
+template <class T>
+class GemmBatch {
+public:
+  /// `threads` of the pool that run is given.
+  GemmBatch(int64_t count, const typename Gemm<T>::Shape &shape, int threads)
+      : count(count), threads(threads), split(pickSplit(count, shape, threads)),
+        gemm(kernels(), shape, split == Split::Product ? threads : 1) {}
+
+  static const GemmKernels<T> &kernels();
+
+  Workspace::Requirement requirement() const {
+    uint64_t shared = roundUp(gemm.sharedElements() * sizeof(T));
+    uint64_t scratch = gemm.scratchElements() * sizeof(T);
+    // A thread with products of its own shares nothing.
+    if (split == Split::Products)
+      return {0, shared + scratch, threads};
+    return {shared, scratch, threads};
+  }
+
+  /// `runOne(i, multiply)` makes the operands of product i and calls
+  /// `multiply(operands)`.
+  template <class RunOne>
+  void run(const Workspace &workspace, ThreadPool &pool, RunOne runOne) const {
+    if (split == Split::Products) {
+      uint64_t shared = roundUp(gemm.sharedElements() * sizeof(T));
+      int64_t chunks = std::min<int64_t>(count, 4 * threads);
+      pool.run(chunks, /*wake=*/true, [&](int64_t chunk, int thread) {
+        char *memory = static_cast<char *>(workspace.thread(thread));
+        int64_t end = count * (chunk + 1) / chunks;
+        for (int64_t i = count * chunk / chunks; i < end; ++i)
+          runOne(i, [&](const GemmOperands<T> &operands) {
+            gemm.run(operands, reinterpret_cast<T *>(memory),
+                     reinterpret_cast<T *>(memory + shared), 0, nullptr);
+          });
+      });
+      return;
+    }
+    int64_t stride = workspace.threadStride() / sizeof(T);
+    for (int64_t i = 0; i != count; ++i)
+      runOne(i, [&](const GemmOperands<T> &operands) {
+        gemm.run(operands, static_cast<T *>(workspace.shared()),
+                 static_cast<T *>(workspace.thread(0)), stride,
+                 split == Split::Product ? &pool : nullptr);
+      });
+  }
+
+private:
+  /// How the threads share the work.
+  enum class Split {
+    None,     ///< too little to share
+    Products, ///< each takes whole products
+    Product,  ///< each takes parts of every product
+  };
+
+  static Split pickSplit(int64_t count, const typename Gemm<T>::Shape &shape,
+                         int threads) {
+    // What a thread computes in the time that handing out work takes.
+    constexpr double kWorthwhile = 1e6;
+    double work = double(shape.m) * shape.n * shape.k;
+    if (threads == 1 || work * count < kWorthwhile)
+      return Split::None;
+    if (count >= 4 * threads || (count > 1 && work < kWorthwhile))
+      return Split::Products;
+    return Split::Product;
+  }
+
+  static uint64_t roundUp(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+  int64_t count;
+  int threads;
+  Split split;
+  Gemm<T> gemm;
+};
+
+template <>
+inline const GemmKernels<float> &GemmBatch<float>::kernels() {
+  return pickGemmKernels().f32;
+}
+template <>
+inline const GemmKernels<double> &GemmBatch<double>::kernels() {
+  return pickGemmKernels().f64;
+}
+
+} // namespace ampc
+
+#endif // AMPC_RUNTIME_HOST_GEMMBATCH_H

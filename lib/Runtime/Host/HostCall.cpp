@@ -1,0 +1,29 @@
+//===- HostCall.cpp - A library call on the CPU ---------------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Host/HostCall.h"
+
+#include "Core/Error.h"
+#include "Host/Matmul.h"
+
+namespace ampc {
+
+std::unique_ptr<HostCall> makeHostCall(const Tables &tables,
+                                       const ampc_step_entry_t &step,
+                                       int threads) {
+  Span<ampc_argument_entry_t> arguments = tables.argumentsOf(step);
+  Span<int64_t> integers = tables.integersOf(step);
+  switch (step.index) {
+  case AMPC_LIBRARY_MATMUL:
+    return std::make_unique<Matmul>(readMatmul(arguments, integers), threads);
+  }
+  throw Error(AMPC_STATUS_INTERNAL,
+              concat("no library call ", step.index, " on the CPU"),
+              tables.string(step.name));
+}
+
+} // namespace ampc
