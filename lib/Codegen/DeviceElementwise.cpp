@@ -50,7 +50,9 @@ private:
   int64_t tail() const { return s.points() % lanes; }
   bool hasGather() const {
     return llvm::any_of(s.ops, [](linalg::GenericOp op) {
-      return !op.getBody()->getOps<tensor::ExtractOp>().empty();
+      return op.getBody()
+          ->walk([](tensor::ExtractOp) { return WalkResult::interrupt(); })
+          .wasInterrupted();
     });
   }
 

@@ -427,35 +427,36 @@ SmallVector<Value> Evaluator::cloneBody(linalg::GenericOp op, ArrayRef<Value> ar
   for (auto [formal, actual] : llvm::zip(op.getBlock()->getArguments(), arguments))
     if (actual)
       map.map(formal, actual);
-  auto use = [&](Value v) -> Value {
-    if (Value mapped = map.lookupOrNull(v))
-      return mapped;
-    if (v.getParentBlock() == op.getBlock())
-      return {}; // the value of an operand that is not used
-    map.map(v, b.clone(*v.getDefiningOp())->getResult(0)); // a constant of the kernel
-    return map.lookup(v);
-  };
-  for (Operation &inner : op.getBlock()->without_terminator()) {
+  // Constants of the kernel, so that they dominate all uses.
+  op.getBlock()->walk([&](Operation *inner) {
+    for (Value v : inner->getOperands())
+      if (Operation *maker = v.getDefiningOp(); maker && !op->isAncestor(maker) &&
+                                                !isa<RankedTensorType>(v.getType()) &&
+                                                !map.contains(v))
+        map.map(v, b.clone(*maker)->getResult(0));
+  });
+  cloneBlock(op, *op.getBlock(), map, p, lane);
+  SmallVector<Value> yielded;
+  for (Value v : op.getBlock()->getTerminator()->getOperands())
+    yielded.push_back(map.lookupOrNull(v)); // null: of an operand that is not used
+  return yielded;
+}
+
+void Evaluator::cloneBlock(linalg::GenericOp op, Block &block, IRMapping &map, const Point &p,
+                           int64_t lane) {
+  for (Operation &inner : block.without_terminator()) {
     if (auto index = dyn_cast<linalg::IndexOp>(inner)) {
       map.map(index.getResult(), linear(s.getIndex(op, index.getDim()), p, lane));
       continue;
     }
     if (auto extract = dyn_cast<tensor::ExtractOp>(inner)) {
-      auto type = cast<RankedTensorType>(extract.getTensor().getType());
-      Value source = s.getSource(extract.getTensor());
-      if (OpFoldResult uniform = plan::getUniformValue(source);
-          uniform && isa<Attribute>(uniform)) {
-        map.map(extract.getResult(), constant(cast<TypedAttr>(cast<Attribute>(uniform))));
-        continue;
-      }
-      Value offset = index.constant(0);
-      for (auto [i, extent] : llvm::zip(extract.getIndices(), type.getShape()))
-        offset = index.add(index.mul(offset, extent), use(i));
-      map.map(extract.getResult(), loadScalar(getBuffer(source), type.getElementType(), offset));
+      map.map(extract.getResult(), gather(extract, map));
       continue;
     }
-    for (Value v : inner.getOperands())
-      use(v);
+    if (auto loop = dyn_cast<scf::ForOp>(inner)) {
+      cloneLoop(op, loop, map, p, lane);
+      continue;
+    }
     if (auto extend = dyn_cast<arith::ExtFOp>(inner))
       if (Value wide = widened(map.lookup(extend.getIn()), extend.getType())) {
         map.map(extend.getResult(), wide);
@@ -473,10 +474,35 @@ SmallVector<Value> Evaluator::cloneBody(linalg::GenericOp op, ArrayRef<Value> ar
     clone->setAttr(fast.getFastMathAttrName(),
                    arith::FastMathFlagsAttr::get(b.getContext(), flags));
   }
-  SmallVector<Value> yielded;
-  for (Value v : op.getBlock()->getTerminator()->getOperands())
-    yielded.push_back(use(v));
-  return yielded;
+}
+
+/// An element that a body reads by its indices.
+Value Evaluator::gather(tensor::ExtractOp extract, const IRMapping &map) {
+  auto type = cast<RankedTensorType>(extract.getTensor().getType());
+  Value source = s.getSource(extract.getTensor());
+  if (OpFoldResult uniform = plan::getUniformValue(source); uniform && isa<Attribute>(uniform))
+    return constant(cast<TypedAttr>(cast<Attribute>(uniform)));
+  Value offset = index.constant(0);
+  for (auto [i, extent] : llvm::zip(extract.getIndices(), type.getShape()))
+    offset = index.add(index.mul(offset, extent), map.lookup(i));
+  return loadScalar(getBuffer(source), type.getElementType(), offset);
+}
+
+/// A loop inside of a body.
+void Evaluator::cloneLoop(linalg::GenericOp op, scf::ForOp loop, IRMapping &map, const Point &p,
+                          int64_t lane) {
+  auto lookup = [&](Value v) { return map.lookup(v); };
+  auto clone = scf::ForOp::create(b, loc, lookup(loop.getLowerBound()),
+                                  lookup(loop.getUpperBound()), lookup(loop.getStep()),
+                                  llvm::map_to_vector(loop.getInitArgs(), lookup));
+  map.map(loop.getBody()->getArguments(), clone.getBody()->getArguments());
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToEnd(clone.getBody());
+  push(/*isGuard=*/true); // what the loop computes is known in it alone
+  cloneBlock(op, *loop.getBody(), map, p, lane);
+  pop();
+  scf::YieldOp::create(b, loc, llvm::map_to_vector(loop.getYieldedValues(), lookup));
+  map.map(loop.getResults(), clone.getResults());
 }
 
 //===----------------------------------------------------------------------===//

@@ -11,6 +11,8 @@
 #include "IndexBuilder.h"
 #include "ampc/Dialect/Plan/IterationStructure.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
 #include <map>
 #include <optional>
 
@@ -144,6 +146,11 @@ private:
   Value widened(Value x, Type wide) const;
   Value getBuffer(Value tensor) const;
   Value coordinate(unsigned axis, unsigned first, unsigned last, const Point &p, int64_t lane);
+  void cloneBlock(linalg::GenericOp op, Block &block, IRMapping &map, const Point &p,
+                  int64_t lane);
+  void cloneLoop(linalg::GenericOp op, scf::ForOp loop, IRMapping &map, const Point &p,
+                 int64_t lane);
+  Value gather(tensor::ExtractOp extract, const IRMapping &map);
   void push(bool isGuard);
   void pop() { scopes.pop_back(); }
 

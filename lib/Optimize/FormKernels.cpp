@@ -33,18 +33,21 @@ namespace ampc {
 /// About how many simple instructions one element takes.
 static int64_t bodyCost(linalg::GenericOp generic) {
   int64_t cost = 0;
-  for (Operation &op : generic.getBody()->without_terminator()) {
-    if (op.hasTrait<OpTrait::ConstantLike>() || isa<CastOpInterface>(op))
-      continue;
+  generic.getBody()->walk([&](Operation *op) {
+    if (op->hasTrait<OpTrait::ConstantLike>() || op->hasTrait<OpTrait::IsTerminator>() ||
+        isa<CastOpInterface>(op))
+      return;
     int64_t one = 1;
     if (isa<arith::DivFOp, arith::DivSIOp, arith::RemSIOp, math::SqrtOp, tensor::ExtractOp>(op))
       one = 4;
-    else if (isa<math::MathDialect>(op.getDialect()) && !isa<math::AbsFOp>(op))
+    else if (isa<math::MathDialect>(op->getDialect()) && !isa<math::AbsFOp>(op))
       one = 16;
-    if (op.getNumResults() == 1 && op.getResult(0).getType().isF64())
+    else if (isa<LoopLikeOpInterface>(op))
+      one = 16; // and what it repeats
+    if (op->getNumResults() == 1 && op->getResult(0).getType().isF64())
       one *= 4;
     cost += one;
-  }
+  });
   return cost;
 }
 

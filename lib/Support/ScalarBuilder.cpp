@@ -8,6 +8,7 @@
 #include "ampc/Support/ScalarBuilder.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
 
@@ -171,6 +172,17 @@ static Value floatToInteger(ScalarBuilder &s, Value x, IntegerType type) {
   x = build<arith::MaxNumFOp>(s, x, bound(APInt::getSignedMinValue(width)));
   x = build<arith::MinNumFOp>(s, x, bound(APInt::getSignedMaxValue(width)));
   return build<arith::FPToSIOp>(s, type, x);
+}
+
+Value ScalarBuilder::fold(Value from, Value to, Value initial,
+                          llvm::function_ref<Value(ScalarBuilder &, Value, Value)> fn) {
+  Value step = constant(builder.getIndexType(), int64_t(1));
+  auto loop = scf::ForOp::create(builder, loc, from, to, step, initial,
+                                 [&](OpBuilder &nested, Location at, Value i, ValueRange value) {
+                                   ScalarBuilder inner(nested, at);
+                                   scf::YieldOp::create(nested, at, fn(inner, i, value[0]));
+                                 });
+  return loop.getResult(0);
 }
 
 Value ScalarBuilder::convert(Value x, Type type) {

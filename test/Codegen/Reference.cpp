@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -310,7 +311,23 @@ private:
     }
   }
 
+  Scalar runLoop(scf::ForOp loop, const Environment &outer, ArrayRef<int64_t> point) {
+    Environment env = outer;
+    Scalar carried = env.lookup(loop.getInitArgs()[0]);
+    int64_t to = env.lookup(loop.getUpperBound()).i, step = env.lookup(loop.getStep()).i;
+    for (int64_t i = env.lookup(loop.getLowerBound()).i; i < to; i += step) {
+      env[loop.getInductionVar()] = {0, i};
+      env[loop.getRegionIterArg(0)] = carried;
+      for (Operation &inner : loop.getBody()->without_terminator())
+        env[inner.getResult(0)] = runScalar(inner, env, point);
+      carried = env.lookup(loop.getYieldedValues()[0]);
+    }
+    return carried;
+  }
+
   Scalar runScalar(Operation &op, const Environment &env, ArrayRef<int64_t> point) {
+    if (auto loop = dyn_cast<scf::ForOp>(op))
+      return runLoop(loop, env, point);
     if (auto index = dyn_cast<linalg::IndexOp>(op))
       return {0, point[index.getDim()]};
     if (auto extract = dyn_cast<tensor::ExtractOp>(op)) {

@@ -89,6 +89,37 @@ void addMovements(CaseList &list) {
       });
   for (int64_t &i : bag.arguments[1].integers)
     i = (i + 100) % 50;
+  // Loops inside of a body, one in the other, and with bounds that are read.
+  list.addFused(
+      "window_sum", {list.type("f16", {6, 20, 17})},
+      [&list](KernelBuilder &k, ValueRange in) -> Values {
+        return {k.generate(list.type("f16", {6, 18, 13}), [&](ScalarBuilder &s, ValueRange i) {
+          Type f32 = list.type("f32").getElementType();
+          auto number = [&](int64_t n) { return s.constant(i[0].getType(), n); };
+          Value zero = number(0), three = number(3), five = number(5);
+          return s.fold(zero, three, s.constant(f32, 0.0), [&](ScalarBuilder &s, Value r, Value x) {
+            return s.fold(zero, five, x, [&](ScalarBuilder &s, Value c, Value x) {
+              return s.add(x, k.load(s, in[0], {i[0], s.add(i[1], r), s.add(i[2], c)}));
+            });
+          });
+        })};
+      })
+      .absolute = 5e-3;
+  Case &ragged = list.addFused(
+      "ragged_sum", {list.type("f32", {40, 33}), list.type("i64", {8})},
+      [&list](KernelBuilder &k, ValueRange in) -> Values {
+        Value sums = k.generate(list.type("f32", {7, 33}), [&](ScalarBuilder &s, ValueRange i) {
+          Type f32 = list.type("f32").getElementType(), index = i[0].getType();
+          Value next = s.add(i[0], s.constant(index, int64_t(1)));
+          Value from = s.convert(k.load(s, in[1], {i[0]}), index);
+          Value to = s.convert(k.load(s, in[1], {next}), index);
+          return s.fold(from, to, s.constant(f32, 0.0), [&](ScalarBuilder &s, Value row, Value x) {
+            return s.add(x, k.load(s, in[0], {row, i[1]}));
+          });
+        });
+        return {k.pointwise({sums}, typeOf(sums), exponential)};
+      });
+  ragged.arguments[1].integers = {0, 3, 3, 4, 11, 11, 12, 13};
   list.addFused("iota", {}, [&list](KernelBuilder &k, ValueRange) -> Values {
     return {k.generate(list.type("i64", {3, 1, 5}), [](ScalarBuilder &s, ValueRange i) {
       Value ten = s.constant(i[0].getType(), int64_t(10));

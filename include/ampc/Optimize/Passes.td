@@ -43,7 +43,8 @@ def LowerOps : Pass<"plan-lower-ops", "::mlir::ModuleOp"> {
     variables.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
-                           "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect",
+                           "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::tensor::TensorDialect",
                            "::ampc::plan::PlanDialect"];
   let options = [Optimize_TargetOption];
 }

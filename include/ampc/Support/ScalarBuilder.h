@@ -77,6 +77,11 @@ public:
 
   /// `condition ? x : y`.
   mlir::Value select(mlir::Value condition, mlir::Value x, mlir::Value y);
+  /// `initial`, replaced by what `fn` makes of it for each index (of type index) in
+  /// [from, to), in this order. `fn` builds with the ScalarBuilder that it is given.
+  mlir::Value
+  fold(mlir::Value from, mlir::Value to, mlir::Value initial,
+       llvm::function_ref<mlir::Value(ScalarBuilder &, mlir::Value index, mlir::Value value)> fn);
   /// To another element type as ONNX Cast does: floats to nearest even, float to integer
   /// truncates, anything to i1 tests for not zero.
   mlir::Value convert(mlir::Value x, mlir::Type type);

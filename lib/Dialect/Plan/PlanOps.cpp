@@ -9,6 +9,7 @@
 #include "ampc/Dialect/Plan/Plan.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/Builders.h"
+#include "mlir/Interfaces/LoopLikeInterface.h"
 #include "llvm/ADT/bit.h"
 
 using namespace mlir;
@@ -35,6 +36,18 @@ void KernelOp::build(OpBuilder &b, OperationState &state, TypeRange resultTypes,
 
 int64_t KernelOp::getTiedOperand(unsigned index) { return getTied()[index]; }
 
+/// How often `op`, inside of `body`, runs for one element; a loop whose bounds depend on
+/// data counts once.
+static int64_t runsOf(Operation *op, Block *body) {
+  int64_t runs = 1;
+  for (Operation *parent = op->getParentOp(); parent != body->getParentOp();
+       parent = parent->getParentOp())
+    if (auto loop = dyn_cast<LoopLikeOpInterface>(parent))
+      if (std::optional<APInt> trips = loop.getStaticTripCount())
+        runs *= trips->getSExtValue();
+  return runs;
+}
+
 /// Scalar operations of the body, over all elements.
 int64_t KernelOp::getFlops() {
   int64_t flops = 0;
@@ -43,8 +56,11 @@ int64_t KernelOp::getFlops() {
     for (int64_t range : op.getStaticLoopRanges())
       points *= range;
     int64_t scalars = 0;
-    for (Operation &scalar : op.getBody()->without_terminator())
-      scalars += llvm::any_of(scalar.getResultTypes(), llvm::IsaPred<FloatType>);
+    op.getBody()->walk([&](Operation *scalar) {
+      if (!isa<LoopLikeOpInterface>(scalar) &&
+          llvm::any_of(scalar->getResultTypes(), llvm::IsaPred<FloatType>))
+        scalars += runsOf(scalar, op.getBody());
+    });
     flops += points * scalars;
   });
   return flops;
