@@ -7,6 +7,8 @@
 
 #include "Core/LibraryCall.h"
 
+#include "Core/DType.h"
+#include "Core/Error.h"
 #include "Core/MatmulShape.h"
 
 namespace ampc {
@@ -20,6 +22,30 @@ const LibraryCall *findLibraryCall(uint32_t id) {
     if (call.id == id)
       return &call;
   return nullptr;
+}
+
+static bool overlap(const ampc_argument_entry_t &a,
+                    const ampc_argument_entry_t &b) {
+  return a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
+}
+
+std::string checkOperands(Span<ampc_argument_entry_t> arguments) {
+  const ampc_argument_entry_t &out = arguments[arguments.size() - 1];
+  if (!(out.flags & AMPC_ARGUMENT_WRITE))
+    return "the result is not written";
+  bool isF64 = out.dtype == AMPC_DTYPE_F64;
+  for (const ampc_argument_entry_t &argument : arguments) {
+    if (!isFloat(argument.dtype) || (argument.dtype == AMPC_DTYPE_F64) != isF64)
+      return concat("an operand of type ", nameOf(argument.dtype),
+                    " beside a result of type ", nameOf(out.dtype));
+    if (&argument == &out)
+      continue;
+    if (!(argument.flags & AMPC_ARGUMENT_READ))
+      return "an operand is not read";
+    if (overlap(argument, out))
+      return "the result overlaps an operand";
+  }
+  return "";
 }
 
 } // namespace ampc

@@ -32,6 +32,11 @@ struct LibraryCall {
 /// The call `id`, an ampc_library_t; null where this runtime does not know it.
 const LibraryCall *findLibraryCall(uint32_t id);
 
+/// For the checks: why these cannot be a product's operands, the last one its
+/// result. All must be floats, f64 only where all are, the result written and
+/// no other operand overlapping it.
+std::string checkOperands(Span<ampc_argument_entry_t> arguments);
+
 } // namespace ampc
 
 #endif // AMPC_RUNTIME_CORE_LIBRARYCALL_H

@@ -10,6 +10,7 @@
 #include "Core/CheckedMath.h"
 #include "Core/DType.h"
 #include "Core/Error.h"
+#include "Core/LibraryCall.h"
 
 #include <cmath>
 #include <cstring>
@@ -24,11 +25,6 @@ static std::optional<uint64_t> reach(uint64_t batch, uint64_t stride,
     return matrix ? std::optional<uint64_t>(0) : matrix;
   std::optional<uint64_t> before = checkedMul(batch - 1, stride);
   return before ? checkedAdd(*before, *matrix) : before;
-}
-
-static bool overlap(const ampc_argument_entry_t &a,
-                    const ampc_argument_entry_t &b) {
-  return a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
 }
 
 std::string checkMatmul(Span<ampc_argument_entry_t> arguments,
@@ -53,21 +49,9 @@ std::string checkMatmul(Span<ampc_argument_entry_t> arguments,
   size_t wanted = integers[AMPC_MATMUL_HAS_BIAS] ? 4 : 3;
   if (arguments.size() != wanted)
     return concat(arguments.size(), " arguments, not ", wanted);
+  if (std::string problem = checkOperands(arguments); !problem.empty())
+    return problem;
   const ampc_argument_entry_t &out = arguments[arguments.size() - 1];
-  if (!(out.flags & AMPC_ARGUMENT_WRITE))
-    return "the result is not written";
-  bool isF64 = out.dtype == AMPC_DTYPE_F64;
-  for (const ampc_argument_entry_t &argument : arguments) {
-    if (!isFloat(argument.dtype) || (argument.dtype == AMPC_DTYPE_F64) != isF64)
-      return concat("an operand of type ", nameOf(argument.dtype),
-                    " beside a result of type ", nameOf(out.dtype));
-    if (&argument == &out)
-      continue;
-    if (!(argument.flags & AMPC_ARGUMENT_READ))
-      return "an operand is not read";
-    if (overlap(argument, out))
-      return "the result overlaps an operand";
-  }
 
   MatmulShape shape = readMatmul(arguments, integers);
   if (!std::isfinite(shape.alpha))
