@@ -257,7 +257,14 @@ typedef enum ampc_library_t {
   /* out = epilogue(alpha * op(lhs) * op(rhs) + bias), accumulated in f32 (f64 for
    * f64) and rounded once. Arguments: lhs, rhs, bias (only with HAS_BIAS), out;
    * dense row-major. Integers: enum ampc_matmul_integer_t. */
-  AMPC_LIBRARY_MATMUL = 1
+  AMPC_LIBRARY_MATMUL = 1,
+  /* A two-dimensional convolution or one of its gradients, accumulated as a product
+   * is. Integers: enum ampc_convolution_integer_t. Arguments by its KIND:
+   *   FORWARD: x [n, c, h, w], filter [k, c / groups, r, s], bias [k] (only with
+   *     HAS_BIAS), out [n, k, p, q]
+   *   INPUT_GRADIENT: gradient of out, filter, out: gradient of x
+   *   FILTER_GRADIENT: gradient of out, x, out: gradient of filter */
+  AMPC_LIBRARY_CONVOLUTION = 2
 } ampc_library_t;
 
 typedef enum ampc_matmul_integer_t {
@@ -274,6 +281,30 @@ typedef enum ampc_matmul_integer_t {
   AMPC_MATMUL_ALPHA = 10,        /* the bits of a double */
   AMPC_MATMUL_INTEGER_COUNT = 11
 } ampc_matmul_integer_t;
+
+typedef enum ampc_convolution_integer_t {
+  AMPC_CONVOLUTION_KIND = 0, /* ampc_convolution_kind_t */
+  AMPC_CONVOLUTION_N = 1,
+  AMPC_CONVOLUTION_C = 2,
+  AMPC_CONVOLUTION_H = 3,
+  AMPC_CONVOLUTION_W = 4,
+  AMPC_CONVOLUTION_K = 5,
+  AMPC_CONVOLUTION_R = 6,
+  AMPC_CONVOLUTION_S = 7,
+  AMPC_CONVOLUTION_STRIDE = 8,   /* and 9: of rows, of columns */
+  AMPC_CONVOLUTION_PAD = 10,     /* to 13: top, left, bottom, right */
+  AMPC_CONVOLUTION_DILATION = 14, /* and 15 */
+  AMPC_CONVOLUTION_GROUPS = 16,
+  AMPC_CONVOLUTION_HAS_BIAS = 17,
+  AMPC_CONVOLUTION_EPILOGUE = 18, /* ampc_epilogue_t */
+  AMPC_CONVOLUTION_INTEGER_COUNT = 19
+} ampc_convolution_integer_t;
+
+typedef enum ampc_convolution_kind_t {
+  AMPC_CONVOLUTION_FORWARD = 0,
+  AMPC_CONVOLUTION_INPUT_GRADIENT = 1,
+  AMPC_CONVOLUTION_FILTER_GRADIENT = 2
+} ampc_convolution_kind_t;
 
 typedef enum ampc_epilogue_t {
   AMPC_EPILOGUE_NONE = 0,

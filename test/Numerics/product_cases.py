@@ -105,5 +105,46 @@ def losses() -> list[OpCase]:
     return cases
 
 
+def correlate(x: np.ndarray, w: np.ndarray, strides: tuple[int, int],
+              pads: tuple[int, int, int, int]) -> np.ndarray:
+    """A convolution from its definition. (ONNX's reference mistakes auto_pad.)"""
+    top, left, bottom, right = pads
+    x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    windows = np.lib.stride_tricks.sliding_window_view(x, w.shape[2:], axis=(2, 3))
+    windows = windows[:, :, ::strides[0], ::strides[1]]
+    return np.einsum("ncpqrs,kcrs->nkpq", windows, w)
+
+
+def convolutions() -> list[OpCase]:
+    x, w, b = spread(2, 3, 5, 4), spread(4, 3, 3, 2, seed=2), spread(4, seed=3)
+    grouped = spread(4, 2, 2, 2, seed=2)
+    return [
+        op_case("Conv", x, w),
+        op_case("Conv", x, w, b, variant="bias", kernel_shape=[3, 2]),
+        op_case("Conv", x, w, b, variant="pads", pads=[1, 0, 2, 1]),
+        op_case("Conv", x, w, variant="strides", strides=[2, 3], pads=[1, 1, 1, 1]),
+        op_case("Conv", x, w, variant="dilations", dilations=[2, 3], pads=[2, 1, 0, 1]),
+        op_case("Conv", x, w, variant="strides and dilations", strides=[3, 2],
+                dilations=[1, 2], pads=[2, 2, 2, 2]),
+        op_case("Conv", spread(1, 4, 4, 3), grouped, b, variant="groups", group=2,
+                pads=[0, 0, 1, 1]),
+        op_case("Conv", spread(2, 4, 4, 3), spread(4, 1, 3, 3, seed=2), variant="depthwise",
+                group=4, pads=[1, 1, 1, 1]),
+        op_case("Conv", x, spread(4, 3, 1, 1, seed=2), b, variant="one by one"),
+        op_case("Conv", x, spread(4, 3, 1, 1, seed=2), variant="one by one, strides",
+                strides=[2, 2]),
+        op_case("Conv", x, w, variant="same upper", auto_pad="SAME_UPPER", strides=[2, 1],
+                formula=lambda x, w: correlate(x, w, (2, 1), (1, 0, 1, 1))),
+        op_case("Conv", x, w, variant="same lower", auto_pad="SAME_LOWER", strides=[2, 1],
+                formula=lambda x, w: correlate(x, w, (2, 1), (1, 1, 1, 0))),
+        op_case("Conv", x, w, variant="valid", auto_pad="VALID",
+                formula=lambda x, w: correlate(x, w, (1, 1), (0, 0, 0, 0))),
+        op_case("Conv", spread(2, 3, 7), spread(4, 3, 3, seed=2), b, variant="1 dimension",
+                strides=[2], pads=[1, 2]),
+        op_case("Conv", spread(1, 2, 1, 1), spread(3, 2, 3, 3, seed=2), variant="all padding",
+                pads=[2, 2, 2, 2]),
+    ]
+
+
 def all_cases() -> list[OpCase]:
-    return [*products(), *reductions(), *losses()]
+    return [*products(), *convolutions(), *reductions(), *losses()]

@@ -253,3 +253,95 @@ bool MatMulOp::fuseEpilogue(StringRef epilogue, Value operand) {
   setEpilogue(*known);
   return true;
 }
+
+//===----------------------------------------------------------------------===//
+// ConvolutionOp
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// The types of a convolution's tensors, whichever of them the op computes.
+struct ConvolutionTypes {
+  RankedTensorType input, filter, output;
+};
+
+ConvolutionTypes typesOf(ConvolutionOp op) {
+  auto lhs = cast<RankedTensorType>(op.getLhs().getType());
+  auto rhs = cast<RankedTensorType>(op.getRhs().getType());
+  auto result = cast<RankedTensorType>(op.getResult().getType());
+  switch (op.getKind()) {
+  case ConvolutionKind::Forward:
+    return {lhs, rhs, result};
+  case ConvolutionKind::InputGradient:
+    return {result, rhs, lhs};
+  case ConvolutionKind::FilterGradient:
+    return {rhs, result, lhs};
+  }
+  llvm_unreachable("unknown kind of convolution");
+}
+} // namespace
+
+LogicalResult ConvolutionOp::verify() {
+  auto [input, filter, output] = typesOf(*this);
+  for (RankedTensorType type : {input, filter, output})
+    if (type.getRank() != 4 || type.getNumElements() == 0)
+      return emitOpError("takes operands of rank 4 with elements, not ") << type;
+  if (getStrides().size() != 2 || getDilations().size() != 2 || getPads().size() != 4)
+    return emitOpError("takes 2 strides, 2 dilations and 4 pads");
+  int64_t groups = getGroups();
+  if (groups < 1 || filter.getDimSize(1) * groups != input.getDimSize(1) ||
+      filter.getDimSize(0) % groups != 0 || filter.getDimSize(0) != output.getDimSize(1) ||
+      input.getDimSize(0) != output.getDimSize(0))
+    return emitOpError("has channels of ")
+           << input << ", " << filter << " and " << output << " that do not fit " << groups
+           << " groups";
+  for (int axis : {0, 1}) {
+    int64_t reach = getDilations()[axis] * (filter.getDimSize(2 + axis) - 1) + 1;
+    int64_t room = input.getDimSize(2 + axis) + getPads()[axis] + getPads()[2 + axis];
+    if (getStrides()[axis] < 1 || getDilations()[axis] < 1 || room < reach ||
+        (room - reach) / getStrides()[axis] + 1 != output.getDimSize(2 + axis))
+      return emitOpError("has extents of ") << input << ", " << filter << " and " << output
+                                            << " that do not fit along dimension " << 2 + axis;
+  }
+  if (Value bias = getBias())
+    if (getKind() != ConvolutionKind::Forward ||
+        cast<RankedTensorType>(bias.getType()).getShape() != filter.getShape().take_front())
+      return emitOpError("has a bias ") << bias.getType() << " for " << filter;
+  return success();
+}
+
+/// Two for each tap that a window has, those on the padding included.
+int64_t ConvolutionOp::getFlops() {
+  auto [input, filter, output] = typesOf(*this);
+  return 2 * output.getNumElements() * (filter.getNumElements() / filter.getDimSize(0));
+}
+
+uint32_t ConvolutionOp::getLibraryCall() { return AMPC_LIBRARY_CONVOLUTION; }
+StringRef ConvolutionOp::getLibraryName() { return "convolution"; }
+
+SmallVector<int64_t> ConvolutionOp::getIntegers() {
+  auto [input, filter, output] = typesOf(*this);
+  SmallVector<int64_t> integers(AMPC_CONVOLUTION_INTEGER_COUNT);
+  integers[AMPC_CONVOLUTION_KIND] = int64_t(getKind());
+  integers[AMPC_CONVOLUTION_N] = input.getDimSize(0);
+  integers[AMPC_CONVOLUTION_C] = input.getDimSize(1);
+  integers[AMPC_CONVOLUTION_H] = input.getDimSize(2);
+  integers[AMPC_CONVOLUTION_W] = input.getDimSize(3);
+  integers[AMPC_CONVOLUTION_K] = filter.getDimSize(0);
+  integers[AMPC_CONVOLUTION_R] = filter.getDimSize(2);
+  integers[AMPC_CONVOLUTION_S] = filter.getDimSize(3);
+  llvm::copy(getStrides(), &integers[AMPC_CONVOLUTION_STRIDE]);
+  llvm::copy(getPads(), &integers[AMPC_CONVOLUTION_PAD]);
+  llvm::copy(getDilations(), &integers[AMPC_CONVOLUTION_DILATION]);
+  integers[AMPC_CONVOLUTION_GROUPS] = getGroups();
+  integers[AMPC_CONVOLUTION_HAS_BIAS] = bool(getBias());
+  integers[AMPC_CONVOLUTION_EPILOGUE] =
+      getEpilogue() == Epilogue::Relu ? AMPC_EPILOGUE_RELU : AMPC_EPILOGUE_NONE;
+  return integers;
+}
+
+bool ConvolutionOp::fuseEpilogue(StringRef epilogue, Value) {
+  if (epilogue != stringifyEpilogue(Epilogue::Relu) || getEpilogue() != Epilogue::None)
+    return false;
+  setEpilogue(Epilogue::Relu);
+  return true;
+}

@@ -7,6 +7,7 @@
 
 #include "Core/LibraryCall.h"
 
+#include "Core/ConvolutionShape.h"
 #include "Core/DType.h"
 #include "Core/Error.h"
 #include "Core/MatmulShape.h"
@@ -15,6 +16,7 @@ namespace ampc {
 
 static constexpr LibraryCall kLibraryCalls[] = {
     {AMPC_LIBRARY_MATMUL, "matmul", checkMatmul},
+    {AMPC_LIBRARY_CONVOLUTION, "convolution", checkConvolution},
 };
 
 const LibraryCall *findLibraryCall(uint32_t id) {

@@ -215,6 +215,32 @@ void packF64(double *to, const void *from, uint32_t, int64_t stride,
   packStrip<double, Width, double>(to, from, stride, alongK, count, k);
 }
 
+template <class T, class S>
+void copyRun(T *to, int64_t toStride, const S *from, int64_t fromStride,
+             int64_t count) {
+  int64_t i = 0;
+  if (toStride == 1 && fromStride == 1)
+    for (; i + 4 <= count; i += 4)
+      store(to + i, widenFour(from + i));
+  for (; i < count; ++i)
+    to[i * toStride] = widen(from[i * fromStride]);
+}
+
+void copyF32(float *to, int64_t toStride, const void *from, uint32_t dtype,
+             int64_t fromStride, int64_t count) {
+  if (dtype == AMPC_DTYPE_F16)
+    copyRun(to, toStride, static_cast<const F16 *>(from), fromStride, count);
+  else if (dtype == AMPC_DTYPE_BF16)
+    copyRun(to, toStride, static_cast<const BF16 *>(from), fromStride, count);
+  else
+    copyRun(to, toStride, static_cast<const float *>(from), fromStride, count);
+}
+
+void copyF64(double *to, int64_t toStride, const void *from, uint32_t,
+             int64_t fromStride, int64_t count) {
+  copyRun(to, toStride, static_cast<const double *>(from), fromStride, count);
+}
+
 //===----------------------------------------------------------------------===//
 // Rounding and storing
 //===----------------------------------------------------------------------===//
@@ -405,11 +431,11 @@ void multiply(const GemmBlock<T> &block) {
 } // namespace
 
 extern const GemmKernelSet gemmKernels;
-const GemmKernelSet gemmKernels = {{kRows, kColumns<float>, packF32<kRows>,
-                                    packF32<kColumns<float>>, multiply<float>},
-                                   {kRows, kColumns<double>, packF64<kRows>,
-                                    packF64<kColumns<double>>,
-                                    multiply<double>}};
+const GemmKernelSet gemmKernels = {
+    {kRows, kColumns<float>, packF32<kRows>, packF32<kColumns<float>>, copyF32,
+     multiply<float>},
+    {kRows, kColumns<double>, packF64<kRows>, packF64<kColumns<double>>,
+     copyF64, multiply<double>}};
 
 } // namespace AMPC_GEMM_ISA
 } // namespace ampc

@@ -55,6 +55,9 @@ struct GemmKernels {
   using Pack = void (*)(T *to, const void *from, uint32_t dtype, int64_t stride,
                         bool alongK, int64_t count, int64_t k);
   Pack packRows, packColumns;
+  /// to[i * toStride] = from[i * fromStride], widened to T, for i below `count`.
+  void (*copy)(T *to, int64_t toStride, const void *from, uint32_t dtype,
+               int64_t fromStride, int64_t count);
   void (*multiply)(const GemmBlock<T> &block);
 };
 

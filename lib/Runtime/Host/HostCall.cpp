@@ -8,6 +8,7 @@
 #include "Host/HostCall.h"
 
 #include "Core/Error.h"
+#include "Host/Convolution.h"
 #include "Host/Matmul.h"
 
 namespace ampc {
@@ -20,6 +21,9 @@ std::unique_ptr<HostCall> makeHostCall(const Tables &tables,
   switch (step.index) {
   case AMPC_LIBRARY_MATMUL:
     return std::make_unique<Matmul>(readMatmul(arguments, integers), threads);
+  case AMPC_LIBRARY_CONVOLUTION:
+    return std::make_unique<Convolution>(readConvolution(arguments, integers),
+                                         threads);
   }
   throw Error(AMPC_STATUS_INTERNAL,
               concat("no library call ", step.index, " on the CPU"),

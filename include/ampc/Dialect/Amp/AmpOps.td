@@ -11,6 +11,7 @@
 include "ampc/Dialect/Amp/Ops/Activation.td"
 include "ampc/Dialect/Amp/Ops/Binary.td"
 include "ampc/Dialect/Amp/Ops/Comparison.td"
+include "ampc/Dialect/Amp/Ops/Convolution.td"
 include "ampc/Dialect/Amp/Ops/Loss.td"
 include "ampc/Dialect/Amp/Ops/MatMul.td"
 include "ampc/Dialect/Amp/Ops/Optimizer.td"

@@ -117,4 +117,40 @@ def Plan_MatMulOp : Plan_Op<"matmul", [Pure,
   let hasVerifier = 1;
 }
 
+def Plan_ConvolutionKind : I32EnumAttr<"ConvolutionKind", "Which product a convolution computes", [
+    I32EnumAttrCase<"Forward", 0, "forward">,
+    I32EnumAttrCase<"InputGradient", 1, "input_gradient">,
+    I32EnumAttrCase<"FilterGradient", 2, "filter_gradient">]> {
+  let cppNamespace = "::ampc::plan";
+}
+
+def Plan_ConvolutionOp : Plan_Op<"convolution", [Pure,
+    DeclareOpInterfaceMethods<StepOpInterface>,
+    DeclareOpInterfaceMethods<LibraryCallOpInterface, ["fuseEpilogue"]>]> {
+  let summary = "Two-dimensional convolution, or one of its gradients, by a library";
+  let description = [{
+    With x [n, c, h, w], filter [k, c / groups, r, s] and y [n, k, p, q]:
+
+    - `forward`: `y = epilogue(x * filter + bias)` of x and filter, `bias` [k] being added
+      to each channel.
+    - `input_gradient`: that of x, of the gradient of y and filter.
+    - `filter_gradient`: that of filter, of the gradient of y and x.
+
+    `pads` are top, left, bottom, right; `strides` and `dilations` of rows and of columns.
+    Accumulated in f32 (f64 for f64) and rounded once to the result's type.
+  }];
+  let arguments = (ins Plan_ConvolutionKind:$kind, AnyRankedTensor:$lhs,
+                   AnyRankedTensor:$rhs, Optional<AnyRankedTensor>:$bias,
+                   DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads,
+                   DenseI64ArrayAttr:$dilations, I64Attr:$groups,
+                   DefaultValuedAttr<Plan_Epilogue, "::ampc::plan::Epilogue::None">:$epilogue);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $kind $lhs `,` $rhs (`bias` $bias^)? `strides` $strides `pads` $pads
+    `dilations` $dilations `groups` $groups attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
 #endif // AMPC_DIALECT_PLAN_PLANOPS_TD

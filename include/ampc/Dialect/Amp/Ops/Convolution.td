@@ -1,0 +1,77 @@
+//===- Convolution.td - Convolutions --------------------- -*- tablegen -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_DIALECT_AMP_OPS_CONVOLUTION_TD
+#define AMPC_DIALECT_AMP_OPS_CONVOLUTION_TD
+
+include "ampc/Dialect/Amp/AmpDialect.td"
+
+def Amp_ConvOp : Amp_Op<"conv", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
+    Computes<"Allow">, Onnx<[OnnxOperator<"Conv">]>]> {
+  let summary = "Two-dimensional convolution, accumulated in f32";
+  let description = [{
+    `result[n, k, p, q] = bias[k] + sum over c, r, s of
+    input[n, c, p * stride + r * dilation - pad, ..] * filter[k, c, r, s]`: what ONNX and
+    the frameworks call a convolution, with zeros outside of the input. With `groups`,
+    the channels of input and result fall into so many parts of equal size, and each part
+    of the result sees its own part of the input.
+
+    `pads` are those before the first row and column, then those behind the last;
+    `strides` and `dilations` are those of rows and columns. A convolution along one
+    dimension is one whose images have one row.
+
+    Constraints:
+    - (conv_c1) `input` [n, c, h, w], `filter` [k, c / groups, r, s] and `bias` [k] have one
+      element type.
+    - (conv_c2) `groups` divides c and k.
+    - (conv_c3) strides and dilations are positive, pads not negative.
+    - (conv_c4) the filter is no larger than the input with its pads.
+
+    ```mlir
+    %y = amp.conv %x, %w bias %b strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 1
+       : (tensor<8x3x28x28xf16>, tensor<16x3x3x3xf16>, tensor<16xf16>)
+       -> tensor<8x16x28x28xf16>
+    ```
+  }];
+  let arguments = (ins Amp_FloatTensor:$input, Amp_FloatTensor:$filter,
+                   Optional<Amp_FloatTensor>:$bias, DenseI64ArrayAttr:$strides,
+                   DenseI64ArrayAttr:$pads, DenseI64ArrayAttr:$dilations, I64Attr:$groups);
+  let results = (outs Amp_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $filter (`bias` $bias^)? `strides` $strides `pads` $pads
+    `dilations` $dilations `groups` $groups attr-dict
+    `:` functional-type(operands, results)
+  }];
+}
+
+class Amp_ConvGradientOp<string mnemonic, string operand>
+    : Amp_Op<mnemonic, [Pure, Kernel, Computes<"Allow">]> {
+  let description = [{
+    The result has the shape of what it is the gradient of, and a type of its own: sums are
+    rounded to it once.
+  }];
+  let arguments = !con((ins Amp_FloatTensor:$gradient),
+                       !dag(ins, [Amp_FloatTensor], [operand]),
+                       (ins DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads,
+                        DenseI64ArrayAttr:$dilations, I64Attr:$groups));
+  let results = (outs Amp_FloatTensor:$result);
+  let assemblyFormat = "$gradient `,` $" # operand # [{
+    `strides` $strides `pads` $pads `dilations` $dilations `groups` $groups attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+def Amp_ConvInputGradOp : Amp_ConvGradientOp<"conv_input_grad", "filter"> {
+  let summary = "Gradient of amp.conv by its input";
+}
+
+def Amp_ConvFilterGradOp : Amp_ConvGradientOp<"conv_filter_grad", "input"> {
+  let summary = "Gradient of amp.conv by its filter";
+}
+
+#endif // AMPC_DIALECT_AMP_OPS_CONVOLUTION_TD

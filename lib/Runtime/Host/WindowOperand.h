@@ -1,0 +1,98 @@
+//===- WindowOperand.h - Images as operands of a product --------*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A convolution is a product with a matrix that holds, for each point of the
+// output, the window of the input that the filter lies on. The matrix is never
+// stored: strips of it are packed from the images.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_RUNTIME_HOST_WINDOWOPERAND_H
+#define AMPC_RUNTIME_HOST_WINDOWOPERAND_H
+
+#include "Host/Gemm.h"
+
+namespace ampc {
+
+/// Along one dimension: tap `t` of the filter, for point `p`, lies on element
+/// `(p * pointStep + t * tapStep + offset) / divisor` of the image; on a zero
+/// where that is no whole number or outside of [0, extent).
+struct WindowAxis {
+  int64_t points, taps, extent;
+  int64_t pointStep, tapStep, offset, divisor;
+};
+
+/// Images [n, channels, rows, columns], of which a product reads some channels
+/// of each. Taps count (channel, row, column), points (image, row, column).
+struct WindowImages {
+  const void *data; ///< of the first channel that is read
+  uint32_t dtype;
+  int64_t imageStride; ///< elements from one image to the next
+  WindowAxis rows, columns;
+};
+
+/// The matrix of windows: taps by points.
+template <class T>
+class WindowOperand final : public GemmOperand<T> {
+public:
+  /// `sumsTaps`: k counts taps, and strips run over points; else the other way
+  /// round.
+  WindowOperand(const GemmKernels<T> &kernels, const WindowImages &images,
+                bool sumsTaps)
+      : kernels(kernels), images(images), sumsTaps(sumsTaps) {}
+
+  void pack(T *to, int64_t width, int64_t first, int64_t count, int64_t k,
+            int64_t depth) const override;
+
+private:
+  /// Points of one row, the first of them number `index` of those asked for.
+  struct Run {
+    int64_t index, image, row, column, count;
+  };
+  struct Tap {
+    int64_t channel, row, column;
+  };
+
+  template <class Fn>
+  void forEachRun(int64_t first, int64_t count, Fn fn) const;
+  Tap tapAt(int64_t index) const;
+  void packRun(T *to, int64_t stride, const Tap &tap, const Run &run) const;
+
+  const GemmKernels<T> &kernels;
+  WindowImages images;
+  bool sumsTaps;
+};
+
+/// A matrix whose rows lie in pieces: element (i, kk) is at
+/// data[i * stride + kk / piece * pieceStride + kk % piece].
+template <class T>
+class PiecewiseOperand final : public GemmOperand<T> {
+public:
+  PiecewiseOperand(const GemmKernels<T> &kernels, const void *data,
+                   uint32_t dtype, int64_t stride, int64_t piece,
+                   int64_t pieceStride)
+      : kernels(kernels), data(data), dtype(dtype), stride(stride),
+        piece(piece), pieceStride(pieceStride) {}
+
+  void pack(T *to, int64_t width, int64_t first, int64_t count, int64_t k,
+            int64_t depth) const override;
+
+private:
+  const GemmKernels<T> &kernels;
+  const void *data;
+  uint32_t dtype;
+  int64_t stride, piece, pieceStride;
+};
+
+extern template class WindowOperand<float>;
+extern template class WindowOperand<double>;
+extern template class PiecewiseOperand<float>;
+extern template class PiecewiseOperand<double>;
+
+} // namespace ampc
+
+#endif // AMPC_RUNTIME_HOST_WINDOWOPERAND_H
