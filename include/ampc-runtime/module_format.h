@@ -98,7 +98,8 @@ enum {
 enum {
   AMPC_FLAG_NONFINITE_GRADIENT = 1,
   AMPC_FLAG_LABEL_OUT_OF_RANGE = 2,
-  AMPC_FLAG_SHAPE_MISMATCH = 4
+  AMPC_FLAG_SHAPE_MISMATCH = 4,
+  AMPC_FLAG_INDEX_OUT_OF_RANGE = 8
 };
 
 /* `count` entries from byte `offset` of the tables on. */

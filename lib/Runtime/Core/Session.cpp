@@ -191,6 +191,7 @@ Session::StepRecord Session::decode(int64_t step, const void *memory) const {
   StepRecord record;
   record.labelOutOfRange = flags & AMPC_FLAG_LABEL_OUT_OF_RANGE;
   record.shapeMismatch = flags & AMPC_FLAG_SHAPE_MISMATCH;
+  record.indexOutOfRange = flags & AMPC_FLAG_INDEX_OUT_OF_RANGE;
   record.nonFinite = flags & AMPC_FLAG_NONFINITE_GRADIENT;
   record.info.struct_size = sizeof(ampc_step_info_t);
   record.info.step = step;
@@ -229,6 +230,11 @@ void Session::raise(const StepRecord &record) const {
     throw Error(AMPC_STATUS_DATA,
                 concat(where, "a shape computed from the batch is not the one "
                               "the model declares; nothing was updated"));
+
+  if (record.indexOutOfRange)
+    throw Error(AMPC_STATUS_DATA,
+                concat(where, "an index lies outside of the tensor that it "
+                              "selects from; nothing was updated"));
 
   const ampc_tables_t &header = tables.header();
   std::string culprit = *info.culprit

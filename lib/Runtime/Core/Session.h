@@ -66,7 +66,7 @@ public:
 private:
   struct StepRecord {
     ampc_step_info_t info;
-    bool labelOutOfRange, shapeMismatch, nonFinite;
+    bool labelOutOfRange, shapeMismatch, indexOutOfRange, nonFinite;
   };
 
   void initialize();
