@@ -226,15 +226,10 @@ private:
 
   /// Whether all of a batch is so little that a sequence takes it in.
   bool isWorkForOneBlock(ArrayRef<KernelOp> batch) {
-    BlockBudget budget = getBlockBudget(target);
-    uint64_t bytes = 0;
-    int64_t flops = 0;
-    for (KernelOp kernel : batch) {
-      StepCosts costs = getStepCosts(kernel);
-      bytes += costs.readBytes + costs.writtenBytes;
-      flops += costs.flops;
-    }
-    return bytes <= budget.bytes && flops <= budget.flops;
+    KernelSize size;
+    for (KernelOp kernel : batch)
+      size += KernelSize(kernel);
+    return isSmall(size, target);
   }
 
   /// Orders the block with the kernels of each batch side by side. A batch that could only

@@ -75,7 +75,7 @@ private:
 
   bool isSmallKernel(Operation *op) {
     auto kernel = dyn_cast<KernelOp>(op);
-    return kernel && kernel.getKind() == KernelKind::Fused && isSmall(kernel, target);
+    return kernel && kernel.getKind() == KernelKind::Fused && isSmall(KernelSize(kernel), target);
   }
 
   /// Lets the readers of a variable's old value come before the step that computes the

@@ -13,27 +13,33 @@
 
 namespace ampc {
 
-/// What one block gets done in the time of a launch.
-struct BlockBudget {
-  uint64_t bytes;
-  int64_t flops;
+/// How much a kernel does.
+struct KernelSize {
+  uint64_t bytes = 0;     ///< read and written
+  int64_t operations = 0; ///< on scalars of any type
+
+  KernelSize() = default;
+  explicit KernelSize(plan::KernelOp kernel) : operations(kernel.countOperations()) {
+    StepCosts costs = getStepCosts(kernel);
+    bytes = costs.readBytes + costs.writtenBytes;
+  }
+  KernelSize &operator+=(const KernelSize &other) {
+    bytes += other.bytes;
+    operations += other.operations;
+    return *this;
+  }
 };
 
-inline BlockBudget getBlockBudget(Target target) {
+/// Whether one block gets `size` done in the time of a launch: the kernel is then better
+/// off as a part of another one's block.
+inline bool isSmall(const KernelSize &size, Target target) {
   // A launch inside a CUDA graph takes about a microsecond. In this time one
   // multiprocessor moves about 100 KB to and from L2, and does 128 operations a cycle.
   if (target == Target::Cuda)
-    return {96 << 10, 200'000};
+    return size.bytes <= 96 << 10 && size.operations <= 200'000;
   // Waking another core takes several microseconds; in that time one core moves 64 KB and
   // does, in vectors, some ten operations a nanosecond.
-  return {64 << 10, 100'000};
-}
-
-/// Whether a kernel is better off as a part of another one's block.
-inline bool isSmall(plan::StepOpInterface step, Target target) {
-  StepCosts costs = getStepCosts(step);
-  BlockBudget budget = getBlockBudget(target);
-  return costs.readBytes + costs.writtenBytes <= budget.bytes && costs.flops <= budget.flops;
+  return size.bytes <= 64 << 10 && size.operations <= 100'000;
 }
 
 } // namespace ampc

@@ -9,6 +9,7 @@
 #include "ampc/Dialect/Plan/Plan.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/Builders.h"
+#include "mlir/Interfaces/CastInterfaces.h"
 #include "mlir/Interfaces/LoopLikeInterface.h"
 #include "llvm/ADT/bit.h"
 
@@ -48,22 +49,34 @@ static int64_t runsOf(Operation *op, Block *body) {
   return runs;
 }
 
-/// Scalar operations of the body, over all elements.
-int64_t KernelOp::getFlops() {
-  int64_t flops = 0;
-  getBody().walk([&](linalg::GenericOp op) {
+/// The scalar operations of a kernel that `counts` tells of, over all elements.
+static int64_t countScalars(KernelOp kernel, llvm::function_ref<bool(Operation *)> counts) {
+  int64_t total = 0;
+  kernel.getBody().walk([&](linalg::GenericOp op) {
     int64_t points = 1;
     for (int64_t range : op.getStaticLoopRanges())
       points *= range;
     int64_t scalars = 0;
     op.getBody()->walk([&](Operation *scalar) {
-      if (!isa<LoopLikeOpInterface>(scalar) &&
-          llvm::any_of(scalar->getResultTypes(), llvm::IsaPred<FloatType>))
+      if (!isa<LoopLikeOpInterface>(scalar) && counts(scalar))
         scalars += runsOf(scalar, op.getBody());
     });
-    flops += points * scalars;
+    total += points * scalars;
   });
-  return flops;
+  return total;
+}
+
+int64_t KernelOp::getFlops() {
+  return countScalars(*this, [](Operation *op) {
+    return llvm::any_of(op->getResultTypes(), llvm::IsaPred<FloatType>);
+  });
+}
+
+int64_t KernelOp::countOperations() {
+  return countScalars(*this, [](Operation *op) {
+    return op->getNumResults() > 0 && !op->hasTrait<OpTrait::ConstantLike>() &&
+           !isa<CastOpInterface, linalg::IndexOp>(op);
+  });
 }
 
 // plan.kernel fused (%arg = %value : type, ...) tied [..] -> (types) attr-dict { ... }

@@ -55,6 +55,9 @@ def Plan_KernelOp : Plan_Op<"kernel", [Pure, IsolatedFromAbove, SingleBlock,
   let extraClassDeclaration = [{
     ::mlir::Block *getBodyBlock() { return &getBody().front(); }
     ::mlir::Operation *getYield() { return getBodyBlock()->getTerminator(); }
+    /// Scalar operations over all elements, those on integers included, casts not; what a
+    /// loop whose bounds depend on data repeats counts once.
+    int64_t countOperations();
   }];
 }
 
