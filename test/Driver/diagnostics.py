@@ -60,6 +60,26 @@ class Stops(harness.Case):
         self.assertTrue(session.step(session.batch(batch)).applied)
         self.assertEqual(session.get("ampc.step"), 2)
 
+    def test_index_out_of_range_updates_nothing(self):
+        table = np.random.RandomState(0).randn(7, 4).astype(np.float32)
+        model = self.model("embedding", """<ir_version: 8, opset_import: ["" : 17]>
+            embedding (int64[5] tokens, int64[5] target) => (float loss) {
+                rows = Gather (table, tokens)
+                loss = SoftmaxCrossEntropyLoss (rows, target)
+            }""", table=table)
+        module = self.open(self.compile(model, "embedding", "--target=host", "--optimizer=adam"))
+        session = self.session(module)
+        good = {"tokens": np.array([0, 6, -7, -1, 3]), "target": np.array([0, 1, 2, 3, 0])}
+        session.step(session.batch(good))
+        before = session.get("table")
+        for index in (7, -8, 2**40, -2**63):
+            with self.subTest(index), self.assertRaises(ampc_api.Error) as caught:
+                session.step(session.batch(good, tokens=np.array([0, 1, index, 2, 3])))
+            self.assertEqual(caught.exception.code, ampc_api.DATA)
+            self.assertIn("an index lies outside", str(caught.exception))
+            self.assertSameBits(session.get("table"), before)
+        self.assertTrue(session.step(session.batch(good)).applied)
+
     def test_not_finite_without_a_scaler(self):
         for flags in (["--amp-dtype=bf16"], ["--loss-scale=none"]):
             with self.subTest(flags):

@@ -64,6 +64,28 @@ def parts() -> list[OpCase]:
     ]
 
 
+def chosen() -> list[OpCase]:
+    x, many = spread(5, 3), np.arange(40) * 7 % 11  # each of 11 rows several times
+    return [
+        op_case("Gather", x, ints(4, 0, 4, 4, 2)),
+        op_case("Gather", x, ints(-1, 1, -5), variant="negative"),
+        op_case("Gather", x, np.array([[0, 1], [3, 1]], np.int32), variant="i32, rank 2"),
+        op_case("Gather", x, np.array(2), variant="rank 0"),
+        op_case("Gather", spread(2, 4, 3), ints(3, 1, 3), variant="middle axis", axis=1),
+        op_case("Gather", spread(2, 4), np.array([[1, 0, 1]]), variant="last axis", axis=-1),
+        op_case("Gather", spread(13, 2), many, variant="many"),
+        op_case("Gather", x, ints(1, 3), variant="opset 1", opset=10),
+        op_case("Gather", x, variant="known", constants=(ints(4, 1, 1),)),
+        op_case("Gather", x, variant="one known", constants=(np.array(-2),), axis=1),
+        graph_case("Gather", """
+            s = Shape(x0)
+            i = Constant <value_int = 1> ()
+            n = Gather(s, i)
+            f = CastLike(n, x0)
+            out0 = Mul(f, x0)""", x, variant="of a shape"),
+    ]
+
+
 def shapes() -> list[OpCase]:
     """Operators whose result hangs on the shape alone: nothing flows through them."""
     x = spread(2, 3)
@@ -88,4 +110,4 @@ def shapes() -> list[OpCase]:
 
 
 def all_cases() -> list[OpCase]:
-    return [*layout(), *parts(), *shapes()]
+    return [*layout(), *parts(), *chosen(), *shapes()]

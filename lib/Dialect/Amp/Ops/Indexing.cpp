@@ -1,0 +1,268 @@
+//===- Indexing.cpp - Elements chosen by indices --------------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Common.h"
+#include "ampc-runtime/module_format.h"
+
+using namespace mlir;
+using namespace ampc;
+
+/// The result's shape: `indices` in the place of dimension `axis`.
+static SmallVector<int64_t> gatheredShape(ArrayRef<int64_t> input, ArrayRef<int64_t> indices,
+                                          int64_t axis) {
+  SmallVector<int64_t> shape(input.take_front(axis));
+  llvm::append_range(shape, indices);
+  llvm::append_range(shape, input.drop_front(axis + 1));
+  return shape;
+}
+
+//===----------------------------------------------------------------------===//
+// gather
+//===----------------------------------------------------------------------===//
+
+FailureOr<SmallVector<Value>> GatherOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  if (failed(node.expectInputs(2, 2)))
+    return failure();
+  Value input = node.input(0), indices = node.input(1);
+  RankedTensorType type = tensorType(input), indexType = tensorType(indices);
+  if (!indexType.getElementType().isInteger(32) && !indexType.getElementType().isInteger(64))
+    return node.emitError() << "indices must be i32 or i64, but are " << indexType;
+  if (type.getRank() == 0)
+    return node.emitError() << "the input must have a dimension to choose from, but is " << type;
+  FailureOr<int64_t> axis = normalizeAxis(node, node.getInt("axis", 0), type.getRank());
+  if (failed(axis))
+    return failure();
+  int64_t extent = type.getDimSize(*axis);
+  if (DenseElementsAttr known = node.constant(1)) {
+    for (const APInt &index : known.getValues<APInt>()) // gather_c3
+      if (index.getSExtValue() < -extent || index.getSExtValue() >= extent)
+        return node.emitError() << "index " << index.getSExtValue() << " is out of range for axis "
+                                << *axis << " of " << type;
+    // One place that is known is a slice, whose gradient is simple.
+    if (known.getNumElements() == 1) {
+      int64_t place = (*known.value_begin<APInt>()).getSExtValue();
+      SmallVector<int64_t> starts(type.getRank()), sizes(type.getShape());
+      starts[*axis] = place < 0 ? place + extent : place;
+      sizes[*axis] = 1;
+      SmallVector<int64_t> steps(type.getRank(), 1);
+      NamedAttribute attributes[] = {
+          builder.getNamedAttr("starts", builder.getDenseI64ArrayAttr(starts)),
+          builder.getNamedAttr("sizes", builder.getDenseI64ArrayAttr(sizes)),
+          builder.getNamedAttr("steps", builder.getDenseI64ArrayAttr(steps))};
+      FailureOr<Value> slice = importOp<SliceOp>(node, builder, input, attributes);
+      if (failed(slice))
+        return failure();
+      return SmallVector<Value>{reshapeTo(
+          builder, node.loc, *slice, gatheredShape(type.getShape(), indexType.getShape(), *axis))};
+    }
+  }
+  return single(importOp<GatherOp>(node, builder, {input, indices},
+                                   builder.getNamedAttr("axis", builder.getI64IntegerAttr(*axis))));
+}
+
+LogicalResult GatherOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                         Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  RankedTensorType input = tensorType(adaptor.getInput());
+  RankedTensorType indices = tensorType(adaptor.getIndices());
+  int64_t axis = adaptor.getAxis();
+  if (axis < 0 || axis >= input.getRank()) // gather_c1
+    return inferenceError(location, "axis ", axis, " is out of range for ", input);
+  if (input.getDimSize(axis) == 0 && indices.getNumElements() != 0) // gather_c2
+    return inferenceError(location, "there is nothing to choose along axis ", axis, " of ", input);
+  types.push_back(input.clone(gatheredShape(input.getShape(), indices.getShape(), axis)));
+  return success();
+}
+
+OpFoldResult GatherOp::fold(FoldAdaptor adaptor) {
+  auto indices = dyn_cast_if_present<DenseElementsAttr>(adaptor.getIndices());
+  if (!indices)
+    return {};
+  RankedTensorType type = getInput().getType();
+  int64_t extent = type.getDimSize(getAxis());
+  SmallVector<int64_t> places;
+  for (const APInt &index : indices.getValues<APInt>()) {
+    int64_t place = index.getSExtValue() + (index.isNegative() ? extent : 0);
+    if (place < 0 || place >= extent)
+      return {};
+    places.push_back(place);
+  }
+  int64_t inner = llvm::product_of(type.getShape().drop_front(getAxis() + 1), int64_t(1));
+  int64_t count = places.size();
+  return foldMove(adaptor.getInput(), getType(), [&](int64_t i) {
+    int64_t outer = i / inner / count;
+    return (outer * extent + places[i / inner % count]) * inner + i % inner;
+  });
+}
+
+/// i1: whether an index is in [-extent, extent).
+static Value isInRange(ScalarBuilder &s, Value index, int64_t extent) {
+  return s.logicalAnd(s.greaterOrEqual(index, s.constant(index.getType(), -extent)),
+                      s.less(index, s.constant(index.getType(), extent)));
+}
+
+/// The element in [0, extent) that an index stands for; the nearest one where it is out of
+/// range.
+static Value elementAt(ScalarBuilder &s, Value index, int64_t extent) {
+  auto number = [&](int64_t n) { return s.constant(index.getType(), n); };
+  Value wrapped = s.select(s.less(index, number(0)), s.add(index, number(extent)), index);
+  return s.minimum(s.maximum(wrapped, number(0)), number(extent - 1));
+}
+
+SmallVector<Value> GatherOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  if (getType().getNumElements() == 0)
+    return {kernel.splat(getType(), 0)};
+  int64_t axis = getAxis(), extent = getInput().getType().getDimSize(axis);
+  int64_t behind = axis + getIndices().getType().getRank();
+  return {kernel.generate(getType(), [&](ScalarBuilder &s, ValueRange at) {
+    Value index = kernel.load(s, operands[1], at.slice(axis, behind - axis));
+    SmallVector<Value> place(at.take_front(axis));
+    place.push_back(s.convert(elementAt(s, index, extent), s.builder.getIndexType()));
+    llvm::append_range(place, at.drop_front(behind));
+    Value x = kernel.load(s, operands[0], place);
+    if (!isa<FloatType>(x.getType()))
+      return x;
+    return s.select(isInRange(s, index, extent), x,
+                    s.constantLike(x, std::numeric_limits<double>::quiet_NaN()));
+  })};
+}
+
+bool GatherOp::isDifferentiable(unsigned index) { return index == 0; }
+
+void GatherOp::buildGradient(GradientBuilder &gradient) {
+  Type type = gradient.gradientElementType(0);
+  gradient.set(0,
+               gradient.create<GatherGradOp>(getInput().getType().clone(type),
+                                             gradient.resultGradient(), getIndices(), getAxis()));
+}
+
+Value GatherOp::buildCheck(OpBuilder &builder) {
+  auto f32 = RankedTensorType::get({}, builder.getF32Type());
+  Value good = splat(builder, getLoc(), f32, 0);
+  RankedTensorType type = getIndices().getType();
+  if (matchPattern(getIndices(), m_Constant()) || type.getNumElements() == 0)
+    return good; // checked at import
+  int64_t extent = getInput().getType().getDimSize(getAxis());
+  auto scalar = RankedTensorType::get({}, type.getElementType());
+  auto number = [&](int64_t value) -> Value {
+    APInt element(type.getElementTypeBitWidth(), uint64_t(value), /*isSigned=*/true);
+    return ConstantOp::create(builder, getLoc(), DenseElementsAttr::get(scalar, element));
+  };
+  Value isBad = OrOp::create(
+      builder, getLoc(), LessOp::create(builder, getLoc(), getIndices(), number(-extent)),
+      GreaterOrEqualOp::create(builder, getLoc(), getIndices(), number(extent)));
+  Value flags = WhereOp::create(builder, getLoc(), isBad,
+                                splat(builder, getLoc(), f32, AMPC_FLAG_INDEX_OUT_OF_RANGE), good);
+  auto axes = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
+  return ReduceMaxOp::create(builder, getLoc(), flags, axes);
+}
+
+int64_t GatherOp::getCheckFlag() { return AMPC_FLAG_INDEX_OUT_OF_RANGE; }
+
+//===----------------------------------------------------------------------===//
+// gather_grad
+//===----------------------------------------------------------------------===//
+
+LogicalResult GatherGradOp::verify() {
+  RankedTensorType type = getType();
+  if (int64_t(getAxis()) < 0 || int64_t(getAxis()) >= type.getRank())
+    return emitOpError("axis ") << getAxis() << " is out of range for " << type;
+  SmallVector<int64_t> shape =
+      gatheredShape(type.getShape(), getIndices().getType().getShape(), getAxis());
+  if (getGradient().getType().getShape() != ArrayRef(shape))
+    return emitOpError("the gradient must be ")
+           << getGradient().getType().clone(shape) << ", but is " << getGradient().getType();
+  return success();
+}
+
+namespace {
+/// The places of `count` indices, sorted by the element of [0, extent) that they stand for;
+/// equal ones stay in their order. Each place counts those before it, so that no thread
+/// waits for another: count^2 comparisons, next to nothing beside the products of a network
+/// that looks `count` tokens up.
+struct SortedIndices {
+  Value elements; ///< [count], ascending
+  Value places;   ///< [count], those that `elements` come from
+
+  SortedIndices(KernelBuilder &kernel, Value indices, int64_t extent) {
+    int64_t count = tensorType(indices).getNumElements();
+    constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+    OpBuilder &b = kernel.builder;
+    Type type = count <= kMost && extent <= kMost ? b.getI32Type() : b.getI64Type();
+    auto list = RankedTensorType::get(count, type), square = list.clone({count, count});
+    Value keys =
+        kernel.pointwise(kernel.reshape(indices, count), list, [&](ScalarBuilder &s, ValueRange x) {
+          return elementAt(s, x[0], extent);
+        });
+    Value column = kernel.reshape(keys, {count, 1}), row = kernel.reshape(keys, {1, count});
+    Value isBefore = kernel.pointwise({column, row}, square, [&](ScalarBuilder &s, ValueRange key) {
+      Value isEarlier = s.less(kernel.index(s, 1), kernel.index(s, 0));
+      return s.convert(
+          s.logicalOr(s.less(key[1], key[0]), s.logicalAnd(s.equal(key[1], key[0]), isEarlier)),
+          type);
+    });
+    Value rank = kernel.reduce(isBefore, 1, Reduction::Sum, type);
+    // The one of that rank, found by adding zeros to it.
+    auto pick = [&](bool element) {
+      Value picked = kernel.pointwise(
+          {kernel.reshape(rank, {1, count}), row}, square, [&](ScalarBuilder &s, ValueRange x) {
+            Value value = element ? x[1] : s.convert(kernel.index(s, 1), type);
+            Value isHere = s.equal(s.convert(kernel.index(s, 0), type), x[0]);
+            return s.select(isHere, value, s.constant(type, int64_t(0)));
+          });
+      return kernel.reduce(picked, 1, Reduction::Sum, type);
+    };
+    elements = pick(true);
+    places = pick(false);
+  }
+
+  /// [extent + 1]: how many of the sorted elements lie below each number.
+  Value countBelow(KernelBuilder &kernel, int64_t extent) const {
+    RankedTensorType type = tensorType(elements);
+    int64_t count = type.getNumElements();
+    return kernel.generate(type.clone({extent + 1}), [&](ScalarBuilder &s, ValueRange at) {
+      Type index = s.builder.getIndexType();
+      auto number = [&](int64_t n) { return s.constant(index, n); };
+      Value bound = s.convert(at[0], type.getElementType()), below = number(0);
+      // Binary search, from the largest power of 2 down.
+      for (int64_t step = int64_t(1) << llvm::Log2_64(count); step != 0; step /= 2) {
+        Value next = s.add(below, number(step));
+        Value fits = s.lessOrEqual(next, number(count));
+        Value last = s.sub(s.select(fits, next, number(1)), number(1));
+        Value isBelow = s.less(kernel.load(s, elements, last), bound);
+        below = s.select(s.logicalAnd(fits, isBelow), next, below);
+      }
+      return below;
+    });
+  }
+};
+} // namespace
+
+SmallVector<Value> GatherGradOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  RankedTensorType type = getType();
+  int64_t count = getIndices().getType().getNumElements(), extent = type.getDimSize(getAxis());
+  if (count == 0 || type.getNumElements() == 0)
+    return {kernel.splat(type, 0)};
+  int64_t outer = llvm::product_of(type.getShape().take_front(getAxis()), int64_t(1));
+  int64_t inner = llvm::product_of(type.getShape().drop_front(getAxis() + 1), int64_t(1));
+  Type computed = KernelBuilder::computeType(type.getElementType());
+  SortedIndices sorted(kernel, operands[1], extent);
+  Value starts = sorted.countBelow(kernel, extent);
+  Value gradient = kernel.reshape(operands[0], {outer, count, inner});
+  Value result = kernel.generate(type.clone({outer, extent, inner}), [&](ScalarBuilder &s,
+                                                                         ValueRange at) {
+    Type index = s.builder.getIndexType();
+    Value next = s.add(at[1], s.constant(index, int64_t(1)));
+    Value from = s.convert(kernel.load(s, starts, at[1]), index);
+    Value to = s.convert(kernel.load(s, starts, next), index);
+    return s.fold(from, to, s.constant(computed, 0.0), [&](ScalarBuilder &s, Value i, Value sum) {
+      Value place = s.convert(kernel.load(s, sorted.places, i), index);
+      Value x = kernel.load(s, gradient, {at[0], place, at[2]});
+      return s.add(sum, s.convert(x, computed));
+    });
+  });
+  return {kernel.reshape(result, type.getShape())};
+}
