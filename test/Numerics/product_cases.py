@@ -1,10 +1,10 @@
-"""Points for matrix products, reductions and losses.
+"""Points for matrix products, reductions, normalizations and losses.
 
 SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """
 import numpy as np
 
-from opcase import OpCase, op_case, spread
+from opcase import OpCase, graph_case, op_case, spread
 from shape_cases import ints
 
 
@@ -62,6 +62,62 @@ def reductions() -> list[OpCase]:
                     axes=[0, 2], keepdims=0),
         ]
     return cases
+
+
+def normalized(x: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What LayerNormalization makes before it scales: rows, their mean, 1 / deviation."""
+    axes = tuple(range(axis, x.ndim))
+    mean = x.mean(axes, keepdims=True)
+    inverse = 1 / np.sqrt(x.var(axes, keepdims=True) + np.float32(1e-5))
+    return (x - mean) * inverse, mean, inverse
+
+
+def normalizations() -> list[OpCase]:
+    def factors(*shape: int) -> np.ndarray:
+        return spread(*shape, low=0.5, high=1.5, seed=2)
+
+    def offsets(*shape: int) -> np.ndarray:
+        return spread(*shape, seed=3)
+
+    name, x, cube = "LayerNormalization", spread(3, 5), spread(2, 3, 4)
+    # Statistics of f64 are f32 unless the node asks for more, and then have no difference
+    # quotients.
+    every = "n, m, v = LayerNormalization <axis = 1, stash_type = {}> (x0, x1, x2)\n"
+    return [
+        op_case(name, x, factors(5), offsets(5)),
+        op_case(name, x, factors(5), variant="no bias"),
+        op_case(name, spread(2, 3, 2, 2), factors(3, 2, 2), offsets(3, 2, 2),
+                variant="axis 1 of rank 4", axis=1, opset=17),
+        op_case(name, cube, factors(3, 4), offsets(3, 4), variant="axis -2", axis=-2,
+                epsilon=0.1),
+        op_case(name, x, factors(3, 5), offsets(3, 5), variant="axis 0", axis=0),
+        op_case(name, spread(5), factors(5), offsets(5), variant="rank 1"),
+        op_case(name, cube, factors(3, 1), offsets(1, 4), variant="scale and bias broadcast",
+                axis=1),
+        op_case(name, cube, np.array(1.25), offsets(4), variant="rank 0 scale", axis=-2),
+        op_case(name, cube, factors(2, 1, 4), offsets(3, 1), variant="scale of batches"),
+        op_case(name, spread(3, 1), factors(1), offsets(1), variant="rows of one element"),
+        op_case(name, spread(2, 67), factors(67), offsets(67), variant="long rows"),
+        # Squares lose what distances from the mean keep: 1000 ** 2 has no bits for 1 in f32.
+        op_case(name, 1000 + spread(2, 8), factors(8), offsets(8), variant="far from 0"),
+        # Sums that 16 bits do not hold.
+        op_case(name, spread(2, 4096, low=0.5, high=1.5), factors(4096), np.array(0.25),
+                variant="longer rows", fixed=(0, 1)),
+        graph_case(name, every.format(11) + "nv = Mul(n, v)\nout0 = Add(nv, m)", cube,
+                   factors(3, 4), offsets(3, 4), variant="all outputs", types=(),
+                   formula=lambda x, scale, bias: (
+                       (normalized(x, 1)[0] * scale + bias) * normalized(x, 1)[2]
+                       + normalized(x, 1)[1])),
+        graph_case(name, every.format(11) + "out0 = Identity(m)", cube, factors(3, 4),
+                   offsets(3, 4), variant="mean alone", types=(),
+                   formula=lambda x, scale, bias: normalized(x, 1)[1]),
+        graph_case(name, every.format(11) + "out0 = Identity(v)", cube, factors(3, 4),
+                   offsets(3, 4), variant="deviation alone", types=(),
+                   formula=lambda x, scale, bias: normalized(x, 1)[2]),
+        graph_case(name, every.format(1) + "out0 = Identity(n)\nout1 = CastLike(m, n)\n"
+                   "out2 = CastLike(v, n)", cube, factors(3, 4), offsets(3, 4),
+                   variant="values of all outputs", outputs=3, fixed=frozenset({0, 1})),
+    ]
 
 
 def losses() -> list[OpCase]:
@@ -147,4 +203,4 @@ def convolutions() -> list[OpCase]:
 
 
 def all_cases() -> list[OpCase]:
-    return [*products(), *convolutions(), *reductions(), *losses()]
+    return [*products(), *convolutions(), *reductions(), *normalizations(), *losses()]
