@@ -90,6 +90,34 @@ Values layerNormBackward(KernelBuilder &k, ValueRange in) {
 }
 
 /// The loss of each row and dlogits, of logits and labels.
+/// Rows of zero mean and unit variance, scaled and shifted: ptxas spills at some widths.
+Values normalize(KernelBuilder &k, ValueRange in) {
+  auto type = cast<RankedTensorType>(in[0].getType());
+  Type f32 = Float32Type::get(type.getContext());
+  auto wide = type.clone(f32), column = wide.clone({type.getDimSize(0), 1});
+  double count = double(type.getDimSize(1));
+  auto mean = [&](Value x) {
+    Value sum = k.reshape(k.reduce(x, {1}, Reduction::Sum, f32), column.getShape());
+    return k.pointwise({sum}, column, [&](ScalarBuilder &s, ValueRange v) {
+      return s.div(v[0], s.constant(f32, count));
+    });
+  };
+  Value m = mean(in[0]);
+  Value squares = k.pointwise({in[0], m}, wide, [](ScalarBuilder &s, ValueRange v) {
+    Value d = s.sub(v[0], v[1]);
+    return s.mul(d, d);
+  });
+  Value inverse = k.pointwise({mean(squares)}, column, [&](ScalarBuilder &s, ValueRange v) {
+    Value shifted = s.add(v[0], s.constant(f32, 1e-5));
+    return s.div(s.constant(f32, 1.0), s.sqrt(shifted));
+  });
+  return {k.pointwise({in[0], m, inverse, in[1], in[2]}, type,
+                      [](ScalarBuilder &s, ValueRange v) {
+                        return s.add(s.mul(s.mul(s.sub(v[0], v[1]), v[2]), v[3]), v[4]);
+                      }),
+          m, inverse};
+}
+
 Values softmaxCrossEntropy(KernelBuilder &k, ValueRange in) {
   RankedTensorType type = typeOf(in[0]), full = type.clone(wide(in[0]));
   int64_t rows = type.getDimSize(0);
@@ -121,6 +149,11 @@ void addRows(CaseList &list) {
        {Shape{3, 50257}, {2, 32000}, {4, 16384}, {4, 0}, {0, 8}, {1, 3000}, {1000, 33}, {129, 256}})
     list.addFused(nameOf("softmax", "f16", shape), {list.type("f16", {shape.first, shape.second})},
                   softmax);
+  for (int64_t n : {768, 1000, 1536, 3072})
+    for (std::string t : {"f16", "f32"})
+      list.addFused(nameOf("normalize", t, {32, n}),
+                    {list.type(t, {32, n}), list.type("f32", {n}), list.type("f32", {n})},
+                    normalize);
   list.addFused("softmax_tied", {list.type("f16", {3, 5000})}, softmax, {0});
   list.addFused("softmax_long_tied", {list.type("f32", {2, 40000})}, softmax, {0});
   Case &special = list.addFused("softmax_special", {list.type("f16", {5, 300})}, softmax);

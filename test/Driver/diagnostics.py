@@ -228,6 +228,16 @@ class Output(harness.Case):
         self.assertRegex(fc1, r"/fc1/Gemm: .*f32.*keep-fp32")
         self.assertNotIn("/fc2/Gemm: amp.matmul computes", fc1)
 
+    def test_explain_of_no_node(self):
+        module = self.work / "a.so"
+        alone = self.build.ampc(MODEL, "--batch=100", "--explain=fc7")
+        self.assertEqual(alone.returncode, 1)
+        self.assertIn("error: --explain=fc7: no node's name matches", alone.stderr)
+        beside = self.build.ampc(MODEL, "--batch=100", "--explain=fc7", "-o", module)
+        self.assertEqual(beside.returncode, 0, beside.stderr)
+        self.assertIn("warning: --explain=fc7: no node's name matches", beside.stderr)
+        self.assertTrue(module.exists())
+
     def test_report(self):
         path = self.work / "report.json"
         self.run_ampc(MODEL, "--batch=100", "-o", self.work / "a.so", f"--report={path}")

@@ -92,8 +92,12 @@ int run(CommandLine &line) {
       return fail("the compiler failed without saying why; this is a bug of ampc", ExitInternal);
     return code;
   }
-  if (log && line.explain && log->explain(llvm::outs(), line.explainRegex) == 0)
-    return fail("--explain=" + line.explainRegex + ": no node's name matches");
+  if (log && line.explain && log->explain(llvm::outs(), line.explainRegex) == 0) {
+    std::string nothing = "--explain=" + line.explainRegex + ": no node's name matches";
+    if (line.output.empty())
+      return fail(nothing);
+    llvm::errs() << "ampc: warning: " << nothing << "\n"; // what was asked for is written
+  }
   if (log && !options.reportFile.empty())
     if (llvm::Error error = log->write(options.reportFile))
       return fail(llvm::toString(std::move(error)));

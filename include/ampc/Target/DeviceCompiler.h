@@ -72,7 +72,8 @@ struct Cubin {
   llvm::SmallVector<KernelResources, 0> kernels;
 };
 
-/// ptxas at work, one process an architecture, while the compiler goes on.
+/// ptxas at work, one process an architecture, while the compiler goes on. A kernel that
+/// spills is assembled once more with fewer blocks a multiprocessor in mind.
 class CubinJob {
 public:
   /// Starts `ptxas` on `ptx` for each of `archs`.
