@@ -5,10 +5,8 @@
 
 Needs torch==2.11.0 (CPU), onnx==1.22.0 and onnxscript==0.7.2; the third network is exported on
 the way, 7 MB in a temporary directory. All systems run in this one process, on the same cores,
-with the same batches, which lie in memory; in each round each of them in turn, in an order that
-rotates, after a pause in which the others' threads go to sleep. The figure of a round is the time
-of its steps, the last one waited for, divided by their number; reported are the median over
-rounds, and the smallest.
+with the same batches, which lie in memory, in rounds as step_time.py says; reported are the median
+over rounds, and the smallest.
 
     torch      eager, f32, the optimizer as torch.optim chooses to run it
     torch_1    the same on one thread: small steps, and a machine with other work, gain by it
@@ -29,7 +27,6 @@ import sys
 import tempfile
 import time
 
-import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -37,6 +34,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "examples"), str(ROOT / "test/Driver")]
 import ampc_api  # noqa: E402
 import export  # noqa: E402
+from step_time import (BATCHES, PRECISIONS, Ampc, compile_module, make_batches,  # noqa: E402
+                       measure, summary)
 
 # network: batch, flags, torch's optimizer, steps a round, goals (times torch, f16 over f32)
 CASES = {
@@ -46,8 +45,6 @@ CASES = {
     "mlp_784_1024_1024_10": (256, ["--loss=cross_entropy", "--optimizer=sgd", "--lr=0.01"], "sgd",
                              12, (1.5, 3.0)),
 }
-PRECISIONS = {"f32": ["--amp=O0"], "f16": ["--amp=O1", "--amp-dtype=f16"]}
-BATCHES = 8
 
 
 class Torch:
@@ -72,50 +69,6 @@ class Torch:
         self.loss = loss.item()
 
 
-class Ampc:
-    def __init__(self, runtime, module, batches, threads, info):
-        self.module = runtime.open(module)
-        self.session = self.module.session(device="host", threads=threads)
-        self.batches = [self.session.batch(x=x, target=t) for x, t in batches]
-        self.step = self.session.step if info else self.session.enqueue
-
-    def run(self, steps):
-        for i in range(steps - 1):
-            self.step(self.batches[i % BATCHES])
-        self.loss = self.session.step(self.batches[(steps - 1) % BATCHES]).loss
-
-    def close(self):
-        self.session.close()
-        self.module.close()
-
-
-def make_batches(batch, width):
-    random = np.random.RandomState(0)
-    return [(random.randint(0, 65, (batch, width)).astype(np.float32) / 64,
-             random.randint(0, 10, batch).astype(np.int64)) for _ in range(BATCHES)]
-
-
-def compile_module(build, model, out, batch, flags):
-    subprocess.run([build / "bin/ampc", model, "-o", out, "--target=host", f"--batch={batch}",
-                    *flags], check=True, stderr=subprocess.DEVNULL)
-
-
-def measure(systems, steps, rounds, pause):
-    """Seconds a step, for each system and round."""
-    times = {name: [] for name in systems}
-    for system in systems.values():
-        system.run(max(steps // 4, 2))  # warm caches, threads and allocators
-    names = list(systems)
-    for number in range(rounds):
-        for name in names[number % len(names):] + names[:number % len(names)]:
-            time.sleep(pause)
-            systems[name].run(2)
-            start = time.perf_counter()
-            systems[name].run(steps)
-            times[name].append((time.perf_counter() - start) / steps)
-    return times
-
-
 def run_case(name, options, runtime, work):
     batch, flags, optimizer, steps, (times_torch, times_f32) = CASES[name]
     model = ROOT / "examples/models" / f"{name}.onnx"
@@ -130,12 +83,12 @@ def run_case(name, options, runtime, work):
         module = work / f"{name}-{precision}.so"
         compile_module(options.build, model, module, batch, flags + precision_flags)
         for suffix, info in (("", False), ("_info", True)):
-            systems[precision + suffix] = Ampc(runtime, module, batches, options.threads, info)
+            systems[precision + suffix] = Ampc(runtime, module, batches, info,
+                                               threads=options.threads)
     times = measure(systems, steps, options.rounds, options.pause)
     result = {"batch": batch, "optimizer": optimizer, "steps_a_round": steps}
     for system, values in times.items():
-        result[system] = {"median_us": statistics.median(values) * 1e6, "min_us": min(values) * 1e6,
-                          "last_loss": systems[system].loss}
+        result[system] = summary(systems[system], values)
     # Of a round, all systems saw the same machine: ratios are taken there.
     ratio = [min(t) / a for *t, a in zip(times["torch"], times["torch_1"], times["f32"])]
     slower = [l / f for l, f in zip(times["f16"], times["f32"])]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs ONNX's own backend tests on the compiled host target and prints one table.
+"""Compiles ONNX's own backend tests, runs them, and prints one table.
 
 The tests that expected.txt names must pass; when others begin to pass the run says so, and
 --update writes them down, so that the list only grows by a change that someone sees. The
@@ -8,7 +8,6 @@ in it; --all runs all data there is.
 
 SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """
-import argparse
 import collections
 import concurrent.futures
 import pathlib
@@ -16,17 +15,15 @@ import re
 import sys
 import zlib
 
-import onnx
-
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "Numerics"))
 
 import cases as suite  # noqa: E402
+import command_line  # noqa: E402
 import compiled  # noqa: E402
 
 EXPECTED = HERE / "expected.txt"
-WHEEL, DEBIAN = "onnx-1.22", "onnx-1.12"
-DEBIAN_DATA = pathlib.Path("/usr/share/libonnx-testdata/data")
+WHEEL = command_line.WHEEL
 # What ampc promises whole: the training operators, Gradient and the two losses.
 TRAINING = re.compile(r"test_(adagrad|adam|momentum|nesterov|gradient_of|sce|nllloss)(_|$)")
 TRAINING_COUNT = 61
@@ -43,11 +40,10 @@ def in_sample(case: suite.Case) -> bool:
     return is_training(case) or zlib.crc32(case.name.encode()) % SAMPLE_EVERY == 0
 
 
-def find_all() -> tuple[list[suite.Case], list[str]]:
-    """All cases, and the sources that are not installed."""
-    wheel = pathlib.Path(onnx.__file__).parent / "backend" / "test" / "data"
+def find_all(folders: dict[str, pathlib.Path]) -> tuple[list[suite.Case], list[str]]:
+    """All cases, and the sources that are not there."""
     found, missing = [], []
-    for source, data in ((WHEEL, wheel), (DEBIAN, DEBIAN_DATA)):
+    for source, data in folders.items():
         cases = suite.find_cases(source, data)
         found += cases
         if not cases:
@@ -76,36 +72,33 @@ def run_all(tools: compiled.Tools, chosen: list[suite.Case], jobs: int) -> list[
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--bin", type=pathlib.Path, required=True,
-                        help="folder of ampc and ampc-run")
+    parser = command_line.parser(__doc__)
     parser.add_argument("--all", action="store_true", help="all data, not a sample")
-    parser.add_argument("--filter", type=re.compile, help="only cases that this matches")
+    parser.add_argument("--expected", action="store_true",
+                        help="all that must pass, not a sample of it")
     parser.add_argument("--update", action="store_true",
                         help="write what passes to expected.txt; takes --all")
-    parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
-    if options.update and (options.filter or not options.all):
+    if options.update and (options.filter or options.sample > 1 or not options.all):
         parser.error("--update takes --all and no --filter: the list is of all data")
 
-    found, missing = find_all()
+    found, missing = find_all(command_line.onnx_data(options))
     expected = set(EXPECTED.read_text().split()) if EXPECTED.exists() else set()
     training = {case.name for case in found if is_training(case)}
     if len(training) != TRAINING_COUNT and WHEEL not in missing:
         print(f"error: {len(training)} tests of training, not {TRAINING_COUNT}")
         return 1
-    if options.filter:
-        chosen = [case for case in found if options.filter.search(case.name)]
-    elif options.all:
+    if options.all or options.filter:
         chosen = found
     else:
-        chosen = [case for case in found if in_sample(case)
+        chosen = [case for case in found if (options.expected or in_sample(case))
                   and (case.name in expected or case.name in training)]
+    chosen = [case for case in chosen if command_line.is_chosen(options, case.name)]
     if not chosen:
         print("error: no case to run")
         return 1
 
-    results = run_all(compiled.Tools(options.bin), chosen, options.jobs)
+    results = run_all(compiled.from_options(options), chosen, options.jobs)
     print_table(results)
     passed = {result.case.name for result in results if result.status == "passed"}
     ran = {result.case.name for result in results}

@@ -1,18 +1,24 @@
-"""Compiles an ONNX model for the host and evaluates it through ampc-run.
+"""Compiles an ONNX model and evaluates it through ampc-run.
 
 What the numeric tests share: they see the product as a user does, through its two tools
 and .npz files, so that nothing between the command line and the kernels goes untested.
 
 SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """
+import argparse
 import json
+import os
 import pathlib
 import subprocess
+import sys
 import zipfile
 
 import ml_dtypes
 import numpy as np
 import onnx
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "Device"))
+import device  # noqa: E402
 
 AS_WRITTEN = ("--loss=none", "--optimizer=none", "--amp=O0")
 TIMEOUT_S = 120
@@ -29,11 +35,13 @@ class ToolError(Exception):
         super().__init__(f"{tool} ended with {code}: {self.line}")
 
 
-def call(*command: str) -> str:
-    """The standard output of a tool; ToolError where it does not end with 0."""
+def call(*command: str, environment: dict[str, str] | None = None) -> str:
+    """The standard output of a tool; ToolError where it does not end with 0. The tool sees
+    `environment` beside what is there."""
     tool = pathlib.Path(command[0]).name
     try:
-        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S)
+        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S,
+                              env={**os.environ, **(environment or {})})
     except subprocess.TimeoutExpired:
         raise ToolError(tool, 124, f"error: no end after {TIMEOUT_S} s") from None
     if done.returncode:
@@ -52,18 +60,26 @@ def write_npz(path: pathlib.Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 class Tools:
-    """The programs under test, in the `bin` folder of a build."""
+    """The programs under test, in the `bin` folder of a build, and where modules run."""
 
-    def __init__(self, bin_dir: pathlib.Path):
+    def __init__(self, bin_dir: pathlib.Path, where: device.Device = device.Device()):
+        self.device = where
         self.compiler = str(bin_dir / "ampc")
         self.runner = str(bin_dir / "ampc-run")
 
     def list_ops(self) -> dict[str, bool]:
         """Each operator that the importer knows, and whether it has a gradient."""
+        return {row[0]: row[3] == "yes" for row in self._table()}
+
+    def allow_list(self) -> set[str]:
+        """The operators that compute in low precision by the balanced list for f16."""
+        return {row[0] for row in self._table() if row[2] == "allow"}
+
+    def _table(self) -> list[list[str]]:
         rows = [line.split() for line in call(self.compiler, "--list-ops").splitlines()]
         if not rows or rows[0][:4] != ["operator", "opsets", "list", "gradient"]:
             raise SystemExit("ampc --list-ops prints another table than expected")
-        return {row[0]: row[3] == "yes" for row in rows[1:]}
+        return rows[1:]
 
     def compile(self, model: onnx.ModelProto | pathlib.Path, folder: pathlib.Path,
                 flags: tuple[str, ...] = AS_WRITTEN) -> "Compiled":
@@ -73,8 +89,19 @@ class Tools:
             path.write_bytes(model.SerializeToString())
             model = path
         module = folder / "model.so"
-        call(self.compiler, str(model), *flags, "--target=host", "-o", str(module))
+        call(self.compiler, str(model), *flags, *self.device.compile_flags(module),
+             "-o", str(module))
         return Compiled(self, module)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--bin", type=pathlib.Path, required=True,
+                        help="folder of ampc and ampc-run")
+    device.add_options(parser)
+
+
+def from_options(options: argparse.Namespace) -> Tools:
+    return Tools(options.bin, device.from_options(options))
 
 
 class Compiled:
@@ -86,11 +113,13 @@ class Compiled:
 
     def evaluate(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """All outputs for one batch, in the shapes that the module declares."""
+        where = self.tools.device
         feed = self.module.with_name("in.npz")
         result = self.module.with_name("out.npz")
         write_npz(feed, inputs)
         call(self.tools.runner, "eval", str(self.module), f"--data={feed}",
-             f"--outputs={result}", "--device=host", "--quiet")
+             f"--outputs={result}", f"--device={where.name}", "--quiet",
+             environment=where.environment(self.module))
         outputs = {}
         with np.load(result) as archive:
             for spec in self.info["outputs"]:

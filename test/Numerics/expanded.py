@@ -11,10 +11,7 @@ of the value and 1e-5 of the largest element leave 80 roundings of that.
 
 SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """
-import argparse
-import concurrent.futures
 import pathlib
-import re
 import sys
 import tempfile
 import zlib
@@ -27,6 +24,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "Conformance"))
 
 import cases as suite  # noqa: E402
+import command_line  # noqa: E402
 import compiled  # noqa: E402
 from opcase import PREVIEW  # noqa: E402
 
@@ -36,8 +34,7 @@ DIFFERENTIABLE = onnx.defs.OpSchema.DifferentiationCategory.Differentiable
 Pair = tuple[suite.Case, suite.Case]
 
 
-def find_pairs() -> list[Pair]:
-    data = pathlib.Path(onnx.__file__).parent / "backend" / "test" / "data"
+def find_pairs(data: pathlib.Path) -> list[Pair]:
     found = {case.test: case for case in suite.find_cases("onnx", data)}
     pairs = []
     for name, case in found.items():
@@ -132,31 +129,22 @@ def check(tools: compiled.Tools, pair: Pair, names: list[str]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--bin", type=pathlib.Path, required=True,
-                        help="folder of ampc and ampc-run")
-    parser.add_argument("--filter", type=re.compile, help="only tests that this matches")
-    parser.add_argument("--jobs", type=int, default=2)
-    options = parser.parse_args()
-    tools = compiled.Tools(options.bin)
+    options = command_line.parser(__doc__).parse_args()
+    tools = compiled.from_options(options)
     known = set(tools.list_ops())
     chosen, outside = [], 0
-    for pair in find_pairs():
+    for pair in find_pairs(command_line.onnx_data(options)[command_line.WHEEL]):
         models = [onnx.load(case.folder / "model.onnx") for case in pair]
         names = differentiable_inputs(models[0])
-        if not names or (options.filter and not options.filter.search(pair[1].test)):
+        if not names or not command_line.is_chosen(options, pair[1].test):
             continue
         if any(suite.unknown_parts(model, known) for model in models):
             outside += 1
         else:
             chosen.append((pair, names))
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        problems = list(pool.map(lambda item: check(tools, *item), chosen))
-    for (pair, _), problem in zip(chosen, problems):
-        if problem:
-            print(f"failed  {pair[1].test}: {problem}")
-    failed = sum(bool(problem) for problem in problems)
-    few = not options.filter and len(chosen) < LEAST_PAIRS
+    failed = command_line.run_checks(options, lambda item: check(tools, *item), chosen,
+                                     lambda item: item[0][1].test)
+    few = not options.filter and len(chosen) < LEAST_PAIRS // options.sample
     if few:
         print(f"error: only {len(chosen)} pairs, at least {LEAST_PAIRS} are expected")
     print(f"{len(chosen)} pairs: {len(chosen) - failed} passed, {failed} failed; "

@@ -10,10 +10,7 @@ precision.py has the long ones that tell an f32 accumulator from a 16-bit one.
 
 SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """
-import argparse
-import concurrent.futures
 import pathlib
-import re
 import sys
 import tempfile
 
@@ -21,6 +18,7 @@ import numpy as np
 import onnx
 import onnx.compose
 
+import command_line
 import compiled
 import gradients
 import opcase
@@ -48,8 +46,8 @@ def merged(case: opcase.OpCase, references: dict[str, list[np.ndarray]]) -> onnx
     return whole
 
 
-def check(tools: compiled.Tools, case: opcase.OpCase) -> list[str]:
-    """What is wrong, by type; empty where the case holds."""
+def check(tools: compiled.Tools, case: opcase.OpCase) -> str:
+    """Empty where the case holds, else what is wrong, by type."""
     references = {dtype: opcase.reference_outputs(case, dtype) for dtype in types_of(case)}
     feeds = {}
     for dtype in references:
@@ -61,7 +59,7 @@ def check(tools: compiled.Tools, case: opcase.OpCase) -> list[str]:
             module = tools.compile(merged(case, references), pathlib.Path(scratch))
             got = module.evaluate(feeds)
         except compiled.ToolError as error:
-            return [f"{error.tool} ({error.code}): {error.line.split('error: ', 1)[-1]}"]
+            return f"{error.tool} ({error.code}): {error.line.split('error: ', 1)[-1]}"
     problems = []
     for dtype, outputs in references.items():
         for i, wanted in enumerate(outputs):
@@ -75,29 +73,19 @@ def check(tools: compiled.Tools, case: opcase.OpCase) -> list[str]:
                 problems.append(f"{dtype}: output {i}, {bad.sum()} of {wanted.size} elements: "
                                 f"at {list(where)} it is {result[where]:.9g}, "
                                 f"not {wanted[where]:.9g}")
-    return problems
+    return "; ".join(problems)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--bin", type=pathlib.Path, required=True,
-                        help="folder of ampc and ampc-run")
-    parser.add_argument("--filter", type=re.compile, help="only cases that this matches")
-    parser.add_argument("--jobs", type=int, default=2)
-    options = parser.parse_args()
-    tools = compiled.Tools(options.bin)
+    options = command_line.parser(__doc__).parse_args()
+    tools = compiled.from_options(options)
     chosen = [case for case in gradients.all_cases()
-              if types_of(case)
-              and (not options.filter or options.filter.search(case.name))]
+              if types_of(case) and command_line.is_chosen(options, case.name)]
     if not chosen:
         print("error: no case to run")
         return 1
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        found = list(pool.map(lambda case: check(tools, case), chosen))
-    for case, problems in zip(chosen, found):
-        for problem in problems:
-            print(f"failed  {case.name}: {problem}")
-    failed = sum(bool(problems) for problems in found)
+    failed = command_line.run_checks(options, lambda case: check(tools, case), chosen,
+                                     lambda case: case.name)
     print(f"{len(chosen)} cases: {len(chosen) - failed} passed, {failed} failed")
     return 1 if failed else 0
 

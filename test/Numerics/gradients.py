@@ -15,15 +15,13 @@ cancellation: most cases fail when anything is computed in f32.
 
 SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """
-import argparse
-import concurrent.futures
 import pathlib
-import re
 import sys
 import tempfile
 
 import numpy as np
 
+import command_line
 import compiled
 import elementwise_cases
 import opcase
@@ -93,29 +91,19 @@ def check(tools: compiled.Tools, case: opcase.OpCase) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--bin", type=pathlib.Path, required=True,
-                        help="folder of ampc and ampc-run")
-    parser.add_argument("--filter", type=re.compile, help="only cases that this matches")
-    parser.add_argument("--jobs", type=int, default=2)
-    options = parser.parse_args()
-    tools = compiled.Tools(options.bin)
+    options = command_line.parser(__doc__).parse_args()
+    tools = compiled.from_options(options)
     cases = all_cases()
     with_gradient = {name for name, has in tools.list_ops().items() if has}
     uncovered = sorted(with_gradient - {case.operator for case in cases if case.wrt})
-    chosen = [case for case in cases
-              if not options.filter or options.filter.search(case.name)]
+    chosen = [case for case in cases if command_line.is_chosen(options, case.name)]
     if not chosen:
         print("error: no case to run")
         return 1
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        problems = list(pool.map(lambda case: check(tools, case), chosen))
-    for case, problem in zip(chosen, problems):
-        if problem:
-            print(f"failed  {case.name}: {problem}")
+    failed = command_line.run_checks(options, lambda case: check(tools, case), chosen,
+                                     lambda case: case.name)
     for name in uncovered:
         print(f"error: {name} has a gradient and no case")
-    failed = sum(bool(problem) for problem in problems)
     print(f"{len({case.operator for case in chosen})} operators, {len(chosen)} cases: "
           f"{len(chosen) - failed} passed, {failed} failed")
     return 1 if failed or uncovered else 0

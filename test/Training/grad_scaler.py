@@ -5,7 +5,7 @@ recordings/grad_scaler.json holds GradScaler's states over 10,000 sequences and 
 says how the overflows are drawn and the states hashed. Here each overflow is a real one: a batch
 too large for f16 goes through the compiled step, and scale and tracker are read from the session.
 
-    python test/Training/grad_scaler.py BUILD_DIR
+    python test/Training/grad_scaler.py BUILD_DIR [--device=cuda] [--stand-in=BUILD_DIR]
 """
 import hashlib
 import json
@@ -17,8 +17,8 @@ import time
 import numpy as np
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "Driver"))
-import harness  # noqa: E402
+sys.path.insert(0, str(HERE.parent / "Device"))
+import device_case  # noqa: E402
 
 RECORDING = json.loads((HERE / "recordings/grad_scaler.json").read_text())
 
@@ -54,15 +54,15 @@ def overflows(group):
         yield [draw() < rate for _ in range(group["steps"])]
 
 
-class GradScaler(harness.Case):
+class GradScaler(device_case.Case):
     def make_session(self, name, group, wide):
         flags = [f"--loss-scale-{key}={group[key]!r}"
                  for key in ("init", "growth", "backoff", "interval")]
         model = self.model(name, WIDE if wide else LOW, w=np.ones((1, 1), np.float32))
         # The floor is ours, GradScaler has none.
-        module = self.open(self.compile(model, name, "--target=host", "--loss-scale-min=0",
+        module = self.open(self.compile(model, name, "--loss-scale-min=0",
                                         "--optimizer=sgd", "--lr=0.001", *flags))
-        types = {t for step in module.inspect()["steps"] for t in step["operand_types"]}
+        types = {t for step in module.inspect(self.device.name)["steps"] for t in step["operand_types"]}
         self.assertEqual("f16" in types, not wide, f"the step computes in {types}")
         return self.session(module, threads=1)
 
@@ -120,4 +120,4 @@ class GradScaler(harness.Case):
 
 
 if __name__ == "__main__":
-    harness.main()
+    device_case.main()

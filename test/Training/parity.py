@@ -5,12 +5,15 @@ For each recording: compiles the model with the recorded flags, trains on the re
 file order, and compares loss by loss. Then shows that the comparison can fail: the same run
 with lr = 0, half the lr, no clipping or no weight decay must miss the tolerance.
 
-usage: parity.py BUILD_DIR [--device=host|cuda] [--only=NAME] [--level=O1,O2] [--out=F.json]
+usage: parity.py BUILD_DIR [--device=host|cuda] [--stand-in=BUILD_DIR] [--only=NAME]
+                 [--level=O1,O2] [--jobs=N] [--out=F.json]
 
 SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """
 import argparse
+import concurrent.futures
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -18,38 +21,39 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+sys.path.insert(0, str(HERE.parent / "Device"))
+import device  # noqa: E402
 
 
 class Runner:
-    def __init__(self, build, device, work):
-        self.bin = pathlib.Path(build) / "bin"
-        self.device = device
-        self.work = pathlib.Path(work)
-        self.data_made = {}
+    """Compiles and trains; from several threads too."""
 
-    def data(self, name):
-        if name not in self.data_made:
-            subprocess.run(
-                [sys.executable, ROOT / "examples/data.py", name, self.work],
-                check=True, stdout=subprocess.DEVNULL)
-            self.data_made[name] = self.work / f"{name}.npz"
-        return self.data_made[name]
+    def __init__(self, build, where, work, recordings):
+        self.bin = pathlib.Path(build) / "bin"
+        self.where = where
+        self.data = {}
+        for name in sorted({recording["data"] for recording in recordings}):
+            subprocess.run([sys.executable, ROOT / "examples/data.py", name, work],
+                           check=True, stdout=subprocess.DEVNULL)
+            self.data[name] = pathlib.Path(work) / f"{name}.npz"
 
     def train(self, recording, flags):
         """The losses, and the log's other fields, of one run."""
-        module, log = self.work / "train.so", self.work / "log.jsonl"
-        model = ROOT / "examples/models" / recording["model"]
-        done = subprocess.run(
-            [self.bin / "ampc", model, "-o", module, f"--target={self.device}", *flags],
-            stderr=subprocess.PIPE, text=True)
-        if done.returncode != 0:
-            sys.exit(f"{model.name} {' '.join(flags)}: {done.stderr}")
-        log.unlink(missing_ok=True)
-        subprocess.run(
-            [self.bin / "ampc-run", "train", module, f"--data={self.data(recording['data'])}",
-             "--batch-order=file", f"--steps={recording['steps']}", f"--device={self.device}",
-             f"--log={log}", "--quiet"], check=True)
-        return [json.loads(line) for line in log.read_text().splitlines()]
+        with tempfile.TemporaryDirectory(prefix="ampc-parity-") as work:
+            module, log = pathlib.Path(work) / "train.so", pathlib.Path(work) / "log.jsonl"
+            model = ROOT / "examples/models" / recording["model"]
+            run_flags = ["--batch-order=file", f"--steps={recording['steps']}",
+                         f"--device={self.where.name}", f"--log={log}", "--quiet"]
+            for command in (
+                    [self.bin / "ampc", model, "-o", module, *flags,
+                     *self.where.compile_flags(module)],
+                    [self.bin / "ampc-run", "train", module,
+                     f"--data={self.data[recording['data']]}", *run_flags]):
+                done = subprocess.run(command, stderr=subprocess.PIPE, text=True,
+                                      env={**os.environ, **self.where.environment(module)})
+                if done.returncode != 0:
+                    raise RuntimeError(f"{model.name} {' '.join(flags)}: {done.stderr}")
+            return [json.loads(line) for line in log.read_text().splitlines()]
 
 
 def deviation(steps, losses):
@@ -122,12 +126,26 @@ def results_f32(results, name):
     return results[f"{name} f32 O0"]["loss"]
 
 
+def check_network(runner, name, by_precision, levels, results):
+    """Failures of one network's recordings: f32 first, which the others are compared with."""
+    failures = []
+    try:
+        for precision in ("f32", "f16", "bf16"):
+            recording = by_precision[precision]
+            recording["name"] = name
+            failures += check(runner, recording, by_precision["f32"], levels, results)
+    except RuntimeError as error:
+        failures.append(f"{name}: {error}")
+    return failures
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build")
-    parser.add_argument("--device", default="host")
+    device.add_options(parser)
     parser.add_argument("--only", default="")
     parser.add_argument("--level", default="O1,O2")
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out")
     args = parser.parse_args()
     recordings = {}
@@ -136,14 +154,14 @@ def main():
         if precision in ("f32", "f16", "bf16") and args.only in name:
             recordings.setdefault(name, {})[precision] = json.loads(path.read_text())
     failures, results = [], {}
-    with tempfile.TemporaryDirectory() as work:
-        runner = Runner(args.build, args.device, work)
-        for name, by_precision in recordings.items():
-            for precision in ("f32", "f16", "bf16"):
-                recording = by_precision[precision]
-                recording["name"] = name
-                failures += check(runner, recording, by_precision["f32"],
-                                  args.level.split(","), results)
+    with (tempfile.TemporaryDirectory() as work,
+          concurrent.futures.ThreadPoolExecutor(args.jobs) as pool):
+        runner = Runner(args.build, device.from_options(args), work,
+                        [r for by_precision in recordings.values() for r in by_precision.values()])
+        found = [pool.submit(check_network, runner, name, by_precision, args.level.split(","), results)
+                 for name, by_precision in recordings.items()]
+        for future in found:
+            failures += future.result()
     if args.out:
         pathlib.Path(args.out).write_text(json.dumps(results, indent=1) + "\n")
     for failure in failures:

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A skipped step leaves every master, copy, moment and the step count bitwise as they were.
 
-    python test/Training/skipped_step.py BUILD_DIR
+    python test/Training/skipped_step.py BUILD_DIR [--device=cuda] [--stand-in=BUILD_DIR]
 """
 import pathlib
 import sys
 
 import numpy as np
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "Driver"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "Device"))
+import device_case  # noqa: E402
 import harness  # noqa: E402
 
 BATCH, WIDTH, CLASSES = 8, 12, 5
@@ -25,7 +26,7 @@ STATES = {"sgd": 0, "momentum": 1, "nesterov": 1, "adagrad": 1, "adam": 2, "adam
 MOVES = {"ampc.attempt", "ampc.loss_scale", "ampc.growth_tracker", "ampc.stats"}
 
 
-class SkippedStep(harness.Case):
+class SkippedStep(device_case.Case):
     def snapshot(self, session, batch):
         """All state, copies in the low type included, and what the copies compute."""
         module = session.module
@@ -38,7 +39,7 @@ class SkippedStep(harness.Case):
         name = f"{optimizer}-{level}" + "".join(extra)
         model = harness.mlp(self, "model", [WIDTH, 16, CLASSES], BATCH)
         module = self.open(self.compile(
-            model, name, "--target=host", f"--optimizer={optimizer}", *OPTIMIZERS[optimizer],
+            model, name, f"--optimizer={optimizer}", *OPTIMIZERS[optimizer],
             f"--amp={level}", "--amp-dtype=f16", *extra))
         session, other = self.session(module), self.session(module)
         good = [session.batch(harness.classes(BATCH, WIDTH, CLASSES, seed)) for seed in range(5)]
@@ -101,7 +102,7 @@ class SkippedStep(harness.Case):
     def test_overflow_of_one_element(self):
         """A single row of the batch, and NaN as well as infinity."""
         model = harness.mlp(self, "model", [WIDTH, 16, CLASSES], BATCH)
-        module = self.open(self.compile(model, "one", "--target=host", "--optimizer=adam"))
+        module = self.open(self.compile(model, "one", "--optimizer=adam"))
         session = self.session(module)
         data = harness.classes(BATCH, WIDTH, CLASSES)
         session.step(session.batch(data))
@@ -119,4 +120,4 @@ class SkippedStep(harness.Case):
 
 
 if __name__ == "__main__":
-    harness.main()
+    device_case.main()

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """A network whose gradients flush to zero in f16 learns with the loss scaler and not without.
 
-    python test/Training/underflow.py BUILD_DIR
+    python test/Training/underflow.py BUILD_DIR [--device=cuda] [--stand-in=BUILD_DIR]
 """
 import pathlib
 import sys
 
 import numpy as np
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "Driver"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "Device"))
+import device_case  # noqa: E402
 import harness  # noqa: E402
 
 BATCH, STEPS = 32, 150
@@ -25,13 +26,13 @@ underflow (float[32,8] x, int64[32] target) => (float loss, float[32,4] logits) 
 }"""
 
 
-class Underflow(harness.Case):
+class Underflow(device_case.Case):
     def train(self, name, *flags):
         """First and last loss, and how many elements of the masters moved."""
         random = np.random.RandomState(0)
         model = self.model(name, MODEL, w0=random.randn(8, 16).astype(np.float32) / 4,
                            w1=random.randn(16, 4).astype(np.float32) / 4)
-        module = self.open(self.compile(model, name, "--target=host", "--loss=output:loss",
+        module = self.open(self.compile(model, name, "--loss=output:loss",
                                         "--optimizer=adam", "--lr=0.02", "--eps=1e-14", *flags))
         session = self.session(module)
         batch = session.batch(harness.classes(BATCH, 8, 4))
@@ -57,4 +58,4 @@ class Underflow(harness.Case):
 
 
 if __name__ == "__main__":
-    harness.main()
+    device_case.main()
