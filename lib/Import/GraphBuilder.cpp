@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "GraphBuilder.h"
+#include "ampc-runtime/module_format.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -142,6 +143,10 @@ LogicalResult GraphBuilder::addNode(const GraphNode &node) {
   onnxNode.trainMode = context.options.trainMode;
   onnxNode.constantOf = [this](Value value) { return constantOf(value); };
   onnxNode.valueOf = [this](StringRef name) { return lookup(name); };
+  if (node.isTraining && context.options.learningRate)
+    onnxNode.learningRate = [&](OpBuilder &b, unsigned i) {
+      return replaceRate(b, onnxNode.loc, node.inputs[i]);
+    };
   for (const std::string &input : node.inputs)
     onnxNode.inputs.push_back(input.empty() ? Value() : lookup(input));
   if (failed(readAttributes(node, onnxNode, context)))
@@ -176,6 +181,13 @@ LogicalResult GraphBuilder::addNode(const GraphNode &node) {
           : precision.decide(node.name, node.opType());
   finishOps(first, attribute);
   return defineOutputs(node, *results);
+}
+
+Value GraphBuilder::replaceRate(OpBuilder &builder, Location loc, StringRef input) {
+  replacedRates.insert(input);
+  auto type = RankedTensorType::get({}, builder.getF32Type());
+  return readScalar(builder, loc, AMPC_SCALAR_LEARNING_RATE,
+                    DenseElementsAttr::get(type, float(*context.options.learningRate)));
 }
 
 LogicalResult GraphBuilder::defineOutputs(const GraphNode &node, ArrayRef<Value> results) {
@@ -255,6 +267,14 @@ LogicalResult GraphBuilder::assign(ArrayRef<Binding> bindings,
 void GraphBuilder::finish() {
   OpBuilder builder = OpBuilder::atBlockEnd(body);
   func::ReturnOp::create(builder, context.loc, results);
+  // An input that only gave the rate is none of the step's.
+  llvm::BitVector replaced(body->getNumArguments());
+  for (BlockArgument argument : body->getArguments()) {
+    auto name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), kNameAttr);
+    if (replacedRates.contains(name) && argument.use_empty())
+      replaced.set(argument.getArgNumber());
+  }
+  (void)function.eraseArguments(replaced);
   function.setType(builder.getFunctionType(body->getArgumentTypes(), TypeRange(results)));
   SmallVector<Attribute> attributes(resultAttrs.begin(), resultAttrs.end());
   if (!attributes.empty())

@@ -53,11 +53,14 @@ public:
   LogicalResult assign(ArrayRef<Binding> bindings, const Initializers &variables);
   /// Ends the function.
   void finish();
+  /// Whether a node took the learning rate that the options give.
+  bool hasReplacedRate() const { return !replacedRates.empty(); }
 
 private:
   LogicalResult addArguments();
   LogicalResult addNode(const GraphNode &node);
   LogicalResult addOutputs();
+  Value replaceRate(OpBuilder &builder, Location loc, StringRef input);
   LogicalResult defineOutputs(const GraphNode &node, ArrayRef<Value> results);
   LogicalResult checkDeclared(const GraphNode &node, StringRef name,
                               RankedTensorType type);
@@ -82,6 +85,7 @@ private:
   llvm::StringMap<Value> values;
   llvm::DenseMap<Value, const Initializer *> reads;
   llvm::DenseMap<Value, DenseElementsAttr> folded;
+  llvm::StringSet<> replacedRates; ///< names of values
   SmallVector<Value> results;
   SmallVector<DictionaryAttr> resultAttrs;
 };

@@ -323,6 +323,9 @@ LogicalResult Importer::buildFunction(StringRef name, const Graph &graph,
   if (failed(builder.add(graph)) || failed(builder.assign(updates, variables)))
     return failure();
   builder.finish();
+  if (name == kTrainFunction && context.options.learningRate && !builder.hasReplacedRate())
+    return context.emitError() << "--lr: the model's training_info has no optimizer whose "
+                                  "learning rate it could replace";
   return success();
 }
 

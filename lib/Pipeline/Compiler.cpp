@@ -77,9 +77,27 @@ LogicalResult Compiler::dump(Operation *op, StringRef name) {
     error = os.error();
   }
   if (error)
-    return emitError(op->getLoc()) << "--dump-ir: cannot write " << path << ": "
-                                   << error.message();
+    return emitError(op->getLoc()) << "--dump-ir: cannot write " << path << ": " << error.message();
   return success();
+}
+
+/// A flag that shapes the update, "" where none is given; the learning rate may be.
+static std::string flagOfOptimizer(const CompileOptions &options) {
+  const OptimizerOptions &o = options.optimizer;
+  if (o.name != "auto")
+    return "--optimizer=" + o.name;
+  const std::pair<const char *, bool> flags[] = {{"--momentum", o.momentum.has_value()},
+                                                 {"--dampening", o.dampening.has_value()},
+                                                 {"--weight-decay", o.weightDecay.has_value()},
+                                                 {"--beta1", o.beta1.has_value()},
+                                                 {"--beta2", o.beta2.has_value()},
+                                                 {"--eps", o.epsilon.has_value()},
+                                                 {"--clip-grad-norm", options.clipGradNorm >= 0},
+                                                 {"--clip-grad-value", options.clipGradValue >= 0}};
+  for (auto [name, isGiven] : flags)
+    if (isGiven)
+      return name;
+  return "";
 }
 
 LogicalResult Compiler::import() {
@@ -87,10 +105,12 @@ LogicalResult Compiler::import() {
   if (failed(imported))
     return failure();
   model = std::move(*imported);
-  if (model.hasTrainingInfo && options.trains() && options.optimizer.name != "auto")
-    return emitError(model.module->getLoc())
-           << "--optimizer=" << options.optimizer.name
-           << ": the model's training_info brings its own optimizer";
+  if (model.hasTrainingInfo && options.trains()) {
+    std::string flag = flagOfOptimizer(options);
+    if (!flag.empty())
+      return emitError(model.module->getLoc())
+             << flag << ": the model's training_info brings its own optimizer";
+  }
   return dump(*model.module, "1-amp.mlir");
 }
 
@@ -129,9 +149,8 @@ LogicalResult Compiler::emit(Stage stage, llvm::raw_ostream &os) {
       module->print(os);
       continue;
     }
-    if (failed(run(*module, [&](OpPassManager &pm) {
-          buildPlanPipeline(pm, target, options.memoryLimit);
-        })))
+    if (failed(run(*module,
+                   [&](OpPassManager &pm) { buildPlanPipeline(pm, target, options.memoryLimit); })))
       return failure();
     gpu::GPUModuleOp kernels = kernelsOf(*module);
     switch (stage) {
@@ -175,13 +194,11 @@ LogicalResult Compiler::emitSharedObject(StringRef path) {
     if (target == Target::Cuda ? !options.cuda : !options.host)
       continue;
     OwningOpRef<ModuleOp> &module = owners.emplace_back(model.module->clone());
-    if (failed(run(*module, [&](OpPassManager &pm) {
-          buildKernelPipeline(pm, target);
-        })) ||
+    if (failed(run(*module, [&](OpPassManager &pm) { buildKernelPipeline(pm, target); })) ||
         failed(dump(*module, ("3-kernels-" + nameOf(target) + ".mlir").str())) ||
-        failed(run(*module, [&](OpPassManager &pm) {
-          buildPlanPipeline(pm, target, options.memoryLimit);
-        })) ||
+        failed(
+            run(*module,
+                [&](OpPassManager &pm) { buildPlanPipeline(pm, target, options.memoryLimit); })) ||
         failed(dump(*module, ("4-plan-" + nameOf(target) + ".mlir").str())))
       return failure();
     PlannedTarget &entry = planned.emplace_back();

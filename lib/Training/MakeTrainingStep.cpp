@@ -260,7 +260,10 @@ LogicalResult MakeTrainingStep::recordGivenStep(func::FuncOp train) {
   });
   Location loc = train.getLoc();
   count(b, loc, AMPC_SCALAR_STEP);
-  record(b, loc, loss, Value(), Value());
+  Value rate;
+  if (auto variable = getOperation().lookupSymbol<VariableOp>(AMPC_SCALAR_LEARNING_RATE))
+    rate = ReadOp::create(b, loc, variable.getTensorType(), variable.getSymName());
+  record(b, loc, loss, Value(), rate);
   return success();
 }
 } // namespace

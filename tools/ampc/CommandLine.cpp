@@ -194,7 +194,7 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
       check.fail("--optimizer=none: takes --loss=none");
     o.loss = o.optimizer.name = "none";
   }
-  o.optimizer.learningRate = given(f.lr);
+  o.import.learningRate = o.optimizer.learningRate = given(f.lr);
   o.optimizer.momentum = given(f.momentum);
   o.optimizer.dampening = given(f.dampening);
   o.optimizer.weightDecay = given(f.weightDecay);

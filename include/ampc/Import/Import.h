@@ -37,6 +37,8 @@ struct ImportOptions {
   /// Which entry of `training_info` is the training step, counted from 0; needed where
   /// there are several.
   std::optional<int64_t> trainingInfo;
+  /// Takes the place of the learning rate that `training_info` gives its optimizers.
+  std::optional<double> learningRate;
 };
 
 struct ImportedModel {

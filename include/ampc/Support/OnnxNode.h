@@ -68,6 +68,10 @@ public:
   /// before this node. Set by the importer.
   std::function<mlir::Value(llvm::StringRef)> valueOf;
 
+  /// Gives the learning rate that `--lr` sets, f32 of rank 0, in place of input `i`. Set by
+  /// the importer for nodes of training_info, where the flag is given.
+  std::function<mlir::Value(mlir::OpBuilder &, unsigned i)> learningRate;
+
   explicit OnnxNode(mlir::Location loc) : version(0), loc(loc) {}
 
   /// Operand `i`, null where it is absent.

@@ -285,7 +285,7 @@ struct OnnxUpdate {
   SmallVector<SmallVector<Value>> groups; ///< [group][tensor]
 };
 
-FailureOr<OnnxUpdate> readUpdate(OnnxNode &node, ArrayRef<StringRef> groups) {
+FailureOr<OnnxUpdate> readUpdate(OnnxNode &node, OpBuilder &b, ArrayRef<StringRef> groups) {
   size_t tensors = node.inputs.size() < 2 ? 0 : node.inputs.size() - 2;
   if (tensors == 0 || tensors % groups.size() != 0) {
     InFlightDiagnostic error = node.emitError();
@@ -301,6 +301,8 @@ FailureOr<OnnxUpdate> readUpdate(OnnxNode &node, ArrayRef<StringRef> groups) {
   if (!isScalar(update.rate) || !isa<FloatType>(getElementTypeOrSelf(update.rate.getType())))
     return node.emitError() << "has a learning rate R of " << update.rate.getType()
                             << ", not one float";
+  if (node.learningRate)
+    update.rate = node.learningRate(b, 0);
   if (!isScalar(update.count) || !getElementTypeOrSelf(update.count.getType()).isInteger(64))
     return node.emitError() << "has an update count T of " << update.count.getType()
                             << ", not one int64";
@@ -366,7 +368,7 @@ SmallVector<Value> inOnnxOrder(ArrayRef<SmallVector<Value>> byTensor) {
 /// Adagrad-1: r = R / (1 + T * decay_factor); g = norm_coefficient * X + G;
 /// H' = H + g * g; X' = X - r * g / (sqrt(H') + epsilon).
 FailureOr<SmallVector<Value>> AdagradOp::importNode(OnnxNode &node, OpBuilder &b) {
-  FailureOr<OnnxUpdate> in = readUpdate(node, {"X", "G", "H"});
+  FailureOr<OnnxUpdate> in = readUpdate(node, b, {"X", "G", "H"});
   if (failed(in))
     return failure();
   double epsilon = node.getFloat("epsilon", 1e-6), decay = node.getFloat("decay_factor", 0);
@@ -391,7 +393,7 @@ FailureOr<SmallVector<Value>> AdagradOp::importNode(OnnxNode &node, OpBuilder &b
 /// r = T > 0 ? R * sqrt(1 - beta^T) / (1 - alpha^T) : R;
 /// X' = (1 - norm_coefficient_post) * (X - r * V' / (sqrt(H') + epsilon)).
 FailureOr<SmallVector<Value>> AdamOp::importNode(OnnxNode &node, OpBuilder &b) {
-  FailureOr<OnnxUpdate> in = readUpdate(node, {"X", "G", "V", "H"});
+  FailureOr<OnnxUpdate> in = readUpdate(node, b, {"X", "G", "V", "H"});
   if (failed(in))
     return failure();
   double alpha = node.getFloat("alpha", 0.9f), beta = node.getFloat("beta", 0.999f);
@@ -427,7 +429,7 @@ FailureOr<SmallVector<Value>> AdamOp::importNode(OnnxNode &node, OpBuilder &b) {
 /// Momentum-1: g = norm_coefficient * X + G; V' = alpha * V + (T > 0 ? beta : 1) * g;
 /// X' = X - R * (nesterov ? g + alpha * V' : V').
 FailureOr<SmallVector<Value>> SgdOp::importNode(OnnxNode &node, OpBuilder &b) {
-  FailureOr<OnnxUpdate> in = readUpdate(node, {"X", "G", "V"});
+  FailureOr<OnnxUpdate> in = readUpdate(node, b, {"X", "G", "V"});
   if (failed(in))
     return failure();
   for (StringRef required : {"alpha", "beta", "norm_coefficient", "mode"})
