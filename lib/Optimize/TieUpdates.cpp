@@ -34,14 +34,15 @@ static void forEachUser(Value value, llvm::function_ref<void(Operation *)> fn) {
   }
 }
 
-/// Whether a kernel of kind `fused` can write result `result` over operand `operand`. A
-/// kernel with reductions may read its operands in several passes, so it cannot.
-static bool isElementwiseIn(KernelOp kernel, unsigned operand, unsigned result) {
+/// Whether a kernel of kind `fused` can write result `result` over operand `operand`: it
+/// reads each element where it writes it. One with reductions writes what is tied when all
+/// of the block has read it.
+static bool mayOverwrite(KernelOp kernel, unsigned operand, unsigned result) {
   SmallVector<Operation *> ops;
   for (Operation &op : kernel.getBodyBlock()->without_terminator())
     ops.push_back(&op);
   FailureOr<plan::IterationStructure> structure = plan::analyzeIteration(ops);
-  return succeeded(structure) && structure->kind == plan::IterationKind::Elementwise &&
+  return succeeded(structure) &&
          structure->mayOverwrite(kernel.getBodyBlock()->getArgument(operand),
                                  kernel.getYield()->getOperand(result));
 }
@@ -99,7 +100,7 @@ static bool tryTie(KernelOp kernel, unsigned operand, unsigned result) {
       kernel.getInputs()[operand].getType() != kernel.getResult(result).getType())
     return false;
   if (kernel.getKind() == KernelKind::Fused) {
-    if (!isElementwiseIn(kernel, operand, result))
+    if (!mayOverwrite(kernel, operand, result))
       return false;
   } else if (!tryTieNested(kernel, operand, result)) {
     if (kernel.getKind() != KernelKind::Sequence)

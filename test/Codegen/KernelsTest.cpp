@@ -194,7 +194,8 @@ void checkResources(ModuleOp device) {
   options.toolkit = findCudaToolkit();
   options.use32BitIndices = true;
   if (options.toolkit.ptxas.empty()) {
-    std::printf("no ptxas: kernels are not assembled\n");
+    ++failures;
+    std::printf("FAILED: no ptxas assembles the kernels; utils/setup installs one\n");
     return;
   }
   FailureOr<std::string> ptx = compileToPtx(*device.getOps<gpu::GPUModuleOp>().begin(), options);

@@ -178,6 +178,25 @@ void addRows(CaseList &list) {
     for (int64_t &label : c.arguments[1].integers)
       label = (label + 100) % shape.second;
   }
+  // A parameter that is read while columns are summed, and updated by their sums; the wide
+  // and the long one take two stages.
+  const Shape updates[] = {{40, 70}, {300, 64}, {30000, 33}, {5000, 300}, {3, 4000}, {1, 5}};
+  for (Shape shape : updates)
+    list.addFused(nameOf("update", "f32", shape),
+                  {list.type("f32", {shape.first, shape.second}), list.type("f32", {shape.second})},
+                  [](KernelBuilder &k, ValueRange in) -> Values {
+                    auto x = cast<RankedTensorType>(in[0].getType());
+                    auto w = cast<RankedTensorType>(in[1].getType());
+                    Value scaled =
+                        k.pointwise({in[0], in[1]}, x, [](ScalarBuilder &s, ValueRange v) {
+                          return s.mul(v[0], v[1]);
+                        });
+                    Value sums = k.reduce(scaled, {0}, Reduction::Sum, w.getElementType());
+                    return {k.pointwise({in[1], sums}, w, [](ScalarBuilder &s, ValueRange v) {
+                      return s.sub(v[0], s.mul(v[1], s.constantLike(v[1], 1e-4)));
+                    })};
+                  },
+                  {1});
   // A result of one element a row, tied to an input that every thread of the row reads.
   list.addFused("row_tied", {list.type("f32", {5, 2000}), list.type("f32", {5})},
                 [&list](KernelBuilder &k, ValueRange in) -> Values {

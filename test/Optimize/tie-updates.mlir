@@ -267,3 +267,37 @@ func.func @sequence_copies_inside(%g: tensor<4xf32>) -> tensor<4xf32> {
   amp.assign @n, %s#0 : tensor<f32>
   return %s#1 : tensor<4xf32>
 }
+
+// -----
+
+// The sums of columns update a parameter that the same kernel reads: no copy, as all of a
+// column has been read when its new value is written.
+
+amp.variable parameter @w : tensor<8xf32> {from_model, trained}
+
+// CHECK-LABEL: @update_by_column_sums(
+func.func @update_by_column_sums(%g: tensor<16x8xf32>) {
+  // CHECK: %[[W:.*]] = amp.read @w
+  // CHECK: %[[K:.*]] = plan.kernel fused (%{{.*}} = %{{.*}}, %{{.*}} = %[[W]] : tensor<8xf32>) -> tensor<8xf32> tied [1]
+  // CHECK-NOT: plan.copy
+  // CHECK: amp.assign @w, %[[K]]
+  %w = amp.read @w : tensor<8xf32>
+  %new = plan.kernel fused (%a = %g : tensor<16x8xf32>, %b = %w : tensor<8xf32>) -> tensor<8xf32> {
+    %zero = arith.constant 0.0 : f32
+    %e = tensor.empty() : tensor<8xf32>
+    %init = linalg.fill ins(%zero : f32) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+    %sum = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j)>], iterator_types = ["reduction", "parallel"]} ins(%a : tensor<16x8xf32>) outs(%init : tensor<8xf32>) {
+    ^bb0(%x: f32, %acc: f32):
+      %s = arith.addf %x, %acc : f32
+      linalg.yield %s : f32
+    } -> tensor<8xf32>
+    %r = linalg.generic {indexing_maps = [affine_map<(j) -> (j)>, affine_map<(j) -> (j)>, affine_map<(j) -> (j)>], iterator_types = ["parallel"]} ins(%b, %sum : tensor<8xf32>, tensor<8xf32>) outs(%e : tensor<8xf32>) {
+    ^bb0(%x: f32, %y: f32, %out: f32):
+      %d = arith.subf %x, %y : f32
+      linalg.yield %d : f32
+    } -> tensor<8xf32>
+    plan.yield %r : tensor<8xf32>
+  }
+  amp.assign @w, %new : tensor<8xf32>
+  return
+}

@@ -16,7 +16,7 @@ find_package(ampc 0.1 REQUIRED)
 add_executable(program ${SOURCE}/Header.c)
 target_link_libraries(program PRIVATE ampc::runtime)
 ")
-execute_process(COMMAND ${CMAKE_COMMAND} -S ${WORK}/program -B ${WORK}/build
+execute_process(COMMAND ${CMAKE_COMMAND} -S ${WORK}/program -B ${WORK}/build -G ${GENERATOR}
     -DCMAKE_PREFIX_PATH=${WORK}/installed -DCMAKE_C_COMPILER=${C}
   OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${CMAKE_COMMAND} --build ${WORK}/build

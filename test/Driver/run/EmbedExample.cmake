@@ -4,6 +4,7 @@
 #   BUILD_DIR   ampc's build folder        SOURCE_DIR  examples/embed
 #   WORK_DIR    a folder of this test      C_COMPILER  the user's C compiler
 #   LIBDIR      as installed               AMPC, MODEL the compiler and its model, or none
+#   GENERATOR   of the build folder
 
 function(run)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE result
@@ -18,7 +19,7 @@ endfunction()
 set(prefix ${WORK_DIR}/prefix)
 file(REMOVE_RECURSE ${WORK_DIR})
 run(${CMAKE_COMMAND} --install ${BUILD_DIR} --prefix ${prefix})
-run(${CMAKE_COMMAND} -S ${SOURCE_DIR} -B ${WORK_DIR}/build
+run(${CMAKE_COMMAND} -S ${SOURCE_DIR} -B ${WORK_DIR}/build -G ${GENERATOR}
     -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_C_COMPILER=${C_COMPILER}
     "-DCMAKE_C_FLAGS=-Wall -Wextra -pedantic -Werror")
 run(${CMAKE_COMMAND} --build ${WORK_DIR}/build)
