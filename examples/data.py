@@ -4,6 +4,7 @@
     mlp10        x [2000,10],  target [2000]    points, labelled by a linear teacher
     mnist_like   x [1280,784], target [1280]    noisy 28x28 images of ten prototypes
     patterns64   x [2048,64]                    sums of few 8x8 patterns, for the autoencoder
+    tokens       x [1600,12] i64, target [1600]  words of 50, labelled by the words in them
     digits       x [n,64], target [n], as digits-train.npz and digits-test.npz:
                  scikit-learn's handwritten digits, read from its data file
 
@@ -54,6 +55,13 @@ def patterns64(random):
     return x, 32, None
 
 
+def tokens(random):
+    # Some words are frequent: several of a sample, and many of a batch, are the same.
+    x = random.randint(0, 50, (1600, 12)) * random.randint(1, 51, (1600, 12)) // 50
+    votes = random.randint(-8, 9, (50, 10))
+    return x, None, mislabel(random, np.argmax(votes[x].sum(axis=1), axis=1), 10)
+
+
 def digits(random, path):
     rows = np.loadtxt(gzip.open(path, "rt"), delimiter=",", dtype=np.int64)
     rows = rows[random.permutation(len(rows))]
@@ -62,7 +70,8 @@ def digits(random, path):
 
 
 def arrays(x, divisor, target):
-    result = {"x": (x / divisor).astype(np.float32)}  # a power of two: exact
+    """`divisor` is a power of two, so that the quotients are exact; None keeps integers."""
+    result = {"x": x.astype(np.int64) if divisor is None else (x / divisor).astype(np.float32)}
     if target is not None:
         result["target"] = target.astype(np.int64)
     return result
@@ -73,13 +82,14 @@ def make(name, path=DIGITS):
     if name == "digits":
         parts = zip(("digits-train", "digits-test"), digits(np.random.RandomState(0), path))
         return {stem: arrays(rows[:, :64], 16, rows[:, 64]) for stem, rows in parts}
-    makers = {"mlp10": mlp10, "mnist_like": mnist_like, "patterns64": patterns64}
+    makers = {"mlp10": mlp10, "mnist_like": mnist_like, "patterns64": patterns64,
+              "tokens": tokens}
     return {name: arrays(*makers[name](np.random.RandomState(0)))}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("name", choices=["mlp10", "mnist_like", "patterns64", "digits"])
+    parser.add_argument("name", choices=["mlp10", "mnist_like", "patterns64", "tokens", "digits"])
     parser.add_argument("out_dir", type=pathlib.Path)
     parser.add_argument("--digits", default=DIGITS, metavar="FILE", help="scikit-learn's file")
     options = parser.parse_args()

@@ -68,9 +68,39 @@ class TiedAutoencoder(nn.Module):
         return (difference * difference).mean()
 
 
+class ConvNet(nn.Module):
+    """Two convolutions over images of 28x28, the second one in groups, and a layer norm."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 8, 5, stride=2, padding=2)
+        self.conv2 = nn.Conv2d(8, 16, 3, stride=2, padding=1, groups=2)
+        self.norm = nn.LayerNorm(784)
+        self.fc = nn.Linear(784, 10)
+
+    def forward(self, x):
+        x = torch.tanh(self.conv1(x.reshape(-1, 1, 28, 28)))
+        x = torch.tanh(self.conv2(x))
+        return self.fc(self.norm(x.flatten(1)))
+
+
+class BagOfTokens(nn.Module):
+    """The mean of the tokens' embeddings, normalized; some tokens come several times."""
+
+    def __init__(self, tokens, width):
+        super().__init__()
+        self.embedding = nn.Embedding(tokens, width)
+        self.norm = nn.LayerNorm(width)
+        self.fc = nn.Linear(width, 10)
+
+    def forward(self, x):
+        return self.fc(self.norm(self.embedding(x).mean(1)))
+
+
 # name -> (network, input names, output names, exporter). Each network is built after
 # torch.manual_seed(0), so the order here does not matter.
-Example = collections.namedtuple("Example", "build inputs outputs dynamo")
+# `x` is one sample; None is as many floats as the first weight has columns.
+Example = collections.namedtuple("Example", "build inputs outputs dynamo x", defaults=(None,))
 EXAMPLES = {
     "mlp_10_100_10": Example(
         lambda: MlpWithLoss(10, 100, 10), ("x", "target"), ("loss", "logits"), False
@@ -78,6 +108,11 @@ EXAMPLES = {
     "mlp_784_128_10": Example(lambda: Mlp(784, 128, 10), ("x",), ("logits",), True),
     "autoencoder_tied": Example(lambda: TiedAutoencoder(64, 16), ("x",), ("loss",), True),
     "digits": Example(lambda: Mlp(64, 128, 64, 10), ("x",), ("logits",), False),
+    "convnet": Example(ConvNet, ("x",), ("logits",), True, torch.zeros(784)),
+    "bag_of_tokens": Example(
+        lambda: BagOfTokens(50, 16), ("x",), ("logits",), False,
+        torch.zeros(12, dtype=torch.int64)
+    ),
 }
 LARGE = {
     "mlp_784_1024_1024_10": Example(
@@ -109,9 +144,11 @@ def strip_paths(message):
 def export(name, directory):
     example = {**EXAMPLES, **LARGE}[name]
     network = build(name).train()
-    width = next(p.shape[1] for p in network.parameters() if p.dim() == 2)
+    x = example.x
+    if x is None:
+        x = torch.zeros(next(p.shape[1] for p in network.parameters() if p.dim() == 2))
     # A batch of 3: the dynamo exporter takes a batch of 1 for a constant.
-    arguments = {"x": torch.zeros(3, width), "target": torch.zeros(3, dtype=torch.int64)}
+    arguments = {"x": torch.stack([x] * 3), "target": torch.zeros(3, dtype=torch.int64)}
     arguments = tuple(arguments[i] for i in example.inputs)
     path = pathlib.Path(directory) / f"{name}.onnx"
     common = dict(input_names=list(example.inputs), output_names=list(example.outputs))

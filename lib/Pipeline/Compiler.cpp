@@ -232,6 +232,9 @@ LogicalResult Compiler::emitSharedObject(StringRef path) {
       if (!job)
         return report(loc, job.takeError());
       cubins = std::move(*job);
+    } else if (!options.cudaArchs.empty()) {
+      emitWarning(loc) << "no ptxas was found (--cuda-path=DIR says where one is): the driver "
+                          "compiles the PTX whenever a session starts";
     }
   }
   if (cubins) {

@@ -40,7 +40,7 @@ class Config:
     def flags(self):
         """The settings as ampc's flags."""
         flags = [f"--batch={self.batch}"]
-        if self.data == "mnist_like":
+        if self.data in ("mnist_like", "tokens"):
             flags.append("--loss=cross_entropy")
         return flags + [f"--{k.replace('_', '-')}={v}" for k, v in self.settings.items()]
 
@@ -64,6 +64,11 @@ CONFIGS = {
     "mlp10_adamw": mlp10(optimizer="adamw", lr=0.005, weight_decay=0.2),
     "mlp784_adam": mlp784(optimizer="adam", lr=0.001),
     "mlp784_clip_value": mlp784(optimizer="sgd", lr=0.2, clip_grad_value=0.01),
+    # The default scale overflows in the f16 gradients of PyTorch's filters.
+    "convnet_adam": Config("convnet", "mnist_like", 64, optimizer="adam", lr=0.0005,
+                           loss_scale_init=1024),
+    "tokens_sgd": Config("bag_of_tokens", "tokens", 32, optimizer="sgd", lr=0.8,
+                         clip_grad_norm=0.5),
     "autoencoder_adam": Config("autoencoder_tied", "patterns64", 32, optimizer="adam", lr=0.01),
 }
 
@@ -111,7 +116,9 @@ def load(config):
 def loss_of(network, batch):
     if isinstance(network, export.TiedAutoencoder):
         return network(batch["x"])
-    logits = export.Mlp.forward(network, batch["x"])
+    # An MLP may have the loss in its graph.
+    forward = export.Mlp.forward if isinstance(network, export.Mlp) else type(network).forward
+    logits = forward(network, batch["x"])
     # CPU autocast would leave log_softmax in f16. CUDA's, and ours, computes the loss in f32.
     logits = logits if logits.dtype == torch.float64 else logits.float()
     return F.cross_entropy(logits, batch["target"])
@@ -123,7 +130,8 @@ def train(network, arrays, config, settings=None, precision="f32"):
     network = copy.deepcopy(network)
     parameters = list(network.parameters())
     optimizer = make_optimizer(parameters, settings)
-    scaler = torch.amp.GradScaler("cpu", enabled=precision == "f16")
+    scaler = torch.amp.GradScaler("cpu", settings.get("loss_scale_init", 65536.0),
+                                  enabled=precision == "f16")
     batches = len(arrays["x"]) // config.batch
     losses, norms, scales = [], [], []
     for step in range(STEPS):
@@ -169,11 +177,13 @@ def reordered(network, arrays, config, seed):
     rows = np.arange(len(arrays["x"]))
     for first in range(0, len(rows) - config.batch + 1, config.batch):
         random.shuffle(rows[first : first + config.batch])
+    arrays = {k: v[rows] for k, v in arrays.items()}
     tied = isinstance(network, export.TiedAutoencoder)
+    if not tied and not isinstance(network, export.Mlp):
+        return network, arrays
     weights = [network.weight] if tied else [network.fc1.weight, network.fc2.weight]
     inputs = random.permutation(weights[0].shape[1])
     units = random.permutation(weights[0].shape[0])
-    arrays = {k: v[rows] for k, v in arrays.items()}
     arrays["x"] = arrays["x"][:, inputs].contiguous()
     weights[0].data = weights[0].data[units][:, inputs].contiguous()
     if tied:
