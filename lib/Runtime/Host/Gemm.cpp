@@ -22,7 +22,7 @@
 
 namespace ampc {
 
-const GemmKernelSet &pickGemmKernels() {
+static const GemmKernelSet &widestKernels() {
 #if defined(__x86_64__)
   if (missingCpuFeatures("avx2,fma,f16c").empty())
     return missingCpuFeatures("avx512f,avx512vl,avx512bw,avx512dq").empty()
@@ -30,6 +30,13 @@ const GemmKernelSet &pickGemmKernels() {
                : avx2::gemmKernels;
 #endif
   return baseline::gemmKernels;
+}
+
+const GemmKernelSet &pickGemmKernels() {
+  // Asked once: in a virtual machine the processor answers in tens of
+  // microseconds.
+  static const GemmKernelSet &kernels = widestKernels();
+  return kernels;
 }
 
 /// The part of k for which a strip of each operand fits the first cache.
