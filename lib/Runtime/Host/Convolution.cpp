@@ -7,67 +7,85 @@
 
 #include "Host/Convolution.h"
 
+#include "Core/Convert.h"
 #include "Core/DType.h"
+
+#include <algorithm>
 
 namespace ampc {
 
-/// For each point of the output, what the filter lies on in the input.
-static WindowAxis forwardAxis(const ConvolutionAxis &a) {
-  return {a.output,   a.filter,     a.input,      a.stride,
-          a.dilation, -a.padBefore, /*divisor=*/1};
+/// Windows that the input's gradient makes at once: what the second cache holds.
+static constexpr int64_t kWindowBytes = 1 << 20;
+
+static WindowAxis windowAxis(const ConvolutionAxis &a) {
+  return {a.output, a.filter, a.input, a.stride, a.dilation, a.padBefore};
 }
 
-/// For each point of the input, the points of the output whose windows it is in.
-static WindowAxis backwardAxis(const ConvolutionAxis &a) {
-  return {a.input,     a.filter,    a.output, /*pointStep=*/1,
-          -a.dilation, a.padBefore, a.stride};
-}
-
-static const char *at(const char *data, uint32_t dtype, int64_t index) {
+template <class Pointer>
+static Pointer at(Pointer data, uint32_t dtype, int64_t index) {
   return data + index * int64_t(sizeOf(dtype));
 }
 
 template <class T>
-Convolution::Products Convolution::makeProducts(const ConvolutionShape &s,
-                                                int threads) {
-  int64_t channels = s.c / s.groups, filters = s.k / s.groups;
+static constexpr uint32_t kSumDType = sizeof(T) == 4 ? AMPC_DTYPE_F32 : AMPC_DTYPE_F64;
+
+/// The largest number of rows that divides `rows` and whose windows, `bytes`
+/// each, fit in kWindowBytes.
+static int64_t pickRowsAtOnce(int64_t rows, int64_t bytes) {
+  int64_t fitting = std::clamp<int64_t>(kWindowBytes / bytes, 1, rows);
+  while (rows % fitting)
+    --fitting;
+  return fitting;
+}
+
+Convolution::Convolution(const ConvolutionShape &s, int threads)
+    : shape(s), channels(s.c / s.groups), filters(s.k / s.groups),
+      taps(channels * s.filterPoints()), rows(windowAxis(s.rows)), columns(windowAxis(s.columns)),
+      rowsAtOnce(pickRowsAtOnce(rows.points, taps * columns.points * sizeOf(s.out))),
+      products(s.out == AMPC_DTYPE_F64 ? makeProducts<double>(threads)
+                                       : makeProducts<float>(threads)) {}
+
+template <class T>
+Convolution::Products Convolution::makeProducts(int threads) const {
+  const ConvolutionShape &s = shape;
   typename Gemm<T>::Shape product = {};
   product.biasDType = s.bias;
   product.outDType = s.out;
   product.alpha = 1;
   product.biasOfRows = true;
   product.relu = s.relu;
-  int64_t count = s.n * s.groups;
+  int64_t count = s.n * s.groups, extra = 0;
   switch (s.kind) {
   case AMPC_CONVOLUTION_FORWARD:
     product.m = filters;
     product.n = s.outputPoints();
-    product.k = channels * s.filterPoints();
+    product.k = taps;
     break;
   case AMPC_CONVOLUTION_INPUT_GRADIENT:
-    product.m = channels;
-    product.n = s.inputPoints();
-    product.k = filters * s.filterPoints();
+    product.m = taps;
+    product.n = s.outputPoints();
+    product.k = filters;
+    if (!isPointwise()) {
+      product.n = rowsAtOnce * columns.points;
+      product.outDType = kSumDType<T>;
+      extra = product.m * product.n;
+      if (s.out != kSumDType<T>)
+        extra += channels * s.inputPoints();
+    }
     break;
   case AMPC_CONVOLUTION_FILTER_GRADIENT:
     product.m = filters;
-    product.n = channels * s.filterPoints();
+    product.n = taps;
     product.k = s.n * s.outputPoints();
     count = s.groups;
     break;
   }
-  return GemmBatch<T>(count, product, threads);
+  return GemmBatch<T>(count, product, threads, extra);
 }
-
-Convolution::Convolution(const ConvolutionShape &shape, int threads)
-    : shape(shape), products(shape.out == AMPC_DTYPE_F64
-                                 ? makeProducts<double>(shape, threads)
-                                 : makeProducts<float>(shape, threads)) {}
 
 bool Convolution::isPointwise() const {
   auto isOne = [](const ConvolutionAxis &a) {
-    return a.filter == 1 && a.stride == 1 && a.padBefore == 0 &&
-           a.padAfter == 0;
+    return a.filter == 1 && a.stride == 1 && a.padBefore == 0 && a.padAfter == 0;
   };
   return isOne(shape.rows) && isOne(shape.columns);
 }
@@ -76,86 +94,126 @@ Workspace::Requirement Convolution::requirement() const {
   return std::visit([](const auto &p) { return p.requirement(); }, products);
 }
 
-void Convolution::run(void *const *arguments, const Workspace &workspace,
-                      ThreadPool &pool) const {
-  std::visit([&](const auto &p) { runAs(p, arguments, workspace, pool); },
-             products);
+void Convolution::run(void *const *arguments, const Workspace &workspace, ThreadPool &pool) const {
+  auto *data = reinterpret_cast<char *const *>(arguments);
+  std::visit([&](const auto &p) { runAs(p, data, workspace, pool); }, products);
 }
 
 template <class T>
-void Convolution::runAs(const GemmBatch<T> &products, void *const *arguments,
+void Convolution::runAs(const GemmBatch<T> &products, char *const *arguments,
                         const Workspace &workspace, ThreadPool &pool) const {
+  products.run(workspace, pool, [&](const auto &task) {
+    if (shape.kind == AMPC_CONVOLUTION_FORWARD)
+      computeOutput<T>(task, arguments);
+    else if (shape.kind == AMPC_CONVOLUTION_INPUT_GRADIENT)
+      computeInputGradient<T>(task, arguments);
+    else
+      computeFilterGradient<T>(task, arguments);
+  });
+}
+
+/// Of one image and group: filters times windows.
+template <class T, class Task>
+void Convolution::computeOutput(const Task &task, char *const *arguments) const {
   const ConvolutionShape &s = shape;
   const GemmKernels<T> &kernels = GemmBatch<T>::kernels();
-  char *const *data = reinterpret_cast<char *const *>(arguments);
-  int64_t inputPoints = s.inputPoints(), outputPoints = s.outputPoints();
-  int64_t taps = s.filterPoints(), isOne = isPointwise();
-  int64_t channels = s.c / s.groups, filters = s.k / s.groups;
-  WindowAxis rows = forwardAxis(s.rows), columns = forwardAxis(s.columns);
+  int64_t group = task.index % s.groups;
+  DenseOperand<T> filter(kernels, at(arguments[1], s.rhs, group * filters * taps), s.rhs, taps,
+                         /*alongK=*/true);
+  const char *x = at(arguments[0], s.lhs, task.index * channels * s.inputPoints());
+  const char *bias = s.hasBias ? at(arguments[2], s.bias, group * filters) : nullptr;
+  char *out = at(arguments[s.hasBias ? 3 : 2], s.out, task.index * filters * s.outputPoints());
+  DenseOperand<T> pixels(kernels, x, s.lhs, s.inputPoints(), false);
+  WindowOperand<T> windows(kernels, {x, s.lhs, 0, rows, columns}, true);
+  if (isPointwise())
+    task.multiply({&filter, &pixels, bias, out});
+  else
+    task.multiply({&filter, &windows, bias, out});
+}
 
-  switch (s.kind) {
-  case AMPC_CONVOLUTION_FORWARD:
-    products.run(workspace, pool, [&](int64_t i, auto multiply) {
-      int64_t group = i % s.groups;
-      DenseOperand<T> filter(
-          kernels, at(data[1], s.rhs, group * filters * channels * taps), s.rhs,
-          channels * taps, /*alongK=*/true);
-      const char *x = at(data[0], s.lhs, i * channels * inputPoints);
-      const char *bias =
-          s.hasBias ? at(data[2], s.bias, group * filters) : nullptr;
-      char *out = data[s.hasBias ? 3 : 2] +
-                  i * filters * outputPoints * int64_t(sizeOf(s.out));
-      DenseOperand<T> pixels(kernels, x, s.lhs, inputPoints, false);
-      WindowOperand<T> windows(kernels, {x, s.lhs, 0, rows, columns}, true);
-      if (isOne)
-        multiply(GemmOperands<T>{&filter, &pixels, bias, out});
-      else
-        multiply(GemmOperands<T>{&filter, &windows, bias, out});
-    });
-    break;
+/// Adds windows of one channel, [taps][points], to its image. The points are
+/// those of the rows [firstRow, endRow).
+template <class T>
+static void addWindows(const WindowAxis &rows, const WindowAxis &columns, int64_t firstRow,
+                       int64_t endRow, const T *windows, T *image) {
+  for (int64_t r = 0; r != rows.taps; ++r)
+    for (int64_t c = 0; c != columns.taps; ++c) {
+      auto [begin, end] = columns.pointsInside(c, 0, columns.points);
+      for (int64_t p = firstRow; p != endRow; ++p, windows += columns.points) {
+        int64_t row = rows.element(p, r);
+        if (row < 0 || row >= rows.extent)
+          continue;
+        T *to = image + row * columns.extent + columns.element(begin, c);
+        if (columns.stride == 1)
+          for (int64_t q = begin; q < end; ++q)
+            to[q - begin] += windows[q];
+        else
+          for (int64_t q = begin; q < end; ++q)
+            to[(q - begin) * columns.stride] += windows[q];
+      }
+    }
+}
 
-  case AMPC_CONVOLUTION_INPUT_GRADIENT:
-    rows = backwardAxis(s.rows);
-    columns = backwardAxis(s.columns);
-    products.run(workspace, pool, [&](int64_t i, auto multiply) {
-      // Channels by (filter, tap).
-      PiecewiseOperand<T> filter(
-          kernels,
-          at(data[1], s.rhs, i % s.groups * filters * channels * taps), s.rhs,
-          taps, taps, channels * taps);
-      const char *dy = at(data[0], s.lhs, i * filters * outputPoints);
-      char *out =
-          data[2] + i * channels * inputPoints * int64_t(sizeOf(s.out));
-      DenseOperand<T> pixels(kernels, dy, s.lhs, outputPoints, false);
-      WindowOperand<T> windows(kernels, {dy, s.lhs, 0, rows, columns}, true);
-      if (isOne)
-        multiply(GemmOperands<T>{&filter, &pixels, nullptr, out});
-      else
-        multiply(GemmOperands<T>{&filter, &windows, nullptr, out});
-    });
-    break;
-
-  case AMPC_CONVOLUTION_FILTER_GRADIENT:
-    products.run(workspace, pool, [&](int64_t group, auto multiply) {
-      // Sums over the points of all images.
-      PiecewiseOperand<T> dy(
-          kernels, at(data[0], s.lhs, group * filters * outputPoints), s.lhs,
-          outputPoints, outputPoints, s.k * outputPoints);
-      const char *x = at(data[1], s.rhs, group * channels * inputPoints);
-      int64_t imageStride = s.c * inputPoints;
-      char *out =
-          data[2] + group * filters * channels * taps * int64_t(sizeOf(s.out));
-      PiecewiseOperand<T> pixels(kernels, x, s.rhs, inputPoints, inputPoints,
-                                 imageStride);
-      WindowOperand<T> windows(kernels, {x, s.rhs, imageStride, rows, columns},
-                               false);
-      if (isOne)
-        multiply(GemmOperands<T>{&dy, &pixels, nullptr, out});
-      else
-        multiply(GemmOperands<T>{&dy, &windows, nullptr, out});
-    });
-    break;
+/// Of one image and group: transposed filters times the output's gradient are
+/// windows, whose overlaps add up.
+template <class T, class Task>
+void Convolution::computeInputGradient(const Task &task, char *const *arguments) const {
+  const ConvolutionShape &s = shape;
+  const GemmKernels<T> &kernels = GemmBatch<T>::kernels();
+  DenseOperand<T> filter(kernels, at(arguments[1], s.rhs, task.index % s.groups * filters * taps),
+                         s.rhs, taps, /*alongK=*/false);
+  int64_t size = channels * s.inputPoints();
+  char *out = at(arguments[2], s.out, task.index * size);
+  auto gradient = [&](int64_t point) {
+    return DenseOperand<T>(kernels,
+                           at(arguments[0], s.lhs, task.index * filters * s.outputPoints() + point),
+                           s.lhs, s.outputPoints(), /*alongK=*/false);
+  };
+  if (isPointwise()) {
+    DenseOperand<T> all = gradient(0);
+    task.multiply({&filter, &all, nullptr, out});
+    return;
   }
+  bool isNarrow = s.out != kSumDType<T>;
+  int64_t points = rowsAtOnce * columns.points;
+  T *windows = task.extra;
+  T *image = isNarrow ? windows + taps * points : reinterpret_cast<T *>(out);
+  std::fill_n(image, size, T(0));
+  for (int64_t row = 0; row != rows.points; row += rowsAtOnce) {
+    DenseOperand<T> part = gradient(row * columns.points);
+    task.multiply({&filter, &part, nullptr, windows});
+    auto addChannel = [&](int64_t channel, int) {
+      addWindows(rows, columns, row, row + rowsAtOnce,
+                 windows + channel * s.filterPoints() * points, image + channel * s.inputPoints());
+    };
+    if (task.pool)
+      task.pool->run(channels, /*wake=*/true, addChannel);
+    else
+      for (int64_t channel = 0; channel != channels; ++channel)
+        addChannel(channel, 0);
+  }
+  if (isNarrow)
+    convert(out, s.out, image, kSumDType<T>, size);
+}
+
+/// Of one group: the output's gradient times windows, over the points of all
+/// images.
+template <class T, class Task>
+void Convolution::computeFilterGradient(const Task &task, char *const *arguments) const {
+  const ConvolutionShape &s = shape;
+  const GemmKernels<T> &kernels = GemmBatch<T>::kernels();
+  PiecewiseOperand<T> gradient(kernels,
+                               at(arguments[0], s.lhs, task.index * filters * s.outputPoints()),
+                               s.lhs, s.outputPoints(), s.outputPoints(), s.k * s.outputPoints());
+  const char *x = at(arguments[1], s.rhs, task.index * channels * s.inputPoints());
+  int64_t imageStride = s.c * s.inputPoints();
+  char *out = at(arguments[2], s.out, task.index * filters * taps);
+  PiecewiseOperand<T> pixels(kernels, x, s.rhs, s.inputPoints(), s.inputPoints(), imageStride);
+  WindowOperand<T> windows(kernels, {x, s.rhs, imageStride, rows, columns}, false);
+  if (isPointwise())
+    task.multiply({&gradient, &pixels, nullptr, out});
+  else
+    task.multiply({&gradient, &windows, nullptr, out});
 }
 
 } // namespace ampc

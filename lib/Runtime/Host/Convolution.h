@@ -17,30 +17,40 @@
 
 namespace ampc {
 
-/// One convolution step, as matrix products with windows of the images: one for
-/// each image and group, but for the filter's gradient, whose products sum over
-/// all images. Sums run in one order, whatever the threads.
+/// One convolution step, as matrix products with windows of the images. Forward
+/// there is one for each image and group; the input's gradient makes windows of
+/// some rows of points at a time, and adds them up; the filter's gradient sums
+/// over all images at once. Sums run in one order, whatever the threads.
 class Convolution final : public HostCall {
 public:
   Convolution(const ConvolutionShape &shape, int threads);
 
   Workspace::Requirement requirement() const override;
-  void run(void *const *arguments, const Workspace &workspace,
-           ThreadPool &pool) const override;
+  void run(void *const *arguments, const Workspace &workspace, ThreadPool &pool) const override;
 
 private:
   using Products = std::variant<GemmBatch<float>, GemmBatch<double>>;
   template <class T>
-  static Products makeProducts(const ConvolutionShape &shape, int threads);
+  Products makeProducts(int threads) const;
   template <class T>
-  void runAs(const GemmBatch<T> &products, void *const *arguments,
-             const Workspace &workspace, ThreadPool &pool) const;
+  void runAs(const GemmBatch<T> &products, char *const *arguments, const Workspace &workspace,
+             ThreadPool &pool) const;
+  template <class T, class Task>
+  void computeOutput(const Task &task, char *const *arguments) const;
+  template <class T, class Task>
+  void computeInputGradient(const Task &task, char *const *arguments) const;
+  template <class T, class Task>
+  void computeFilterGradient(const Task &task, char *const *arguments) const;
 
   /// Whether each window is a single element, so that the images themselves are
   /// the matrix.
   bool isPointwise() const;
 
   ConvolutionShape shape;
+  int64_t channels, filters; ///< of a group
+  int64_t taps;              ///< of a filter, over all channels of its group
+  WindowAxis rows, columns;
+  int64_t rowsAtOnce; ///< of points, whose windows the input's gradient makes
   Products products;
 };
 

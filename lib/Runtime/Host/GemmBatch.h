@@ -15,19 +15,30 @@
 
 namespace ampc {
 
+/// One of the products, at work. `multiply(operands)` computes it, as often as it
+/// is called.
+template <class T, class Multiply>
+struct GemmTask {
+  int64_t index;
+  T *extra;         ///< memory of the task's own, as asked for
+  ThreadPool *pool; ///< for work beside the product; null: others use it
+  Multiply multiply;
+};
+
 /// `count` products of one shape, made once for a session.
 template <class T>
 class GemmBatch {
 public:
-  /// `threads` of the pool that run is given.
-  GemmBatch(int64_t count, const typename Gemm<T>::Shape &shape, int threads)
-      : count(count), threads(threads), split(pickSplit(count, shape, threads)),
+  /// `threads` of the pool that run is given; `extra` elements for each task.
+  GemmBatch(int64_t count, const typename Gemm<T>::Shape &shape, int threads, int64_t extra = 0)
+      : count(count), extra(roundUp(extra * sizeof(T))), threads(threads),
+        split(pickSplit(count, shape, threads)),
         gemm(kernels(), shape, split == Split::Product ? threads : 1) {}
 
   static const GemmKernels<T> &kernels();
 
   Workspace::Requirement requirement() const {
-    uint64_t shared = roundUp(gemm.sharedElements() * sizeof(T));
+    uint64_t shared = roundUp(gemm.sharedElements() * sizeof(T)) + extra;
     uint64_t scratch = gemm.scratchElements() * sizeof(T);
     // A thread with products of its own shares nothing.
     if (split == Split::Products)
@@ -35,31 +46,34 @@ public:
     return {shared, scratch, threads};
   }
 
-  /// `runOne(i, multiply)` makes the operands of product i and calls
-  /// `multiply(operands)`.
+  /// Calls `runOne(task)` for each product.
   template <class RunOne>
   void run(const Workspace &workspace, ThreadPool &pool, RunOne runOne) const {
+    uint64_t shared = roundUp(gemm.sharedElements() * sizeof(T));
     if (split == Split::Products) {
-      uint64_t shared = roundUp(gemm.sharedElements() * sizeof(T));
       int64_t chunks = std::min<int64_t>(count, 4 * threads);
       pool.run(chunks, /*wake=*/true, [&](int64_t chunk, int thread) {
         char *memory = static_cast<char *>(workspace.thread(thread));
+        auto multiply = [&](const GemmOperands<T> &operands) {
+          gemm.run(operands, reinterpret_cast<T *>(memory),
+                   reinterpret_cast<T *>(memory + shared + extra), 0, nullptr);
+        };
         int64_t end = count * (chunk + 1) / chunks;
         for (int64_t i = count * chunk / chunks; i < end; ++i)
-          runOne(i, [&](const GemmOperands<T> &operands) {
-            gemm.run(operands, reinterpret_cast<T *>(memory),
-                     reinterpret_cast<T *>(memory + shared), 0, nullptr);
-          });
+          runOne(GemmTask<T, decltype(multiply)>{i, reinterpret_cast<T *>(memory + shared), nullptr,
+                                                 multiply});
       });
       return;
     }
+    char *memory = static_cast<char *>(workspace.shared());
     int64_t stride = workspace.threadStride() / sizeof(T);
+    auto multiply = [&](const GemmOperands<T> &operands) {
+      gemm.run(operands, reinterpret_cast<T *>(memory), static_cast<T *>(workspace.thread(0)),
+               stride, split == Split::Product ? &pool : nullptr);
+    };
     for (int64_t i = 0; i != count; ++i)
-      runOne(i, [&](const GemmOperands<T> &operands) {
-        gemm.run(operands, static_cast<T *>(workspace.shared()),
-                 static_cast<T *>(workspace.thread(0)), stride,
-                 split == Split::Product ? &pool : nullptr);
-      });
+      runOne(GemmTask<T, decltype(multiply)>{i, reinterpret_cast<T *>(memory + shared),
+                                             split == Split::Product ? &pool : nullptr, multiply});
   }
 
 private:
@@ -70,8 +84,7 @@ private:
     Product,  ///< each takes parts of every product
   };
 
-  static Split pickSplit(int64_t count, const typename Gemm<T>::Shape &shape,
-                         int threads) {
+  static Split pickSplit(int64_t count, const typename Gemm<T>::Shape &shape, int threads) {
     // What a thread computes in the time that handing out work takes.
     constexpr double kWorthwhile = 1e6;
     double work = double(shape.m) * shape.n * shape.k;
@@ -85,6 +98,7 @@ private:
   static uint64_t roundUp(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
 
   int64_t count;
+  uint64_t extra; ///< bytes
   int threads;
   Split split;
   Gemm<T> gemm;

@@ -22,13 +22,12 @@ public:
   Matmul(const MatmulShape &shape, int threads);
 
   Workspace::Requirement requirement() const override;
-  void run(void *const *arguments, const Workspace &workspace,
-           ThreadPool &pool) const override;
+  void run(void *const *arguments, const Workspace &workspace, ThreadPool &pool) const override;
 
 private:
   template <class T>
-  void runAs(const GemmBatch<T> &products, void *const *arguments,
-             const Workspace &workspace, ThreadPool &pool) const;
+  void runAs(const GemmBatch<T> &products, void *const *arguments, const Workspace &workspace,
+             ThreadPool &pool) const;
 
   using Products = std::variant<GemmBatch<float>, GemmBatch<double>>;
   template <class T>

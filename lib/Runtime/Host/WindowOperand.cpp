@@ -20,8 +20,14 @@ static void clearRest(T *to, int64_t width, int64_t count, int64_t depth) {
     std::fill(to + count, to + width, T(0));
 }
 
-static int64_t ceilDivide(int64_t a, int64_t b) {
-  return a > 0 ? (a + b - 1) / b : -(-a / b);
+WindowAxis::Range WindowAxis::pointsInside(int64_t tap, int64_t begin, int64_t end) const {
+  // The first points with p * stride >= from, and with p * stride >= from + extent.
+  auto firstFrom = [&](int64_t from) {
+    int64_t p = from > 0 ? (from + stride - 1) / stride : 0;
+    return std::clamp(p, begin, end);
+  };
+  int64_t from = pad - tap * dilation;
+  return {firstFrom(from), firstFrom(from + extent)};
 }
 
 /// Calls `fn(run)` for the points from `first` on, row by row.
@@ -54,55 +60,31 @@ typename WindowOperand<T>::Tap WindowOperand<T>::tapAt(int64_t index) const {
 
 /// What one tap lies on over a run of points, `stride` apart.
 template <class T>
-void WindowOperand<T>::packRun(T *to, int64_t stride, const Tap &tap,
-                               const Run &run) const {
+void WindowOperand<T>::packRun(T *to, int64_t stride, const Tap &tap, const Run &run) const {
+  const WindowAxis &rows = images.rows, &columns = images.columns;
   auto clear = [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
       to[i * stride] = 0;
   };
-  const WindowAxis &rows = images.rows, &columns = images.columns;
-  int64_t row = run.row * rows.pointStep + tap.row * rows.tapStep + rows.offset;
-  if (row < 0 || row % rows.divisor || row / rows.divisor >= rows.extent)
+  int64_t row = rows.element(run.row, tap.row);
+  if (row < 0 || row >= rows.extent)
     return clear(0, run.count);
-  row /= rows.divisor;
-  // Point i of the run lies on element (start + i * pointStep) / divisor.
-  int64_t start = run.column * columns.pointStep + tap.column * columns.tapStep +
-                  columns.offset;
-  int64_t first = 0, step = 1; // points that lie on an element
-  if (columns.divisor > 1) {   // whose pointStep is 1
-    step = columns.divisor;
-    first = (step - (start % step + step) % step) % step;
-  }
-  int64_t position = start + first * columns.pointStep;
-  int64_t distance = step * columns.pointStep;
-  if (position < 0) {
-    int64_t skipped = ceilDivide(-position, distance);
-    first += skipped * step;
-    position += skipped * distance;
-  }
-  int64_t end = columns.extent * columns.divisor;
-  int64_t count = std::min(ceilDivide(run.count - first, step),
-                           ceilDivide(end - position, distance));
-  if (count <= 0)
-    return clear(0, run.count);
-  if (step > 1) {
-    clear(0, run.count);
-  } else {
-    clear(0, first);
-    clear(first + count, run.count);
-  }
-  int64_t image = run.image * images.imageStride +
-                  (tap.channel * rows.extent + row) * columns.extent;
-  const char *from = static_cast<const char *>(images.data) +
-                     (image + position / columns.divisor) *
-                         int64_t(sizeOf(images.dtype));
-  kernels.copy(to + first * stride, step * stride, from, images.dtype,
-               distance / columns.divisor, count);
+  auto [begin, end] = columns.pointsInside(tap.column, run.column, run.column + run.count);
+  clear(0, begin - run.column);
+  clear(end - run.column, run.count);
+  if (begin == end)
+    return;
+  int64_t element = run.image * images.imageStride +
+                    (tap.channel * rows.extent + row) * columns.extent +
+                    columns.element(begin, tap.column);
+  kernels.copy(to + (begin - run.column) * stride, stride,
+               static_cast<const char *>(images.data) + element * int64_t(sizeOf(images.dtype)),
+               images.dtype, columns.stride, end - begin);
 }
 
 template <class T>
-void WindowOperand<T>::pack(T *to, int64_t width, int64_t first, int64_t count,
-                            int64_t k, int64_t depth) const {
+void WindowOperand<T>::pack(T *to, int64_t width, int64_t first, int64_t count, int64_t k,
+                            int64_t depth) const {
   if (sumsTaps) {
     forEachRun(first, count, [&](const Run &run) {
       Tap tap = tapAt(k);
@@ -120,24 +102,21 @@ void WindowOperand<T>::pack(T *to, int64_t width, int64_t first, int64_t count,
   } else {
     for (int64_t i = 0; i < count; ++i) {
       Tap tap = tapAt(first + i);
-      forEachRun(k, depth, [&](const Run &run) {
-        packRun(to + run.index * width + i, width, tap, run);
-      });
+      forEachRun(k, depth,
+                 [&](const Run &run) { packRun(to + run.index * width + i, width, tap, run); });
     }
   }
   clearRest(to, width, count, depth);
 }
 
 template <class T>
-void PiecewiseOperand<T>::pack(T *to, int64_t width, int64_t first,
-                               int64_t count, int64_t k, int64_t depth) const {
+void PiecewiseOperand<T>::pack(T *to, int64_t width, int64_t first, int64_t count, int64_t k,
+                               int64_t depth) const {
   auto pack = width == kernels.rows ? kernels.packRows : kernels.packColumns;
   while (depth > 0) {
     int64_t within = k % piece, length = std::min(piece - within, depth);
-    const char *from =
-        static_cast<const char *>(data) +
-        (first * stride + k / piece * pieceStride + within) *
-            int64_t(sizeOf(dtype));
+    const char *from = static_cast<const char *>(data) +
+                       (first * stride + k / piece * pieceStride + within) * int64_t(sizeOf(dtype));
     pack(to, from, dtype, stride, /*alongK=*/true, count, length);
     to += length * width;
     k += length;

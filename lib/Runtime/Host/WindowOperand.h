@@ -18,12 +18,21 @@
 
 namespace ampc {
 
-/// Along one dimension: tap `t` of the filter, for point `p`, lies on element
-/// `(p * pointStep + t * tapStep + offset) / divisor` of the image; on a zero
-/// where that is no whole number or outside of [0, extent).
+/// Along one dimension: tap `t` of the filter lies, for point `p`, on element
+/// `p * stride + t * dilation - pad` of the image, or on a zero outside of
+/// [0, extent).
 struct WindowAxis {
   int64_t points, taps, extent;
-  int64_t pointStep, tapStep, offset, divisor;
+  int64_t stride, dilation, pad;
+
+  int64_t element(int64_t point, int64_t tap) const {
+    return point * stride + tap * dilation - pad;
+  }
+  /// The points in [begin, end) whose tap `tap` lies on an element.
+  struct Range {
+    int64_t begin, end;
+  };
+  Range pointsInside(int64_t tap, int64_t begin, int64_t end) const;
 };
 
 /// Images [n, channels, rows, columns], of which a product reads some channels
@@ -41,8 +50,7 @@ class WindowOperand final : public GemmOperand<T> {
 public:
   /// `sumsTaps`: k counts taps, and strips run over points; else the other way
   /// round.
-  WindowOperand(const GemmKernels<T> &kernels, const WindowImages &images,
-                bool sumsTaps)
+  WindowOperand(const GemmKernels<T> &kernels, const WindowImages &images, bool sumsTaps)
       : kernels(kernels), images(images), sumsTaps(sumsTaps) {}
 
   void pack(T *to, int64_t width, int64_t first, int64_t count, int64_t k,
@@ -72,11 +80,10 @@ private:
 template <class T>
 class PiecewiseOperand final : public GemmOperand<T> {
 public:
-  PiecewiseOperand(const GemmKernels<T> &kernels, const void *data,
-                   uint32_t dtype, int64_t stride, int64_t piece,
-                   int64_t pieceStride)
-      : kernels(kernels), data(data), dtype(dtype), stride(stride),
-        piece(piece), pieceStride(pieceStride) {}
+  PiecewiseOperand(const GemmKernels<T> &kernels, const void *data, uint32_t dtype, int64_t stride,
+                   int64_t piece, int64_t pieceStride)
+      : kernels(kernels), data(data), dtype(dtype), stride(stride), piece(piece),
+        pieceStride(pieceStride) {}
 
   void pack(T *to, int64_t width, int64_t first, int64_t count, int64_t k,
             int64_t depth) const override;
