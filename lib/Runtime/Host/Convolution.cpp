@@ -140,10 +140,9 @@ static void addWindows(const WindowAxis &rows, const WindowAxis &columns, int64_
     for (int64_t c = 0; c != columns.taps; ++c) {
       auto [begin, end] = columns.pointsInside(c, 0, columns.points);
       for (int64_t p = firstRow; p != endRow; ++p, windows += columns.points) {
-        int64_t row = rows.element(p, r);
-        if (row < 0 || row >= rows.extent)
+        if (!rows.isInside(p, r))
           continue;
-        T *to = image + row * columns.extent + columns.element(begin, c);
+        T *to = image + rows.element(p, r) * columns.extent + columns.element(begin, c);
         if (columns.stride == 1)
           for (int64_t q = begin; q < end; ++q)
             to[q - begin] += windows[q];

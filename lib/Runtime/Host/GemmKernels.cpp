@@ -129,30 +129,34 @@ void clearRest(T *to, int64_t count, int64_t k) {
       to[i] = 0;
 }
 
+/// Writes four vectors as the columns of four rows.
+template <class T, class Four>
+void storeTransposed(T *to, int64_t stride, Four a, Four b, Four c, Four d) {
+  Four ab0 = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+  Four ab1 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  Four cd0 = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+  Four cd1 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  store(to, __builtin_shufflevector(ab0, cd0, 0, 1, 4, 5));
+  store(to + stride, __builtin_shufflevector(ab0, cd0, 2, 3, 6, 7));
+  store(to + 2 * stride, __builtin_shufflevector(ab1, cd1, 0, 1, 4, 5));
+  store(to + 3 * stride, __builtin_shufflevector(ab1, cd1, 2, 3, 6, 7));
+}
+
 /// Elements that lie side by side in k: four by four they are transposed in
 /// registers.
 template <class T, int Width, class S>
 void packAlongK(T *to, const S *from, int64_t stride, int64_t count,
                 int64_t k) {
-  typedef typename Simd<T>::Four Four;
   int64_t i = 0;
   for (; i + 4 <= count; i += 4) {
     const S *row = from + i * stride;
     T *at = to + i;
     int64_t kk = 0;
-    for (; kk + 4 <= k; kk += 4, at += 4 * Width) {
-      Four a = widenFour(row + kk), b = widenFour(row + stride + kk);
-      Four c = widenFour(row + 2 * stride + kk);
-      Four d = widenFour(row + 3 * stride + kk);
-      Four ab0 = __builtin_shufflevector(a, b, 0, 4, 1, 5);
-      Four ab1 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-      Four cd0 = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-      Four cd1 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-      store(at, __builtin_shufflevector(ab0, cd0, 0, 1, 4, 5));
-      store(at + Width, __builtin_shufflevector(ab0, cd0, 2, 3, 6, 7));
-      store(at + 2 * Width, __builtin_shufflevector(ab1, cd1, 0, 1, 4, 5));
-      store(at + 3 * Width, __builtin_shufflevector(ab1, cd1, 2, 3, 6, 7));
-    }
+    for (; kk + 4 <= k; kk += 4, at += 4 * Width)
+      storeTransposed(at, Width, widenFour(row + kk),
+                      widenFour(row + stride + kk),
+                      widenFour(row + 2 * stride + kk),
+                      widenFour(row + 3 * stride + kk));
     for (; kk < k; ++kk, at += Width)
       for (int64_t j = 0; j != 4; ++j)
         at[j] = widen(row[j * stride + kk]);
@@ -224,6 +228,37 @@ void copyRun(T *to, int64_t toStride, const S *from, int64_t fromStride,
       store(to + i, widenFour(from + i));
   for (; i < count; ++i)
     to[i * toStride] = widen(from[i * fromStride]);
+}
+
+template <class T, class S>
+void interleaveRuns(T *to, int64_t toStride, const void *const *from,
+                    int64_t count) {
+  const S *rows[4];
+  for (int j = 0; j != 4; ++j)
+    rows[j] = static_cast<const S *>(from[j]);
+  int64_t i = 0;
+  for (; i + 4 <= count; i += 4)
+    storeTransposed(to + i * toStride, toStride, widenFour(rows[0] + i),
+                    widenFour(rows[1] + i), widenFour(rows[2] + i),
+                    widenFour(rows[3] + i));
+  for (; i < count; ++i)
+    for (int j = 0; j != 4; ++j)
+      to[i * toStride + j] = widen(rows[j][i]);
+}
+
+void interleaveF32(float *to, int64_t toStride, const void *const *from,
+                   uint32_t dtype, int64_t count) {
+  if (dtype == AMPC_DTYPE_F16)
+    interleaveRuns<float, F16>(to, toStride, from, count);
+  else if (dtype == AMPC_DTYPE_BF16)
+    interleaveRuns<float, BF16>(to, toStride, from, count);
+  else
+    interleaveRuns<float, float>(to, toStride, from, count);
+}
+
+void interleaveF64(double *to, int64_t toStride, const void *const *from,
+                   uint32_t, int64_t count) {
+  interleaveRuns<double, double>(to, toStride, from, count);
 }
 
 void copyF32(float *to, int64_t toStride, const void *from, uint32_t dtype,
@@ -433,9 +468,9 @@ void multiply(const GemmBlock<T> &block) {
 extern const GemmKernelSet gemmKernels;
 const GemmKernelSet gemmKernels = {
     {kRows, kColumns<float>, packF32<kRows>, packF32<kColumns<float>>, copyF32,
-     multiply<float>},
+     interleaveF32, multiply<float>},
     {kRows, kColumns<double>, packF64<kRows>, packF64<kColumns<double>>,
-     copyF64, multiply<double>}};
+     copyF64, interleaveF64, multiply<double>}};
 
 } // namespace AMPC_GEMM_ISA
 } // namespace ampc

@@ -58,6 +58,10 @@ struct GemmKernels {
   /// to[i * toStride] = from[i * fromStride], widened to T, for i below `count`.
   void (*copy)(T *to, int64_t toStride, const void *from, uint32_t dtype,
                int64_t fromStride, int64_t count);
+  /// to[i * toStride + j] = from[j][i], widened to T, for j below 4 and i below
+  /// `count`.
+  void (*interleave)(T *to, int64_t toStride, const void *const *from,
+                     uint32_t dtype, int64_t count);
   void (*multiply)(const GemmBlock<T> &block);
 };
 

@@ -23,12 +23,20 @@ static void clearRest(T *to, int64_t width, int64_t count, int64_t depth) {
 WindowAxis::Range WindowAxis::pointsInside(int64_t tap, int64_t begin, int64_t end) const {
   // The first points with p * stride >= from, and with p * stride >= from + extent.
   auto firstFrom = [&](int64_t from) {
-    int64_t p = from > 0 ? (from + stride - 1) / stride : 0;
+    int64_t p = std::max<int64_t>(from, 0);
+    if (stride != 1) // a division takes as long as a short run
+      p = (p + stride - 1) / stride;
     return std::clamp(p, begin, end);
   };
   int64_t from = pad - tap * dilation;
   return {firstFrom(from), firstFrom(from + extent)};
 }
+
+template <class T>
+WindowOperand<T>::WindowOperand(const GemmKernels<T> &kernels, const WindowImages &images,
+                                bool sumsTaps)
+    : kernels(kernels), images(images), elementBytes(int64_t(sizeOf(images.dtype))),
+      sumsTaps(sumsTaps) {}
 
 /// Calls `fn(run)` for the points from `first` on, row by row.
 template <class T>
@@ -58,28 +66,61 @@ typename WindowOperand<T>::Tap WindowOperand<T>::tapAt(int64_t index) const {
   return {index / (rows * columns), index / columns % rows, index % columns};
 }
 
+/// The address of what a tap lies on at column `column` of a run, which must be
+/// inside of the image.
+template <class T>
+const void *WindowOperand<T>::elementAt(const Tap &tap, const Run &run, int64_t column) const {
+  const WindowAxis &rows = images.rows, &columns = images.columns;
+  int64_t row = tap.channel * rows.extent + rows.element(run.row, tap.row);
+  int64_t element =
+      run.image * images.imageStride + row * columns.extent + columns.element(column, tap.column);
+  return static_cast<const char *>(images.data) + element * elementBytes;
+}
+
 /// What one tap lies on over a run of points, `stride` apart.
 template <class T>
 void WindowOperand<T>::packRun(T *to, int64_t stride, const Tap &tap, const Run &run) const {
-  const WindowAxis &rows = images.rows, &columns = images.columns;
   auto clear = [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
       to[i * stride] = 0;
   };
-  int64_t row = rows.element(run.row, tap.row);
-  if (row < 0 || row >= rows.extent)
+  if (!images.rows.isInside(run.row, tap.row))
     return clear(0, run.count);
-  auto [begin, end] = columns.pointsInside(tap.column, run.column, run.column + run.count);
+  auto [begin, end] = images.columns.pointsInside(tap.column, run.column, run.column + run.count);
   clear(0, begin - run.column);
   clear(end - run.column, run.count);
-  if (begin == end)
-    return;
-  int64_t element = run.image * images.imageStride +
-                    (tap.channel * rows.extent + row) * columns.extent +
-                    columns.element(begin, tap.column);
-  kernels.copy(to + (begin - run.column) * stride, stride,
-               static_cast<const char *>(images.data) + element * int64_t(sizeOf(images.dtype)),
-               images.dtype, columns.stride, end - begin);
+  if (begin != end)
+    kernels.copy(to + (begin - run.column) * stride, stride, elementAt(tap, run, begin),
+                 images.dtype, images.columns.stride, end - begin);
+}
+
+/// The same for four taps, side by side: where all lie inside of the image they
+/// are read together.
+template <class T>
+void WindowOperand<T>::packFour(T *to, int64_t stride, const Tap *four, const Run &run) const {
+  int64_t begin = run.column, end = run.column + run.count;
+  for (int j = 0; j != 4; ++j) {
+    auto inside = images.columns.pointsInside(four[j].column, begin, end);
+    if (!images.rows.isInside(run.row, four[j].row))
+      inside.end = inside.begin;
+    begin = inside.begin;
+    end = inside.end;
+  }
+  auto packEach = [&](int64_t from, int64_t until) {
+    Run part = run;
+    part.column = from;
+    part.count = until - from;
+    for (int j = 0; j != 4 && part.count > 0; ++j)
+      packRun(to + (from - run.column) * stride + j, stride, four[j], part);
+  };
+  if (images.columns.stride != 1 || end - begin < 4)
+    return packEach(run.column, run.column + run.count);
+  packEach(run.column, begin);
+  const void *from[4];
+  for (int j = 0; j != 4; ++j)
+    from[j] = elementAt(four[j], run, begin);
+  kernels.interleave(to + (begin - run.column) * stride, stride, from, images.dtype, end - begin);
+  packEach(end, run.column + run.count);
 }
 
 template <class T>

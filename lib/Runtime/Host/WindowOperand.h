@@ -28,6 +28,9 @@ struct WindowAxis {
   int64_t element(int64_t point, int64_t tap) const {
     return point * stride + tap * dilation - pad;
   }
+  bool isInside(int64_t point, int64_t tap) const {
+    return element(point, tap) >= 0 && element(point, tap) < extent;
+  }
   /// The points in [begin, end) whose tap `tap` lies on an element.
   struct Range {
     int64_t begin, end;
@@ -50,8 +53,7 @@ class WindowOperand final : public GemmOperand<T> {
 public:
   /// `sumsTaps`: k counts taps, and strips run over points; else the other way
   /// round.
-  WindowOperand(const GemmKernels<T> &kernels, const WindowImages &images, bool sumsTaps)
-      : kernels(kernels), images(images), sumsTaps(sumsTaps) {}
+  WindowOperand(const GemmKernels<T> &kernels, const WindowImages &images, bool sumsTaps);
 
   void pack(T *to, int64_t width, int64_t first, int64_t count, int64_t k,
             int64_t depth) const override;
@@ -68,10 +70,13 @@ private:
   template <class Fn>
   void forEachRun(int64_t first, int64_t count, Fn fn) const;
   Tap tapAt(int64_t index) const;
+  const void *elementAt(const Tap &tap, const Run &run, int64_t column) const;
   void packRun(T *to, int64_t stride, const Tap &tap, const Run &run) const;
+  void packFour(T *to, int64_t stride, const Tap *four, const Run &run) const;
 
   const GemmKernels<T> &kernels;
   WindowImages images;
+  int64_t elementBytes;
   bool sumsTaps;
 };
 
