@@ -8,6 +8,7 @@
 #include "Elements.h"
 
 #include "Host/Convolution.h"
+#include "Host/DepthwiseConvolution.h"
 
 #include <cmath>
 #include <gtest/gtest.h>
@@ -17,9 +18,8 @@ using namespace ampc;
 
 namespace {
 
-constexpr ampc_convolution_kind_t kKinds[] = {AMPC_CONVOLUTION_FORWARD,
-                                              AMPC_CONVOLUTION_INPUT_GRADIENT,
-                                              AMPC_CONVOLUTION_FILTER_GRADIENT};
+constexpr ampc_convolution_kind_t kKinds[] = {
+    AMPC_CONVOLUTION_FORWARD, AMPC_CONVOLUTION_INPUT_GRADIENT, AMPC_CONVOLUTION_FILTER_GRADIENT};
 
 ConvolutionAxis axis(int64_t input, int64_t filter, int64_t stride = 1, int64_t before = 0,
                      int64_t after = 0, int64_t dilation = 1) {
@@ -40,12 +40,10 @@ std::string describe(const ConvolutionShape &s) {
 /// The operands of a step, and its result as sums of products in f64.
 struct Step {
   explicit Step(const ConvolutionShape &s)
-      : s(s), input(s.n * s.c * s.inputPoints()),
-        filter(s.k * (s.c / s.groups) * s.filterPoints()),
+      : s(s), input(s.n * s.c * s.inputPoints()), filter(s.k * (s.c / s.groups) * s.filterPoints()),
         output(s.n * s.k * s.outputPoints()),
         lhs(s.lhs, s.kind == AMPC_CONVOLUTION_FORWARD ? input : output),
-        rhs(s.rhs, s.kind == AMPC_CONVOLUTION_FILTER_GRADIENT ? input : filter),
-        bias(s.bias, s.k) {
+        rhs(s.rhs, s.kind == AMPC_CONVOLUTION_FILTER_GRADIENT ? input : filter), bias(s.bias, s.k) {
     Random random(3);
     for (Elements *operand : {&lhs, &rhs, &bias})
       for (size_t i = 0; i != operand->size(); ++i)
@@ -54,6 +52,8 @@ struct Step {
     resultSize = results[s.kind];
   }
 
+  /// With products, or the form for one filter a channel.
+  template <class Call = Convolution>
   Elements run(int threads) const {
     // One element more, which must stay.
     Elements out(s.out, resultSize + 1);
@@ -64,7 +64,7 @@ struct Step {
       arguments.push_back(const_cast<char *>(bias.bytes.data()));
     arguments.push_back(out.bytes.data());
     ThreadPool pool(threads);
-    Convolution convolution(s, threads);
+    Call convolution(s, threads);
     Workspace workspace;
     workspace.reserve(convolution.requirement());
     convolution.run(arguments.data(), workspace, pool);
@@ -90,10 +90,8 @@ struct Step {
                   if (y < 0 || y >= s.rows.input || x < 0 || x >= s.columns.input)
                     continue;
                   int64_t channel = k / filters * channels + c;
-                  int64_t in =
-                      ((n * s.c + channel) * s.rows.input + y) * s.columns.input + x;
-                  int64_t tap =
-                      ((k * channels + c) * s.rows.filter + r) * s.columns.filter + t;
+                  int64_t in = ((n * s.c + channel) * s.rows.input + y) * s.columns.input + x;
+                  int64_t tap = ((k * channels + c) * s.rows.filter + r) * s.columns.filter + t;
                   int64_t out = ((n * s.k + k) * s.rows.output + p) * s.columns.output + q;
                   const int64_t places[3][3] = {{in, tap, out}, {out, tap, in}, {out, in, tap}};
                   const int64_t *at = places[s.kind];
@@ -172,6 +170,28 @@ TEST(Convolution, EqualsSumsOfProducts) {
       }
 }
 
+TEST(Convolution, EqualsSumsOfProductsForOneFilterAChannel) {
+  for (uint32_t dtype : {AMPC_DTYPE_F32, AMPC_DTYPE_F64, AMPC_DTYPE_F16, AMPC_DTYPE_BF16})
+    for (ConvolutionShape shape : shapes(dtype))
+      for (ampc_convolution_kind_t kind : kKinds) {
+        shape.c = shape.k = shape.groups = 5;
+        shape.kind = kind;
+        Step step(shape);
+        step.check(step.run(1)); // both forms
+        step.check(step.run<DepthwiseConvolution>(1));
+        if (kind == AMPC_CONVOLUTION_FORWARD) {
+          step.s.hasBias = true;
+          step.check(step.run<DepthwiseConvolution>(1));
+          step.s.relu = true;
+          step.check(step.run<DepthwiseConvolution>(1));
+        }
+        shape.out = dtype == AMPC_DTYPE_F64 ? dtype : AMPC_DTYPE_F32;
+        Step wide(shape);
+        wide.check(wide.run<DepthwiseConvolution>(1));
+        shape.out = dtype;
+      }
+}
+
 TEST(Convolution, AddsBiasAndRelu) {
   for (ConvolutionShape shape : shapes(AMPC_DTYPE_F32)) {
     shape.kind = AMPC_CONVOLUTION_FORWARD;
@@ -194,8 +214,7 @@ TEST(Convolution, KeepsSumsInTheAccumulatorsType) {
 
 TEST(Convolution, HasTheSameBitsOnAnyNumberOfThreads) {
   // More points than one panel holds along k, and more products than threads.
-  ConvolutionShape shape =
-      makeShape(9, 8, 40, 1, axis(40, 3, 1, 1, 1), axis(40, 3, 1, 1, 1));
+  ConvolutionShape shape = makeShape(9, 8, 40, 1, axis(40, 3, 1, 1, 1), axis(40, 3, 1, 1, 1));
   for (ampc_convolution_kind_t kind : kKinds) {
     shape.kind = kind;
     Step step(shape);
@@ -203,6 +222,15 @@ TEST(Convolution, HasTheSameBitsOnAnyNumberOfThreads) {
     step.check(one);
     for (int threads : {2, 3})
       EXPECT_EQ(step.run(threads).bytes, one.bytes) << describe(shape);
+  }
+  shape.k = shape.groups = shape.c;
+  for (ampc_convolution_kind_t kind : kKinds) {
+    shape.kind = kind;
+    Step step(shape);
+    Elements one = step.run<DepthwiseConvolution>(1);
+    step.check(one);
+    for (int threads : {2, 3})
+      EXPECT_EQ(step.run<DepthwiseConvolution>(threads).bytes, one.bytes) << describe(shape);
   }
 }
 

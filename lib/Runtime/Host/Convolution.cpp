@@ -17,10 +17,6 @@ namespace ampc {
 /// Windows that the input's gradient makes at once: what the second cache holds.
 static constexpr int64_t kWindowBytes = 1 << 20;
 
-static WindowAxis windowAxis(const ConvolutionAxis &a) {
-  return {a.output, a.filter, a.input, a.stride, a.dilation, a.padBefore};
-}
-
 template <class Pointer>
 static Pointer at(Pointer data, uint32_t dtype, int64_t index) {
   return data + index * int64_t(sizeOf(dtype));
@@ -40,7 +36,7 @@ static int64_t pickRowsAtOnce(int64_t rows, int64_t bytes) {
 
 Convolution::Convolution(const ConvolutionShape &s, int threads)
     : shape(s), channels(s.c / s.groups), filters(s.k / s.groups),
-      taps(channels * s.filterPoints()), rows(windowAxis(s.rows)), columns(windowAxis(s.columns)),
+      taps(channels * s.filterPoints()), rows(s.rows), columns(s.columns),
       rowsAtOnce(pickRowsAtOnce(rows.points, taps * columns.points * sizeOf(s.out))),
       products(s.out == AMPC_DTYPE_F64 ? makeProducts<double>(threads)
                                        : makeProducts<float>(threads)) {}

@@ -9,12 +9,18 @@
 
 #include "Core/Error.h"
 #include "Host/Convolution.h"
+#include "Host/DepthwiseConvolution.h"
 #include "Host/Matmul.h"
 
 namespace ampc {
 
-std::unique_ptr<HostCall> makeHostCall(const Tables &tables,
-                                       const ampc_step_entry_t &step,
+static std::unique_ptr<HostCall> makeConvolution(const ConvolutionShape &shape, int threads) {
+  if (DepthwiseConvolution::applies(shape))
+    return std::make_unique<DepthwiseConvolution>(shape, threads);
+  return std::make_unique<Convolution>(shape, threads);
+}
+
+std::unique_ptr<HostCall> makeHostCall(const Tables &tables, const ampc_step_entry_t &step,
                                        int threads) {
   Span<ampc_argument_entry_t> arguments = tables.argumentsOf(step);
   Span<int64_t> integers = tables.integersOf(step);
@@ -22,11 +28,9 @@ std::unique_ptr<HostCall> makeHostCall(const Tables &tables,
   case AMPC_LIBRARY_MATMUL:
     return std::make_unique<Matmul>(readMatmul(arguments, integers), threads);
   case AMPC_LIBRARY_CONVOLUTION:
-    return std::make_unique<Convolution>(readConvolution(arguments, integers),
-                                         threads);
+    return makeConvolution(readConvolution(arguments, integers), threads);
   }
-  throw Error(AMPC_STATUS_INTERNAL,
-              concat("no library call ", step.index, " on the CPU"),
+  throw Error(AMPC_STATUS_INTERNAL, concat("no library call ", step.index, " on the CPU"),
               tables.string(step.name));
 }
 

@@ -23,14 +23,12 @@ public:
 
   virtual Workspace::Requirement requirement() const = 0;
   /// `arguments` are the addresses of the step's, in their order.
-  virtual void run(void *const *arguments, const Workspace &workspace,
-                   ThreadPool &pool) const = 0;
+  virtual void run(void *const *arguments, const Workspace &workspace, ThreadPool &pool) const = 0;
 };
 
 /// The call of `step`, which has passed the tables' check, for a pool of
 /// `threads`.
-std::unique_ptr<HostCall> makeHostCall(const Tables &tables,
-                                       const ampc_step_entry_t &step,
+std::unique_ptr<HostCall> makeHostCall(const Tables &tables, const ampc_step_entry_t &step,
                                        int threads);
 
 } // namespace ampc

@@ -14,6 +14,7 @@
 #ifndef AMPC_RUNTIME_HOST_WINDOWOPERAND_H
 #define AMPC_RUNTIME_HOST_WINDOWOPERAND_H
 
+#include "Core/ConvolutionShape.h"
 #include "Host/Gemm.h"
 
 namespace ampc {
@@ -24,6 +25,11 @@ namespace ampc {
 struct WindowAxis {
   int64_t points, taps, extent;
   int64_t stride, dilation, pad;
+
+  /// For each point of the output, what the filter lies on in the input.
+  explicit WindowAxis(const ConvolutionAxis &a)
+      : points(a.output), taps(a.filter), extent(a.input), stride(a.stride), dilation(a.dilation),
+        pad(a.padBefore) {}
 
   int64_t element(int64_t point, int64_t tap) const {
     return point * stride + tap * dilation - pad;
