@@ -56,15 +56,15 @@ class Runner:
             return [json.loads(line) for line in log.read_text().splitlines()]
 
 
-def deviation(steps, losses):
-    """The largest relative distance to the recorded losses."""
-    if len(steps) != len(losses):
+def deviation(steps, recorded, field="loss"):
+    """The largest relative distance to what was recorded of each step."""
+    if len(steps) != len(recorded):
         return float("inf")
     worst = 0.0
-    for step, expected in zip(steps, losses):
-        if step["loss"] is None:
+    for step, expected in zip(steps, recorded):
+        if step[field] is None:
             return float("inf")
-        worst = max(worst, abs(step["loss"] - expected) / abs(expected))
+        worst = max(worst, abs(step[field] - expected) / abs(expected))
     return worst
 
 
@@ -106,6 +106,12 @@ def check(runner, recording, reference, levels, results):
             failures.append(f"{name}: skips a step that PyTorch did not skip")
         if worst > tolerance:
             failures.append(f"{name}: deviates by {worst:.3g}, allowed are {tolerance:.3g}")
+        if "grad_norm" in recording:
+            norms = deviation(steps, reference["grad_norm"], "grad_norm")
+            if norms > tolerance:
+                failures.append(f"{name}: gradient norms deviate by {norms:.3g}")
+        if "scale" in recording and [step["scale"] for step in steps] != recording["scale"]:
+            failures.append(f"{name}: has other loss scales than GradScaler")
         if precision != "f32" and deviation(steps, results_f32(results, recording["name"])) == 0:
             failures.append(f"{name}: has the bits of f32, so nothing was computed low")
         if result["falls_by"] < 1 / 3:
