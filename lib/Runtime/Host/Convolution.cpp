@@ -120,7 +120,7 @@ void Convolution::computeOutput(const Task &task, char *const *arguments) const 
   const char *bias = s.hasBias ? at(arguments[2], s.bias, group * filters) : nullptr;
   char *out = at(arguments[s.hasBias ? 3 : 2], s.out, task.index * filters * s.outputPoints());
   DenseOperand<T> pixels(kernels, x, s.lhs, s.inputPoints(), false);
-  WindowOperand<T> windows(kernels, {x, s.lhs, 0, rows, columns}, true);
+  WindowOperand<T> windows(kernels, {x, s.lhs, 0, channels * s.inputPoints(), rows, columns}, true);
   if (isPointwise())
     task.multiply({&filter, &pixels, bias, out});
   else
@@ -204,7 +204,8 @@ void Convolution::computeFilterGradient(const Task &task, char *const *arguments
   int64_t imageStride = s.c * s.inputPoints();
   char *out = at(arguments[2], s.out, task.index * filters * taps);
   PiecewiseOperand<T> pixels(kernels, x, s.rhs, s.inputPoints(), s.inputPoints(), imageStride);
-  WindowOperand<T> windows(kernels, {x, s.rhs, imageStride, rows, columns}, false);
+  int64_t count = s.n * imageStride - task.index * channels * s.inputPoints();
+  WindowOperand<T> windows(kernels, {x, s.rhs, imageStride, count, rows, columns}, false);
   if (isPointwise())
     task.multiply({&gradient, &pixels, nullptr, out});
   else

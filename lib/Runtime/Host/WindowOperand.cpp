@@ -66,14 +66,18 @@ typename WindowOperand<T>::Tap WindowOperand<T>::tapAt(int64_t index) const {
   return {index / (rows * columns), index / columns % rows, index % columns};
 }
 
-/// The address of what a tap lies on at column `column` of a run, which must be
-/// inside of the image.
+/// The number of the element that a tap lies on at column `column` of a run. The
+/// row must be inside of the image; the column may be outside.
 template <class T>
-const void *WindowOperand<T>::elementAt(const Tap &tap, const Run &run, int64_t column) const {
+int64_t WindowOperand<T>::elementAt(const Tap &tap, const Run &run, int64_t column) const {
   const WindowAxis &rows = images.rows, &columns = images.columns;
   int64_t row = tap.channel * rows.extent + rows.element(run.row, tap.row);
-  int64_t element =
-      run.image * images.imageStride + row * columns.extent + columns.element(column, tap.column);
+  return run.image * images.imageStride + row * columns.extent +
+         columns.element(column, tap.column);
+}
+
+template <class T>
+const void *WindowOperand<T>::addressOf(int64_t element) const {
   return static_cast<const char *>(images.data) + element * elementBytes;
 }
 
@@ -90,37 +94,37 @@ void WindowOperand<T>::packRun(T *to, int64_t stride, const Tap &tap, const Run 
   clear(0, begin - run.column);
   clear(end - run.column, run.count);
   if (begin != end)
-    kernels.copy(to + (begin - run.column) * stride, stride, elementAt(tap, run, begin),
+    kernels.copy(to + (begin - run.column) * stride, stride, addressOf(elementAt(tap, run, begin)),
                  images.dtype, images.columns.stride, end - begin);
 }
 
-/// The same for four taps, side by side: where all lie inside of the image they
-/// are read together.
+/// The same for four taps, side by side: read together, with their neighbours in
+/// memory where they lie outside of the image, which then become zeros.
 template <class T>
 void WindowOperand<T>::packFour(T *to, int64_t stride, const Tap *four, const Run &run) const {
-  int64_t begin = run.column, end = run.column + run.count;
-  for (int j = 0; j != 4; ++j) {
-    auto inside = images.columns.pointsInside(four[j].column, begin, end);
-    if (!images.rows.isInside(run.row, four[j].row))
-      inside.end = inside.begin;
-    begin = inside.begin;
-    end = inside.end;
-  }
-  auto packEach = [&](int64_t from, int64_t until) {
-    Run part = run;
-    part.column = from;
-    part.count = until - from;
-    for (int j = 0; j != 4 && part.count > 0; ++j)
-      packRun(to + (from - run.column) * stride + j, stride, four[j], part);
-  };
-  if (images.columns.stride != 1 || end - begin < 4)
-    return packEach(run.column, run.column + run.count);
-  packEach(run.column, begin);
   const void *from[4];
-  for (int j = 0; j != 4; ++j)
-    from[j] = elementAt(four[j], run, begin);
-  kernels.interleave(to + (begin - run.column) * stride, stride, from, images.dtype, end - begin);
-  packEach(end, run.column + run.count);
+  bool together = images.columns.stride == 1;
+  for (int j = 0; j != 4 && together; ++j) {
+    int64_t element = elementAt(four[j], run, run.column);
+    together = images.rows.isInside(run.row, four[j].row) && element >= 0 &&
+               element + run.count <= images.count;
+    if (together)
+      from[j] = addressOf(element);
+  }
+  if (!together) {
+    for (int j = 0; j != 4; ++j)
+      packRun(to + j, stride, four[j], run);
+    return;
+  }
+  kernels.interleave(to, stride, from, images.dtype, run.count);
+  for (int j = 0; j != 4; ++j) {
+    auto [begin, end] =
+        images.columns.pointsInside(four[j].column, run.column, run.column + run.count);
+    for (int64_t i = 0; i < begin - run.column; ++i)
+      to[i * stride + j] = 0;
+    for (int64_t i = end - run.column; i < run.count; ++i)
+      to[i * stride + j] = 0;
+  }
 }
 
 template <class T>

@@ -50,6 +50,7 @@ struct WindowImages {
   const void *data; ///< of the first channel that is read
   uint32_t dtype;
   int64_t imageStride; ///< elements from one image to the next
+  int64_t count;       ///< elements in memory from `data` on, all channels counted
   WindowAxis rows, columns;
 };
 
@@ -76,7 +77,8 @@ private:
   template <class Fn>
   void forEachRun(int64_t first, int64_t count, Fn fn) const;
   Tap tapAt(int64_t index) const;
-  const void *elementAt(const Tap &tap, const Run &run, int64_t column) const;
+  int64_t elementAt(const Tap &tap, const Run &run, int64_t column) const;
+  const void *addressOf(int64_t element) const;
   void packRun(T *to, int64_t stride, const Tap &tap, const Run &run) const;
   void packFour(T *to, int64_t stride, const Tap *four, const Run &run) const;
 
