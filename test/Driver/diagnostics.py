@@ -78,6 +78,10 @@ class Stops(harness.Case):
             self.assertEqual(caught.exception.code, ampc_api.DATA)
             self.assertIn("an index lies outside", str(caught.exception))
             self.assertSameBits(session.get("table"), before)
+            # Without a step nothing can be refused, but it does not pass for a number.
+            wrong = session.batch(good, tokens=np.array([0, 1, index, 2, 3]))
+            self.assertTrue(np.isnan(session.evaluate(wrong)["loss"]))
+        self.assertTrue(np.isfinite(session.evaluate(session.batch(good))["loss"]))
         self.assertTrue(session.step(session.batch(good)).applied)
 
     def test_not_finite_without_a_scaler(self):

@@ -22,9 +22,6 @@ static Pointer at(Pointer data, uint32_t dtype, int64_t index) {
   return data + index * int64_t(sizeOf(dtype));
 }
 
-template <class T>
-static constexpr uint32_t kSumDType = sizeof(T) == 4 ? AMPC_DTYPE_F32 : AMPC_DTYPE_F64;
-
 /// The largest number of rows that divides `rows` and whose windows, `bytes`
 /// each, fit in kWindowBytes.
 static int64_t pickRowsAtOnce(int64_t rows, int64_t bytes) {
@@ -63,9 +60,9 @@ Convolution::Products Convolution::makeProducts(int threads) const {
     product.k = filters;
     if (!isPointwise()) {
       product.n = rowsAtOnce * columns.points;
-      product.outDType = kSumDType<T>;
+      product.outDType = kDTypeOf<T>;
       extra = product.m * product.n;
-      if (s.out != kSumDType<T>)
+      if (s.out != kDTypeOf<T>)
         extra += channels * s.inputPoints();
     }
     break;
@@ -169,7 +166,7 @@ void Convolution::computeInputGradient(const Task &task, char *const *arguments)
     task.multiply({&filter, &all, nullptr, out});
     return;
   }
-  bool isNarrow = s.out != kSumDType<T>;
+  bool isNarrow = s.out != kDTypeOf<T>;
   int64_t points = rowsAtOnce * columns.points;
   T *windows = task.extra;
   T *image = isNarrow ? windows + taps * points : reinterpret_cast<T *>(out);
@@ -188,7 +185,7 @@ void Convolution::computeInputGradient(const Task &task, char *const *arguments)
         addChannel(channel, 0);
   }
   if (isNarrow)
-    convert(out, s.out, image, kSumDType<T>, size);
+    convert(out, s.out, image, kDTypeOf<T>, size);
 }
 
 /// Of one group: the output's gradient times windows, over the points of all

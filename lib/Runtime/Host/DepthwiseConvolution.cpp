@@ -14,9 +14,6 @@
 
 namespace ampc {
 
-template <class T>
-static constexpr uint32_t kSumDType = sizeof(T) == 4 ? AMPC_DTYPE_F32 : AMPC_DTYPE_F64;
-
 DepthwiseConvolution::DepthwiseConvolution(const ConvolutionShape &shape, int threads)
     : shape(shape), threads(threads), rows(shape.rows), columns(shape.columns) {}
 
@@ -69,9 +66,9 @@ void DepthwiseConvolution::runAs(char *const *arguments, const Workspace &worksp
 template <class T>
 static const T *widened(const char *data, uint32_t dtype, int64_t first, int64_t count, T *memory) {
   const char *from = data + first * int64_t(sizeOf(dtype));
-  if (dtype == kSumDType<T>)
+  if (dtype == kDTypeOf<T>)
     return reinterpret_cast<const T *>(from);
-  convert(memory, kSumDType<T>, from, dtype, count);
+  convert(memory, kDTypeOf<T>, from, dtype, count);
   return memory;
 }
 
@@ -91,6 +88,18 @@ static void forEachRow(const WindowAxis &rows, const WindowAxis &columns, Fn fn)
   }
 }
 
+/// to[i * toStride] += factor * from[i * fromStride], for i below `count`.
+template <class T>
+static void addRow(T *to, int64_t toStride, const T *from, int64_t fromStride, T factor,
+                   int64_t count) {
+  if (toStride == 1 && fromStride == 1) // vectors
+    for (int64_t i = 0; i != count; ++i)
+      to[i] += factor * from[i];
+  else
+    for (int64_t i = 0; i != count; ++i)
+      to[i * toStride] += factor * from[i * fromStride];
+}
+
 template <class T>
 void DepthwiseConvolution::computeOutput(int64_t plane, char *const *arguments, T *memory) const {
   const ConvolutionShape &s = shape;
@@ -100,18 +109,12 @@ void DepthwiseConvolution::computeOutput(int64_t plane, char *const *arguments, 
   const T *filter = widened(arguments[1], s.rhs, channel * s.filterPoints(), s.filterPoints(),
                             narrow + s.inputPoints());
   std::fill_n(out, points, T(0));
-  forEachRow(rows, columns, [&](int64_t to, int64_t from, int64_t count, int64_t tap) {
-    T factor = filter[tap];
-    if (columns.stride == 1)
-      for (int64_t i = 0; i != count; ++i)
-        out[to + i] += factor * x[from + i];
-    else
-      for (int64_t i = 0; i != count; ++i)
-        out[to + i] += factor * x[from + i * columns.stride];
+  forEachRow(rows, columns, [&](int64_t point, int64_t element, int64_t count, int64_t tap) {
+    addRow(out + point, 1, x + element, columns.stride, filter[tap], count);
   });
   if (s.hasBias) {
     T bias;
-    convert(&bias, kSumDType<T>, arguments[2] + channel * int64_t(sizeOf(s.bias)), s.bias, 1);
+    convert(&bias, kDTypeOf<T>, arguments[2] + channel * int64_t(sizeOf(s.bias)), s.bias, 1);
     for (int64_t i = 0; i != points; ++i)
       out[i] += bias;
   }
@@ -119,7 +122,7 @@ void DepthwiseConvolution::computeOutput(int64_t plane, char *const *arguments, 
     for (int64_t i = 0; i != points; ++i)
       out[i] = out[i] < 0 ? T(0) : out[i]; // false for NaN, which stays
   convert(arguments[s.hasBias ? 3 : 2] + plane * points * int64_t(sizeOf(s.out)), s.out, out,
-          kSumDType<T>, points);
+          kDTypeOf<T>, points);
 }
 
 template <class T>
@@ -133,16 +136,10 @@ void DepthwiseConvolution::computeInputGradient(int64_t plane, char *const *argu
   const T *filter = widened(arguments[1], s.rhs, plane % s.c * s.filterPoints(), s.filterPoints(),
                             narrow + s.outputPoints());
   std::fill_n(out, points, T(0));
-  forEachRow(rows, columns, [&](int64_t from, int64_t to, int64_t count, int64_t tap) {
-    T factor = filter[tap];
-    if (columns.stride == 1)
-      for (int64_t i = 0; i != count; ++i)
-        out[to + i] += factor * gradient[from + i];
-    else
-      for (int64_t i = 0; i != count; ++i)
-        out[to + i * columns.stride] += factor * gradient[from + i];
+  forEachRow(rows, columns, [&](int64_t point, int64_t element, int64_t count, int64_t tap) {
+    addRow(out + element, columns.stride, gradient + point, 1, filter[tap], count);
   });
-  convert(arguments[2] + plane * points * int64_t(sizeOf(s.out)), s.out, out, kSumDType<T>, points);
+  convert(arguments[2] + plane * points * int64_t(sizeOf(s.out)), s.out, out, kDTypeOf<T>, points);
 }
 
 /// The sum of products of two rows, in an order of its own that vectors have.
@@ -180,7 +177,7 @@ void DepthwiseConvolution::computeFilterGradient(int64_t channel, char *const *a
     });
   }
   convert(arguments[2] + channel * s.filterPoints() * int64_t(sizeOf(s.out)), s.out, sums,
-          kSumDType<T>, s.filterPoints());
+          kDTypeOf<T>, s.filterPoints());
 }
 
 } // namespace ampc

@@ -25,9 +25,8 @@ namespace ampc {
 static const GemmKernelSet &widestKernels() {
 #if defined(__x86_64__)
   if (missingCpuFeatures("avx2,fma,f16c").empty())
-    return missingCpuFeatures("avx512f,avx512vl,avx512bw,avx512dq").empty()
-               ? avx512::gemmKernels
-               : avx2::gemmKernels;
+    return missingCpuFeatures("avx512f,avx512vl,avx512bw,avx512dq").empty() ? avx512::gemmKernels
+                                                                            : avx2::gemmKernels;
 #endif
   return baseline::gemmKernels;
 }
@@ -57,11 +56,11 @@ static const void *at(const void *data, uint32_t dtype, int64_t index) {
 }
 
 template <class T>
-void DenseOperand<T>::pack(T *to, int64_t width, int64_t first, int64_t count,
-                           int64_t k, int64_t depth) const {
+void DenseOperand<T>::pack(T *to, int64_t width, int64_t first, int64_t count, int64_t k,
+                           int64_t depth) const {
   auto pack = width == kernels.rows ? kernels.packRows : kernels.packColumns;
-  pack(to, at(data, dtype, alongK ? first * stride + k : k * stride + first),
-       dtype, stride, alongK, count, depth);
+  pack(to, at(data, dtype, alongK ? first * stride + k : k * stride + first), dtype, stride, alongK,
+       count, depth);
 }
 
 template <class T>
@@ -78,12 +77,10 @@ Gemm<T>::Gemm(const GemmKernels<T> &kernels, const Shape &shape, int threads)
   // cut in columns packs the left operand once more.
   constexpr int64_t kTilesPerThread = 4;
   int64_t wanted = threads > 1 ? threads * kTilesPerThread : 1;
-  tileRows = std::clamp(roundUp((shape.m + wanted - 1) / wanted, rows),
-                        4 * rows, 16 * rows);
+  tileRows = std::clamp(roundUp((shape.m + wanted - 1) / wanted, rows), 4 * rows, 16 * rows);
   int64_t rowTiles = (std::max<int64_t>(shape.m, 1) + tileRows - 1) / tileRows;
   int64_t columnTiles = std::max<int64_t>(wanted / rowTiles, 1);
-  tileColumns = std::clamp(roundUp(panelColumns / columnTiles, columns),
-                           4 * columns, 32 * columns);
+  tileColumns = std::clamp(roundUp(panelColumns / columnTiles, columns), 4 * columns, 32 * columns);
 }
 
 template <class T>
@@ -106,22 +103,20 @@ int64_t Gemm<T>::scratchElements() const {
 }
 
 template <class T>
-void Gemm<T>::run(const GemmOperands<T> &operands, T *shared, T *scratch,
-                  int64_t scratchStride, ThreadPool *pool) const {
+void Gemm<T>::run(const GemmOperands<T> &operands, T *shared, T *scratch, int64_t scratchStride,
+                  ThreadPool *pool) const {
   Panel panel;
   panel.packed = shared;
   T *bias = shared + panelDepth * panelColumns;
   panel.partial = bias + biasElements();
   panel.bias = operands.bias ? bias : nullptr;
-  constexpr uint32_t kDType =
-      sizeof(T) == 4 ? AMPC_DTYPE_F32 : AMPC_DTYPE_F64;
   if (operands.bias && shape.biasOfRows)
-    convert(bias, kDType, operands.bias, shape.biasDType, shape.m);
+    convert(bias, kDTypeOf<T>, operands.bias, shape.biasDType, shape.m);
   for (panel.column = 0; panel.column < shape.n; panel.column += panelColumns) {
     panel.columns = std::min(panelColumns, shape.n - panel.column);
     if (operands.bias && !shape.biasOfRows)
-      convert(bias, kDType, at(operands.bias, shape.biasDType, panel.column),
-              shape.biasDType, panel.columns);
+      convert(bias, kDTypeOf<T>, at(operands.bias, shape.biasDType, panel.column), shape.biasDType,
+              panel.columns);
     // Once also for a k of 0, whose result is the bias.
     panel.k = 0;
     do {
@@ -140,8 +135,8 @@ void Gemm<T>::packPanel(const GemmOperands<T> &operands, const Panel &panel,
   auto packStrip = [&](int64_t strip, int) {
     int64_t column = panel.column + strip * width;
     int64_t count = std::min(width, panel.column + panel.columns - column);
-    operands.rhs->pack(panel.packed + strip * width * panel.depth, width,
-                       column, count, panel.k, panel.depth);
+    operands.rhs->pack(panel.packed + strip * width * panel.depth, width, column, count, panel.k,
+                       panel.depth);
   };
   int64_t strips = (panel.columns + width - 1) / width;
   if (pool)
@@ -152,9 +147,8 @@ void Gemm<T>::packPanel(const GemmOperands<T> &operands, const Panel &panel,
 }
 
 template <class T>
-void Gemm<T>::multiplyPanel(const GemmOperands<T> &operands, const Panel &panel,
-                            T *scratch, int64_t scratchStride,
-                            ThreadPool *pool) const {
+void Gemm<T>::multiplyPanel(const GemmOperands<T> &operands, const Panel &panel, T *scratch,
+                            int64_t scratchStride, ThreadPool *pool) const {
   int64_t columnTiles = (panel.columns + tileColumns - 1) / tileColumns;
   int64_t tiles = (shape.m + tileRows - 1) / tileRows * columnTiles;
   if (pool)
@@ -167,8 +161,8 @@ void Gemm<T>::multiplyPanel(const GemmOperands<T> &operands, const Panel &panel,
 }
 
 template <class T>
-void Gemm<T>::multiplyTile(const GemmOperands<T> &operands, const Panel &panel,
-                           int64_t tile, T *scratch) const {
+void Gemm<T>::multiplyTile(const GemmOperands<T> &operands, const Panel &panel, int64_t tile,
+                           T *scratch) const {
   int64_t columnTiles = (panel.columns + tileColumns - 1) / tileColumns;
   int64_t row = tile / columnTiles * tileRows;
   int64_t column = tile % columnTiles * tileColumns;
@@ -187,8 +181,8 @@ void Gemm<T>::multiplyTile(const GemmOperands<T> &operands, const Panel &panel,
     block.partial = scratch + tileRows * kDepth;
     block.partialStride = tileColumns;
   }
-  block.out = const_cast<void *>(
-      at(operands.out, shape.outDType, row * shape.n + panel.column + column));
+  block.out =
+      const_cast<void *>(at(operands.out, shape.outDType, row * shape.n + panel.column + column));
   block.outStride = shape.n;
   block.outDType = shape.outDType;
   block.alpha = shape.alpha;
@@ -199,8 +193,7 @@ void Gemm<T>::multiplyTile(const GemmOperands<T> &operands, const Panel &panel,
     block.columnBias = panel.bias + column;
   block.relu = shape.relu;
 
-  const T *rhs =
-      panel.packed + column / kernels.columns * kernels.columns * panel.depth;
+  const T *rhs = panel.packed + column / kernels.columns * kernels.columns * panel.depth;
   int64_t k = 0;
   do {
     block.k = std::min(kDepth, panel.depth - k);
@@ -209,8 +202,7 @@ void Gemm<T>::multiplyTile(const GemmOperands<T> &operands, const Panel &panel,
     block.rhs = rhs + k * kernels.columns;
     for (int64_t strip = 0; strip < rows; strip += kernels.rows)
       operands.lhs->pack(scratch + strip * block.k, kernels.rows, row + strip,
-                         std::min(kernels.rows, rows - strip), panel.k + k,
-                         block.k);
+                         std::min(kernels.rows, rows - strip), panel.k + k, block.k);
     kernels.multiply(block);
     k += block.k;
   } while (k < panel.depth);

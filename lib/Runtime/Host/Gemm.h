@@ -9,12 +9,17 @@
 #define AMPC_RUNTIME_HOST_GEMM_H
 
 #include "Host/GemmKernels.h"
+#include "ampc-runtime/module_format.h"
 #include "Host/ThreadPool.h"
 
 namespace ampc {
 
 /// The kernels for the widest vectors that this processor has.
 const GemmKernelSet &pickGemmKernels();
+
+/// T as an element type.
+template <class T>
+constexpr uint32_t kDTypeOf = sizeof(T) == 4 ? AMPC_DTYPE_F32 : AMPC_DTYPE_F64;
 
 /// An operand of a product, as far as the product asks: rows of the left one and
 /// columns of the right one, packed.

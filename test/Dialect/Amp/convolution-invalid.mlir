@@ -75,3 +75,12 @@ func.func @planned_with_other_extents(%x: tensor<2x3x8x8xf32>, %w: tensor<5x3x3x
   %0 = plan.convolution forward %x, %w strides [1, 1] pads [0, 0, 0, 0] dilations [1, 1] groups 1 : (tensor<2x3x8x8xf32>, tensor<5x3x3x3xf32>) -> tensor<2x5x6x7xf32>
   return
 }
+
+// -----
+
+func.func @windows_that_overflow(%x: tensor<1x1x1x1xf32>, %w: tensor<1x1x3x3xf32>) {
+  // expected-error@+2 {{the windows of a filter 'tensor<1x1x3x3xf32>' on 'tensor<1x1x1x1xf32>' have more than 2^56 elements}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = amp.conv %x, %w strides [1, 1] pads [1073741824, 1073741824, 1073741824, 1073741824] dilations [1, 1] groups 1 : (tensor<1x1x1x1xf32>, tensor<1x1x3x3xf32>) -> tensor<1x1x1x1xf32>
+  return
+}

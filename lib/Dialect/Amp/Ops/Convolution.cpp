@@ -11,6 +11,10 @@
 using namespace mlir;
 using namespace ampc;
 
+/// Far above what any memory holds, and below what overflows: of extents, strides,
+/// dilations and pads, and of the elements of all windows together.
+constexpr int64_t kMostAlong = int64_t(1) << 30, kMostElements = int64_t(1) << 56;
+
 namespace {
 /// How a filter moves over the rows and columns of an image.
 struct Window {
@@ -75,8 +79,11 @@ static FailureOr<Window> importWindow(OnnxNode &node, ArrayRef<int64_t> image,
     if (mode != "SAME_UPPER" && mode != "SAME_LOWER" && mode != "VALID")
       return node.emitError() << "has auto_pad = '" << mode
                               << "': known are NOTSET, SAME_UPPER, SAME_LOWER and VALID";
+    // What is out of range is reported when types are inferred.
+    auto isUsable = [](int64_t x) { return x > 0 && x <= kMostAlong; };
     for (size_t d = 0; d < rank && mode != "VALID"; ++d)
-      if (window.strides[d] > 0)
+      if (isUsable(window.strides[d]) && isUsable(window.dilations[d]) && isUsable(filter[d]) &&
+          isUsable(image[d]))
         std::tie(window.pads[d], window.pads[rank + d]) =
             samePads(image[d], window.reach(filter[d], d), window.strides[d], mode == "SAME_LOWER");
   }
@@ -152,9 +159,7 @@ static FailureOr<SmallVector<int64_t>> inferShape(std::optional<Location> loc,
   if (window.pads.size() != 4 || !llvm::all_of(window.pads, isNatural))
     return inferenceError(loc, "pads [", ArrayRef<int64_t>(window.pads),
                           "] must not be negative, two before and two behind");
-  // Far above what any memory holds, and below what overflows.
-  constexpr int64_t kMost = int64_t(1) << 30;
-  auto isLarge = [](int64_t x) { return x > kMost; };
+  auto isLarge = [](int64_t x) { return x > kMostAlong; };
   for (ArrayRef<int64_t> numbers :
        {input.getShape(), filter.getShape(), ArrayRef<int64_t>(window.strides),
         ArrayRef<int64_t>(window.dilations), ArrayRef<int64_t>(window.pads)})
@@ -178,6 +183,11 @@ static FailureOr<SmallVector<int64_t>> inferShape(std::optional<Location> loc,
                             " and ", filter);
     shape.push_back((room - reach) / window.strides[axis] + 1);
   }
+  int64_t windows = filter.getNumElements();
+  for (int64_t extent : shape)
+    if (llvm::MulOverflow(windows, extent, windows) || windows > kMostElements)
+      return inferenceError(loc, "the windows of a filter ", filter, " on ", input,
+                            " have more than 2^56 elements");
   return shape;
 }
 

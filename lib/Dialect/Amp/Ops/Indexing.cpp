@@ -37,6 +37,9 @@ FailureOr<SmallVector<Value>> GatherOp::importNode(OnnxNode &node, OpBuilder &bu
   if (failed(axis))
     return failure();
   int64_t extent = type.getDimSize(*axis);
+  // Indices are compared with the extent, in their type.
+  if (extent > std::numeric_limits<int32_t>::max())
+    indices = castTo(builder, node.loc, indices, builder.getI64Type());
   if (DenseElementsAttr known = node.constant(1)) {
     for (const APInt &index : known.getValues<APInt>()) // gather_c3
       if (index.getSExtValue() < -extent || index.getSExtValue() >= extent)
