@@ -172,8 +172,8 @@ public:
       staged = uses.chooseStaged();
     DenseMap<Value, Evaluator::Staged> stages;
     for (Value v : staged)
-      stages[v] = {allocate(e, s.reducedPoints(), Evaluator::getStagedType(v)),
-                   [&](const Point &p) { return placeInRow(index, p); }};
+      stages[v] = {allocate(e, placesInRow(v), Evaluator::getStagedType(v)),
+                   [&, v](const Point &p) { return placeInRow(index, v, p); }};
 
     HostRange own = hostRange(index, at.block, blocks, blockRows, s.keptPoints());
     e.loop(own.begin, own.end, 1, {}, [&](Value row, MutableArrayRef<Value>) {
@@ -208,11 +208,22 @@ public:
   }
 
 private:
-  /// The number of an element within its row.
-  Value placeInRow(const IndexBuilder &index, const Point &p) const {
+  /// Elements of `v` in a row.
+  int64_t placesInRow(Value v) const {
+    int64_t places = 1;
+    for (unsigned d : s.reducedDims())
+      if (s.getDims(v).test(d))
+        places *= s.dims[d].extent;
+    return places;
+  }
+
+  /// The number of an element of `v` within its row. It must not depend on an index that `v`
+  /// does not vary along: what waits for `v` is evaluated outside of the loop over that.
+  Value placeInRow(const IndexBuilder &index, Value v, const Point &p) const {
     Value place = index.constant(0);
     for (auto [i, d] : llvm::enumerate(s.reducedDims()))
-      place = index.add(index.mul(place, s.dims[d].extent), p[1 + i]);
+      if (s.getDims(v).test(d))
+        place = index.add(index.mul(place, s.dims[d].extent), p[1 + i]);
     return place;
   }
 

@@ -65,6 +65,11 @@ private:
   uint32_t addString(StringRef text);
   uint32_t addIntegers(ArrayRef<int64_t> values);
   uint32_t addTensor(StringRef name, RankedTensorType type, ampc_role_t role);
+  /// Inputs, outputs and state have names of their own: a graph may hand out what it was
+  /// given, under one name.
+  llvm::StringMap<uint32_t> &tensorsOf(ampc_role_t role) {
+    return role == AMPC_ROLE_INPUT ? inputOf : role == AMPC_ROLE_OUTPUT ? outputOf : stateOf;
+  }
   LogicalResult addVariable(VariableOp variable, uint32_t target);
   LogicalResult addProgram(func::FuncOp function, ampc_program_kind_t kind,
                            const PlannedTarget &target);
@@ -81,7 +86,7 @@ private:
   llvm::StringMap<uint32_t> stringOffsets;
   std::vector<int64_t> integers;
   std::vector<ampc_tensor_entry_t> tensors;
-  llvm::StringMap<uint32_t> tensorOf;
+  llvm::StringMap<uint32_t> inputOf, outputOf, stateOf; ///< indices of tensors
   std::vector<ampc_binding_entry_t> bindings;
   std::vector<ampc_program_entry_t> programs;
   std::vector<ampc_step_entry_t> steps;
@@ -118,7 +123,7 @@ uint32_t TableWriter::addIntegers(ArrayRef<int64_t> values) {
 }
 
 uint32_t TableWriter::addTensor(StringRef name, RankedTensorType type, ampc_role_t role) {
-  auto [it, inserted] = tensorOf.try_emplace(name, tensors.size());
+  auto [it, inserted] = tensorsOf(role).try_emplace(name, tensors.size());
   if (!inserted)
     return it->second;
   ampc_tensor_entry_t entry = {};
@@ -142,7 +147,7 @@ uint64_t TableWriter::addWeights(ArrayRef<char> bytes) {
 
 LogicalResult TableWriter::addVariable(VariableOp variable, uint32_t target) {
   RankedTensorType type = variable.getTensorType();
-  bool known = tensorOf.contains(variable.getSymName());
+  bool known = stateOf.contains(variable.getSymName());
   uint32_t index = addTensor(variable.getSymName(), type, ampc_role_t(variable.getRole()));
   ampc_tensor_entry_t &entry = tensors[index];
   if (auto offset = variable->getAttrOfType<IntegerAttr>(plan::kOffsetAttr))
@@ -330,8 +335,8 @@ LogicalResult TableWriter::addTarget(const PlannedTarget &target) {
   if (auto train = module.lookupSymbol<func::FuncOp>(kTrainFunction); train && gradients.empty())
     if (auto names = train->getAttrOfType<ArrayAttr>(kGradientsAttr))
       for (auto name : names.getAsValueRange<StringAttr>()) {
-        auto it = tensorOf.find(name);
-        gradients.push_back(it == tensorOf.end() ? AMPC_NONE_U32 : it->second);
+        auto it = stateOf.find(name);
+        gradients.push_back(it == stateOf.end() ? AMPC_NONE_U32 : it->second);
       }
   entry.first_image = images.size();
   auto addImage = [&](uint32_t arch, bool isPtx, StringRef bytes) {
@@ -374,10 +379,10 @@ Tables TableWriter::finish() {
   header.low_dtype = options.level == 0         ? AMPC_DTYPE_F32
                      : options.dtype == "bf16" ? AMPC_DTYPE_BF16
                                                 : AMPC_DTYPE_F16;
-  header.has_scaler = tensorOf.contains(AMPC_SCALAR_LOSS_SCALE) ||
+  header.has_scaler = stateOf.contains(AMPC_SCALAR_LOSS_SCALE) ||
                       (!options.lossScale.empty() && options.lossScale != "none");
   header.scale_floor =
-      tensorOf.contains(AMPC_SCALAR_LOSS_SCALE) ? float(options.lossScaleMin) : 0.0f;
+      stateOf.contains(AMPC_SCALAR_LOSS_SCALE) ? float(options.lossScaleMin) : 0.0f;
 
   Blob blob;
   blob.append(&header, sizeof(header)); // filled in at the end
