@@ -73,10 +73,11 @@ struct EmitKernels : impl::EmitKernelsBase<EmitKernels> {
     bool device = target == Target::Cuda;
     OpBuilder b(&getContext());
     module->setAttr(gpu::GPUDialect::getContainerModuleAttrName(), b.getUnitAttr());
-    b.setInsertionPointToEnd(module.getBody());
+    SymbolTable symbols(module);
     kernels = {
         gpu::GPUModuleOp::create(b, module.getLoc(), device ? "cuda_kernels" : "host_kernels"),
         device};
+    symbols.insert(kernels.module); // renames it where a tensor has its name
     SmallVector<KernelOp> all, legal;
     module.walk<WalkOrder::PreOrder>([&](KernelOp kernel) {
       all.push_back(kernel);

@@ -187,9 +187,10 @@ LogicalResult Importer::checkSupport() {
   return error;
 }
 
-/// Names that functions and ampc's own variables have in the module.
+/// Names that functions and ampc's own variables have in the module, and the key that no
+/// tensor of a safetensors file can have.
 static bool isReserved(StringRef name) {
-  return name.starts_with("ampc.") ||
+  return name.starts_with("ampc.") || name == "__metadata__" ||
          llvm::is_contained({kMainFunction, kTrainFunction, kEvalFunction, kRefreshFunction,
                              kInitFunction},
                             name);

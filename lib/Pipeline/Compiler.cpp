@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Pipeline/Compiler.h"
+#include "InternalErrors.h"
 #include "TableWriter.h"
 #include "ampc/Dialect/Amp/Amp.h"
 #include "ampc/Pipeline/Pipelines.h"
@@ -51,12 +52,22 @@ bool fits32Bits(gpu::GPUModuleOp kernels) {
 
 Compiler::Compiler(MLIRContext &context, const CompileOptions &options,
                    std::function<void(PassManager &)> configure)
-    : context(context), options(options), configure(std::move(configure)) {}
+    : context(context), options(options),
+      watch(std::make_unique<InternalErrorWatch>(context, options.model, options.flags)) {
+  this->configure = [this, configure = std::move(configure)](PassManager &pm) {
+    if (configure)
+      configure(pm);
+    watch->watch(pm);
+  };
+}
+
+Compiler::~Compiler() = default;
+
+const std::optional<InternalError> &Compiler::internalError() const { return watch->found(); }
 
 LogicalResult Compiler::run(ModuleOp module, llvm::function_ref<void(OpPassManager &)> build) {
   PassManager pm(&context);
-  if (configure)
-    configure(pm);
+  configure(pm);
   build(pm);
   return pm.run(module);
 }
@@ -118,10 +129,15 @@ LogicalResult Compiler::train() {
   if (failed(import()) ||
       failed(run(*model.module, [&](OpPassManager &pm) { buildTrainPipeline(pm, options); })))
     return failure();
+  watch->setTrained();
   return dump(*model.module, "2-train.mlir");
 }
 
 LogicalResult Compiler::emit(Stage stage, llvm::raw_ostream &os) {
+  return watch->run([&] { return print(stage, os); });
+}
+
+LogicalResult Compiler::print(Stage stage, llvm::raw_ostream &os) {
   if (stage == Stage::Amp) {
     if (failed(import()))
       return failure();
@@ -165,6 +181,7 @@ LogicalResult Compiler::emit(Stage stage, llvm::raw_ostream &os) {
       DeviceOptions device;
       device.toolkit = findCudaToolkit(options.toolkitPrefixes);
       device.use32BitIndices = fits32Bits(kernels);
+      device.configure = configure;
       FailureOr<std::string> ptx = compileToPtx(kernels, device);
       if (failed(ptx))
         return failure();
@@ -182,6 +199,10 @@ LogicalResult Compiler::emit(Stage stage, llvm::raw_ostream &os) {
 }
 
 LogicalResult Compiler::emitSharedObject(StringRef path) {
+  return watch->run([&] { return compile(path); });
+}
+
+LogicalResult Compiler::compile(StringRef path) {
   if (failed(train()))
     return failure();
   Location loc = model.module->getLoc();

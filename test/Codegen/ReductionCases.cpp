@@ -288,6 +288,36 @@ void addFull(CaseList &list) {
                         });
       c.relative = 1e-5;
     }
+  // Values that vary along one of two reduced dimensions, costly and needed in two phases.
+  for (Shape shape : {Shape{8, 3}, {7, 33}, {300, 40}, {1, 50}}) {
+    auto [m, n] = shape;
+    Case &c = list.addFused(
+        nameOf("of_rows_and_columns", "f32", shape),
+        {list.type("f32", {m, n}), list.type("f32", {m, 1}), list.type("f32", {1, n})},
+        [](KernelBuilder &k, ValueRange in) -> Values {
+          auto each = [&](Value x, KernelBuilder::ScalarFn fn) {
+            return apply(k, {x}, typeOf(x), fn);
+          };
+          auto exponential = [](ScalarBuilder &s, ValueRange x) { return s.exp(x[0]); };
+          auto twice = [](ScalarBuilder &s, ValueRange x) { return s.add(x[0], x[0]); };
+          Value ofRow = each(in[1], exponential), ofColumn = each(in[2], exponential);
+          Value scaled =
+              apply(k, {in[0], ofRow, ofColumn}, typeOf(in[0]), [](ScalarBuilder &s, ValueRange x) {
+                return s.mul(s.mul(x[0], x[1]), x[2]);
+              });
+          Type type = typeOf(in[0]).getElementType();
+          Value sum = k.reshape(k.reduce(scaled, {0, 1}, Reduction::Sum, type), {1, 1});
+          Value shifted = apply(
+              k, {in[0], each(ofRow, twice), each(ofColumn, twice), sum}, typeOf(in[0]),
+              [](ScalarBuilder &s, ValueRange x) {
+                Value d = s.sub(x[0], s.mul(x[3], s.constantLike(x[3], 1e-3)));
+                return s.mul(s.mul(d, x[1]), x[2]);
+              });
+          return {k.reduce(shifted, {0, 1}, Reduction::Sum, type)};
+        });
+    c.relative = 1e-5;
+    c.absolute = 1e-2;
+  }
   // Whether all are finite, and what each is when unscaled.
   for (int64_t n : {10, 300000}) {
     Case &c = list.addFused(

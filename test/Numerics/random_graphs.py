@@ -31,7 +31,6 @@ import graph_generator
 from graph_generator import Graph
 
 MARGIN = 6.0
-# Of f32, below which nothing is compared: sums in another order, of at most 1e5 terms.
 F32_UNIT = 2.0**-24
 LEVELS = (("O0", "f32"), ("O0", "f32"), ("O1", "f16"), ("O1", "bf16"), ("O2", "f16"),
           ("O2", "bf16"))
@@ -79,13 +78,14 @@ def read_checkpoint(path: pathlib.Path) -> dict[str, np.ndarray]:
     return tensors
 
 
-def compare(what: str, got: np.ndarray, runs: list[np.ndarray]) -> str:
-    """Empty where `got` is the exact value runs[0], as far as the other runs tell."""
+def compare(what: str, got: np.ndarray, runs: list[np.ndarray], terms: int = 1) -> str:
+    """Empty where `got` is the exact value runs[0], as far as the other runs tell. A sum of
+    `terms` in f32 is off by the square root of their number, one rounding for each."""
     exact = runs[0]
     if got.shape != exact.shape:
         return f"{what} has the shape {got.shape}, not {exact.shape}"
     moved = max(abs(run - exact).max() for run in runs[1:])
-    allowed = MARGIN * moved + 16 * F32_UNIT * abs(exact).max() + 1e-30
+    allowed = MARGIN * moved + (16 + math.sqrt(terms)) * F32_UNIT * abs(exact).max() + 1e-30
     error = abs(got.astype(np.float64) - exact)
     if (error <= allowed).all():
         return ""
@@ -113,6 +113,7 @@ class Step:
                           for name in graph.parameters if name in exact}
         self.norms = [np.asarray(math.sqrt(sum((g[i]**2).sum() for g in self.gradients.values())))
                       for i in range(len(runs))]
+        self.terms = max(x.size for x in graph.runs[0].values())
         self.clip = float(np.float32(case.clip * self.norms[0])) if case.clip else 0.0
         if self.clip:
             for gradients in self.gradients.values():
@@ -153,15 +154,17 @@ class Step:
         if not log["applied"] or log["loss"] is None:
             return [*found, f"the step was not applied: {log}"]
         loss = [run[graph.loss] for run in graph.runs]
-        found.append(compare("the loss", np.asarray(log["loss"]).reshape(loss[0].shape), loss))
+        found.append(compare("the loss", np.asarray(log["loss"]).reshape(loss[0].shape), loss,
+                             self.terms))
         if self.clip:
-            found.append(compare("the norm", np.asarray(log["grad_norm"]), self.norms))
+            found.append(compare("the norm", np.asarray(log["grad_norm"]), self.norms,
+                                 self.terms))
         for name, runs in self.gradients.items():
             gradient = state.get(f"ampc.momentum_buffer/{name}")
             if gradient is None:
                 found.append(f"{name} has no momentum: {sorted(state)}")
                 continue
-            found.append(compare(f"the gradient of {name}", gradient, runs))
+            found.append(compare(f"the gradient of {name}", gradient, runs, self.terms))
             weight = graph.parameters[name] - np.float32(LEARNING_RATE) * gradient
             if (abs(state[name] - weight) > 2 * F32_UNIT * (abs(weight) + abs(gradient))).any():
                 found.append(f"{name} was not updated with its gradient")
@@ -170,7 +173,7 @@ class Step:
     def compare_output(self, name: str, outputs: dict[str, np.ndarray]) -> str:
         runs = [run[name] for run in self.graph.runs]
         if runs[0].dtype == np.float64:
-            return compare(f"output {name}", outputs[name], runs)
+            return compare(f"output {name}", outputs[name], runs, self.terms)
         return "" if np.array_equal(outputs[name], runs[0]) else f"output {name} differs"
 
     def train(self, module: compiled.Compiled, folder: pathlib.Path) -> tuple[dict, dict]:

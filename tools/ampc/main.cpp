@@ -25,6 +25,18 @@ int fail(const Twine &message, int code = ExitDiagnosed) {
   return code;
 }
 
+/// Tells of a bug of ours, and how to make it known.
+int failInternally(const InternalError &error) {
+  int code = fail("internal error after " + escapeForTerminal(error.pass) + ": " +
+                      escapeForTerminal(error.text),
+                  ExitInternal);
+  llvm::errs() << "ampc: note: this is a bug of ampc, not a mistake in the model";
+  if (!error.reproducer.empty())
+    llvm::errs() << "; please report it with the model and " << error.reproducer;
+  llvm::errs() << "\n";
+  return code;
+}
+
 /// Writes the text of a stage; nothing is left of it on failure.
 int emitText(Compiler &compiler, Stage stage, StringRef output) {
   std::string text;
@@ -88,6 +100,8 @@ int run(CommandLine &line) {
     llvm::errs() << options.model << ": " << compiler.summary() << "\n";
   }
   if (code != ExitDone) {
+    if (compiler.internalError())
+      return failInternally(*compiler.internalError());
     if (diagnostics.errorCount() == 0)
       return fail("the compiler failed without saying why; this is a bug of ampc", ExitInternal);
     return code;

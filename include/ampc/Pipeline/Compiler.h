@@ -13,8 +13,18 @@
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/raw_ostream.h"
 #include <functional>
+#include <memory>
+#include <optional>
 
 namespace ampc {
+
+/// A bug of ampc that a compilation ran into.
+struct InternalError {
+  std::string text;       ///< what is wrong with the IR
+  std::string pass;       ///< after which it is
+  std::string reproducer; ///< a file with that IR, "" where none could be written
+};
+class InternalErrorWatch;
 
 /// One compilation. Diagnostics go to the context's handlers.
 class Compiler {
@@ -22,6 +32,7 @@ public:
   /// `configure`, if given, is called with every pass manager before it runs.
   Compiler(mlir::MLIRContext &context, const CompileOptions &options,
            std::function<void(mlir::PassManager &)> configure = {});
+  ~Compiler();
 
   /// Compiles up to `stage` and writes its text to `os`. Not for Stage::SharedObject.
   mlir::LogicalResult emit(Stage stage, llvm::raw_ostream &os);
@@ -32,10 +43,14 @@ public:
   /// What compilation did, in one line: parameters trained, kernels and so on. Valid after
   /// emitSharedObject.
   std::string summary() const { return summaryText; }
+  /// What failed where that is a bug of ours: no diagnostic told of it.
+  const std::optional<InternalError> &internalError() const;
 
 private:
   mlir::LogicalResult import();
   mlir::LogicalResult train();
+  mlir::LogicalResult compile(llvm::StringRef path);
+  mlir::LogicalResult print(Stage stage, llvm::raw_ostream &os);
   mlir::LogicalResult run(mlir::ModuleOp module,
                           llvm::function_ref<void(mlir::OpPassManager &)> build);
   mlir::LogicalResult dump(mlir::Operation *op, llvm::StringRef name);
@@ -44,6 +59,7 @@ private:
   const CompileOptions &options;
   std::function<void(mlir::PassManager &)> configure;
   ImportedModel model;
+  std::unique_ptr<InternalErrorWatch> watch;
   std::string summaryText;
 };
 
