@@ -441,7 +441,8 @@ class Generator:
         rank = len(g.shape(x))
         if self.random.random() < 0.3:
             shape = g.shape(x)[self.random.randrange(rank):]
-            if math.prod(shape) < 3:
+            axes = tuple(range(rank - len(shape), rank))
+            if math.prod(shape) < 3 or g.runs[0][x].std(axes).min() < 0.1:
                 return False
             return self.add("LayerNormalization",
                             [x, self.leaf(shape)] + [self.leaf(shape)] * self.random.randint(0, 1),

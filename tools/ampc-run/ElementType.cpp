@@ -7,6 +7,7 @@
 
 #include "ElementType.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -75,6 +76,25 @@ uint16_t bf16OfFloat(float value) {
   return uint16_t((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
+/// An f16 or bf16 of the same value as an integer in `value`, where there is one.
+bool f16OfInteger(float value, uint16_t &result) {
+  result = 0;
+  if (value == 0)
+    return true;
+  int exponent = std::ilogb(value);
+  float mantissa = std::ldexp(std::fabs(value), 10 - exponent);
+  if (exponent > 15 || mantissa != std::floor(mantissa))
+    return false;
+  result = uint16_t((value < 0 ? 0x8000 : 0) | (exponent + 15) << 10 |
+                    (int(mantissa) - 1024));
+  return true;
+}
+
+bool bf16OfInteger(float value, uint16_t &result) {
+  result = uint16_t(load<uint32_t>(&value) >> 16);
+  return floatOfBits(uint32_t(result) << 16) == value;
+}
+
 /// Calls `f` with a value of the C++ type that stands for integer type `type`.
 template <typename F>
 auto withInteger(ElementType type, F f) {
@@ -137,6 +157,15 @@ size_t convertIntegers(const void *source, ElementType to, void *target,
                                     result = value != 0;
                                     return value == S(0) || value == S(1);
                                   });
+  case ElementType::F16:
+  case ElementType::BF16:
+    return convertAll<S, uint16_t>(
+        source, target, count, [to](S value, uint16_t &result) {
+          float wide;
+          return convertInteger(value, wide) &&
+                 (to == ElementType::F16 ? f16OfInteger(wide, result)
+                                         : bf16OfInteger(wide, result));
+        });
   case ElementType::F32:
     return convertAll<S, float>(source, target, count,
                                 convertInteger<float, S>);
@@ -228,24 +257,54 @@ std::optional<ElementType> ampc::run::typeOfTensor(DLDataType type) {
 }
 
 bool ampc::run::isConvertible(ElementType from, ElementType to) {
-  if (from == to)
+  if (from == to || !isFloat(from)) // an integer has to fit, which elements tell
     return true;
-  if (isInteger(from))
-    return isInteger(to) || to == ElementType::Bool || to == ElementType::F32 ||
-           to == ElementType::F64;
-  return (from == ElementType::F64 && to == ElementType::F32) ||
-         (from == ElementType::F32 && to == ElementType::BF16);
+  switch (to) {
+  case ElementType::F64:
+  case ElementType::F32:
+    return true;
+  case ElementType::BF16: // which arrays of numpy do not have
+    return from == ElementType::F32;
+  default:
+    return false;
+  }
 }
 
 size_t ampc::run::convertElements(ElementType from, const void *source,
                                   ElementType to, void *target, size_t count) {
   // A byte other than 0 and 1 is no bool: generated code may rely on that.
-  if (from == ElementType::Bool)
-    return convertIntegers<uint8_t>(source, to, target, count);
+  if (from == ElementType::Bool) {
+    auto *bytes = static_cast<const uint8_t *>(source);
+    size_t good = std::find_if(bytes, bytes + count,
+                               [](uint8_t byte) { return byte > 1; }) -
+                  bytes;
+    return convertIntegers<uint8_t>(source, to, target, good);
+  }
   if (from == to) {
     std::memcpy(target, source, count * elementSize(from));
     return count;
   }
+  auto widen = [&](auto stored) {
+    using S = decltype(stored);
+    auto wide = [&](S value) {
+      return elementAsDouble(from, &value);
+    };
+    if (to == ElementType::F64)
+      return convertAll<S, double>(source, target, count,
+                                   [&](S value, double &result) {
+                                     result = wide(value);
+                                     return true;
+                                   });
+    return convertAll<S, float>(source, target, count,
+                                [&](S value, float &result) {
+                                  result = static_cast<float>(wide(value));
+                                  return true;
+                                });
+  };
+  if (from == ElementType::F16 || from == ElementType::BF16)
+    return widen(uint16_t());
+  if (from == ElementType::F32 && to == ElementType::F64)
+    return widen(float());
   if (from == ElementType::F64)
     return convertAll<double, float>(
         source, target, count, [](double value, float &result) {

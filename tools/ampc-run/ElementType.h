@@ -50,8 +50,8 @@ std::optional<ElementType> typeOfNpyDescr(std::string_view descr);
 std::optional<ElementType> typeOfTensor(DLDataType type);
 
 /// True where arrays of type `from` may be fed to an input of type `to`: the
-/// same type, f64 to f32, f32 to bf16 (which numpy lacks), and integers to
-/// integers, bool, f32 and f64.
+/// same type, floats to f32 and f64, f32 to bf16 (which numpy lacks), and
+/// integers and bool to all types.
 bool isConvertible(ElementType from, ElementType to);
 /// Converts `count` elements and returns `count`, or the index of the first
 /// that does not fit `to`. Floats are rounded to nearest even, and fit unless a

@@ -181,6 +181,51 @@ TEST(Npy, RoundsFloatsToBfloat16OnlyThere) {
             "bfloat16");
 }
 
+TEST(Npy, WidensFloats) {
+  // 1, -2.5, the largest, the smallest, -infinity
+  std::vector<uint16_t> halves{0x3c00, 0xc100, 0x7bff, 0x0001, 0xfc00};
+  const float infinity = std::numeric_limits<float>::infinity();
+  std::string file = npy("<f2", "(5,)", bytesOf(halves));
+  EXPECT_EQ(valuesAs<float>(ElementType::F32, file),
+            (Floats{1, -2.5f, 65504, 0x1p-24f, -infinity}));
+  EXPECT_EQ(valuesAs<double>(ElementType::F64, file),
+            (std::vector<double>{1, -2.5, 65504, 0x1p-24, -infinity}));
+  EXPECT_EQ(valuesAs<double>(ElementType::F64,
+                             npy("<f4", "(2,)", bytesOf(Floats{0.1f, -3}))),
+            (std::vector<double>{double(0.1f), -3}));
+}
+
+TEST(Npy, TakesBoolsAsNumbers) {
+  std::string file = npy("|b1", "(3,)", {"\0\1\1", 3});
+  EXPECT_EQ(valuesAs<float>(ElementType::F32, file), (Floats{0, 1, 1}));
+  EXPECT_EQ(valuesAs<int64_t>(ElementType::I64, file), (Longs{0, 1, 1}));
+  EXPECT_EQ(valuesAs<uint16_t>(ElementType::F16, file),
+            (std::vector<uint16_t>{0, 0x3c00, 0x3c00}));
+  EXPECT_EQ(errorOf(ElementType::F32, npy("|b1", "(2,)", {"\1\2", 2})),
+            "array 'x' holds 2 at index [1], which does not fit float32 (a byte "
+            "other than 0 and 1)");
+}
+
+TEST(Npy, TakesIntegersThatLowTypesHold) {
+  EXPECT_EQ(valuesAs<uint16_t>(
+                ElementType::F16,
+                npy("<i4", "(4,)",
+                    bytesOf(std::vector<int32_t>{0, -3, 2048, 65504}))),
+            (std::vector<uint16_t>{0, 0xc200, 0x6800, 0x7bff}));
+  EXPECT_EQ(valuesAs<uint16_t>(
+                ElementType::BF16,
+                npy("<i4", "(3,)",
+                    bytesOf(std::vector<int32_t>{0, -3, 1 << 30}))),
+            (std::vector<uint16_t>{0, 0xc040, 0x4e80}));
+  for (int64_t value : {2049, 65505, 65536, -2051})
+    EXPECT_EQ(errorOf(ElementType::F16,
+                      npy("<i8", "(1,)", bytesOf(Longs{value}))),
+              "array 'x' holds " + std::to_string(value) +
+                  " at index [0], which does not fit float16");
+  EXPECT_EQ(errorOf(ElementType::BF16, npy("<i8", "(1,)", bytesOf(Longs{257}))),
+            "array 'x' holds 257 at index [0], which does not fit bfloat16");
+}
+
 TEST(Npy, RefusesOtherConversions) {
   struct Case {
     const char *descr;
@@ -189,11 +234,11 @@ TEST(Npy, RefusesOtherConversions) {
   } cases[] = {
       {"<f4", ElementType::I64, "has dtype float32, but int64 is wanted"},
       {"<f4", ElementType::F16, "has dtype float32, but float16 is wanted"},
-      {"<f2", ElementType::F32, "has dtype float16, but float32 is wanted"},
       {"<f8", ElementType::BF16,
        "has dtype float64, but bfloat16, read from "
        "float32, is wanted"},
-      {"|b1", ElementType::F32, "has dtype bool, but float32 is wanted"},
+      {"<f2", ElementType::I32, "has dtype float16, but int32 is wanted"},
+      {"<f2", ElementType::Bool, "has dtype float16, but bool is wanted"},
   };
   for (const Case &test : cases) {
     size_t bytes = elementSize(*typeOfNpyDescr(test.descr));
