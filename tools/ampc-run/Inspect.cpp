@@ -42,58 +42,58 @@ std::string titleOf(std::string key) {
   return key;
 }
 
+/// The member called `key`, or null.
+const Json *find(const Json &object, const char *key) {
+  auto found = object.find(key);
+  return found == object.end() ? nullptr : &*found;
+}
+
 std::string cellOf(const std::string &key, const Json &value) {
-  std::string text;
-  switch (value.kind) {
-  case Json::Null:
+  if (value.is_null())
     return "-";
-  case Json::Bool:
-    return value.text == "true" ? "yes" : "no";
-  case Json::Number:
-    if (isBytes(key))
-      return formatBytes(value.number());
-    return key == "flops" ? formatCount(value.number()) : value.text;
-  case Json::String:
-    return value.text.empty() ? "-" : printable(value.text);
-  case Json::List:
-    for (const Json &item : value.items)
-      text += (text.empty() ? "" : ", ") + cellOf("", item);
-    return key == "shape" ? "[" + text + "]" : text;
-  case Json::Object:
-    for (const auto &[name, member] : value.members)
-      text += (text.empty() ? "" : ", ") + name + "=" + cellOf(name, member);
-    return text;
+  if (value.is_boolean())
+    return value.get<bool>() ? "yes" : "no";
+  if (value.is_string()) {
+    const auto &content = value.get_ref<const std::string &>();
+    return content.empty() ? "-" : printable(content);
   }
-  return text;
+  if (value.is_number()) {
+    if (isBytes(key))
+      return formatBytes(value.get<double>());
+    return key == "flops" ? formatCount(value.get<double>()) : value.dump();
+  }
+  std::string text;
+  for (const auto &[name, member] : value.items()) {
+    text += text.empty() ? "" : ", ";
+    text += value.is_object() ? name + "=" + cellOf(name, member) : cellOf("", member);
+  }
+  return key == "shape" ? "[" + text + "]" : text;
 }
 
 bool isTable(const Json &value) {
-  return value.kind == Json::List &&
-         std::all_of(
-             value.items.begin(), value.items.end(),
-             [](const Json &item) { return item.kind == Json::Object; });
+  return value.is_array() && std::all_of(value.begin(), value.end(),
+                                         [](const Json &item) { return item.is_object(); });
 }
 
 std::string tableOf(const Json &list) {
   std::vector<std::string> keys;
-  for (const Json &row : list.items)
-    for (const auto &member : row.members)
-      if (std::find(keys.begin(), keys.end(), member.first) == keys.end())
-        keys.push_back(member.first);
+  for (const Json &row : list)
+    for (const auto &member : row.items())
+      if (std::find(keys.begin(), keys.end(), member.key()) == keys.end())
+        keys.push_back(member.key());
   Table table;
   table.addColumn("", /*isNumber=*/true);
   for (const std::string &key : keys) {
-    bool isNumber =
-        std::any_of(list.items.begin(), list.items.end(), [&](const Json &row) {
-          const Json *value = row.find(key);
-          return value && value->kind == Json::Number;
-        });
+    bool isNumber = std::any_of(list.begin(), list.end(), [&](const Json &row) {
+      const Json *value = find(row, key.c_str());
+      return value && value->is_number();
+    });
     table.addColumn(titleOf(key), isNumber);
   }
-  for (size_t i = 0; i < list.items.size(); ++i) {
+  for (size_t i = 0; i < list.size(); ++i) {
     std::vector<std::string> cells{std::to_string(i)};
     for (const std::string &key : keys) {
-      const Json *value = list.items[i].find(key);
+      const Json *value = find(list[i], key.c_str());
       cells.push_back(value ? cellOf(key, *value) : "");
     }
     table.addRow(std::move(cells));
@@ -107,12 +107,12 @@ std::string totalOf(const Json &steps) {
   std::map<std::string, size_t> counts;
   double read = 0, written = 0, flops = 0;
   auto number = [](const Json &step, const char *key) {
-    const Json *value = step.find(key);
-    return value ? value->number() : 0;
+    const Json *value = find(step, key);
+    return value && value->is_number() ? value->get<double>() : 0;
   };
-  for (const Json &step : steps.items) {
-    const Json *kind = step.find("kind");
-    std::string name = kind ? printable(kind->text) : "?";
+  for (const Json &step : steps) {
+    const Json *kind = find(step, "kind");
+    std::string name = kind ? cellOf("kind", *kind) : "?";
     if (counts[name]++ == 0)
       kinds.push_back(name);
     read += number(step, "read_bytes");
@@ -129,14 +129,12 @@ std::string totalOf(const Json &steps) {
 
 std::string linesOf(const Json &object, const std::string &indent) {
   size_t width = 0;
-  auto isLine = [](const Json &value) {
-    return value.kind != Json::Object && !isTable(value);
-  };
-  for (const auto &[key, value] : object.members)
+  auto isLine = [](const Json &value) { return !value.is_object() && !isTable(value); };
+  for (const auto &[key, value] : object.items())
     if (isLine(value))
       width = std::max(width, titleOf(key).size());
   std::string text;
-  for (const auto &[key, value] : object.members) {
+  for (const auto &[key, value] : object.items()) {
     if (!isLine(value))
       continue;
     std::string title = titleOf(key);
@@ -148,21 +146,36 @@ std::string linesOf(const Json &object, const std::string &indent) {
 
 std::string describe(const Json &module) {
   std::string text = linesOf(module, "");
-  const Json *trains = module.find("trains");
-  bool onlyEvaluates = trains && trains->text == "false";
-  for (const auto &[key, value] : module.members) {
-    if (value.kind == Json::Object && !value.members.empty()) {
+  const Json *trains = find(module, "trains");
+  bool onlyEvaluates = trains && *trains == false;
+  for (const auto &[key, value] : module.items()) {
+    if (value.is_object() && !value.empty()) {
       text += "\n" + titleOf(key) + "\n" + linesOf(value, "  ");
-    } else if (isTable(value) && !value.items.empty()) {
+    } else if (isTable(value) && !value.empty()) {
       // Without a training step, the steps are those of the evaluation.
       if (onlyEvaluates && key == "eval_steps")
         continue;
       std::string total = endsWith(key, "steps") ? ": " + totalOf(value) : "";
-      text += "\n" + titleOf(key) + " (" + std::to_string(value.items.size()) +
-              ")" + total + "\n" + tableOf(value);
+      text += "\n" + titleOf(key) + " (" + std::to_string(value.size()) + ")" + total + "\n" +
+              tableOf(value);
     }
   }
   return text;
+}
+
+/// The runtime's description of a module as text.
+std::string describe(const std::string &json, const std::string &module) {
+  try {
+    Json parsed = parseJson(json);
+    if (parsed.is_object())
+      return describe(parsed);
+    throw std::runtime_error("it is no object");
+  } catch (const std::exception &error) {
+    throw Error(module,
+                "the runtime's description of it is not the JSON it should be: " +
+                    std::string(error.what()),
+                ExitInternal);
+  }
 }
 
 } // namespace
@@ -171,11 +184,7 @@ int ampc::run::runInspect(const InspectOptions &options) {
   Module module(options.module);
   std::string text = module.inspect(options.target);
   if (!options.json) {
-    std::optional<Json> parsed = Json::parse(text);
-    if (!parsed || parsed->kind != Json::Object)
-      throw Error(options.module, "the runtime's description of it is not JSON",
-                  ExitInternal);
-    text = describe(*parsed);
+    text = describe(text, options.module);
   } else if (text.empty() || text.back() != '\n') {
     text += '\n';
   }

@@ -8,29 +8,19 @@
 #ifndef AMPC_RUN_JSON_H
 #define AMPC_RUN_JSON_H
 
-#include <optional>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 namespace ampc::run {
 
-/// A JSON value. Members keep their order; numbers keep their text.
-struct Json {
-  enum Kind { Null, Bool, Number, String, List, Object } kind = Null;
-  std::string text; ///< of a String, unescaped; of a Number or Bool, as written
-  std::vector<Json> items;
-  std::vector<std::pair<std::string, Json>> members;
+/// A JSON value whose members keep their order.
+using Json = nlohmann::ordered_json;
 
-  /// The member called `name`, or null.
-  const Json *find(std::string_view name) const;
-  /// Of a Number; 0 for anything else.
-  double number() const;
-
-  /// Nothing where `text` is not one JSON value.
-  static std::optional<Json> parse(std::string_view text);
-};
+/// Reads `text`, which is one JSON value and nothing else (RFC 8259). Throws std::exception
+/// that says where and why it is not: besides bad syntax, bytes that are not UTF-8, numbers that
+/// a double cannot hold, a name that an object has twice, and more than 100 levels of nesting.
+Json parseJson(std::string_view text);
 
 } // namespace ampc::run
 

@@ -8,6 +8,7 @@
 #include "StepLog.h"
 #include "Error.h"
 #include "Files.h"
+#include "Json.h"
 
 #include <charconv>
 #include <cmath>
@@ -31,14 +32,16 @@ std::string jsonNumber(float value) {
 
 /// The step that a whole line of a log tells of.
 std::optional<int64_t> stepOfLine(const std::string &line) {
-  if (line.compare(0, lineStart.size(), lineStart) != 0 || line.back() != '}')
-    return std::nullopt;
-  int64_t step = 0;
-  const char *end = line.data() + line.size();
-  auto result = std::from_chars(line.data() + lineStart.size(), end, step);
-  if (result.ec != std::errc() || *result.ptr != ',')
-    return std::nullopt;
-  return step;
+  if (line.compare(0, lineStart.size(), lineStart) != 0)
+    return std::nullopt; // other files may be large
+  try {
+    const Json object = parseJson(line);
+    const Json &step = object.at("step");
+    if (step.is_number_integer())
+      return step.get<int64_t>();
+  } catch (const std::exception &) {
+  }
+  return std::nullopt;
 }
 
 /// Bytes of the log that tell of steps up to `last`.

@@ -91,9 +91,7 @@ TEST(StepLog, NumbersAreTheShortestThatRoundTrip) {
     EXPECT_NE(line.find(std::string("\"loss\":") + text + ","),
               std::string::npos)
         << line;
-    std::optional<Json> parsed = Json::parse(line);
-    ASSERT_TRUE(parsed);
-    EXPECT_EQ(std::strtof(parsed->find("loss")->text.c_str(), nullptr), value);
+    EXPECT_EQ(parseJson(line).at("loss").get<float>(), value);
   }
 }
 
@@ -135,7 +133,9 @@ TEST(StepLog, AResumedRunGoesOnAfterItsStep) {
 TEST(StepLog, AResumedRunLeavesOtherFilesAlone) {
   TemporaryFolder folder;
   const std::string others[] = {"hello\n", "hello", logLine(1) + "{}\n",
-                                "{\"step\":x,}\n", "{\"step\":1\n"};
+                                "{\"step\":x,}\n", "{\"step\":1\n",
+                                "{\"step\":1,\"step\":2}\n", "{\"step\":1.5,\"lr\":1}\n",
+                                "{\"step\":1,lr:1}\n"};
   for (const std::string &other : others) {
     std::string path = folder.write("log", other);
     EXPECT_THROW(StepLog(path, 3), Error) << other;
@@ -152,27 +152,72 @@ TEST(StepLog, SaysWhereItCannotWrite) {
 }
 
 TEST(Json, ReadsEveryKind) {
-  std::optional<Json> json = Json::parse(
-      R"( {"a": [1, -2.5e3, true, null], "b\u0041\n": "é\ud83d\ude00", "c":{}} )");
-  ASSERT_TRUE(json);
-  const Json &list = *json->find("a");
-  ASSERT_EQ(list.items.size(), 4u);
-  EXPECT_EQ(list.items[1].number(), -2500);
-  EXPECT_EQ(list.items[2].text, "true");
-  EXPECT_EQ(list.items[3].kind, Json::Null);
-  EXPECT_EQ(json->find("bA\n")->text, "é😀");
-  EXPECT_EQ(json->find("c")->kind, Json::Object);
-  EXPECT_EQ(json->find("d"), nullptr);
+  Json json = parseJson(
+      R"( {"z": [1, -2.5e3, true, null], "b\u0041\n": "é\ud83d\ude00", "c":{}} )");
+  const Json &list = json.at("z");
+  ASSERT_EQ(list.size(), 4u);
+  EXPECT_EQ(list[1], -2500);
+  EXPECT_EQ(list[2], true);
+  EXPECT_TRUE(list[3].is_null());
+  EXPECT_EQ(json.at("bA\n"), "é😀");
+  EXPECT_EQ(json.at("c"), Json::object());
+  EXPECT_FALSE(json.contains("d"));
+  std::vector<std::string> names;
+  for (const auto &member : json.items())
+    names.push_back(member.key());
+  EXPECT_EQ(names, (std::vector<std::string>{"z", "bA\n", "c"}));
+  EXPECT_EQ(parseJson("18446744073709551615").get<uint64_t>(), UINT64_MAX);
+  EXPECT_EQ(parseJson("0.1").dump(), "0.1");
+  EXPECT_EQ(parseJson(R"([{"a":1},{"a":{"a":2}}])").dump(), R"([{"a":1},{"a":{"a":2}}])");
 }
 
+namespace {
+/// Why `text` is not JSON, or "".
+std::string jsonError(const std::string &text) {
+  try {
+    parseJson(text);
+  } catch (const std::runtime_error &error) {
+    return error.what();
+  } catch (const nlohmann::json::exception &error) {
+    return error.what();
+  }
+  return "";
+}
+} // namespace
+
 TEST(Json, RefusesEverythingElse) {
-  const char *cases[] = {"",       "{",   "[1,]", "{\"a\"}", "{\"a\":1,}",
-                         "1 2",    "tru", "\"",   "\"\\x\"", "\"\\ud800\"",
-                         "[1",     "nul", "--1",  "{a:1}",   "\"\\u12g4\"",
-                         "\"\n\"", "1e",  ","};
+  const char *cases[] = {
+      "",     "{",        "[1,]", "{\"a\"}", "{\"a\":1,}", "1 2", "tru", "\"", "\"\\x\"",
+      "\"\\ud800\"", "[1", "nul", "--1", "{a:1}", "\"\\u12g4\"", "\"\n\"", "1e", ",",
+      // What numpy, Python or JavaScript would take.
+      "NaN", "Infinity", "-Infinity", "+1", "01", ".5", "1.", "0x10", "'a'", "[1]//",
+      // Bytes that are no UTF-8: cut short, overlong, half of a pair, past the end.
+      "\"\xc3\"", "\"\xc0\xaf\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", "\"\xff\"",
+      "{\"\xff\":1}"};
   for (const char *text : cases)
-    EXPECT_FALSE(Json::parse(text)) << text;
-  EXPECT_FALSE(Json::parse(std::string(100000, '[')));
+    EXPECT_NE(jsonError(text), "") << text;
+  EXPECT_NE(jsonError(std::string("\"\0\"", 3)), "");
+}
+
+TEST(Json, RefusesWhatReadersDisagreeOn) {
+  EXPECT_EQ(jsonError(R"({"a":1,"b":{"a":1},"a":2})"), "a JSON object has the name 'a' twice");
+  EXPECT_EQ(jsonError(R"([{"x":{"y":1,"\u0079":2}}])"), "a JSON object has the name 'y' twice");
+  EXPECT_NE(jsonError("1e999").find("number overflow"), std::string::npos);
+  EXPECT_NE(jsonError("[-1e400]").find("number overflow"), std::string::npos);
+}
+
+TEST(Json, RefusesDeepNesting) {
+  auto nested = [](int depth, const char *open, const char *close) {
+    std::string text = "1";
+    for (int i = 0; i < depth; ++i)
+      text = open + text + close;
+    return text;
+  };
+  for (auto [open, close] : {std::pair("[", "]"), std::pair("{\"a\":", "}")}) {
+    EXPECT_EQ(jsonError(nested(100, open, close)), "");
+    EXPECT_EQ(jsonError(nested(101, open, close)), "JSON is nested deeper than 100 levels");
+  }
+  EXPECT_EQ(jsonError(std::string(1000000, '[')), "JSON is nested deeper than 100 levels");
 }
 
 TEST(Text, RatesAndDurationsAreShort) {
