@@ -9,12 +9,15 @@
 |* changed. A session is the state of one training run on one device:         *|
 |* masters, moments, loss scale, counters. Many sessions may share a module.  *|
 |*                                                                            *|
-|* Threads: one session belongs to one thread at a time; sessions are         *|
+|* Threads: one session belongs to one thread at a time: a call on it while   *|
+|* another thread is in one returns AMPC_STATUS_BUSY. Sessions are            *|
 |* independent of one another, and modules may be shared between threads.     *|
 |* Ownership: the caller destroys what a function hands out through an `out_` *|
 |* parameter, with the function named there. Nothing is kept of a tensor,     *|
 |* string or struct passed in once the call has returned.                     *|
 |* Errors: every function that can fail returns an ampc_status_t.             *|
+|* The process: errno, the locale, signal handlers and the thread's rounding  *|
+|* mode are as they were when a call returns, and no call depends on them.    *|
 |*                                                                            *|
 \*===----------------------------------------------------------------------===*/
 
@@ -56,7 +59,9 @@ typedef enum ampc_status_code_t {
   AMPC_STATUS_DATA = 8,             /* a batch holds a value that the step refuses, such
                                        as a label out of range: nothing was updated */
   AMPC_STATUS_DEVICE = 9,           /* the device or its driver failed; the session is lost */
-  AMPC_STATUS_INTERNAL = 10         /* a bug of ours */
+  AMPC_STATUS_INTERNAL = 10,        /* a bug of ours */
+  AMPC_STATUS_BUSY = 11             /* another thread is in a call on the session: nothing
+                                       was done */
 } ampc_status_code_t;
 
 /* NULL is success. Anything else belongs to the caller: ampc_status_free. */
@@ -146,6 +151,7 @@ typedef struct ampc_session_options_t {
 AMPC_API ampc_status_t ampc_session_create(ampc_module_t *module,
                                            const ampc_session_options_t *options,
                                            ampc_session_t **out_session);
+/* No other call on the session may be in progress. */
 AMPC_API void ampc_session_destroy(ampc_session_t *session);
 /* The device the session runs on: AMPC_DEVICE_HOST or AMPC_DEVICE_CUDA. */
 AMPC_API ampc_device_t ampc_session_device(const ampc_session_t *session);
@@ -183,7 +189,7 @@ AMPC_API ampc_status_t ampc_session_step(ampc_session_t *session,
  * Waits for it. */
 AMPC_API ampc_status_t ampc_session_get_step_info(ampc_session_t *session, int64_t step,
                                                   ampc_step_info_t *info);
-/* Attempted updates so far. */
+/* Attempted updates so far. May be called while another thread is in a call. */
 AMPC_API int64_t ampc_session_steps(const ampc_session_t *session);
 /* Waits for everything enqueued. */
 AMPC_API ampc_status_t ampc_session_synchronize(ampc_session_t *session);
@@ -207,7 +213,8 @@ AMPC_API ampc_status_t ampc_session_set_tensor(ampc_session_t *session, const ch
 AMPC_API ampc_status_t ampc_session_set_learning_rate(ampc_session_t *session, float lr);
 
 /* A string that the checkpoint carries for the caller, such as its position in the
- * data. NULL removes it. The value given by _get_ lives until the next _set_ or load. */
+ * data. NULL removes it. The value given by _get_ lives until the next _set_ or load; it
+ * is NULL where there is none, and where another thread is in a call. */
 AMPC_API ampc_status_t ampc_session_set_metadata(ampc_session_t *session, const char *key,
                                                  const char *value);
 AMPC_API const char *ampc_session_get_metadata(const ampc_session_t *session, const char *key);

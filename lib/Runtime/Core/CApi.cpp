@@ -19,6 +19,8 @@
 #include "Core/Session.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -37,7 +39,31 @@ struct ampc_module_s {
 
 struct ampc_session_s {
   Session session;
+  /// Whether a call on the session is in progress.
+  mutable std::atomic<bool> isInUse{false};
 };
+
+namespace {
+/// Holds a session for one call. Two threads at once are the caller's mistake, but one that
+/// ends in an error instead of a race. What the session's last user did is seen by the next.
+class SessionUse {
+public:
+  /// Throws where `session` is null or held.
+  explicit SessionUse(const ampc_session_s *session) {
+    if (!session)
+      throw Error(AMPC_STATUS_INVALID_ARGUMENT, "session is NULL");
+    if (session->isInUse.exchange(true, std::memory_order_acquire))
+      throw Error(AMPC_STATUS_BUSY, "another thread is in a call on this session: one session "
+                                    "belongs to one thread at a time");
+    isInUse = &session->isInUse;
+  }
+  SessionUse(const SessionUse &) = delete;
+  ~SessionUse() { isInUse->store(false, std::memory_order_release); }
+
+private:
+  std::atomic<bool> *isInUse;
+};
+} // namespace
 
 // A status needs memory. Where there is none, this address says so; it is never
 // read as a status.
@@ -56,9 +82,23 @@ static ampc_status_t makeStatus(ampc_status_code_t code,
   }
 }
 
+namespace {
+/// Leaves errno as it is: no call has a meaning for it, and the caller's may still be unread.
+class ErrnoKept {
+public:
+  ErrnoKept() : saved(errno) {}
+  ErrnoKept(const ErrnoKept &) = delete;
+  ~ErrnoKept() { errno = saved; }
+
+private:
+  const int saved;
+};
+} // namespace
+
 /// Runs `work`; what it throws becomes the status.
 template <class Work>
 static ampc_status_t guard(Work work) noexcept {
+  ErrnoKept kept;
   try {
     work();
     return nullptr;
@@ -80,6 +120,7 @@ static void requireArgument(const void *pointer, const char *name) {
   if (!pointer)
     throw Error(AMPC_STATUS_INVALID_ARGUMENT, concat(name, " is NULL"));
 }
+
 
 static void requireSize(size_t given, size_t wanted, const char *type) {
   if (given < wanted)
@@ -133,7 +174,10 @@ ampc_status_t ampc_module_open(const char *path, ampc_module_t **out_module) {
   });
 }
 
-void ampc_module_close(ampc_module_t *module) { delete module; }
+void ampc_module_close(ampc_module_t *module) {
+  ErrnoKept kept;
+  delete module;
+}
 
 ampc_status_t ampc_module_inspect(const ampc_module_t *module,
                                   ampc_device_t device, char **out_json) {
@@ -228,7 +272,10 @@ ampc_status_t ampc_session_create(ampc_module_t *module,
   });
 }
 
-void ampc_session_destroy(ampc_session_t *session) { delete session; }
+void ampc_session_destroy(ampc_session_t *session) {
+  ErrnoKept kept;
+  delete session;
+}
 
 ampc_device_t ampc_session_device(const ampc_session_t *session) {
   return session ? session->session.deviceKind() : AMPC_DEVICE_AUTO;
@@ -238,7 +285,7 @@ ampc_status_t ampc_session_step(ampc_session_t *session,
                                 const ampc_named_tensor_t *inputs,
                                 size_t input_count, ampc_step_info_t *info) {
   return guard([&] {
-    requireArgument(session, "session");
+    SessionUse use(session);
     if (info)
       requireSize(info->struct_size, sizeof(*info), "ampc_step_info_t");
     session->session.step(inputs, input_count, info);
@@ -248,7 +295,7 @@ ampc_status_t ampc_session_step(ampc_session_t *session,
 ampc_status_t ampc_session_get_step_info(ampc_session_t *session, int64_t step,
                                          ampc_step_info_t *info) {
   return guard([&] {
-    requireArgument(session, "session");
+    SessionUse use(session);
     requireArgument(info, "info");
     requireSize(info->struct_size, sizeof(*info), "ampc_step_info_t");
     session->session.stepInfo(step, *info);
@@ -261,7 +308,7 @@ int64_t ampc_session_steps(const ampc_session_t *session) {
 
 ampc_status_t ampc_session_synchronize(ampc_session_t *session) {
   return guard([&] {
-    requireArgument(session, "session");
+    SessionUse use(session);
     session->session.synchronize();
   });
 }
@@ -272,7 +319,7 @@ ampc_status_t ampc_session_evaluate(ampc_session_t *session,
                                     const ampc_named_tensor_t *outputs,
                                     size_t output_count) {
   return guard([&] {
-    requireArgument(session, "session");
+    SessionUse use(session);
     session->session.evaluate(inputs, input_count, outputs, output_count);
   });
 }
@@ -280,7 +327,7 @@ ampc_status_t ampc_session_evaluate(ampc_session_t *session,
 ampc_status_t ampc_session_get_tensor(ampc_session_t *session, const char *name,
                                       const DLTensor *tensor) {
   return guard([&] {
-    requireArgument(session, "session");
+    SessionUse use(session);
     requireArgument(name, "name");
     session->session.getTensor(name, tensor);
   });
@@ -289,7 +336,7 @@ ampc_status_t ampc_session_get_tensor(ampc_session_t *session, const char *name,
 ampc_status_t ampc_session_set_tensor(ampc_session_t *session, const char *name,
                                       const DLTensor *tensor) {
   return guard([&] {
-    requireArgument(session, "session");
+    SessionUse use(session);
     requireArgument(name, "name");
     session->session.setTensor(name, tensor);
   });
@@ -298,7 +345,7 @@ ampc_status_t ampc_session_set_tensor(ampc_session_t *session, const char *name,
 ampc_status_t ampc_session_set_learning_rate(ampc_session_t *session,
                                              float lr) {
   return guard([&] {
-    requireArgument(session, "session");
+    SessionUse use(session);
     session->session.setLearningRate(lr);
   });
 }
@@ -306,7 +353,7 @@ ampc_status_t ampc_session_set_learning_rate(ampc_session_t *session,
 ampc_status_t ampc_session_set_metadata(ampc_session_t *session,
                                         const char *key, const char *value) {
   return guard([&] {
-    requireArgument(session, "session");
+    SessionUse use(session);
     requireArgument(key, "key");
     setMetadata(session->session, key, value);
   });
@@ -314,18 +361,23 @@ ampc_status_t ampc_session_set_metadata(ampc_session_t *session,
 
 const char *ampc_session_get_metadata(const ampc_session_t *session,
                                       const char *key) {
-  if (!session || !key)
-    return nullptr;
-  const auto &metadata = session->session.metadata;
-  auto found = std::find_if(metadata.begin(), metadata.end(),
-                            [&](const auto &e) { return e.first == key; });
-  return found == metadata.end() ? nullptr : found->second.c_str();
+  const char *value = nullptr;
+  ampc_status_free(guard([&] {
+    SessionUse use(session);
+    requireArgument(key, "key");
+    const auto &metadata = session->session.metadata;
+    auto found = std::find_if(metadata.begin(), metadata.end(),
+                              [&](const auto &e) { return e.first == key; });
+    if (found != metadata.end())
+      value = found->second.c_str();
+  }));
+  return value;
 }
 
 ampc_status_t ampc_session_save_checkpoint(ampc_session_t *session,
                                            const char *path) {
   return guard([&] {
-    requireArgument(session, "session");
+    SessionUse use(session);
     requireArgument(path, "path");
     saveCheckpoint(session->session, path);
   });
@@ -334,7 +386,7 @@ ampc_status_t ampc_session_save_checkpoint(ampc_session_t *session,
 ampc_status_t ampc_session_load_checkpoint(ampc_session_t *session,
                                            const char *path, int *out_exact) {
   return guard([&] {
-    requireArgument(session, "session");
+    SessionUse use(session);
     requireArgument(path, "path");
     bool exact = loadCheckpoint(session->session, path);
     if (out_exact)

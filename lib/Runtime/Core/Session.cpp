@@ -167,7 +167,7 @@ void Session::stepInfo(int64_t step, ampc_step_info_t &info) {
                                   : concat("step ", step,
                                            " is not known: this session keeps "
                                            "the steps ",
-                                           oldest, " to ", attempts));
+                                           oldest, " to ", steps()));
   copyInfo(readRecord(step).info, info);
   examine(step);
 }

@@ -12,6 +12,7 @@
 
 #include "ampc-runtime/ampc.h"
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -89,7 +90,8 @@ private:
   std::unique_ptr<Device> device;
   const ampc_tensor_entry_t *ring = nullptr;
   int64_t slots = 0;
-  int64_t attempts = 0;
+  /// Read by steps() while another thread may be in a step.
+  std::atomic<int64_t> attempts{0};
   /// Steps up to this one were made before the ring was.
   int64_t before = 0;
   /// Steps up to this one have been looked at for errors.
