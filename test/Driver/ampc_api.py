@@ -17,7 +17,7 @@ from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_int32, c_int64, c
 import numpy as np
 
 OK, INVALID_ARGUMENT, NOT_FOUND, INCOMPATIBLE, OUT_OF_MEMORY, IO, CORRUPT = range(7)
-TRAINING_STOPPED, DATA, DEVICE, INTERNAL = range(7, 11)
+TRAINING_STOPPED, DATA, DEVICE, INTERNAL, BUSY = range(7, 12)
 DEVICES = {"auto": 0, "host": 1, "cuda": 2}
 ROLES = ("input", "output", "parameter", "constant", "state", "scalar", "derived")
 

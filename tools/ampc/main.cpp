@@ -14,6 +14,9 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/ToolOutputFile.h"
+#include <fcntl.h>
+#include <unistd.h>
+#include <utility>
 
 using namespace mlir;
 using namespace ampc;
@@ -119,8 +122,24 @@ int run(CommandLine &line) {
 }
 } // namespace
 
+/// Takes the numbers of standard streams that are closed, as the next file opened would get them,
+/// and be written into. Messages then go nowhere; output that is asked for still fails.
+static void occupyStandardStreams() {
+  for (auto [number, mode] : {std::pair(STDIN_FILENO, O_RDONLY), std::pair(STDOUT_FILENO, O_RDONLY),
+                              std::pair(STDERR_FILENO, O_WRONLY)})
+    if (::fcntl(number, F_GETFD) < 0)
+      (void)::open("/dev/null", mode); // the lowest number that is free
+}
+
 int main(int argc, char **argv) {
+  occupyStandardStreams();
   llvm::InitLLVM init(argc, argv);
   std::optional<CommandLine> line = parseCommandLine(argc, argv);
-  return line ? run(*line) : ExitUsage;
+  int code = line ? run(*line) : ExitUsage;
+  llvm::outs().flush();
+  if (std::error_code error = llvm::outs().error()) {
+    llvm::outs().clear_error();
+    return fail("cannot write to standard output: " + error.message());
+  }
+  return code;
 }
