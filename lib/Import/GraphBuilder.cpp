@@ -170,6 +170,9 @@ LogicalResult GraphBuilder::addNode(const GraphNode &node) {
     return failure();
   }
 
+  if (onnxNode.isInference)
+    ++inferenceCounts[onnxNode.opType];
+
   // Reads may have been put before, at the body's start.
   Operation *first = hasBody           ? last->getNextNode()
                      : lastInitializer ? lastInitializer->getNextNode()

@@ -14,6 +14,7 @@
 #include "PrecisionFlags.h"
 #include "ampc/Dialect/Amp/Amp.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include <map>
 
 namespace ampc {
 
@@ -55,6 +56,8 @@ public:
   void finish();
   /// Whether a node took the learning rate that the options give.
   bool hasReplacedRate() const { return !replacedRates.empty(); }
+  /// How many nodes have a training form and took their inference form, by operator.
+  const std::map<std::string, unsigned> &inferenceForms() const { return inferenceCounts; }
 
 private:
   LogicalResult addArguments();
@@ -86,6 +89,7 @@ private:
   llvm::DenseMap<Value, const Initializer *> reads;
   llvm::DenseMap<Value, DenseElementsAttr> folded;
   llvm::StringSet<> replacedRates; ///< names of values
+  std::map<std::string, unsigned> inferenceCounts;
   SmallVector<Value> results;
   SmallVector<DictionaryAttr> resultAttrs;
 };

@@ -8,6 +8,7 @@
 #include "ampc/Import/Import.h"
 #include "FunctionInliner.h"
 #include "GraphBuilder.h"
+#include "MarkParameters.h"
 #include "ModelFile.h"
 #include "NodeOrder.h"
 #include "TensorReader.h"
@@ -40,6 +41,7 @@ private:
   LogicalResult flattenGraphs();
   LogicalResult checkSupport();
   LogicalResult readInitializers();
+  void resolve();
   LogicalResult collectValues();
   LogicalResult buildFunctions();
   LogicalResult decideRoles();
@@ -49,10 +51,10 @@ private:
                                  StringRef suffix);
   void addValues(const onnx::GraphProto &proto, Graph &graph) const;
   LogicalResult sortGraph(Graph &graph) const;
-  llvm::StringSet<> declaredParameters() const;
   LogicalResult buildFunction(StringRef name, const Graph &graph,
                               ArrayRef<Binding> updates);
   LogicalResult buildInitialization();
+  void warnAboutInference(StringRef function, const GraphBuilder &builder) const;
 
   ImportContext context;
   StringRef path;
@@ -61,6 +63,8 @@ private:
   DimensionBinder dimensions;
 
   std::shared_ptr<onnx::ModelProto> model;
+  std::optional<ExportMetadata> metadata;
+  Resolution resolution;
   TrainingInfo training;
   std::vector<GraphNode> mainNodes, stepNodes;
   std::vector<std::vector<GraphNode>> initializationNodes;
@@ -253,6 +257,30 @@ LogicalResult Importer::readInitializers() {
   return success();
 }
 
+/// Gives each tensor of the network that was exported an initializer of its own.
+void Importer::resolve() {
+  metadata.emplace(*model);
+  if (training.hasStep() || !context.options.trains)
+    return;
+  llvm::StringMap<Operation *> symbols;
+  for (auto variable : result.module->getOps<VariableOp>())
+    symbols[variable.getSymName()] = variable;
+  auto split = [&](StringRef from, StringRef to) {
+    Initializer copy = variables[from];
+    Operation *original = symbols[copy.key];
+    result.weights.addAgain(copy.key, to);
+    copy.key = to.str();
+    OpBuilder builder(original);
+    builder.setInsertionPointAfter(original);
+    symbols[to] =
+        VariableOp::create(builder, context.loc, VariableRole::Constant, copy.key, copy.type,
+                           /*initial=*/nullptr, /*from_model=*/true, /*trained=*/false);
+    variables[to] = std::move(copy);
+  };
+  resolution = resolveInitializers(*metadata, mainNodes, model->graph(), variables,
+                                   result.weights, split);
+}
+
 /// Adds the inputs, outputs and declared types of a graph. An input that has an initializer
 /// is that initializer: a default that nobody overrides, or, before IR version 4, the only
 /// way to write an initializer.
@@ -317,6 +345,19 @@ LogicalResult Importer::collectValues() {
   return dimensions.bind(all.inputs, others);
 }
 
+/// A network that is trained while its layers stand in inference form learns something else.
+void Importer::warnAboutInference(StringRef function, const GraphBuilder &builder) const {
+  if (function != kMainFunction || builder.inferenceForms().empty() || training.hasStep() ||
+      !context.options.trains || context.options.trainMode)
+    return;
+  std::string counts;
+  for (auto &[opType, count] : builder.inferenceForms())
+    counts += (counts.empty() ? "" : ", ") + std::to_string(count) + " " + opType;
+  emitWarning(context.loc) << "nodes stand in their inference form (" << counts
+                           << "): --train-mode=on trains them as training does, "
+                              "--train-mode=off as they are, without this warning";
+}
+
 LogicalResult Importer::buildFunction(StringRef name, const Graph &graph,
                                       ArrayRef<Binding> updates) {
   GraphBuilder builder(context, operators, dimensions, result.weights, precision,
@@ -324,6 +365,7 @@ LogicalResult Importer::buildFunction(StringRef name, const Graph &graph,
   if (failed(builder.add(graph)) || failed(builder.assign(updates, variables)))
     return failure();
   builder.finish();
+  warnAboutInference(name, builder);
   if (name == kTrainFunction && context.options.learningRate && !builder.hasReplacedRate())
     return context.emitError() << "--lr: the model's training_info has no optimizer whose "
                                   "learning rate it could replace";
@@ -372,33 +414,10 @@ LogicalResult Importer::buildFunctions() {
   return success();
 }
 
-/// The parameters that torch's exporter names, in lines such as
-/// "p_fc1_weight: PARAMETER target='fc1.weight'".
-llvm::StringSet<> Importer::declaredParameters() const {
-  llvm::StringSet<> names;
-  auto read = [&](const auto &properties) {
-    for (const onnx::StringStringEntryProto &entry : properties) {
-      if (entry.key() != "pkg.torch.export.ExportedProgram.graph_signature")
-        continue;
-      SmallVector<StringRef> lines;
-      StringRef(entry.value()).split(lines, '\n');
-      for (StringRef line : lines) {
-        auto [name, kind] = line.split(": PARAMETER");
-        if (kind.empty())
-          continue;
-        StringRef target = kind.split("target='").second;
-        names.insert(target.take_while([](char c) { return c != '\''; }));
-      }
-    }
-  };
-  read(model->metadata_props());
-  read(model->graph().metadata_props());
-  return names;
-}
-
 LogicalResult Importer::decideRoles() {
   if (!training.hasStep())
-    return markParameters(*result.module, context.options, declaredParameters());
+    return markParameters(*result.module, result.weights, context.options, *metadata,
+                          std::move(resolution));
 
   // Of what the bindings change, the weights are what reaches a result or a value that is
   // differentiated; counters, moments and running statistics are state.
@@ -469,8 +488,10 @@ FailureOr<ImportedModel> Importer::run() {
   result.module = ModuleOp::create(context.loc);
   result.module.get()->setAttr(kModelAttr, StringAttr::get(&context.mlir, context.model));
   if (failed(readModel()) || failed(checkOpsets()) || failed(flattenGraphs()) ||
-      failed(checkSupport()) || failed(readInitializers()) || failed(collectValues()) ||
-      failed(buildFunctions()) || failed(decideRoles()))
+      failed(checkSupport()) || failed(readInitializers()))
+    return failure();
+  resolve();
+  if (failed(collectValues()) || failed(buildFunctions()) || failed(decideRoles()))
     return failure();
   simplify();
   if (failed(verify(*result.module)))

@@ -5,9 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "ampc/Dialect/Amp/Amp.h"
-#include "ampc/Import/Import.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "MarkParameters.h"
+#include "mlir/IR/Remarks.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Regex.h"
 
 using namespace mlir;
@@ -38,6 +39,66 @@ llvm::StringSet<> variablesReaching(ArrayRef<Value> roots) {
   return names;
 }
 
+namespace {
+/// Magnitudes from here on are of masks, not of weights.
+constexpr double kHuge = 1e4;
+/// Names that a note lists; the rest is counted.
+constexpr size_t kListedNames = 6;
+
+/// Sets of OperandUse, as bits.
+using Uses = unsigned;
+constexpr Uses bit(OperandUse use) { return 1u << unsigned(use); }
+
+struct Candidate {
+  VariableOp variable;
+  Uses uses = 0;
+  bool reaches = false; ///< a gradient reaches it
+  bool isParameter = false, isTrained = false;
+  /// Decided by the rule, and could be otherwise.
+  bool isDoubtful = false;
+  std::string standsFor; ///< the module's parameter, where it is not `variable`'s name
+  std::string reason;
+
+  StringRef name() { return variable.getSymName(); }
+  bool matches(const llvm::Regex &regex) {
+    return regex.match(name()) || (!standsFor.empty() && regex.match(standsFor));
+  }
+};
+
+class ParameterMarker {
+public:
+  ParameterMarker(ModuleOp module, WeightStore &weights, const ImportOptions &options,
+                  const ExportMetadata &metadata, Resolution resolution)
+      : module(module), weights(weights), options(options), metadata(metadata),
+        resolution(std::move(resolution)) {}
+
+  LogicalResult run();
+
+private:
+  void collect();
+  void collectUses();
+  void decideByMetadata(Candidate &candidate);
+  void decideByRule(Candidate &candidate);
+  void matchByCount();
+  void tieDeclared();
+  void tieTransposes();
+  void tie(Candidate &first, Candidate &second);
+  LogicalResult reportLost();
+  LogicalResult applyFlags();
+  void tell();
+  void remark();
+
+  ModuleOp module;
+  WeightStore &weights;
+  const ImportOptions &options;
+  const ExportMetadata &metadata;
+  Resolution resolution;
+
+  llvm::MapVector<StringRef, Candidate, llvm::StringMap<unsigned>> candidates;
+  std::vector<std::string> ties; ///< what to tell about them
+};
+} // namespace
+
 /// The flag's regex, not valid where the flag is not given.
 static FailureOr<llvm::Regex> compile(ModuleOp module, StringRef flag, StringRef pattern) {
   if (pattern.empty())
@@ -49,51 +110,373 @@ static FailureOr<llvm::Regex> compile(ModuleOp module, StringRef flag, StringRef
   return regex;
 }
 
-LogicalResult markParameters(ModuleOp module, const ImportOptions &options,
-                             const llvm::StringSet<> &declared) {
+/// "a, b, c and 4 more".
+static std::string listNames(ArrayRef<std::string> names) {
+  std::string text = llvm::join(names.take_front(kListedNames), ", ");
+  if (names.size() > kListedNames)
+    text += " and " + std::to_string(names.size() - kListedNames) + " more";
+  return text;
+}
+
+/// A regex that matches the names that listNames lists and nothing else.
+static std::string regexOf(ArrayRef<std::string> names) {
+  std::string text;
+  for (const std::string &name : names.take_front(kListedNames))
+    text += (text.empty() ? "" : "|") + llvm::Regex::escape(name);
+  return names.size() == 1 ? "^" + text + "$" : "^(" + text + ")$";
+}
+
+static const char *plural(size_t count) { return count == 1 ? "" : "s"; }
+
+static bool hasHugeValue(const Weight &weight) {
+  auto isHuge = [](double x) { return !(std::abs(x) < kHuge); };
+  Type type = weight.type.getElementType();
+  size_t size = WeightStore::elementSize(type);
+  if (type.isF32()) { // the only type of large tensors in most files
+    for (size_t i = 0; i < weight.bytes.size(); i += size) {
+      float x;
+      std::memcpy(&x, weight.bytes.data() + i, size);
+      if (isHuge(x))
+        return true;
+    }
+    return false;
+  }
+  const llvm::fltSemantics &semantics = cast<FloatType>(type).getFloatSemantics();
+  for (size_t i = 0; i < weight.bytes.size(); i += size) {
+    uint64_t bits = 0;
+    std::memcpy(&bits, weight.bytes.data() + i, size);
+    APFloat value(semantics, APInt(unsigned(8 * size), bits));
+    bool losesInfo;
+    value.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &losesInfo);
+    if (isHuge(value.convertToDouble()))
+      return true;
+  }
+  return false;
+}
+
+/// The name of a value that a fold only moved: PyTorch names it after its own operator, or
+/// "val_3" inside of one.
+static bool isMoveName(StringRef name) {
+  StringRef stem = name.rtrim("0123456789");
+  if (stem.size() < name.size())
+    stem.consume_back("_");
+  return llvm::is_contained({"val", "view", "_unsafe_view", "reshape", "_reshape_alias", "flatten",
+                             "unflatten", "transpose", "permute", "t", "numpy_t", "mt", "movedim",
+                             "swapaxes", "unsqueeze", "squeeze", "clone", "detach", "alias",
+                             "contiguous", "lift_fresh_copy"},
+                            stem);
+}
+
+void ParameterMarker::collect() {
+  auto main = module.lookupSymbol<func::FuncOp>(kMainFunction);
+  llvm::StringSet<> reaching = variablesReaching(
+      SmallVector<Value>(main.getBody().front().getTerminator()->getOperands()));
+  for (auto variable : module.getOps<VariableOp>()) {
+    if (!variable.getFromModel() || variable.getRole() == VariableRole::State ||
+        !isa<FloatType>(variable.getTensorType().getElementType()))
+      continue;
+    Candidate &candidate = candidates[variable.getSymName()];
+    candidate.variable = variable;
+    candidate.reaches = reaching.contains(variable.getSymName());
+  }
+}
+
+/// What each variable is to the ops that read it, also after it was moved.
+void ParameterMarker::collectUses() {
+  auto main = module.lookupSymbol<func::FuncOp>(kMainFunction);
+  llvm::DenseMap<Value, Uses> usesOf;
+  // Backwards: what users do with a result is known before the op is seen.
+  for (Operation &op : llvm::reverse(main.getBody().front()))
+    for (Value result : op.getResults()) {
+      Uses uses = 0;
+      for (OpOperand &operand : result.getUses()) {
+        Operation *user = operand.getOwner();
+        unsigned index = operand.getOperandNumber();
+        auto gradient = dyn_cast<GradientOpInterface>(user);
+        auto asked = dyn_cast<OperandUseOpInterface>(user);
+        OperandUse use = asked ? asked.getOperandUse(index) : OperandUse::Other;
+        if (use == OperandUse::Moved)
+          uses |= usesOf.lookup(user->getResult(0));
+        else if (!gradient || gradient.isDifferentiable(index))
+          uses |= bit(use);
+      }
+      usesOf[result] = uses;
+      if (auto read = dyn_cast<ReadOp>(op))
+        if (auto it = candidates.find(read.getVariable()); it != candidates.end())
+          it->second.uses |= uses;
+    }
+}
+
+void ParameterMarker::decideByMetadata(Candidate &candidate) {
+  auto known = resolution.initializers.find(candidate.name());
+  if (known == resolution.initializers.end()) {
+    candidate.reason = "the metadata names no parameter that it could hold";
+    return;
+  }
+  const Provenance &provenance = known->second;
+  candidate.standsFor = provenance.standsFor;
+  if (provenance.declared != Declared::Parameter) {
+    candidate.reason = "declared as a buffer";
+    if (!provenance.splitFrom.empty())
+      candidate.reason = "a constant that the exporter merged with " + provenance.splitFrom;
+    return;
+  }
+  if (provenance.isOnlyFolded && !isMoveName(candidate.name())) {
+    resolution.lost.push_back(provenance.standsFor);
+    candidate.reason = "computed by the exporter from " + provenance.standsFor;
+    return;
+  }
+  candidate.isParameter = true;
+  candidate.reason = "declared as a parameter";
+  if (!provenance.splitFrom.empty())
+    candidate.reason = "holds " +
+                       (provenance.standsFor.empty() ? candidate.name().str() : provenance.standsFor) +
+                       ", which the exporter merged with " + provenance.splitFrom;
+  else if (!provenance.standsFor.empty())
+    candidate.reason = "holds " + provenance.standsFor + ", which the exporter folded";
+}
+
+void ParameterMarker::decideByRule(Candidate &candidate) {
+  StringRef name = candidate.name();
+  RankedTensorType type = candidate.variable.getTensorType();
+  bool isWeight = candidate.uses & bit(OperandUse::Weight);
+  bool isTorch = metadata.isFromTorch();
+  candidate.isDoubtful = true;
+  if ((candidate.uses & bit(OperandUse::Setting)) && !isWeight) {
+    candidate.reason = "an exponent, an epsilon or another setting";
+    candidate.isDoubtful = false;
+  } else if (hasHugeValue(*weights.find(name))) {
+    candidate.reason = "has a value that is not finite or at least 1e4 in magnitude";
+  } else if (type.getRank() == 0 && !(isTorch && isTorchParameterName(name))) {
+    candidate.reason = "a single number";
+  } else if (isTorch && !isTorchParameterName(name) &&
+             ((type.getNumElements() == 1 && !isWeight) || name.contains("/Constant"))) {
+    candidate.reason = "a constant, by its name";
+  } else {
+    candidate.isParameter = true;
+    candidate.reason = isWeight ? "stands where a layer has a weight" : "reaches the loss";
+    candidate.isDoubtful =
+        !isWeight && !(candidate.uses & ~(bit(OperandUse::Elementwise) | bit(OperandUse::NonZero) |
+                                          bit(OperandUse::Setting)));
+  }
+}
+
+void ParameterMarker::tie(Candidate &first, Candidate &second) {
+  second.isParameter = false;
+  second.reason = "one weight with " + first.name().str();
+  ties.push_back(second.name().str() + " and " + first.name().str());
+}
+
+/// What stands for one parameter is one variable.
+void ParameterMarker::tieDeclared() {
+  llvm::StringMap<Candidate *> holders;
+  auto parameterOf = [](Candidate &c) { return c.standsFor.empty() ? c.name() : c.standsFor; };
+  for (auto &[name, candidate] : candidates)
+    if (candidate.isParameter && candidate.standsFor.empty())
+      holders[name] = &candidate;
+  for (auto &[name, candidate] : candidates) {
+    if (!candidate.isParameter)
+      continue;
+    Candidate *&holder = holders[parameterOf(candidate)];
+    if (!holder)
+      holder = &candidate;
+    if (holder == &candidate)
+      continue;
+    bool isFolded = holder->standsFor.empty(); // of a matrix, the exporter folds a transpose
+    if (succeeded(tieVariables(holder->variable, candidate.variable, weights, isFolded))) {
+      tie(*holder, candidate);
+      continue;
+    }
+    resolution.lost.push_back(parameterOf(candidate).str());
+    candidate.isParameter = false;
+    candidate.reason = "computed by the exporter from " + parameterOf(candidate).str();
+  }
+}
+
+void ParameterMarker::tieTransposes() {
+  SmallVector<VariableOp> places;
+  for (auto &[name, candidate] : candidates)
+    if (candidate.isParameter && (candidate.uses & bit(OperandUse::Weight)))
+      places.push_back(candidate.variable);
+  for (auto [first, second] : findTransposes(places, weights))
+    if (succeeded(tieVariables(first, second, weights, /*preferTranspose=*/true)))
+      tie(candidates[first.getSymName()], candidates[second.getSymName()]);
+}
+
+/// Where nodes have no notes, as after some optimizers of graphs: floats in weights' places
+/// that the signature does not know are its missing parameters if their numbers agree.
+void ParameterMarker::matchByCount() {
+  if (metadata.hasFolds() || !resolution.lost.empty() || resolution.unmentioned.empty())
+    return;
+  SmallVector<Candidate *> unknown;
+  bool isComputed = false; // PyTorch names a value after its operator: "exp"
+  for (auto &[name, candidate] : candidates) {
+    if (!candidate.reaches || resolution.initializers.contains(name))
+      continue;
+    if (candidate.uses & bit(OperandUse::Weight))
+      unknown.push_back(&candidate);
+    else
+      isComputed |= !isMoveName(name);
+  }
+  if (unknown.empty() && !isComputed)
+    return;
+  std::vector<std::string> missing = std::move(resolution.unmentioned);
+  resolution.unmentioned.clear();
+  if (unknown.size() != missing.size()) {
+    llvm::append_range(resolution.lost, missing);
+    return;
+  }
+  for (Candidate *candidate : unknown) {
+    candidate->isParameter = true;
+    candidate->reason = "stands where a layer has a weight, and as many are missing";
+    if (missing.size() == 1)
+      candidate->standsFor = missing.front();
+  }
+}
+
+LogicalResult ParameterMarker::reportLost() {
+  std::vector<std::string> lost;
+  llvm::StringSet<> seen;
+  for (std::string &name : resolution.lost)
+    if (seen.insert(name).second)
+      lost.push_back(name);
+  if (lost.empty() || options.allowLostParameters || !options.trainRegex.empty())
+    return success();
+  InFlightDiagnostic error = module.emitError();
+  error << "the exporter folded " << lost.size() << " parameter" << plural(lost.size())
+        << " of the network into other tensors, where they cannot be trained: " << listNames(lost);
+  error.attachNote() << "export again with torch.onnx.export(..., dynamo=True, optimize=False), and "
+                        "compile with --train-mode=on where the network has BatchNorm or Dropout";
+  error.attachNote() << "or with torch.onnx.export(..., dynamo=False, do_constant_folding=False, "
+                        "training=torch.onnx.TrainingMode.TRAINING)";
+  error.attachNote() << "--allow-lost-parameters trains what is left, --train=REGEX what it matches";
+  return error;
+}
+
+LogicalResult ParameterMarker::applyFlags() {
   FailureOr<llvm::Regex> train = compile(module, "--train", options.trainRegex);
   if (failed(train))
     return failure();
   FailureOr<llvm::Regex> freeze = compile(module, "--freeze", options.freezeRegex);
   if (failed(freeze))
     return failure();
-
-  auto main = module.lookupSymbol<func::FuncOp>(kMainFunction);
-  llvm::StringSet<> reaching = variablesReaching(
-      SmallVector<Value>(main.getBody().front().getTerminator()->getOperands()));
-  auto variables = llvm::make_filter_range(
-      module.getOps<VariableOp>(), [](VariableOp variable) {
-        return variable.getFromModel() && variable.getRole() != VariableRole::State &&
-               isa<FloatType>(variable.getTensorType().getElementType());
-      });
-  bool isDeclared = llvm::any_of(variables, [&](VariableOp variable) {
-    return declared.contains(variable.getSymName());
-  });
-
   bool trainMatched = false, freezeMatched = false;
-  for (VariableOp variable : variables) {
-    StringRef name = variable.getSymName();
-    bool canTrain = reaching.contains(name);
-    bool isParameter = canTrain && (!isDeclared || declared.contains(name));
-    bool isTrained = isParameter;
+  for (auto &[name, candidate] : candidates) {
+    candidate.isParameter &= candidate.reaches;
+    candidate.isTrained = candidate.isParameter;
     if (!options.trainRegex.empty()) {
-      isTrained = canTrain && train->match(name);
-      isParameter |= isTrained;
-      trainMatched |= isTrained;
+      candidate.isTrained = candidate.reaches && candidate.matches(*train);
+      if (candidate.isTrained) {
+        candidate.isParameter = trainMatched = true;
+        candidate.reason = "--train";
+      }
+      candidate.isDoubtful = false;
     }
-    if (isParameter && !options.freezeRegex.empty() && freeze->match(name)) {
-      isTrained = false;
+    if (candidate.reaches && !options.freezeRegex.empty() && candidate.matches(*freeze)) {
+      // What is a constant anyway is matched all the same.
       freezeMatched = true;
+      candidate.isTrained = candidate.isDoubtful = false;
+      candidate.reason = "--freeze";
     }
-    variable.setRole(isParameter ? VariableRole::Parameter : VariableRole::Constant);
-    variable.setTrained(isTrained);
+    candidate.variable.setRole(candidate.isParameter ? VariableRole::Parameter
+                                                     : VariableRole::Constant);
+    candidate.variable.setTrained(candidate.isTrained);
   }
   if (!options.trainRegex.empty() && !trainMatched)
     return module.emitError() << "--train=" << options.trainRegex
                               << " matches no float initializer that a gradient can reach";
   if (!options.freezeRegex.empty() && !freezeMatched)
-    return module.emitError() << "--freeze=" << options.freezeRegex
-                              << " matches no parameter";
+    return module.emitError() << "--freeze=" << options.freezeRegex << " matches no parameter";
   return success();
+}
+
+void ParameterMarker::tell() {
+  std::vector<std::string> trained, usual, constants;
+  size_t trainedCount = 0, constantCount = 0;
+  for (auto &[name, candidate] : candidates) {
+    if (!candidate.reaches)
+      continue;
+    trainedCount += candidate.isTrained;
+    constantCount += !candidate.isTrained;
+    // What has a name that layers' weights have in PyTorch is least in doubt.
+    bool isUsual = name.ends_with("weight") || name.ends_with("bias");
+    if (candidate.isDoubtful)
+      (!candidate.isTrained ? constants : isUsual ? usual : trained).push_back(name.str());
+  }
+  llvm::append_range(trained, usual);
+  bool byRule = !metadata.hasSignature();
+  if (candidates.empty() || (!byRule && ties.empty()))
+    return;
+  if (!byRule) {
+    emitRemark(module.getLoc()) << "one weight each, used twice: " << listNames(ties);
+    return;
+  }
+  if (trainedCount + constantCount == 0)
+    return;
+  InFlightDiagnostic remark = emitRemark(module.getLoc());
+  remark << "the file does not say which initializers are parameters: by value and use, trained "
+         << trainedCount << ", constant " << constantCount;
+  if (!trained.empty())
+    remark.attachNote() << "trained, though only element-wise operators use them: "
+                        << listNames(trained) << "; --freeze='" << regexOf(trained)
+                        << "' keeps them as they are";
+  if (!constants.empty())
+    remark.attachNote() << "not trained, as they look like constants: " << listNames(constants)
+                        << "; --train=REGEX trains what it matches, and nothing else";
+  if (!ties.empty())
+    remark.attachNote() << "one weight each, used twice, as they are each other's transpose: "
+                        << listNames(ties);
+}
+
+/// One remark for each initializer: role and reason.
+void ParameterMarker::remark() {
+  for (auto &[name, candidate] : candidates) {
+    std::string type = typeText(candidate.variable.getTensorType());
+    remark::analysis(module.getLoc(),
+                     remark::RemarkOpts::name("initializer").category("import").function(name))
+        << remark::metric("type", type)
+        << remark::metric("role", stringifyVariableRole(candidate.variable.getRole()))
+        << remark::metric("trained", candidate.isTrained ? "yes" : "no")
+        << remark::metric("parameter", candidate.isParameter
+                                           ? (candidate.standsFor.empty() ? name.str() : candidate.standsFor)
+                                           : "")
+        << remark::reason("{0}", candidate.reason);
+  }
+}
+
+LogicalResult ParameterMarker::run() {
+  collect();
+  collectUses();
+  for (auto &[name, candidate] : candidates) {
+    if (!candidate.reaches)
+      candidate.reason = "no gradient reaches it";
+    else if (metadata.hasSignature())
+      decideByMetadata(candidate);
+    else
+      decideByRule(candidate);
+  }
+  if (!options.trains) {
+    for (auto &[name, candidate] : candidates)
+      candidate.isDoubtful = false;
+    return applyFlags();
+  }
+  if (metadata.hasSignature()) {
+    matchByCount();
+    tieDeclared();
+    if (failed(reportLost()))
+      return failure();
+  } else {
+    tieTransposes();
+  }
+  if (failed(applyFlags()))
+    return failure();
+  remark();
+  tell();
+  return success();
+}
+
+LogicalResult markParameters(ModuleOp module, WeightStore &weights, const ImportOptions &options,
+                             const ExportMetadata &metadata, Resolution resolution) {
+  return ParameterMarker(module, weights, options, metadata, std::move(resolution)).run();
 }
 } // namespace ampc

@@ -112,7 +112,9 @@ static std::string flagOfOptimizer(const CompileOptions &options) {
 }
 
 LogicalResult Compiler::import() {
-  FailureOr<ImportedModel> imported = importOnnx(options.model, context, options.import);
+  ImportOptions importOptions = options.import;
+  importOptions.trains = options.trains();
+  FailureOr<ImportedModel> imported = importOnnx(options.model, context, importOptions);
   if (failed(imported))
     return failure();
   model = std::move(*imported);

@@ -25,6 +25,12 @@ void WeightStore::add(StringRef name, RankedTensorType type, ArrayRef<char> byte
   owners.push_back(std::move(owner));
 }
 
+void WeightStore::addAgain(StringRef existing, StringRef name) {
+  size_t i = index.lookup(existing);
+  assert(find(existing) && "there is no tensor of that name");
+  add(name, list[i].type, list[i].bytes, owners[i]);
+}
+
 const Weight *WeightStore::find(StringRef name) const {
   auto it = index.find(name);
   return it == index.end() ? nullptr : &list[it->second];

@@ -57,6 +57,8 @@ struct Flags {
              cl::cat(training)};
   Text freeze{"freeze", cl::desc("initializers not to train"), cl::value_desc("regex"),
               cl::cat(training)};
+  cl::opt<bool> allowLost{"allow-lost-parameters", cl::cat(training),
+                          cl::desc("train what is left where the exporter folded parameters")};
   Text trainMode{"train-mode", cl::init("auto"), cl::cat(training),
                  cl::desc("dropout and normalization in training form: auto, on or off")};
   cl::opt<int64_t> trainingInfo{"training-info", cl::init(-1), cl::cat(training),
@@ -211,6 +213,7 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
   check.regex("freeze", f.freeze);
   o.import.trainRegex = f.train;
   o.import.freezeRegex = f.freeze;
+  o.import.allowLostParameters = f.allowLost;
   if (check.oneOf("train-mode", f.trainMode, {"auto", "on", "off"}) && f.trainMode != "auto")
     o.import.trainMode = f.trainMode == "on";
   if (f.trainingInfo.getNumOccurrences()) {

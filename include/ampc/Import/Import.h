@@ -12,7 +12,6 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "llvm/ADT/StringMap.h"
-#include "llvm/ADT/StringSet.h"
 #include <optional>
 #include <string>
 
@@ -32,8 +31,12 @@ struct ImportOptions {
   std::string keepF32Regex;
   /// ONNX operators that the user puts into a category.
   llvm::SmallVector<std::string> allowOps, denyOps;
-  /// Which initializers are trained, by name; see markParameters.
+  /// Which initializers are trained, by name; see docs/Parameters.md.
   std::string trainRegex, freezeRegex;
+  /// Trains what is left where the exporter folded parameters away.
+  bool allowLostParameters = false;
+  /// Off: the graph is compiled as it stands, so that it does not matter what is trained.
+  bool trains = true;
   /// Which entry of `training_info` is the training step, counted from 0; needed where
   /// there are several.
   std::optional<int64_t> trainingInfo;
@@ -57,23 +60,6 @@ struct ImportedModel {
 /// dialects whose ops claim ONNX operators are loaded into the context.
 llvm::FailureOr<ImportedModel> importOnnx(llvm::StringRef path, mlir::MLIRContext &context,
                                           const ImportOptions &options);
-
-/// Decides which float variables of the module are parameters, and which of these are
-/// trained. A variable is a parameter if it reaches a float result of @main through
-/// differentiable operands. Where `declared` names any of them, as the metadata of
-/// torch's exporter do, only those that it names are. Parameters are trained, unless
-///
-/// - `trainRegex` is set: then those that match it are, declared or not;
-/// - `freezeRegex` matches: these are not.
-///
-/// The other float variables get the role `constant`. A regex that matches no parameter is
-/// an error.
-llvm::LogicalResult markParameters(mlir::ModuleOp module, const ImportOptions &options,
-                                   const llvm::StringSet<> &declared = {});
-
-/// The names of the variables that reach one of `roots`, values of one function, through
-/// differentiable float operands.
-llvm::StringSet<> variablesReaching(llvm::ArrayRef<mlir::Value> roots);
 
 } // namespace ampc
 

@@ -60,6 +60,9 @@ public:
   /// Dropout and normalization take their training form where the model does not say
   /// (`--train-mode`): on, off, or as the file says.
   std::optional<bool> trainMode;
+  /// Set by an op that has a training form and took its inference form, because the file or
+  /// `--train-mode=off` says so.
+  bool isInference = false;
   /// Gives the value of a tensor known at compile time, null for others. Set by the
   /// importer, which knows the initializers.
   std::function<mlir::DenseElementsAttr(mlir::Value)> constantOf;

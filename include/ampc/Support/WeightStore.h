@@ -42,6 +42,9 @@ public:
   void add(llvm::StringRef name, mlir::RankedTensorType type, llvm::ArrayRef<char> bytes,
            std::shared_ptr<const void> owner);
 
+  /// Adds the value of `existing` once more under a name that is new; the bytes are shared.
+  void addAgain(llvm::StringRef existing, llvm::StringRef name);
+
   /// Null where there is no tensor of that name.
   const Weight *find(llvm::StringRef name) const;
   /// The value as an attribute, which is a copy; null where there is no such tensor.

@@ -11,6 +11,7 @@
 #include "ampc/Dialect/Amp/GradientBuilder.h"
 #include "ampc/Support/KernelBuilder.h"
 #include "ampc/Support/OnnxNode.h"
+#include "ampc/Support/OperandUse.h"
 #include "ampc/Support/OptimizerOptions.h"
 #include "ampc/Support/Precision.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
@@ -31,6 +32,18 @@ struct HasPrecision {
   template <typename ConcreteOp>
   struct Impl : OpTrait::TraitBase<ConcreteOp, Impl> {
     static PrecisionRecord getPrecisionRecord() { return {f16, bf16, pytorch}; }
+  };
+};
+
+/// Answers OperandUseOpInterface::getOperandUse from the op's definition in ODS.
+template <OperandUse... uses>
+struct HasOperandUses {
+  template <typename ConcreteOp>
+  struct Impl : OpTrait::TraitBase<ConcreteOp, Impl> {
+    OperandUse getOperandUse(unsigned index) {
+      constexpr OperandUse list[] = {uses...};
+      return list[std::min<size_t>(index, sizeof...(uses) - 1)];
+    }
   };
 };
 

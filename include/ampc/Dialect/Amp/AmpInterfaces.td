@@ -66,6 +66,23 @@ def GradientOpInterface : OpInterface<"GradientOpInterface"> {
   ];
 }
 
+def OperandUseOpInterface : OpInterface<"OperandUseOpInterface"> {
+  let cppNamespace = "::ampc";
+  let description = [{
+    Tells what the operands are to the op. Where a model file does not say which of its
+    initializers are parameters, the import decides by the places where they stand.
+  }];
+  let methods = [
+    InterfaceMethod<"What operand `index` is to the op.",
+        "::ampc::OperandUse", "getOperandUse", (ins "unsigned":$index)>,
+    InterfaceMethod<[{
+        Whether a tensor that is added to result 0, with one extent above 1, is a bias: the op
+        is a layer's product.
+      }],
+      "bool", "takesBias", (ins), [{}], [{ return false; }]>,
+  ];
+}
+
 def KernelOpInterface : OpInterface<"KernelOpInterface"> {
   let cppNamespace = "::ampc";
   let description = [{ Lets an op say what it computes, in linalg or as a library call. }];
@@ -177,6 +194,17 @@ class HasPrecision<string f16, string bf16, string pytorch>
 /// they differ.
 class Computes<string f16, string pytorch = f16, string bf16 = f16>
     : TraitList<[HasPrecision<f16, bf16, pytorch>, PrecisionOpInterface]>;
+
+class HasOperandUses<list<string> uses>
+    : ParamNativeOpTrait<"HasOperandUses", !interleave(
+          !foreach(use, uses, "::ampc::OperandUse::" # use), ", ")> {
+  let cppNamespace = "::ampc";
+}
+/// What the operands are to the op, in their order; the last holds for all that follow.
+class Uses<list<string> uses>
+    : TraitList<[HasOperandUses<uses>, OperandUseOpInterface]>;
+/// The op answers `getOperandUse` itself.
+def UsesByOp : TraitList<[DeclareOpInterfaceMethods<OperandUseOpInterface>]>;
 
 def Gradient : TraitList<[DeclareOpInterfaceMethods<GradientOpInterface>]>;
 /// A gradient that some operands never get: the op defines `isDifferentiable` as well.

@@ -26,9 +26,64 @@ static LogicalResult inferBinary(std::optional<Location> loc, Value lhs,
   return success();
 }
 
+/// Whether `value`, wherever it is moved to, is only ever a divisor or the like.
+static bool isOnlyNonZero(Value value, unsigned depth = 4) {
+  return depth > 0 && !value.use_empty() && llvm::all_of(value.getUses(), [&](OpOperand &use) {
+    auto op = dyn_cast<OperandUseOpInterface>(use.getOwner());
+    OperandUse kind = op ? op.getOperandUse(use.getOperandNumber()) : OperandUse::Other;
+    return kind == OperandUse::NonZero ||
+           (kind == OperandUse::Moved && isOnlyNonZero(op->getResult(0), depth - 1));
+  });
+}
+
+/// A number that keeps what it is merged with away from 0, under a root or a quotient: an
+/// epsilon.
+static bool isEpsilon(Operation *op, unsigned index) {
+  return tensorType(op->getOperand(index)).getNumElements() == 1 &&
+         !op->getOperand(1 - index).getDefiningOp<ReadOp>() && isOnlyNonZero(op->getResult(0));
+}
+
+/// The op that computed `value`, before it was moved.
+static Operation *findSource(Value value) {
+  Operation *op = value.getDefiningOp();
+  while (auto moved = dyn_cast_or_null<OperandUseOpInterface>(op)) {
+    if (op->getNumOperands() != 1 || moved.getOperandUse(0) != OperandUse::Moved)
+      break;
+    op = op->getOperand(0).getDefiningOp();
+  }
+  return op;
+}
+
+/// Whether `product` is a layer's, whose weight is a variable, and `bias` has an element for
+/// each of its channels.
+static bool isBiasOf(Value bias, Value product) {
+  auto layer = dyn_cast_or_null<OperandUseOpInterface>(findSource(product));
+  if (!layer || !layer.takesBias() || !llvm::any_of(layer->getOpOperands(), [&](OpOperand &o) {
+        return layer.getOperandUse(o.getOperandNumber()) == OperandUse::Weight &&
+               isa_and_nonnull<ReadOp>(findSource(o.get()));
+      }))
+    return false;
+  ArrayRef<int64_t> shape = tensorType(bias).getShape();
+  ArrayRef<int64_t> result = tensorType(product).getShape();
+  int64_t count = tensorType(bias).getNumElements();
+  return !shape.empty() && llvm::is_contained(shape, count) && result.size() > 1 &&
+         (count == result.back() || count == result[1]);
+}
+
+static OperandUse useOfBound(Operation *op, unsigned index) {
+  return isEpsilon(op, index) ? OperandUse::Setting : OperandUse::Elementwise;
+}
+
 //===----------------------------------------------------------------------===//
 // add
 //===----------------------------------------------------------------------===//
+
+OperandUse AddOp::getOperandUse(unsigned index) {
+  if (isEpsilon(*this, index))
+    return OperandUse::Setting;
+  return isBiasOf(getOperand(index), getOperand(1 - index)) ? OperandUse::Weight
+                                                            : OperandUse::Elementwise;
+}
 
 FailureOr<SmallVector<Value>> AddOp::importNode(OnnxNode &node,
                                                 OpBuilder &builder) {
@@ -203,6 +258,17 @@ SmallVector<Value> DivOp::emitKernel(KernelBuilder &kernel,
 // pow
 //===----------------------------------------------------------------------===//
 
+OperandUse PowOp::getOperandUse(unsigned index) {
+  if (index == 1)
+    return OperandUse::Setting;
+  DenseFPElementsAttr exponent;
+  bool hasPole = matchPattern(getRhs(), m_Constant(&exponent)) &&
+                 llvm::any_of(exponent.getValues<APFloat>(), [](const APFloat &value) {
+                   return value.isNegative() || !value.isInteger();
+                 });
+  return hasPole ? OperandUse::NonZero : OperandUse::Elementwise;
+}
+
 FailureOr<SmallVector<Value>> PowOp::importNode(OnnxNode &node,
                                                 OpBuilder &builder) {
   if (node.version < 12)
@@ -300,6 +366,8 @@ SmallVector<Value> PowOp::emitKernel(KernelBuilder &kernel,
 // max, min
 //===----------------------------------------------------------------------===//
 
+OperandUse MaxOp::getOperandUse(unsigned index) { return useOfBound(*this, index); }
+
 FailureOr<SmallVector<Value>> MaxOp::importNode(OnnxNode &node,
                                                 OpBuilder &builder) {
   return single(importVariadic(node, builder, getOperationName()));
@@ -343,6 +411,8 @@ SmallVector<Value> MaxOp::emitKernel(KernelBuilder &kernel,
         return s.maximum(x[0], x[1]);
       })};
 }
+
+OperandUse MinOp::getOperandUse(unsigned index) { return useOfBound(*this, index); }
 
 FailureOr<SmallVector<Value>> MinOp::importNode(OnnxNode &node,
                                                 OpBuilder &builder) {

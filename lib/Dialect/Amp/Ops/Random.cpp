@@ -102,6 +102,7 @@ FailureOr<SmallVector<Value>> DropoutOp::importNode(OnnxNode &node,
   Value input = node.input(0);
   RankedTensorType type = tensorType(input);
   Value output = input, mask;
+  node.isInference = !*isTraining && *ratio != 0;
   if (*isTraining && *ratio != 0) {
     auto zero = DenseElementsAttr::get(
         RankedTensorType::get({}, builder.getI64Type()), int64_t(0));

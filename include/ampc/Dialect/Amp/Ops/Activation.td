@@ -53,7 +53,8 @@ def Amp_GeluOp : Amp_UnaryOp<"gelu", [Onnx<[OnnxOperator<"Gelu", 20>]>, Gradient
 }
 
 def Amp_ClipOp : Amp_Op<"clip", [Pure, AttrSizedOperandSegments, InferTypeOpAdaptor,
-    PartialGradient, Kernel, Computes<"Promote">, Onnx<[OnnxOperator<"Clip">]>]> {
+    PartialGradient, Kernel, Computes<"Promote">, Uses<["Elementwise", "Setting"]>,
+    Onnx<[OnnxOperator<"Clip">]>]> {
   let summary = "min(max(input, min), max); NaN stays NaN";
   let description = [{
     The bounds have rank 0 and the input's element type; without one, that side is open.

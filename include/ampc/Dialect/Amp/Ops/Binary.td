@@ -11,7 +11,8 @@
 include "ampc/Dialect/Amp/Ops/Pointwise.td"
 
 def Amp_AddOp : Amp_BinaryOp<"add", [Onnx<[OnnxOperator<"Add">, OnnxOperator<"Sum">]>,
-                                     Computes<"Promote">, Commutative]> {
+                                     Computes<"Promote">, Commutative],
+                             Amp_Tensor, UsesByOp> {
   let summary = "lhs + rhs";
   let hasFolder = 1;
   let hasCanonicalizer = 1;
@@ -29,13 +30,14 @@ def Amp_MulOp : Amp_BinaryOp<"mul", [Onnx<[OnnxOperator<"Mul">]>, Computes<"Prom
 }
 
 def Amp_DivOp : Amp_BinaryOp<"div", [Onnx<[OnnxOperator<"Div">, OnnxOperator<"Mean">]>,
-                                     Computes<"Promote">]> {
+                                     Computes<"Promote">],
+                             Amp_Tensor, Uses<["Elementwise", "NonZero"]>> {
   let summary = "lhs / rhs; integers truncate";
   let hasFolder = 1;
 }
 
 def Amp_PowOp : Amp_BinaryOp<"pow", [Onnx<[OnnxOperator<"Pow">]>,
-    Computes<"Deny", "Deny", "Promote">], Amp_FloatTensor> {
+    Computes<"Deny", "Deny", "Promote">], Amp_FloatTensor, UsesByOp> {
   let summary = "lhs ^ rhs";
   let description = [{
     f16 overflows at a square of 256. The constant exponents -1, -0.5, 0.5, 1, 2 and 3
@@ -45,14 +47,16 @@ def Amp_PowOp : Amp_BinaryOp<"pow", [Onnx<[OnnxOperator<"Pow">]>,
 }
 
 def Amp_MaxOp : Amp_BinaryOp<"max", [Onnx<[OnnxOperator<"Max">]>, Computes<"Promote">,
-                                     Commutative]> {
+                                     Commutative],
+                             Amp_Tensor, UsesByOp> {
   let summary = "The larger of two; NaN where either is";
   let description = [{ Equal elements get half of the gradient each. }];
   let hasFolder = 1;
 }
 
 def Amp_MinOp : Amp_BinaryOp<"min", [Onnx<[OnnxOperator<"Min">]>, Computes<"Promote">,
-                                     Commutative]> {
+                                     Commutative],
+                             Amp_Tensor, UsesByOp> {
   let summary = "The smaller of two; NaN where either is";
   let description = [{ Equal elements get half of the gradient each. }];
   let hasFolder = 1;

@@ -78,7 +78,8 @@ def Amp_IsInfOp : Amp_TestOp<"is_inf", [Onnx<[OnnxOperator<"IsInf", 10>]>]> {
 }
 
 def Amp_WhereOp : Amp_Op<"where", [Pure, InferTypeOpAdaptor, PartialGradient, Kernel,
-    Computes<"Promote">, Onnx<[OnnxOperator<"Where", 9>]>]> {
+    Computes<"Promote">, Uses<["Other", "Elementwise"]>,
+    Onnx<[OnnxOperator<"Where", 9>]>]> {
   let summary = "condition ? lhs : rhs";
   let description = [{ The three broadcast to a common shape, as numpy's do. }];
   let arguments = (ins Amp_BoolTensor:$condition, Amp_Tensor:$lhs, Amp_Tensor:$rhs);

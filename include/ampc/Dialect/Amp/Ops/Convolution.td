@@ -11,7 +11,7 @@
 include "ampc/Dialect/Amp/AmpDialect.td"
 
 def Amp_ConvOp : Amp_Op<"conv", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
-    Computes<"Allow">, Onnx<[OnnxOperator<"Conv">]>]> {
+    Computes<"Allow">, Uses<["Other", "Weight"]>, Onnx<[OnnxOperator<"Conv">]>]> {
   let summary = "Two-dimensional convolution, accumulated in f32";
   let description = [{
     `result[n, k, p, q] = bias[k] + sum over c, r, s of
@@ -46,6 +46,7 @@ def Amp_ConvOp : Amp_Op<"conv", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
     `dilations` $dilations `groups` $groups attr-dict
     `:` functional-type(operands, results)
   }];
+  let extraClassDeclaration = [{ bool takesBias() { return true; } }];
 }
 
 class Amp_ConvGradientOp<string mnemonic, string operand>

@@ -13,7 +13,7 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 def Amp_IndexTensor : StaticShapeTensorOf<[I32, I64]>;
 
 def Amp_GatherOp : Amp_Op<"gather", [Pure, InferTypeOpAdaptor, PartialGradient, Kernel,
-    Computes<"Follow">, Onnx<[OnnxOperator<"Gather">]>,
+    Computes<"Follow">, Uses<["Weight", "Other"]>, Onnx<[OnnxOperator<"Gather">]>,
     DeclareOpInterfaceMethods<BatchCheckOpInterface>]> {
   let summary = "Slices along an axis, chosen by indices";
   let description = [{

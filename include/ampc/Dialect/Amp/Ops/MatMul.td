@@ -11,7 +11,7 @@
 include "ampc/Dialect/Amp/AmpDialect.td"
 
 def Amp_MatMulOp : Amp_Op<"matmul", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
-    Computes<"Allow">, Onnx<[OnnxOperator<"MatMul">, OnnxOperator<"Gemm">]>]> {
+    Computes<"Allow">, Uses<["Weight"]>, Onnx<[OnnxOperator<"MatMul">, OnnxOperator<"Gemm">]>]> {
   let summary = "Matrix product, accumulated in f32";
   let description = [{
     `result = alpha * op(lhs) * op(rhs) + bias`, where op transposes the last two
@@ -41,6 +41,7 @@ def Amp_MatMulOp : Amp_Op<"matmul", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
   let assemblyFormat = [{
     $lhs `,` $rhs (`bias` $bias^)? attr-dict `:` functional-type(operands, results)
   }];
+  let extraClassDeclaration = [{ bool takesBias() { return true; } }];
 }
 
 #endif // AMPC_DIALECT_AMP_OPS_MATMUL_TD

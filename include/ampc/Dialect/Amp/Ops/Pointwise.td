@@ -13,15 +13,17 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 // Precision: an op that is exact in any float type follows its operand; one with several
 // operands promotes them, as they must agree.
 
-class Amp_UnaryOp<string mnemonic, list<Trait> traits, Type type = Amp_FloatTensor>
-    : Amp_Op<mnemonic, traits # [Pure, SameOperandsAndResultType, Kernel]> {
+class Amp_UnaryOp<string mnemonic, list<Trait> traits, Type type = Amp_FloatTensor,
+                  string use = "Elementwise">
+    : Amp_Op<mnemonic, traits # [Pure, SameOperandsAndResultType, Kernel, Uses<[use]>]> {
   let arguments = (ins type:$input);
   let results = (outs type:$result);
   let assemblyFormat = "$input attr-dict `:` type($result)";
 }
 
-class Amp_BinaryOp<string mnemonic, list<Trait> traits, Type type = Amp_Tensor>
-    : Amp_Op<mnemonic, traits # [Pure, InferTypeOpAdaptor, Gradient, Kernel]> {
+class Amp_BinaryOp<string mnemonic, list<Trait> traits, Type type = Amp_Tensor,
+                   TraitList uses = Uses<["Elementwise"]>>
+    : Amp_Op<mnemonic, traits # [Pure, InferTypeOpAdaptor, Gradient, Kernel, uses]> {
   let description = [{
     Operands of one element type broadcast to a common shape, as numpy's do.
   }];

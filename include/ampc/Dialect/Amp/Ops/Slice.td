@@ -11,7 +11,7 @@
 include "ampc/Dialect/Amp/AmpDialect.td"
 
 def Amp_ConcatOp : Amp_Op<"concat", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
-    Computes<"Promote">, Onnx<[OnnxOperator<"Concat">]>]> {
+    Computes<"Promote">, Uses<["Moved"]>, Onnx<[OnnxOperator<"Concat">]>]> {
   let summary = "Tensors one behind the other along an axis";
   let description = [{
     Constraints:
@@ -26,7 +26,8 @@ def Amp_ConcatOp : Amp_Op<"concat", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
 }
 
 def Amp_SliceOp : Amp_Op<"slice", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
-    Computes<"Follow">, Onnx<[OnnxOperator<"Slice">, OnnxOperator<"Split">]>]> {
+    Computes<"Follow">, Uses<["Moved"]>,
+    Onnx<[OnnxOperator<"Slice">, OnnxOperator<"Split">]>]> {
   let summary = "Elements at regular places";
   let description = [{
     `result[i] = input[starts + i * steps]` for i in [0, sizes), with one number for each
@@ -46,7 +47,7 @@ def Amp_SliceOp : Amp_Op<"slice", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
 }
 
 def Amp_PadOp : Amp_Op<"pad", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
-    Computes<"Follow">, Onnx<[OnnxOperator<"Pad">]>]> {
+    Computes<"Follow">, Uses<["Moved"]>, Onnx<[OnnxOperator<"Pad">]>]> {
   let summary = "Spreads elements over a larger tensor: the adjoint of amp.slice";
   let description = [{
     `result[starts + i * steps] = input[i]`, and `value` elsewhere; the result has the

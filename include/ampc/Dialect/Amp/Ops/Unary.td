@@ -48,18 +48,19 @@ def Amp_ExpOp : Amp_UnaryOp<"exp", [OnnxSimple<[OnnxOperator<"Exp">]>, Gradient,
 }
 
 def Amp_LogOp : Amp_UnaryOp<"log", [OnnxSimple<[OnnxOperator<"Log">]>, Gradient,
-                                    Computes<"Deny", "Deny", "Promote">]> {
+                                    Computes<"Deny", "Deny", "Promote">],
+                            Amp_FloatTensor, "NonZero"> {
   let summary = "Natural logarithm";
 }
 
 def Amp_SqrtOp : Amp_UnaryOp<"sqrt", [OnnxSimple<[OnnxOperator<"Sqrt">]>, Gradient,
-                                      Computes<"Promote">]> {
+                                      Computes<"Promote">], Amp_FloatTensor, "NonZero"> {
   let summary = "Square root";
 }
 
 def Amp_ReciprocalOp : Amp_UnaryOp<"reciprocal", [
     OnnxSimple<[OnnxOperator<"Reciprocal">]>, Gradient,
-    Computes<"Deny", "Deny", "Promote">]> {
+    Computes<"Deny", "Deny", "Promote">], Amp_FloatTensor, "NonZero"> {
   let summary = "1 / input";
   let description = [{ f16 overflows below 1.53e-5. }];
 }
