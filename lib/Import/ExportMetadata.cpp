@@ -16,6 +16,7 @@ using llvm::StringRef;
 namespace ampc {
 constexpr StringRef kSignatureKey = "pkg.torch.export.ExportedProgram.graph_signature";
 constexpr StringRef kCallKey = "pkg.torch.onnx.fx_node";
+constexpr StringRef kRulesKey = "pkg.onnxscript.rewriter.rule_name";
 constexpr StringRef kFoldKey = "pkg.onnxscript.optimizer.folded_from";
 
 template <typename Properties>
@@ -82,6 +83,14 @@ void ExportMetadata::readSignature(StringRef text) {
 
 StringRef ExportMetadata::callOf(const onnx::NodeProto &node) {
   return findProperty(node.metadata_props(), kCallKey);
+}
+
+bool ExportMetadata::lostBias(const onnx::NodeProto &node) {
+  SmallVector<StringRef> rules;
+  findProperty(node.metadata_props(), kRulesKey).split(rules, ", ");
+  return llvm::all_of(rules, [](StringRef rule) {
+    return rule.starts_with("RemoveOptionalBiasFrom");
+  });
 }
 
 SmallVector<StringRef> ExportMetadata::operandsOf(StringRef call) const {

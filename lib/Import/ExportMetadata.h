@@ -25,7 +25,8 @@ enum class Declared { No, Parameter, Buffer };
 /// - a node's `pkg.torch.onnx.fx_node`, the call that it comes from, with its operands:
 ///   `%linear : ... (args = (%x, %p_fc_weight, %p_fc_bias), kwargs = {})`;
 /// - `pkg.onnxscript.optimizer.folded_from` of a value that was computed in the exporter,
-///   the names it was computed from: `['fc.weight']`.
+///   the names it was computed from: `['fc.weight']`;
+/// - `pkg.onnxscript.rewriter.rule_name` of a node, what rewrote it.
 ///
 /// The text is untrusted: what does not read like this is passed over. Names refer to the
 /// model, which must outlive this.
@@ -46,6 +47,8 @@ public:
 
   /// The call that `node` comes from, as text; "" where none is noted.
   static llvm::StringRef callOf(const onnx::NodeProto &node);
+  /// Whether the exporter took a bias of zeros from the node, and changed nothing else.
+  static bool lostBias(const onnx::NodeProto &node);
   /// The declared tensors among the operands of a call, each once, in their order.
   llvm::SmallVector<llvm::StringRef> operandsOf(llvm::StringRef call) const;
 

@@ -277,8 +277,27 @@ void Importer::resolve() {
                            /*initial=*/nullptr, /*from_model=*/true, /*trained=*/false);
     variables[to] = std::move(copy);
   };
+  auto addZeros = [&](StringRef name, int32_t elementType, int64_t size) -> LogicalResult {
+    ScopedDiagnosticHandler quiet(&context.mlir, [](Diagnostic &) { return success(); });
+    auto element = dyn_cast_or_null<FloatType>(
+        readElementType(elementType, &context.mlir, [&] { return context.emitError(); }));
+    if (!element || size > kMaxTensorBytes / 8 || isReserved(name))
+      return failure();
+    auto type = RankedTensorType::get(size, element);
+    auto zeros = std::make_shared<std::vector<char>>(*WeightStore::byteSize(type));
+    result.weights.add(name, type, *zeros, zeros);
+    Initializer &initializer = variables[name];
+    initializer.type = type;
+    initializer.key = name.str();
+    initializer.isVariable = true;
+    auto builder = OpBuilder::atBlockEnd(result.module->getBody());
+    symbols[name] = VariableOp::create(builder, context.loc, VariableRole::Constant, name, type,
+                                       /*initial=*/nullptr, /*from_model=*/true,
+                                       /*trained=*/false);
+    return success();
+  };
   resolution = resolveInitializers(*metadata, mainNodes, model->graph(), variables,
-                                   result.weights, split);
+                                   result.weights, {split, addZeros});
 }
 
 /// Adds the inputs, outputs and declared types of a graph. An input that has an initializer

@@ -84,6 +84,7 @@ private:
   void tieTransposes();
   void tie(Candidate &first, Candidate &second);
   LogicalResult reportLost();
+  void warnAboutFusedConvolutions();
   LogicalResult applyFlags();
   void tell();
   void remark();
@@ -110,9 +111,11 @@ static FailureOr<llvm::Regex> compile(ModuleOp module, StringRef flag, StringRef
   return regex;
 }
 
-/// "a, b, c and 4 more".
+/// "'a', 'b', 'c' and 4 more".
 static std::string listNames(ArrayRef<std::string> names) {
-  std::string text = llvm::join(names.take_front(kListedNames), ", ");
+  std::string text;
+  for (const std::string &name : names.take_front(kListedNames))
+    text += (text.empty() ? "'" : ", '") + name + "'";
   if (names.size() > kListedNames)
     text += " and " + std::to_string(names.size() - kListedNames) + " more";
   return text;
@@ -227,7 +230,8 @@ void ParameterMarker::decideByMetadata(Candidate &candidate) {
     return;
   }
   candidate.isParameter = true;
-  candidate.reason = "declared as a parameter";
+  candidate.reason =
+      provenance.isRestored ? "a bias of zeros, which the exporter left out" : "declared as a parameter";
   if (!provenance.splitFrom.empty())
     candidate.reason = "holds " +
                        (provenance.standsFor.empty() ? candidate.name().str() : provenance.standsFor) +
@@ -255,8 +259,10 @@ void ParameterMarker::decideByRule(Candidate &candidate) {
   } else {
     candidate.isParameter = true;
     candidate.reason = isWeight ? "stands where a layer has a weight" : "reaches the loss";
+    // PyTorch's layers call their parameters so, buffers have other names.
+    bool isUsual = isTorch && (name.ends_with(".weight") || name.ends_with(".bias"));
     candidate.isDoubtful =
-        !isWeight && !(candidate.uses & ~(bit(OperandUse::Elementwise) | bit(OperandUse::NonZero) |
+        !isWeight && !isUsual && !(candidate.uses & ~(bit(OperandUse::Elementwise) | bit(OperandUse::NonZero) |
                                           bit(OperandUse::Setting)));
   }
 }
@@ -264,7 +270,7 @@ void ParameterMarker::decideByRule(Candidate &candidate) {
 void ParameterMarker::tie(Candidate &first, Candidate &second) {
   second.isParameter = false;
   second.reason = "one weight with " + first.name().str();
-  ties.push_back(second.name().str() + " and " + first.name().str());
+  ties.push_back(second.name().str() + "' and '" + first.name().str());
 }
 
 /// What stands for one parameter is one variable.
@@ -334,6 +340,31 @@ void ParameterMarker::matchByCount() {
   }
 }
 
+/// What to tell a user whose file lacks parameters.
+static void noteExports(InFlightDiagnostic &diagnostic) {
+  diagnostic.attachNote()
+      << "export again with torch.onnx.export(..., dynamo=True, optimize=False), and compile with "
+         "--train-mode=on where the network has BatchNorm or Dropout";
+  diagnostic.attachNote() << "or with torch.onnx.export(..., dynamo=False, "
+                             "do_constant_folding=False, "
+                             "training=torch.onnx.TrainingMode.TRAINING)";
+}
+
+/// TorchScript's exporter keeps the names of convolutions' filters, unless it computed them.
+void ParameterMarker::warnAboutFusedConvolutions() {
+  std::vector<std::string> fused;
+  for (auto &[name, candidate] : candidates)
+    if (candidate.isTrained && name.starts_with("onnx::Conv"))
+      fused.push_back(name.str());
+  if (fused.empty())
+    return;
+  InFlightDiagnostic warning = emitWarning(module.getLoc());
+  warning << "the exporter computed " << listNames(fused)
+          << ": where it folded a BatchNormalization into the convolution, the parameters of the "
+             "network are gone, and these are trained instead";
+  noteExports(warning);
+}
+
 LogicalResult ParameterMarker::reportLost() {
   std::vector<std::string> lost;
   llvm::StringSet<> seen;
@@ -345,10 +376,7 @@ LogicalResult ParameterMarker::reportLost() {
   InFlightDiagnostic error = module.emitError();
   error << "the exporter folded " << lost.size() << " parameter" << plural(lost.size())
         << " of the network into other tensors, where they cannot be trained: " << listNames(lost);
-  error.attachNote() << "export again with torch.onnx.export(..., dynamo=True, optimize=False), and "
-                        "compile with --train-mode=on where the network has BatchNorm or Dropout";
-  error.attachNote() << "or with torch.onnx.export(..., dynamo=False, do_constant_folding=False, "
-                        "training=torch.onnx.TrainingMode.TRAINING)";
+  noteExports(error);
   error.attachNote() << "--allow-lost-parameters trains what is left, --train=REGEX what it matches";
   return error;
 }
@@ -391,19 +419,16 @@ LogicalResult ParameterMarker::applyFlags() {
 }
 
 void ParameterMarker::tell() {
-  std::vector<std::string> trained, usual, constants;
+  std::vector<std::string> trained, constants;
   size_t trainedCount = 0, constantCount = 0;
   for (auto &[name, candidate] : candidates) {
     if (!candidate.reaches)
       continue;
     trainedCount += candidate.isTrained;
     constantCount += !candidate.isTrained;
-    // What has a name that layers' weights have in PyTorch is least in doubt.
-    bool isUsual = name.ends_with("weight") || name.ends_with("bias");
     if (candidate.isDoubtful)
-      (!candidate.isTrained ? constants : isUsual ? usual : trained).push_back(name.str());
+      (candidate.isTrained ? trained : constants).push_back(name.str());
   }
-  llvm::append_range(trained, usual);
   bool byRule = !metadata.hasSignature();
   if (candidates.empty() || (!byRule && ties.empty()))
     return;
@@ -472,6 +497,8 @@ LogicalResult ParameterMarker::run() {
     return failure();
   remark();
   tell();
+  if (!metadata.hasSignature() && metadata.isFromTorch())
+    warnAboutFusedConvolutions();
   return success();
 }
 

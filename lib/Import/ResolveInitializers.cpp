@@ -32,11 +32,11 @@ class Resolver {
 public:
   Resolver(const ExportMetadata &metadata, std::vector<GraphNode> &nodes,
            const Initializers &initializers, const WeightStore &weights,
-           llvm::function_ref<void(StringRef, StringRef)> split)
+           InitializerEdits edits)
       : metadata(metadata), nodes(nodes), initializers(initializers), weights(weights),
-        split(split) {}
+        edits(edits) {}
 
-  Resolution run(const llvm::StringSet<> &graphOutputs);
+  Resolution run(const onnx::GraphProto &graph);
 
 private:
   bool isFloatInitializer(StringRef name) const;
@@ -50,13 +50,14 @@ private:
   std::string nameSplit(StringRef initializer, StringRef claim, ArrayRef<unsigned> ownUses,
                         ArrayRef<unsigned> claimUses);
   void findLost();
-  void splitIdentities(const llvm::StringSet<> &graphOutputs);
+  void restoreBiases(const onnx::GraphProto &graph);
+  void splitIdentities(const onnx::GraphProto &graph);
 
   const ExportMetadata &metadata;
   std::vector<GraphNode> &nodes;
   const Initializers &initializers;
   const WeightStore &weights;
-  llvm::function_ref<void(StringRef, StringRef)> split;
+  InitializerEdits edits;
 
   std::vector<Use> uses;
   llvm::MapVector<StringRef, SmallVector<unsigned>, llvm::StringMap<unsigned>> usesOf;
@@ -164,6 +165,7 @@ bool Resolver::match(ArrayRef<StringRef> operands, ArrayRef<unsigned> candidates
 void Resolver::claimByCall(Call &call) {
   llvm::StringSet<> claimed;
   SmallVector<unsigned> merged, both;
+  bool allAreOwn = llvm::all_of(call.uses, [&](unsigned i) { return uses[i].claim.has_value(); });
   for (unsigned i : call.uses) {
     StringRef name = uses[i].initializer;
     if (uses[i].claim) {
@@ -192,7 +194,7 @@ void Resolver::claimByCall(Call &call) {
       return;
   // One initializer may stand for several operands of the call itself, such as a scale and a
   // bias that both start at zero.
-  if (both.empty() && !missing.empty() && call.uses.size() == call.operands.size())
+  if (allAreOwn && !missing.empty() && call.uses.size() == call.operands.size())
     match(call.operands, call.uses);
 }
 
@@ -258,11 +260,45 @@ void Resolver::splitMerged() {
       if (claim == kept)
         continue;
       std::string name = nameSplit(initializer, claim, ownUses, claimUses);
-      split(initializer, name);
+      edits.split(initializer, name);
       add(name, claim).splitFrom = initializer.str();
       for (unsigned i : claimUses)
         nodes[uses[i].node].inputs[uses[i].input] = name;
     }
+  }
+}
+
+/// The exporter takes a bias of zeros from a node and notes so. It is the one operand of the
+/// call that stands nowhere; it has an element for each channel, dimension 1 of the result.
+void Resolver::restoreBiases(const onnx::GraphProto &graph) {
+  llvm::StringMap<const onnx::TypeProto *> types;
+  for (const auto *values : {&graph.value_info(), &graph.output()})
+    for (const onnx::ValueInfoProto &value : *values)
+      types[value.name()] = &value.type();
+  llvm::StringSet<> found;
+  for (const Use &use : uses)
+    if (use.claim)
+      found.insert(*use.claim);
+  for (GraphNode &node : nodes) {
+    if (!node.proto || node.outputs.empty() || !metadata.lostBias(*node.proto))
+      continue;
+    SmallVector<StringRef> missing =
+        metadata.operandsOf(ExportMetadata::callOf(*node.proto));
+    llvm::erase_if(missing, [&](StringRef operand) {
+      return found.contains(operand) || initializers.contains(operand) || taken.contains(operand);
+    });
+    const onnx::TypeProto *type = types.lookup(node.outputs.front());
+    if (missing.size() != 1 || metadata.kindOf(missing[0]) != Declared::Parameter || !type ||
+        !type->has_tensor_type() || type->tensor_type().shape().dim_size() < 2)
+      continue;
+    const auto &channels = type->tensor_type().shape().dim(1);
+    if (!channels.has_dim_value() || channels.dim_value() < 1 ||
+        failed(edits.addZeros(missing[0], type->tensor_type().elem_type(), channels.dim_value())))
+      continue;
+    node.inputs.push_back(missing[0].str());
+    Provenance &entry = result.initializers[missing[0]];
+    entry.declared = Declared::Parameter;
+    entry.isRestored = true;
   }
 }
 
@@ -300,7 +336,10 @@ void Resolver::findLost() {
 /// TorchScript's exporter in evaluation mode replaces equal initializers by one and `Identity`
 /// nodes. One that has a parameter's name is a parameter; one without, which was folded, is
 /// the same weight again where it serves the same module, else one of a copied module.
-void Resolver::splitIdentities(const llvm::StringSet<> &graphOutputs) {
+void Resolver::splitIdentities(const onnx::GraphProto &graph) {
+  llvm::StringSet<> graphOutputs;
+  for (const onnx::ValueInfoProto &output : graph.output())
+    graphOutputs.insert(output.name());
   llvm::StringMap<llvm::StringSet<>> scopes; // of the nodes that read a value
   for (const GraphNode &node : nodes)
     for (const std::string &input : node.inputs)
@@ -317,16 +356,16 @@ void Resolver::splitIdentities(const llvm::StringSet<> &graphOutputs) {
     });
     if (!isTorchParameterName(output) && isSameModule)
       return false;
-    split(input, output);
+    edits.split(input, output);
     result.initializers[output].splitFrom = input.str();
     return true;
   });
 }
 
-Resolution Resolver::run(const llvm::StringSet<> &graphOutputs) {
+Resolution Resolver::run(const onnx::GraphProto &graph) {
   if (!metadata.hasSignature()) {
     if (metadata.isFromTorch())
-      splitIdentities(graphOutputs);
+      splitIdentities(graph);
     return std::move(result);
   }
   collectUses();
@@ -335,6 +374,7 @@ Resolution Resolver::run(const llvm::StringSet<> &graphOutputs) {
     claimByCall(call);
   claimRest();
   splitMerged();
+  restoreBiases(graph);
   findLost();
   return std::move(result);
 }
@@ -342,10 +382,7 @@ Resolution Resolver::run(const llvm::StringSet<> &graphOutputs) {
 Resolution resolveInitializers(const ExportMetadata &metadata, std::vector<GraphNode> &nodes,
                                const onnx::GraphProto &graph, const Initializers &initializers,
                                const WeightStore &weights,
-                               llvm::function_ref<void(StringRef, StringRef)> split) {
-  llvm::StringSet<> outputs;
-  for (const onnx::ValueInfoProto &output : graph.output())
-    outputs.insert(output.name());
-  return Resolver(metadata, nodes, initializers, weights, split).run(outputs);
+                               InitializerEdits edits) {
+  return Resolver(metadata, nodes, initializers, weights, edits).run(graph);
 }
 } // namespace ampc

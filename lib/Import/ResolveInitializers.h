@@ -23,6 +23,16 @@ struct Provenance {
   std::string splitFrom;
   /// No call says that `standsFor` stands there; it may be computed from the parameter.
   bool isOnlyFolded = false;
+  /// The exporter left it out, as it was zero.
+  bool isRestored = false;
+};
+
+/// How initializers are added while they are resolved.
+struct InitializerEdits {
+  /// Adds the value of `from` once more, as `to`.
+  llvm::function_ref<void(StringRef from, StringRef to)> split;
+  /// Adds a vector of zeros of the ONNX element type.
+  llvm::function_ref<LogicalResult(StringRef name, int32_t elementType, int64_t size)> addZeros;
 };
 
 /// What became of the parameters that PyTorch's exporter declares.
@@ -39,16 +49,17 @@ struct Resolution {
 
 /// Finds out for each use of a float initializer which tensor of the exported module stands
 /// there, and splits initializers that stand for several: the nodes then read initializers of
-/// their own, which `split(from, to)` adds to `initializers`.
+/// their own, which `edits` adds to `initializers`.
 ///
 /// torch.onnx.export(dynamo=True) merges equal initializers: one `norm1.weight` of ones may be
 /// read in place of all norms' weights and of a BatchNorm's statistics. The call that a node
-/// comes from names the tensor that was meant. TorchScript's exporter merges equal ones too
+/// comes from names the tensor that was meant. It takes biases of zeros out as well, which come
+/// back as the node's last input. TorchScript's exporter merges equal ones too
 /// and leaves `Identity` nodes with the lost names behind.
 Resolution resolveInitializers(const ExportMetadata &metadata, std::vector<GraphNode> &nodes,
                                const onnx::GraphProto &graph, const Initializers &initializers,
                                const WeightStore &weights,
-                               llvm::function_ref<void(StringRef, StringRef)> split);
+                               InitializerEdits edits);
 
 /// Whether all elements have the same bits.
 bool isSplat(const Weight &weight);
