@@ -495,10 +495,14 @@ void Importer::simplify() {
   for (auto variable : llvm::make_early_inc_range(result.module->getOps<VariableOp>())) {
     if (!variable.getFromModel())
       continue;
-    if (used.contains(variable.getSymNameAttr()))
-      kept.insert(variable.getSymName());
-    else
+    if (!used.contains(variable.getSymNameAttr())) {
       variable.erase();
+      continue;
+    }
+    kept.insert(variable.getSymName());
+    FloatRange range = result.weights.getRange(variable.getSymName());
+    if (!range.isOrdinary())
+      variable.setRangeAttr(Builder(&context.mlir).getDenseF64ArrayAttr({range.lowest, range.highest}));
   }
   result.weights.filter([&](StringRef name) { return kept.contains(name); });
 }

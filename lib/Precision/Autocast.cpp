@@ -23,13 +23,19 @@ namespace ampc {
 namespace {
 bool isFloat(Value v) { return isa<FloatType>(getElementTypeOrSelf(v.getType())); }
 
-/// Whether every element stays finite, and none that matters becomes zero, in `low`.
-bool fitsIn(DenseElementsAttr constant, FloatType low) {
-  return llvm::all_of(constant.getValues<APFloat>(), [&](APFloat value) {
-    bool finite = value.isFinite(), lost = false;
-    value.convert(low.getFloatSemantics(), APFloat::rmNearestTiesToEven, &lost);
-    return value.isFinite() == finite;
-  });
+/// Why values of `range` may not be cast to `low`; "" where they may. A product bears small
+/// errors of its operands.
+std::string findLoss(const FloatRange &range, FloatType low, bool isProduct) {
+  const llvm::fltSemantics &type = low.getFloatSemantics();
+  if (double value = range.findOverflow(type))
+    return llvm::formatv("a constant of {0:e2} is infinite in {1}", value, low);
+  if (isProduct)
+    return "";
+  if (double value = range.findUnderflow(type))
+    return llvm::formatv("a constant of {0:e2} is lost in {1}", value, low);
+  if (double value = range.findLostDigits(type))
+    return llvm::formatv("a sum with a constant of {0:e2} loses its digits in {1}", value, low);
+  return "";
 }
 
 struct Autocast : impl::AutocastBase<Autocast> {
@@ -49,6 +55,7 @@ struct Autocast : impl::AutocastBase<Autocast> {
 
   LogicalResult castFunction(func::FuncOp function);
   void findLossTail(func::FuncOp function);
+  void findRange(Operation *op);
   /// The type `op` computes in; null where it stays as it is.
   Type chooseType(PrecisionOpInterface op, const PrecisionPolicy::Decision &decision,
                   ArrayRef<OpOperand *> operands, std::string &reason);
@@ -60,6 +67,8 @@ struct Autocast : impl::AutocastBase<Autocast> {
   const PrecisionPolicy *policy = nullptr;
   /// What each value's element type was before the pass.
   DenseMap<Value, Type> original;
+  /// What constants make of each value; ordinary where nothing is noted.
+  DenseMap<Value, FloatRange> ranges;
   /// Ops between the last allow ops and the loss. They compute in f32: in f16 the scale
   /// that their gradient begins with would be infinite.
   DenseSet<Operation *> lossTail;
@@ -81,16 +90,39 @@ void Autocast::findLossTail(func::FuncOp function) {
   }
 }
 
+void Autocast::findRange(Operation *op) {
+  SmallVector<FloatRange> operands;
+  std::optional<FloatRange> all;
+  auto precision = dyn_cast<PrecisionOpInterface>(op);
+  for (OpOperand &operand : op->getOpOperands()) {
+    const FloatRange &range = operands.emplace_back(ranges.lookup(operand.get()));
+    // Ratios and scales are none of what the op moves.
+    if (isFloat(operand.get()) && precision &&
+        precision.getOperandPrecision(operand.getOperandNumber()) != OperandPrecision::Full)
+      all = all ? all->join(range) : range;
+  }
+  FloatRange range = all.value_or(FloatRange());
+  if (auto ranged = dyn_cast<RangeOpInterface>(op))
+    range = ranged.inferRange(operands);
+  if (!range.isOrdinary())
+    for (Value result : op->getResults())
+      if (isFloat(result))
+        ranges[result] = range;
+}
+
 LogicalResult Autocast::castFunction(func::FuncOp function) {
   original.clear();
+  ranges.clear();
   findLossTail(function);
   SmallVector<Operation *> ops;
   function.walk([&](Operation *op) {
     for (Value result : op->getResults())
       if (isa<RankedTensorType>(result.getType()) && isFloat(result))
         original[result] = getElementTypeOrSelf(result.getType());
-    if (op != function)
-      ops.push_back(op);
+    if (op == function)
+      return;
+    ops.push_back(op);
+    findRange(op);
   });
   for (Operation *op : ops) {
     auto precision = dyn_cast<PrecisionOpInterface>(op);
@@ -119,13 +151,14 @@ LogicalResult Autocast::castFunction(func::FuncOp function) {
       numLow += type == policy->lowType();
       remark(op, type, decision.category, reason);
     }
-    // In an O2 model only the insides of deny ops are f32, and what leads to the loss.
-    if (level == 2 && type && type.isF32() && decision.category == Precision::Deny &&
-        !lossTail.contains(op)) {
+    // In an O2 model only the insides of ops are f32, what leads to the loss, and what the
+    // low type does not hold.
+    if (level >= 2 && type && type.isF32() && !lossTail.contains(op)) {
       OpBuilder b(op->getContext());
       b.setInsertionPointAfter(op);
       for (Value result : op->getResults()) {
-        if (!isFloat(result) || !hasVote(result))
+        if (!isFloat(result) || !hasVote(result) ||
+            !ranges.lookup(result).fitsIn(policy->lowType().getFloatSemantics()))
           continue;
         auto low = CastOp::create(b, op->getLoc(),
                                   cast<RankedTensorType>(result.getType()).clone(policy->lowType()),
@@ -159,7 +192,7 @@ Type Autocast::chooseType(PrecisionOpInterface op, const PrecisionPolicy::Decisi
     break;
   case Precision::Promote:
   case Precision::Follow: {
-    if (level == 2) {
+    if (level >= 2) {
       type = low;
       break;
     }
@@ -178,14 +211,17 @@ Type Autocast::chooseType(PrecisionOpInterface op, const PrecisionPolicy::Decisi
   }
   if (type != low)
     return type;
-  for (OpOperand *operand : operands) {
-    Attribute constant;
-    if (!matchPattern(operand->get(), m_Constant(&constant)))
+  SmallVector<FloatRange> held;
+  for (OpOperand *operand : operands)
+    held.push_back(ranges.lookup(operand->get()));
+  // A sum of operands that all fit need not fit itself.
+  for (Value result : op->getResults())
+    held.push_back(ranges.lookup(result));
+  for (const FloatRange &range : held) {
+    std::string loss = findLoss(range, low, decision.category == Precision::Allow);
+    if (loss.empty())
       continue;
-    auto dense = dyn_cast<DenseElementsAttr>(constant);
-    if (!dense || fitsIn(dense, low))
-      continue;
-    reason = llvm::formatv("a constant operand does not fit in {0}", low).str();
+    reason = loss;
     return f32;
   }
   return type;

@@ -8,6 +8,7 @@
 #include "ampc/Support/WeightStore.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/MathExtras.h"
+#include <cstring>
 
 using namespace mlir;
 
@@ -39,6 +40,30 @@ const Weight *WeightStore::find(StringRef name) const {
 DenseElementsAttr WeightStore::getAttr(StringRef name) const {
   const Weight *weight = find(name);
   return weight ? toAttr(weight->type, weight->bytes) : DenseElementsAttr();
+}
+
+FloatRange WeightStore::getRange(StringRef name) const {
+  const Weight *weight = find(name);
+  auto type = weight ? dyn_cast<FloatType>(weight->type.getElementType()) : FloatType();
+  if (!type)
+    return {};
+  const char *bytes = weight->bytes.data();
+  size_t count = weight->type.getNumElements();
+  if (type.isF32())
+    return FloatRange::of(count, [=](size_t i) {
+      float value;
+      std::memcpy(&value, bytes + i * sizeof(value), sizeof(value));
+      return double(value);
+    });
+  unsigned width = type.getWidth();
+  return FloatRange::of(count, [=](size_t i) {
+    uint64_t bits = 0;
+    std::memcpy(&bits, bytes + i * (width / 8), width / 8);
+    APFloat value(type.getFloatSemantics(), APInt(width, bits));
+    bool inexact = false;
+    value.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &inexact);
+    return value.convertToDouble();
+  });
 }
 
 void WeightStore::filter(llvm::function_ref<bool(StringRef)> keep) {

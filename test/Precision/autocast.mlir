@@ -55,13 +55,13 @@ func.func @scalars_and_constants_do_not_vote(%x: tensor<8x4xf32>, %w: tensor<4x2
   return %a : tensor<8x2xf32>
 }
 
-// A mask of -1e9 would become -inf in f16, and stays what it is in bf16.
+// A mask of -1e9 would become -inf in f16; in bf16 the sum would have steps of 4 million.
 
 // CHECK-LABEL: @a_constant_out_of_range_keeps_f32
 // BF16-LABEL: @a_constant_out_of_range_keeps_f32
 func.func @a_constant_out_of_range_keeps_f32(%x: tensor<8x4xf32>, %w: tensor<4x2xf32>) -> tensor<8x2xf32> {
   // CHECK: amp.add %{{.*}}, %{{.*}} -> tensor<8x2xf32>
-  // BF16: amp.add %{{.*}}, %{{.*}} -> tensor<8x2xbf16>
+  // BF16: amp.add %{{.*}}, %{{.*}} -> tensor<8x2xf32>
   %c = amp.constant dense<[-1.0e9, 0.0]> : tensor<2xf32>
   %y = amp.matmul %x, %w : (tensor<8x4xf32>, tensor<4x2xf32>) -> tensor<8x2xf32>
   %a = amp.add %y, %c : (tensor<8x2xf32>, tensor<2xf32>) -> tensor<8x2xf32>

@@ -13,6 +13,7 @@
 #ifndef AMPC_SUPPORT_WEIGHTSTORE_H
 #define AMPC_SUPPORT_WEIGHTSTORE_H
 
+#include "ampc/Support/FloatRange.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "llvm/ADT/StringMap.h"
@@ -49,6 +50,8 @@ public:
   const Weight *find(llvm::StringRef name) const;
   /// The value as an attribute, which is a copy; null where there is no such tensor.
   mlir::DenseElementsAttr getAttr(llvm::StringRef name) const;
+  /// The range of a float tensor's values; ordinary where there is no such tensor.
+  FloatRange getRange(llvm::StringRef name) const;
   /// Drops tensors that `keep` says no to.
   void filter(llvm::function_ref<bool(llvm::StringRef)> keep);
 

@@ -9,6 +9,7 @@
 #define AMPC_DIALECT_AMP_AMP_H
 
 #include "ampc/Dialect/Amp/GradientBuilder.h"
+#include "ampc/Support/FloatRange.h"
 #include "ampc/Support/KernelBuilder.h"
 #include "ampc/Support/OnnxNode.h"
 #include "ampc/Support/OperandUse.h"
@@ -45,6 +46,12 @@ struct HasOperandUses {
       return list[std::min<size_t>(index, sizeof...(uses) - 1)];
     }
   };
+};
+
+/// Answers RangeOpInterface::inferRange for an op whose results are ordinary.
+template <typename ConcreteOp>
+struct OrdinaryRange : OpTrait::TraitBase<ConcreteOp, OrdinaryRange> {
+  FloatRange inferRange(ArrayRef<FloatRange>) { return {}; }
 };
 
 template <typename ConcreteOp>

@@ -49,6 +49,24 @@ def PrecisionOpInterface : OpInterface<"PrecisionOpInterface"> {
   ];
 }
 
+def RangeOpInterface : OpInterface<"RangeOpInterface"> {
+  let cppNamespace = "::ampc";
+  let description = [{
+    Tells what range the constants among its operands give an op's results (FloatRange), so
+    that a mask or an epsilon is never cast to a type that does not hold it. The results of
+    an op that says nothing have the ranges of all its float operands together: that keeps
+    too much in f32 at worst.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+        The range of the op's results, `operands[i]` being that of operand i: ordinary
+        where that is no float.
+      }],
+      "::ampc::FloatRange", "inferRange",
+      (ins "::llvm::ArrayRef<::ampc::FloatRange>":$operands)>
+  ];
+}
+
 def GradientOpInterface : OpInterface<"GradientOpInterface"> {
   let cppNamespace = "::ampc";
   let description = [{ Lets an op write its own vector-Jacobian product. }];
@@ -205,6 +223,13 @@ class Uses<list<string> uses>
     : TraitList<[HasOperandUses<uses>, OperandUseOpInterface]>;
 /// The op answers `getOperandUse` itself.
 def UsesByOp : TraitList<[DeclareOpInterfaceMethods<OperandUseOpInterface>]>;
+
+def Ranged : TraitList<[DeclareOpInterfaceMethods<RangeOpInterface>]>;
+def OrdinaryRange : NativeOpTrait<"OrdinaryRange"> {
+  let cppNamespace = "::ampc";
+}
+/// The results are ordinary whatever the operands hold: softmax, tanh, a normalization.
+def Absorbs : TraitList<[OrdinaryRange, RangeOpInterface]>;
 
 def Gradient : TraitList<[DeclareOpInterfaceMethods<GradientOpInterface>]>;
 /// A gradient that some operands never get: the op defines `isDifferentiable` as well.

@@ -38,6 +38,10 @@ static Value isPositive(GradientBuilder &gradient, Value x) {
 // relu, leaky_relu, elu
 //===----------------------------------------------------------------------===//
 
+FloatRange ReluOp::inferRange(ArrayRef<FloatRange> operands) {
+  return operands[0].max(FloatRange::of(0));
+}
+
 // dx = y <= 0 ? 0 : g, so that a NaN passes its gradient on, as in PyTorch
 void ReluOp::buildGradient(GradientBuilder &gradient) {
   Value g = gradient.resultGradient();
@@ -280,6 +284,13 @@ LogicalResult ClipOp::inferReturnTypes(MLIRContext *,
 }
 
 bool ClipOp::isDifferentiable(unsigned index) { return index == 0; }
+
+FloatRange ClipOp::inferRange(ArrayRef<FloatRange> operands) {
+  FloatRange range = operands[0];
+  if (getMin())
+    range = range.max(operands[1]);
+  return getMax() ? range.min(operands.back()) : range;
+}
 
 // dx = min <= x && x <= max ? g : 0
 void ClipOp::buildGradient(GradientBuilder &gradient) {

@@ -106,6 +106,10 @@ OpFoldResult AddOp::fold(FoldAdaptor adaptor) {
                       });
 }
 
+FloatRange AddOp::inferRange(ArrayRef<FloatRange> operands) {
+  return operands[0].add(operands[1]);
+}
+
 // da = g, db = g
 void AddOp::buildGradient(GradientBuilder &gradient) {
   gradient.set(0, gradient.resultGradient());
@@ -141,6 +145,10 @@ OpFoldResult SubOp::fold(FoldAdaptor adaptor) {
                       [](ArrayRef<int64_t> x) {
                         return int64_t(uint64_t(x[0]) - uint64_t(x[1]));
                       });
+}
+
+FloatRange SubOp::inferRange(ArrayRef<FloatRange> operands) {
+  return operands[0].add(operands[1].negate());
 }
 
 // da = g, db = -g
@@ -179,6 +187,10 @@ OpFoldResult MulOp::fold(FoldAdaptor adaptor) {
                       [](ArrayRef<int64_t> x) {
                         return int64_t(uint64_t(x[0]) * uint64_t(x[1]));
                       });
+}
+
+FloatRange MulOp::inferRange(ArrayRef<FloatRange> operands) {
+  return operands[0].multiply(operands[1]);
 }
 
 // da = g * b, db = g * a
@@ -231,6 +243,14 @@ OpFoldResult DivOp::fold(FoldAdaptor adaptor) {
                           return std::nullopt;
                         return x[0] / x[1];
                       });
+}
+
+FloatRange DivOp::inferRange(ArrayRef<FloatRange> operands) {
+  FloatRange range = operands[0].divide(operands[1]);
+  // A constant does not vanish with the divisor: 1 / (x + 1e-12) may be large.
+  if (matchPattern(getLhs(), m_Constant()))
+    range.smallest = std::min(range.smallest, operands[1].smallest);
+  return range;
 }
 
 // da = g / b, db = -g * (y / b)
@@ -396,6 +416,10 @@ static Value shareOf(GradientBuilder &gradient, Value side, Value other) {
                                   gradient.splatLike(g, 0), shared);
 }
 
+FloatRange MaxOp::inferRange(ArrayRef<FloatRange> operands) {
+  return operands[0].max(operands[1]);
+}
+
 // da = a > b ? g : a == b ? g / 2 : 0, and db with a and b exchanged
 void MaxOp::buildGradient(GradientBuilder &gradient) {
   if (gradient.needs(0))
@@ -429,6 +453,10 @@ LogicalResult MinOp::inferReturnTypes(MLIRContext *,
 OpFoldResult MinOp::fold(FoldAdaptor adaptor) {
   return foldIntegers(adaptor.getOperands(), getType(),
                       [](ArrayRef<int64_t> x) { return std::min(x[0], x[1]); });
+}
+
+FloatRange MinOp::inferRange(ArrayRef<FloatRange> operands) {
+  return operands[0].min(operands[1]);
 }
 
 // da = a < b ? g : a == b ? g / 2 : 0, and db with a and b exchanged

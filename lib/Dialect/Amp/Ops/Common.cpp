@@ -33,6 +33,15 @@ FailureOr<RankedTensorType> ampc::inferPointwise(std::optional<Location> loc,
   return RankedTensorType::get(*broadcastShapes(shapes), elementType);
 }
 
+FloatRange ampc::inferProductRange(ArrayRef<FloatRange> operands) {
+  FloatRange range;
+  for (const FloatRange &operand : operands) {
+    range.lowest = std::min(range.lowest, operand.lowest);
+    range.highest = std::max(range.highest, operand.highest);
+  }
+  return range;
+}
+
 //===----------------------------------------------------------------------===//
 // Import
 //===----------------------------------------------------------------------===//

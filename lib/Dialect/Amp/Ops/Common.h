@@ -22,6 +22,10 @@ FailureOr<RankedTensorType> inferPointwise(std::optional<Location> loc,
                                            ValueRange operands,
                                            Value condition = Value());
 
+/// The range of sums of many products: a large operand makes them large; offsets and small
+/// constants are lost in the sum in any type.
+FloatRange inferProductRange(ArrayRef<FloatRange> operands);
+
 //===----------------------------------------------------------------------===//
 // Import
 //===----------------------------------------------------------------------===//

@@ -191,6 +191,10 @@ static FailureOr<SmallVector<int64_t>> inferShape(std::optional<Location> loc,
   return shape;
 }
 
+FloatRange ConvOp::inferRange(ArrayRef<FloatRange> operands) {
+  return inferProductRange(operands);
+}
+
 LogicalResult ConvOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
                                        Adaptor adaptor, SmallVectorImpl<Type> &types) {
   RankedTensorType input = tensorType(adaptor.getInput()), filter = tensorType(adaptor.getFilter());

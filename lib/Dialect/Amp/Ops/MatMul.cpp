@@ -134,6 +134,10 @@ FailureOr<SmallVector<Value>> MatMulOp::importNode(OnnxNode &node,
 // Type
 //===----------------------------------------------------------------------===//
 
+FloatRange MatMulOp::inferRange(ArrayRef<FloatRange> operands) {
+  return inferProductRange(operands);
+}
+
 LogicalResult MatMulOp::inferReturnTypes(MLIRContext *,
                                          std::optional<Location> location,
                                          Adaptor adaptor,

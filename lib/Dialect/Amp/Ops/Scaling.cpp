@@ -55,6 +55,11 @@ OpFoldResult CastOp::fold(FoldAdaptor) {
   return {};
 }
 
+FloatRange CastOp::inferRange(ArrayRef<FloatRange> operands) {
+  auto type = dyn_cast<FloatType>(getElementTypeOrSelf(getType()));
+  return type ? operands[0].roundTo(type.getFloatSemantics()) : FloatRange();
+}
+
 /// Cast takes its type from `to`; CastLike from its second input.
 FailureOr<SmallVector<Value>> CastOp::importNode(OnnxNode &node, OpBuilder &b) {
   Type type;

@@ -26,7 +26,16 @@ LogicalResult VariableOp::verify() {
   if (getInitial() && getInitial()->getShapedType() != type)
     return emitOpError("starts as ") << getInitial()->getShapedType() << " but is "
                                      << type;
+  if (getRange() && getRange()->size() != 2)
+    return emitOpError("has a range of ") << getRange()->size() << " numbers, not 2";
   return success();
+}
+
+void VariableOp::build(OpBuilder &builder, OperationState &state, VariableRole role,
+                       StringRef name, Type type, ElementsAttr initial, bool fromModel,
+                       bool trained) {
+  build(builder, state, role, name, type, initial, fromModel, trained, /*range=*/nullptr,
+        /*file_type=*/nullptr);
 }
 
 /// Finds the variable and checks that it holds `type`.
@@ -49,11 +58,35 @@ LogicalResult AssignOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return verifyVariableUse(*this, getVariableAttr(), getValue().getType(), symbols);
 }
 
+/// The values of what is trained or assigned will be others.
+FloatRange ReadOp::inferRange(ArrayRef<FloatRange>) {
+  auto variable = SymbolTable::lookupNearestSymbolFrom<VariableOp>(*this, getVariableAttr());
+  std::optional<ArrayRef<double>> known = variable ? variable.getRange() : std::nullopt;
+  if (!known || variable.getTrained() || variable.getRole() == VariableRole::State)
+    return {};
+  return FloatRange::of((*known)[0], (*known)[1]);
+}
+
 //===----------------------------------------------------------------------===//
 // ConstantOp
 //===----------------------------------------------------------------------===//
 
 OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValueAttr(); }
+
+FloatRange ConstantOp::inferRange(ArrayRef<FloatRange>) {
+  auto values = dyn_cast<DenseElementsAttr>(getValue());
+  if (!values || !isa<FloatType>(values.getElementType()) || values.empty())
+    return {};
+  auto toDouble = [](APFloat value) {
+    bool inexact = false;
+    value.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &inexact);
+    return value.convertToDouble();
+  };
+  if (values.isSplat())
+    return FloatRange::of(1, [&](size_t) { return toDouble(values.getSplatValue<APFloat>()); });
+  auto elements = values.getValues<APFloat>();
+  return FloatRange::of(elements.size(), [&](size_t i) { return toDouble(elements[i]); });
+}
 
 LogicalResult ConstantOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
                                            Adaptor adaptor, SmallVectorImpl<Type> &types) {

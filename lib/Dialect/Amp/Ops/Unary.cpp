@@ -26,6 +26,10 @@ OpFoldResult NegOp::fold(FoldAdaptor adaptor) {
   });
 }
 
+FloatRange NegOp::inferRange(ArrayRef<FloatRange> operands) {
+  return operands[0].negate();
+}
+
 // dx = -g
 void NegOp::buildGradient(GradientBuilder &gradient) {
   gradient.set(0, gradient.create<NegOp>(gradient.resultGradient()));
@@ -37,6 +41,13 @@ SmallVector<Value> NegOp::emitKernel(KernelBuilder &kernel,
       kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
         return s.neg(x[0]);
       })};
+}
+
+FloatRange AbsOp::inferRange(ArrayRef<FloatRange> operands) {
+  FloatRange range = operands[0];
+  range.highest = range.magnitude();
+  range.lowest = 0;
+  return range;
 }
 
 // dx = g * sign(x)
@@ -136,6 +147,10 @@ SmallVector<Value> LogOp::emitKernel(KernelBuilder &kernel,
       })};
 }
 
+FloatRange SqrtOp::inferRange(ArrayRef<FloatRange> operands) {
+  return operands[0].sqrt();
+}
+
 // dx = g / (2 * y)
 void SqrtOp::buildGradient(GradientBuilder &gradient) {
   Value twice = gradient.create<AddOp>(getResult(), getResult());
@@ -148,6 +163,12 @@ SmallVector<Value> SqrtOp::emitKernel(KernelBuilder &kernel,
       kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
         return s.sqrt(x[0]);
       })};
+}
+
+FloatRange ReciprocalOp::inferRange(ArrayRef<FloatRange> operands) {
+  FloatRange range = FloatRange::of(1).divide(operands[0]);
+  range.smallest = std::min(range.smallest, operands[0].smallest);
+  return range;
 }
 
 // dx = -g * (y * y)

@@ -11,7 +11,7 @@
 include "ampc/Dialect/Amp/Ops/Pointwise.td"
 
 def Amp_ReluOp : Amp_UnaryOp<"relu", [OnnxSimple<[OnnxOperator<"Relu">]>, Gradient,
-                                      Computes<"Follow">], Amp_Tensor> {
+                                      Ranged, Computes<"Follow">], Amp_Tensor> {
   let summary = "max(input, 0); NaN stays NaN, the derivative at 0 is 0";
 }
 
@@ -28,12 +28,12 @@ def Amp_EluOp : Amp_UnaryOp<"elu", [Onnx<[OnnxOperator<"Elu">]>, Gradient,
 }
 
 def Amp_SigmoidOp : Amp_UnaryOp<"sigmoid", [OnnxSimple<[OnnxOperator<"Sigmoid">]>,
-                                            Gradient, Computes<"Promote">]> {
+                                            Gradient, Absorbs, Computes<"Promote">]> {
   let summary = "1 / (1 + e ^ -input)";
 }
 
 def Amp_TanhOp : Amp_UnaryOp<"tanh", [OnnxSimple<[OnnxOperator<"Tanh">]>, Gradient,
-                                      Computes<"Promote">]> {
+                                      Absorbs, Computes<"Promote">]> {
   let summary = "Hyperbolic tangent";
 }
 
@@ -53,7 +53,7 @@ def Amp_GeluOp : Amp_UnaryOp<"gelu", [Onnx<[OnnxOperator<"Gelu", 20>]>, Gradient
 }
 
 def Amp_ClipOp : Amp_Op<"clip", [Pure, AttrSizedOperandSegments, InferTypeOpAdaptor,
-    PartialGradient, Kernel, Computes<"Promote">, Uses<["Elementwise", "Setting"]>,
+    PartialGradient, Kernel, Ranged, Computes<"Promote">, Uses<["Elementwise", "Setting"]>,
     Onnx<[OnnxOperator<"Clip">]>]> {
   let summary = "min(max(input, min), max); NaN stays NaN";
   let description = [{

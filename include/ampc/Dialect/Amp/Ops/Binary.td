@@ -11,26 +11,27 @@
 include "ampc/Dialect/Amp/Ops/Pointwise.td"
 
 def Amp_AddOp : Amp_BinaryOp<"add", [Onnx<[OnnxOperator<"Add">, OnnxOperator<"Sum">]>,
-                                     Computes<"Promote">, Commutative],
+                                     Ranged, Computes<"Promote">, Commutative],
                              Amp_Tensor, UsesByOp> {
   let summary = "lhs + rhs";
   let hasFolder = 1;
   let hasCanonicalizer = 1;
 }
 
-def Amp_SubOp : Amp_BinaryOp<"sub", [Onnx<[OnnxOperator<"Sub">]>, Computes<"Promote">]> {
+def Amp_SubOp : Amp_BinaryOp<"sub", [Onnx<[OnnxOperator<"Sub">]>, Ranged,
+                                     Computes<"Promote">]> {
   let summary = "lhs - rhs";
   let hasFolder = 1;
 }
 
-def Amp_MulOp : Amp_BinaryOp<"mul", [Onnx<[OnnxOperator<"Mul">]>, Computes<"Promote">,
-                                     Commutative]> {
+def Amp_MulOp : Amp_BinaryOp<"mul", [Onnx<[OnnxOperator<"Mul">]>, Ranged,
+                                     Computes<"Promote">, Commutative]> {
   let summary = "lhs * rhs, element by element";
   let hasFolder = 1;
 }
 
 def Amp_DivOp : Amp_BinaryOp<"div", [Onnx<[OnnxOperator<"Div">, OnnxOperator<"Mean">]>,
-                                     Computes<"Promote">],
+                                     Ranged, Computes<"Promote">],
                              Amp_Tensor, Uses<["Elementwise", "NonZero"]>> {
   let summary = "lhs / rhs; integers truncate";
   let hasFolder = 1;
@@ -46,7 +47,7 @@ def Amp_PowOp : Amp_BinaryOp<"pow", [Onnx<[OnnxOperator<"Pow">]>,
   }];
 }
 
-def Amp_MaxOp : Amp_BinaryOp<"max", [Onnx<[OnnxOperator<"Max">]>, Computes<"Promote">,
+def Amp_MaxOp : Amp_BinaryOp<"max", [Onnx<[OnnxOperator<"Max">]>, Ranged, Computes<"Promote">,
                                      Commutative],
                              Amp_Tensor, UsesByOp> {
   let summary = "The larger of two; NaN where either is";
@@ -54,7 +55,7 @@ def Amp_MaxOp : Amp_BinaryOp<"max", [Onnx<[OnnxOperator<"Max">]>, Computes<"Prom
   let hasFolder = 1;
 }
 
-def Amp_MinOp : Amp_BinaryOp<"min", [Onnx<[OnnxOperator<"Min">]>, Computes<"Promote">,
+def Amp_MinOp : Amp_BinaryOp<"min", [Onnx<[OnnxOperator<"Min">]>, Ranged, Computes<"Promote">,
                                      Commutative],
                              Amp_Tensor, UsesByOp> {
   let summary = "The smaller of two; NaN where either is";

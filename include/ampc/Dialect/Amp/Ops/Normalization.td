@@ -13,7 +13,7 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 // Statistics are f32 whatever the input's type, so low precision costs one rounding of the
 // result; PyTorch's list, which governs storage alone, has f32.
 def Amp_LayerNormOp : Amp_Op<"layer_norm", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
-    Computes<"Promote", "Deny">, Uses<["Other", "Weight"]>,
+    Absorbs, Computes<"Promote", "Deny">, Uses<["Other", "Weight"]>,
     Onnx<[OnnxOperator<"LayerNormalization", 17>]>]> {
   let summary = "Zero mean and unit variance over the dimensions from an axis on";
   let description = [{

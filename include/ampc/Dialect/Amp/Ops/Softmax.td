@@ -19,7 +19,7 @@ class Amp_SoftmaxLikeOp<string mnemonic, list<Trait> traits>
 }
 
 def Amp_SoftmaxOp : Amp_SoftmaxLikeOp<"softmax", [Onnx<[OnnxOperator<"Softmax">]>,
-                                                  Computes<"Promote", "Deny">]> {
+                                                  Absorbs, Computes<"Promote", "Deny">]> {
   let summary = "e ^ input, divided by its sum along an axis";
   let description = [{
     The maximum is subtracted first and the sum is f32, so no f16 input overflows.

@@ -32,12 +32,20 @@ def Amp_VariableOp : Amp_Op<"variable", [Symbol]> {
     amp.variable parameter @fc1.weight : tensor<100x10xf32> {from_model, trained}
     amp.variable scalar @ampc.loss_scale : tensor<f32> {initial = dense<65536.0> : tensor<f32>}
     ```
+
+    `range` are the lowest and the highest finite value of the model's initializer; absent
+    where these are ordinary (FloatRange). `file_type` is
+    the element type of the file, where the variable is a master of another one.
   }];
   let arguments = (ins Amp_RoleAttr:$role, SymbolNameAttr:$sym_name, TypeAttr:$type,
                    OptionalAttr<ElementsAttr>:$initial, UnitAttr:$from_model,
-                   UnitAttr:$trained);
+                   UnitAttr:$trained, OptionalAttr<DenseF64ArrayAttr>:$range,
+                   OptionalAttr<TypeAttr>:$file_type);
   let assemblyFormat = "$role $sym_name `:` $type attr-dict";
   let hasVerifier = 1;
+  let builders = [OpBuilder<(ins "::ampc::VariableRole":$role, "::llvm::StringRef":$name,
+                                 "::mlir::Type":$type, "::mlir::ElementsAttr":$initial,
+                                 "bool":$fromModel, "bool":$trained)>];
   let extraClassDeclaration = [{
     ::mlir::RankedTensorType getTensorType() {
       return ::llvm::cast<::mlir::RankedTensorType>(getType());
@@ -45,7 +53,8 @@ def Amp_VariableOp : Amp_Op<"variable", [Symbol]> {
   }];
 }
 
-def Amp_ReadOp : Amp_Op<"read", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+def Amp_ReadOp : Amp_Op<"read", [Pure, Ranged,
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "The value of a variable before the function ran";
   let description = [{
     Pure, since assignments take effect after the function: equal reads are one.
@@ -66,7 +75,7 @@ def Amp_AssignOp : Amp_Op<"assign", [DeclareOpInterfaceMethods<SymbolUserOpInter
 }
 
 def Amp_ConstantOp : Amp_Op<"constant", [Pure, ConstantLike, InferTypeOpAdaptor,
-    Onnx<[OnnxOperator<"Constant">]>, Kernel]> {
+    Onnx<[OnnxOperator<"Constant">]>, Kernel, Ranged]> {
   let summary = "A small tensor known at compile time";
   let arguments = (ins ElementsAttr:$value);
   let results = (outs Amp_Tensor:$result);

@@ -11,18 +11,18 @@
 include "ampc/Dialect/Amp/Ops/Pointwise.td"
 
 def Amp_NegOp : Amp_UnaryOp<"neg", [OnnxSimple<[OnnxOperator<"Neg">]>, Gradient,
-                                    Computes<"Follow">], Amp_Tensor> {
+                                    Ranged, Computes<"Follow">], Amp_Tensor> {
   let summary = "-input";
   let hasFolder = 1;
 }
 
 def Amp_AbsOp : Amp_UnaryOp<"abs", [OnnxSimple<[OnnxOperator<"Abs">]>, Gradient,
-                                    Computes<"Follow">], Amp_Tensor> {
+                                    Ranged, Computes<"Follow">], Amp_Tensor> {
   let summary = "Absolute value; its derivative at 0 is 0";
 }
 
 def Amp_SignOp : Amp_UnaryOp<"sign", [OnnxSimple<[OnnxOperator<"Sign", 9>]>,
-                                      PartialGradient, Computes<"Follow">], Amp_Tensor> {
+                                      PartialGradient, Absorbs, Computes<"Follow">], Amp_Tensor> {
   let summary = "-1, 0 or 1; NaN stays NaN";
 }
 
@@ -42,36 +42,36 @@ def Amp_RoundOp : Amp_UnaryOp<"round", [OnnxSimple<[OnnxOperator<"Round", 11>]>,
 }
 
 def Amp_ExpOp : Amp_UnaryOp<"exp", [OnnxSimple<[OnnxOperator<"Exp">]>, Gradient,
-                                    Computes<"Deny", "Deny", "Promote">]> {
+                                    Absorbs, Computes<"Deny", "Deny", "Promote">]> {
   let summary = "e ^ input";
   let description = [{ f16 overflows from 11.09 on. }];
 }
 
 def Amp_LogOp : Amp_UnaryOp<"log", [OnnxSimple<[OnnxOperator<"Log">]>, Gradient,
-                                    Computes<"Deny", "Deny", "Promote">],
+                                    Absorbs, Computes<"Deny", "Deny", "Promote">],
                             Amp_FloatTensor, "NonZero"> {
   let summary = "Natural logarithm";
 }
 
 def Amp_SqrtOp : Amp_UnaryOp<"sqrt", [OnnxSimple<[OnnxOperator<"Sqrt">]>, Gradient,
-                                      Computes<"Promote">], Amp_FloatTensor, "NonZero"> {
+                                      Ranged, Computes<"Promote">], Amp_FloatTensor, "NonZero"> {
   let summary = "Square root";
 }
 
 def Amp_ReciprocalOp : Amp_UnaryOp<"reciprocal", [
     OnnxSimple<[OnnxOperator<"Reciprocal">]>, Gradient,
-    Computes<"Deny", "Deny", "Promote">], Amp_FloatTensor, "NonZero"> {
+    Ranged, Computes<"Deny", "Deny", "Promote">], Amp_FloatTensor, "NonZero"> {
   let summary = "1 / input";
   let description = [{ f16 overflows below 1.53e-5. }];
 }
 
 def Amp_ErfOp : Amp_UnaryOp<"erf", [OnnxSimple<[OnnxOperator<"Erf", 9>]>, Gradient,
-                                    Computes<"Promote">]> {
+                                    Absorbs, Computes<"Promote">]> {
   let summary = "The error function";
 }
 
 def Amp_SinOp : Amp_UnaryOp<"sin", [OnnxSimple<[OnnxOperator<"Sin", 7>]>, Gradient,
-                                    Computes<"Deny", "Promote", "Deny">]> {
+                                    Absorbs, Computes<"Deny", "Promote", "Deny">]> {
   let summary = "Sine of an angle in radians";
   let description = [{
     Positional angles exceed the integers that are exact in f16 (2048) and bf16 (256).
@@ -79,7 +79,7 @@ def Amp_SinOp : Amp_UnaryOp<"sin", [OnnxSimple<[OnnxOperator<"Sin", 7>]>, Gradie
 }
 
 def Amp_CosOp : Amp_UnaryOp<"cos", [OnnxSimple<[OnnxOperator<"Cos", 7>]>, Gradient,
-                                    Computes<"Deny", "Promote", "Deny">]> {
+                                    Absorbs, Computes<"Deny", "Promote", "Deny">]> {
   let summary = "Cosine of an angle in radians";
 }
 
