@@ -20,6 +20,7 @@
 #ifndef AMPC_RUNTIME_MODULE_FORMAT_H
 #define AMPC_RUNTIME_MODULE_FORMAT_H
 
+#include <float.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -80,6 +81,24 @@ typedef enum ampc_role_t {
 #define AMPC_SCALAR_LOSS_SCALE "ampc.loss_scale"         /* f32 [] */
 #define AMPC_SCALAR_GROWTH_TRACKER "ampc.growth_tracker" /* i32 [] */
 #define AMPC_STATS_RING "ampc.stats"                     /* f32 [slots, 8] */
+/* Role DERIVED; a module has it where its EVAL program can refuse a batch, and each run
+ * of that leaves the sum of AMPC_FLAG_* there. */
+#define AMPC_EVAL_FLAGS "ampc.eval_flags"                /* f32 [] */
+
+/* The rules of these scalars. The compiler holds its flags to them, the runtime what it
+ * is given.
+ *
+ * A loss scale is positive and a normal f32, so that its reciprocal is finite and not 0:
+ * gradients are multiplied by that. */
+#define AMPC_LEAST_LOSS_SCALE 1.17549435082228751e-38 /* 2^-126 */
+static inline int ampc_is_loss_scale(float scale) {
+  return scale >= (float)AMPC_LEAST_LOSS_SCALE && scale <= FLT_MAX;
+}
+/* A learning rate is finite and not negative. */
+static inline int ampc_is_learning_rate(float rate) { return rate >= 0 && rate <= FLT_MAX; }
+/* Counters stay below: f64, in which moments are corrected, counts so far; a step each
+ * microsecond takes 285 years to there. */
+#define AMPC_COUNTER_LIMIT (INT64_C(1) << 53)
 
 /* Fields of one slot of the ring. Attempt a (counted from 0) writes slot
  * a % slots. A field that does not apply is NaN. */
@@ -90,7 +109,8 @@ enum {
   AMPC_STAT_GRAD_NORM = 3,  /* unscaled, before clipping */
   AMPC_STAT_LR = 4,         /* as used in the step */
   AMPC_STAT_FLAGS = 5,      /* a sum of AMPC_FLAG_* */
-  AMPC_STAT_CULPRIT = 6,    /* first non-finite gradient: an index into the
+  AMPC_STAT_CULPRIT = 6,    /* first non-finite gradient (or, with the flag
+                               NONFINITE_PARAMETER, new value): an index into the
                                gradients table; -1 where all are finite */
   AMPC_STAT_NEW_SCALE = 7,  /* the loss scale after the step */
   AMPC_STAT_COUNT = 8
@@ -99,7 +119,10 @@ enum {
   AMPC_FLAG_NONFINITE_GRADIENT = 1,
   AMPC_FLAG_LABEL_OUT_OF_RANGE = 2,
   AMPC_FLAG_SHAPE_MISMATCH = 4,
-  AMPC_FLAG_INDEX_OUT_OF_RANGE = 8
+  AMPC_FLAG_INDEX_OUT_OF_RANGE = 8,
+  AMPC_FLAG_NONFINITE_LOSS = 16,     /* raised without a scaler only */
+  AMPC_FLAG_NONFINITE_NORM = 32,     /* of all gradients, before clipping */
+  AMPC_FLAG_NONFINITE_PARAMETER = 64 /* what a step without gradients would assign */
 };
 
 /* `count` entries from byte `offset` of the tables on. */
@@ -113,7 +136,11 @@ enum {
   AMPC_TENSOR_LABEL = 2,   /* an input that no output but the one marked LOSS depends on
                               (may be absent in eval) */
   AMPC_TENSOR_BATCHED = 4, /* the leading dimension counts samples */
-  AMPC_TENSOR_LOSS = 8     /* the output that is minimised */
+  AMPC_TENSOR_LOSS = 8,    /* the output that is minimised */
+  /* An input that a batch check looks at: AMPC_FLAG_LABEL_OUT_OF_RANGE or
+   * AMPC_FLAG_INDEX_OUT_OF_RANGE may be due to it. */
+  AMPC_TENSOR_CHECKED_LABELS = 16,
+  AMPC_TENSOR_CHECKED_INDICES = 32
 };
 
 /* How a tensor of the state region starts. */
@@ -148,7 +175,8 @@ typedef struct ampc_binding_entry_t {
 
 typedef enum ampc_program_kind_t {
   AMPC_PROGRAM_TRAIN = 0,   /* one attempted update */
-  AMPC_PROGRAM_EVAL = 1,    /* forward in inference mode; writes no state */
+  AMPC_PROGRAM_EVAL = 1,    /* forward in inference mode; writes no state but
+                               AMPC_EVAL_FLAGS */
   AMPC_PROGRAM_REFRESH = 2, /* derived state from the state that is saved; runs
                                after creation, set_tensor and a checkpoint load */
   AMPC_PROGRAM_INIT = 3     /* training_info's initialization; runs once, before
@@ -227,14 +255,15 @@ typedef struct ampc_tables_t {
   ampc_span_t arguments;
   ampc_span_t kernels;
   ampc_span_t images;
-  ampc_span_t gradients; /* uint32_t: tensor of the k-th checked gradient */
+  ampc_span_t gradients; /* uint32_t: tensor of the k-th checked gradient;
+                            AMPC_NONE_U32 where it belongs to no named tensor */
   ampc_target_entry_t targets[AMPC_TARGET_COUNT];
   uint32_t producer;    /* string: "ampc 0.1.0" */
   uint32_t model;       /* string: the model file's name */
   uint32_t options;     /* string: the compile flags, as JSON */
   uint32_t low_dtype;   /* ampc_dtype_t of the low type; F32 where there is none */
-  uint32_t has_scaler;  /* 1: a skipped step is normal; 0: a non-finite gradient
-                           stops the run */
+  uint32_t has_scaler;  /* 1: a skipped step is normal; 0: a value that is not
+                           finite stops the run */
   float scale_floor;    /* the run stops when the loss scale falls below; 0: off */
   uint64_t identity;    /* hash of all tables but this word: names a build in
                            checkpoints */

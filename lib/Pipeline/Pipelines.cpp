@@ -45,16 +45,17 @@ void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
     scaling.backoff = options.lossScaleBackoff;
     scaling.interval = options.lossScaleInterval;
     scaling.mode = mode;
-    if (mode == "none") {
-      // Without a scaler a non-finite gradient ends a low-precision run.
+    // Without a scaler, what is not finite ends the run before the update.
+    bool onlyChecks = mode == "none";
+    if (onlyChecks) {
       scaling.mode = "check";
     } else if (mode != "dynamic") {
       scaling.mode = "static";
       scaling.initial = std::stod(mode);
     }
-    if (options.level > 0 || mode != "none")
+    if (!onlyChecks || options.checkFinite)
       pm.addPass(createScaleLoss(scaling));
-    pm.addPass(createGuardUpdates());
+    pm.addPass(createGuardUpdates({onlyChecks && options.checkFinite}));
     pm.addPass(createVerifyTraining());
     pm.addPass(createDifferentiate());
     pm.addPass(createVerifyTraining());
@@ -62,6 +63,7 @@ void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
     // A graph as it stands may hold Gradient nodes of its own.
     pm.addPass(createDifferentiate());
   }
+  pm.addPass(createCheckEvaluation());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   // After differentiation: the gradient of a cast is part of the graph by then.
@@ -87,6 +89,7 @@ struct TrainPipelineOptions : PassPipelineOptions<TrainPipelineOptions> {
   Option<std::string> dtype{*this, "dtype", llvm::cl::init("f16")};
   Option<std::string> lists{*this, "lists", llvm::cl::init("balanced")};
   Option<std::string> lossScale{*this, "loss-scale", llvm::cl::init("")};
+  Option<bool> checkFinite{*this, "check-finite", llvm::cl::init(true)};
 };
 struct TargetPipelineOptions : PassPipelineOptions<TargetPipelineOptions> {
   Option<std::string> target{*this, "target", llvm::cl::init("cuda")};
@@ -110,6 +113,7 @@ void registerAmpcPipelines() {
         options.dtype = o.dtype;
         options.lists = o.lists;
         options.lossScale = o.lossScale;
+        options.checkFinite = o.checkFinite;
         buildTrainPipeline(pm, options);
       });
   PassPipelineRegistration<TargetPipelineOptions>(

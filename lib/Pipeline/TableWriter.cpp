@@ -215,6 +215,12 @@ void TableWriter::addBindings(func::FuncOp function) {
       tensors[tensor].flags |= AMPC_TENSOR_BATCHED;
     if (function.getArgAttr(i, kLabelAttr))
       tensors[tensor].flags |= AMPC_TENSOR_LABEL;
+    if (auto checked = function.getArgAttrOfType<IntegerAttr>(i, kCheckedAttr)) {
+      if (checked.getInt() & AMPC_FLAG_LABEL_OUT_OF_RANGE)
+        tensors[tensor].flags |= AMPC_TENSOR_CHECKED_LABELS;
+      if (checked.getInt() & AMPC_FLAG_INDEX_OUT_OF_RANGE)
+        tensors[tensor].flags |= AMPC_TENSOR_CHECKED_INDICES;
+    }
     bindings.push_back({tensor, dtypeOf(staged.getElementType()), offsetOf(argument),
                         *getByteSize(staged)});
   }

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "StepFlags.h"
 #include "ampc-runtime/module_format.h"
 #include "ampc/Training/Passes.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 
 namespace ampc {
 #define GEN_PASS_DEF_GUARDUPDATES
@@ -22,7 +22,19 @@ bool movesOnRegardless(VariableOp variable) {
          variable.getSymName() != AMPC_SCALAR_STEP;
 }
 
+/// `first` where that is not -1, else `second`, counted from `offset` on, where that is not.
+Value firstCulprit(OpBuilder &b, Location loc, Value first, Value second, int64_t offset) {
+  auto f32 = RankedTensorType::get({}, b.getF32Type());
+  Value zero = splat(b, loc, f32, 0);
+  auto isOne = [&](Value culprit) { return GreaterOrEqualOp::create(b, loc, culprit, zero); };
+  Value shifted = AddOp::create(b, loc, second, splat(b, loc, f32, double(offset)));
+  Value other = WhereOp::create(b, loc, isOne(second), shifted, second);
+  return WhereOp::create(b, loc, isOne(first), first, other);
+}
+
 struct GuardUpdates : impl::GuardUpdatesBase<GuardUpdates> {
+  using GuardUpdatesBase::GuardUpdatesBase;
+
   void runOnOperation() override {
     auto train = getOperation().lookupSymbol<func::FuncOp>(kTrainFunction);
     if (!train)
@@ -31,30 +43,14 @@ struct GuardUpdates : impl::GuardUpdatesBase<GuardUpdates> {
     Location loc = NameLoc::get(b.getStringAttr("guard"));
     auto f32 = RankedTensorType::get({}, b.getF32Type());
 
-    Value flags, culprit;
-    auto add = [&](Value flag) {
-      flags = flags ? AddOp::create(b, loc, flags, flag).getResult() : flag;
-    };
-    train.walk([&](UnscaleOp op) {
-      add(op.getFound());
-      culprit = op.getCulprit();
-    });
-    SmallVector<BatchCheckOpInterface> checks;
-    train.walk([&](BatchCheckOpInterface op) { checks.push_back(op); });
-    // Flags are summed, so each kind is raised once however many ops raise it.
-    std::map<int64_t, Value> byKind;
-    for (BatchCheckOpInterface op : checks) {
-      OpBuilder at(op);
-      Value flag = op.buildCheck(at);
-      Value &sum = byKind[op.getCheckFlag()];
-      sum = sum ? MaxOp::create(b, loc, sum, flag).getResult() : flag;
-    }
-    for (auto &[kind, flag] : byKind)
-      add(flag);
-    if (!flags)
+    StepFlags flags(b, loc);
+    Value culprit = raiseNonFinite(train, b, loc, flags);
+    flags.raiseBatchChecks(train);
+    Value sum = flags.sum();
+    if (!sum)
       return;
 
-    Value good = EqualOp::create(b, loc, flags, splat(b, loc, f32, 0));
+    Value good = EqualOp::create(b, loc, sum, splat(b, loc, f32, 0));
     SmallVector<AssignOp> assignments(train.getOps<AssignOp>());
     for (AssignOp assign : assignments) {
       auto variable = getOperation().lookupSymbol<VariableOp>(assign.getVariable());
@@ -73,10 +69,57 @@ struct GuardUpdates : impl::GuardUpdatesBase<GuardUpdates> {
         use.getOwner()->moveBefore(train.getBody().front().getTerminator());
       OpBuilder at(op);
       op.getFieldsMutable()[AMPC_STAT_APPLIED].set(castTo(at, loc, good, at.getF32Type()));
-      op.getFieldsMutable()[AMPC_STAT_FLAGS].set(flags);
+      op.getFieldsMutable()[AMPC_STAT_FLAGS].set(sum);
       if (culprit)
         op.getFieldsMutable()[AMPC_STAT_CULPRIT].set(culprit);
     });
+  }
+
+  /// Raises what makes an update worthless. Returns the position of the first tensor that
+  /// is not finite; null where none is looked at.
+  Value raiseNonFinite(func::FuncOp train, OpBuilder &b, Location loc, StepFlags &flags) {
+    SmallVector<UnscaleOp> unscales(train.getOps<UnscaleOp>());
+    if (unscales.empty())
+      return checkFinite ? raiseNonFiniteParameters(train, b, loc, flags) : Value();
+    Value culprit;
+    int64_t count = 0;
+    for (UnscaleOp op : unscales) {
+      flags.raise(AMPC_FLAG_NONFINITE_GRADIENT, op.getFound());
+      culprit = culprit ? firstCulprit(b, loc, culprit, op.getCulprit(), count)
+                        : Value(op.getCulprit());
+      count += op.getGradients().size();
+    }
+    for (RecordStatsOp op : train.getOps<RecordStatsOp>()) {
+      // Squares may overflow where the gradients do not, and clipping then leaves zeros.
+      flags.raiseUnlessFinite(AMPC_FLAG_NONFINITE_NORM, op.getFields()[AMPC_STAT_GRAD_NORM]);
+      if (checkFinite)
+        flags.raiseUnlessFinite(AMPC_FLAG_NONFINITE_LOSS, op.getFields()[AMPC_STAT_LOSS]);
+    }
+    return culprit;
+  }
+
+  /// For a step that is spelled out without a Gradient: what would become of the parameters.
+  Value raiseNonFiniteParameters(func::FuncOp train, OpBuilder &b, Location loc,
+                                 StepFlags &flags) {
+    SmallVector<Value> values;
+    SmallVector<Attribute> names;
+    for (AssignOp assign : train.getOps<AssignOp>()) {
+      auto variable = getOperation().lookupSymbol<VariableOp>(assign.getVariable());
+      if (variable.getRole() != VariableRole::Parameter ||
+          !isa<FloatType>(getElementTypeOrSelf(assign.getValue().getType())))
+        continue;
+      values.push_back(assign.getValue());
+      names.push_back(variable.getSymNameAttr());
+    }
+    if (values.empty())
+      return {};
+    train->setAttr(kGradientsAttr, b.getArrayAttr(names));
+    auto f32 = RankedTensorType::get({}, b.getF32Type());
+    auto check = UnscaleOp::create(b, loc, TypeRange(ValueRange(values)), f32, f32, values,
+                                   Value());
+    Value kind = splat(b, loc, f32, AMPC_FLAG_NONFINITE_PARAMETER);
+    flags.raise(AMPC_FLAG_NONFINITE_PARAMETER, MulOp::create(b, loc, check.getFound(), kind));
+    return check.getCulprit();
   }
 };
 } // namespace

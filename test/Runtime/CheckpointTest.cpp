@@ -8,6 +8,7 @@
 #include "TestModules.h"
 #include "TestSupport.h"
 
+#include <cmath>
 #include <csignal>
 #include <filesystem>
 #include <sys/resource.h>
@@ -252,6 +253,7 @@ TEST(Checkpoint, RefusesBrokenFilesAndLeavesTheSession) {
        "loss_scale"},
       {swap("\"ampc.learning_rate\":\"0.1\"", "\"ampc.learning_rate\":\"nan\""),
        kCorrupt, "'nan'"},
+      {swap("\"ampc.step\":\"9\"", "\"ampc.step\":\" 9\""), kCorrupt, "' 9'"},
       {swap("\"w\":", "\"v\":"), kDiffers,
        "'w' is missing (f32 [3]); 'v' is unknown to the model"},
       {swap("\"bias\":", "\"grid\":"), kDiffers, "'grid' is unknown"},
@@ -277,6 +279,134 @@ TEST(Checkpoint, RefusesBrokenFilesAndLeavesTheSession) {
   writeFile(file, good);
   expectOk(ampc_session_load_checkpoint(session, file.c_str(), nullptr));
   EXPECT_EQ(save(session), good);
+}
+
+// The same values are refused, for the same reason, whichever way they come in.
+TEST(Checkpoint, RefusesScalarsThatCannotBe) {
+  ModuleHandle module(buildTrainer());
+  SessionHandle source(module), session(module);
+  train(source, 9);
+  Parts parts(save(source));
+  train(session, 9);
+  std::string before = save(session), file = path("scalar");
+
+  struct Case {
+    const char *key, *old, *value, *reason;
+    bool isNumber = true; ///< of the scalar's type, so that set_tensor can try
+  };
+  const Case cases[] = {
+      {"ampc.loss_scale", "64", "0", "a loss scale is a positive number"},
+      {"ampc.loss_scale", "64", "-64", "a loss scale is"},
+      {"ampc.loss_scale", "64", "1e-45", "a loss scale is"},
+      {"ampc.loss_scale", "64", "1.1754942e-38", "a loss scale is"},
+      {"ampc.loss_scale", "64", "inf", "a loss scale is"},
+      {"ampc.loss_scale", "64", "nan", "a loss scale is"},
+      {"ampc.loss_scale", "64", "1e999", "no f32", false},
+      {"ampc.loss_scale", "64", "1e-60", "no f32", false},
+      {"ampc.learning_rate", "0.1", "-0.1", "a learning rate is"},
+      {"ampc.learning_rate", "0.1", "inf", "a learning rate is"},
+      {"ampc.learning_rate", "0.1", "nan", "a learning rate is"},
+      {"ampc.learning_rate", "0.1", "", "no f32", false},
+      {"ampc.growth_tracker", "0", "-1", "a count of good steps is"},
+      {"ampc.growth_tracker", "0", "2147483647", "a count of good steps is"},
+      {"ampc.growth_tracker", "0", "2147483648", "no i32", false},
+      {"ampc.step", "9", "-1", "a count of steps is"},
+      {"ampc.step", "9", "9007199254740992", "a count of steps is"},
+      {"ampc.step", "9", "9223372036854775807", "a count of steps is"},
+      {"ampc.step", "9", "10", "more applied steps (ampc.step, 10) than"},
+      {"ampc.step", "9", "5x", "no i64", false},
+      {"ampc.step", "9", "5.0", "no i64", false},
+      {"ampc.attempt", "9", "-1", "a count of steps is"},
+      {"ampc.attempt", "9", "9223372036854775807", "a count of steps is"},
+      {"ampc.attempt", "9", "8", "attempted ones (ampc.attempt, 8)"},
+      {"ampc.attempt", "9", "1e3", "no i64", false},
+      {"ampc.seed", "0", "0x1", "no i64", false},
+  };
+  for (const Case &test : cases) {
+    std::string entry = std::string("\"") + test.key + "\":\"";
+    writeFile(file, parts.with(entry + test.old + "\"",
+                               entry + test.value + "\""));
+    Outcome outcome =
+        expectError(ampc_session_load_checkpoint(session, file.c_str(), nullptr),
+                    AMPC_STATUS_CORRUPT, test.reason);
+    // Of two counts that contradict each other the applied steps are named.
+    bool isPair = std::strstr(test.reason, "attempted ones");
+    std::string shown = isPair ? "9" : test.value;
+    EXPECT_NE(outcome.message.find("'" + shown + "'"), std::string::npos)
+        << outcome.message;
+    EXPECT_EQ(outcome.node, isPair ? "ampc.step" : test.key);
+    ASSERT_EQ(save(session), before) << test.key << " " << test.value;
+    if (!test.isNumber)
+      continue;
+    Tensor<float> number = f32({}, {std::strtof(test.value, nullptr)});
+    Tensor<int64_t> count = i64({}, {std::strtoll(test.value, nullptr, 10)});
+    Tensor<int32_t> tracker(kI32, {}, {int32_t(count.values[0])});
+    std::string key = test.key;
+    bool isFloat = key == "ampc.loss_scale" || key == "ampc.learning_rate";
+    outcome = expectError(
+        ampc_session_set_tensor(session, test.key,
+                                isFloat ? number.get()
+                                : key == "ampc.growth_tracker"
+                                    ? tracker.get()
+                                    : count.get()),
+        AMPC_STATUS_INVALID_ARGUMENT, test.reason);
+    EXPECT_EQ(outcome.node, test.key);
+    if (key == "ampc.learning_rate")
+      expectError(ampc_session_set_learning_rate(session, number.values[0]),
+                  AMPC_STATUS_INVALID_ARGUMENT, test.reason);
+    ASSERT_EQ(save(session), before) << test.key << " " << test.value;
+  }
+}
+
+TEST(Checkpoint, TakesScalarsAtTheirLimits) {
+  ModuleHandle module(buildTrainer());
+  SessionHandle session(module);
+  for (float scale : {1.17549435e-38f, 1.0f, 3.40282347e+38f})
+    expectOk(ampc_session_set_tensor(session, "ampc.loss_scale",
+                                     f32({}, {scale}).get()));
+  expectOk(ampc_session_set_learning_rate(session, 1e-45f));
+  int64_t most = (int64_t(1) << 53) - 1;
+  expectOk(
+      ampc_session_set_tensor(session, "ampc.attempt", i64({}, {most}).get()));
+  expectOk(ampc_session_set_tensor(session, "ampc.step", i64({}, {most}).get()));
+  train(session, 1); // and the count goes on
+  EXPECT_EQ(ampc_session_steps(session), most + 1);
+}
+
+TEST(Checkpoint, NeverReplacesAFileByParametersThatAreNotFinite) {
+  ModuleHandle module(buildTrainer());
+  SessionHandle session(module);
+  train(session, 3);
+  std::string good = save(session);
+  Tensor<float> w = f32({3}, {0, 0, 0});
+  expectOk(ampc_session_get_tensor(session, "w", w.get()));
+  for (float value : {NAN, INFINITY, -INFINITY}) {
+    Tensor<float> bad = w;
+    bad.values[1] = value;
+    expectOk(ampc_session_set_tensor(session, "w", bad.get()));
+    Outcome outcome = expectError(
+        ampc_session_save_checkpoint(session, path("state").c_str()),
+        AMPC_STATUS_TRAINING_STOPPED, "parameter 'w' is no longer finite");
+    EXPECT_EQ(outcome.node, "w");
+    EXPECT_EQ(readFile(path("state")), good);
+  }
+  // Nor is such a file loaded.
+  Parts parts(good);
+  float nan = NAN;
+  std::memcpy(parts.data.data() + 20, &nan, sizeof(nan));
+  std::string file = path("nan");
+  writeFile(file, makeFile(parts.header, parts.data));
+  expectOk(ampc_session_set_tensor(session, "w", w.get()));
+  expectError(ampc_session_load_checkpoint(session, file.c_str(), nullptr),
+              AMPC_STATUS_CORRUPT, "'w' has elements that are not finite");
+  EXPECT_EQ(save(session), good);
+  // A moment may be infinite where its parameter is not.
+  Tensor<float> momentum = f32({3}, {INFINITY, 0, 0});
+  expectOk(
+      ampc_session_set_tensor(session, "ampc.momentum/w", momentum.get()));
+  save(session);
+  expectOk(
+      ampc_session_load_checkpoint(session, path("state").c_str(), nullptr));
 }
 
 TEST(Checkpoint, SurvivesAnyByte) {

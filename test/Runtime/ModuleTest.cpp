@@ -92,7 +92,7 @@ struct Mutation {
 
 TEST(Module, OpensAndDescribesItsTensors) {
   ModuleHandle module(buildTrainer());
-  ASSERT_EQ(ampc_module_tensor_count(module), 17u);
+  ASSERT_EQ(ampc_module_tensor_count(module), 18u);
   ampc_tensor_info_t info = {};
   info.struct_size = sizeof(info);
   expectOk(ampc_module_tensor(module, 0, &info));
@@ -114,8 +114,8 @@ TEST(Module, OpensAndDescribesItsTensors) {
   expectOk(ampc_module_tensor(module, 5, &info));
   EXPECT_STREQ(info.name, "w");
   EXPECT_TRUE(info.trained);
-  expectError(ampc_module_tensor(module, 17, &info),
-              AMPC_STATUS_INVALID_ARGUMENT, "there is no tensor 17");
+  expectError(ampc_module_tensor(module, 18, &info),
+              AMPC_STATUS_INVALID_ARGUMENT, "there is no tensor 18");
   EXPECT_EQ(ampc_module_trains(module), 1);
 }
 
@@ -232,7 +232,7 @@ TEST(Module, RefusesEachContradiction) {
       {"role", [](Image &i) { i.tensor("w").role = 7; }},
       {"type", [](Image &i) { i.tensor("grid").dtype = 0; }},
       {"type", [](Image &i) { i.tensor("grid").dtype = 200; }},
-      {"flags", [](Image &i) { i.tensor("grid").flags = 16; }},
+      {"flags", [](Image &i) { i.tensor("grid").flags = 64; }},
       {"trained",
        [](Image &i) { i.tensor("grid").flags = AMPC_TENSOR_TRAINED; }},
       {"dimensions", [](Image &i) { i.tensor("grid").first_dim = kFar; }},
@@ -320,6 +320,10 @@ TEST(Module, RefusesEachContradiction) {
        [](Image &i) { i.argument(kLaunchStep, 0).bytes = kHuge; }},
       {"an argument of",
        [](Image &i) { i.argument(kLaunchStep, 2).offset += 1; }},
+      {"'ampc.eval_flags': is i32 []",
+       [](Image &i) { i.tensor(AMPC_EVAL_FLAGS).dtype = AMPC_DTYPE_I32; }},
+      {"'ampc.eval_flags': is f32 []",
+       [](Image &i) { i.tensor(AMPC_EVAL_FLAGS).role = AMPC_ROLE_STATE; }},
       {"flags", [](Image &i) { i.argument(kLaunchStep, 0).flags = 0; }},
       {"flags", [](Image &i) { i.argument(kLaunchStep, 0).flags = 4; }},
       {"equal size", [](Image &i) { i.argument(kCopyStep, 0).bytes -= 4; }},

@@ -122,8 +122,49 @@ TEST(Session, RefusesALabelOutOfRange) {
                                   "a label in input 'target'");
     EXPECT_EQ(outcome.node, "target");
     EXPECT_EQ(info.applied, 0);
+    EXPECT_TRUE(std::isnan(info.loss)) << "a loss of labels that are none";
     EXPECT_EQ(stateBytes(session), before) << label;
   }
+}
+
+TEST(Session, RefusesALabelOutOfRangeInEvaluation) {
+  ModuleHandle module(buildTrainer());
+  SessionHandle session(module);
+  Batch good;
+  for (int64_t label : {int64_t(10), int64_t(-1), int64_t(1) << 40}) {
+    Batch bad;
+    bad.target.values[2] = label;
+    ampc_named_tensor_t inputs[] = {{"x", bad.x.get()},
+                                    {"target", bad.target.get()}};
+    Tensor<float> y = f32({4}, {-7, -7, -7, -7});
+    ampc_named_tensor_t output = {"y", y.get()};
+    Outcome outcome =
+        expectError(ampc_session_evaluate(session, inputs, 2, &output, 1),
+                    AMPC_STATUS_DATA, "a label in input 'target'");
+    EXPECT_EQ(outcome.node, "target");
+    EXPECT_EQ(y.values, (std::vector<float>{-7, -7, -7, -7}));
+    // Nothing is left of it for who comes next, with labels or without.
+    inputs[1].tensor = good.target.get();
+    expectOk(ampc_session_evaluate(session, inputs, 2, &output, 1));
+    expectOk(ampc_session_evaluate(session, inputs, 1, &output, 1));
+  }
+}
+
+// A floor above the scale: what was applied is no skipped step.
+TEST(Session, DoesNotStopAfterAnAppliedStep) {
+  TrainerOptions options;
+  options.scaleFloor = 100;
+  ModuleHandle module(buildTrainer(options));
+  SessionHandle session(module);
+  Batch good, bad;
+  bad.x.values[0] = kInf;
+  ampc_step_info_t info = emptyInfo();
+  expectOk(good.step(session, &info));
+  EXPECT_EQ(info.applied, 1);
+  EXPECT_EQ(info.next_loss_scale, 8);
+  expectError(bad.step(session, &info), AMPC_STATUS_TRAINING_STOPPED,
+              "fell to 4, below its floor of 100");
+  EXPECT_EQ(info.applied, 0);
 }
 
 TEST(Session, TellsLaterOfStepsOnlyEnqueued) {

@@ -131,7 +131,8 @@ TableWriter makeTrainer(const TrainerOptions &options) {
   uint32_t x = t.addTensor("x", AMPC_ROLE_INPUT, AMPC_DTYPE_F32, {4, 3},
                            AMPC_TENSOR_BATCHED);
   uint32_t target = t.addTensor("target", AMPC_ROLE_INPUT, AMPC_DTYPE_I64, {4},
-                                AMPC_TENSOR_BATCHED | AMPC_TENSOR_LABEL);
+                                AMPC_TENSOR_BATCHED | AMPC_TENSOR_LABEL |
+                                    AMPC_TENSOR_CHECKED_LABELS);
   uint32_t y = t.addTensor("y", AMPC_ROLE_OUTPUT, AMPC_DTYPE_F32, {4},
                            AMPC_TENSOR_BATCHED);
   uint32_t y16 = t.addTensor("y16", AMPC_ROLE_OUTPUT, AMPC_DTYPE_F16, {4},
@@ -164,6 +165,8 @@ TableWriter makeTrainer(const TrainerOptions &options) {
   uint32_t w16 = t.addDerived("ampc.copy/w", AMPC_DTYPE_F16, {3});
   uint32_t ring = t.addFilled(AMPC_STATS_RING, AMPC_ROLE_DERIVED,
                               AMPC_DTYPE_F32, {64, 8}, 0);
+  uint32_t evalFlags =
+      t.addFilled(AMPC_EVAL_FLAGS, AMPC_ROLE_DERIVED, AMPC_DTYPE_F32, {}, 0);
   t.gradients = {w};
 
   uint64_t xSlot = t.placeTransient(24), targetSlot = t.placeTransient(16);
@@ -183,20 +186,19 @@ TableWriter makeTrainer(const TrainerOptions &options) {
   std::vector<ampc_binding_entry_t> inputs = {
       t.binding(x, AMPC_DTYPE_F16, xSlot),
       t.binding(target, AMPC_DTYPE_I32, targetSlot)};
-  auto addForward = [&] {
+  auto addForward = [&](ampc_argument_entry_t flags) {
     t.addLaunch(forwardKernel, 4,
                 {x16, t.argument(w16, kRead), t.argument(bias, kRead),
                  f32At(yAt, 4, kWrite)},
                 "MatMul_0, Add_1");
     t.addLaunch(lossKernel, 1,
                 {f32At(yAt, 4, kRead), target32, t.argument(scale, kRead),
-                 f32At(lossAt, 1, kWrite), f32At(dyAt, 4, kWrite),
-                 f32At(flagsAt, 1, kWrite)},
+                 f32At(lossAt, 1, kWrite), f32At(dyAt, 4, kWrite), flags},
                 "Loss_2");
   };
 
   t.beginProgram(AMPC_PROGRAM_TRAIN, inputs);
-  addForward();
+  addForward(f32At(flagsAt, 1, kWrite));
   t.addFill(f32At(dwAt, 3, kWrite), 0);
   // dw = dy^T x, from an f32 and an f16 operand.
   t.addMatmul(
@@ -216,7 +218,7 @@ TableWriter makeTrainer(const TrainerOptions &options) {
                  {t.binding(y, AMPC_DTYPE_F32, yAt),
                   t.binding(y16, AMPC_DTYPE_F32, yAt),
                   t.binding(loss, AMPC_DTYPE_F32, lossAt)});
-  addForward();
+  addForward(t.argument(evalFlags, kWrite));
   t.beginProgram(AMPC_PROGRAM_REFRESH);
   t.addLaunch(refreshKernel, 3, {t.argument(w, kRead), t.argument(w16, kWrite)},
               "");

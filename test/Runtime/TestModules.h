@@ -30,7 +30,8 @@ struct TrainerOptions {
 ///
 /// Inputs: x f32 [4, 3], target i64 [4] (a label, from 0 to 9). Outputs of
 /// EVAL: y f32 [4], y16 f16 [4], loss f32 []. The loss is the mean of
-/// (y - target)^2. State: w (trained), bias (frozen), grid (constant),
+/// (y - target)^2. EVAL refuses what TRAIN does.
+/// State: w (trained), bias (frozen), grid (constant),
 /// ampc.momentum/w, the scalars, w16 (derived), the ring of 64 slots.
 TableWriter makeTrainer(const TrainerOptions &options = {});
 

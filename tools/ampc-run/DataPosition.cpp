@@ -22,18 +22,21 @@ constexpr const char *samplesKey = "data.samples";
 constexpr const char *seedKey = "data.seed";
 constexpr const char *orderKey = "data.order";
 
-/// The metadata value `key` as a number. A checkpoint may have been edited.
+/// The metadata value `key` as a number in [0, most]. A checkpoint may have been edited.
 template <typename T>
-T readNumber(ampc_session_t *session, const char *key,
-             const std::string &path) {
+T readNumber(ampc_session_t *session, const char *key, const std::string &path,
+             T most, const std::string &limit) {
   const char *value = ampc_session_get_metadata(session, key);
   std::string text = value ? value : "";
   T number = 0;
   const char *end = text.data() + text.size();
   auto [at, error] = std::from_chars(text.data(), end, number);
-  if (error != std::errc() || at != end)
-    throw Error(path, "its metadata " + std::string(key) + " is " +
-                          (value ? quoted(text) + ", no number" : "missing"));
+  std::string what = "its metadata " + std::string(key) + " is ";
+  if (!value)
+    throw Error(path, what + "missing");
+  if (error != std::errc() || at != end || number < 0 || number > most)
+    throw Error(path, what + quoted(text) + ", not a whole number from 0 to " +
+                          std::to_string(most) + limit);
   return number;
 }
 
@@ -66,10 +69,15 @@ bool DataPosition::load(ampc_session_t *session, const TrainOptions &options) {
   const std::string &path = *options.resume;
   if (!ampc_session_get_metadata(session, epochKey))
     return false;
-  epoch = readNumber<uint64_t>(session, epochKey, path);
-  sample = readNumber<uint64_t>(session, sampleKey, path);
-  seed = readNumber<int64_t>(session, seedKey, path);
-  auto oldSamples = readNumber<uint64_t>(session, samplesKey, path);
+  auto read = [&](const char *key, uint64_t most, const std::string &limit) {
+    return readNumber<uint64_t>(session, key, path, most, limit);
+  };
+  // Each epoch has taken a step at least, and each sample lies in the data.
+  epoch = read(epochKey, uint64_t(ampc_session_steps(session)),
+               ", the steps that were made");
+  auto oldSamples = read(samplesKey, uint64_t(INT64_MAX), "");
+  sample = read(sampleKey, oldSamples, ", its " + std::string(samplesKey));
+  seed = readNumber<int64_t>(session, seedKey, path, INT64_MAX, "");
   const char *value = ampc_session_get_metadata(session, orderKey);
   std::string orderName = value ? value : "";
   if (orderName != "shuffle" && orderName != "file")

@@ -45,7 +45,7 @@ private:
   bool isWanted(const TensorSpec &spec) const;
   void chooseOutputs();
   void dropWhatNeedsLabels();
-  void evaluate(const std::vector<ampc_named_tensor_t> &inputs);
+  void evaluate(const std::vector<ampc_named_tensor_t> &inputs, uint64_t first);
   void openOutputs();
   void take(const std::vector<ampc_named_tensor_t> &inputs, uint64_t samples);
   void append(size_t index, uint64_t samples);
@@ -157,7 +157,9 @@ void Evaluator::openOutputs() {
   writer = std::make_unique<NpzWriter>(*options.outputs, std::move(entries));
 }
 
-void Evaluator::evaluate(const std::vector<ampc_named_tensor_t> &inputs) {
+/// Evaluates the batch that begins at row `first`.
+void Evaluator::evaluate(const std::vector<ampc_named_tensor_t> &inputs,
+                         uint64_t first) {
   std::vector<ampc_named_tensor_t> outputs;
   for (Wanted &output : wanted)
     outputs.push_back({output.spec->name.c_str(), &output.tensor});
@@ -166,7 +168,18 @@ void Evaluator::evaluate(const std::vector<ampc_named_tensor_t> &inputs) {
                             outputs.data(), outputs.size());
   if (status)
     progress.leaveLine();
-  check(status);
+  bool isRefused = ampc_status_code(status) == AMPC_STATUS_DATA;
+  try {
+    check(status);
+  } catch (const Error &error) {
+    if (!isRefused)
+      throw;
+    uint64_t last = std::min(first + data.batchSize(), data.samples()) - 1;
+    throw Error(error.subject,
+                "rows " + std::to_string(first) + " to " +
+                    std::to_string(last) + ": " + error.what(),
+                error.exitCode);
+  }
 }
 
 int Evaluator::run() {
@@ -183,7 +196,7 @@ int Evaluator::run() {
     }
     uint64_t first = batch * data.batchSize();
     const std::vector<ampc_named_tensor_t> &inputs = data.batch(first, nullptr);
-    evaluate(inputs);
+    evaluate(inputs, first);
     take(inputs, std::min(data.batchSize(), data.samples() - first));
     Clock::time_point now = Clock::now();
     if (!progress.isDue(now))

@@ -65,7 +65,7 @@ private:
   DataSet &data;
   DataPosition position;
   std::vector<uint64_t> order;
-  uint64_t orderedEpoch = ~uint64_t(0);
+  std::optional<uint64_t> orderedEpoch; ///< the one that `order` is of
   std::unique_ptr<StepLog> log;
   std::optional<Error> logFailure;
   Progress progress;
@@ -251,9 +251,12 @@ void Trainer::savePeriodically() {
   if (!status)
     return;
   progress.leaveLine();
-  if (ampc_status_code(status) != AMPC_STATUS_IO)
+  // The old file is intact. The disk may have room by the next time; and where
+  // the last update left a parameter that is not finite, the next step ends the
+  // run, unless it was compiled to go on all the same.
+  if (ampc_status_code(status) != AMPC_STATUS_IO &&
+      ampc_status_code(status) != AMPC_STATUS_TRAINING_STOPPED)
     check(status, *options.checkpoint);
-  // The old file is intact, and the disk may have room by the next time.
   note("warning: the checkpoint of step " + std::to_string(steps) +
        " was not saved: " + printable(ampc_status_message(status)) +
        "; training goes on");

@@ -6,13 +6,14 @@
 //===----------------------------------------------------------------------===//
 
 #include "CommandLine.h"
+#include "ampc-runtime/module_format.h"
+#include "ampc/Support/Settings.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Support/Timing.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
-#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/Regex.h"
 #include "llvm/Support/raw_ostream.h"
@@ -97,6 +98,9 @@ struct Flags {
                                  cl::desc("good steps before it grows")};
   Number scaleMin{"loss-scale-min", cl::init(std::ldexp(1.0, -14)), cl::cat(precision),
                   cl::desc("the run ends below it; 0 turns that off")};
+  Text checkFinite{"check-finite", cl::init("on"), cl::cat(precision),
+                   cl::desc("without loss scaling, a loss or gradient that is not finite ends "
+                            "the run: on or off")};
 
   cl::list<std::string> targets{"target", cl::CommaSeparated, cl::cat(target),
                                 cl::desc("cuda,host"), cl::value_desc("t,..")};
@@ -139,9 +143,13 @@ public:
       return true;
     return fail("--" + flag + "=" + value + ": one of " + llvm::join(known, ", "));
   }
-  void positive(StringRef flag, double value, unsigned given) {
-    if (given && !(value > 0 && std::isfinite(value)))
-      fail("--" + flag + "=" + llvm::formatv("{0}", value).str() + ": must be above 0 and finite");
+  void number(StringRef flag, const cl::opt<double> &value, bool isGood, const llvm::Twine &rule) {
+    if (!isGood)
+      fail("--" + flag + "=" + toDecimals(value) + ": must be " + rule);
+  }
+  void positive(StringRef flag, const cl::opt<double> &value) {
+    if (value.getNumOccurrences())
+      number(flag, value, value > 0 && fitsF32(value), "above 0 and finite, as f32 holds it");
   }
   void regex(StringRef flag, StringRef value) {
     std::string error;
@@ -203,8 +211,8 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
   o.optimizer.beta1 = given(f.beta1);
   o.optimizer.beta2 = given(f.beta2);
   o.optimizer.epsilon = given(f.eps);
-  check.positive("clip-grad-norm", f.clipNorm, f.clipNorm.getNumOccurrences());
-  check.positive("clip-grad-value", f.clipValue, f.clipValue.getNumOccurrences());
+  check.positive("clip-grad-norm", f.clipNorm);
+  check.positive("clip-grad-value", f.clipValue);
   o.clipGradNorm = given(f.clipNorm).value_or(-1);
   o.clipGradValue = given(f.clipValue).value_or(-1);
   if (f.accumulate < 1)
@@ -248,21 +256,27 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
   check.regex("amp-keep-fp32", f.keepF32);
   o.import.keepF32Regex = f.keepF32;
   o.lossScale = f.lossScale;
+  // The runtime holds the state of a session to the same rule.
+  const StringRef scaleRule = "from 1.1754944e-38 to 3.4028235e+38, so that f32 holds it and its "
+                              "reciprocal";
   double number = 0;
   if (!o.lossScale.empty() && o.lossScale != "dynamic" && o.lossScale != "none" &&
-      (StringRef(o.lossScale).getAsDouble(number) || !(number > 0 && std::isfinite(number))))
-    check.fail("--loss-scale=" + o.lossScale + ": dynamic, none or a number above 0");
-  check.positive("loss-scale-init", f.scaleInit, 1);
-  if (!(f.scaleGrowth > 1 && std::isfinite(f.scaleGrowth)))
-    check.fail("--loss-scale-growth=" + llvm::formatv("{0}", f.scaleGrowth.getValue()).str() + ": must be above 1");
-  if (!(f.scaleBackoff > 0 && f.scaleBackoff < 1))
-    check.fail("--loss-scale-backoff=" + llvm::formatv("{0}", f.scaleBackoff.getValue()).str() +
-               ": must be between 0 and 1");
+      (StringRef(o.lossScale).getAsDouble(number) || !ampc_is_loss_scale(float(number))))
+    check.fail("--loss-scale=" + o.lossScale + ": must be dynamic, none or a number " + scaleRule);
+  check.number("loss-scale-init", f.scaleInit, ampc_is_loss_scale(float(f.scaleInit)), scaleRule);
+  check.number("loss-scale-growth", f.scaleGrowth, f.scaleGrowth > 1 && fitsF32(f.scaleGrowth),
+               "above 1 and finite, as f32 holds it");
+  check.number("loss-scale-backoff", f.scaleBackoff,
+               f.scaleBackoff > 0 && f.scaleBackoff < 1 && fitsF32(f.scaleBackoff) &&
+                   float(f.scaleBackoff) < 1,
+               "between 0 and 1, also as f32");
   if (f.scaleInterval < 1 || f.scaleInterval > INT32_MAX)
     check.fail("--loss-scale-interval=" + llvm::Twine(f.scaleInterval.getValue()) +
                ": must be at least 1 and below 2^31");
-  if (!(f.scaleMin >= 0))
-    check.fail("--loss-scale-min=" + llvm::formatv("{0}", f.scaleMin.getValue()).str() + ": must not be negative");
+  check.number("loss-scale-min", f.scaleMin,
+               f.scaleMin == 0 || ampc_is_loss_scale(float(f.scaleMin)), "0 or " + scaleRule);
+  check.oneOf("check-finite", f.checkFinite, {"on", "off"});
+  o.checkFinite = f.checkFinite != "off";
   o.lossScaleInit = f.scaleInit;
   o.lossScaleGrowth = f.scaleGrowth;
   o.lossScaleBackoff = f.scaleBackoff;

@@ -37,6 +37,8 @@ struct CompileOptions {
   double lossScaleInit = 65536, lossScaleGrowth = 2, lossScaleBackoff = 0.5;
   int64_t lossScaleInterval = 2000;
   double lossScaleMin = 6.103515625e-05; ///< 2^-14; 0 turns it off
+  /// Without loss scaling: a loss or gradient that is not finite ends the run.
+  bool checkFinite = true;
 
   // Target.
   bool cuda = true, host = true;

@@ -47,7 +47,8 @@ def ScaleLoss : Pass<"amp-scale-loss", "::mlir::ModuleOp"> {
   let description = [{
     Every gradient of @train is taken of the scaled loss and passes one `amp.unscale`
     before anything else reads it. With `dynamic`, `amp.update_scale` keeps the scale.
-    `mode=check` only looks for non-finite gradients.
+    `mode=check` only looks for non-finite gradients; it leaves a step without a Gradient
+    to `amp-guard-updates`.
   }];
   let options = [
     Option<"mode", "mode", "std::string", "\"dynamic\"", "dynamic, static or check">,

@@ -50,8 +50,21 @@ def GuardUpdates : Pass<"amp-guard-updates", "::mlir::ModuleOp"> {
   let summary = "Apply updates only where the step is good, and record what it did";
   let description = [{
     Every assignment of @train that is not of the scaler or a counter takes place only
-    where no `amp.unscale` found a non-finite gradient and no op refused the batch
-    (BatchCheckOpInterface). Adds the attempt counter and the statistics ring.
+    where no `amp.unscale` found a non-finite gradient, the norm that clips is finite and no
+    op refused the batch (BatchCheckOpInterface). With `check-finite` the loss must be finite
+    too; and in a step without `amp.unscale`, what is assigned to parameters. The
+    statistics ring gets the flags and the culprit.
+  }];
+  let options = [
+    Option<"checkFinite", "check-finite", "bool", "false", "for a step without loss scaling">
+  ];
+}
+
+def CheckEvaluation : Pass<"amp-check-evaluation", "::mlir::ModuleOp"> {
+  let summary = "Let evaluation refuse a batch";
+  let description = [{
+    @eval assigns the flags of its ops' batch checks (BatchCheckOpInterface) to the derived
+    variable `ampc.eval_flags`, which the runtime reads after each run.
   }];
 }
 

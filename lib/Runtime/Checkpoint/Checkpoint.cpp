@@ -9,14 +9,14 @@
 
 #include "Checkpoint/AtomicFile.h"
 #include "Checkpoint/Safetensors.h"
+#include "Core/Convert.h"
 #include "Core/DType.h"
 #include "Core/Error.h"
+#include "Core/Scalars.h"
 #include "Core/Session.h"
 #include "Core/Utf8.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -46,6 +46,14 @@ static bool isStored(const Session &session,
          (tensor.role == AMPC_ROLE_PARAMETER || tensor.role == AMPC_ROLE_STATE);
 }
 
+/// False where `data`, of `tensor`, has elements that training cannot come back
+/// from: parameters that are not finite. Moments may be infinite in a good run.
+static bool isSound(const ampc_tensor_entry_t &tensor, const void *data,
+                    uint64_t bytes) {
+  return !(tensor.flags & AMPC_TENSOR_TRAINED) || !isFloat(tensor.dtype) ||
+         isFinite(data, tensor.dtype, bytes / sizeOf(tensor.dtype));
+}
+
 /// What tells builds and devices apart.
 static std::map<std::string, std::string>
 describeOrigin(const Session &session) {
@@ -57,74 +65,6 @@ describeOrigin(const Session &session) {
       {kIdentityKey, identity},
       {kDeviceKey, session.deviceKind() == AMPC_DEVICE_CUDA ? "cuda" : "host"},
       {kThreadsKey, concat(session.threads())}};
-}
-
-//===----------------------------------------------------------------------===//
-// Scalars as decimals
-//===----------------------------------------------------------------------===//
-
-template <class T>
-static std::string writeDecimal(const void *data) {
-  T value;
-  std::memcpy(&value, data, sizeof(value));
-  return concat(value);
-}
-
-static std::string writeScalar(uint32_t dtype, const void *data) {
-  switch (dtype) {
-  case AMPC_DTYPE_F32:
-    return writeDecimal<float>(data);
-  case AMPC_DTYPE_F64:
-    return writeDecimal<double>(data);
-  case AMPC_DTYPE_I32:
-    return writeDecimal<int32_t>(data);
-  default:
-    return writeDecimal<int64_t>(data);
-  }
-}
-
-template <class T>
-static bool readDecimal(const std::string &text, void *data) {
-  T value;
-  const char *end = text.data() + text.size();
-  auto result = std::from_chars(text.data(), end, value);
-  if (result.ec != std::errc() || result.ptr != end)
-    return false;
-  std::memcpy(data, &value, sizeof(value));
-  return true;
-}
-
-static bool readScalar(uint32_t dtype, const std::string &text, void *data) {
-  switch (dtype) {
-  case AMPC_DTYPE_F32:
-    return readDecimal<float>(text, data);
-  case AMPC_DTYPE_F64:
-    return readDecimal<double>(text, data);
-  case AMPC_DTYPE_I32:
-    return readDecimal<int32_t>(text, data);
-  default:
-    return readDecimal<int64_t>(text, data);
-  }
-}
-
-/// Whether the step itself could have left this value.
-static bool isPlausible(const std::string &name, const void *data) {
-  if (name == AMPC_SCALAR_STEP || name == AMPC_SCALAR_ATTEMPT) {
-    int64_t value;
-    std::memcpy(&value, data, sizeof(value));
-    return value >= 0;
-  }
-  if (name == AMPC_SCALAR_GROWTH_TRACKER) {
-    int32_t value;
-    std::memcpy(&value, data, sizeof(value));
-    return value >= 0;
-  }
-  if (name == AMPC_SCALAR_LOSS_SCALE || name == AMPC_SCALAR_LEARNING_RATE) {
-    float value;
-    std::memcpy(&value, data, sizeof(value));
-    return std::isfinite(value) && value >= 0;
-  }
-  return true;
 }
 
 //===----------------------------------------------------------------------===//
@@ -160,7 +100,16 @@ void saveCheckpoint(Session &session, const std::string &path) {
     const ampc_tensor_entry_t &tensor = *tables.findState(name);
     for (uint64_t first = 0; first < tensor.bytes; first += kChunkBytes) {
       uint64_t bytes = std::min(kChunkBytes, tensor.bytes - first);
-      file.write(session.readPart(tensor, first, bytes), bytes);
+      const void *part = session.readPart(tensor, first, bytes);
+      if (!isSound(tensor, part, bytes))
+        throw Error(AMPC_STATUS_TRAINING_STOPPED,
+                    concat("parameter '", name, "' is no longer finite, and '",
+                           path,
+                           "' is left as it was: go on from an earlier "
+                           "checkpoint, with a lower learning rate or with "
+                           "clipping"),
+                    name);
+      file.write(part, bytes);
     }
   }
   file.commit();
@@ -242,10 +191,19 @@ static void checkContents(const Session &session, const File &file,
                 first);
 }
 
-static Restored readAll(const Session &session, const File &file,
+static Error unsound(const File &file, const std::string &name,
+                     const std::string &what) {
+  return Error(AMPC_STATUS_CORRUPT,
+               concat("'", file.path(), "' is no sound checkpoint: '", name,
+                      "' ", what),
+               name);
+}
+
+static Restored readAll(Session &session, const File &file,
                         const SafetensorsHeader &header) {
   const Tables &tables = session.module().tables();
   Restored restored;
+  std::vector<ScalarValue> scalars;
   for (const ampc_tensor_entry_t &tensor : tables.tensors) {
     std::string name = tables.nameOf(tensor);
     bool isScalar = tensor.role == AMPC_ROLE_SCALAR && session.isPlaced(tensor);
@@ -254,18 +212,30 @@ static Restored readAll(const Session &session, const File &file,
     std::unique_ptr<char[]> data(new char[tensor.bytes]);
     if (isScalar) {
       const std::string &text = header.metadata.at(name);
-      if (!readScalar(tensor.dtype, text, data.get()) ||
-          !isPlausible(name, data.get()))
-        throw Error(AMPC_STATUS_CORRUPT,
-                    concat("'", file.path(), "' is no sound checkpoint: '",
-                           name, "' is '", text, "' in its metadata"),
-                    name);
+      if (!readScalar(tensor.dtype, text, data.get()))
+        throw unsound(file, name,
+                      concat("is '", text, "' in its metadata, no ",
+                             nameOf(tensor.dtype)));
+      scalars.push_back({&tensor, data.get()});
     } else {
       file.read(header.dataOffset + header.tensors.at(name).offset, data.get(),
                 tensor.bytes);
+      if (!isSound(tensor, data.get(), tensor.bytes))
+        throw unsound(file, name,
+                      "has elements that are not finite: go on from an earlier "
+                      "checkpoint");
     }
     restored.values.emplace_back(&tensor, std::move(data));
   }
+  auto fault = findScalarFault(
+      tables, scalars, [&](const ampc_tensor_entry_t &tensor, void *current) {
+        session.read(tensor, current);
+      });
+  if (fault)
+    throw unsound(file, fault->name,
+                  concat("is '", header.metadata.at(fault->name),
+                         "' in its metadata, and ", fault->reason));
+
   std::string_view prefix = kUserPrefix;
   for (const auto &[key, value] : header.metadata)
     if (std::string_view(key).substr(0, prefix.size()) == prefix)

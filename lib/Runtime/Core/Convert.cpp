@@ -248,4 +248,30 @@ void convert(void *to, uint32_t toDType, const void *from, uint32_t fromDType,
   }
 }
 
+/// No element has all bits of `exponent` set.
+template <class Bits>
+static bool hasNoFullExponent(const void *data, uint64_t count, Bits exponent) {
+  const char *bytes = static_cast<const char *>(data);
+  bool found = false;
+  for (uint64_t i = 0; i != count; ++i) {
+    Bits bits;
+    std::memcpy(&bits, bytes + i * sizeof(bits), sizeof(bits));
+    found |= (bits & exponent) == exponent;
+  }
+  return !found;
+}
+
+bool isFinite(const void *data, uint32_t dtype, uint64_t count) {
+  switch (dtype) {
+  case AMPC_DTYPE_F16:
+    return hasNoFullExponent<uint16_t>(data, count, 0x7c00);
+  case AMPC_DTYPE_BF16:
+    return hasNoFullExponent<uint16_t>(data, count, 0x7f80);
+  case AMPC_DTYPE_F32:
+    return hasNoFullExponent<uint32_t>(data, count, 0x7f800000);
+  default:
+    return hasNoFullExponent<uint64_t>(data, count, 0x7ff0000000000000);
+  }
+}
+
 } // namespace ampc

@@ -20,6 +20,9 @@ namespace ampc {
 void convert(void *to, uint32_t toDType, const void *from, uint32_t fromDType,
              uint64_t count);
 
+/// Whether all of `count` elements of a float type are neither infinite nor NaN.
+bool isFinite(const void *data, uint32_t dtype, uint64_t count);
+
 float f16ToF32(uint16_t bits);
 float bf16ToF32(uint16_t bits);
 uint16_t f32ToF16(float value);

@@ -13,11 +13,20 @@
 #include "Core/Staging.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <limits>
 
 namespace ampc {
+
+/// The flags of a batch that a program refused.
+static constexpr unsigned kRefusals = AMPC_FLAG_LABEL_OUT_OF_RANGE |
+                                      AMPC_FLAG_SHAPE_MISMATCH |
+                                      AMPC_FLAG_INDEX_OUT_OF_RANGE;
+
+/// The sum of AMPC_FLAG_* as bits.
+static unsigned flagsOf(float sum) {
+  return sum > 0 && sum < 256 ? unsigned(sum) : 0;
+}
 
 /// The most that is staged at once: a CUDA device stages in pinned memory.
 static constexpr uint64_t kChunkBytes = uint64_t(16) << 20;
@@ -186,13 +195,9 @@ Session::StepRecord Session::readRecord(int64_t step) {
 Session::StepRecord Session::decode(int64_t step, const void *memory) const {
   float slot[AMPC_STAT_COUNT];
   std::memcpy(slot, memory, sizeof(slot));
-  float flagSum = slot[AMPC_STAT_FLAGS];
-  unsigned flags = flagSum > 0 && flagSum < 256 ? unsigned(flagSum) : 0;
+  unsigned flags = flagsOf(slot[AMPC_STAT_FLAGS]);
   StepRecord record;
-  record.labelOutOfRange = flags & AMPC_FLAG_LABEL_OUT_OF_RANGE;
-  record.shapeMismatch = flags & AMPC_FLAG_SHAPE_MISMATCH;
-  record.indexOutOfRange = flags & AMPC_FLAG_INDEX_OUT_OF_RANGE;
-  record.nonFinite = flags & AMPC_FLAG_NONFINITE_GRADIENT;
+  record.flags = flags;
   record.info.struct_size = sizeof(ampc_step_info_t);
   record.info.step = step;
   record.info.loss = slot[AMPC_STAT_LOSS];
@@ -201,61 +206,110 @@ Session::StepRecord Session::decode(int64_t step, const void *memory) const {
   record.info.grad_norm = slot[AMPC_STAT_GRAD_NORM];
   record.info.learning_rate = slot[AMPC_STAT_LR];
   record.info.applied = slot[AMPC_STAT_APPLIED] == 1;
+  // Computed from values that stand for what the batch should have held.
+  if (flags & kRefusals)
+    record.info.loss = record.info.grad_norm =
+        std::numeric_limits<float>::quiet_NaN();
   record.info.culprit = "";
   float culprit = slot[AMPC_STAT_CULPRIT];
   if (!record.info.applied && culprit >= 0 &&
-      culprit < float(tables.gradients.size()))
-    record.info.culprit =
-        tables.nameOf(tables.tensors[tables.gradients[size_t(culprit)]]);
+      culprit < float(tables.gradients.size())) {
+    uint32_t tensor = tables.gradients[size_t(culprit)];
+    if (tensor != AMPC_NONE_U32)
+      record.info.culprit = tables.nameOf(tables.tensors[tensor]);
+  }
   return record;
+}
+
+/// "input 'a'", "one of the inputs 'a', 'b'": those that `mark` is set of.
+static std::string listInputs(const Tables &tables, unsigned mark,
+                              std::string &first) {
+  std::string names;
+  bool several = false;
+  for (const ampc_tensor_entry_t &tensor : tables.tensors) {
+    if (tensor.role != AMPC_ROLE_INPUT || !(tensor.flags & mark))
+      continue;
+    several = !names.empty();
+    if (!several)
+      first = tables.nameOf(tensor);
+    names += concat(several ? ", '" : "'", tables.nameOf(tensor), "'");
+  }
+  if (names.empty())
+    return "";
+  return concat(several ? "one of the inputs " : "input ", names);
+}
+
+void Session::refuse(unsigned flags, const std::string &where,
+                     const char *consequence) const {
+  std::string node;
+  if (flags & AMPC_FLAG_LABEL_OUT_OF_RANGE) {
+    std::string inputs = listInputs(tables, AMPC_TENSOR_CHECKED_LABELS, node);
+    throw Error(AMPC_STATUS_DATA,
+                concat(where, "a label ", inputs.empty() ? "" : "in ", inputs,
+                       inputs.empty() ? "" : " ",
+                       "is not the number of a class", consequence),
+                node);
+  }
+  if (flags & AMPC_FLAG_SHAPE_MISMATCH)
+    throw Error(AMPC_STATUS_DATA,
+                concat(where, "a shape computed from the batch is not the one "
+                              "the model declares", consequence));
+  if (flags & AMPC_FLAG_INDEX_OUT_OF_RANGE) {
+    std::string inputs = listInputs(tables, AMPC_TENSOR_CHECKED_INDICES, node);
+    throw Error(AMPC_STATUS_DATA,
+                concat(where, "an index ", inputs.empty() ? "" : "in ", inputs,
+                       inputs.empty() ? "" : " ",
+                       "lies outside of the tensor that it selects from",
+                       consequence),
+                node);
+  }
 }
 
 void Session::raise(const StepRecord &record) const {
   const ampc_step_info_t &info = record.info;
   std::string where = concat("step ", info.step, ": ");
-  if (record.labelOutOfRange) {
-    std::string names;
-    const ampc_program_entry_t &program = requireProgram(AMPC_PROGRAM_TRAIN);
-    for (const ampc_binding_entry_t &input : tables.inputsOf(program))
-      if (tables.tensors[input.tensor].flags & AMPC_TENSOR_LABEL)
-        names += concat(names.empty() ? "'" : ", '",
-                        tables.nameOf(tables.tensors[input.tensor]), "'");
-    throw Error(AMPC_STATUS_DATA,
-                concat(where, "a label in input ", names.empty() ? "?" : names,
-                       " is not the number of a class; nothing was updated"),
-                names.size() > 2 ? names.substr(1, names.find('\'', 1) - 1)
-                                 : "");
-  }
-  if (record.shapeMismatch)
-    throw Error(AMPC_STATUS_DATA,
-                concat(where, "a shape computed from the batch is not the one "
-                              "the model declares; nothing was updated"));
+  if (record.flags & kRefusals)
+    refuse(record.flags, where, "; nothing was updated");
+  if (info.applied)
+    return;
 
-  if (record.indexOutOfRange)
-    throw Error(AMPC_STATUS_DATA,
-                concat(where, "an index lies outside of the tensor that it "
-                              "selects from; nothing was updated"));
+  std::string node = info.culprit;
+  std::string quoted = node.empty() ? "" : concat(" of '", node, "'");
+  std::string what;
+  if (record.flags & AMPC_FLAG_NONFINITE_GRADIENT) {
+    what = concat(node.empty() ? "a" : "the", " gradient", quoted);
+  } else if (record.flags & AMPC_FLAG_NONFINITE_PARAMETER) {
+    what = concat(node.empty() ? "a" : "the", " new value", quoted);
+  } else if (record.flags & AMPC_FLAG_NONFINITE_LOSS) {
+    for (const ampc_tensor_entry_t &tensor : tables.tensors)
+      if (tensor.role == AMPC_ROLE_OUTPUT && (tensor.flags & AMPC_TENSOR_LOSS))
+        node = tables.nameOf(tensor);
+    what = node.empty() ? "the loss" : concat("the loss '", node, "'");
+  } else if (record.flags & AMPC_FLAG_NONFINITE_NORM) {
+    what = "the norm of all gradients";
+  } else {
+    return;
+  }
 
   const ampc_tables_t &header = tables.header();
-  std::string culprit = *info.culprit
-                            ? concat("the gradient of '", info.culprit, "'")
-                            : std::string("a gradient");
-  if (record.nonFinite && !header.has_scaler)
+  // A smaller scale helps gradients alone.
+  bool helps =
+      header.has_scaler && (record.flags & AMPC_FLAG_NONFINITE_GRADIENT);
+  if (!helps)
     throw Error(AMPC_STATUS_TRAINING_STOPPED,
-                concat(where, culprit,
+                concat(where, what,
                        " is not finite, and there is no loss "
                        "scaling that could help: lower the learning rate, clip "
                        "the gradients or check the data; nothing was updated"),
-                info.culprit);
-  if (header.has_scaler && header.scale_floor > 0 &&
-      info.next_loss_scale < header.scale_floor)
+                node);
+  if (header.scale_floor > 0 && info.next_loss_scale < header.scale_floor)
     throw Error(AMPC_STATUS_TRAINING_STOPPED,
                 concat(where, "the loss scale fell to ", info.next_loss_scale,
                        ", below its floor of ", header.scale_floor, ", as ",
-                       culprit,
+                       what,
                        " stays not finite: lower the learning rate, "
                        "clip the gradients or check the data"),
-                info.culprit);
+                node);
 }
 
 void Session::examine(int64_t last) {
@@ -313,6 +367,12 @@ void Session::evaluate(const ampc_named_tensor_t *inputs, size_t inputCount,
 
   batch.upload(*device);
   device->run(AMPC_PROGRAM_EVAL);
+  const ampc_tensor_entry_t *flags = tables.findState(AMPC_EVAL_FLAGS);
+  if (flags && isPlaced(*flags)) {
+    float sum = 0;
+    read(*flags, &sum);
+    refuse(flagsOf(sum), "", "; no output was written");
+  }
   for (auto [slot, data] : wanted)
     if (slot->bytes > 0)
       convert(data, tables.tensors[slot->tensor].dtype,
@@ -347,7 +407,10 @@ void Session::setTensor(const char *name, const DLTensor *tensor) {
                            ? "a constant of the compiled step"
                            : "derived from other tensors"),
                 name);
-  write(entry, checkTensor(tables, entry, tensor, "tensor"));
+  const void *data = checkTensor(tables, entry, tensor, "tensor");
+  if (entry.role == AMPC_ROLE_SCALAR)
+    requireSound({&entry, data});
+  write(entry, data);
   finishWrites();
   if (std::strcmp(name, AMPC_SCALAR_ATTEMPT) == 0)
     restartCount();
@@ -360,13 +423,22 @@ void Session::setLearningRate(float rate) {
   if (!tensor || !isPlaced(*tensor))
     throw Error(AMPC_STATUS_NOT_FOUND,
                 "this module has no learning rate that can be set");
-  if (!std::isfinite(rate) || rate < 0)
-    throw Error(AMPC_STATUS_INVALID_ARGUMENT,
-                concat("a learning rate of ", rate,
-                       " makes no sense: give a "
-                       "number from 0 on"));
+  requireSound({tensor, &rate});
   // Nothing is derived from it, so nothing is rebuilt.
   write(*tensor, &rate);
+}
+
+void Session::requireSound(const ScalarValue &value) {
+  auto fault = findScalarFault(
+      tables, {value}, [&](const ampc_tensor_entry_t &tensor, void *current) {
+        if (isPlaced(tensor))
+          read(tensor, current);
+      });
+  if (fault)
+    throw Error(AMPC_STATUS_INVALID_ARGUMENT,
+                concat("'", fault->name, "' cannot be ", fault->value, ": ",
+                       fault->reason),
+                fault->name);
 }
 
 void Session::read(const ampc_tensor_entry_t &tensor, void *data) {

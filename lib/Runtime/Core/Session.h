@@ -9,6 +9,7 @@
 #define AMPC_RUNTIME_CORE_SESSION_H
 
 #include "Core/Device.h"
+#include "Core/Scalars.h"
 
 #include "ampc-runtime/ampc.h"
 
@@ -67,17 +68,22 @@ public:
 private:
   struct StepRecord {
     ampc_step_info_t info;
-    bool labelOutOfRange, shapeMismatch, indexOutOfRange, nonFinite;
+    unsigned flags; ///< AMPC_FLAG_*
   };
 
   void initialize();
   const ampc_program_entry_t &requireProgram(ampc_program_kind_t kind) const;
   const ampc_tensor_entry_t &findTensor(const char *name) const;
-  void runTrainingStep(const InputBatch &batch);
+  /// Throws where `value` is not one that a step could have left.
+  void requireSound(const ScalarValue &value);
   /// Reads what the step numbered `step` has left in the ring. Waits.
   StepRecord readRecord(int64_t step);
   /// What a slot of the ring, at `memory`, says of the step.
   StepRecord decode(int64_t step, const void *memory) const;
+  /// Throws where `flags`, of a step or an evaluation, tell that the batch was
+  /// refused. `where` goes before the message, `consequence` behind it.
+  void refuse(unsigned flags, const std::string &where,
+              const char *consequence) const;
   /// Throws where `record` tells that the step refused its batch or ended the
   /// run.
   void raise(const StepRecord &record) const;

@@ -167,7 +167,8 @@ void Checker::run() {
     checkDisjoint(state);
   }
   for (size_t i = 0; i != tables.gradients.size(); ++i)
-    check(tables.gradients[i] < tables.tensors.size(),
+    check(tables.gradients[i] < tables.tensors.size() ||
+              tables.gradients[i] == AMPC_NONE_U32,
           concat("gradient ", i, " names tensor ", tables.gradients[i], " of ",
                  tables.tensors.size()));
   for (size_t i = 0; i != tables.kernels.size(); ++i)
@@ -228,7 +229,9 @@ void Checker::checkTensor(size_t index) {
   check(tensor.role <= AMPC_ROLE_DERIVED, concat(what, ": role ", tensor.role));
   check(sizeOf(tensor.dtype) > 0, concat(what, ": type ", tensor.dtype));
   constexpr unsigned kFlags = AMPC_TENSOR_TRAINED | AMPC_TENSOR_LABEL |
-                              AMPC_TENSOR_BATCHED | AMPC_TENSOR_LOSS;
+                              AMPC_TENSOR_BATCHED | AMPC_TENSOR_LOSS |
+                              AMPC_TENSOR_CHECKED_LABELS |
+                              AMPC_TENSOR_CHECKED_INDICES;
   check((tensor.flags & ~kFlags) == 0, concat(what, ": flags ", tensor.flags));
   check(!(tensor.flags & AMPC_TENSOR_TRAINED) ||
             tensor.role == AMPC_ROLE_PARAMETER,
@@ -248,6 +251,10 @@ void Checker::checkTensor(size_t index) {
   checkPlace(tensor, what);
   if (tensor.role == AMPC_ROLE_SCALAR)
     checkScalar(tensor, what);
+  if (tables.nameOf(tensor) == std::string_view(AMPC_EVAL_FLAGS))
+    check(tensor.role == AMPC_ROLE_DERIVED && tensor.dtype == AMPC_DTYPE_F32 &&
+              tensor.bytes == sizeof(float),
+          concat(what, ": is ", tables.describe(tensor)));
 }
 
 void Checker::checkPlace(const ampc_tensor_entry_t &tensor,

@@ -198,21 +198,32 @@ TEST_F(ResumeTool, AnEditedPlaceIsAnError) {
   const std::string good = file("c");
   const std::pair<const char *, const char *> edits[] = {
       {"data.epoch 0", "data.epoch x"},
+      {"data.epoch 0", "data.epoch 4"}, // after three steps
+      {"data.epoch 0", "data.epoch 18446744073709551615"},
+      {"data.epoch 0", "data.epoch 18446744073709551616"},
       {"data.sample 12", "data.sample -1"},
+      {"data.sample 12", "data.sample 31"},
+      {"data.sample 12", "data.sample 18446744073709551615"},
       {"data.samples 30", "data.samples 30 "},
+      {"data.samples 30", "data.samples  30"},
+      {"data.samples 30", "data.samples 18446744073709551615"},
       {"data.seed 0", "data.seed "},
+      {"data.seed 0", "data.seed -1"},
       {"data.order shuffle", "data.order random"},
       {"data.order shuffle\n", ""}};
   for (auto [from, to] : edits) {
     std::string text = good;
     text.replace(text.find(from), std::string(from).size(), to);
     folder.write("c", text);
-    EXPECT_NE(errorOf({}).find("its metadata data."), std::string::npos) << to;
+    std::string error = errorOf({});
+    EXPECT_NE(error.find("its metadata data."), std::string::npos) << to;
+    std::string value = to;
+    value.erase(0, value.find(' ') + 1);
+    EXPECT_NE(error.find(value), std::string::npos) << error;
   }
-  // A place behind the end is the next epoch.
+  // The end itself is the start of the next epoch.
   std::string text = good;
-  text.replace(text.find("data.sample 12"), 14,
-               "data.sample 18446744073709551615");
+  text.replace(text.find("data.sample 12"), 14, "data.sample 30");
   folder.write("c", text);
   EXPECT_EQ(train({flag("resume", "c"), "--epochs=2"}).exitCode, 0);
 }

@@ -78,12 +78,15 @@ constexpr llvm::StringLiteral kNameAttr = "amp.name";
 constexpr llvm::StringLiteral kBatchedAttr = "amp.batched";
 /// On an argument of @eval: only the loss depends on it, so evaluation does without it.
 constexpr llvm::StringLiteral kLabelAttr = "amp.label";
+/// On a function argument: the AMPC_FLAG_* of the checks that look at it, summed.
+constexpr llvm::StringLiteral kCheckedAttr = "amp.checked";
 /// On a function result: the loss that is minimised.
 constexpr llvm::StringLiteral kLossAttr = "amp.loss";
 /// On an op, set at import by the user's flags: "allow", "deny" or "f32", with the flag.
 constexpr llvm::StringLiteral kPrecisionAttr = "amp.precision";
-/// On @train: the names of the parameters whose gradients are checked, in the order in
-/// which a culprit is counted.
+/// On @train: the names of the parameters whose gradients (or, in a step without
+/// gradients, new values) are checked, in the order in which a culprit is counted; "" for
+/// a gradient by something else.
 constexpr llvm::StringLiteral kGradientsAttr = "amp.gradients";
 /// On the module: the model's file name.
 constexpr llvm::StringLiteral kModelAttr = "amp.model";

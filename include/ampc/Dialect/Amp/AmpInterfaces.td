@@ -139,7 +139,9 @@ def BatchCheckOpInterface : OpInterface<"BatchCheckOpInterface"> {
         `getCheckFlag()`.
       }],
       "::mlir::Value", "buildCheck", (ins "::mlir::OpBuilder &":$builder)>,
-    InterfaceMethod<"The AMPC_FLAG_* that the check raises.", "int64_t", "getCheckFlag">
+    InterfaceMethod<"The AMPC_FLAG_* that the check raises.", "int64_t", "getCheckFlag">,
+    InterfaceMethod<"What the check looks at: labels, indices.", "::mlir::Value",
+                    "getCheckedValue">
   ];
 }
 

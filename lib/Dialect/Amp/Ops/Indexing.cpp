@@ -164,6 +164,7 @@ Value GatherOp::buildCheck(OpBuilder &builder) {
 }
 
 int64_t GatherOp::getCheckFlag() { return AMPC_FLAG_INDEX_OUT_OF_RANGE; }
+Value GatherOp::getCheckedValue() { return getIndices(); }
 
 //===----------------------------------------------------------------------===//
 // gather_grad

@@ -435,9 +435,11 @@ Value SoftmaxCrossEntropyOp::buildCheck(OpBuilder &builder) {
 int64_t SoftmaxCrossEntropyOp::getCheckFlag() {
   return AMPC_FLAG_LABEL_OUT_OF_RANGE;
 }
+Value SoftmaxCrossEntropyOp::getCheckedValue() { return getLabels(); }
 
 Value NllLossOp::buildCheck(OpBuilder &builder) {
   return buildLabelCheck(builder, getLoc(), getLabels(),
                          getInput().getType().getDimSize(1), getIgnoreIndex());
 }
 int64_t NllLossOp::getCheckFlag() { return AMPC_FLAG_LABEL_OUT_OF_RANGE; }
+Value NllLossOp::getCheckedValue() { return getLabels(); }

@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Amp/Amp.h"
+#include "ampc/Support/Settings.h"
 #include "mlir/IR/Builders.h"
-#include "llvm/Support/FormatVariadic.h"
 #include <cmath>
 
 using namespace mlir;
@@ -21,11 +21,22 @@ public:
     range("--lr", options.learningRate, 0, INFINITY);
     range("--weight-decay", options.weightDecay, 0, INFINITY);
   }
+  /// [low, high), also as f32, which updates compute in.
   void range(StringRef flag, std::optional<double> value, double low, double high) {
-    if (!value || !message.empty() || (*value >= low && *value < high))
+    if (!value || !message.empty())
       return;
-    std::string limit = std::isinf(high) ? "and finite" : llvm::formatv("and below {0}", high).str();
-    message = llvm::formatv("{0}={1}: must be at least {2} {3}", flag, *value, low, limit);
+    bool isGood = *value >= low && *value < high;
+    if (isGood && fitsF32(*value) && float(*value) < high)
+      return;
+    message = (flag + "=" + toDecimals(*value) + ": must be at least " + toDecimals(low) +
+               (std::isinf(high) ? " and finite" : " and below " + toDecimals(high)))
+                  .str();
+    if (isGood)
+      message += ", also as f32, which would round it to " + toDecimals(float(*value));
+  }
+  void finite(StringRef flag, std::optional<double> value) {
+    if (value && message.empty() && !fitsF32(*value))
+      message = (flag + "=" + toDecimals(*value) + ": must be a number that f32 holds").str();
   }
   void refuse(StringRef flag, std::optional<double> value) {
     if (value && message.empty())
@@ -85,6 +96,7 @@ std::string SgdOp::checkOptions(const OptimizerOptions &options) {
   check.refuseBetas();
   check.refuse("--eps", options.epsilon);
   check.range("--momentum", options.momentum, 0, INFINITY);
+  check.finite("--dampening", options.dampening);
   if (check.message.empty() && options.name == "nesterov" &&
       (momentumOf(options) == 0 || options.dampening.value_or(0) != 0))
     check.message = "--optimizer=nesterov: needs a momentum above 0 and no dampening";

@@ -150,28 +150,30 @@ SmallVector<Value> UnscaleOp::emitKernel(KernelBuilder &k, ValueRange operands) 
   RankedTensorType scalar = f32Scalar(k.builder);
   SmallVector<Value> results, flags;
   // One division for all: as torch, gradients are multiplied by the reciprocal.
-  Value inverse;
+  SmallVector<Value> inverse;
   if (getScale())
-    inverse = k.pointwise(operands.back(), scalar, [](ScalarBuilder &s, ValueRange x) {
+    inverse.push_back(k.pointwise(operands.back(), scalar, [](ScalarBuilder &s, ValueRange x) {
       return s.div(s.constantLike(x[0], 1.0), x[0]);
-    });
+    }));
   for (Value gradient : operands.take_front(count)) {
     auto type = cast<RankedTensorType>(gradient.getType());
-    Value bad = k.pointwise(gradient, type.clone(k.builder.getF32Type()),
-                            [](ScalarBuilder &s, ValueRange x) {
-                              Type f32 = s.builder.getF32Type();
-                              return s.select(s.isFinite(x[0]), s.constant(f32, 0.0),
-                                              s.constant(f32, 1.0));
-                            });
+    auto unscaled = [&](ScalarBuilder &s, ValueRange x) {
+      return x.size() == 1 ? x[0] : s.mul(x[0], s.convert(x[1], x[0].getType()));
+    };
+    SmallVector<Value> inputs{gradient};
+    llvm::append_range(inputs, inverse);
+    // What is checked is what the update will read: unscaled, and rounded as it is stored.
+    Value bad = k.pointwise(
+        inputs, type.clone(k.builder.getF32Type()), [&](ScalarBuilder &s, ValueRange x) {
+          Type f32 = s.builder.getF32Type();
+          Value stored = s.convert(unscaled(s, x), type.getElementType());
+          return s.select(s.isFinite(stored), s.constant(f32, 0.0), s.constant(f32, 1.0));
+        });
     auto axes = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
     flags.push_back(axes.empty() ? bad
                                  : k.reduce(bad, axes, Reduction::MaxNumber,
                                             k.builder.getF32Type()));
-    results.push_back(
-        !inverse ? gradient
-                 : k.pointwise({gradient, inverse}, type, [](ScalarBuilder &s, ValueRange x) {
-                     return s.mul(x[0], s.convert(x[1], x[0].getType()));
-                   }));
+    results.push_back(inverse.empty() ? gradient : k.pointwise(inputs, type, unscaled));
   }
   results.push_back(k.pointwise(flags, scalar, [](ScalarBuilder &s, ValueRange x) {
     Value found = s.constant(s.builder.getF32Type(), 0.0);
@@ -183,7 +185,7 @@ SmallVector<Value> UnscaleOp::emitKernel(KernelBuilder &k, ValueRange operands) 
     Type f32 = s.builder.getF32Type();
     Value zero = s.constant(f32, 0.0), culprit = s.constant(f32, -1.0);
     for (size_t i = x.size(); i-- > 0;)
-      culprit = s.select(s.notEqual(x[i], zero), s.constant(f32, double(i)), culprit);
+      culprit = s.select(s.less(zero, x[i]), s.constant(f32, double(i)), culprit);
     return culprit;
   }));
   return results;
@@ -196,10 +198,11 @@ SmallVector<Value> UnscaleOp::emitKernel(KernelBuilder &k, ValueRange operands) 
 SmallVector<Value> UpdateScaleOp::emitKernel(KernelBuilder &k, ValueRange operands) {
   double growth = getGrowth().convertToDouble(), backoff = getBackoff().convertToDouble();
   int64_t interval = getInterval();
-  // Whether the tracker has come to the interval without an overflow.
+  // Whether the tracker has come to the interval without an overflow; beyond it, where the
+  // state of another build with a longer one was loaded.
   auto grows = [=](ScalarBuilder &s, Value tracker) {
     Value next = s.add(tracker, s.constant(tracker.getType(), int64_t(1)));
-    return s.equal(next, s.constant(tracker.getType(), interval));
+    return s.greaterOrEqual(next, s.constant(tracker.getType(), interval));
   };
   auto overflowed = [](ScalarBuilder &s, Value found) {
     return s.notEqual(found, s.constantLike(found, 0.0));
@@ -208,13 +211,16 @@ SmallVector<Value> UpdateScaleOp::emitKernel(KernelBuilder &k, ValueRange operan
       operands, cast<RankedTensorType>(getNewScale().getType()),
       [&](ScalarBuilder &s, ValueRange x) {
         Type f32 = s.builder.getF32Type(), f64 = s.builder.getF64Type();
+        // Stays where the product is no scale (ampc_is_loss_scale).
         auto times = [&](double factor) {
           Value product = s.mul(s.convert(x[0], f64), s.constant(f64, factor));
-          return s.convert(product, f32);
+          product = s.convert(product, f32);
+          Value isScale =
+              s.logicalAnd(s.isFinite(product),
+                           s.greaterOrEqual(product, s.constant(f32, AMPC_LEAST_LOSS_SCALE)));
+          return s.select(isScale, product, x[0]);
         };
-        Value grown = times(growth);
-        grown = s.select(s.isFinite(grown), grown, x[0]);
-        Value kept = s.select(grows(s, x[1]), grown, x[0]);
+        Value kept = s.select(grows(s, x[1]), times(growth), x[0]);
         return s.select(overflowed(s, x[2]), times(backoff), kept);
       });
   Value tracker = k.pointwise(

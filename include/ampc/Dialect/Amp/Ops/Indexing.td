@@ -21,7 +21,7 @@ def Amp_GatherOp : Amp_Op<"gather", [Pure, InferTypeOpAdaptor, PartialGradient, 
     `axis`, b for those behind it and i for all of `indices`. Of an axis of extent n, index
     -1 is the last element and -n the first.
 
-    An index outside of [-n, n) fails the batch check of a training step; its slice is NaN,
+    An index outside of [-n, n) fails the batch check; its slice is NaN,
     or the nearest one where the elements are no floats.
 
     Constraints:

@@ -38,11 +38,12 @@ def Amp_ScaleLossOp : Amp_Op<"scale_loss", [Pure, AllTypesMatch<["loss", "result
 }
 
 def Amp_UnscaleOp : Amp_Op<"unscale", [Pure, AttrSizedOperandSegments, Kernel]> {
-  let summary = "Checks gradients for non-finite values and divides them by the loss scale";
+  let summary = "Divides gradients by the loss scale and checks them for non-finite values";
   let description = [{
-    Result i is `gradients[i] / scale` in f32 (unchanged without a `scale`). `found` is 1
-    where any element of any gradient is infinite or NaN before the division, else 0;
-    `culprit` is the position of the first such gradient, -1 where there is none.
+    Result i is `gradients[i] * (1 / scale)`, computed in f32 (unchanged without a
+    `scale`). `found` is 1 where any element of any result is infinite or NaN, else 0: a
+    product may overflow where the gradient does not. `culprit` is the position of the
+    first such result, -1 where there is none.
   }];
   let arguments = (ins Variadic<Amp_FloatTensor>:$gradients, Optional<Amp_F32Scalar>:$scale);
   let results = (outs Variadic<Amp_FloatTensor>:$results, Amp_F32Scalar:$found,
@@ -60,8 +61,9 @@ def Amp_UpdateScaleOp : Amp_Op<"update_scale", [Pure, AllTypesMatch<["tracker", 
   let description = [{
     GradScaler's (torch/amp/grad_scaler.py): where `found` is not 0, the scale is
     multiplied by `backoff` and the tracker starts again; else the tracker counts, and at
-    `interval` the scale is multiplied by `growth`, unless that is infinite, and the
-    tracker starts again.
+    `interval` (or beyond) the scale is multiplied by `growth` and the tracker starts
+    again. The scale stays as it is where a product is infinite, as GradScaler's does, or
+    below the least normal f32: its reciprocal must be one as well.
   }];
   let arguments = (ins Amp_F32Scalar:$scale, StaticShapeTensorOf<[I32]>:$tracker,
                    Amp_F32Scalar:$found, F64Attr:$growth, F64Attr:$backoff,
