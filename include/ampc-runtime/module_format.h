@@ -187,7 +187,7 @@ typedef struct ampc_program_entry_t {
   uint32_t kind;   /* ampc_program_kind_t */
   uint32_t target; /* ampc_target_t */
   uint32_t first_step, step_count;
-  uint32_t first_input, input_count;   /* bindings */
+  uint32_t first_input, input_count;   /* bindings; none for what it does not read */
   uint32_t first_output, output_count; /* bindings */
 } ampc_program_entry_t;
 

@@ -113,4 +113,12 @@ ExternalData::open(StringRef location, std::string &error) {
   files[location] = file;
   return std::shared_ptr<const File>(file);
 }
+
+std::vector<std::string> ExternalData::paths() const {
+  std::vector<std::string> paths;
+  for (StringRef location : files.keys())
+    paths.push_back(directory + "/" + location.str());
+  llvm::sort(paths);
+  return paths;
+}
 } // namespace ampc

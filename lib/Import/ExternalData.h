@@ -33,6 +33,9 @@ public:
   llvm::FailureOr<std::shared_ptr<const File>> open(llvm::StringRef location,
                                                     std::string &error);
 
+  /// The paths of the files opened so far.
+  std::vector<std::string> paths() const;
+
 private:
   std::string directory;
   llvm::StringMap<std::shared_ptr<const File>> files;

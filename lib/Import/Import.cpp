@@ -521,6 +521,7 @@ FailureOr<ImportedModel> Importer::run() {
     return failure();
   result.hasTrainingInfo = training.hasStep();
   result.batch = dimensions.batch();
+  result.externalFiles = context.externalData.paths();
   return std::move(result);
 }
 

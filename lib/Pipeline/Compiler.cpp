@@ -50,9 +50,9 @@ bool fits32Bits(gpu::GPUModuleOp kernels) {
 }
 } // namespace
 
-Compiler::Compiler(MLIRContext &context, const CompileOptions &options,
+Compiler::Compiler(MLIRContext &context, const CompileOptions &options, OutputFiles &outputs,
                    std::function<void(PassManager &)> configure)
-    : context(context), options(options),
+    : context(context), options(options), outputs(outputs),
       watch(std::make_unique<InternalErrorWatch>(context, options.model, options.flags)) {
   this->configure = [this, configure = std::move(configure)](PassManager &pm) {
     if (configure)
@@ -79,16 +79,34 @@ LogicalResult Compiler::dump(Operation *op, StringRef name) {
   if (std::error_code error = llvm::sys::fs::create_directories(path))
     return emitError(op->getLoc()) << "--dump-ir=" << path << ": " << error.message();
   llvm::sys::path::append(path, name);
-  std::error_code error;
-  llvm::raw_fd_ostream os(path, error);
-  if (!error) {
+  // Kept where a later stage fails: that is what it is for.
+  llvm::Error error = replaceFile(path, [&](llvm::raw_ostream &os) {
     op->print(os, OpPrintingFlags().enableDebugInfo());
     os << "\n";
-    os.close();
-    error = os.error();
-  }
+    return llvm::Error::success();
+  });
   if (error)
-    return emitError(op->getLoc()) << "--dump-ir: cannot write " << path << ": " << error.message();
+    return emitError(op->getLoc()) << "--dump-ir: " << llvm::toString(std::move(error));
+  return success();
+}
+
+/// The files that --dump-ir writes; dump() is called with these names.
+static constexpr StringLiteral kDumps[] = {"1-amp.mlir",          "2-train.mlir",
+                                           "3-kernels-cuda.mlir", "3-kernels-host.mlir",
+                                           "4-plan-cuda.mlir",    "4-plan-host.mlir"};
+
+LogicalResult Compiler::checkFiles() {
+  for (StringRef file : model.externalFiles)
+    if (llvm::Error error = outputs.addInput("the external data", file))
+      return report(model.module->getLoc(), std::move(error));
+  if (options.dumpDirectory.empty())
+    return success();
+  for (StringRef name : kDumps) {
+    SmallString<128> path(options.dumpDirectory);
+    llvm::sys::path::append(path, name);
+    if (llvm::Error error = outputs.addOutput("--dump-ir", path))
+      return report(model.module->getLoc(), std::move(error));
+  }
   return success();
 }
 
@@ -118,6 +136,8 @@ LogicalResult Compiler::import() {
   if (failed(imported))
     return failure();
   model = std::move(*imported);
+  if (failed(checkFiles()))
+    return failure();
   if (model.hasTrainingInfo && options.trains()) {
     std::string flag = flagOfOptimizer(options);
     if (!flag.empty())
@@ -200,11 +220,11 @@ LogicalResult Compiler::print(Stage stage, llvm::raw_ostream &os) {
   return success();
 }
 
-LogicalResult Compiler::emitSharedObject(StringRef path) {
-  return watch->run([&] { return compile(path); });
+LogicalResult Compiler::emitSharedObject(llvm::raw_ostream &os) {
+  return watch->run([&] { return compile(os); });
 }
 
-LogicalResult Compiler::compile(StringRef path) {
+LogicalResult Compiler::compile(llvm::raw_ostream &os) {
   if (failed(train()))
     return failure();
   Location loc = model.module->getLoc();
@@ -233,6 +253,7 @@ LogicalResult Compiler::compile(StringRef path) {
     if (target == Target::Host) {
       HostOptions hostOptions;
       hostOptions.configure = configure;
+      hostOptions.cpu = options.hostCpu;
       FailureOr<HostCode> code = compileHostKernels(kernels, hostOptions);
       if (failed(code))
         return failure();
@@ -276,7 +297,7 @@ LogicalResult Compiler::compile(StringRef path) {
   FailureOr<Tables> tables = writeTables(planned, model.weights, options);
   if (failed(tables))
     return failure();
-  if (failed(report(loc, writeSharedObject(path, host, tables->bytes, tables->weights))))
+  if (failed(report(loc, writeSharedObject(os, host, tables->bytes, tables->weights))))
     return failure();
 
   unsigned trained = 0;

@@ -17,7 +17,7 @@ namespace ampc {
 
 void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
   if (options.trains()) {
-    pm.addPass(createAttachLoss({options.loss}));
+    pm.addPass(createAttachLoss({options.loss, options.classAxis.value_or(0)}));
     OptimizerOptions optimizer = options.optimizer;
     if (optimizer.name == "auto")
       optimizer.name = "adam";

@@ -221,8 +221,10 @@ void TableWriter::addBindings(func::FuncOp function) {
       if (checked.getInt() & AMPC_FLAG_INDEX_OUT_OF_RANGE)
         tensors[tensor].flags |= AMPC_TENSOR_CHECKED_INDICES;
     }
-    bindings.push_back({tensor, dtypeOf(staged.getElementType()), offsetOf(argument),
-                        *getByteSize(staged)});
+    // What nothing reads has no slot: the caller need not give it.
+    if (!argument.use_empty())
+      bindings.push_back({tensor, dtypeOf(staged.getElementType()), offsetOf(argument),
+                          *getByteSize(staged)});
   }
   program.input_count = bindings.size() - program.first_input;
   program.first_output = bindings.size();

@@ -274,7 +274,8 @@ void Autocast::remark(Operation *op, Type type, Precision category, StringRef re
                                      .category("amp-autocast")
                                      .function(op->getName().getStringRef()))
       << remark::metric("type", typeName) << remark::metric("list", stringify(category))
-      << remark::reason("{0}", reason);
+      << remark::reason("{0}", reason)
+      << remark::metric("function", op->getParentOfType<func::FuncOp>().getName());
 }
 } // namespace
 } // namespace ampc

@@ -34,7 +34,8 @@ constexpr StringLiteral kLevel4[] = {"avx512bw", "avx512cd", "avx512dq",
 } // namespace
 
 ampc::HostProcessor ampc::hostProcessor(StringRef cpu) {
-  HostProcessor processor{cpu.str(), sys::getHostCPUName().str(), ""};
+  // Code for a processor by name is the same wherever it is compiled.
+  HostProcessor processor{cpu.str(), cpu.empty() ? sys::getHostCPUName().str() : "generic", ""};
   Triple triple(sys::getProcessTriple());
   if (triple.getArch() != Triple::x86_64) {
     if (processor.cpu.empty())

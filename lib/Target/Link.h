@@ -12,11 +12,6 @@
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
-#include <functional>
-
-namespace llvm {
-class raw_ostream;
-}
 
 namespace ampc {
 
@@ -25,12 +20,6 @@ namespace ampc {
 /// and threads.
 llvm::Expected<llvm::SmallVector<char, 0>>
 linkShared(llvm::ArrayRef<llvm::ArrayRef<char>> objects);
-
-/// Replaces `path` by what `write` writes, in one step. On an error `path` is
-/// unchanged and nothing else is left. What is no regular file (/dev/null) is
-/// written to.
-llvm::Error replaceFile(llvm::StringRef path,
-                        std::function<llvm::Error(llvm::raw_ostream &)> write);
 
 } // namespace ampc
 

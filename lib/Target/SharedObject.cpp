@@ -13,6 +13,7 @@
 
 #include "ampc/Target/SharedObject.h"
 #include "ampc-runtime/module_format.h"
+#include "ampc/Support/OutputFiles.h"
 
 #include "HostCodegen.h"
 #include "Link.h"
@@ -144,7 +145,7 @@ Expected<LinkedFile> addWeightsSection(SmallVector<char, 0> bytes,
 
 } // namespace
 
-Error ampc::writeSharedObject(StringRef path, const HostCode &host,
+Error ampc::writeSharedObject(raw_ostream &out, const HostCode &host,
                               ArrayRef<char> tables,
                               const WeightsSource &weights) {
   auto moduleObject = emitModuleObject(host, tables);
@@ -159,20 +160,26 @@ Error ampc::writeSharedObject(StringRef path, const HostCode &host,
   if (!file)
     return file.takeError();
 
-  return replaceFile(path, [&](raw_ostream &out) -> Error {
-    out.write(file->bytes.data(), file->bytes.size());
-    out.write_zeros(file->weightsOffset - file->bytes.size());
-    const uint64_t begin = out.tell();
-    if (weights.bytes)
-      if (Error error = weights.write(out))
-        return error;
-    const uint64_t written = out.tell() - begin;
-    if (written != weights.bytes)
-      return createStringError("internal error: " + Twine(written) +
-                               " bytes of weights were written, " +
-                               Twine(weights.bytes) + " announced");
-    out.write_zeros(file->tailOffset - file->weightsOffset - weights.bytes);
-    out.write(file->tail.data(), file->tail.size());
-    return Error::success();
+  out.write(file->bytes.data(), file->bytes.size());
+  out.write_zeros(file->weightsOffset - file->bytes.size());
+  const uint64_t begin = out.tell();
+  if (weights.bytes)
+    if (Error error = weights.write(out))
+      return error;
+  const uint64_t written = out.tell() - begin;
+  if (written != weights.bytes)
+    return createStringError("internal error: " + Twine(written) +
+                             " bytes of weights were written, " +
+                             Twine(weights.bytes) + " announced");
+  out.write_zeros(file->tailOffset - file->weightsOffset - weights.bytes);
+  out.write(file->tail.data(), file->tail.size());
+  return Error::success();
+}
+
+Error ampc::writeSharedObject(StringRef path, const HostCode &host,
+                              ArrayRef<char> tables,
+                              const WeightsSource &weights) {
+  return replaceFile(path, [&](raw_ostream &out) {
+    return writeSharedObject(out, host, tables, weights);
   });
 }

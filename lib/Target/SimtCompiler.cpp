@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Target/SimtCompiler.h"
+#include "ampc/Support/OutputFiles.h"
 #include "ampc/Target/Passes.h"
 #include "ampc/Target/SimtFormat.h"
 

@@ -108,9 +108,16 @@ struct AttachLoss : impl::AttachLossBase<AttachLoss> {
                   "minimise, pass --loss=output:loss";
     auto type = cast<RankedTensorType>(function.getResultTypes().front());
     std::string why;
-    FailureOr<RankedTensorType> targetType = getTargetType(name, type, why);
+    int64_t axis = classAxis ? classAxis : 1;
+    FailureOr<RankedTensorType> targetType = getTargetType(name, type, axis, why);
     if (failed(targetType))
       return emitError(function.getLoc()) << "--loss=" << name << ": " << why;
+    if (takesLabels(name) && !classAxis && type.getRank() > 2)
+      emitWarning(function.getLoc())
+          << "--loss=" << name << ": axis 1 of '"
+          << function.getResultAttrOfType<StringAttr>(0, kNameAttr).getValue() << "', "
+          << type << ", is taken for its " << type.getDimSize(1)
+          << " classes; --class-axis=N says where they are (-1: the last axis)";
 
     OpBuilder builder(&getContext());
     auto named = [&](StringRef value, bool batched) {
@@ -128,7 +135,7 @@ struct AttachLoss : impl::AttachLossBase<AttachLoss> {
     Operation *terminator = function.getBody().front().getTerminator();
     builder.setInsertionPoint(terminator);
     Value value = buildLoss(builder, loc, name, terminator->getOperand(0),
-                            function.getArgument(argument));
+                            function.getArgument(argument), axis);
     terminator->insertOperands(result, value);
     if (failed(function.insertResult(result, value.getType(), named(kLossName, false))))
       return failure();

@@ -453,6 +453,7 @@ TEST(Module, NamesTheMissingCpuFeature) {
                                 AMPC_STATUS_INCOMPATIBLE, "no-such-feature");
   EXPECT_NE(outcome.message.find("also-none"), std::string::npos);
   EXPECT_NE(outcome.message.find("recompile"), std::string::npos);
+  EXPECT_NE(outcome.message.find("--host-cpu="), std::string::npos);
   EXPECT_EQ(outcome.message.find("sse2"), std::string::npos);
 }
 

@@ -71,7 +71,9 @@ void Module::readTensors() {
     TensorSpec spec{info.name,       *type,
                     info.dtype,      {info.shape, info.shape + info.rank},
                     info.label != 0, info.batched != 0,
-                    info.loss != 0};
+                    info.loss != 0,
+                    info.optional_in_step != 0,
+                    info.optional_in_evaluate != 0};
     std::optional<uint64_t> count = elementCount(spec.shape);
     if (!count || !checkedMultiply(*count, elementSize(*type)))
       throw Error(name, what + " has shape " + shapeText(spec.shape) +

@@ -30,6 +30,7 @@ struct TensorSpec {
   bool label = false;   ///< an input that only the loss reads
   bool batched = false; ///< the leading dimension counts samples
   bool loss = false;    ///< the output that is minimised
+  bool optionalInStep = false, optionalInEvaluate = false; ///< an input may be absent
 
   uint64_t bytes() const;
   /// A tensor of this type and shape at `data`; valid as long as both.

@@ -151,7 +151,9 @@ void DataSet::add(ByteSource &source, const std::string &file,
 
 void DataSet::requireInputs(const std::vector<DataFlag> &flags, Use use) const {
   for (const TensorSpec &spec : inputs) {
-    if (has(spec.name) || (spec.label && use == Use::Evaluate))
+    bool isOptional = use == Use::Train ? spec.optionalInStep
+                                        : spec.label || spec.optionalInEvaluate;
+    if (has(spec.name) || isOptional)
       continue;
     std::string holds = held.empty() ? "no array" : joinQuoted(held);
     throw Error(flags.empty() ? "ampc-run" : flags[0].path,

@@ -211,9 +211,10 @@ int Evaluator::run() {
         now);
   }
   progress.leaveLine();
+  printResults();
+  // Last: where the results cannot be printed, no file is left either.
   if (writer)
     writer->commit();
-  printResults();
   return ExitDone;
 }
 
@@ -298,7 +299,7 @@ int ampc::run::runEval(const EvalOptions &options) {
   if (options.checkpoint)
     inputs.push_back(*options.checkpoint);
   if (options.outputs)
-    checkOutputPath("--outputs", *options.outputs, inputs);
+    OutputPaths(inputs).add("--outputs", *options.outputs, OutputPaths::Kind::File);
   Module module(options.module);
   DataSet data(flags, module.inputs(), DataSet::Use::Evaluate);
   for (const std::string &remark : data.notes())

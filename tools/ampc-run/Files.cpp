@@ -8,6 +8,8 @@
 #include "Files.h"
 #include "Error.h"
 
+#include "ampc-files/FileIdentity.h"
+
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -16,22 +18,8 @@
 
 using namespace ampc::run;
 
-std::string ampc::run::lastError() { return std::strerror(errno); }
-
-namespace {
-
-std::string folderOf(const std::string &path) {
-  size_t slash = path.rfind('/');
-  if (slash == std::string::npos)
-    return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-bool isSameFile(const struct stat &a, const struct stat &b) {
-  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
-} // namespace
+std::string ampc::run::errorText(int number) { return std::strerror(number); }
+std::string ampc::run::lastError() { return errorText(errno); }
 
 InputFile::InputFile(std::string path) : name(std::move(path)) {
   // Without O_NONBLOCK the opening of a pipe waits for its writer.
@@ -86,95 +74,54 @@ void InputFile::readAt(uint64_t offset, void *target, size_t count) const {
 }
 
 AtomicFile::AtomicFile(std::string path) : name(std::move(path)) {
-  std::string pattern = name + ".tmp-XXXXXX";
-  descriptor = ::mkostemp(pattern.data(), O_CLOEXEC);
-  if (descriptor < 0)
-    throw Error(name, "cannot be written: " + lastError());
-  temporary = pattern;
-  // mkostemp made it private; give it what any new file has.
-  mode_t mask = ::umask(0);
-  ::umask(mask);
-  ::fchmod(descriptor, 0666 & ~mask);
-}
-
-AtomicFile::~AtomicFile() {
-  if (descriptor >= 0)
-    ::close(descriptor);
-  if (!temporary.empty())
-    ::unlink(temporary.c_str());
+  if (int error = file.open(name))
+    throw Error(name, "cannot be written: " + errorText(error));
 }
 
 void AtomicFile::writeAt(uint64_t offset, const void *data, size_t count) {
-  auto *from = static_cast<const char *>(data);
-  while (count) {
-    ssize_t put = ::pwrite(descriptor, from, count, static_cast<off_t>(offset));
-    if (put < 0 && errno == EINTR)
-      continue;
-    if (put < 0)
-      throw Error(name, "cannot be written: " + lastError());
-    from += put;
-    offset += static_cast<uint64_t>(put);
-    count -= static_cast<size_t>(put);
-  }
+  if (int error = file.writeAt(offset, data, count))
+    throw Error(name, "cannot be written: " + errorText(error));
 }
 
 void AtomicFile::commit() {
-  int file = descriptor;
-  descriptor = -1;
-  bool synced = ::fsync(file) == 0;
-  if (::close(file) != 0 || !synced ||
-      ::rename(temporary.c_str(), name.c_str()) != 0)
-    throw Error(name, "cannot be written: " + lastError());
-  temporary.clear();
-  // The new name itself must outlive a power cut. A file system without this
-  // call has done what it can.
-  int folder = ::open(folderOf(name).c_str(), O_RDONLY | O_CLOEXEC);
-  if (folder >= 0) {
-    ::fsync(folder);
-    ::close(folder);
-  }
+  int error = file.sync();
+  if (!error)
+    error = file.commit();
+  if (error)
+    throw Error(name, "cannot be written: " + errorText(error));
+  // A file system that cannot make the name durable has done what it can.
+  (void)file.syncFolder();
 }
 
-bool ampc::run::writeFully(int descriptor, const void *data, size_t count) {
-  auto *from = static_cast<const char *>(data);
-  while (count) {
-    ssize_t put = ::write(descriptor, from, count);
-    if (put < 0 && errno == EINTR)
-      continue;
-    if (put < 0)
-      return false;
-    from += put;
-    count -= static_cast<size_t>(put);
-  }
-  return true;
-}
+OutputPaths::OutputPaths(std::vector<std::string> inputs) : inputs(std::move(inputs)) {}
 
-void ampc::run::checkOutputPath(const std::string &flag,
-                                const std::string &path,
-                                const std::vector<std::string> &inputs,
-                                bool isStream) {
+void OutputPaths::add(const std::string &flag, const std::string &path, Kind kind) {
   auto fail = [&](const std::string &problem) {
-    throw Error("ampc-run", flag + "=" + printable(path) +
-                                " cannot be written: " + problem);
+    throw Error("ampc-run",
+                flag + "=" + printable(path) + " cannot be written: " + problem);
   };
+  for (const std::string &input : inputs)
+    if (files::isSameFile(path, input))
+      fail("it is also read, as " + quoted(input));
+  for (const auto &[other, name] : outputs)
+    if (files::isSameFile(path, name))
+      fail("it is the same file as " + other + "=" + printable(name));
+  outputs.emplace_back(flag, path);
+
   struct stat output;
   if (::stat(path.c_str(), &output) == 0) {
     if (S_ISDIR(output.st_mode))
       fail("it is a folder");
-    for (const std::string &input : inputs) {
-      struct stat status;
-      if (::stat(input.c_str(), &status) == 0 && isSameFile(output, status))
-        fail("it is also read, as " + quoted(input));
-    }
-    if (isStream) {
+    bool isStream = files::isStream(path);
+    if (kind == Kind::Stream && (isStream || S_ISREG(output.st_mode))) {
       if (::access(path.c_str(), W_OK) != 0)
         fail(lastError());
       return; // it is opened as it stands; its folder does not matter
     }
-    if (!S_ISREG(output.st_mode))
+    if (isStream)
       fail("it is not a regular file");
   }
-  std::string folder = folderOf(path);
+  std::string folder = files::folderOf(path);
   struct stat status;
   if (::stat(folder.c_str(), &status) != 0)
     fail("folder " + quoted(folder) + ": " + lastError());

@@ -8,8 +8,11 @@
 #ifndef AMPC_RUN_FILES_H
 #define AMPC_RUN_FILES_H
 
+#include "ampc-files/ReplacingFile.h"
+
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace ampc::run {
@@ -42,9 +45,6 @@ private:
 class AtomicFile {
 public:
   explicit AtomicFile(std::string path);
-  AtomicFile(const AtomicFile &) = delete;
-  AtomicFile &operator=(const AtomicFile &) = delete;
-  ~AtomicFile();
 
   const std::string &path() const { return name; }
   void writeAt(uint64_t offset, const void *data, size_t count);
@@ -52,24 +52,32 @@ public:
   void commit();
 
 private:
-  std::string name, temporary;
-  int descriptor;
+  std::string name;
+  files::ReplacingFile file;
 };
 
-/// Writes all of `count` bytes to `descriptor`; false with errno set on
-/// failure.
-bool writeFully(int descriptor, const void *data, size_t count);
-
-/// The error of the last failed call on a file, in words.
+/// The error of the last failed call on a file, in words; or that of a number.
 std::string lastError();
+std::string errorText(int number);
 
-/// Finds out early what would stop `flag`'s file from being written at the end:
-/// throws Error where its folder is missing or not writable, where it is a
-/// folder, or where it is one of `inputs`. A device or pipe is only right where
-/// the file is written as a stream.
-void checkOutputPath(const std::string &flag, const std::string &path,
-                     const std::vector<std::string> &inputs,
-                     bool isStream = false);
+/// The files that a run writes, checked before it begins.
+class OutputPaths {
+public:
+  enum class Kind {
+    File,  ///< replaced as a whole: no device or pipe
+    Stream ///< written as it goes, whatever it is
+  };
+
+  explicit OutputPaths(std::vector<std::string> inputs);
+  /// Finds out early what would stop `flag`'s file from being written: throws
+  /// Error where its folder is missing or not writable, where it is a folder,
+  /// and where it is an input or another flag's output under whatever name.
+  void add(const std::string &flag, const std::string &path, Kind kind);
+
+private:
+  std::vector<std::string> inputs;
+  std::vector<std::pair<std::string, std::string>> outputs; ///< flag and path
+};
 
 } // namespace ampc::run
 

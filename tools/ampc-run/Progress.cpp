@@ -22,7 +22,7 @@ constexpr std::chrono::seconds printInterval(10);
 
 void print(const std::string &text) {
   // Who listens may be gone; a run goes on without.
-  (void)writeFully(STDERR_FILENO, text.data(), text.size());
+  (void)ampc::files::writeFully(STDERR_FILENO, text.data(), text.size());
 }
 
 /// `line`, so that it does not wrap: one that does cannot be redrawn.

@@ -10,11 +10,13 @@
 #include "Files.h"
 #include "Json.h"
 
+#include "ampc-files/FileIdentity.h"
+#include "ampc-files/FileLock.h"
+
 #include <charconv>
 #include <cmath>
 #include <fcntl.h>
 #include <fstream>
-#include <sys/stat.h>
 #include <unistd.h>
 
 using namespace ampc::run;
@@ -83,23 +85,23 @@ std::string ampc::run::formatStep(const ampc_step_info_t &info, bool hasNorm) {
 
 StepLog::StepLog(std::string logPath, std::optional<int64_t> resumedAfter)
     : path(std::move(logPath)) {
-  struct stat status;
-  bool isRegular =
-      ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
-  uint64_t kept =
-      resumedAfter && isRegular ? bytesUpTo(path, *resumedAfter) : 0;
-  descriptor =
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  if (descriptor < 0)
-    throw Error(path, "cannot be written: " + lastError());
-  if (isRegular && ::ftruncate(descriptor, static_cast<off_t>(kept)) != 0) {
-    std::string reason = lastError();
-    ::close(descriptor);
-    throw Error(path, "cannot be written: " + reason);
+  if (files::isStream(path)) {
+    descriptor.reset(files::openStream(path));
+    if (descriptor.get() < 0)
+      throw Error(path, "cannot be written: " + errorText(-descriptor.get()));
+    return;
   }
+  descriptor.reset(
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  if (descriptor.get() < 0)
+    throw Error(path, "cannot be written: " + lastError());
+  // Before anything is cut off: another run may be writing.
+  if (files::isLockedByAnother(descriptor.get()))
+    throw Error(path, "is being written by another run");
+  uint64_t kept = resumedAfter ? bytesUpTo(path, *resumedAfter) : 0;
+  if (::ftruncate(descriptor.get(), static_cast<off_t>(kept)) != 0)
+    throw Error(path, "cannot be written: " + lastError());
 }
-
-StepLog::~StepLog() { ::close(descriptor); }
 
 void StepLog::add(const ampc_step_info_t &info) {
   // NaN is both "not computed" and the norm of a gradient with a NaN in it:
@@ -111,8 +113,8 @@ void StepLog::add(const ampc_step_info_t &info) {
 void StepLog::flush() {
   if (lines.empty())
     return;
-  bool written = writeFully(descriptor, lines.data(), lines.size());
+  int error = files::writeFully(descriptor.get(), lines.data(), lines.size());
   lines.clear();
-  if (!written)
-    throw Error(path, "cannot be written: " + lastError());
+  if (error)
+    throw Error(path, "cannot be written: " + errorText(error));
 }

@@ -8,6 +8,8 @@
 #ifndef AMPC_RUN_STEPLOG_H
 #define AMPC_RUN_STEPLOG_H
 
+#include "ampc-files/Descriptor.h"
+
 #include <ampc-runtime/ampc.h>
 
 #include <optional>
@@ -26,11 +28,8 @@ public:
   /// `resumedAfter` appends: what an earlier run wrote about later steps, or
   /// left half-written when it was killed, is cut off first, so that the file
   /// stays the log of one run. Throws Error, also where such a file holds
-  /// something else than a log.
+  /// something else than a log, and where another run is writing it.
   StepLog(std::string path, std::optional<int64_t> resumedAfter);
-  StepLog(const StepLog &) = delete;
-  StepLog &operator=(const StepLog &) = delete;
-  ~StepLog();
 
   void add(const ampc_step_info_t &info);
   /// Throws Error where the lines cannot be written.
@@ -38,7 +37,7 @@ public:
 
 private:
   std::string path;
-  int descriptor;
+  files::Descriptor descriptor;
   std::string lines;
   bool hasNorm = false;
 };

@@ -16,6 +16,9 @@
 #include "Shuffle.h"
 #include "StepLog.h"
 
+#include "ampc-files/FileIdentity.h"
+#include "ampc-files/FileLock.h"
+
 #include <cstdio>
 #include <memory>
 
@@ -315,15 +318,22 @@ int ampc::run::runTrain(const TrainOptions &options) {
     flags.push_back(DataFlag::parse(text));
     inputs.push_back(flags.back().path);
   }
-  // A long run must not end in a folder that is not there.
-  if (options.checkpoint)
-    checkOutputPath("--checkpoint", *options.checkpoint, inputs);
-  if (options.resume)
-    inputs.push_back(*options.resume);
-  if (options.checkpoint)
-    inputs.push_back(*options.checkpoint);
-  if (options.log)
-    checkOutputPath("--log", *options.log, inputs, /*isStream=*/true);
+  // A long run must not end in a folder that is not there. What it goes on from may be
+  // replaced by what it ends with.
+  OutputPaths outputs(inputs);
+  files::FileLock checkpointLock;
+  if (options.checkpoint) {
+    outputs.add("--checkpoint", *options.checkpoint, OutputPaths::Kind::File);
+    if (!checkpointLock.acquire(*options.checkpoint))
+      throw Error(*options.checkpoint, "is being written by another run");
+  }
+  if (options.log) {
+    if (options.resume && files::isSameFile(*options.log, *options.resume))
+      throw Error("ampc-run", "--log=" + printable(*options.log) +
+                                  " cannot be written: it is also read, as " +
+                                  quoted(*options.resume));
+    outputs.add("--log", *options.log, OutputPaths::Kind::Stream);
+  }
 
   Module module(options.module);
   if (!module.trains())

@@ -10,9 +10,11 @@
 #include "Files.h"
 #include "Flags.h"
 
+#include "ampc-files/Process.h"
+#include "ampc-files/ReplacingFile.h"
+
 #include <ampc-runtime/ampc.h>
 
-#include <csignal>
 #include <cstdio>
 #include <new>
 
@@ -94,7 +96,7 @@ int report(const std::string &subject, const std::string &message, int exitCode,
       text += " " + shellQuoted(argument);
     text += "\n";
   }
-  (void)writeFully(2, text.data(), text.size());
+  (void)ampc::files::writeFully(2, text.data(), text.size());
   return exitCode;
 }
 
@@ -107,8 +109,7 @@ void ampc::run::finishOutput() {
 }
 
 int main(int argc, char **argv) {
-  // A reader of the progress that goes away must not end the training.
-  std::signal(SIGPIPE, SIG_IGN);
+  ampc::files::prepareProcess();
   std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
   try {
     return run(arguments);

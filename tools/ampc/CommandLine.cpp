@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "CommandLine.h"
+#include "RegexCheck.h"
 #include "ampc-runtime/module_format.h"
 #include "ampc/Support/Settings.h"
 #include "mlir/IR/AsmState.h"
@@ -15,9 +16,9 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/JSON.h"
-#include "llvm/Support/Regex.h"
 #include "llvm/Support/raw_ostream.h"
 #include <cmath>
+#include <functional>
 
 namespace cl = llvm::cl;
 using llvm::StringRef;
@@ -39,6 +40,9 @@ struct Flags {
 
   Text loss{"loss", cl::init("auto"), cl::cat(training),
             cl::desc("auto, cross_entropy, nll, mse, l1, bce_with_logits, output:NAME or none")};
+  cl::opt<int64_t> classAxis{"class-axis", cl::init(1), cl::cat(training),
+                             cl::desc("axis of the classes, for cross_entropy and nll; -1 is "
+                                      "the last")};
   Text optimizer{"optimizer", cl::init("auto"), cl::cat(training),
                  cl::desc("auto, sgd, momentum, nesterov, adagrad, adam, adamw, lamb or none")};
   Number lr{"lr", cl::desc("learning rate"), cl::cat(training)};
@@ -104,6 +108,8 @@ struct Flags {
 
   cl::list<std::string> targets{"target", cl::CommaSeparated, cl::cat(target),
                                 cl::desc("cuda,host"), cl::value_desc("t,..")};
+  Text hostCpu{"host-cpu", cl::init("native"), cl::cat(target),
+               cl::desc("processor of the host code: native, x86-64-v2, x86-64-v3 or x86-64-v4")};
   cl::list<std::string> archs{"cuda-arch", cl::CommaSeparated, cl::cat(target),
                               cl::desc("architectures to make cubins for: sm_80,sm_90"),
                               cl::value_desc("sm_x,..")};
@@ -152,9 +158,19 @@ public:
       number(flag, value, value > 0 && fitsF32(value), "above 0 and finite, as f32 holds it");
   }
   void regex(StringRef flag, StringRef value) {
-    std::string error;
-    if (!value.empty() && !llvm::Regex(value).isValid(error))
-      fail("--" + flag + "=" + value + ": " + error);
+    std::string error = findRegexError(value);
+    if (!error.empty())
+      fail("--" + flag + "=" + value.take_front(80) + (value.size() > 80 ? ".." : "") + ": " +
+           error);
+  }
+  /// A flag that was given has a value.
+  void filled(const cl::opt<std::string> &flag) {
+    if (flag.getNumOccurrences() && flag.empty())
+      fail((flag.ArgStr.size() > 1 ? "--" : "-") + flag.ArgStr + "=: a value is missing");
+  }
+  void filled(const cl::list<std::string> &flag) {
+    if (llvm::is_contained(flag, std::string()))
+      fail("--" + flag.ArgStr + "=: a value is missing");
   }
   std::string text;
 };
@@ -186,6 +202,15 @@ std::string describeFlags(int argc, char **argv) {
 
 void fill(const Flags &f, CommandLine &line, Checker &check) {
   CompileOptions &o = line.options;
+  for (const Flags::Text *flag :
+       {&f.output, &f.loss, &f.optimizer, &f.train, &f.freeze, &f.trainMode, &f.optimizerModel,
+        &f.ortCheckpoint, &f.amp, &f.dtype, &f.lists, &f.keepF32, &f.lossScale, &f.hostCpu,
+        &f.emit, &f.checkpoint, &f.dumpIr, &f.report, &f.simt})
+    check.filled(*flag);
+  for (const cl::list<std::string> &flag :
+       {std::cref(f.dims), std::cref(f.allow), std::cref(f.deny), std::cref(f.targets),
+        std::cref(f.archs), std::cref(f.toolkit)})
+    check.filled(flag);
   o.model = f.model;
   line.output = f.output;
   line.listOps = f.listOps;
@@ -203,6 +228,13 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
     if (o.loss != "none" && f.loss.getNumOccurrences())
       check.fail("--optimizer=none: takes --loss=none");
     o.loss = o.optimizer.name = "none";
+  }
+  if (f.classAxis.getNumOccurrences()) {
+    if (o.loss != "cross_entropy" && o.loss != "nll")
+      check.fail("--class-axis: goes with --loss=cross_entropy or --loss=nll");
+    if (f.classAxis == 0)
+      check.fail("--class-axis=0: axis 0 counts samples");
+    o.classAxis = f.classAxis;
   }
   o.import.learningRate = o.optimizer.learningRate = given(f.lr);
   o.optimizer.momentum = given(f.momentum);
@@ -289,6 +321,9 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
       if (check.oneOf("target", t, {"cuda", "host"}))
         (t == "cuda" ? o.cuda : o.host) = true;
   }
+  if (check.oneOf("host-cpu", f.hostCpu, {"native", "x86-64-v2", "x86-64-v3", "x86-64-v4"}) &&
+      f.hostCpu != "native")
+    o.hostCpu = f.hostCpu;
   if (!f.archs.empty()) {
     o.cudaArchs.clear();
     for (StringRef arch : f.archs) {
@@ -357,6 +392,14 @@ std::optional<CommandLine> parseCommandLine(int argc, char **argv) {
   std::string errors;
   llvm::raw_string_ostream errorStream(errors);
   CommandLine line;
+  // llvm::cl would read flags from the file, which no message nor train.so would show.
+  for (int i = 1; i < argc; ++i)
+    if (argv[i][0] == '@') {
+      llvm::errs() << "ampc: error: " << argv[i]
+                   << ": files of flags are not read; a file of this name is ./" << argv[i]
+                   << "\n";
+      return std::nullopt;
+    }
   if (!cl::ParseCommandLineOptions(
           argc, argv,
           "Compiles an ONNX training graph into a library that runs a whole "

@@ -9,11 +9,11 @@
 #include "ampc/Dialect/Amp/Amp.h"
 #include "ampc/Support/NodeLocation.h"
 #include "mlir/IR/Remarks.h"
-#include "llvm/Support/FileSystem.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/Regex.h"
-#include "llvm/Support/ToolOutputFile.h"
 
 using namespace mlir;
 
@@ -32,7 +32,10 @@ public:
     decision.name = remark.getRemarkName().str();
     decision.op = remark.getFunction().str();
     for (const auto &argument : remark.getArgs())
-      decision.facts.emplace_back(argument.key, argument.val);
+      if (argument.key == "function")
+        decision.function = argument.val;
+      else
+        decision.facts.emplace_back(argument.key, argument.val);
     decisions->push_back(std::move(decision));
   }
 
@@ -54,42 +57,59 @@ DecisionLog::DecisionLog(MLIRContext &context)
 
 size_t DecisionLog::explain(llvm::raw_ostream &os, StringRef regex) const {
   llvm::Regex filter(regex);
-  size_t count = 0;
+  struct Line {
+    std::string node, text;
+    llvm::SmallSetVector<StringRef, 2> functions;
+  };
+  std::vector<Line> lines;
+  llvm::StringMap<size_t> lineOf; // by text
+  llvm::StringMap<llvm::StringSet<>> functionsOf; // by node and decision
+  auto keyOf = [](StringRef node, const Decision &decision) {
+    return (node + "\n" + decision.name).str();
+  };
+  std::vector<std::string> keys; // of the lines
   for (const Decision &decision : *decisions) {
-    std::string nodes = llvm::join(decision.nodes, ", ");
-    if (!regex.empty() && !filter.match(nodes))
+    std::string node = llvm::join(decision.nodes, ", ");
+    if (!regex.empty() && !filter.match(node))
       continue;
-    ++count;
-    os << (nodes.empty() ? "-" : nodes) << ": " << decision.op << " " << decision.name;
+    std::string text;
+    llvm::raw_string_ostream line(text);
+    line << (node.empty() ? "-" : node) << ": " << decision.op << " " << decision.name;
     for (auto &[key, value] : decision.facts)
-      os << (key == "Reason" ? "; " : " ") << (key == "Reason" ? "" : key + "=") << value;
+      line << (key == "Reason" ? "; " : " ") << (key == "Reason" ? "" : key + "=") << value;
+    std::string key = keyOf(node, decision);
+    auto [it, isNew] = lineOf.try_emplace(text, lines.size());
+    if (isNew) {
+      lines.push_back({node, text, {}});
+      keys.push_back(key);
+    }
+    lines[it->second].functions.insert(decision.function);
+    functionsOf[key].insert(decision.function);
+  }
+  for (auto [line, key] : llvm::zip(lines, keys)) {
+    os << line.text;
+    // As many functions as the node has lines in: it is the same in all of them.
+    if (line.functions.size() < functionsOf[key].size())
+      os << " [" << llvm::join(line.functions, ", ") << "]";
     os << "\n";
   }
-  return count;
+  return lines.size();
 }
 
-llvm::Error DecisionLog::write(StringRef path) const {
+void DecisionLog::write(llvm::raw_ostream &os) const {
   llvm::json::Array list;
   for (const Decision &decision : *decisions) {
     llvm::json::Object entry{{"nodes", llvm::json::Array(decision.nodes)},
                              {"pass", decision.pass},
                              {"decision", decision.name},
                              {"op", decision.op}};
+    if (!decision.function.empty())
+      entry["function"] = decision.function;
     for (auto &[key, value] : decision.facts)
       entry[StringRef(key).lower()] = value;
     list.push_back(std::move(entry));
   }
-  std::error_code error;
-  llvm::ToolOutputFile file(path, error, llvm::sys::fs::OF_Text);
-  if (error)
-    return llvm::createStringError(error, "--report=" + path + ": " + error.message());
-  file.os() << llvm::formatv("{0:2}", llvm::json::Value(std::move(list))) << "\n";
-  file.os().flush();
-  if (file.os().has_error())
-    return llvm::createStringError(file.os().error(), "--report=" + path + ": " +
-                                                          file.os().error().message());
-  file.keep();
-  return llvm::Error::success();
+  os << llvm::formatv("{0:2}", llvm::json::Value(std::move(list))) << "\n";
 }
 
 void listOperators(MLIRContext &context, llvm::raw_ostream &os) {

@@ -22,6 +22,7 @@ struct Decision {
   std::vector<std::string> nodes; ///< ONNX node names
   std::string pass, name, op;
   std::vector<std::pair<std::string, std::string>> facts;
+  std::string function; ///< "train" or "eval"; "" where the decision holds for all
 };
 
 /// Collects the remarks of a context from its construction on.
@@ -30,10 +31,11 @@ public:
   explicit DecisionLog(mlir::MLIRContext &context);
 
   /// Prints the decisions of nodes that match `regex` (POSIX extended, unanchored), one a
-  /// line. Returns how many there were.
+  /// line and each once: a line that holds in only one of @train and @eval, where the other
+  /// has another one for the node, ends in that one's name. Returns how many there were.
   size_t explain(llvm::raw_ostream &os, llvm::StringRef regex) const;
-  /// Writes all of them as JSON, replacing `path` in one step.
-  llvm::Error write(llvm::StringRef path) const;
+  /// Writes all of them as JSON.
+  void write(llvm::raw_ostream &os) const;
 
 private:
   std::shared_ptr<std::vector<Decision>> decisions;

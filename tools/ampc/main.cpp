@@ -7,13 +7,13 @@
 
 #include "CommandLine.h"
 #include "Report.h"
+#include "ampc-files/Process.h"
 #include "ampc/Pipeline/Compiler.h"
 #include "ampc/Pipeline/Pipelines.h"
 #include "ampc/Support/ModelDiagnostics.h"
+#include "ampc/Support/OutputFiles.h"
 #include "ampc/Training/Passes.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
-#include "llvm/Support/ToolOutputFile.h"
 #include <fcntl.h>
 #include <unistd.h>
 #include <utility>
@@ -40,22 +40,15 @@ int failInternally(const InternalError &error) {
   return code;
 }
 
-/// Writes the text of a stage; nothing is left of it on failure.
-int emitText(Compiler &compiler, Stage stage, StringRef output) {
-  std::string text;
-  llvm::raw_string_ostream buffer(text);
-  if (failed(compiler.emit(stage, buffer)))
-    return ExitDiagnosed;
-  std::error_code error;
-  llvm::ToolOutputFile file(output.empty() ? "-" : output, error, llvm::sys::fs::OF_Text);
-  if (error)
-    return fail("cannot write " + output + ": " + error.message());
-  file.os() << text;
-  file.os().flush();
-  if (file.os().has_error())
-    return fail("cannot write " + output + ": " + file.os().error().message());
-  file.keep();
-  return ExitDone;
+int fail(llvm::Error error) { return fail(llvm::toString(std::move(error))); }
+
+/// Makes the files known that a run reads, so that no output can be one of them.
+llvm::Error addInputs(OutputFiles &outputs, const CompileOptions &options) {
+  if (llvm::Error error = outputs.addInput("the model", options.model))
+    return error;
+  if (options.lists != "balanced" && options.lists != "pytorch")
+    return outputs.addInput("the precision lists", options.lists);
+  return llvm::Error::success();
 }
 
 int run(CommandLine &line) {
@@ -66,7 +59,8 @@ int run(CommandLine &line) {
   context.loadAllAvailableDialects();
   if (line.listOps) {
     listOperators(context, llvm::outs());
-    return ExitDone;
+    llvm::Error error = finishStandardOutput();
+    return error ? fail(std::move(error)) : int(ExitDone);
   }
   if (!line.notBuilt.empty())
     return fail(line.notBuilt + ": documented, but not built in this version");
@@ -86,28 +80,49 @@ int run(CommandLine &line) {
   if (line.explain || !options.reportFile.empty())
     log = std::make_unique<DecisionLog>(context);
 
-  Compiler compiler(context, options, [](PassManager &pm) {
+  // Opened first: a mistake in a path shows at once, and nothing is in its place before
+  // everything is written.
+  OutputFiles outputs;
+  if (llvm::Error error = addInputs(outputs, options))
+    return fail(std::move(error));
+  bool isText = line.stage != Stage::SharedObject;
+  llvm::raw_ostream *output = nullptr, *report = nullptr;
+  auto open = [&](StringRef flag, StringRef path, llvm::raw_ostream *&os) -> llvm::Error {
+    llvm::Expected<llvm::raw_ostream *> opened = outputs.open(flag, path);
+    if (!opened)
+      return opened.takeError();
+    os = *opened;
+    return llvm::Error::success();
+  };
+  if (isText || !line.output.empty())
+    if (llvm::Error error = open("-o", line.output.empty() ? "-" : line.output, output))
+      return fail(std::move(error));
+  if (!options.reportFile.empty())
+    if (llvm::Error error = open("--report", options.reportFile, report))
+      return fail(std::move(error));
+  if (!options.simtFile.empty())
+    if (llvm::Error error = outputs.addOutput("--test-simt-library", options.simtFile))
+      return fail(std::move(error));
+
+  Compiler compiler(context, options, outputs, [](PassManager &pm) {
     (void)applyPassManagerCLOptions(pm);
     applyDefaultTimingPassManagerCLOptions(pm);
   });
-  int code = ExitDone;
-  if (line.stage != Stage::SharedObject) {
-    code = emitText(compiler, line.stage, line.output);
-  } else if (line.output.empty()) { // --explain alone
-    std::string ignored;
-    llvm::raw_string_ostream buffer(ignored);
-    code = failed(compiler.emit(Stage::Train, buffer)) ? ExitDiagnosed : ExitDone;
-  } else if (failed(compiler.emitSharedObject(line.output))) {
-    code = ExitDiagnosed;
-  } else if (!compiler.summary().empty()) {
-    llvm::errs() << options.model << ": " << compiler.summary() << "\n";
+  LogicalResult compiled = failure();
+  if (isText) {
+    compiled = compiler.emit(line.stage, *output);
+  } else if (output) {
+    compiled = compiler.emitSharedObject(*output);
+  } else { // --explain alone
+    llvm::raw_null_ostream ignored;
+    compiled = compiler.emit(Stage::Train, ignored);
   }
-  if (code != ExitDone) {
+  if (failed(compiled)) {
     if (compiler.internalError())
       return failInternally(*compiler.internalError());
     if (diagnostics.errorCount() == 0)
       return fail("the compiler failed without saying why; this is a bug of ampc", ExitInternal);
-    return code;
+    return ExitDiagnosed;
   }
   if (log && line.explain && log->explain(llvm::outs(), line.explainRegex) == 0) {
     std::string nothing = "--explain=" + line.explainRegex + ": no node's name matches";
@@ -115,10 +130,13 @@ int run(CommandLine &line) {
       return fail(nothing);
     llvm::errs() << "ampc: warning: " << nothing << "\n"; // what was asked for is written
   }
-  if (log && !options.reportFile.empty())
-    if (llvm::Error error = log->write(options.reportFile))
-      return fail(llvm::toString(std::move(error)));
-  return code;
+  if (report)
+    log->write(*report);
+  if (llvm::Error error = outputs.commit())
+    return fail(std::move(error));
+  if (!compiler.summary().empty())
+    llvm::errs() << options.model << ": " << compiler.summary() << "\n";
+  return ExitDone;
 }
 } // namespace
 
@@ -133,7 +151,8 @@ static void occupyStandardStreams() {
 
 int main(int argc, char **argv) {
   occupyStandardStreams();
-  llvm::InitLLVM init(argc, argv);
+  llvm::InitLLVM init(argc, argv, /*InstallPipeSignalExitHandler=*/false);
+  files::prepareProcess(); // after InitLLVM, which takes SIGXFSZ for a crash
   std::optional<CommandLine> line = parseCommandLine(argc, argv);
   int code = line ? run(*line) : ExitUsage;
   llvm::outs().flush();

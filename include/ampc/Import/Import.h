@@ -53,6 +53,8 @@ struct ImportedModel {
   bool hasTrainingInfo = false;
   /// Samples in a batch, where an input has a batch dimension with a symbol.
   std::optional<int64_t> batch;
+  /// The files besides the model's that hold its tensors.
+  std::vector<std::string> externalFiles;
 };
 
 /// Reads the ONNX model at `path`. Everything in the file is checked: a mistake gives one

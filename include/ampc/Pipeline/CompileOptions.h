@@ -24,6 +24,8 @@ struct CompileOptions {
 
   // Training.
   std::string loss = "auto"; ///< auto, output:NAME, a loss by name, or none
+  /// Axis of the classes, for a loss by name that has classes; negative from the end.
+  std::optional<int64_t> classAxis;
   /// `name` "auto" is adam; "none" is no training step.
   OptimizerOptions optimizer;
   double clipGradNorm = -1, clipGradValue = -1; ///< negative: off
@@ -42,6 +44,8 @@ struct CompileOptions {
 
   // Target.
   bool cuda = true, host = true;
+  /// The processor that host code is for, as x86-64-v3; "" for the one ampc runs on.
+  std::string hostCpu;
   std::vector<unsigned> cudaArchs = {80, 90};
   /// Where to look for ptxas and libdevice before the usual places.
   std::vector<std::string> toolkitPrefixes;

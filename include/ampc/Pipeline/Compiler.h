@@ -9,6 +9,7 @@
 #define AMPC_PIPELINE_COMPILER_H
 
 #include "ampc/Pipeline/CompileOptions.h"
+#include "ampc/Support/OutputFiles.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/raw_ostream.h"
@@ -29,16 +30,16 @@ class InternalErrorWatch;
 /// One compilation. Diagnostics go to the context's handlers.
 class Compiler {
 public:
-  /// `configure`, if given, is called with every pass manager before it runs.
-  Compiler(mlir::MLIRContext &context, const CompileOptions &options,
+  /// Files that are read or written besides are made known to `outputs`, so that none is
+  /// overwritten. `configure`, if given, is called with every pass manager before it runs.
+  Compiler(mlir::MLIRContext &context, const CompileOptions &options, OutputFiles &outputs,
            std::function<void(mlir::PassManager &)> configure = {});
   ~Compiler();
 
   /// Compiles up to `stage` and writes its text to `os`. Not for Stage::SharedObject.
   mlir::LogicalResult emit(Stage stage, llvm::raw_ostream &os);
-  /// Compiles to a train.so at `path`, which is replaced in one step at the end; on failure
-  /// nothing is left or changed.
-  mlir::LogicalResult emitSharedObject(llvm::StringRef path);
+  /// Compiles to a train.so, written to `os`.
+  mlir::LogicalResult emitSharedObject(llvm::raw_ostream &os);
 
   /// What compilation did, in one line: parameters trained, kernels and so on. Valid after
   /// emitSharedObject.
@@ -49,14 +50,16 @@ public:
 private:
   mlir::LogicalResult import();
   mlir::LogicalResult train();
-  mlir::LogicalResult compile(llvm::StringRef path);
+  mlir::LogicalResult compile(llvm::raw_ostream &os);
   mlir::LogicalResult print(Stage stage, llvm::raw_ostream &os);
+  mlir::LogicalResult checkFiles();
   mlir::LogicalResult run(mlir::ModuleOp module,
                           llvm::function_ref<void(mlir::OpPassManager &)> build);
   mlir::LogicalResult dump(mlir::Operation *op, llvm::StringRef name);
 
   mlir::MLIRContext &context;
   const CompileOptions &options;
+  OutputFiles &outputs;
   std::function<void(mlir::PassManager &)> configure;
   ImportedModel model;
   std::unique_ptr<InternalErrorWatch> watch;

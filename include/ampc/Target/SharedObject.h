@@ -28,11 +28,17 @@ struct WeightsSource {
   std::function<llvm::Error(llvm::raw_ostream &)> write;
 };
 
-/// Writes the train.so at `path`: `tables` (ampc_tables_t and what follows it),
+/// Writes a train.so to `out`: `tables` (ampc_tables_t and what follows it),
 /// the host kernels in the order of `host.symbols`, and the weights. Equal
-/// arguments give equal bytes. `path` is replaced at the end, in one step; on
-/// an error nothing is left or changed. Links in this process: every llvm::cl
-/// option falls back to its default, and only one thread may link at a time.
+/// arguments give equal bytes. The caller checks `out` for errors. Links in this
+/// process: every llvm::cl option falls back to its default, and only one
+/// thread may link at a time.
+llvm::Error writeSharedObject(llvm::raw_ostream &out, const HostCode &host,
+                              llvm::ArrayRef<char> tables,
+                              const WeightsSource &weights);
+
+/// Writes it at `path`, which is replaced at the end, in one step; on an error
+/// nothing is left or changed.
 llvm::Error writeSharedObject(llvm::StringRef path, const HostCode &host,
                               llvm::ArrayRef<char> tables,
                               const WeightsSource &weights);

@@ -15,10 +15,14 @@ def AttachLoss : Pass<"amp-attach-loss", "::mlir::ModuleOp"> {
   let description = [{
     Marks a result of @main with `amp.loss`. `auto` takes the only float result of one
     element; `output:NAME` takes that result; a loss by name takes the first result as the
-    prediction and adds the argument `target` and the loss as a result.
+    prediction and adds the argument `target` and the loss as a result. Where its classes
+    do not lie along axis 1, as the losses have it, `class-axis` says so.
   }];
   let options = [
-    Option<"loss", "loss", "std::string", "\"auto\"", "auto, output:NAME or a loss">
+    Option<"loss", "loss", "std::string", "\"auto\"", "auto, output:NAME or a loss">,
+    Option<"classAxis", "class-axis", "int64_t", "0",
+           "axis of the classes, negative from the end; 0: axis 1, with a warning where "
+           "that is not plain">
   ];
 }
 

@@ -12,8 +12,18 @@ using namespace mlir;
 using namespace ampc;
 
 namespace {
-/// Whether the target holds class indices.
-bool takesLabels(StringRef name) { return name == "cross_entropy" || name == "nll"; }
+/// `value` with the classes along axis 1.
+Value moveClasses(OpBuilder &b, Location loc, Value value, int64_t axis) {
+  int64_t rank = cast<RankedTensorType>(value.getType()).getRank();
+  if (axis < 0)
+    axis += rank;
+  if (axis == 1)
+    return value;
+  auto permutation = llvm::to_vector(llvm::seq<int64_t>(0, rank));
+  permutation.erase(permutation.begin() + axis);
+  permutation.insert(permutation.begin() + 1, axis);
+  return TransposeOp::create(b, loc, value, permutation);
+}
 
 /// Elementwise losses, on operands of one type; their mean is the loss.
 Value elementwise(OpBuilder &b, Location loc, StringRef name, Value x, Value t) {
@@ -34,8 +44,10 @@ ArrayRef<StringRef> ampc::getLossNames() {
   return names;
 }
 
+bool ampc::takesLabels(StringRef name) { return name == "cross_entropy" || name == "nll"; }
+
 FailureOr<RankedTensorType> ampc::getTargetType(StringRef name, RankedTensorType prediction,
-                                                std::string &why) {
+                                                int64_t classAxis, std::string &why) {
   llvm::raw_string_ostream os(why);
   if (!llvm::is_contained(getLossNames(), name)) {
     os << "no such loss; there are " << llvm::join(getLossNames(), ", ");
@@ -52,13 +64,21 @@ FailureOr<RankedTensorType> ampc::getTargetType(StringRef name, RankedTensorType
        << prediction;
     return failure();
   }
+  int64_t rank = prediction.getRank(), axis = classAxis < 0 ? classAxis + rank : classAxis;
+  if (axis < 1 || axis >= rank) {
+    os << "the classes cannot lie along axis " << classAxis << " of the graph's first output, "
+       << prediction << ": --class-axis is 1 to " << rank - 1 << ", or -1 to " << 1 - rank;
+    return failure();
+  }
   SmallVector<int64_t> shape(prediction.getShape());
-  shape.erase(shape.begin() + 1);
+  shape.erase(shape.begin() + axis);
   return RankedTensorType::get(shape, IntegerType::get(prediction.getContext(), 64));
 }
 
 Value ampc::buildLoss(OpBuilder &b, Location loc, StringRef name, Value prediction,
-                      Value target) {
+                      Value target, int64_t classAxis) {
+  if (takesLabels(name))
+    prediction = moveClasses(b, loc, prediction, classAxis);
   if (name == "cross_entropy")
     return SoftmaxCrossEntropyOp::create(b, loc, prediction, target, Value(),
                                          LossReduction::Mean, IntegerAttr());

@@ -8,21 +8,19 @@
 #ifndef AMPC_RUNTIME_CHECKPOINT_ATOMICFILE_H
 #define AMPC_RUNTIME_CHECKPOINT_ATOMICFILE_H
 
+#include "ampc-files/ReplacingFile.h"
+
 #include <cstdint>
 #include <string>
 
 namespace ampc {
 
-/// Writes beside `path` into a file of its own, whose name ends in .tmp, and
-/// puts it in the place of `path` once all is on the disk. Until then, and
+/// Writes beside `path` into a file of its own (files::ReplacingFile), and puts
+/// it in the place of `path` once all is on the disk. Until then, and
 /// where anything fails, `path` is as it was. Throws AMPC_STATUS_IO.
 class AtomicFile {
 public:
   explicit AtomicFile(const std::string &path);
-  /// Removes the unfinished file.
-  ~AtomicFile();
-  AtomicFile(const AtomicFile &) = delete;
-  AtomicFile &operator=(const AtomicFile &) = delete;
 
   void write(const void *data, uint64_t bytes);
   /// Makes what was written durable and names it `path`.
@@ -30,12 +28,9 @@ public:
 
 private:
   [[noreturn]] void fail(const char *what, int errorNumber) const;
-  void syncDirectory() const;
 
   std::string path;
-  std::string temporary;
-  int descriptor = -1;
-  bool committed = false;
+  files::ReplacingFile file;
 };
 
 } // namespace ampc

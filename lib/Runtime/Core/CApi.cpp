@@ -21,6 +21,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -199,12 +200,24 @@ size_t ampc_module_tensor_count(const ampc_module_t *module) {
   return module ? module->module.tables().tensors.size() : 0;
 }
 
+/// Whether programs of this kind have a slot for the input.
+static bool isRead(const Tables &tables, size_t tensor, ampc_program_kind_t kind) {
+  for (const ampc_program_entry_t &program : tables.programs)
+    if (program.kind == kind)
+      for (const ampc_binding_entry_t &input : tables.inputsOf(program))
+        if (input.tensor == tensor)
+          return true;
+  return false;
+}
+
 ampc_status_t ampc_module_tensor(const ampc_module_t *module, size_t index,
                                  ampc_tensor_info_t *info) {
   return guard([&] {
     requireArgument(module, "module");
     requireArgument(info, "info");
-    requireSize(info->struct_size, sizeof(ampc_tensor_info_t),
+    // Programs may know nothing of the last two fields, which came later.
+    requireSize(info->struct_size,
+                offsetof(ampc_tensor_info_t, optional_in_step),
                 "ampc_tensor_info_t");
     const Tables &tables = module->module.tables();
     if (index >= tables.tensors.size())
@@ -222,6 +235,12 @@ ampc_status_t ampc_module_tensor(const ampc_module_t *module, size_t index,
     info->label = (tensor.flags & AMPC_TENSOR_LABEL) != 0;
     info->batched = (tensor.flags & AMPC_TENSOR_BATCHED) != 0;
     info->loss = (tensor.flags & AMPC_TENSOR_LOSS) != 0;
+    if (info->struct_size < sizeof(ampc_tensor_info_t))
+      return;
+    bool isInput = tensor.role == AMPC_ROLE_INPUT;
+    info->optional_in_step = isInput && !isRead(tables, index, AMPC_PROGRAM_TRAIN);
+    info->optional_in_evaluate =
+        isInput && (info->label || !isRead(tables, index, AMPC_PROGRAM_EVAL));
   });
 }
 static_assert(int(AMPC_TENSOR_ROLE_INPUT) == AMPC_ROLE_INPUT &&

@@ -68,7 +68,8 @@ void Module::requireHostFeatures() const {
     throw Error(AMPC_STATUS_INCOMPATIBLE,
                 concat("the host code of '", path(), "' needs ", names,
                        ", which this processor lacks: recompile the model "
-                       "with ampc on this machine"));
+                       "with ampc on this machine, or with "
+                       "--host-cpu=x86-64-v2 or another level that it has"));
 }
 
 } // namespace ampc

@@ -17,15 +17,20 @@ namespace ampc {
 /// nll: over the samples) as PyTorch's are.
 llvm::ArrayRef<llvm::StringRef> getLossNames();
 
-/// The type of the target that loss `name` takes for `prediction`: class indices for
-/// cross_entropy and nll, else the prediction's type. Failure, with `why` saying what it
-/// needs, where the loss does not apply.
-mlir::FailureOr<mlir::RankedTensorType>
-getTargetType(llvm::StringRef name, mlir::RankedTensorType prediction, std::string &why);
+/// Whether the target of loss `name` holds class indices.
+bool takesLabels(llvm::StringRef name);
 
-/// Builds loss `name`, of rank 0.
+/// The type of the target that loss `name` takes for `prediction`: class indices, of the
+/// prediction's shape without `classAxis`, for cross_entropy and nll, else the prediction's
+/// type. `classAxis` may count from the end. Failure, with `why` saying what it needs, where
+/// the loss does not apply.
+mlir::FailureOr<mlir::RankedTensorType> getTargetType(llvm::StringRef name,
+                                                      mlir::RankedTensorType prediction,
+                                                      int64_t classAxis, std::string &why);
+
+/// Builds loss `name`, of rank 0. The arguments have passed getTargetType.
 mlir::Value buildLoss(mlir::OpBuilder &builder, mlir::Location loc, llvm::StringRef name,
-                      mlir::Value prediction, mlir::Value target);
+                      mlir::Value prediction, mlir::Value target, int64_t classAxis);
 
 } // namespace ampc
 

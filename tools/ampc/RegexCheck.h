@@ -1,0 +1,24 @@
+//===- RegexCheck.h - Regular expressions from the user ------- -*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_TOOLS_AMPC_REGEXCHECK_H
+#define AMPC_TOOLS_AMPC_REGEXCHECK_H
+
+#include "llvm/ADT/StringRef.h"
+#include <string>
+
+namespace ampc {
+
+/// What is wrong with a POSIX extended regular expression; "" where it can be used. One that
+/// llvm::Regex would answer with an overflow of the stack, gigabytes of memory or years of
+/// backtracking is wrong as well: length, nesting and repetitions are bounded, and there are
+/// no back-references.
+std::string findRegexError(llvm::StringRef regex);
+
+} // namespace ampc
+
+#endif // AMPC_TOOLS_AMPC_REGEXCHECK_H
