@@ -502,7 +502,8 @@ void Importer::simplify() {
     kept.insert(variable.getSymName());
     FloatRange range = result.weights.getRange(variable.getSymName());
     if (!range.isOrdinary())
-      variable.setRangeAttr(Builder(&context.mlir).getDenseF64ArrayAttr({range.lowest, range.highest}));
+      variable.setRangeAttr(
+          Builder(&context.mlir).getDenseF64ArrayAttr({range.lowest, range.highest}));
   }
   result.weights.filter([&](StringRef name) { return kept.contains(name); });
 }

@@ -17,6 +17,7 @@ namespace ampc {
 
 void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
   if (options.trains()) {
+    pm.addPass(createWidenMasters());
     pm.addPass(createAttachLoss({options.loss, options.classAxis.value_or(0)}));
     OptimizerOptions optimizer = options.optimizer;
     if (optimizer.name == "auto")
@@ -29,8 +30,10 @@ void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
   // Before casts are placed: a cast for each of two equal values is one too many.
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
-  if (options.level > 0) {
+  // At O0 for the loss of a model that is in 16 bits itself.
+  if (options.level > 0 || options.trains())
     pm.addPass(createAutocast({options.level, options.dtype, options.lists}));
+  if (options.level > 0) {
     pm.addPass(createCSEPass());
     pm.addPass(createVerifyPrecision({options.dtype, options.lists}));
   }
@@ -38,24 +41,23 @@ void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
     // Before differentiation, while a gradient is one op: what is scaled is plain to see.
     std::string mode = options.lossScale;
     if (mode.empty())
-      mode = options.level > 0 && options.dtype == "f16" ? "dynamic" : "none";
+      mode = options.level > 0 && options.dtype == "f16" ? "dynamic" : "auto";
     ScaleLossOptions scaling;
     scaling.initial = options.lossScaleInit;
     scaling.growth = options.lossScaleGrowth;
     scaling.backoff = options.lossScaleBackoff;
     scaling.interval = options.lossScaleInterval;
     scaling.mode = mode;
+    scaling.checkFinite = options.checkFinite;
     // Without a scaler, what is not finite ends the run before the update.
-    bool onlyChecks = mode == "none";
-    if (onlyChecks) {
+    if (mode == "none") {
       scaling.mode = "check";
-    } else if (mode != "dynamic") {
+    } else if (mode != "dynamic" && mode != "auto") {
       scaling.mode = "static";
       scaling.initial = std::stod(mode);
     }
-    if (!onlyChecks || options.checkFinite)
-      pm.addPass(createScaleLoss(scaling));
-    pm.addPass(createGuardUpdates({onlyChecks && options.checkFinite}));
+    pm.addPass(createScaleLoss(scaling));
+    pm.addPass(createGuardUpdates({options.checkFinite}));
     pm.addPass(createVerifyTraining());
     pm.addPass(createDifferentiate());
     pm.addPass(createVerifyTraining());
@@ -67,7 +69,7 @@ void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   // After differentiation: the gradient of a cast is part of the graph by then.
-  if (options.level > 0)
+  if (options.level > 0 || options.trains())
     pm.addPass(createKeepLowCopies());
   pm.addPass(createDropUnusedVariables());
 }

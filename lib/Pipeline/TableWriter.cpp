@@ -53,6 +53,24 @@ uint64_t bitsOf(Attribute element) {
   return cast<IntegerAttr>(element).getValue().getZExtValue();
 }
 
+/// The values of a 16-bit tensor in f32, which holds them all.
+std::vector<char> widenToF32(const Weight &weight) {
+  const llvm::fltSemantics &type =
+      cast<FloatType>(weight.type.getElementType()).getFloatSemantics();
+  size_t count = weight.bytes.size() / sizeof(uint16_t);
+  std::vector<char> bytes(count * sizeof(float));
+  for (size_t i = 0; i < count; ++i) {
+    uint16_t bits;
+    std::memcpy(&bits, weight.bytes.data() + i * sizeof(bits), sizeof(bits));
+    APFloat value(type, APInt(16, bits));
+    bool inexact = false;
+    value.convert(APFloat::IEEEsingle(), APFloat::rmNearestTiesToEven, &inexact);
+    float widened = value.convertToFloat();
+    std::memcpy(bytes.data() + i * sizeof(widened), &widened, sizeof(widened));
+  }
+  return bytes;
+}
+
 class TableWriter {
 public:
   TableWriter(const WeightStore &store, const CompileOptions &options)
@@ -177,6 +195,14 @@ LogicalResult TableWriter::addVariable(VariableOp variable, uint32_t target) {
   }
   if (variable.getFromModel()) {
     const Weight *weight = store.find(variable.getSymName());
+    if (weight && variable.getFileType() &&
+        weight->type.getElementType() == *variable.getFileType()) {
+      auto bytes = std::make_shared<std::vector<char>>(widenToF32(*weight));
+      entry.init_kind = AMPC_INIT_DATA;
+      entry.init_value = addWeights(*bytes);
+      chunks.back().owner = bytes;
+      return success();
+    }
     if (!weight || weight->bytes.size() != entry.bytes)
       return variable.emitOpError("has no initial value in the model");
     entry.init_kind = AMPC_INIT_DATA;

@@ -83,7 +83,12 @@ void Autocast::findLossTail(func::FuncOp function) {
     if (function.getResultAttr(i, kLossAttr))
       work.push_back(value);
   while (!work.empty()) {
-    auto op = dyn_cast_if_present<PrecisionOpInterface>(work.pop_back_val().getDefiningOp());
+    Value value = work.pop_back_val();
+    // The loss of a 16-bit model is widened before it is differentiated.
+    auto widened = value.getDefiningOp<CastOp>();
+    if (widened && widened.getInserted())
+      value = widened.getInput();
+    auto op = dyn_cast_if_present<PrecisionOpInterface>(value.getDefiningOp());
     if (!op || policy->decide(op).category == Precision::Allow || !lossTail.insert(op).second)
       continue;
     llvm::append_range(work, op->getOperands());
@@ -132,6 +137,10 @@ LogicalResult Autocast::castFunction(func::FuncOp function) {
         restore(op);
       continue;
     }
+    if (level == 0 && !lossTail.contains(op)) {
+      restore(op);
+      continue;
+    }
     SmallVector<OpOperand *> operands = computedOperands(precision);
     PrecisionPolicy::Decision decision = policy->decide(precision);
     if (lossTail.contains(op) && decision.category != Precision::Deny)
@@ -147,7 +156,7 @@ LogicalResult Autocast::castFunction(func::FuncOp function) {
         setType(operand, Float32Type::get(&getContext()));
     if (failed(inferAgain(op)))
       return failure();
-    if (type) {
+    if (type && level > 0) {
       numLow += type == policy->lowType();
       remark(op, type, decision.category, reason);
     }
@@ -229,6 +238,13 @@ Type Autocast::chooseType(PrecisionOpInterface op, const PrecisionPolicy::Decisi
 
 void Autocast::setType(OpOperand &operand, Type type) {
   Value v = operand.get();
+  // Of a master in f32, not of its copy in the file's type.
+  if (auto copy = v.getDefiningOp<CastOp>();
+      copy && copy.getInserted() && copy.getInput().getDefiningOp<ReadOp>() &&
+      getElementTypeOrSelf(v.getType()) != type) {
+    v = copy.getInput();
+    operand.set(v);
+  }
   if (getElementTypeOrSelf(v.getType()) == type)
     return;
   OpBuilder b(operand.getOwner());

@@ -17,9 +17,25 @@ namespace {
 struct ScaleLoss : impl::ScaleLossBase<ScaleLoss> {
   using ScaleLossBase::ScaleLossBase;
 
+  /// The mode that the types ask for in which the step computes.
+  static const char *chooseMode(func::FuncOp train) {
+    auto result = train.walk([](Operation *op) {
+      // What is only read in f16 and computed with in another type needs no scale.
+      bool isF16 = isa<PrecisionOpInterface, CastOp>(op) &&
+                   llvm::any_of(op->getResultTypes(),
+                                [](Type type) { return getElementTypeOrSelf(type).isF16(); });
+      return isF16 ? WalkResult::interrupt() : WalkResult::advance();
+    });
+    return result.wasInterrupted() ? "dynamic" : "check";
+  }
+
   void runOnOperation() override {
     auto train = getOperation().lookupSymbol<func::FuncOp>(kTrainFunction);
     if (!train)
+      return;
+    if (mode == "auto")
+      mode = chooseMode(train);
+    if (mode == "check" && !checkFinite)
       return;
     SmallVector<GradientOp> gradients(train.getOps<GradientOp>());
     if (gradients.empty()) {

@@ -92,7 +92,7 @@ struct GuardUpdates : impl::GuardUpdatesBase<GuardUpdates> {
     for (RecordStatsOp op : train.getOps<RecordStatsOp>()) {
       // Squares may overflow where the gradients do not, and clipping then leaves zeros.
       flags.raiseUnlessFinite(AMPC_FLAG_NONFINITE_NORM, op.getFields()[AMPC_STAT_GRAD_NORM]);
-      if (checkFinite)
+      if (checkFinite && train.getOps<ScaleLossOp>().empty()) // a scaler skips what overflows
         flags.raiseUnlessFinite(AMPC_FLAG_NONFINITE_LOSS, op.getFields()[AMPC_STAT_LOSS]);
     }
     return culprit;

@@ -203,7 +203,15 @@ LogicalResult MakeTrainingStep::makeTrain(func::FuncOp function) {
 
   OpBuilder b(terminator);
   Location loc = NameLoc::get(b.getStringAttr("optimizer"));
-  auto gradient = GradientOp::create(b, loc, TypeRange(ValueRange(parameters)), loss, Value(),
+  // A loss scale does not fit in 16 bits.
+  Value wideLoss = loss;
+  if (getElementTypeOrSelf(loss.getType()).getIntOrFloatBitWidth() < 32) {
+    auto wide = CastOp::create(
+        b, loc, cast<RankedTensorType>(loss.getType()).clone(b.getF32Type()), loss);
+    wide.setInserted(true);
+    wideLoss = wide;
+  }
+  auto gradient = GradientOp::create(b, loc, TypeRange(ValueRange(parameters)), wideLoss, Value(),
                                      parameters);
   SmallVector<Value> gradients(gradient.getGradients());
   Value norm;

@@ -91,7 +91,8 @@ struct Flags {
                              cl::value_desc("op,..")};
   Text keepF32{"amp-keep-fp32", cl::desc("nodes to compute in f32"), cl::value_desc("regex"),
                cl::cat(precision)};
-  Text lossScale{"loss-scale", cl::desc("dynamic, none or a number"), cl::cat(precision)};
+  Text lossScale{"loss-scale", cl::cat(precision),
+                 cl::desc("dynamic (default where f16 is computed), none or a number")};
   Number scaleInit{"loss-scale-init", cl::init(65536), cl::desc("where the scale starts"),
                    cl::cat(precision)};
   Number scaleGrowth{"loss-scale-growth", cl::init(2), cl::desc("factor when it grows"),

@@ -16,7 +16,8 @@ def Autocast : Pass<"amp-autocast", "::mlir::ModuleOp"> {
     O1: an op of category allow computes in the low type, deny in f32, promote in the
     widest type of its float operands (rank-0 operands and constants have no vote), follow
     in what it is given. O2: everything but deny computes in the low type, and what deny
-    ops return to the model is cast back. f64 and integers are never touched; results of
+    ops return to the model is cast back. O0: a model in 16 bits computes as it is written,
+    but for what leads from the last allow op to the loss, which is f32. f64 and integers are never touched; results of
     functions, and values that ops without a category use, keep their type. What the user
     asked for an op (`amp.precision`) comes before the lists. Each decision is a remark.
 
@@ -32,7 +33,7 @@ def Autocast : Pass<"amp-autocast", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [
-    Option<"level", "level", "int64_t", "1", "1 for O1, 2 for O2">,
+    Option<"level", "level", "int64_t", "1", "0 for O0, 1 for O1, 2 for O2">,
     Option<"dtype", "dtype", "std::string", "\"f16\"", "f16 or bf16">,
     Option<"lists", "lists", "std::string", "\"balanced\"", "balanced or pytorch">
   ];
@@ -47,15 +48,17 @@ def ScaleLoss : Pass<"amp-scale-loss", "::mlir::ModuleOp"> {
   let description = [{
     Every gradient of @train is taken of the scaled loss and passes one `amp.unscale`
     before anything else reads it. With `dynamic`, `amp.update_scale` keeps the scale.
-    `mode=check` only looks for non-finite gradients; it leaves a step without a Gradient
-    to `amp-guard-updates`.
+    `mode=check` only looks for non-finite gradients, unless `check-finite` is off; it leaves
+    a step without a Gradient to `amp-guard-updates`. `mode=auto` is dynamic where @train
+    computes anything in f16, else check.
   }];
   let options = [
-    Option<"mode", "mode", "std::string", "\"dynamic\"", "dynamic, static or check">,
+    Option<"mode", "mode", "std::string", "\"dynamic\"", "dynamic, static, check or auto">,
     Option<"initial", "initial", "double", "65536.0", "The scale to start with">,
     Option<"growth", "growth", "double", "2.0", "">,
     Option<"backoff", "backoff", "double", "0.5", "">,
-    Option<"interval", "interval", "int64_t", "2000", "Good steps before it grows">
+    Option<"interval", "interval", "int64_t", "2000", "Good steps before it grows">,
+    Option<"checkFinite", "check-finite", "bool", "true", "Without a scale, check the gradients">
   ];
 }
 

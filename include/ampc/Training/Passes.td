@@ -26,6 +26,22 @@ def AttachLoss : Pass<"amp-attach-loss", "::mlir::ModuleOp"> {
   ];
 }
 
+def WidenMasters : Pass<"amp-widen-masters", "::mlir::ModuleOp"> {
+  let summary = "Keep the masters of weights that the file has in 16 bits in f32";
+  let description = [{
+    A trained variable of f16 or bf16 becomes one of f32 that remembers its `file_type`;
+    who reads it reads a copy in that type, so that the graph computes as it is written.
+    The initial values are widened, exactly, where the module's tables are written.
+
+    ```mlir
+    %w = amp.read @w : tensor<3x4xf16>
+    // becomes
+    %m = amp.read @w : tensor<3x4xf32>
+    %w = amp.cast %m {inserted} : tensor<3x4xf32> to tensor<3x4xf16>
+    ```
+  }];
+}
+
 def MakeTrainingStep : Pass<"amp-make-training-step", "::mlir::ModuleOp"> {
   let summary = "Build @train and @eval from @main";
   let description = [{
@@ -60,7 +76,7 @@ def GuardUpdates : Pass<"amp-guard-updates", "::mlir::ModuleOp"> {
     statistics ring gets the flags and the culprit.
   }];
   let options = [
-    Option<"checkFinite", "check-finite", "bool", "false", "for a step without loss scaling">
+    Option<"checkFinite", "check-finite", "bool", "false", "Where nothing scales the loss">
   ];
 }
 

@@ -77,6 +77,13 @@ FailureOr<RankedTensorType> ampc::getTargetType(StringRef name, RankedTensorType
 
 Value ampc::buildLoss(OpBuilder &b, Location loc, StringRef name, Value prediction,
                       Value target, int64_t classAxis) {
+  // In a model of 16 bits too: the gradient begins with the loss scale, which f16 cannot hold.
+  auto widen = [&](Value x) {
+    auto type = dyn_cast<FloatType>(getElementTypeOrSelf(x.getType()));
+    return type && type.getWidth() < 32 ? castTo(b, loc, x, b.getF32Type()) : x;
+  };
+  prediction = widen(prediction);
+  target = widen(target);
   if (takesLabels(name))
     prediction = moveClasses(b, loc, prediction, classAxis);
   if (name == "cross_entropy")

@@ -28,7 +28,7 @@ mlir::FailureOr<mlir::RankedTensorType> getTargetType(llvm::StringRef name,
                                                       mlir::RankedTensorType prediction,
                                                       int64_t classAxis, std::string &why);
 
-/// Builds loss `name`, of rank 0. The arguments have passed getTargetType.
+/// Builds loss `name`, of rank 0, in f32 or wider. The arguments have passed getTargetType.
 mlir::Value buildLoss(mlir::OpBuilder &builder, mlir::Location loc, llvm::StringRef name,
                       mlir::Value prediction, mlir::Value target, int64_t classAxis);
 
