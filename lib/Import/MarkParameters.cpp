@@ -268,7 +268,8 @@ void ParameterMarker::decideByRule(Candidate &candidate) {
 }
 
 void ParameterMarker::tie(Candidate &first, Candidate &second) {
-  second.isParameter = false;
+  second.isParameter = second.reaches = false;
+  second.isDoubtful = false;
   second.reason = "one weight with " + first.name().str();
   ties.push_back(second.name().str() + "' and '" + first.name().str());
 }

@@ -12,6 +12,9 @@ the model may stand lines of the form
     %update W = W_new                an update_binding
     %initialize W = W_0              an initialization_binding
     %metadata KEY = VALUE            an entry of the graph's metadata, with \\n for newlines
+    %node OUTPUT KEY = VALUE         an entry of the metadata of the node that makes OUTPUT
+    %value NAME KEY = VALUE          an entry of the metadata of a value's value_info
+    %producer NAME                   who wrote the file
 """
 import re
 import sys
@@ -30,6 +33,17 @@ def split_sections(text):
 def parse_binding(text):
     key, value = text.split("=", 1)
     return onnx.StringStringEntryProto(key=key.strip(), value=value.strip())
+
+
+def add_metadata(graph, directive, body):
+    name, entry = body.strip().split(" ", 1)
+    if directive == "node":
+        owner = next(n for n in graph.node if name in n.output)
+    else:
+        owner = next((v for v in [*graph.value_info, *graph.output] if v.name == name), None)
+        if owner is None:
+            owner = graph.value_info.add(name=name)
+    owner.metadata_props.append(parse_binding(entry))
 
 
 def build(text):
@@ -51,6 +65,10 @@ def build(text):
             binding = parse_binding(body)
             binding.value = binding.value.replace("\\n", "\n")
             model.graph.metadata_props.append(binding)
+        elif directive in ("node", "value"):
+            add_metadata(model.graph, directive, body)
+        elif directive == "producer":
+            model.producer_name = body.strip()
         else:
             sys.exit(f"unknown directive %{directive}")
     return model
