@@ -292,6 +292,9 @@ void Session::raise(const StepRecord &record) const {
   }
 
   const ampc_tables_t &header = tables.header();
+  std::string_view constant = (record.flags & AMPC_FLAG_NONFINITE_GRADIENT) && !node.empty()
+                                  ? "; where that is no weight, compile with --freeze"
+                                  : "";
   // A smaller scale helps gradients alone.
   bool helps =
       header.has_scaler && (record.flags & AMPC_FLAG_NONFINITE_GRADIENT);
@@ -300,7 +303,8 @@ void Session::raise(const StepRecord &record) const {
                 concat(where, what,
                        " is not finite, and there is no loss "
                        "scaling that could help: lower the learning rate, clip "
-                       "the gradients or check the data; nothing was updated"),
+                       "the gradients or check the data; nothing was updated",
+                       constant),
                 node);
   if (header.scale_floor > 0 && info.next_loss_scale < header.scale_floor)
     throw Error(AMPC_STATUS_TRAINING_STOPPED,
@@ -308,7 +312,8 @@ void Session::raise(const StepRecord &record) const {
                        ", below its floor of ", header.scale_floor, ", as ",
                        what,
                        " stays not finite: lower the learning rate, "
-                       "clip the gradients or check the data"),
+                       "clip the gradients or check the data",
+                       constant),
                 node);
 }
 
