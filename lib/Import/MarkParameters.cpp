@@ -420,7 +420,7 @@ LogicalResult ParameterMarker::applyFlags() {
 }
 
 void ParameterMarker::tell() {
-  std::vector<std::string> trained, constants;
+  std::vector<std::string> trained, constants, apart;
   size_t trainedCount = 0, constantCount = 0;
   for (auto &[name, candidate] : candidates) {
     if (!candidate.reaches)
@@ -429,6 +429,10 @@ void ParameterMarker::tell() {
     constantCount += !candidate.isTrained;
     if (candidate.isDoubtful)
       (candidate.isTrained ? trained : constants).push_back(name.str());
+    auto known = resolution.initializers.find(name);
+    if (known != resolution.initializers.end() && !isTorchParameterName(name) &&
+        candidate.isTrained)
+      apart.push_back(name.str() + "' of '" + known->second.splitFrom);
   }
   bool byRule = !metadata.hasSignature();
   if (candidates.empty() || (!byRule && ties.empty()))
@@ -449,6 +453,10 @@ void ParameterMarker::tell() {
   if (!constants.empty())
     remark.attachNote() << "not trained, as they look like constants: " << listNames(constants)
                         << "; --train=REGEX trains what it matches, and nothing else";
+  if (!apart.empty())
+    remark.attachNote() << "equal when they were exported, but trained apart, as they serve "
+                           "different modules: "
+                        << listNames(apart);
   if (!ties.empty())
     remark.attachNote() << "one weight each, used twice, as they are each other's transpose: "
                         << listNames(ties);
