@@ -54,10 +54,14 @@ typedef enum ampc_status_code_t {
   AMPC_STATUS_OUT_OF_MEMORY = 4,
   AMPC_STATUS_IO = 5,               /* reading or writing a file failed */
   AMPC_STATUS_CORRUPT = 6,          /* a file's contents contradict themselves */
-  AMPC_STATUS_TRAINING_STOPPED = 7, /* non-finite without a scaler, or the scale fell
-                                       below its floor: the state is as before the step */
-  AMPC_STATUS_DATA = 8,             /* a batch holds a value that the step refuses, such
-                                       as a label out of range: nothing was updated */
+  AMPC_STATUS_TRAINING_STOPPED = 7, /* a loss, gradient or norm that is not finite and that
+                                       no loss scale can help, or the scale fell below its
+                                       floor: the state is as before the step. From
+                                       ampc_session_save_checkpoint: a trained parameter is
+                                       not finite, and the file is as it was */
+  AMPC_STATUS_DATA = 8,             /* a batch holds a value that the step or evaluation
+                                       refuses, such as a label or an index out of range:
+                                       nothing was updated, no output was written */
   AMPC_STATUS_DEVICE = 9,           /* the device or its driver failed; the session is lost */
   AMPC_STATUS_INTERNAL = 10,        /* a bug of ours */
   AMPC_STATUS_BUSY = 11             /* another thread is in a call on the session: nothing
@@ -170,14 +174,16 @@ typedef struct ampc_named_tensor_t {
 typedef struct ampc_step_info_t {
   size_t struct_size;    /* set by the caller: sizeof(ampc_step_info_t) */
   int64_t step;          /* counted from 1; attempted updates */
-  float loss;            /* unscaled, before the update */
+  float loss;            /* unscaled, before the update; NaN where the step refused its
+                            batch (AMPC_STATUS_DATA), as its grad_norm is */
   float loss_scale;      /* as used in the step; 1 without a scaler */
   float next_loss_scale; /* after the step */
   float grad_norm;       /* unscaled, before clipping; NaN where it is not computed */
   float learning_rate;   /* as used in the step */
   int32_t applied;       /* 0: the update was skipped and no state has changed */
-  const char *culprit;   /* skipped: the parameter whose gradient is the first that is
-                            not finite; else "". Lives as long as the module. */
+  const char *culprit;   /* not applied: the parameter whose gradient (in a step without
+                            gradients: new value) is the first that is not finite; else
+                            "". Lives as long as the module. */
 } ampc_step_info_t;
 
 /* Attempts one update on a batch. With `info` NULL the step is only enqueued where the
@@ -200,7 +206,9 @@ AMPC_API ampc_status_t ampc_session_synchronize(ampc_session_t *session);
 
 /* Runs the forward graph in inference mode on one batch. Labels may be absent: outputs
  * that depend on them are then not computed and must not be asked for. Each tensor of
- * `outputs` is filled; its shape and type must be the declared ones. */
+ * `outputs` is filled; its shape and type must be the declared ones. Returns
+ * AMPC_STATUS_DATA, with no tensor filled, where a label or an index is out of range; the
+ * status names the input. */
 AMPC_API ampc_status_t ampc_session_evaluate(ampc_session_t *session,
                                              const ampc_named_tensor_t *inputs,
                                              size_t input_count,
@@ -208,12 +216,16 @@ AMPC_API ampc_status_t ampc_session_evaluate(ampc_session_t *session,
                                              size_t output_count);
 
 /* Copies a parameter, constant, state, scalar or derived tensor into `tensor` (shape and
- * type must be the declared ones), or a parameter, state or scalar from it. Waits. */
+ * type must be the declared ones), or a parameter, state or scalar from it. Waits. A
+ * scalar (ampc.*) must be one that a step could have left: a loss scale positive, a normal
+ * f32; a learning rate finite and not negative; counts from 0 to 2^53 - 1 and not more
+ * applied steps than attempted ones, so ampc.attempt is set before ampc.step. Else
+ * AMPC_STATUS_INVALID_ARGUMENT, and nothing has changed. */
 AMPC_API ampc_status_t ampc_session_get_tensor(ampc_session_t *session, const char *name,
                                                const DLTensor *tensor);
 AMPC_API ampc_status_t ampc_session_set_tensor(ampc_session_t *session, const char *name,
                                                const DLTensor *tensor);
-/* Sets the learning rate from the next step on. */
+/* Sets the learning rate from the next step on: finite and not negative. */
 AMPC_API ampc_status_t ampc_session_set_learning_rate(ampc_session_t *session, float lr);
 
 /* A string that the checkpoint carries for the caller, such as its position in the
@@ -224,10 +236,12 @@ AMPC_API ampc_status_t ampc_session_set_metadata(ampc_session_t *session, const 
 AMPC_API const char *ampc_session_get_metadata(const ampc_session_t *session, const char *key);
 
 /* Writes all state to `path` (safetensors), atomically and durably: a reader sees the
- * old file or the new one. */
+ * old file or the new one. A trained parameter that is not finite is
+ * AMPC_STATUS_TRAINING_STOPPED, and the old file stays. */
 AMPC_API ampc_status_t ampc_session_save_checkpoint(ampc_session_t *session, const char *path);
 /* Restores what ampc_session_save_checkpoint wrote. On an error the session is as it
- * was. `out_exact` (may be NULL) becomes 1 where the checkpoint comes from the same
+ * was; scalars are held to the rules of ampc_session_set_tensor, and trained parameters
+ * must be finite. `out_exact` (may be NULL) becomes 1 where the checkpoint comes from the same
  * build, device kind and thread count, so that the run goes on bit for bit. */
 AMPC_API ampc_status_t ampc_session_load_checkpoint(ampc_session_t *session, const char *path,
                                                     int *out_exact);

@@ -41,6 +41,62 @@ class Stops(harness.Case):
                 self.assertEqual(result.returncode, 1, result.stderr)
                 self.assertRegex(result.stderr, r"error: step 3: .*'target'")
                 self.assertEqual([s["applied"] for s in log], [True, True, False])
+                self.assertIsNone(log[2]["loss"], "a loss of a label that is none")
+
+    def test_evaluation_refuses_labels_and_indices(self):
+        """Exit 1 with the input's name, and no outputs, in a module that trains or does not."""
+        labelled = self.arrays()
+        labelled["target"][BAD] = 10
+        table = np.random.RandomState(0).randn(7, 4).astype(np.float32)
+        model = self.model("lookup", """<ir_version: 8, opset_import: ["" : 17]>
+            lookup (int32[5] words) => (float[5,4] rows) { rows = Gather (table, words) }""",
+                           table=table)
+        words = np.zeros(15, np.int32)
+        words[12] = 7
+        for module, arrays, pattern in (
+                (self.example("mlp_10_100_10", "--target=host"), labelled,
+                 r"error: rows 200 to 299: a label in input 'target' is not"),
+                (self.compile(model, "lookup", "--loss=none", "--target=host"), {"words": words},
+                 r"error: rows 10 to 14: an index in input 'words' lies outside")):
+            with self.subTest(module.name):
+                data, out = self.work / "bad.npz", self.work / "out.npz"
+                np.savez(data, **arrays)
+                result = self.build.ampc_run("eval", module, "--device=host", f"--data={data}",
+                                             f"--outputs={out}")
+                self.assertEqual(result.returncode, 1, result.stderr)
+                self.assertRegex(result.stderr, pattern)
+                self.assertEqual(result.stdout, "")
+                self.assertEqual([p.name for p in self.work.iterdir() if "out" in p.name], [])
+
+    def test_divergence_stops_and_leaves_the_checkpoint(self):
+        for flag in ("--amp=O0", "--amp-dtype=bf16", "--loss-scale=none"):
+            with self.subTest(flag):
+                module = self.example("mlp_10_100_10", "--target=host", flag)
+                arrays, checkpoint = self.arrays(), self.work / "end.safetensors"
+                arrays["x"] *= 100 # so that the first update overflows
+                result, _, _ = self.train(module, arrays, "--steps=2", "--lr=1e-6")
+                self.assertEqual(result.returncode, 0, result.stderr)
+                good = checkpoint.read_bytes()
+                result, log, _ = self.train(module, arrays, "--steps=20", "--save-every=1",
+                                            "--lr=3e38", f"--resume={checkpoint}")
+                self.assertEqual(result.returncode, 3, result.stderr)
+                self.assertRegex(result.stderr, "the checkpoint of step 3 was not saved: "
+                                                "parameter 'fc.*' is no longer finite")
+                self.assertRegex(result.stderr, "error: step 4: .* not finite")
+                self.assertEqual([(s["step"], s["applied"]) for s in log], [(3, True), (4, False)])
+                self.assertEqual(checkpoint.read_bytes(), good)
+
+    def test_last_update_leaves_infinities(self):
+        """The final checkpoint is refused too; without one the run ends as it did."""
+        module = self.example("mlp_10_100_10", "--target=host", "--amp=O0", "--lr=3e38")
+        arrays, checkpoint = self.arrays(), self.work / "end.safetensors"
+        arrays["x"] *= 100
+        checkpoint.write_bytes(b"as it was")
+        result, log, _ = self.train(module, arrays, "--steps=1")
+        self.assertEqual([s["applied"] for s in log], [True])
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertRegex(result.stderr, "parameter 'fc.*' is no longer finite")
+        self.assertEqual(checkpoint.read_bytes(), b"as it was")
 
     def test_label_out_of_range_updates_nothing(self):
         module = self.open(self.example("mlp_10_100_10", "--target=host", "--optimizer=adam"))
@@ -76,11 +132,15 @@ class Stops(harness.Case):
             with self.subTest(index), self.assertRaises(ampc_api.Error) as caught:
                 session.step(session.batch(good, tokens=np.array([0, 1, index, 2, 3])))
             self.assertEqual(caught.exception.code, ampc_api.DATA)
-            self.assertIn("an index lies outside", str(caught.exception))
+            self.assertIn("an index in input 'tokens' lies outside", str(caught.exception))
+            self.assertTrue(np.isnan(caught.exception.info.loss))
             self.assertSameBits(session.get("table"), before)
-            # Without a step nothing can be refused, but it does not pass for a number.
             wrong = session.batch(good, tokens=np.array([0, 1, index, 2, 3]))
-            self.assertTrue(np.isnan(session.evaluate(wrong)["loss"]))
+            with self.subTest(index, evaluates=True), self.assertRaises(ampc_api.Error) as caught:
+                session.evaluate(wrong)
+            self.assertEqual((caught.exception.code, caught.exception.node),
+                             (ampc_api.DATA, "tokens"))
+            self.assertIn("an index in input 'tokens' lies outside", str(caught.exception))
         self.assertTrue(np.isfinite(session.evaluate(session.batch(good))["loss"]))
         self.assertTrue(session.step(session.batch(good)).applied)
 
@@ -161,6 +221,31 @@ class CommandLine(harness.Case):
             with self.subTest(flags):
                 text = self.refuse(2, re.escape(flags[0].split("=")[0]), *flags)
                 self.assertTrue(all(line.startswith("ampc: ") for line in text.splitlines()), text)
+
+    def test_numbers_that_f32_does_not_hold(self):
+        adam, sgd = ["--optimizer=adam"], ["--optimizer=momentum"]
+        for flag, *more in (
+                ["--lr=1e39"], ["--lr=1e-46"], ["--lr=-1"], ["--lr=inf"],
+                ["--weight-decay=1e40"], ["--weight-decay=1e-50"], ["--eps=1e-46", *adam],
+                ["--eps=1e300", *adam], ["--beta1=0.99999999999", *adam], ["--beta2=1", *adam],
+                ["--beta2=nan", *adam], ["--momentum=1e39", *sgd], ["--dampening=1e39", *sgd],
+                ["--dampening=nan", *sgd], ["--clip-grad-norm=1e39"], ["--clip-grad-norm=1e-46"],
+                ["--clip-grad-value=1e39"], ["--loss-scale=1e-40"], ["--loss-scale=1e39"],
+                ["--loss-scale=0"], ["--loss-scale=-1"], ["--loss-scale=nan"],
+                ["--loss-scale=1e-38"], ["--loss-scale-init=1e39"], ["--loss-scale-init=1e-40"],
+                ["--loss-scale-init=0"], ["--loss-scale-growth=1e39"], ["--loss-scale-growth=1"],
+                ["--loss-scale-backoff=1e-46"], ["--loss-scale-backoff=0.999999999999"],
+                ["--loss-scale-min=1e39"], ["--loss-scale-min=1e-40"], ["--loss-scale-min=nan"],
+                ["--check-finite=maybe"]):
+            with self.subTest(flag):
+                text = self.refuse(2, "error: " + re.escape(flag.split("=")[0] + "="),
+                                   "--batch=100", flag, *more)
+                self.assertEqual(text.count("error:"), 1, text)
+        module = self.example("mlp_10_100_10", "--target=host")
+        for flag in ("--lr=1e39", "--lr=-1", "--lr=nan"):
+            result = self.build.ampc_run("train", module, "--data=x.npz", flag)
+            self.assertEqual(result.returncode, 2, result.stderr)
+            self.assertIn(flag, result.stderr)
 
     def test_documented_but_not_built(self):
         for flag in ("--accumulate=4", "--amp=O3", "--optimizer=lamb", "--ort-checkpoint=f",
