@@ -65,6 +65,7 @@ void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
     // A graph as it stands may hold Gradient nodes of its own.
     pm.addPass(createDifferentiate());
   }
+  // A label or an index out of range is an error where no step is taken, too.
   pm.addPass(createCheckEvaluation());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());

@@ -207,6 +207,19 @@ class CheckFinite(device_case.Case):
         for name, value in self.state(session).items():
             self.assertSameBits(value, before[name], name)
 
+    def test_a_gradient_by_an_input(self):
+        """It is checked as those of parameters are, and has no name in the tables."""
+        text = TWO_GRADIENTS.replace('gb = ai.onnx.preview.training.Gradient<xs = ["b"], y = '
+                                     '"l2">(b)', 'gb, gz = ai.onnx.preview.training.Gradient'
+                                     '<xs = ["b", "z"], y = "l2">(b, z)')
+        self.assertIn("gz", text)
+        module = self.open(self.compile(self.make("input", text), "input", "--amp=O0"))
+        session = self.session(module)
+        good = np.ones((4, 3), np.float32)
+        self.assertTrue(session.step(session.batch(x=good, z=good)).applied)
+        session.set("b", np.full((3, 2), np.inf, np.float32))
+        self.stops(session, session.batch(x=good, z=good), "a gradient is not finite", "")
+
     def test_a_step_without_gradients(self):
         module = self.open(self.compile(self.make("spelled", SPELLED_OUT), "spelled", "--amp=O0"))
         session = self.session(module)
@@ -215,6 +228,8 @@ class CheckFinite(device_case.Case):
                    "the new value of 'a' is not finite", "a")
 
     def test_same_bits_where_all_is_finite(self):
+        if self.device.name != "host":
+            self.skipTest("a check may change which kernel sums the gradient of a bias, and how")
         model = harness.mlp(self, "model", [12, 16, 5], 8)
         ends = []
         for check in ("on", "off"):
