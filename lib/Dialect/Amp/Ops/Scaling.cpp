@@ -170,9 +170,12 @@ SmallVector<Value> UnscaleOp::emitKernel(KernelBuilder &k, ValueRange operands) 
           return s.select(s.isFinite(stored), s.constant(f32, 0.0), s.constant(f32, 1.0));
         });
     auto axes = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
-    flags.push_back(axes.empty() ? bad
-                                 : k.reduce(bad, axes, Reduction::MaxNumber,
-                                            k.builder.getF32Type()));
+    if (type.getNumElements() == 0)
+      flags.push_back(k.splat(scalar, 0)); // there is no largest of nothing
+    else
+      flags.push_back(
+          axes.empty() ? bad
+                       : k.reduce(bad, axes, Reduction::MaxNumber, k.builder.getF32Type()));
     results.push_back(inverse.empty() ? gradient : k.pointwise(inputs, type, unscaled));
   }
   results.push_back(k.pointwise(flags, scalar, [](ScalarBuilder &s, ValueRange x) {
@@ -185,7 +188,7 @@ SmallVector<Value> UnscaleOp::emitKernel(KernelBuilder &k, ValueRange operands) 
     Type f32 = s.builder.getF32Type();
     Value zero = s.constant(f32, 0.0), culprit = s.constant(f32, -1.0);
     for (size_t i = x.size(); i-- > 0;)
-      culprit = s.select(s.less(zero, x[i]), s.constant(f32, double(i)), culprit);
+      culprit = s.select(s.notEqual(x[i], zero), s.constant(f32, double(i)), culprit);
     return culprit;
   }));
   return results;
