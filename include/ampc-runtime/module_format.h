@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /* Bumped when a table changes its meaning; a loader refuses other versions. */
-#define AMPC_FORMAT_VERSION 1u
+#define AMPC_FORMAT_VERSION 2u
 #define AMPC_MODULE_SYMBOL "ampc_module_v1"
 #define AMPC_WEIGHTS_SECTION ".ampc.weights"
 #define AMPC_TABLES_MAGIC "AMPCTBL"
@@ -218,11 +218,22 @@ typedef struct ampc_argument_entry_t {
 } ampc_argument_entry_t;
 
 typedef struct ampc_kernel_entry_t {
-  uint32_t name;   /* symbol in the PTX and cubins, and in reports */
+  uint32_t name;   /* symbol in the PTX and cubins, and in reports; unique in its target */
   uint32_t target; /* ampc_target_t */
-  uint32_t function;     /* host: index into ampc_module_v1_t.host_kernels */
+  uint32_t function;     /* host: index into ampc_module_v1_t.host_kernels, of no other */
   uint32_t shared_bytes; /* static workgroup memory */
+  /* What the code was compiled for. A launch must say the same: code does not look at how
+   * many arguments it gets, nor at their sizes. */
+  uint32_t grid[3], block[3];
+  uint32_t first_parameter, parameter_count;
 } ampc_kernel_entry_t;
+
+/* An argument that a kernel takes: an address at a multiple of AMPC_ALIGNMENT. */
+typedef struct ampc_parameter_entry_t {
+  uint64_t bytes; /* it reads or writes no byte behind these */
+  uint32_t dtype;
+  uint32_t flags; /* AMPC_ARGUMENT_WRITE where it writes, else AMPC_ARGUMENT_READ */
+} ampc_parameter_entry_t;
 
 /* Device code for one architecture. */
 typedef struct ampc_image_entry_t {
@@ -254,6 +265,7 @@ typedef struct ampc_tables_t {
   ampc_span_t steps;
   ampc_span_t arguments;
   ampc_span_t kernels;
+  ampc_span_t parameters;
   ampc_span_t images;
   ampc_span_t gradients; /* uint32_t: tensor of the k-th checked gradient;
                             AMPC_NONE_U32 where it belongs to no named tensor */

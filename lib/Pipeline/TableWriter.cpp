@@ -9,6 +9,8 @@
 #include "ampc-runtime/module_format.h"
 #include "ampc/Optimize/Buffers.h"
 #include "ampc/Optimize/StepCosts.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "llvm/ADT/bit.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/Path.h"
@@ -93,7 +95,7 @@ private:
                            const PlannedTarget &target);
   void addBindings(func::FuncOp function);
   void addStep(plan::StepOpInterface step, const PlannedTarget &target);
-  uint32_t addKernel(SymbolRefAttr name, const PlannedTarget &target);
+  uint32_t addKernel(plan::LaunchOp launch, const PlannedTarget &target);
   uint64_t addWeights(ArrayRef<char> bytes);
   uint64_t offsetOf(Value value);
 
@@ -110,6 +112,7 @@ private:
   std::vector<ampc_step_entry_t> steps;
   std::vector<ampc_argument_entry_t> arguments;
   std::vector<ampc_kernel_entry_t> kernels;
+  std::vector<ampc_parameter_entry_t> parameters;
   std::map<std::pair<uint32_t, std::string>, uint32_t> kernelOf;
   std::vector<ampc_image_entry_t> images;
   std::vector<StringRef> imageBytes; ///< of images[i]
@@ -269,7 +272,8 @@ void TableWriter::addBindings(func::FuncOp function) {
   program.output_count = bindings.size() - program.first_output;
 }
 
-uint32_t TableWriter::addKernel(SymbolRefAttr name, const PlannedTarget &target) {
+uint32_t TableWriter::addKernel(plan::LaunchOp launch, const PlannedTarget &target) {
+  SymbolRefAttr name = launch.getKernel();
   StringRef leaf = name.getLeafReference().getValue();
   auto [it, inserted] = kernelOf.try_emplace({targetIndex(target.target), leaf.str()},
                                              kernels.size());
@@ -283,9 +287,23 @@ uint32_t TableWriter::addKernel(SymbolRefAttr name, const PlannedTarget &target)
     auto at = llvm::find(target.hostSymbols, leaf);
     assert(at != target.hostSymbols.end() && "every launched kernel was compiled");
     entry.function = at - target.hostSymbols.begin();
-  } else if (auto kernel = dyn_cast_if_present<gpu::GPUFuncOp>(
-                 SymbolTable::lookupSymbolIn(target.module, name))) {
+  }
+  auto kernel = cast<gpu::GPUFuncOp>(SymbolTable::lookupSymbolIn(target.module, name));
+  if (target.target == Target::Cuda)
     entry.shared_bytes = uint32_t(*workgroupBytes(kernel));
+  llvm::copy(launch.getGrid(), entry.grid);
+  llvm::copy(launch.getBlock(), entry.block);
+  entry.first_parameter = parameters.size();
+  entry.parameter_count = kernel.getNumArguments();
+  for (auto [i, type, argument] :
+       llvm::enumerate(kernel.getArgumentTypes(), getStepArguments(launch))) {
+    auto memref = cast<MemRefType>(type);
+    auto tensor = RankedTensorType::get(memref.getShape(), memref.getElementType());
+    bool isWritten = !kernel.getArgAttr(i, LLVM::LLVMDialect::getReadonlyAttrName());
+    // Kernels hold a boolean as i8: the element type is the value's.
+    Type elementType = getElementTypeOrSelf(argument.value);
+    parameters.push_back({*getByteSize(tensor), dtypeOf(elementType),
+                          uint32_t(isWritten ? AMPC_ARGUMENT_WRITE : AMPC_ARGUMENT_READ)});
   }
   kernels.push_back(entry);
   return it->second;
@@ -299,7 +317,7 @@ void TableWriter::addStep(plan::StepOpInterface step, const PlannedTarget &targe
   entry.first_integer = integers.size();
   if (auto launch = dyn_cast<plan::LaunchOp>(step.getOperation())) {
     entry.kind = AMPC_STEP_LAUNCH;
-    entry.index = addKernel(launch.getKernel(), target);
+    entry.index = addKernel(launch, target);
     for (auto [i, n] : llvm::enumerate(launch.getGrid()))
       entry.grid[i] = n;
     for (auto [i, n] : llvm::enumerate(launch.getBlock()))
@@ -428,6 +446,7 @@ Tables TableWriter::finish() {
   header.steps = blob.append(steps);
   header.arguments = blob.append(arguments);
   header.kernels = blob.append(kernels);
+  header.parameters = blob.append(parameters);
   for (auto [image, bytes] : llvm::zip(images, imageBytes))
     image.offset = blob.append(bytes.data(), bytes.size());
   header.images = blob.append(images);

@@ -85,6 +85,55 @@ Value roundToBf16(Words &w, Value x) {
   return w.fromBits(w.truncate(word, w.b.getI16Type()), w.b.getBF16Type());
 }
 
+Value addFloats(Words &w, Value x, uint32_t bits) {
+  Value addend = w.fromBits(w.constant(bits), w.b.getF32Type());
+  return w.bits(arith::AddFOp::create(
+      w.b, w.loc, w.fromBits(x, w.b.getF32Type()), addend));
+}
+
+/// f32 to f16, to nearest even, for processors without an instruction for it.
+Value roundToF16(Words &w, Value x) {
+  Value bits = w.bits(x);
+  Value size = w.op<arith::AndIOp>(bits, 0x7fffffff);
+  // Normal: the exponent's bias changes by 112; a carry of the mantissa, up to
+  // infinity, runs into the exponent.
+  Value odd = w.op<arith::AndIOp>(w.op<arith::ShRUIOp>(size, 13), 1);
+  Value normal = w.op<arith::AddIOp>(size, uint32_t(-(112 << 23)) + 0xfff);
+  normal = w.op<arith::ShRUIOp>(w.op<arith::AddIOp>(normal, odd), 13);
+  // Below 2^-14: added to 1/2, whose last bit is worth what that of a subnormal
+  // f16 is, the sum rounds as it should.
+  Value small = w.op<arith::SubIOp>(addFloats(w, size, 0x3f000000), 0x3f000000);
+  // From 2^16 on, infinity; a NaN becomes quiet and keeps its upper bits.
+  Value payload = w.op<arith::AndIOp>(w.op<arith::ShRUIOp>(size, 13), 0x3ff);
+  Value nan = w.op<arith::OrIOp>(payload, 0x7e00);
+  Value isNan = w.compare(arith::CmpIPredicate::sgt, size, 0x7f800000);
+  Value large = w.select(isNan, nan, w.constant(0x7c00));
+  Value isSmall = w.compare(arith::CmpIPredicate::slt, size, 113 << 23);
+  Value isLarge = w.compare(arith::CmpIPredicate::sge, size, 143 << 23);
+  Value word = w.select(isLarge, large, w.select(isSmall, small, normal));
+  Value sign = w.op<arith::AndIOp>(w.op<arith::ShRUIOp>(bits, 16), 0x8000);
+  word = w.op<arith::OrIOp>(word, sign);
+  return w.fromBits(w.truncate(word, w.b.getI16Type()), w.b.getF16Type());
+}
+
+/// f16 to f32, exactly.
+Value extendF16(Words &w, Value x) {
+  Value half = w.extend(w.fromBits(x, w.b.getI16Type()));
+  Value size = w.op<arith::ShLIOp>(w.op<arith::AndIOp>(half, 0x7fff), 13);
+  Value normal = w.op<arith::AddIOp>(size, 112 << 23);
+  // Infinity and NaN, which becomes quiet.
+  Value isNan = w.compare(arith::CmpIPredicate::sgt, size, 0x7c00 << 13);
+  Value special = w.op<arith::OrIOp>(size, 0x7f800000);
+  special = w.select(isNan, w.op<arith::OrIOp>(special, 0x400000), special);
+  // A subnormal is its mantissa times 2^-24: what 2^-14 is larger by.
+  Value small = addFloats(w, w.op<arith::AddIOp>(size, 113 << 23), 0xb8800000);
+  Value isSpecial = w.compare(arith::CmpIPredicate::sge, size, 0x7c00 << 13);
+  Value isSmall = w.compare(arith::CmpIPredicate::slt, size, 0x400 << 13);
+  Value bits = w.select(isSpecial, special, w.select(isSmall, small, normal));
+  Value sign = w.op<arith::ShLIOp>(w.op<arith::AndIOp>(half, 0x8000), 16);
+  return w.fromBits(w.op<arith::OrIOp>(bits, sign), w.b.getF32Type());
+}
+
 /// f64 to f32, to odd: the neighbour towards zero, with the last bit set where
 /// something was lost. Rounding that to a format with fewer bits gives what one
 /// rounding of the f64 gives, where two roundings to nearest may differ.
@@ -116,7 +165,8 @@ Value roundToOdd(Words &w, Value x) {
 }
 
 struct ExpandTrunc : OpRewritePattern<arith::TruncFOp> {
-  using OpRewritePattern::OpRewritePattern;
+  ExpandTrunc(MLIRContext *context, bool hasF16)
+      : OpRewritePattern(context), hasF16(hasF16) {}
   LogicalResult matchAndRewrite(arith::TruncFOp op,
                                 PatternRewriter &b) const final {
     Value x = op.getIn();
@@ -131,12 +181,19 @@ struct ExpandTrunc : OpRewritePattern<arith::TruncFOp> {
       b.replaceOp(op, roundToBf16(w, x));
       return success();
     }
+    if (from.isF32() && to.isF16() && !hasF16) {
+      b.replaceOp(op, roundToF16(w, x));
+      return success();
+    }
     return b.notifyMatchFailure(op, "native");
   }
+
+  bool hasF16;
 };
 
 struct ExpandExt : OpRewritePattern<arith::ExtFOp> {
-  using OpRewritePattern::OpRewritePattern;
+  ExpandExt(MLIRContext *context, bool hasF16)
+      : OpRewritePattern(context), hasF16(hasF16) {}
   LogicalResult matchAndRewrite(arith::ExtFOp op,
                                 PatternRewriter &b) const final {
     Value x = op.getIn();
@@ -149,6 +206,10 @@ struct ExpandExt : OpRewritePattern<arith::ExtFOp> {
       b.replaceOpWithNewOp<arith::ExtFOp>(op, op.getType(), middle);
       return success();
     }
+    if (from.isF16() && to.isF32() && !hasF16) {
+      b.replaceOp(op, extendF16(w, x));
+      return success();
+    }
     if (!from.isBF16() || !to.isF32())
       return b.notifyMatchFailure(op, "native");
     Value half =
@@ -157,6 +218,8 @@ struct ExpandExt : OpRewritePattern<arith::ExtFOp> {
     b.replaceOp(op, w.fromBits(bits, b.getF32Type()));
     return success();
   }
+
+  bool hasF16;
 };
 
 /// Integers to a narrow type: by way of a type that holds them exactly, up to
@@ -219,6 +282,8 @@ LogicalResult widenArithmetic(Operation *root) {
 }
 
 struct ExpandNarrowFloats : impl::ExpandNarrowFloatsBase<ExpandNarrowFloats> {
+  using ExpandNarrowFloatsBase::ExpandNarrowFloatsBase;
+
   void runOnOperation() final {
     Operation *root = getOperation();
     // Kernels compute in f32 as a rule, and are spared the conversion.
@@ -235,7 +300,8 @@ struct ExpandNarrowFloats : impl::ExpandNarrowFloatsBase<ExpandNarrowFloats> {
 
   LogicalResult expand(Operation *root) {
     RewritePatternSet patterns(&getContext());
-    patterns.add<ExpandTrunc, ExpandExt, ExpandFromInteger<arith::SIToFPOp>,
+    patterns.add<ExpandTrunc, ExpandExt>(&getContext(), hasF16);
+    patterns.add<ExpandFromInteger<arith::SIToFPOp>,
                  ExpandFromInteger<arith::UIToFPOp>,
                  ExpandToInteger<arith::FPToSIOp>,
                  ExpandToInteger<arith::FPToUIOp>>(&getContext());

@@ -65,6 +65,7 @@ ampc::HostProcessor ampc::hostProcessor(StringRef cpu) {
     append_range(needed, kLevel4);
   sort(needed);
   processor.features = join(needed, ",");
+  processor.hasF16 = level >= 3;
   return processor;
 }
 

@@ -21,6 +21,8 @@ struct HostProcessor {
   std::string cpu;      ///< instruction set: "x86-64-v3"
   std::string tune;     ///< scheduling: this machine's name
   std::string features; ///< HostCode::features
+  /// It converts f16 to and from f32; else LLVM would call the compiler's runtime.
+  bool hasF16 = true;
 };
 
 /// `cpu` by name, or the highest level of this machine where it is empty.

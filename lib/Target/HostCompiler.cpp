@@ -78,6 +78,7 @@ struct Part {
 /// Lowers `functions` of `kernels` to LLVM IR.
 LogicalResult lower(gpu::GPUModuleOp kernels,
                     ArrayRef<gpu::GPUFuncOp> functions,
+                    const HostProcessor &processor,
                     const HostOptions &options, Part &part) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(kernels.getLoc());
   auto clone = cast<gpu::GPUModuleOp>(kernels->cloneWithoutRegions());
@@ -86,7 +87,7 @@ LogicalResult lower(gpu::GPUModuleOp kernels,
   for (gpu::GPUFuncOp function : functions)
     clone.getBody()->push_back(function->clone());
   PassManager pm(kernels.getContext());
-  buildHostKernelLowering(pm);
+  buildHostKernelLowering(pm, processor.hasF16);
   if (options.configure)
     options.configure(pm);
   if (failed(pm.run(*module)))
@@ -131,8 +132,8 @@ FailureOr<HostCode> compileHostKernels(gpu::GPUModuleOp kernels,
   for (ArrayRef<gpu::GPUFuncOp> rest = functions; !rest.empty();
        rest = rest.drop_front(std::min(rest.size(), kKernelsPerPart))) {
     parts.push_back(std::make_unique<Part>());
-    if (failed(lower(kernels, rest.take_front(kKernelsPerPart), options,
-                     *parts.back())))
+    if (failed(lower(kernels, rest.take_front(kKernelsPerPart), processor,
+                     options, *parts.back())))
       return failure();
   }
   llvm::DefaultThreadPool threads(llvm::hardware_concurrency(parts.size()));

@@ -59,11 +59,11 @@ void ampc::registerTargetPasses() {
   PassPipelineRegistration<>(
       "ampc-lower-host-kernels",
       "Kernels with the host schedule to the llvm dialect",
-      buildHostKernelLowering);
+      [](OpPassManager &pm) { buildHostKernelLowering(pm); });
   PassPipelineRegistration<>(
       "ampc-lower-simt-kernels",
       "Kernels with the device schedule to the llvm dialect",
-      buildSimtKernelLowering);
+      [](OpPassManager &pm) { buildSimtKernelLowering(pm); });
   struct Options : PassPipelineOptions<Options> {
     Option<bool> use32BitIndices{*this, "use-32-bit-indices",
                                  llvm::cl::desc("Compute indices in 32 bits")};
@@ -84,11 +84,11 @@ namespace ampc {
 namespace {
 
 /// From functions on memrefs to the llvm dialect of the host.
-void buildHostLowering(OpPassManager &pm) {
+void buildHostLowering(OpPassManager &pm, bool hasF16) {
   // Approximations before the narrow types: f16 math becomes f32 math with
   // casts.
   pm.addPass(createApproximateMath());
-  pm.addPass(createExpandNarrowFloats());
+  pm.addPass(createExpandNarrowFloats({hasF16}));
   pm.addPass(createExpandDivisions());
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass()); // what the expansion makes of offsets
@@ -113,17 +113,17 @@ void buildHostLowering(OpPassManager &pm) {
 
 } // namespace
 
-void buildHostKernelLowering(OpPassManager &pm) {
+void buildHostKernelLowering(OpPassManager &pm, bool hasF16) {
   pm.addPass(createConvertHostKernels());
   pm.addPass(createCanonicalizerPass());
-  buildHostLowering(pm);
+  buildHostLowering(pm, hasF16);
 }
 
-void buildSimtKernelLowering(OpPassManager &pm) {
+void buildSimtKernelLowering(OpPassManager &pm, bool hasF16) {
   pm.addPass(createLowerGpuReductions());
   pm.addPass(createConvertGpuToHost());
   pm.addPass(createCanonicalizerPass());
-  buildHostLowering(pm);
+  buildHostLowering(pm, hasF16);
 }
 
 void buildDeviceKernelLowering(OpPassManager &pm,

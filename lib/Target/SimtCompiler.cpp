@@ -190,7 +190,8 @@ LogicalResult writeSimtLibrary(StringRef path, gpu::GPUModuleOp kernels,
   OwningOpRef<ModuleOp> module = ModuleOp::create(kernels.getLoc());
   module->push_back(kernels->clone());
   PassManager pm(context);
-  buildSimtKernelLowering(pm);
+  HostProcessor processor = hostProcessor(options.cpu);
+  buildSimtKernelLowering(pm, processor.hasF16);
   if (options.configure)
     options.configure(pm);
   if (failed(pm.run(*module)))
@@ -199,7 +200,6 @@ LogicalResult writeSimtLibrary(StringRef path, gpu::GPUModuleOp kernels,
   auto failWith = [&](llvm::Error error) {
     return kernels.emitError() << llvm::toString(std::move(error));
   };
-  HostProcessor processor = hostProcessor(options.cpu);
   auto machine = createHostMachine(processor);
   if (!machine)
     return failWith(machine.takeError());

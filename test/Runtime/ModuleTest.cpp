@@ -179,7 +179,7 @@ TEST(Module, RefusesEachContradiction) {
   const Mutation mutations[] = {
       // Header.
       {"magic", [](Image &i) { i.header().magic[0] = 'B'; }},
-      {"format_version", [](Image &i) { i.header().format_version = 2; }},
+      {"format_version", [](Image &i) { i.header().format_version += 1; }},
       {"header_bytes", [](Image &i) { i.header().header_bytes += 8; }},
       {"bytes is", [](Image &i) { i.header().bytes -= 64; }},
       {"weights", [](Image &i) { i.header().weights_bytes = 1 << 20; }},
@@ -278,6 +278,23 @@ TEST(Module, RefusesEachContradiction) {
       {"kernel", [](Image &i) { i.kernel(0).name = kFar; }},
       {"target", [](Image &i) { i.kernel(0).target = 2; }},
       {"host function", [](Image &i) { i.kernel(0).function = 4; }},
+      {"another one has its code",
+       [](Image &i) { i.kernel(1).function = i.kernel(0).function; }},
+      {"there are two", [](Image &i) { i.kernel(1).name = i.kernel(0).name; }},
+      {"parameters from",
+       [](Image &i) { i.kernel(0).parameter_count = kFar; }},
+      // Launches that do not fit their kernel.
+      {"was not compiled for", [](Image &i) { ++i.step(kLaunchStep).grid[0]; }},
+      {"was not compiled for", [](Image &i) { ++i.step(kLaunchStep).block[2]; }},
+      {"which takes", [](Image &i) { --i.step(kLaunchStep).argument_count; }},
+      {"does not fit kernel",
+       [](Image &i) { i.argument(kLaunchStep, 0).bytes -= 4; }},
+      {"does not fit kernel",
+       [](Image &i) { i.argument(kLaunchStep, 0).dtype = AMPC_DTYPE_I32; }},
+      {"does not fit kernel",
+       [](Image &i) { i.argument(kLaunchStep, 0).offset += 4; }},
+      {"does not fit kernel",
+       [](Image &i) { i.argument(kLaunchStep, 0).flags ^= 3; }},
       // Programs.
       {"kind", [](Image &i) { i.program(0).kind = 4; }},
       {"target", [](Image &i) { i.program(0).target = 2; }},

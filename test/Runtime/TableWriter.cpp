@@ -7,6 +7,7 @@
 
 #include "TableWriter.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -204,6 +205,18 @@ void TableWriter::addLaunch(uint32_t kernel, uint32_t blocks,
   step.grid[0] = blocks;
   step.grid[1] = step.grid[2] = 1;
   step.block[0] = step.block[1] = step.block[2] = 1;
+  ampc_kernel_entry_t &entry = kernels[kernel];
+  if (entry.block[0])
+    return;
+  std::copy(step.grid, step.grid + 3, entry.grid);
+  std::copy(step.block, step.block + 3, entry.block);
+  entry.first_parameter = parameters.size();
+  entry.parameter_count = given.size();
+  for (const ampc_argument_entry_t &argument : given)
+    parameters.push_back({argument.bytes, argument.dtype,
+                          argument.flags & AMPC_ARGUMENT_WRITE
+                              ? uint32_t(AMPC_ARGUMENT_WRITE)
+                              : uint32_t(AMPC_ARGUMENT_READ)});
 }
 
 void TableWriter::addMatmul(const std::vector<int64_t> &parameters,
@@ -246,6 +259,7 @@ std::string TableWriter::serialize() const {
   put(head.steps, steps);
   put(head.arguments, arguments);
   put(head.kernels, kernels);
+  put(head.parameters, parameters);
   put(head.images, images);
   put(head.gradients, gradients);
   bytes.resize(align(bytes.size()));

@@ -48,7 +48,8 @@ public:
 
   ampc_binding_entry_t binding(uint32_t tensor, ampc_dtype_t dtype,
                                uint64_t offset) const;
-  /// A host kernel that `kernelSource` defines as a C function `name`.
+  /// A host kernel that `kernelSource` defines as a C function `name`. It takes
+  /// what its first launch gives it.
   uint32_t addKernel(const std::string &name);
 
   /// The steps added from here on, until the next call, are the program's.
@@ -77,6 +78,7 @@ public:
   std::vector<ampc_step_entry_t> steps;
   std::vector<ampc_argument_entry_t> arguments;
   std::vector<ampc_kernel_entry_t> kernels;
+  std::vector<ampc_parameter_entry_t> parameters;
   std::vector<ampc_image_entry_t> images;
   std::vector<uint32_t> gradients;
   std::string weights;

@@ -50,9 +50,9 @@ void registerTargetPasses();
 void registerTargetDialects(mlir::DialectRegistry &registry);
 
 /// Kernels with the host schedule (in gpu.module) to the llvm dialect.
-void buildHostKernelLowering(mlir::OpPassManager &pm);
+void buildHostKernelLowering(mlir::OpPassManager &pm, bool hasF16 = true);
 /// Kernels with the device schedule to the llvm dialect of the host.
-void buildSimtKernelLowering(mlir::OpPassManager &pm);
+void buildSimtKernelLowering(mlir::OpPassManager &pm, bool hasF16 = true);
 
 struct DeviceLoweringOptions {
   /// Compute indices in 32 bits. Only where no buffer has 2^31 elements or

@@ -80,8 +80,12 @@ def ExpandNarrowFloats : Pass<"ampc-expand-narrow-floats"> {
     LLVM calls compiler runtime functions for f64 to f16, and takes its own expansion of
     f32 to bf16 apart into scalars. After this pass the only operations on f16 are
     conversions to and from f32, and there are none on bf16. Every conversion rounds
-    once, to nearest even; NaNs stay NaNs.
+    once, to nearest even; NaNs stay NaNs. Where the processor does not convert f16, these
+    conversions become integer arithmetic as well.
   }];
+  let options = [
+    Option<"hasF16", "has-f16", "bool", "true", "the processor converts f16 to and from f32">
+  ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::vector::VectorDialect"];
 }
 

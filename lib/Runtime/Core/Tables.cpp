@@ -30,6 +30,7 @@ Tables::Tables(const ampc_module_v1_t &module, const std::string &path)
   read(tables->steps, steps);
   read(tables->arguments, arguments);
   read(tables->kernels, kernels);
+  read(tables->parameters, parameters);
   read(tables->images, images);
   read(tables->gradients, gradients);
   checkContents(*this, module, path);

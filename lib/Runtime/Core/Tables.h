@@ -56,6 +56,10 @@ public:
   Span<ampc_argument_entry_t> argumentsOf(const ampc_step_entry_t &step) const {
     return arguments.slice(step.first_argument, step.argument_count);
   }
+  Span<ampc_parameter_entry_t>
+  parametersOf(const ampc_kernel_entry_t &kernel) const {
+    return parameters.slice(kernel.first_parameter, kernel.parameter_count);
+  }
   Span<int64_t> integersOf(const ampc_step_entry_t &step) const {
     return integers.slice(step.first_integer, step.integer_count);
   }
@@ -100,6 +104,7 @@ public:
   Span<ampc_step_entry_t> steps;
   Span<ampc_argument_entry_t> arguments;
   Span<ampc_kernel_entry_t> kernels;
+  Span<ampc_parameter_entry_t> parameters;
   Span<ampc_image_entry_t> images;
   Span<uint32_t> gradients;
 

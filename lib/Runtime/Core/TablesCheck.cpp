@@ -10,8 +10,7 @@
 #include "Core/CheckedMath.h"
 #include "Core/DType.h"
 #include "Core/Error.h"
-#include "Core/LibraryCall.h"
-#include "Core/Utf8.h"
+#include "Core/StepsCheck.h"
 
 #include <algorithm>
 #include <cmath>
@@ -23,56 +22,34 @@ namespace ampc {
 
 namespace {
 
-/// The order of the kinds of ampc_step_kind_t, in errors.
-constexpr const char *kStepKinds[] = {"launch", "library call", "copy", "fill"};
-
 struct Range {
   uint64_t offset, bytes;
   std::string what;
 };
 
-class Checker {
+class Checker : TableChecks {
 public:
   Checker(const Tables &tables, const ampc_module_v1_t &module,
           const std::string &path)
-      : tables(tables), header(tables.header()), module(module), path(path) {}
+      : TableChecks(tables, path), steps(tables, module, path) {}
 
   void run();
 
 private:
-  [[noreturn]] void fail(const std::string &what,
-                         const std::string &node = {}) const {
-    throw Error(AMPC_STATUS_CORRUPT,
-                concat("the tables of '", path, "' contradict themselves: ",
-                       what, "; compile the model again"),
-                node);
-  }
-  void check(bool good, const std::string &what) const {
-    if (!good)
-      fail(what);
-  }
-
   void checkStrings();
-  void checkString(uint32_t offset, const std::string &what) const;
   void checkTarget(unsigned target);
   void checkTensor(size_t index);
   void checkPlace(const ampc_tensor_entry_t &tensor, const std::string &what);
   void checkScalar(const ampc_tensor_entry_t &tensor, const std::string &what);
   void checkNames();
-  void checkKernel(size_t index);
   void checkProgram(size_t index);
   void checkBinding(const ampc_binding_entry_t &binding, uint8_t role,
                     uint64_t arenaBytes, const std::string &what);
-  void checkStep(size_t index, const ampc_program_entry_t &program);
-  void checkLibrary(const ampc_step_entry_t &step, const std::string &what);
   void checkTraining(uint32_t target);
   /// `ranges` is sorted by this.
   void checkDisjoint(std::vector<Range> &ranges) const;
 
-  const Tables &tables;
-  const ampc_tables_t &header;
-  const ampc_module_v1_t &module;
-  const std::string &path;
+  StepsCheck steps;
 };
 
 } // namespace
@@ -131,6 +108,8 @@ void checkHeader(const ampc_module_v1_t &module, const std::string &path) {
   checkSpan("steps", header.steps, sizeof(ampc_step_entry_t), 8);
   checkSpan("arguments", header.arguments, sizeof(ampc_argument_entry_t), 8);
   checkSpan("kernels", header.kernels, sizeof(ampc_kernel_entry_t), 4);
+  checkSpan("parameters", header.parameters, sizeof(ampc_parameter_entry_t),
+            8);
   checkSpan("images", header.images, sizeof(ampc_image_entry_t), 8);
   checkSpan("gradients", header.gradients, 4, 4);
 }
@@ -171,8 +150,7 @@ void Checker::run() {
               tables.gradients[i] == AMPC_NONE_U32,
           concat("gradient ", i, " names tensor ", tables.gradients[i], " of ",
                  tables.tensors.size()));
-  for (size_t i = 0; i != tables.kernels.size(); ++i)
-    checkKernel(i);
+  steps.checkKernels();
   for (size_t i = 0; i != tables.programs.size(); ++i)
     checkProgram(i);
 }
@@ -181,15 +159,6 @@ void Checker::checkStrings() {
   check(tables.strings.empty() ||
             tables.strings[tables.strings.size() - 1] == '\0',
         "the last string has no end");
-}
-
-// Only referenced strings are looked at: bytes between them mean nothing.
-void Checker::checkString(uint32_t offset, const std::string &what) const {
-  check(offset < tables.strings.size(),
-        concat(what, ": its string starts at byte ", offset, " of ",
-               tables.strings.size()));
-  check(isUtf8(tables.string(offset)),
-        concat(what, ": its string is no UTF-8"));
 }
 
 void Checker::checkTarget(unsigned index) {
@@ -327,20 +296,6 @@ void Checker::checkNames() {
   }
 }
 
-void Checker::checkKernel(size_t index) {
-  const ampc_kernel_entry_t &kernel = tables.kernels[index];
-  std::string what = concat("kernel ", index);
-  checkString(kernel.name, what);
-  what = concat("kernel '", tables.string(kernel.name), "'");
-  check(kernel.target < AMPC_TARGET_COUNT,
-        concat(what, ": target ", kernel.target));
-  if (kernel.target == AMPC_TARGET_HOST)
-    check(kernel.function < module.host_kernel_count &&
-              module.host_kernels[kernel.function] != nullptr,
-          concat(what, ": host function ", kernel.function, " of ",
-                 module.host_kernel_count));
-}
-
 void Checker::checkProgram(size_t index) {
   const ampc_program_entry_t &program = tables.programs[index];
   std::string what = concat("program ", index);
@@ -384,7 +339,7 @@ void Checker::checkProgram(size_t index) {
           concat(what, ": an output twice"));
   }
   for (size_t i = 0; i != program.step_count; ++i)
-    checkStep(program.first_step + i, program);
+    steps.checkStep(program.first_step + i, program);
   if (program.kind == AMPC_PROGRAM_TRAIN)
     checkTraining(program.target);
 }
@@ -415,73 +370,6 @@ void Checker::checkBinding(const ampc_binding_entry_t &binding, uint8_t role,
             fits(binding.offset, binding.bytes, arenaBytes),
         concat(what, ": its slot of ", binding.bytes, " bytes at ",
                binding.offset, " leaves the arena of ", arenaBytes, " bytes"));
-}
-
-void Checker::checkStep(size_t index, const ampc_program_entry_t &program) {
-  const ampc_step_entry_t &step = tables.steps[index];
-  std::string what = concat("step ", index);
-  checkString(step.name, what);
-  check(step.kind <= AMPC_STEP_FILL, concat(what, ": kind ", step.kind));
-  what = concat("step ", index, " (", kStepKinds[step.kind], " for '",
-                tables.string(step.name), "')");
-  check(fits(step.first_argument, step.argument_count, tables.arguments.size()),
-        concat(what, ": arguments from ", step.first_argument, " on, ",
-               step.argument_count, " of ", tables.arguments.size()));
-  check(fits(step.first_integer, step.integer_count, tables.integers.size()),
-        concat(what, ": integers from ", step.first_integer, " on, ",
-               step.integer_count, " of ", tables.integers.size()));
-
-  uint64_t arenaBytes = header.targets[program.target].arena_bytes;
-  Span<ampc_argument_entry_t> arguments = tables.argumentsOf(step);
-  for (const ampc_argument_entry_t &argument : arguments) {
-    uint64_t size = sizeOf(argument.dtype);
-    check(size > 0, concat(what, ": an argument of type ", argument.dtype));
-    check(argument.offset % size == 0 && argument.bytes % size == 0 &&
-              fits(argument.offset, argument.bytes, arenaBytes),
-          concat(what, ": an argument of ", argument.bytes, " bytes at ",
-                 argument.offset, " in an arena of ", arenaBytes, " bytes"));
-    check(argument.flags >= AMPC_ARGUMENT_READ &&
-              argument.flags <= (AMPC_ARGUMENT_READ | AMPC_ARGUMENT_WRITE),
-          concat(what, ": an argument with flags ", argument.flags));
-  }
-
-  switch (step.kind) {
-  case AMPC_STEP_LAUNCH:
-    check(step.index < tables.kernels.size(),
-          concat(what, ": kernel ", step.index, " of ", tables.kernels.size()));
-    check(tables.kernels[step.index].target == program.target,
-          concat(what, ": its kernel is for another target"));
-    break;
-  case AMPC_STEP_LIBRARY:
-    checkLibrary(step, what);
-    break;
-  case AMPC_STEP_COPY:
-    check(arguments.size() == 2 && arguments[0].bytes == arguments[1].bytes &&
-              (arguments[0].flags & AMPC_ARGUMENT_READ) &&
-              (arguments[1].flags & AMPC_ARGUMENT_WRITE),
-          concat(what, ": not one source and one destination of equal size"));
-    break;
-  case AMPC_STEP_FILL:
-    check(arguments.size() == 1 && (arguments[0].flags & AMPC_ARGUMENT_WRITE) &&
-              step.integer_count == 1 && tables.integersOf(step)[0] >= 0 &&
-              tables.integersOf(step)[0] <= 255,
-          concat(what, ": not one destination and one byte value"));
-    break;
-  }
-}
-
-void Checker::checkLibrary(const ampc_step_entry_t &step,
-                           const std::string &what) {
-  const LibraryCall *call = findLibraryCall(step.index);
-  if (!call)
-    throw Error(AMPC_STATUS_INCOMPATIBLE,
-                concat("'", path, "' uses library call ", step.index,
-                       ", which this runtime (", ampc_version(),
-                       ") does not know: update libampc_runtime"),
-                tables.string(step.name));
-  std::string problem =
-      call->check(tables.argumentsOf(step), tables.integersOf(step));
-  check(problem.empty(), concat(what, ": ", problem));
 }
 
 // What the session relies on to tell what a step did.
