@@ -277,6 +277,8 @@ typedef struct ampc_tables_t {
   uint32_t has_scaler;  /* 1: a skipped step is normal; 0: a value that is not
                            finite stops the run */
   float scale_floor;    /* the run stops when the loss scale falls below; 0: off */
+  uint32_t optimizer;   /* string: "adam"; "" where there is none or the model's own */
+  uint32_t reserved;
   uint64_t identity;    /* hash of all tables but this word: names a build in
                            checkpoints */
 } ampc_tables_t;

@@ -13,6 +13,7 @@
 #include "NodeOrder.h"
 #include "TensorReader.h"
 #include "TrainingInfo.h"
+#include "ampc/Support/NodeLocation.h"
 #include "mlir/IR/Verifier.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
@@ -40,6 +41,7 @@ private:
   LogicalResult checkOpsets();
   LogicalResult flattenGraphs();
   LogicalResult checkSupport();
+  void attachOtherErrors(InFlightDiagnostic &error);
   LogicalResult readInitializers();
   void resolve();
   LogicalResult collectValues();
@@ -169,9 +171,12 @@ LogicalResult Importer::checkSupport() {
     check(nodes);
   if (missing.empty())
     return success();
-  if (count == 1)
-    return missing.front().second.first->emitError(context)
-           << missing.front().second.problem;
+  if (count == 1) {
+    InFlightDiagnostic error = missing.front().second.first->emitError(context)
+                               << missing.front().second.problem;
+    attachOtherErrors(error);
+    return error;
+  }
 
   InFlightDiagnostic error = context.emitError();
   error << count << " nodes cannot be imported: ";
@@ -188,7 +193,28 @@ LogicalResult Importer::checkSupport() {
     if (!operators.find(item.second.first->domain, item.first).empty())
       error.attachNote() << item.first << ": " << item.second.problem;
   error.attachNote() << "ampc --list-ops lists the operators that are supported";
+  attachOtherErrors(error);
   return error;
+}
+
+/// What else is wrong with the file, as far as that shows without its operators, so that
+/// whoever mends them does not meet it next.
+void Importer::attachOtherErrors(InFlightDiagnostic &error) {
+  std::vector<std::string> others;
+  {
+    ScopedDiagnosticHandler collect(&context.mlir, [&](Diagnostic &other) {
+      if (other.getSeverity() != DiagnosticSeverity::Error)
+        return failure();
+      SmallVector<StringRef> names = getNodeNames(other.getLocation());
+      others.push_back((names.empty() ? "" : ("node '" + names.front() + "': ").str()) +
+                       other.str());
+      return success();
+    });
+    if (succeeded(readInitializers()))
+      (void)collectValues();
+  }
+  for (const std::string &other : others)
+    error.attachNote() << "and another error: " << other;
 }
 
 /// Names that functions and ampc's own variables have in the module, and the key that no

@@ -294,7 +294,12 @@ LogicalResult Compiler::compile(llvm::raw_ostream &os) {
     if (failed(writeSimtLibrary(options.simtFile, kernelsOf(planned.front().module), images)))
       return failure();
   }
-  FailureOr<Tables> tables = writeTables(planned, model.weights, options);
+  StringRef optimizer = options.optimizer.name;
+  if (model.hasTrainingInfo || !options.trains())
+    optimizer = "";
+  else if (optimizer == "auto")
+    optimizer = "adam";
+  FailureOr<Tables> tables = writeTables(planned, model.weights, options, optimizer);
   if (failed(tables))
     return failure();
   if (failed(report(loc, writeSharedObject(os, host, tables->bytes, tables->weights))))

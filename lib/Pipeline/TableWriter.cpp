@@ -75,8 +75,8 @@ std::vector<char> widenToF32(const Weight &weight) {
 
 class TableWriter {
 public:
-  TableWriter(const WeightStore &store, const CompileOptions &options)
-      : store(store), options(options) {}
+  TableWriter(const WeightStore &store, const CompileOptions &options, StringRef optimizer)
+      : store(store), options(options), optimizer(optimizer) {}
 
   LogicalResult addTarget(const PlannedTarget &target);
   Tables finish();
@@ -101,6 +101,7 @@ private:
 
   const WeightStore &store;
   const CompileOptions &options;
+  StringRef optimizer;
 
   std::vector<char> strings;
   llvm::StringMap<uint32_t> stringOffsets;
@@ -428,6 +429,7 @@ Tables TableWriter::finish() {
   header.producer = addString("ampc 0.1.0");
   header.model = addString(llvm::sys::path::filename(options.model));
   header.options = addString(options.flags);
+  header.optimizer = addString(optimizer);
   header.low_dtype = options.level == 0         ? AMPC_DTYPE_F32
                      : options.dtype == "bf16" ? AMPC_DTYPE_BF16
                                                 : AMPC_DTYPE_F16;
@@ -475,8 +477,8 @@ Tables TableWriter::finish() {
 } // namespace
 
 FailureOr<Tables> writeTables(ArrayRef<PlannedTarget> targets, const WeightStore &weights,
-                              const CompileOptions &options) {
-  TableWriter writer(weights, options);
+                              const CompileOptions &options, StringRef optimizer) {
+  TableWriter writer(weights, options, optimizer);
   for (const PlannedTarget &target : targets)
     if (failed(writer.addTarget(target)))
       return failure();

@@ -34,8 +34,9 @@ struct Tables {
   WeightsSource weights;
 };
 
+/// `optimizer` is its name, "" where there is none or the model's own.
 mlir::FailureOr<Tables> writeTables(llvm::ArrayRef<PlannedTarget> targets, const WeightStore &weights,
-                                    const CompileOptions &options);
+                                    const CompileOptions &options, llvm::StringRef optimizer);
 
 } // namespace ampc
 

@@ -5,8 +5,11 @@
 """
 import json
 import re
+import shutil
+import subprocess
 
 import numpy as np
+import onnx
 
 import ampc_api
 import harness
@@ -217,7 +220,9 @@ class CommandLine(harness.Case):
     def test_usage(self):
         for flags in (["--bogus"], ["--amp=O9"], ["--batch=0"], ["--batch=x"], ["--lr=nan"],
                       ["--optimizer=sg"], ["--emit=wrong"], ["--freeze=["], ["--loss-scale=soon"],
-                      ["--amp-dtype=f8"], ["--clip-grad-norm=-1"], ["--target=tpu"]):
+                      ["--amp-dtype=f8"], ["--clip-grad-norm=-1"], ["--target=tpu"],
+                      ["--host-cpu=i486"], ["--class-axis=1"],
+                      ["--class-axis=0", "--loss=cross_entropy"]):
             with self.subTest(flags):
                 text = self.refuse(2, re.escape(flags[0].split("=")[0]), *flags)
                 self.assertTrue(all(line.startswith("ampc: ") for line in text.splitlines()), text)
@@ -246,6 +251,52 @@ class CommandLine(harness.Case):
             result = self.build.ampc_run("train", module, "--data=x.npz", flag)
             self.assertEqual(result.returncode, 2, result.stderr)
             self.assertIn(flag, result.stderr)
+
+    def test_empty_values(self):
+        for flag in ("--report", "--dump-ir", "--loss", "--emit", "--freeze", "--train",
+                     "--cuda-path", "--checkpoint", "--dim", "--host-cpu", "--amp-deny"):
+            with self.subTest(flag):
+                self.refuse(2, f"error: {flag}=: a value is missing", f"{flag}=")
+        result = self.build.ampc(MODEL, "--batch=100", "-o", "")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("a value is missing", result.stderr)
+
+    def test_files_of_flags_are_not_read(self):
+        flags = self.work / "flags"
+        flags.write_text("--batch=100")
+        result = self.build.ampc(MODEL, f"@{flags}", "-o", self.work / "a.so")
+        self.assertEqual(result.returncode, 2)
+        self.assertRegex(result.stderr, "error: @.*: files of flags are not read")
+        self.assertEqual([p.name for p in self.work.iterdir()], ["flags"])
+
+    def test_regexes_that_cannot_be_matched(self):
+        for regex, why in (("(" * 50000 + ")" * 50000, "longer than"), ("(" * 4000, "parentheses"),
+                           ("(" * 101 + "a" + ")" * 101, "parentheses"),
+                           ("((((a{255}){255}){255}){255})", "states"), ("a{255}" * 200, "states"),
+                           ("(a*)*\\1b", "back-reference"), ("a{2", ""), ("[[:alpha:", "")):
+            for flag in ("--freeze", "--train", "--amp-keep-fp32", "--explain"):
+                with self.subTest(f"{flag}={regex[:20]}"):
+                    self.refuse(2, f"error: {flag}=.*{why}", "--batch=100", f"{flag}={regex}")
+        fine = ("(" * 100 + "fc1" + ")" * 100, "fc[12]{1,3}", "[]x[:digit:]]", "f(c1|c2)+", "a|fc1")
+        for regex in fine:
+            result = self.build.ampc(MODEL, "--batch=100", "--target=host", f"--freeze={regex}",
+                                     "-o", self.work / "a.so")
+            self.assertIn(result.returncode, (0, 1), result.stderr)
+            self.assertNotIn("states", result.stderr)
+
+    def test_missing_operators_and_other_errors(self):
+        model = self.model("both", """<ir_version: 8, opset_import: ["" : 17]>
+            both (float[2,2] x) => (float[2,2] y) {
+                a = NoSuchOperator (x)
+                b = MatMul (a, w)
+                y = NotThisOneEither (b)
+            }""", w=np.zeros((2, 2), np.float32))
+        proto = onnx.load(model)
+        proto.graph.initializer.append(proto.graph.initializer[0])
+        onnx.save(proto, model)
+        text = self.refuse(1, "NoSuchOperator.*NotThisOneEither", model=model)
+        self.assertRegex(text, "note: and another error: initializer 'w': there are two")
+        self.assertEqual(text.count(" error: "), 2, text)  # one is in the note
 
     def test_documented_but_not_built(self):
         for flag in ("--accumulate=4", "--amp=O3", "--optimizer=lamb", "--ort-checkpoint=f",
@@ -316,6 +367,83 @@ class Output(harness.Case):
         fc1 = self.run_ampc(MODEL, "--batch=100", "--explain=fc1", "--amp-keep-fp32=fc1")
         self.assertRegex(fc1, r"/fc1/Gemm: .*f32.*keep-fp32")
         self.assertNotIn("/fc2/Gemm: amp.matmul computes", fc1)
+
+    def test_explain_prints_what_differs(self):
+        """In training mode a node may compute otherwise than in evaluation; said once else."""
+        out = self.run_ampc(MODEL, "--batch=100", "--explain")
+        lines = out.splitlines()
+        self.assertEqual(len(lines), len(set(lines)))
+        self.assertNotIn("[", out)
+        report = self.work / "r.json"
+        self.run_ampc(MODEL, "--batch=100", "-o", self.work / "a.so", f"--report={report}")
+        functions = {d.get("function") for d in json.loads(report.read_text())}
+        self.assertLessEqual({"train", "eval"}, functions)
+
+    def test_class_axis(self):
+        """Classes along the last axis train as they do behind a Transpose, to the bit."""
+        random = np.random.RandomState(0)
+        w = (random.randn(4, 5) / 2).astype(np.float32)
+        head = """<ir_version: 8, opset_import: ["" : 17]> m (float[2,3,4] x) => """
+        last = self.model("last", head + "(float[2,3,5] y) { y = MatMul (x, w) }", w=w)
+        second = self.model("second", head + """(float[2,5,3] y) {
+            z = MatMul (x, w)
+            y = Transpose <perm = [0, 2, 1]> (z)
+        }""", w=w)
+        data = self.work / "d.npz"
+        np.savez(data, x=random.randn(4, 3, 4).astype(np.float32),
+                 target=random.randint(0, 5, (4, 3)))
+        logs = []
+        for model, flags in ((last, ["--class-axis=-1"]), (last, ["--class-axis=2"]), (second, [])):
+            result = self.build.ampc(model, "--target=host", "--loss=cross_entropy", *flags,
+                                     "-o", self.work / "m.so")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            # Told where the user has not said it.
+            self.assertEqual("axis 1 of 'y'" in result.stderr, not flags, result.stderr)
+            log = self.work / "l.jsonl"
+            result = self.build.ampc_run("train", self.work / "m.so", f"--data={data}", "--quiet",
+                                         "--epochs=5", f"--log={log}")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            logs.append(log.read_text())
+        self.assertEqual(len(set(logs)), 1)
+        for axis in ("3", "-3"):
+            result = self.build.ampc(last, "--loss=cross_entropy", f"--class-axis={axis}",
+                                     "-o", self.work / "n.so")
+            self.assertEqual(result.returncode, 1)
+            self.assertIn(f"along axis {axis}", result.stderr)
+
+    def test_host_cpu(self):
+        """Code for a processor has none of another one's instructions, and the same results."""
+        disassembler = shutil.which("llvm-objdump-22") or shutil.which("llvm-objdump")
+        wide = re.compile(r"%[yz]mm|\sv[a-z0-9]+\s")
+        for dtype in ("f16", "bf16"):
+            losses = {}
+            for cpu in ("native", "x86-64-v2", "x86-64-v3"):
+                module = self.example("mlp_10_100_10", "--target=host", f"--host-cpu={cpu}",
+                                      f"--amp-dtype={dtype}", out=cpu)
+                log = self.work / "l.jsonl"
+                result = self.build.ampc_run("train", module, f"--data={self.data('mlp10')}",
+                                             "--quiet", "--steps=20", f"--log={log}")
+                if cpu != "native" and result.returncode == 1:
+                    self.assertIn("which this processor lacks", result.stderr)
+                    self.assertIn("--host-cpu=", result.stderr)
+                    continue
+                self.assertEqual(result.returncode, 0, result.stderr)
+                losses[cpu] = [s["loss"] for s in harness.read_log(log)]
+                features = json.loads(self.build.ampc_run("inspect", module, "--json").stdout)[
+                    "cpu_features"].split(",")
+                self.assertIn("sse4.2", features)
+                if cpu == "x86-64-v2":
+                    self.assertNotIn("avx", features)
+                if disassembler:
+                    code = subprocess.run([disassembler, "-d", module], capture_output=True,
+                                          text=True, check=True).stdout
+                    self.assertIn("xmm", code)
+                    if cpu == "x86-64-v2":
+                        self.assertIsNone(wide.search(code))
+            for values in losses.values():
+                # Sums of 100 products in f32, in another order, and a rounding to 16 bits each.
+                np.testing.assert_allclose(values, losses["native"],
+                                           rtol=2.0**-11 if dtype == "f16" else 2.0**-8)
 
     def test_explain_of_no_node(self):
         module = self.work / "a.so"

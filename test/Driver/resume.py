@@ -88,5 +88,25 @@ class Resume(harness.Case):
         self.assertEqual(len(results), 3)
 
 
+
+class OtherOptimizers(harness.Case):
+    def test_what_differs_is_told_in_one_error(self):
+        data = self.data("mlp10")
+        modules = {name: self.example("mlp_10_100_10", "--target=host", f"--optimizer={name}",
+                                      out=name) for name in ("adam", "adamw", "sgd")}
+        checkpoint = self.work / "c.st"
+        train = ["--quiet", "--steps=4", f"--data={data}"]
+        result = self.build.ampc_run("train", modules["adam"], *train, f"--checkpoint={checkpoint}")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        for name, other in (("adamw", ""), ("sgd", "'ampc.exp_avg/..' is unknown to the model "
+                                                   "(4 tensors)")):
+            result = self.build.ampc_run("train", modules[name], *train, f"--resume={checkpoint}")
+            self.assertEqual(result.returncode, 1)
+            self.assertEqual(result.stderr.count("error:"), 1)
+            self.assertIn(f"'ampc.optimizer' is adam, the module was compiled with --optimizer={name}",
+                          result.stderr)
+            self.assertIn(other, result.stderr)
+
+
 if __name__ == "__main__":
     harness.main()

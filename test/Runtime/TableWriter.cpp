@@ -51,6 +51,7 @@ TableWriter::TableWriter() {
   header.producer = string("ampc 0.1.0");
   header.model = string("model.onnx");
   header.options = string("{\"amp\":\"O1\"}");
+  header.optimizer = string("");
   header.low_dtype = AMPC_DTYPE_F32;
   header.identity = 0x0123456789abcdefull;
   header.targets[AMPC_TARGET_HOST].present = 1;

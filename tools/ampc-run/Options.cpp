@@ -82,7 +82,9 @@ ampc::run::parseTrain(const std::vector<std::string> &arguments,
   flags.addText("resume", "F", "go on from this checkpoint, in mid-epoch",
                 options.resume);
   flags.addText("log", "F.jsonl",
-                "one JSON object a step; a resumed run appends", options.log);
+                "one JSON object a step; a resumed run appends; no\n"
+                "other run may be writing it",
+                options.log);
   flags.addSwitch("quiet", "no progress", options.quiet);
   flags.addHelp(
       "A step is one attempted update. Progress goes to standard error.\n"

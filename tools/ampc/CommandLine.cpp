@@ -35,7 +35,8 @@ struct Flags {
   using Number = cl::opt<double>;
 
   Text model{cl::Positional, cl::desc("MODEL.onnx"), cl::cat(main)};
-  Text output{"o", cl::desc("the train.so, or with --emit the text, to write"),
+  Text output{"o", cl::desc("the train.so, or with --emit the text, to write; with --report "
+                       "it appears whole or not at all"),
               cl::value_desc("file"), cl::cat(main)};
 
   Text loss{"loss", cl::init("auto"), cl::cat(training),

@@ -25,6 +25,7 @@ namespace ampc {
 
 static constexpr const char *kFormatKey = "ampc.format";
 static constexpr const char *kFormatVersion = "1";
+static constexpr const char *kOptimizerKey = "ampc.optimizer";
 static constexpr const char *kIdentityKey = "ampc.identity";
 static constexpr const char *kDeviceKey = "ampc.device";
 static constexpr const char *kThreadsKey = "ampc.threads";
@@ -76,6 +77,8 @@ void saveCheckpoint(Session &session, const std::string &path) {
   SafetensorsHeader header;
   header.metadata = describeOrigin(session);
   header.metadata[kFormatKey] = kFormatVersion;
+  if (const char *optimizer = tables.string(tables.header().optimizer); *optimizer)
+    header.metadata[kOptimizerKey] = optimizer;
   for (const auto &[key, value] : session.metadata)
     header.metadata[kUserPrefix + key] = value;
   for (const ampc_tensor_entry_t &tensor : tables.tensors) {
@@ -155,6 +158,21 @@ static void checkContents(const Session &session, const File &file,
     if (first.empty())
       first = name;
   };
+  // Moments of one optimizer are none of another, whatever their names and shapes are.
+  std::string optimizer = tables.string(tables.header().optimizer);
+  auto written = header.metadata.find(kOptimizerKey);
+  if (written != header.metadata.end() && written->second != optimizer)
+    report(kOptimizerKey,
+           concat("is ", written->second, ", the module was compiled with ",
+                  optimizer.empty() ? "none" : "--optimizer=", optimizer));
+  // One kind of state is told of once, not for each parameter.
+  std::map<std::string, size_t> kinds;
+  auto reportState = [&](const std::string &name, const std::string &problem) {
+    size_t slash = name.find('/');
+    if (slash == std::string::npos || name.compare(0, 5, "ampc.") != 0)
+      return report(name, problem);
+    ++kinds[concat(name.substr(0, slash), "/..' ", problem)];
+  };
   for (const ampc_tensor_entry_t &tensor : tables.tensors) {
     std::string name = tables.nameOf(tensor);
     if (tensor.role == AMPC_ROLE_SCALAR && session.isPlaced(tensor)) {
@@ -166,7 +184,10 @@ static void checkContents(const Session &session, const File &file,
       continue;
     auto found = header.tensors.find(name);
     if (found == header.tensors.end()) {
-      report(name, concat("is missing (", tables.describe(tensor), ")"));
+      if (tensor.role == AMPC_ROLE_STATE)
+        reportState(name, "is missing");
+      else
+        report(name, concat("is missing (", tables.describe(tensor), ")"));
       continue;
     }
     const SafetensorsEntry &entry = found->second;
@@ -182,8 +203,11 @@ static void checkContents(const Session &session, const File &file,
     const ampc_tensor_entry_t *tensor = tables.findState(name);
     if (!tensor || (tensor->role != AMPC_ROLE_PARAMETER &&
                     tensor->role != AMPC_ROLE_STATE))
-      report(name, "is unknown to the model");
+      reportState(name, "is unknown to the model");
   }
+  for (const auto &[problem, count] : kinds)
+    problems += concat(problems.empty() ? "'" : "; '", problem, " (", count,
+                       count == 1 ? " tensor)" : " tensors)");
   if (!problems.empty())
     throw Error(AMPC_STATUS_INCOMPATIBLE,
                 concat("'", file.path(), "' does not fit '",

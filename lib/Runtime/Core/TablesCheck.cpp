@@ -124,6 +124,7 @@ void Checker::run() {
   checkString(header.producer, "producer");
   checkString(header.model, "model");
   checkString(header.options, "options");
+  checkString(header.optimizer, "optimizer");
   check(header.low_dtype == AMPC_DTYPE_F32 ||
             header.low_dtype == AMPC_DTYPE_F16 ||
             header.low_dtype == AMPC_DTYPE_BF16,
