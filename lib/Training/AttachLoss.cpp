@@ -135,7 +135,7 @@ struct AttachLoss : impl::AttachLossBase<AttachLoss> {
     Operation *terminator = function.getBody().front().getTerminator();
     builder.setInsertionPoint(terminator);
     Value value = buildLoss(builder, loc, name, terminator->getOperand(0),
-                            function.getArgument(argument), axis);
+                            function.getArgument(argument), axis, ignoreIndex);
     terminator->insertOperands(result, value);
     if (failed(function.insertResult(result, value.getType(), named(kLossName, false))))
       return failure();

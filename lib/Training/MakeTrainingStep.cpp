@@ -46,6 +46,58 @@ LogicalResult toInference(func::FuncOp function) {
   return success();
 }
 
+/// An op that a gradient stops at.
+struct GradientStop {
+  Operation *op = nullptr;
+  StringRef variable; ///< that reaches the op; "" for one that became a constant
+};
+
+/// Whether a gradient of `loss` gets to one of `parameters`. Where it does not, `stop` is the
+/// first op on the way back from the loss behind which a float variable of the model lies.
+bool reachesByGradient(Value loss, ArrayRef<Value> parameters, GradientStop &stop) {
+  // Breadth first, so that the op nearest to the loss is found. Values of the second queue
+  // lie behind an op without a gradient.
+  DenseSet<Value> seen{loss};
+  SmallVector<Value> queue{loss};
+  SmallVector<std::pair<Value, Operation *>> behind;
+  for (size_t i = 0; i < queue.size(); ++i) {
+    if (llvm::is_contained(parameters, queue[i]))
+      return true;
+    Operation *op = queue[i].getDefiningOp();
+    if (!op)
+      continue;
+    auto gradient = dyn_cast<GradientOpInterface>(op);
+    for (OpOperand &operand : op->getOpOperands()) {
+      Value v = operand.get();
+      bool isFloat = isa<FloatType>(getElementTypeOrSelf(v.getType()));
+      if (!isFloat || (gradient && !gradient.isDifferentiable(operand.getOperandNumber())) ||
+          !isa<FloatType>(getElementTypeOrSelf(queue[i].getType())))
+        behind.push_back({v, op});
+      else if (seen.insert(v).second)
+        queue.push_back(v);
+    }
+  }
+  for (size_t i = 0; i < behind.size(); ++i) {
+    auto [value, stopping] = behind[i];
+    Operation *op = value.getDefiningOp();
+    auto type = cast<RankedTensorType>(value.getType());
+    auto read = dyn_cast_or_null<ReadOp>(op);
+    if (isa<FloatType>(type.getElementType())) {
+      if (read) {
+        stop = {stopping, read.getVariable()};
+        return false;
+      }
+      if (!stop.op && isa_and_nonnull<ConstantOp>(op) && type.getNumElements() > 1)
+        stop.op = stopping;
+    }
+    if (op)
+      for (Value v : op->getOperands())
+        if (seen.insert(v).second)
+          behind.push_back({v, stopping});
+  }
+  return false;
+}
+
 /// Marks the arguments that no output but the loss depends on, where there is another
 /// output.
 void markLabels(func::FuncOp function) {
@@ -196,10 +248,20 @@ LogicalResult MakeTrainingStep::makeTrain(func::FuncOp function) {
   for (auto &[name, read] : reads)
     if (read)
       parameters.push_back(read);
-  if (parameters.empty())
-    return emitError(function.getLoc())
-           << "nothing to train: no float initializer reaches the loss (see --train, "
-              "--freeze, --loss)";
+  GradientStop stop;
+  if (!reachesByGradient(loss, parameters, stop)) {
+    InFlightDiagnostic error = emitError(stop.op ? stop.op->getLoc() : function.getLoc());
+    error << "nothing to train: ";
+    if (stop.op && !stop.variable.empty())
+      error << "initializer '" << stop.variable
+            << "' reaches the loss only through this operator, which has no gradient";
+    else if (stop.op)
+      error << "only this operator leads from initializers to the loss, and it has no gradient";
+    else
+      error << "no " << (parameters.empty() ? "float initializer" : "parameter")
+            << " reaches the loss";
+    return error << " (see --train, --freeze, --loss)";
+  }
 
   OpBuilder b(terminator);
   Location loc = NameLoc::get(b.getStringAttr("optimizer"));

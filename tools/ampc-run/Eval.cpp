@@ -16,6 +16,7 @@
 #include "Progress.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <memory>
 
@@ -268,7 +269,8 @@ void Evaluator::printResults() const {
               static_cast<unsigned long long>(data.samples()));
   uint64_t padded = data.samples() % data.batchSize();
   if (lossBatches) {
-    std::printf("loss      %.6g", lossSum / double(lossBatches));
+    double mean = lossSum / double(lossBatches);
+    std::printf("loss      %.6g", std::isnan(mean) ? std::fabs(mean) : mean);
     std::printf(" (mean of %llu batches%s)\n",
                 static_cast<unsigned long long>(lossBatches),
                 padded ? "; the incomplete last one is left out" : "");

@@ -20,6 +20,7 @@
 #include "ampc-files/FileLock.h"
 
 #include <cstdio>
+#include <limits>
 #include <memory>
 
 using namespace ampc::run;
@@ -55,7 +56,8 @@ private:
   void step();
   void readSteps(bool all);
   void readStep(const ampc_step_info_t &info);
-  void readFailed(ampc_status_t status, const ampc_step_info_t &info);
+  void readFailed(ampc_status_t failure, ampc_status_t status,
+                  ampc_step_info_t info);
   void noteSkip(const ampc_step_info_t &info);
   void flushLog();
   void savePeriodically();
@@ -181,8 +183,8 @@ void Trainer::readSteps(bool all) {
     failure = read();
     if (!failure)
       readStep(info);
-    else
-      readFailed(read(), info); // an enqueued step reports its failure once
+    else // an enqueued step reports its failure once
+      readFailed(failure, read(), info);
   }
   if (!failure && all)
     failure = ampc_session_synchronize(session.get());
@@ -206,8 +208,11 @@ void Trainer::readStep(const ampc_step_info_t &info) {
 }
 
 /// The step that ends the run is the last one in the log, where it has
-/// statistics.
-void Trainer::readFailed(ampc_status_t status, const ampc_step_info_t &info) {
+/// statistics. What it computed from data out of range is no loss.
+void Trainer::readFailed(ampc_status_t failure, ampc_status_t status,
+                         ampc_step_info_t info) {
+  if (ampc_status_code(failure) == AMPC_STATUS_DATA)
+    info.loss = info.grad_norm = std::numeric_limits<float>::quiet_NaN();
   if (!status && log)
     log->add(info);
   ampc_status_free(status);

@@ -44,6 +44,8 @@ struct Flags {
   cl::opt<int64_t> classAxis{"class-axis", cl::init(1), cl::cat(training),
                              cl::desc("axis of the classes, for cross_entropy and nll; -1 is "
                                       "the last")};
+  cl::opt<int64_t> ignoreIndex{"ignore-index", cl::init(-100), cl::cat(training),
+                               cl::desc("label that --loss=cross_entropy and nll do not count")};
   Text optimizer{"optimizer", cl::init("auto"), cl::cat(training),
                  cl::desc("auto, sgd, momentum, nesterov, adagrad, adam, adamw, lamb or none")};
   Number lr{"lr", cl::desc("learning rate"), cl::cat(training)};
@@ -238,6 +240,9 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
       check.fail("--class-axis=0: axis 0 counts samples");
     o.classAxis = f.classAxis;
   }
+  o.ignoreIndex = f.ignoreIndex;
+  if (f.ignoreIndex.getNumOccurrences() && o.loss != "cross_entropy" && o.loss != "nll")
+    check.fail("--ignore-index: takes --loss=cross_entropy or nll");
   o.import.learningRate = o.optimizer.learningRate = given(f.lr);
   o.optimizer.momentum = given(f.momentum);
   o.optimizer.dampening = given(f.dampening);

@@ -26,6 +26,7 @@ struct CompileOptions {
   std::string loss = "auto"; ///< auto, output:NAME, a loss by name, or none
   /// Axis of the classes, for a loss by name that has classes; negative from the end.
   std::optional<int64_t> classAxis;
+  int64_t ignoreIndex = -100; ///< label that a loss by name does not count
   /// `name` "auto" is adam; "none" is no training step.
   OptimizerOptions optimizer;
   double clipGradNorm = -1, clipGradValue = -1; ///< negative: off

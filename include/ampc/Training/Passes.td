@@ -22,7 +22,9 @@ def AttachLoss : Pass<"amp-attach-loss", "::mlir::ModuleOp"> {
     Option<"loss", "loss", "std::string", "\"auto\"", "auto, output:NAME or a loss">,
     Option<"classAxis", "class-axis", "int64_t", "0",
            "axis of the classes, negative from the end; 0: axis 1, with a warning where "
-           "that is not plain">
+           "that is not plain">,
+    Option<"ignoreIndex", "ignore-index", "int64_t", "-100",
+           "label that an added loss over classes does not count">
   ];
 }
 

@@ -76,7 +76,7 @@ FailureOr<RankedTensorType> ampc::getTargetType(StringRef name, RankedTensorType
 }
 
 Value ampc::buildLoss(OpBuilder &b, Location loc, StringRef name, Value prediction,
-                      Value target, int64_t classAxis) {
+                      Value target, int64_t classAxis, int64_t ignoreIndex) {
   // In a model of 16 bits too: the gradient begins with the loss scale, which f16 cannot hold.
   auto widen = [&](Value x) {
     auto type = dyn_cast<FloatType>(getElementTypeOrSelf(x.getType()));
@@ -86,12 +86,12 @@ Value ampc::buildLoss(OpBuilder &b, Location loc, StringRef name, Value predicti
   target = widen(target);
   if (takesLabels(name))
     prediction = moveClasses(b, loc, prediction, classAxis);
+  IntegerAttr ignored = b.getI64IntegerAttr(ignoreIndex);
   if (name == "cross_entropy")
     return SoftmaxCrossEntropyOp::create(b, loc, prediction, target, Value(),
-                                         LossReduction::Mean, IntegerAttr());
+                                         LossReduction::Mean, ignored);
   if (name == "nll")
-    return NllLossOp::create(b, loc, prediction, target, Value(), LossReduction::Mean,
-                             IntegerAttr());
+    return NllLossOp::create(b, loc, prediction, target, Value(), LossReduction::Mean, ignored);
   Value losses = elementwise(b, loc, name, prediction, target);
   int64_t rank = cast<RankedTensorType>(losses.getType()).getRank();
   if (rank == 0)

@@ -29,8 +29,11 @@ mlir::FailureOr<mlir::RankedTensorType> getTargetType(llvm::StringRef name,
                                                       int64_t classAxis, std::string &why);
 
 /// Builds loss `name`, of rank 0, in f32 or wider. The arguments have passed getTargetType.
+/// A sample whose label is `ignoreIndex` adds nothing to cross_entropy and nll, and is not
+/// counted by their mean: NaN where all are such.
 mlir::Value buildLoss(mlir::OpBuilder &builder, mlir::Location loc, llvm::StringRef name,
-                      mlir::Value prediction, mlir::Value target, int64_t classAxis);
+                      mlir::Value prediction, mlir::Value target, int64_t classAxis,
+                      int64_t ignoreIndex);
 
 } // namespace ampc
 
