@@ -8,6 +8,15 @@ if(AMPC_SANITIZE)
   add_link_options(-fsanitize=${AMPC_SANITIZE})
 endif()
 
+# Coverage for libFuzzer, whose main only the fuzzers link.
+if(AMPC_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "AMPC_FUZZ needs clang, and its runtime: utils/setup libclang-rt-22-dev")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link)
+  add_link_options(-fsanitize=fuzzer-no-link)
+endif()
+
 find_program(AMPC_LLD NAMES ld.lld-22)
 if(AMPC_LLD AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   add_link_options(--ld-path=${AMPC_LLD})

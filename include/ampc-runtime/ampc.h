@@ -97,7 +97,8 @@ AMPC_API void ampc_module_close(ampc_module_t *module);
 typedef enum ampc_device_t {
   AMPC_DEVICE_AUTO = 0, /* CUDA where the module and the machine have it, else the host */
   AMPC_DEVICE_HOST = 1,
-  AMPC_DEVICE_CUDA = 2
+  AMPC_DEVICE_CUDA = 2,
+  AMPC_DEVICE_LARGEST = 0x7fffffff /* no device: any int has a meaning, that of an error */
 } ampc_device_t;
 
 /* What a module holds for `device`, as one JSON object: inputs, outputs, parameters,

@@ -72,11 +72,10 @@ struct Product {
       for (int64_t i = 0; i != shape.m; ++i)
         for (int64_t j = 0; j != shape.n; ++j) {
           double sum = 0, magnitude = 0;
-          const double *x = left.data() + b * shape.lhsStride + i * leftRow;
-          const double *y =
-              right.data() + b * shape.rhsStride + j * rightColumn;
+          int64_t x = b * shape.lhsStride + i * leftRow;
+          int64_t y = b * shape.rhsStride + j * rightColumn;
           for (int64_t kk = 0; kk != shape.k; ++kk) {
-            double term = x[kk * leftStep] * y[kk * rightStep];
+            double term = left[x + kk * leftStep] * right[y + kk * rightStep];
             sum += term;
             magnitude += std::fabs(term);
           }

@@ -65,6 +65,8 @@ createDevice(const Module &module, const ampc_session_options_t &options) {
       }
     }
     return createHostDevice(module, options.threads);
+  default:
+    break;
   }
   throw Error(AMPC_STATUS_INVALID_ARGUMENT,
               concat("there is no device ", int(options.device)));

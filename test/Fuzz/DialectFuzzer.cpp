@@ -1,0 +1,62 @@
+//===- DialectFuzzer.cpp - Text of the amp and plan dialects --------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What parses and verifies is folded, and made into a training step; what comes out is printed
+// and parsed again.
+//
+//===----------------------------------------------------------------------===//
+
+#include "FuzzInput.h"
+
+#include "ampc/Pipeline/CompileOptions.h"
+#include "ampc/Pipeline/Pipelines.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+
+#include <memory>
+
+using namespace mlir;
+using namespace ampc;
+
+static void runPasses(ModuleOp module, llvm::function_ref<void(OpPassManager &)> build) {
+  OwningOpRef<ModuleOp> copy = module.clone();
+  PassManager pm(module.getContext());
+  build(pm);
+  (void)pm.run(*copy);
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  static std::unique_ptr<MLIRContext> context;
+  static unsigned uses = 0;
+  if (!context || ++uses % 512 == 0) {
+    DialectRegistry registry;
+    registerAmpcDialects(registry);
+    context = std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
+    context->loadAllAvailableDialects();
+  }
+  ScopedDiagnosticHandler silence(context.get(), [](Diagnostic &) { return success(); });
+  StringRef text(reinterpret_cast<const char *>(data), size);
+  OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, context.get());
+  if (!module)
+    return 0;
+  std::string printed;
+  llvm::raw_string_ostream os(printed);
+  module->print(os);
+  if (!parseSourceString<ModuleOp>(printed, context.get())) {
+    llvm::errs() << "what was printed does not parse:\n" << printed;
+    std::abort();
+  }
+  runPasses(*module, [](OpPassManager &pm) {
+    pm.addPass(createCanonicalizerPass());
+    pm.addPass(createCSEPass());
+  });
+  runPasses(*module, [](OpPassManager &pm) { buildTrainPipeline(pm, CompileOptions()); });
+  return 0;
+}

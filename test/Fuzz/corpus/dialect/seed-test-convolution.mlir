@@ -1,0 +1,45 @@
+
+
+func.func @conv(%x: tensor<8x3x28x28xf16>, %w: tensor<16x3x3x3xf16>, %b: tensor<16xf16>) -> tensor<8x16x14x14xf16> {
+  // CHECK: amp.conv %arg0, %arg1 bias %arg2 strides [2, 2] pads [1, 1, 1, 1] dilations [1, 1] groups 1 : (tensor<8x3x28x28xf16>, tensor<16x3x3x3xf16>, tensor<16xf16>) -> tensor<8x16x14x14xf16>
+  // HOST: %[[Y:.*]] = plan.convolution forward %arg0, %arg1 bias %arg2 strides [2, 2] pads [1, 1, 1, 1] dilations [1, 1] groups 1 {epilogue = 1 : i32} : {{.*}} -> tensor<8x16x14x14xf16>
+  // HOST-NEXT: return %[[Y]]
+  // CUDA: plan.kernel fused {{.*}} -> tensor<1x3x3x3x8x14x14xf16>
+  // CUDA: plan.matmul {{.*}} (tensor<1x16x27xf16>, tensor<1x27x1568xf16>) -> tensor<1x16x1568xf32>
+  // CUDA: plan.kernel fused {{.*}} -> tensor<8x16x14x14xf16>
+  // CUDA-NOT: plan.kernel
+  %y = amp.conv %x, %w bias %b strides [2, 2] pads [1, 1, 1, 1] dilations [1, 1] groups 1 : (tensor<8x3x28x28xf16>, tensor<16x3x3x3xf16>, tensor<16xf16>) -> tensor<8x16x14x14xf16>
+  %z = amp.relu %y : tensor<8x16x14x14xf16>
+  return %z : tensor<8x16x14x14xf16>
+}
+
+func.func @gradients(%x: tensor<2x4x9x9xf16>, %w: tensor<6x2x3x3xf16>, %g: tensor<2x6x9x9xf16>) -> (tensor<2x4x9x9xf16>, tensor<6x2x3x3xf32>) {
+  // CHECK: amp.conv_input_grad %arg2, %arg1 strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 2 : (tensor<2x6x9x9xf16>, tensor<6x2x3x3xf16>) -> tensor<2x4x9x9xf16>
+  // CHECK: amp.conv_filter_grad %arg2, %arg0 {{.*}} -> tensor<6x2x3x3xf32>
+  // HOST: plan.convolution input_gradient %arg2, %arg1 strides
+  // HOST: plan.convolution filter_gradient %arg2, %arg0 strides
+  // CUDA: plan.matmul {{.*}} {transpose_lhs} : {{.*}} -> tensor<2x18x162xf32>
+  // CUDA: plan.matmul {{.*}} {transpose_rhs} : {{.*}} -> tensor<2x3x18xf32>
+  %dx = amp.conv_input_grad %g, %w strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 2 : (tensor<2x6x9x9xf16>, tensor<6x2x3x3xf16>) -> tensor<2x4x9x9xf16>
+  %dw = amp.conv_filter_grad %g, %x strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 2 : (tensor<2x6x9x9xf16>, tensor<2x4x9x9xf16>) -> tensor<6x2x3x3xf32>
+  return %dx, %dw : tensor<2x4x9x9xf16>, tensor<6x2x3x3xf32>
+}
+
+
+func.func @differentiated(%x: tensor<2x3x8x8xf32>, %w: tensor<5x3x3x3xf32>, %b: tensor<5xf32>, %g: tensor<2x5x6x6xf32>) -> (tensor<2x3x8x8xf32>, tensor<5x3x3x3xf32>, tensor<5xf32>) {
+  // GRADIENT-DAG: %[[DX:.*]] = amp.conv_input_grad %arg3, %arg1
+  // GRADIENT-DAG: %[[DW:.*]] = amp.conv_filter_grad %arg3, %arg0
+  // GRADIENT-DAG: %[[SUM:.*]] = amp.reduce_sum %arg3 [0, 2, 3] : (tensor<2x5x6x6xf32>) -> tensor<5xf32>
+  // GRADIENT: return %[[DX]], %[[DW]], %{{.*}} : tensor<2x3x8x8xf32>, tensor<5x3x3x3xf32>, tensor<5xf32>
+  %y = amp.conv %x, %w bias %b strides [1, 1] pads [0, 0, 0, 0] dilations [1, 1] groups 1 : (tensor<2x3x8x8xf32>, tensor<5x3x3x3xf32>, tensor<5xf32>) -> tensor<2x5x6x6xf32>
+  %d:3 = amp.gradient %y seed %g : tensor<2x5x6x6xf32> wrt (%x, %w, %b) : tensor<2x5x6x6xf32>, (tensor<2x3x8x8xf32>, tensor<5x3x3x3xf32>, tensor<5xf32>) -> (tensor<2x3x8x8xf32>, tensor<5x3x3x3xf32>, tensor<5xf32>)
+  return %d#0, %d#1, %d#2 : tensor<2x3x8x8xf32>, tensor<5x3x3x3xf32>, tensor<5xf32>
+}
+
+func.func @no_images(%x: tensor<0x3x8x8xf32>, %w: tensor<5x3x3x3xf32>, %g: tensor<0x5x6x6xf32>) -> (tensor<0x5x6x6xf32>, tensor<5x3x3x3xf32>) {
+  // HOST-NOT: plan.convolution
+  // HOST: return
+  %y = amp.conv %x, %w strides [1, 1] pads [0, 0, 0, 0] dilations [1, 1] groups 1 : (tensor<0x3x8x8xf32>, tensor<5x3x3x3xf32>) -> tensor<0x5x6x6xf32>
+  %d = amp.conv_filter_grad %g, %x strides [1, 1] pads [0, 0, 0, 0] dilations [1, 1] groups 1 : (tensor<0x5x6x6xf32>, tensor<0x3x8x8xf32>) -> tensor<5x3x3x3xf32>
+  return %y, %d : tensor<0x5x6x6xf32>, tensor<5x3x3x3xf32>
+}
