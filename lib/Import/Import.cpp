@@ -94,8 +94,14 @@ LogicalResult Importer::readModel() {
 }
 
 LogicalResult Importer::checkOpsets() {
+  llvm::StringMap<int64_t> versions;
   for (const auto &import : model->opset_import()) {
     std::string domain = domainText(normalizeDomain(import.domain())).str();
+    auto [other, isNew] = versions.try_emplace(domain, import.version());
+    if (!isNew && other->second != import.version())
+      return context.emitError() << "imports versions " << other->second << " and "
+                                 << import.version() << " of the opset " << domain
+                                 << ": operators have one meaning in a model";
     if (import.version() <= 0)
       return context.emitError() << "imports version " << import.version()
                                  << " of the opset " << domain;
@@ -103,6 +109,13 @@ LogicalResult Importer::checkOpsets() {
       return context.emitError() << "imports version " << import.version()
                                  << " of the opset " << domain << ", but the newest known is "
                                  << kNewestOnnxOpset;
+  }
+  llvm::StringSet<> functions;
+  for (const onnx::FunctionProto &function : model->functions()) {
+    std::string domain = normalizeDomain(function.domain()).str();
+    if (!functions.insert(domain + ":" + function.name() + ":" + function.overload()).second)
+      return context.emitError() << "function '" << function.name() << "' of the domain "
+                                 << domainText(domain) << " is there twice";
   }
   return success();
 }

@@ -143,3 +143,90 @@ def function_bomb(path):
     return model(
         [node("F11", ["x"], ["y"], domain="local")], opset=opsets, functions=functions
     )
+
+
+LOCAL = [helper.make_opsetid("", 17), helper.make_opsetid("local", 1)]
+SAME = [tensor("y", [4, 3])]  # as x is
+
+
+def local(name, nodes, inputs=("a",), outputs=("b",)):
+    return helper.make_function("local", name, list(inputs), list(outputs), nodes, LOCAL)
+
+
+def call(functions, inputs=("x",), outputs=("y",)):
+    """A model that calls the function F."""
+    calls = [node("F", list(inputs), list(outputs), "call", domain="local")]
+    return model(calls, outputs=SAME, opset=LOCAL, functions=functions)
+
+
+@case("depends on its own result: 'a' -> 'b' -> 'c' -> 'a'")
+def cycle_of_three(path):
+    return model([node("Add", ["x", "c"], ["a"], "a"), node("Relu", ["a"], ["b"], "b"),
+                  node("Neg", ["b"], ["c"], "c"), node("MatMul", ["c", "w"], ["y"])])
+
+
+@case("node 'p' \\(Neg\\): depends on its own result: 'p' -> 'q' -> 'p'")
+def cycle_that_nothing_reads(path):
+    return model([node("MatMul", ["x", "w"], ["y"]), node("Neg", ["q"], ["p"], "p"),
+                  node("Neg", ["p"], ["q"], "q")])
+
+
+@case("imports versions 17 and 13 of the opset ai.onnx")
+def opset_twice(path):
+    return model(opset=[helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx", 13)])
+
+
+@case("function 'F' of the domain local is there twice")
+def function_twice(path):
+    return call([local("F", [node("Relu", ["a"], ["b"])]), local("F", [node("Neg", ["a"], ["b"])])])
+
+
+@case("function 'F' calls itself")
+def functions_that_call_each_other(path):
+    return call([local("F", [node("G", ["a"], ["b"], domain="local")]),
+                 local("G", [node("F", ["a"], ["b"], domain="local")])])
+
+
+@case("node 'call/far' \\(Far\\): the operator is not supported \\(domain far\\)")
+def function_of_an_unknown_domain(path):
+    return call([local("F", [node("Far", ["a"], ["b"], domain="far")])])
+
+
+@case("node 'call' \\(F\\): has 2 inputs and 1 outputs, but function 'F' has 1 and 1")
+def function_with_too_many_inputs(path):
+    return call([local("F", [node("Relu", ["a"], ["b"])])], inputs=["x", "x"])
+
+
+@case("node 'call' \\(F\\): has 1 inputs and 2 outputs, but function 'F' has 1 and 1")
+def function_with_too_many_outputs(path):
+    return call([local("F", [node("Relu", ["a"], ["b"])])], outputs=["y", "z"])
+
+
+@case("node 'call/add' \\(Add\\): input 'call/q' is made by no node")
+def function_with_a_missing_input(path):
+    return call([local("F", [node("Add", ["a", "q"], ["b"])])])
+
+
+@case("output 'y' of the graph is made by no node")
+def function_with_a_missing_output(path):
+    return call([local("F", [node("Relu", ["a"], ["c"])])])
+
+
+@case("node 'add' \\(Add\\): has 1 inputs, but Add takes 2")
+def too_few_inputs(path):
+    return model([node("Add", ["x"], ["y"])], outputs=SAME)
+
+
+@case("node 'add' \\(Add\\): has 1 inputs, but Add takes 2")
+def required_input_left_out(path):
+    return model([node("Add", ["x", ""], ["y"])], outputs=SAME)
+
+
+@case("node 'relu' \\(Relu\\): ")
+def too_many_inputs(path):
+    return model([node("Relu", ["x", "x"], ["y"])], outputs=SAME)
+
+
+@case("node 'relu' \\(Relu\\): has output 1, 'z', which Relu does not give here")
+def too_many_outputs(path):
+    return model([node("Relu", ["x"], ["y", "z"])], outputs=SAME)
