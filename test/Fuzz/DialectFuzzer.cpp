@@ -20,6 +20,7 @@
 #include "mlir/Transforms/Passes.h"
 
 #include <memory>
+#include <string>
 
 using namespace mlir;
 using namespace ampc;
@@ -34,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     context->loadAllAvailableDialects();
   }
   ScopedDiagnosticHandler silence(context.get(), [](Diagnostic &) { return success(); });
-  StringRef text(reinterpret_cast<const char *>(data), size);
+  std::string text(reinterpret_cast<const char *>(data), size); // the parser reads the NUL behind
   OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, context.get());
   if (!module)
     return 0;

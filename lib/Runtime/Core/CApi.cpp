@@ -122,7 +122,6 @@ static void requireArgument(const void *pointer, const char *name) {
     throw Error(AMPC_STATUS_INVALID_ARGUMENT, concat(name, " is NULL"));
 }
 
-
 static void requireSize(size_t given, size_t wanted, const char *type) {
   if (given < wanted)
     throw Error(AMPC_STATUS_INVALID_ARGUMENT,
