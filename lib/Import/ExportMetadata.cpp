@@ -72,8 +72,8 @@ void ExportMetadata::readSignature(StringRef text) {
                                                                         : Declared::No;
     rest = rest.drop_front(kind.size());
     StringRef target;
-    if (declared == Declared::No || !rest.consume_front(" target=") ||
-        !takeQuoted(rest, target) || target.empty() || !llvm::all_of(placeholder, isIdentifierChar))
+    if (declared == Declared::No || !rest.consume_front(" target=") || !takeQuoted(rest, target) ||
+        target.empty() || !llvm::all_of(placeholder, isIdentifierChar))
       continue;
     placeholders.try_emplace(placeholder, target);
     if (kinds.try_emplace(target, declared).second && declared == Declared::Parameter)
@@ -88,9 +88,8 @@ StringRef ExportMetadata::callOf(const onnx::NodeProto &node) {
 bool ExportMetadata::lostBias(const onnx::NodeProto &node) {
   SmallVector<StringRef> rules;
   findProperty(node.metadata_props(), kRulesKey).split(rules, ", ");
-  return llvm::all_of(rules, [](StringRef rule) {
-    return rule.starts_with("RemoveOptionalBiasFrom");
-  });
+  return llvm::all_of(rules,
+                      [](StringRef rule) { return rule.starts_with("RemoveOptionalBiasFrom"); });
 }
 
 SmallVector<StringRef> ExportMetadata::operandsOf(StringRef call) const {

@@ -14,9 +14,7 @@
 using namespace mlir;
 
 namespace ampc {
-static bool isFloat(Value value) {
-  return isa<FloatType>(getElementTypeOrSelf(value.getType()));
-}
+static bool isFloat(Value value) { return isa<FloatType>(getElementTypeOrSelf(value.getType())); }
 
 llvm::StringSet<> variablesReaching(ArrayRef<Value> roots) {
   llvm::StringSet<> names;
@@ -53,6 +51,7 @@ struct Candidate {
   VariableOp variable;
   Uses uses = 0;
   bool reaches = false; ///< a gradient reaches it
+  bool isAsked = false; ///< a Gradient node of the file asks for its gradient
   bool isParameter = false, isTrained = false;
   /// Decided by the rule, and could be otherwise.
   bool isDoubtful = false;
@@ -163,17 +162,18 @@ static bool isMoveName(StringRef name) {
   StringRef stem = name.rtrim("0123456789");
   if (stem.size() < name.size())
     stem.consume_back("_");
-  return llvm::is_contained({"val", "view", "_unsafe_view", "reshape", "_reshape_alias", "flatten",
-                             "unflatten", "transpose", "permute", "t", "numpy_t", "mt", "movedim",
-                             "swapaxes", "unsqueeze", "squeeze", "clone", "detach", "alias",
-                             "contiguous", "lift_fresh_copy"},
-                            stem);
+  return llvm::is_contained(
+      {"val",       "view",       "_unsafe_view",   "reshape", "_reshape_alias", "flatten",
+       "unflatten", "transpose",  "permute",        "t",       "numpy_t",        "mt",
+       "movedim",   "swapaxes",   "unsqueeze",      "squeeze", "clone",          "detach",
+       "alias",     "contiguous", "lift_fresh_copy"},
+      stem);
 }
 
 void ParameterMarker::collect() {
   auto main = module.lookupSymbol<func::FuncOp>(kMainFunction);
-  llvm::StringSet<> reaching = variablesReaching(
-      SmallVector<Value>(main.getBody().front().getTerminator()->getOperands()));
+  llvm::StringSet<> reaching =
+      variablesReaching(SmallVector<Value>(main.getBody().front().getTerminator()->getOperands()));
   for (auto variable : module.getOps<VariableOp>()) {
     if (!variable.getFromModel() || variable.getRole() == VariableRole::State ||
         !isa<FloatType>(variable.getTensorType().getElementType()))
@@ -182,6 +182,12 @@ void ParameterMarker::collect() {
     candidate.variable = variable;
     candidate.reaches = reaching.contains(variable.getSymName());
   }
+  main.walk([&](GradientOp gradient) {
+    for (Value value : gradient.getWrt())
+      if (auto read = value.getDefiningOp<ReadOp>())
+        if (auto it = candidates.find(read.getVariable()); it != candidates.end())
+          it->second.isAsked = true;
+  });
 }
 
 /// What each variable is to the ops that read it, also after it was moved.
@@ -230,12 +236,12 @@ void ParameterMarker::decideByMetadata(Candidate &candidate) {
     return;
   }
   candidate.isParameter = true;
-  candidate.reason =
-      provenance.isRestored ? "a bias of zeros, which the exporter left out" : "declared as a parameter";
+  candidate.reason = provenance.isRestored ? "a bias of zeros, which the exporter left out"
+                                           : "declared as a parameter";
   if (!provenance.splitFrom.empty())
-    candidate.reason = "holds " +
-                       (provenance.standsFor.empty() ? candidate.name().str() : provenance.standsFor) +
-                       ", which the exporter merged with " + provenance.splitFrom;
+    candidate.reason =
+        "holds " + (provenance.standsFor.empty() ? candidate.name().str() : provenance.standsFor) +
+        ", which the exporter merged with " + provenance.splitFrom;
   else if (!provenance.standsFor.empty())
     candidate.reason = "holds " + provenance.standsFor + ", which the exporter folded";
 }
@@ -245,8 +251,11 @@ void ParameterMarker::decideByRule(Candidate &candidate) {
   RankedTensorType type = candidate.variable.getTensorType();
   bool isWeight = candidate.uses & bit(OperandUse::Weight);
   bool isTorch = metadata.isFromTorch();
-  candidate.isDoubtful = true;
-  if ((candidate.uses & bit(OperandUse::Setting)) && !isWeight) {
+  candidate.isDoubtful = !candidate.isAsked;
+  if (candidate.isAsked) {
+    candidate.isParameter = true;
+    candidate.reason = "a Gradient node asks for its gradient";
+  } else if ((candidate.uses & bit(OperandUse::Setting)) && !isWeight) {
     candidate.reason = "an exponent, an epsilon or another setting";
     candidate.isDoubtful = false;
   } else if (hasHugeValue(*weights.find(name))) {
@@ -262,8 +271,9 @@ void ParameterMarker::decideByRule(Candidate &candidate) {
     // PyTorch's layers call their parameters so, buffers have other names.
     bool isUsual = isTorch && (name.ends_with(".weight") || name.ends_with(".bias"));
     candidate.isDoubtful =
-        !isWeight && !isUsual && !(candidate.uses & ~(bit(OperandUse::Elementwise) | bit(OperandUse::NonZero) |
-                                          bit(OperandUse::Setting)));
+        !isWeight && !isUsual &&
+        !(candidate.uses &
+          ~(bit(OperandUse::Elementwise) | bit(OperandUse::NonZero) | bit(OperandUse::Setting)));
   }
 }
 
@@ -378,7 +388,8 @@ LogicalResult ParameterMarker::reportLost() {
   error << "the exporter folded " << lost.size() << " parameter" << plural(lost.size())
         << " of the network into other tensors, where they cannot be trained: " << listNames(lost);
   noteExports(error);
-  error.attachNote() << "--allow-lost-parameters trains what is left, --train=REGEX what it matches";
+  error.attachNote()
+      << "--allow-lost-parameters trains what is left, --train=REGEX what it matches";
   return error;
 }
 
@@ -471,9 +482,10 @@ void ParameterMarker::remark() {
         << remark::metric("type", type)
         << remark::metric("role", stringifyVariableRole(candidate.variable.getRole()))
         << remark::metric("trained", candidate.isTrained ? "yes" : "no")
-        << remark::metric("parameter", candidate.isParameter
-                                           ? (candidate.standsFor.empty() ? name.str() : candidate.standsFor)
-                                           : "")
+        << remark::metric("parameter",
+                          candidate.isParameter
+                              ? (candidate.standsFor.empty() ? name.str() : candidate.standsFor)
+                              : "")
         << remark::reason("{0}", candidate.reason);
   }
 }

@@ -31,8 +31,7 @@ struct Call {
 class Resolver {
 public:
   Resolver(const ExportMetadata &metadata, std::vector<GraphNode> &nodes,
-           const Initializers &initializers, const WeightStore &weights,
-           InitializerEdits edits)
+           const Initializers &initializers, const WeightStore &weights, InitializerEdits edits)
       : metadata(metadata), nodes(nodes), initializers(initializers), weights(weights),
         edits(edits) {}
 
@@ -217,11 +216,9 @@ void Resolver::claimRest() {
 /// The name of the part of `initializer` that stands for `claim`. It is the parameter's own
 /// only where it has the parameter's shape for certain: a matrix that was folded may be
 /// transposed, and a checkpoint must not claim otherwise.
-std::string Resolver::nameSplit(StringRef initializer, StringRef claim,
-                                ArrayRef<unsigned> ownUses, ArrayRef<unsigned> claimUses) {
-  auto place = [&](unsigned i) {
-    return std::pair(nodes[uses[i].node].opType(), uses[i].input);
-  };
+std::string Resolver::nameSplit(StringRef initializer, StringRef claim, ArrayRef<unsigned> ownUses,
+                                ArrayRef<unsigned> claimUses) {
+  auto place = [&](unsigned i) { return std::pair(nodes[uses[i].node].opType(), uses[i].input); };
   bool sameShape = metadata.kindOf(initializer) != Declared::No &&
                    (initializers.find(initializer)->second.type.getRank() <= 1 ||
                     (!ownUses.empty() && llvm::all_of(claimUses, [&](unsigned i) {
@@ -282,8 +279,7 @@ void Resolver::restoreBiases(const onnx::GraphProto &graph) {
   for (GraphNode &node : nodes) {
     if (!node.proto || node.outputs.empty() || !metadata.lostBias(*node.proto))
       continue;
-    SmallVector<StringRef> missing =
-        metadata.operandsOf(ExportMetadata::callOf(*node.proto));
+    SmallVector<StringRef> missing = metadata.operandsOf(ExportMetadata::callOf(*node.proto));
     llvm::erase_if(missing, [&](StringRef operand) {
       return found.contains(operand) || initializers.contains(operand) || taken.contains(operand);
     });
@@ -305,7 +301,8 @@ void Resolver::restoreBiases(const onnx::GraphProto &graph) {
 void Resolver::findLost() {
   llvm::StringSet<> found, mentioned, computed;
   for (const auto &entry : result.initializers)
-    found.insert(entry.second.standsFor.empty() ? entry.first() : StringRef(entry.second.standsFor));
+    found.insert(entry.second.standsFor.empty() ? entry.first()
+                                                : StringRef(entry.second.standsFor));
   for (auto &[text, call] : calls)
     for (StringRef operand : call.operands)
       mentioned.insert(operand);
@@ -347,8 +344,9 @@ void Resolver::splitIdentities(const onnx::GraphProto &graph) {
         scopes[input].insert(scopeOf(node.name));
   llvm::erase_if(nodes, [&](const GraphNode &node) {
     if (!node.proto || node.opType() != "Identity" || !node.domain.empty() ||
-        node.inputs.size() != 1 || node.outputs.size() != 1 || graphOutputs.contains(node.outputs[0]) ||
-        initializers.contains(node.outputs[0]) || !isFloatInitializer(node.inputs[0]))
+        node.inputs.size() != 1 || node.outputs.size() != 1 ||
+        graphOutputs.contains(node.outputs[0]) || initializers.contains(node.outputs[0]) ||
+        !isFloatInitializer(node.inputs[0]))
       return false;
     StringRef input = node.inputs[0], output = node.outputs[0];
     bool isSameModule = llvm::any_of(scopes[output].keys(), [&](StringRef scope) {
@@ -381,8 +379,7 @@ Resolution Resolver::run(const onnx::GraphProto &graph) {
 
 Resolution resolveInitializers(const ExportMetadata &metadata, std::vector<GraphNode> &nodes,
                                const onnx::GraphProto &graph, const Initializers &initializers,
-                               const WeightStore &weights,
-                               InitializerEdits edits) {
+                               const WeightStore &weights, InitializerEdits edits) {
   return Resolver(metadata, nodes, initializers, weights, edits).run(graph);
 }
 } // namespace ampc

@@ -58,8 +58,7 @@ struct Resolution {
 /// and leaves `Identity` nodes with the lost names behind.
 Resolution resolveInitializers(const ExportMetadata &metadata, std::vector<GraphNode> &nodes,
                                const onnx::GraphProto &graph, const Initializers &initializers,
-                               const WeightStore &weights,
-                               InitializerEdits edits);
+                               const WeightStore &weights, InitializerEdits edits);
 
 /// Whether all elements have the same bits.
 bool isSplat(const Weight &weight);

@@ -49,8 +49,7 @@ static void replaceReads(VariableOp first, VariableOp second,
     if (read.getVariable() != second.getSymName())
       return;
     OpBuilder builder(read);
-    Value value =
-        ReadOp::create(builder, read.getLoc(), first.getTensorType(), first.getSymName());
+    Value value = ReadOp::create(builder, read.getLoc(), first.getTensorType(), first.getSymName());
     read.replaceAllUsesWith(view(builder, read.getLoc(), value));
     read.erase();
   });
