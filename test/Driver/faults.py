@@ -105,6 +105,21 @@ class FailingCalls(Faults):
                 self.assertIn("error:", done.stderr)
                 self.assertIn(os.strerror(errno.ENOSPC), done.stderr)
 
+    def test_compiler_with_several_outputs(self):
+        """All of them are new, or none."""
+        report = f"--report={self.out}/r.json"
+        command = self.compile_command(report)
+        total = len(self.calls(command))
+        before = {"t.so": b"as it was", "r.json": b"as it was, too"}
+        for n in range(1, total + 1):
+            with self.subTest(call=n):
+                for name, content in before.items():
+                    (self.out / name).write_bytes(content)
+                done = self.call(command, {"AMPC_CALLS_FAIL": n})
+                if done.returncode != 0:
+                    self.assertEqual(done.returncode, 1, done.stderr)
+                    self.assertEqual(self.files(), before)
+
     def test_disk_that_stays_full(self):
         command = self.compile_command()
         self.out.joinpath("t.so").write_bytes(b"as it was")
@@ -390,6 +405,15 @@ class Surroundings(Faults):
             done = self.call([self.build.bin / "ampc", self.small, "-o", self.out / name])
             self.assertEqual(done.returncode, 1)
             self.assertIn("error: cannot write", done.stderr)
+
+    def test_percent_sign(self):
+        """In a path it is a letter as any other."""
+        expected = self.compiled()
+        (self.out / "50%").mkdir()
+        out = self.out / "50%" / "%s.so"
+        done = self.call([self.build.bin / "ampc", self.small, "-o", out, "--target=host"])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(out.read_bytes(), expected)
 
     def test_link_as_output(self):
         """A link is written through or replaced, never half; what it names stays whole."""
