@@ -11,6 +11,7 @@
 #include "ampc/Optimize/Passes.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Remarks.h"
+#include <map>
 
 using namespace mlir;
 
@@ -177,6 +178,18 @@ static bool areAlike(KernelOp a, KernelOp b) {
          areAlike(*a.getBodyBlock(), *b.getBodyBlock(), pairs);
 }
 
+/// Kernels that are alike have equal hashes.
+static size_t hashOf(KernelOp kernel) {
+  llvm::hash_code hash =
+      llvm::hash_combine(kernel.getKind(), llvm::hash_combine_range(kernel.getTied()),
+                         kernel.getBodyBlock()->getNumArguments());
+  kernel.getBody().walk([&](Operation *op) {
+    hash = llvm::hash_combine(hash, op->getName(), op->getNumOperands(), op->getNumResults(),
+                              op->getAttrDictionary());
+  });
+  return hash;
+}
+
 /// Only kernels over one dimension can differ in their extents alone.
 static bool isOneDimensional(KernelOp kernel) {
   std::optional<ArrayRef<int64_t>> shape = getCommonShape(kernel);
@@ -196,32 +209,72 @@ struct BatchKernels : impl::BatchKernelsBase<BatchKernels> {
       flattenKernel(kernel, flattened);
 
     OpGraph graph(block);
-    SmallVector<SmallVector<KernelOp>> batches;
-    for (auto kernel : block.getOps<KernelOp>())
-      if (isOneDimensional(kernel))
-        addToBatch(graph, batches, kernel);
+    SmallVector<SmallVector<KernelOp>> batches = findBatches(graph, block);
     llvm::erase_if(batches, [&](ArrayRef<KernelOp> batch) {
       return batch.size() < 2 || isWorkForOneBlock(batch);
     });
     order(graph, block, batches);
+    numSteps += graph.getSteps();
     for (ArrayRef<KernelOp> batch : batches)
       buildBatch(batch);
   }
 
 private:
-  /// Puts a kernel into the first batch of kernels like it that do not depend on it.
-  void addToBatch(const OpGraph &graph, SmallVector<SmallVector<KernelOp>> &batches,
-                  KernelOp kernel) {
-    unsigned group = *graph.find(kernel);
-    for (SmallVector<KernelOp> &batch : batches)
-      if (areAlike(batch.front(), kernel) && llvm::none_of(batch, [&](KernelOp other) {
-            unsigned otherGroup = *graph.find(other);
-            return graph.reaches(group, otherGroup) || graph.reaches(otherGroup, group);
-          })) {
-        batch.push_back(kernel);
-        return;
+  /// Kernels that are alike and do not depend on each other: those before which as many
+  /// kernels like them must run.
+  SmallVector<SmallVector<KernelOp>> findBatches(const OpGraph &graph, Block &block) {
+    SmallVector<SmallVector<KernelOp>> classes;
+    DenseMap<size_t, SmallVector<size_t>> byHash; // of classes
+    for (auto kernel : block.getOps<KernelOp>()) {
+      if (!isOneDimensional(kernel))
+        continue;
+      SmallVector<size_t> &candidates = byHash[hashOf(kernel)];
+      auto same = llvm::find_if(candidates, [&](size_t i) {
+        ++numCompared;
+        return areAlike(classes[i].front(), kernel);
+      });
+      if (same != candidates.end()) {
+        classes[*same].push_back(kernel);
+        continue;
       }
-    batches.push_back({kernel});
+      candidates.push_back(classes.size());
+      classes.push_back({kernel});
+    }
+
+    std::map<std::pair<unsigned, unsigned>, SmallVector<KernelOp>> batches;
+    for (ArrayRef<KernelOp> alike : classes)
+      if (alike.size() > 1)
+        divideByLevel(graph, alike, batches);
+    SmallVector<SmallVector<KernelOp>> list;
+    for (auto &[place, batch] : batches)
+      list.push_back(std::move(batch));
+    llvm::sort(list, [](ArrayRef<KernelOp> a, ArrayRef<KernelOp> b) {
+      return a.front()->isBeforeInBlock(b.front());
+    });
+    return list;
+  }
+
+  /// Adds the kernels of a class, given in the order of the block, to batches that are named
+  /// by the class's first kernel and by the most kernels of the class on a path to a kernel.
+  void divideByLevel(const OpGraph &graph, ArrayRef<KernelOp> alike,
+                     std::map<std::pair<unsigned, unsigned>, SmallVector<KernelOp>> &batches) {
+    // No two groups are merged yet: their names are their places.
+    unsigned first = *graph.find(alike.front()), last = *graph.find(alike.back());
+    std::vector<unsigned> level(last - first + 1);
+    ArrayRef<KernelOp> rest = alike;
+    for (unsigned group = first; group <= last; ++group) {
+      unsigned own = level[group - first];
+      if (graph.getOps(group).front() == rest.front()) {
+        batches[{first, own}].push_back(rest.front());
+        rest = rest.drop_front();
+        ++own;
+      }
+      numSteps += graph.getSuccessors(group).size();
+      if (own != 0)
+        for (unsigned next : graph.getSuccessors(group))
+          if (next <= last)
+            level[next - first] = std::max(level[next - first], own);
+    }
   }
 
   /// Whether all of a batch is so little that a sequence takes it in.
@@ -236,10 +289,8 @@ private:
   /// run before and after another one is given up.
   static void order(OpGraph &graph, Block &block, SmallVector<SmallVector<KernelOp>> &batches) {
     llvm::erase_if(batches, [&](ArrayRef<KernelOp> batch) {
-      for (KernelOp a : batch)
-        for (KernelOp b : batch)
-          if (a != b && graph.reaches(*graph.find(a), *graph.find(b)))
-            return true;
+      if (!graph.canMerge(llvm::map_to_vector(batch, [&](KernelOp k) { return *graph.find(k); })))
+        return true;
       unsigned group = *graph.find(batch.front());
       for (KernelOp kernel : batch.drop_front())
         group = graph.merge(group, *graph.find(kernel));

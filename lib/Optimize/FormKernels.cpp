@@ -22,6 +22,7 @@
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/CSE.h"
+#include <map>
 #include <queue>
 
 using namespace mlir;
@@ -55,6 +56,23 @@ static int64_t bodyCost(linalg::GenericOp generic) {
 constexpr int64_t kCheapCost = 12;
 /// Most buffers a fused kernel may take: arguments live in registers.
 constexpr unsigned kMostBuffers = 48;
+/// Most ops of a kernel, and most simple instructions for an element. Past some twenty
+/// operations a byte it is arithmetic that takes the time, and memory saved saves none; while
+/// LLVM and ptxas take more than twice as long for twice the code.
+constexpr unsigned kMostOps = 128;
+constexpr int64_t kMostCost = 1024;
+/// Most cheap ops, each reading the one before, that are computed again for one reader: of
+/// a chain of n ops whose results are all read again, n * n / 2 would be.
+constexpr unsigned kMostRepeated = 4;
+/// Readers of one tensor, before and behind a group, that it may be merged with.
+constexpr unsigned kNearestReaders = 16;
+/// Groups that a group hands to or takes from, that it may be merged with.
+constexpr unsigned kMostNeighbours = 64;
+/// How often two groups are analysed together in vain, as they grow.
+constexpr unsigned kMostFailures = 8;
+/// Most groups between two that are merged: what lies further apart in a program is not
+/// looked for.
+constexpr size_t kMostBetween = 2048;
 
 static bool hasLoops(linalg::GenericOp generic) {
   return llvm::any_of(generic.getStaticLoopRanges(), [](int64_t n) { return n != 1; });
@@ -90,10 +108,12 @@ struct FormKernels : impl::FormKernelsBase<FormKernels> {
     for (auto generic : llvm::to_vector(block.getOps<linalg::GenericOp>()))
       makePrivate(generic);
     eraseDead(block);
-    // Consumers first, so that a chain of cheap ops follows each of its uses.
     auto generics = llvm::to_vector(block.getOps<linalg::GenericOp>());
+    DenseSet<Operation *> repeatable = chooseRepeatable(generics);
+    // Consumers first, so that a chain of cheap ops follows each of its uses.
     for (linalg::GenericOp generic : llvm::reverse(generics))
-      cloneIntoUsers(generic);
+      if (repeatable.contains(generic))
+        cloneIntoUsers(generic);
     eraseDead(block);
 
     OpGraph groups(block);
@@ -103,7 +123,12 @@ struct FormKernels : impl::FormKernelsBase<FormKernels> {
     absorbCheap(block);
     growGroups();
     buildKernels();
+    numSteps += groups.getSteps();
     graph = nullptr;
+    reads.clear();
+    useCounts.clear();
+    facts.clear();
+    numFailures.clear();
   }
 
 private:
@@ -163,11 +188,28 @@ private:
     return variable && assigned.contains(variable);
   }
 
+  /// The cheap ops of `generics`, given in the order of the block; where one reads another
+  /// that reads another.., some are left out.
+  DenseSet<Operation *> chooseRepeatable(ArrayRef<linalg::GenericOp> generics) {
+    DenseSet<Operation *> chosen;
+    DenseMap<Operation *, unsigned> depth; // of chosen ops behind each other
+    for (linalg::GenericOp generic : generics) {
+      if (!isCheapToRepeat(generic))
+        continue;
+      unsigned below = 0;
+      for (Value input : generic.getInputs())
+        below = std::max(below, depth.lookup(getViewed(input).getDefiningOp()));
+      if (below == kMostRepeated)
+        continue;
+      depth[generic] = below + 1;
+      chosen.insert(generic);
+    }
+    return chosen;
+  }
+
   /// Gives each op that reads a cheap op's result a copy of the op, where nothing needs the
   /// result in memory.
   void cloneIntoUsers(linalg::GenericOp generic) {
-    if (!isCheapToRepeat(generic))
-      return;
     SmallVector<OpOperand *> uses;
     SmallVector<Value> pending(generic->getResults());
     Block *block = generic->getBlock();
@@ -248,20 +290,170 @@ private:
     SmallVector<Operation *> ops(graph->getOps(a));
     ops.append(graph->getOps(b).begin(), graph->getOps(b).end());
     llvm::sort(ops, [](Operation *x, Operation *y) { return x->isBeforeInBlock(y); });
+    ++numAnalyses;
+    numAnalyzedOps += ops.size();
     return plan::analyzeIteration(ops);
   }
 
   /// Merges two groups where that is right and one kernel can do both.
   bool tryMerge(unsigned a, unsigned b) {
-    if (!graph->canMerge(a, b))
+    ++numAttempts;
+    const GroupFacts &x = factsOf(a), &y = factsOf(b);
+    if (x.ops + y.ops > kMostOps || x.cost + y.cost > kMostCost ||
+        !graph->canMerge(a, b, kMostBetween))
       return false;
-    FailureOr<plan::IterationStructure> structure = analyzeTogether(a, b);
-    if (failed(structure) || structure->inputs.size() + structure->results.size() > kMostBuffers ||
-        repeatsMuch(*structure))
-      return false;
-    graph->merge(a, b);
+    bool isUniform = x.isUniform && y.isUniform && x.points == y.points && handsOver(a, b);
+    if (isUniform) {
+      if (countBuffers(a, b) > kMostBuffers)
+        return false;
+    } else {
+      // A pair has the names of its earliest ops: groups keep them while they grow.
+      uint8_t &failures = numFailures[std::minmax(graph->getFirst(a), graph->getFirst(b))];
+      if (failures >= kMostFailures)
+        return false;
+      FailureOr<plan::IterationStructure> structure = analyzeTogether(a, b);
+      if (failed(structure) ||
+          structure->inputs.size() + structure->results.size() > kMostBuffers ||
+          repeatsMuch(*structure)) {
+        ++failures;
+        return false;
+      }
+    }
+    auto both = std::make_shared<GroupFacts>(
+        GroupFacts{x.ops + y.ops, x.cost + y.cost, isUniform, x.points, {}});
+    unsigned merged = graph->merge(a, b);
+    for (linalg::GenericOp generic : genericsOf(merged))
+      addInputs(merged, generic, both->inputs);
+    facts[merged] = std::move(both);
     return true;
   }
+
+  //===--------------------------------------------------------------------===//
+  // What is known of a group
+  //===--------------------------------------------------------------------===//
+
+  struct GroupFacts {
+    unsigned ops = 0;       ///< linalg.generic ops
+    int64_t cost = 0;       ///< simple instructions for an element, of all
+    bool isUniform = false; ///< see isUniform; and each op hands to or takes from another
+    Type points;            ///< of a uniform group, a tensor type of its loops' extents
+    llvm::SetVector<Value> inputs; ///< tensors of more than one element from outside
+  };
+
+  const GroupFacts &factsOf(unsigned group) {
+    std::shared_ptr<GroupFacts> &known = facts[group];
+    if (known)
+      return *known;
+    known = std::make_shared<GroupFacts>();
+    GroupFacts &own = *known;
+    for (linalg::GenericOp generic : genericsOf(group)) {
+      ++own.ops;
+      own.cost += std::max<int64_t>(1, bodyCost(generic));
+      own.isUniform = own.ops == 1 && isUniform(generic);
+      own.points = RankedTensorType::get(generic.getStaticLoopRanges(),
+                                         IntegerType::get(&getContext(), 1));
+      addInputs(group, generic, own.inputs);
+    }
+    return own;
+  }
+
+  /// Tensors of more than one element that an op reads from outside of its group.
+  void addInputs(unsigned group, linalg::GenericOp generic, llvm::SetVector<Value> &inputs) {
+    for (Value operand : generic.getInputs()) {
+      Value source = getViewed(operand);
+      Operation *op = source.getDefiningOp();
+      if (!(op && graph->find(op) == group) && pointsOf(source) > 1)
+        inputs.insert(source);
+    }
+  }
+
+  const llvm::SetVector<Value> &inputsOf(unsigned group) { return factsOf(group).inputs; }
+
+  /// Whether an op, along whose loops nothing is reduced, writes each point of them, and
+  /// reads each tensor of their extents at the same point. Ops of this kind that hand over
+  /// tensors of these extents need no analysis: they run over the same points.
+  bool isUniform(linalg::GenericOp generic) {
+    if (generic.getNumReductionLoops() != 0 ||
+        readsOf(generic).size() != generic->getNumOperands())
+      return false;
+    SmallVector<int64_t> extents = generic.getStaticLoopRanges();
+    for (OpOperand &operand : generic->getOpOperands()) {
+      AffineMap map = generic.getMatchingIndexingMap(&operand);
+      auto type = dyn_cast<RankedTensorType>(operand.get().getType());
+      Operation *maker = operand.get().getDefiningOp();
+      if (generic.isDpsInit(&operand)) {
+        if (!map.isIdentity() || generic.payloadUsesValueFromOperand(&operand) ||
+            !isa_and_nonnull<tensor::EmptyOp>(maker))
+          return false;
+        continue;
+      }
+      // An attached op with a value, or a view, is for the analysis.
+      if (!type || (maker && isAttached(maker)))
+        return false;
+      if (type.getShape() == ArrayRef(extents) ? !map.isIdentity()
+                                               : !map.isProjectedPermutation(true))
+        return false;
+    }
+    return true;
+  }
+
+  /// Whether an op of one group reads a tensor of its loops' extents that the other makes.
+  bool handsOver(unsigned a, unsigned b) {
+    for (auto [from, to] : {std::pair(a, b), std::pair(b, a)})
+      for (Operation *op : graph->getOps(to))
+        for (Value operand : readsOf(op))
+          if (operand.getDefiningOp<linalg::GenericOp>() &&
+              graph->find(operand.getDefiningOp()) == from)
+            return true;
+    return false;
+  }
+
+  /// The tensors that two uniform groups read and write as one.
+  unsigned countBuffers(unsigned a, unsigned b) {
+    DenseSet<Value> inputs;
+    DenseMap<Value, unsigned> usesInside;
+    unsigned results = 0;
+    for (unsigned group : {a, b})
+      for (linalg::GenericOp generic : genericsOf(group))
+        for (OpOperand *operand : generic.getDpsInputOperands()) {
+          Operation *maker = operand->get().getDefiningOp();
+          std::optional<unsigned> of = maker ? graph->find(maker) : std::nullopt;
+          if (of == a || of == b)
+            ++usesInside[operand->get()];
+          else if (generic.payloadUsesValueFromOperand(operand))
+            inputs.insert(operand->get());
+        }
+    for (unsigned group : {a, b})
+      for (linalg::GenericOp generic : genericsOf(group))
+        for (Value result : generic.getResults())
+          results += countUses(result) > usesInside.lookup(result);
+    return inputs.size() + results;
+  }
+
+  /// What an op and those inside of it read of the block.
+  ArrayRef<Value> readsOf(Operation *op) {
+    auto [it, isNew] = reads.try_emplace(op);
+    SmallVector<Value, 4> &own = it->second;
+    if (isNew)
+      op->walk([&](Operation *nested) {
+        for (Value operand : nested->getOperands())
+          if (operand.getParentBlock() == op->getBlock())
+            own.push_back(operand);
+      });
+    return own;
+  }
+
+  unsigned countUses(Value value) {
+    auto [it, isNew] = useCounts.try_emplace(value);
+    if (isNew)
+      it->second = value.getNumUses();
+    return it->second;
+  }
+
+  DenseMap<Operation *, SmallVector<Value, 4>> reads;
+  DenseMap<Value, unsigned> useCounts;
+  DenseMap<unsigned, std::shared_ptr<GroupFacts>> facts; ///< by the name of a group
+  DenseMap<std::pair<unsigned, unsigned>, uint8_t> numFailures;
 
   /// Whether an expensive op would be computed more often than it has elements: without
   /// reductions every point of the kernel computes all ops.
@@ -297,7 +489,7 @@ private:
       unsigned group = *graph->find(generic);
       if (!isCheapToRepeat(generic) || graph->getSuccessors(group).size() != 1)
         continue;
-      unsigned consumer = graph->getSuccessors(group).front();
+      unsigned consumer = *graph->getSuccessors(group).begin();
       if (!genericsOf(consumer).empty() && isUsedOnlyIn(generic, consumer))
         tryMerge(group, consumer);
     }
@@ -319,28 +511,36 @@ private:
 
   /// Merges groups, those that save most first.
   void growGroups() {
-    auto first = [&](unsigned group) { return graph->getOps(group).front(); };
     auto isWorse = [&](const Candidate &x, const Candidate &y) {
       return std::make_tuple(x.savedBytes, y.a, y.b) < std::make_tuple(y.savedBytes, x.a, x.b);
     };
     std::priority_queue<Candidate, std::vector<Candidate>, decltype(isWorse)> queue(isWorse);
-    DenseMap<Value, SmallVector<Operation *>> readers;
+    // Groups that read a tensor, by the place of their earliest op.
+    DenseMap<Value, std::map<unsigned, unsigned>> readers;
     for (unsigned group : kernelGroups())
       for (Value input : inputsOf(group))
-        readers[input].push_back(first(group));
+        readers[input][graph->getFirst(group)] = group;
 
     auto addCandidates = [&](unsigned group) {
       llvm::SetVector<unsigned> others;
-      others.insert_range(graph->getSuccessors(group));
-      others.insert_range(graph->getPredecessors(group));
-      for (Value input : inputsOf(group))
-        for (Operation *reader : readers[input])
-          others.insert(*graph->find(reader));
+      addNearest(graph->getSuccessors(group), group, others);
+      addNearest(graph->getPredecessors(group), group, others);
+      for (Value input : inputsOf(group)) {
+        auto &list = readers[input];
+        auto own = list.find(graph->getFirst(group));
+        if (own == list.end())
+          continue;
+        auto next = std::next(own);
+        for (unsigned i = 0; i < kNearestReaders && next != list.end(); ++i)
+          others.insert((next++)->second);
+        for (unsigned i = 0; i < kNearestReaders && own != list.begin(); ++i)
+          others.insert((--own)->second);
+      }
       for (unsigned other : others) {
-        if (other == group || genericsOf(other).empty())
+        if (other == group || factsOf(other).ops == 0)
           continue;
         unsigned a = group, b = other;
-        if (first(b)->isBeforeInBlock(first(a)))
+        if (graph->getFirst(b) < graph->getFirst(a))
           std::swap(a, b);
         if (uint64_t bytes = savedBytes(a, b))
           queue.push({bytes, a, b, graph->getOps(a).size(), graph->getOps(b).size()});
@@ -354,15 +554,41 @@ private:
       if (graph->getOps(best.a).size() != best.sizeA ||
           graph->getOps(best.b).size() != best.sizeB || !mayMerge(best.a, best.b))
         continue;
-      Operation *member = first(best.a);
-      if (tryMerge(best.a, best.b))
-        addCandidates(*graph->find(member));
+      Operation *member = graph->getOps(best.a).front();
+      SmallVector<std::pair<Value, unsigned>> places;
+      for (unsigned group : {best.a, best.b})
+        for (Value input : inputsOf(group))
+          places.push_back({input, graph->getFirst(group)});
+      if (!tryMerge(best.a, best.b))
+        continue;
+      unsigned merged = *graph->find(member);
+      for (auto [input, place] : places)
+        readers[input].erase(place);
+      for (Value input : inputsOf(merged))
+        readers[input][graph->getFirst(merged)] = merged;
+      addCandidates(merged);
     }
+  }
+
+  /// Adds neighbours of a group; of very many, those that stand nearest to it.
+  void addNearest(const OpGraph::Groups &neighbours, unsigned group,
+                  llvm::SetVector<unsigned> &others) {
+    SmallVector<unsigned> list(neighbours.begin(), neighbours.end());
+    if (list.size() > kMostNeighbours) {
+      auto distance = [&](unsigned other) {
+        int64_t apart = int64_t(graph->getFirst(other)) - int64_t(graph->getFirst(group));
+        return std::pair(std::abs(apart), other);
+      };
+      std::nth_element(list.begin(), list.begin() + kMostNeighbours, list.end(),
+                       [&](unsigned x, unsigned y) { return distance(x) < distance(y); });
+      list.truncate(kMostNeighbours);
+    }
+    others.insert_range(list);
   }
 
   /// Whether it can be right to merge two groups, from what is known without the analysis.
   bool mayMerge(unsigned producer, unsigned consumer) {
-    if (llvm::is_contained(graph->getSuccessors(consumer), producer))
+    if (graph->getSuccessors(consumer).contains(producer))
       std::swap(producer, consumer);
     // Numbers that many threads need are computed once, before; the cheap ones have been
     // absorbed.
@@ -374,20 +600,23 @@ private:
   /// Bytes that need not be read or written where two groups are one.
   uint64_t savedBytes(unsigned a, unsigned b) {
     uint64_t bytes = 0;
-    for (auto [from, to] : {std::pair(a, b), std::pair(b, a)})
+    for (auto [from, to] : {std::pair(a, b), std::pair(b, a)}) {
+      DenseMap<Value, unsigned> uses; // of what one makes and the other reads, in both
+      for (Operation *op : graph->getOps(to))
+        for (Value operand : readsOf(op))
+          if (operand.getDefiningOp() && graph->find(operand.getDefiningOp()) == from)
+            ++uses[operand];
+      if (uses.empty())
+        continue;
       for (Operation *op : graph->getOps(from))
-        for (Value result : op->getResults()) {
-          bool isRead = false, escapes = false;
-          for (Operation *user : result.getUsers()) {
-            std::optional<unsigned> group = graph->find(user);
-            isRead |= group == to;
-            escapes |= group != to && group != from;
-          }
-          // What is never stored needs no room either: it wins where bytes are equal.
-          if (isRead)
-            bytes += escapes ? bytesOf(result) : 2 * bytesOf(result) + 1;
-        }
-    llvm::SetVector<Value> inputs = inputsOf(a);
+        for (Value operand : readsOf(op))
+          if (auto it = uses.find(operand); it != uses.end())
+            ++it->second;
+      // What is never stored needs no room either: it wins where bytes are equal.
+      for (auto [result, inside] : uses)
+        bytes += countUses(result) > inside ? bytesOf(result) : 2 * bytesOf(result) + 1;
+    }
+    const llvm::SetVector<Value> &inputs = inputsOf(a);
     for (Value input : inputsOf(b))
       if (inputs.contains(input))
         bytes += bytesOf(input);
@@ -395,19 +624,6 @@ private:
   }
 
   static uint64_t bytesOf(Value tensor) { return getByteSize(tensor.getType()).value_or(0); }
-
-  /// Tensors of more than one element that a group reads from memory.
-  llvm::SetVector<Value> inputsOf(unsigned group) {
-    llvm::SetVector<Value> inputs;
-    for (linalg::GenericOp generic : genericsOf(group))
-      for (Value operand : generic.getInputs()) {
-        Value source = getViewed(operand);
-        Operation *op = source.getDefiningOp();
-        if (!(op && graph->find(op) == group) && pointsOf(source) > 1)
-          inputs.insert(source);
-      }
-    return inputs;
-  }
 
   //===--------------------------------------------------------------------===//
   // Building kernels

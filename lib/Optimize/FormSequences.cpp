@@ -18,6 +18,7 @@
 #include "ampc/Optimize/Passes.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Remarks.h"
+#include <set>
 
 using namespace mlir;
 
@@ -30,6 +31,9 @@ using plan::KernelOp;
 
 /// Most buffers that the kernels of a sequence may name: CUDA takes 4 KB of arguments.
 constexpr unsigned kMostBuffers = 384;
+/// Most linalg ops of a sequence: LLVM and ptxas take more than twice as long for twice the
+/// code, and so much work hides a launch.
+constexpr unsigned kMostOps = 512;
 
 namespace {
 struct FormSequences : impl::FormSequencesBase<FormSequences> {
@@ -42,16 +46,22 @@ struct FormSequences : impl::FormSequencesBase<FormSequences> {
     OpGraph graph(block);
     orderUpdates(graph, block);
     SmallVector<Operation *> order = schedule(graph);
+    numSteps += graph.getSteps();
     SmallVector<SmallVector<Operation *>> runs;
     bool inRun = false;
-    unsigned buffers = 0;
+    unsigned buffers = 0, ops = 0;
     for (Operation *op : order) {
       op->moveBefore(block.getTerminator());
       if (isSmallKernel(op)) {
-        buffers += op->getNumOperands() + op->getNumResults();
-        if (!inRun || buffers > kMostBuffers) {
+        unsigned ownBuffers = op->getNumOperands() + op->getNumResults();
+        unsigned ownOps = llvm::range_size(
+            cast<KernelOp>(op).getBodyBlock()->getOps<linalg::GenericOp>());
+        buffers += ownBuffers;
+        ops += ownOps;
+        if (!inRun || buffers > kMostBuffers || ops > kMostOps) {
           runs.emplace_back();
-          buffers = op->getNumOperands() + op->getNumResults();
+          buffers = ownBuffers;
+          ops = ownOps;
         }
         runs.back().push_back(op);
         inRun = true;
@@ -59,6 +69,7 @@ struct FormSequences : impl::FormSequencesBase<FormSequences> {
         inRun = false;
       }
     }
+    isSmallOp.clear();
     for (ArrayRef<Operation *> run : runs)
       if (run.size() > 1) {
         gather(run);
@@ -73,21 +84,31 @@ private:
   /// Behind the run at hand.
   Block::iterator insertionPoint;
 
+  /// What isSmallKernel has found out.
+  DenseMap<Operation *, bool> isSmallOp;
+
   bool isSmallKernel(Operation *op) {
     auto kernel = dyn_cast<KernelOp>(op);
-    return kernel && kernel.getKind() == KernelKind::Fused && isSmall(KernelSize(kernel), target);
+    if (!kernel || kernel.getKind() != KernelKind::Fused)
+      return false;
+    auto [it, isNew] = isSmallOp.try_emplace(op);
+    if (isNew)
+      it->second = isSmall(KernelSize(kernel), target);
+    return it->second;
   }
 
   /// Lets the readers of a variable's old value come before the step that computes the
   /// new one, which then can be written over the old one.
   static void orderUpdates(OpGraph &graph, Block &block) {
+    DenseMap<Attribute, SmallVector<ReadOp, 1>> reads;
+    for (auto read : block.getOps<ReadOp>())
+      reads[read.getVariableAttr()].push_back(read);
     for (auto assign : block.getOps<AssignOp>()) {
       Operation *step = getViewed(assign.getValue()).getDefiningOp();
       if (!isa_and_nonnull<plan::StepOpInterface>(step))
         continue;
-      for (auto read : block.getOps<ReadOp>())
-        if (read.getVariableAttr() == assign.getVariableAttr())
-          orderReaders(graph, read, step);
+      for (ReadOp read : reads.lookup(assign.getVariableAttr()))
+        orderReaders(graph, read, step);
     }
   }
   static void orderReaders(OpGraph &graph, Value value, Operation *step) {
@@ -130,27 +151,50 @@ private:
       }
     }
     delay(graph, nodes, stage, run, stages);
-    dissolveRuns(graph, nodes, run, stages, earliestRun);
+    dissolveRuns(graph, nodes, stage, run, stages);
 
-    SmallVector<Operation *> order;
-    std::vector<bool> done(nodes.size());
-    auto emit = [&](unsigned node) {
-      done[node] = true;
-      order.push_back(opOf(node));
+    return emitStages(graph, nodes, run, stages);
+  }
+
+  /// Ops by stage and run, otherwise in the order of `nodes`.
+  SmallVector<Operation *> emitStages(const OpGraph &graph, ArrayRef<unsigned> nodes,
+                                      ArrayRef<int> run, int stages) {
+    std::vector<unsigned> place(nodes.size()), waiting(nodes.size());
+    for (auto [i, node] : llvm::enumerate(nodes))
+      place[node] = i;
+    // What can run next, by place: large steps, small kernels of each run, and the rest.
+    using Ready = std::set<unsigned>;
+    Ready large, others;
+    std::vector<Ready> small(stages + 2);
+    auto add = [&](unsigned node) {
+      Operation *op = graph.getOps(node).front();
+      Ready &ready = isSmallKernel(op)                ? small[run[node]]
+                     : isa<plan::StepOpInterface>(op) ? large
+                                                      : others;
+      ready.insert(place[node]);
     };
-    auto isReady = [&](unsigned node) {
-      return !done[node] &&
-             llvm::all_of(graph.getPredecessors(node), [&](unsigned p) { return bool(done[p]); });
+    for (unsigned node : nodes) {
+      waiting[node] = graph.getPredecessors(node).size();
+      if (waiting[node] == 0)
+        add(node);
+    }
+    SmallVector<Operation *> order;
+    auto emitAll = [&](Ready &a, Ready &b) {
+      while (!a.empty() || !b.empty()) {
+        Ready &next = b.empty() || (!a.empty() && *a.begin() < *b.begin()) ? a : b;
+        unsigned node = nodes[*next.begin()];
+        next.erase(next.begin());
+        order.push_back(graph.getOps(node).front());
+        for (unsigned successor : graph.getSuccessors(node))
+          if (--waiting[successor] == 0)
+            add(successor);
+      }
     };
     for (int s = 0; s <= stages; ++s) {
-      for (unsigned node : nodes)
-        if (isReady(node) && !isSmallKernel(opOf(node)))
-          emit(node);
-      for (unsigned node : nodes)
-        if (isReady(node) && (isSmallKernel(opOf(node)) ? run[node] == s + 1
-                                                        : !isa<plan::StepOpInterface>(opOf(node))))
-          emit(node);
+      emitAll(large, others);
+      emitAll(small[s + 1], others);
     }
+    assert(order.size() == nodes.size() && "a step belongs to no stage or run");
     return order;
   }
 
@@ -171,43 +215,52 @@ private:
   }
 
   /// Spreads the kernels of a run over earlier ones where all of them find a place there.
-  void dissolveRuns(const OpGraph &graph, ArrayRef<unsigned> nodes, std::vector<int> &run,
-                    int stages, llvm::function_ref<int(unsigned)> earliestRun) {
-    std::vector<unsigned> size(stages + 2);
-    auto isSmallNode = [&](unsigned node) { return isSmallKernel(graph.getOps(node).front()); };
+  void dissolveRuns(const OpGraph &graph, ArrayRef<unsigned> nodes, ArrayRef<int> stage,
+                    std::vector<int> &run, int stages) {
+    std::vector<SmallVector<unsigned>> members(stages + 2);
+    std::set<int> inUse; // runs that have members
     for (unsigned node : nodes)
-      if (isSmallNode(node))
-        ++size[run[node]];
+      if (isSmallKernel(graph.getOps(node).front())) {
+        members[run[node]].push_back(node);
+        inUse.insert(run[node]);
+      }
+    // The earliest run that a kernel can be in, as others are now. What is no step stands
+    // behind all that it waits for.
+    auto earliestRun = [&](unsigned node) {
+      int earliest = 1;
+      SmallVector<unsigned> pending{node};
+      DenseSet<unsigned> seen;
+      while (!pending.empty())
+        for (unsigned p : graph.getPredecessors(pending.pop_back_val())) {
+          earliest = std::max(earliest, stage[p] + 1);
+          if (isa<plan::StepOpInterface>(graph.getOps(p).front()))
+            earliest = std::max(earliest, run[p]);
+          else if (seen.insert(p).second)
+            pending.push_back(p);
+        }
+      return earliest;
+    };
     for (int r = 2; r <= stages; ++r) {
-      std::vector<int> moved = run;
-      std::swap(moved, run); // earliestRun sees the places tried
-      bool fits = size[r] != 0;
-      for (unsigned node : nodes) {
-        if (!isSmallNode(node)) {
-          if (!isa<plan::StepOpInterface>(graph.getOps(node).front())) {
-            run[node] = 0;
-            for (unsigned p : graph.getPredecessors(node))
-              run[node] = std::max(run[node], run[p]);
-          }
-          continue;
-        }
-        if (run[node] != r)
-          continue;
-        int to = earliestRun(node);
-        while (to < r && size[to] == 0)
-          ++to;
-        fits &= to < r;
-        run[node] = to;
-      }
-      if (!fits) {
-        run = moved;
+      if (members[r].empty())
         continue;
+      bool fits = true;
+      for (unsigned node : members[r]) {
+        ++numPlaced;
+        auto to = inUse.lower_bound(earliestRun(node));
+        fits = to != inUse.end() && *to < r;
+        if (!fits)
+          break;
+        run[node] = *to;
       }
-      for (unsigned node : nodes)
-        if (isSmallNode(node) && run[node] != moved[node]) {
-          --size[moved[node]];
-          ++size[run[node]];
-        }
+      for (unsigned node : members[r])
+        if (fits)
+          members[run[node]].push_back(node);
+        else
+          run[node] = r;
+      if (fits) {
+        members[r].clear();
+        inUse.erase(r);
+      }
     }
   }
 

@@ -6,7 +6,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "OpGraph.h"
-#include "llvm/ADT/BitVector.h"
 #include <queue>
 
 using namespace mlir;
@@ -15,131 +14,214 @@ namespace ampc {
 
 OpGraph::OpGraph(Block &block) : block(block) {
   for (Operation &op : block.without_terminator()) {
-    index[&op] = ops.size();
-    leader.push_back(ops.size());
-    ops.push_back({&op});
+    unsigned i = groups.size();
+    index[&op] = i;
+    leader.push_back(i);
+    Group &group = groups.emplace_back();
+    group.ops.push_back(&op);
+    group.first = group.rank = i;
   }
-  successors.resize(ops.size());
-  predecessors.resize(ops.size());
-  for (unsigned i = 0; i < ops.size(); ++i)
-    for (Operation *user : ops[i].front()->getUsers())
+  seen.resize(groups.size());
+  for (unsigned i = 0; i < groups.size(); ++i)
+    for (Operation *user : groups[i].ops.front()->getUsers())
       if (std::optional<unsigned> other = find(user)) {
-        successors[i].insert(*other);
-        predecessors[*other].insert(i);
+        groups[i].successors.insert(*other);
+        groups[*other].predecessors.insert(i);
       }
 }
 
 unsigned OpGraph::resolve(unsigned member) const {
   while (leader[member] != member)
-    member = leader[member];
+    member = leader[member] = leader[leader[member]];
   return member;
 }
 
 std::optional<unsigned> OpGraph::find(Operation *op) const {
-  op = block.findAncestorOpInBlock(*op);
+  if (op->getBlock() != &block)
+    op = block.findAncestorOpInBlock(*op);
   auto it = index.find(op);
   if (it == index.end())
     return std::nullopt;
   return resolve(it->second);
 }
 
-ArrayRef<Operation *> OpGraph::getOps(unsigned group) const { return ops[group]; }
-
-ArrayRef<unsigned> OpGraph::getSuccessors(unsigned group) const {
-  return successors[group].getArrayRef();
-}
-
-ArrayRef<unsigned> OpGraph::getPredecessors(unsigned group) const {
-  return predecessors[group].getArrayRef();
+ArrayRef<Operation *> OpGraph::getOps(unsigned name) const {
+  Group &group = groups[name];
+  if (!group.isSorted)
+    llvm::sort(group.ops,
+               [&](Operation *a, Operation *b) { return index.lookup(a) < index.lookup(b); });
+  group.isSorted = true;
+  return group.ops;
 }
 
 SmallVector<unsigned> OpGraph::getGroups() const {
-  SmallVector<unsigned> groups;
-  for (unsigned i = 0; i < ops.size(); ++i)
+  SmallVector<unsigned> names;
+  for (unsigned i = 0; i < groups.size(); ++i)
     if (leader[i] == i)
-      groups.push_back(i);
-  llvm::sort(groups, [&](unsigned a, unsigned b) {
-    return index.lookup(ops[a].front()) < index.lookup(ops[b].front());
-  });
-  return groups;
+      names.push_back(i);
+  llvm::sort(names, [&](unsigned a, unsigned b) { return groups[a].first < groups[b].first; });
+  return names;
 }
 
-/// Whether a path leads from one group to the other; with `skipDirect`, one through a
-/// third group.
-bool OpGraph::reachesPast(unsigned from, unsigned to, bool skipDirect) const {
-  llvm::BitVector seen(ops.size());
-  SmallVector<unsigned> stack;
-  seen.set(from);
-  for (unsigned next : successors[from]) {
-    if (next == to && skipDirect)
-      continue;
-    stack.push_back(next);
-  }
+//===----------------------------------------------------------------------===//
+// Searches
+//===----------------------------------------------------------------------===//
+
+bool OpGraph::searchBetween(unsigned from, unsigned to, Direction direction, bool skipDirect,
+                            size_t mostSteps, SmallVectorImpl<unsigned> &found) const {
+  bool forward = direction == Direction::Forward;
+  unsigned limit = groups[to].rank;
+  ++searches;
+  SmallVector<unsigned> stack{from};
   while (!stack.empty()) {
     unsigned group = stack.pop_back_val();
-    if (group == to)
-      return true;
-    if (seen.test(group))
-      continue;
-    seen.set(group);
-    for (unsigned next : successors[group])
+    for (unsigned next : forward ? groups[group].successors : groups[group].predecessors) {
+      ++steps;
+      if (next == to) {
+        if (skipDirect && group == from)
+          continue;
+        return false;
+      }
+      unsigned rank = groups[next].rank;
+      if (seen[next] == searches || (forward ? rank > limit : rank < limit))
+        continue;
+      seen[next] = searches;
+      if (found.size() >= mostSteps)
+        return false;
+      found.push_back(next);
       stack.push_back(next);
+    }
   }
-  return false;
+  return true;
 }
 
-bool OpGraph::reaches(unsigned from, unsigned to) const {
-  return reachesPast(from, to, /*skipDirect=*/false);
+bool OpGraph::canMerge(unsigned a, unsigned b, size_t mostSteps) const {
+  if (a == b)
+    return false;
+  if (groups[a].rank > groups[b].rank)
+    std::swap(a, b);
+  SmallVector<unsigned> behind, before;
+  return searchBetween(a, b, Direction::Forward, /*skipDirect=*/true, mostSteps, behind) &&
+         (behind.empty() || mostSteps == kNoLimit ||
+          searchBetween(b, a, Direction::Backward, /*skipDirect=*/true, mostSteps, before));
 }
 
-bool OpGraph::canMerge(unsigned a, unsigned b) const {
-  return a != b && !reachesPast(a, b, /*skipDirect=*/true) &&
-         !reachesPast(b, a, /*skipDirect=*/true);
+bool OpGraph::canMerge(ArrayRef<unsigned> members) const {
+  llvm::SmallDenseSet<unsigned> isMember(members.begin(), members.end());
+  unsigned limit = 0;
+  for (unsigned member : members)
+    limit = std::max(limit, groups[member].rank);
+  ++searches;
+  SmallVector<unsigned> stack(members);
+  while (!stack.empty())
+    for (unsigned next : groups[stack.pop_back_val()].successors) {
+      ++steps;
+      if (isMember.contains(next))
+        return false;
+      if (seen[next] == searches || groups[next].rank > limit)
+        continue;
+      seen[next] = searches;
+      stack.push_back(next);
+    }
+  return true;
+}
+
+//===----------------------------------------------------------------------===//
+// Changes
+//===----------------------------------------------------------------------===//
+
+void OpGraph::sortByRank(SmallVectorImpl<unsigned> &list) const {
+  llvm::sort(list, [&](unsigned a, unsigned b) { return groups[a].rank < groups[b].rank; });
+}
+
+void OpGraph::assignRanks(SmallVectorImpl<unsigned> &ranks, ArrayRef<unsigned> order) {
+  llvm::sort(ranks);
+  for (auto [group, rank] : llvm::zip(order, ranks))
+    groups[group].rank = rank;
 }
 
 unsigned OpGraph::merge(unsigned a, unsigned b) {
-  if (ops[a].size() < ops[b].size())
+  if (groups[a].ops.size() < groups[b].ops.size())
     std::swap(a, b);
+
+  // Its place: what stands between the two and leads to the later one comes before it, what
+  // the earlier one leads to behind it.
+  bool aIsEarlier = groups[a].rank < groups[b].rank;
+  unsigned earlier = aIsEarlier ? a : b, later = aIsEarlier ? b : a;
+  SmallVector<unsigned> behind, before;
+  bool isLegal = searchBetween(earlier, later, Direction::Forward, /*skipDirect=*/true, kNoLimit,
+                               behind);
+  if (behind.empty()) {
+    groups[a].rank = groups[later].rank;
+  } else {
+    isLegal &= searchBetween(later, earlier, Direction::Backward, /*skipDirect=*/true, kNoLimit,
+                             before);
+    SmallVector<unsigned> ranks{groups[earlier].rank, groups[later].rank};
+    for (ArrayRef<unsigned> list : {ArrayRef(before), ArrayRef(behind)})
+      for (unsigned group : list)
+        ranks.push_back(groups[group].rank);
+    sortByRank(before);
+    sortByRank(behind);
+    // The rank that is left over comes first: it may stay unused.
+    SmallVector<unsigned> order(before);
+    order.push_back(b);
+    order.push_back(a);
+    order.append(behind);
+    assignRanks(ranks, order);
+  }
+  assert(isLegal && "a group stands between two that are merged");
+  (void)isLegal;
+
   leader[b] = a;
-  SmallVector<Operation *, 1> merged;
-  std::merge(ops[a].begin(), ops[a].end(), ops[b].begin(), ops[b].end(), std::back_inserter(merged),
-             [&](Operation *x, Operation *y) { return index.lookup(x) < index.lookup(y); });
-  ops[a] = std::move(merged);
-  ops[b].clear();
-  auto rename = [&](std::vector<llvm::SetVector<unsigned>> &there,
-                    std::vector<llvm::SetVector<unsigned>> &back) {
-    for (unsigned other : there[b]) {
-      back[other].remove(b);
+  groups[a].first = std::min(groups[a].first, groups[b].first);
+  groups[a].isSorted = false;
+  groups[a].ops.append(groups[b].ops);
+  groups[b].ops.clear();
+  auto rename = [&](Groups Group::*there, Groups Group::*back) {
+    for (unsigned other : groups[b].*there) {
+      (groups[other].*back).erase(b);
       if (other != a) {
-        back[other].insert(a);
-        there[a].insert(other);
+        (groups[other].*back).insert(a);
+        (groups[a].*there).insert(other);
       }
     }
-    there[b].clear();
-    there[a].remove(b);
+    groups[b].*there = Groups();
+    (groups[a].*there).erase(b);
   };
-  rename(successors, predecessors);
-  rename(predecessors, successors);
+  rename(&Group::successors, &Group::predecessors);
+  rename(&Group::predecessors, &Group::successors);
   return a;
 }
 
 bool OpGraph::addOrder(unsigned before, unsigned after) {
-  if (before == after || reaches(after, before))
+  if (before == after)
     return false;
-  successors[before].insert(after);
-  predecessors[after].insert(before);
+  if (groups[before].rank > groups[after].rank) {
+    SmallVector<unsigned> behind{after}, ahead;
+    if (!searchBetween(after, before, Direction::Forward, /*skipDirect=*/false, kNoLimit, behind))
+      return false;
+    searchBetween(before, after, Direction::Backward, /*skipDirect=*/false, kNoLimit, ahead);
+    ahead.push_back(before);
+    sortByRank(ahead);
+    sortByRank(behind);
+    SmallVector<unsigned> order(ahead), ranks;
+    order.append(behind);
+    for (unsigned group : order)
+      ranks.push_back(groups[group].rank);
+    assignRanks(ranks, order);
+  }
+  groups[before].successors.insert(after);
+  groups[after].predecessors.insert(before);
   return true;
 }
 
 SmallVector<unsigned> OpGraph::getOrder() const {
   // The earliest group of those whose predecessors have all gone.
-  auto isLater = [&](unsigned a, unsigned b) {
-    return index.lookup(ops[a].front()) > index.lookup(ops[b].front());
-  };
+  auto isLater = [&](unsigned a, unsigned b) { return groups[a].first > groups[b].first; };
   std::priority_queue<unsigned, std::vector<unsigned>, decltype(isLater)> ready(isLater);
-  std::vector<unsigned> waiting(ops.size());
+  std::vector<unsigned> waiting(groups.size());
   for (unsigned group : getGroups()) {
-    waiting[group] = predecessors[group].size();
+    waiting[group] = groups[group].predecessors.size();
     if (waiting[group] == 0)
       ready.push(group);
   }
@@ -148,7 +230,7 @@ SmallVector<unsigned> OpGraph::getOrder() const {
     unsigned group = ready.top();
     ready.pop();
     order.push_back(group);
-    for (unsigned next : successors[group])
+    for (unsigned next : groups[group].successors)
       if (--waiting[next] == 0)
         ready.push(next);
   }

@@ -11,15 +11,23 @@
 #include "mlir/IR/Block.h"
 #include "mlir/IR/Operation.h"
 #include "llvm/ADT/DenseMap.h"
-#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/DenseSet.h"
+#include <limits>
+#include <optional>
 
 namespace ampc {
 
 /// The ops of a block (without its terminator) in disjoint groups, and which group must
 /// come before which. Each op starts as a group of its own. A snapshot: ops must not be
 /// added or removed while it is used. Groups are named by small integers.
+///
+/// A topological order is kept as groups are merged (Pearce and Kelly, 2006), so that a
+/// search looks only at what stands between two groups.
 class OpGraph {
 public:
+  using Groups = llvm::SmallDenseSet<unsigned, 4>;
+  static constexpr size_t kNoLimit = std::numeric_limits<size_t>::max();
+
   explicit OpGraph(mlir::Block &block);
 
   /// The group of an op, or of the op of the block that it is nested in; nullopt for the
@@ -27,33 +35,56 @@ public:
   std::optional<unsigned> find(mlir::Operation *op) const;
   /// The ops of a group, in the order of the block.
   llvm::ArrayRef<mlir::Operation *> getOps(unsigned group) const;
+  /// The place in the block of a group's earliest op.
+  unsigned getFirst(unsigned group) const { return groups[group].first; }
   /// Groups that use what `group` makes, or must follow it for another reason.
-  llvm::ArrayRef<unsigned> getSuccessors(unsigned group) const;
-  llvm::ArrayRef<unsigned> getPredecessors(unsigned group) const;
+  const Groups &getSuccessors(unsigned group) const { return groups[group].successors; }
+  const Groups &getPredecessors(unsigned group) const { return groups[group].predecessors; }
   /// All groups, the one with the earliest op first.
   llvm::SmallVector<unsigned> getGroups() const;
 
-  /// Whether anything in `to` waits for something in `from`, directly or not.
-  bool reaches(unsigned from, unsigned to) const;
-  /// Whether one group can take the place of both: no third group stands between them.
-  bool canMerge(unsigned a, unsigned b) const;
-  /// Makes the two one and returns its name.
+  /// Whether one group can take the place of both: no third group stands between them. No,
+  /// too, where more than `mostSteps` groups would have to be looked at.
+  bool canMerge(unsigned a, unsigned b, size_t mostSteps = kNoLimit) const;
+  /// Whether one group can take the place of all, none of which uses another's results.
+  bool canMerge(llvm::ArrayRef<unsigned> members) const;
+  /// Makes the two, which can be merged, one and returns its name.
   unsigned merge(unsigned a, unsigned b);
   /// Lets `before` come before `after`; returns false where the contrary must hold.
   bool addOrder(unsigned before, unsigned after);
   /// All groups in an order that respects their dependencies, otherwise that of the block.
   llvm::SmallVector<unsigned> getOrder() const;
 
+  /// Groups that searches have looked at, a measure of the work done.
+  uint64_t getSteps() const { return steps; }
+
 private:
-  bool reachesPast(unsigned from, unsigned to, bool skipDirect) const;
+  struct Group {
+    llvm::SmallVector<mlir::Operation *, 1> ops;
+    bool isSorted = true;
+    unsigned first; ///< place in the block of the earliest op
+    unsigned rank;  ///< place in a topological order of the groups
+    Groups successors, predecessors;
+  };
+  enum class Direction { Forward, Backward };
+
+  /// Groups that lie behind (before) `from` and before (behind) `to` in rank. With
+  /// `skipDirect`, the edge between the two is no path. False where a path leads to `to`,
+  /// or where the groups are more than `mostSteps`.
+  bool searchBetween(unsigned from, unsigned to, Direction direction, bool skipDirect,
+                     size_t mostSteps, llvm::SmallVectorImpl<unsigned> &found) const;
+  /// Gives the ranks of all to `order`, earliest first; returns those that are left.
+  void assignRanks(llvm::SmallVectorImpl<unsigned> &ranks, llvm::ArrayRef<unsigned> order);
+  void sortByRank(llvm::SmallVectorImpl<unsigned> &list) const;
+  unsigned resolve(unsigned member) const;
 
   mlir::Block &block;
   llvm::DenseMap<mlir::Operation *, unsigned> index;
-  std::vector<unsigned> leader; ///< op index -> a member closer to the group's name
-  std::vector<llvm::SmallVector<mlir::Operation *, 1>> ops;
-  std::vector<llvm::SetVector<unsigned>> successors; ///< by name; names kept current
-  std::vector<llvm::SetVector<unsigned>> predecessors;
-  unsigned resolve(unsigned member) const;
+  mutable std::vector<unsigned> leader; ///< op index -> a member closer to the group's name
+  mutable std::vector<Group> groups;    ///< by name; names in the sets are current
+  mutable std::vector<unsigned> seen;   ///< search that last saw the group
+  mutable unsigned searches = 0;
+  mutable uint64_t steps = 0;
 };
 
 } // namespace ampc

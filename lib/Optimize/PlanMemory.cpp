@@ -16,6 +16,8 @@
 #include "ampc/Optimize/Passes.h"
 #include "llvm/Support/CheckedArithmetic.h"
 #include "llvm/Support/MathExtras.h"
+#include <map>
+#include <set>
 
 using namespace mlir;
 
@@ -47,17 +49,25 @@ std::optional<uint64_t> paddedSize(Type type) {
   return llvm::alignTo(*bytes, AMPC_ALIGNMENT);
 }
 
-/// Places `buffer` at the lowest end of the tightest gap between the `placed` ones that
-/// live at the same time. Returns false where the arena would pass 2^63 bytes.
+/// Up to so many buffers are compared with each other.
+constexpr size_t kMostCompared = 4096;
+
+/// Whether the arena ends at an address.
+bool isAddressable(const Buffer &buffer) {
+  return buffer.offset <= uint64_t(std::numeric_limits<int64_t>::max()) &&
+         buffer.offset + buffer.bytes <= uint64_t(std::numeric_limits<int64_t>::max());
+}
+
+/// Places `buffer` at the lowest end of the tightest gap between the `placed` ones, given by
+/// their offsets, that live at the same time. Returns false where the arena would pass 2^63
+/// bytes.
 bool place(Buffer &buffer, ArrayRef<Buffer *> placed, uint64_t start) {
-  SmallVector<std::pair<uint64_t, uint64_t>> occupied;
-  for (Buffer *other : placed)
-    if (other->first <= buffer.last && buffer.first <= other->last && other->bytes)
-      occupied.push_back({other->offset, other->offset + other->bytes});
-  llvm::sort(occupied);
   uint64_t gapStart = start, best = 0;
   std::optional<uint64_t> bestGap;
-  for (auto [begin, end] : occupied) {
+  for (Buffer *other : placed) {
+    if (other->first > buffer.last || buffer.first > other->last || !other->bytes)
+      continue;
+    uint64_t begin = other->offset, end = begin + other->bytes;
     if (begin > gapStart && begin - gapStart >= buffer.bytes &&
         (!bestGap || begin - gapStart < *bestGap)) {
       bestGap = begin - gapStart;
@@ -66,7 +76,62 @@ bool place(Buffer &buffer, ArrayRef<Buffer *> placed, uint64_t start) {
     gapStart = std::max(gapStart, end);
   }
   buffer.offset = bestGap ? best : gapStart;
-  return buffer.offset + buffer.bytes <= uint64_t(std::numeric_limits<int64_t>::max());
+  return isAddressable(buffer);
+}
+
+/// Places buffers in the order in which they come to life, each in the tightest gap that is
+/// free by then: in time n log n, and not as tight as the largest first. Returns the buffer
+/// that finds no place below 2^63 bytes; null where all do.
+Buffer *placeByTime(ArrayRef<Buffer *> pending, uint64_t start) {
+  SmallVector<Buffer *> byFirst(pending), byLast(pending);
+  llvm::stable_sort(byFirst, [](Buffer *a, Buffer *b) { return a->first < b->first; });
+  llvm::stable_sort(byLast, [](Buffer *a, Buffer *b) { return a->last < b->last; });
+  std::map<uint64_t, uint64_t> gaps;                // end of each by its begin
+  std::set<std::pair<uint64_t, uint64_t>> bySize;   // size and begin
+  auto add = [&](uint64_t begin, uint64_t end) {
+    gaps[begin] = end;
+    bySize.insert({end - begin, begin});
+  };
+  auto take = [&](std::map<uint64_t, uint64_t>::iterator gap) {
+    bySize.erase({gap->second - gap->first, gap->first});
+    return gaps.erase(gap);
+  };
+  uint64_t top = start; // nothing lies above
+  auto dead = byLast.begin();
+  for (Buffer *buffer : byFirst) {
+    for (; (*dead)->last < buffer->first; ++dead) {
+      uint64_t begin = (*dead)->offset, end = begin + (*dead)->bytes;
+      if (begin == end)
+        continue;
+      auto next = gaps.lower_bound(begin);
+      if (next != gaps.end() && next->first == end) {
+        end = next->second;
+        next = take(next);
+      }
+      if (next != gaps.begin() && std::prev(next)->second == begin) {
+        begin = std::prev(next)->first;
+        take(std::prev(next));
+      }
+      if (end == top)
+        top = begin;
+      else
+        add(begin, end);
+    }
+    auto best = bySize.lower_bound({buffer->bytes, 0});
+    if (best == bySize.end() || buffer->bytes == 0) {
+      buffer->offset = top;
+      if (!isAddressable(*buffer))
+        return buffer;
+      top += buffer->bytes;
+      continue;
+    }
+    auto [size, begin] = *best;
+    take(gaps.find(begin));
+    buffer->offset = begin;
+    if (size > buffer->bytes)
+      add(begin + buffer->bytes, begin + size);
+  }
+  return nullptr;
 }
 
 struct PlanMemory : impl::PlanMemoryBase<PlanMemory> {
@@ -197,11 +262,21 @@ private:
     for (auto &[value, buffer] : plan.buffers)
       if (!buffer.isPlaced)
         pending.push_back(&buffer);
+    if (pending.size() > kMostCompared) {
+      if (Buffer *buffer = placeByTime(pending, stateBytes))
+        return reportTooLarge(function.getLoc(), buffer->type);
+      for (Buffer *buffer : pending)
+        plan.end = std::max(plan.end, buffer->offset + buffer->bytes);
+      return success();
+    }
     llvm::stable_sort(pending, [](Buffer *a, Buffer *b) { return a->bytes > b->bytes; });
     for (Buffer *buffer : pending) {
       if (!place(*buffer, placed, stateBytes))
         return reportTooLarge(function.getLoc(), buffer->type);
-      placed.push_back(buffer);
+      placed.insert(
+          llvm::upper_bound(placed, buffer,
+                            [](Buffer *a, Buffer *b) { return a->offset < b->offset; }),
+          buffer);
       plan.end = std::max(plan.end, buffer->offset + buffer->bytes);
     }
     return success();

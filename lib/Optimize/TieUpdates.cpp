@@ -120,7 +120,10 @@ struct TieUpdates : impl::TieUpdatesBase<TieUpdates> {
       return;
     assigns = llvm::to_vector(function.getOps<AssignOp>());
     taken.clear();
+    assigned.clear();
     dropSelfAssigns();
+    for (AssignOp assign : assigns)
+      assigned.insert(assign.getVariableAttr());
     gatherReads(function);
     // What is returned, or goes to another variable, must outlast the new value.
     saveOldValues(*function.front().getTerminator());
@@ -141,9 +144,10 @@ private:
   /// Results that a variable's buffer is taken for.
   DenseSet<Value> taken;
 
-  bool isAssigned(FlatSymbolRefAttr variable) {
-    return llvm::any_of(assigns, [&](AssignOp a) { return a.getVariableAttr() == variable; });
-  }
+  /// Variables that the function assigns.
+  DenseSet<Attribute> assigned;
+
+  bool isAssigned(FlatSymbolRefAttr variable) { return assigned.contains(variable); }
 
   /// Assigning its old value to a variable changes nothing.
   void dropSelfAssigns() {

@@ -48,13 +48,13 @@ class Arena {
 public:
   /// Puts `content` into `range`; whatever it overlaps is lost.
   void write(const Range &range, Content content) {
-    for (auto it = held.begin(); it != held.end();) {
-      if (it->second.range.overlaps(range)) {
-        lost[it->second.content] = range;
-        it = held.erase(it);
-      } else {
-        ++it;
-      }
+    // What is held does not overlap: one of them may begin before the range.
+    auto it = held.lower_bound(range.begin);
+    if (it != held.begin() && std::prev(it)->second.range.overlaps(range))
+      --it;
+    while (it != held.end() && it->second.range.overlaps(range)) {
+      lost[it->second.content] = range;
+      it = held.erase(it);
     }
     lost.erase(content);
     if (range.begin != range.end)

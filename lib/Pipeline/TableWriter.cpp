@@ -115,6 +115,8 @@ private:
   std::vector<ampc_kernel_entry_t> kernels;
   std::vector<ampc_parameter_entry_t> parameters;
   std::map<std::pair<uint32_t, std::string>, uint32_t> kernelOf;
+  llvm::StringMap<uint32_t> hostFunctionOf; ///< place in hostSymbols, by name
+  SymbolTableCollection symbolTables;
   std::vector<ampc_image_entry_t> images;
   std::vector<StringRef> imageBytes; ///< of images[i]
   std::vector<uint32_t> gradients;
@@ -285,11 +287,14 @@ uint32_t TableWriter::addKernel(plan::LaunchOp launch, const PlannedTarget &targ
   entry.target = targetIndex(target.target);
   entry.function = AMPC_NONE_U32;
   if (target.target == Target::Host) {
-    auto at = llvm::find(target.hostSymbols, leaf);
-    assert(at != target.hostSymbols.end() && "every launched kernel was compiled");
-    entry.function = at - target.hostSymbols.begin();
+    if (hostFunctionOf.empty())
+      for (auto [i, symbol] : llvm::enumerate(target.hostSymbols))
+        hostFunctionOf[symbol] = i;
+    auto at = hostFunctionOf.find(leaf);
+    assert(at != hostFunctionOf.end() && "every launched kernel was compiled");
+    entry.function = at->second;
   }
-  auto kernel = cast<gpu::GPUFuncOp>(SymbolTable::lookupSymbolIn(target.module, name));
+  auto kernel = cast<gpu::GPUFuncOp>(symbolTables.lookupSymbolIn(target.module, name));
   if (target.target == Target::Cuda)
     entry.shared_bytes = uint32_t(*workgroupBytes(kernel));
   llvm::copy(launch.getGrid(), entry.grid);

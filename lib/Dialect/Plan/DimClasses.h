@@ -20,9 +20,27 @@ using namespace mlir;
 /// a product of others, its parts, outermost first.
 class DimClasses {
 public:
-  unsigned add(int64_t extent) {
-    nodes.push_back({unsigned(nodes.size()), extent, {}});
+  unsigned add(int64_t extent, bool isLoop = false) {
+    nodes.push_back({unsigned(nodes.size()), 1, isLoop, extent, {}});
     return nodes.size() - 1;
+  }
+
+  /// A state to return to. States end in the reverse order of their beginning.
+  struct State {
+    size_t numNodes, numChanges;
+  };
+  State save() const { return {nodes.size(), changes.size()}; }
+  void restore(State state) {
+    while (changes.size() > state.numChanges) {
+      nodes[changes.back().node] = std::move(changes.back().old);
+      changes.pop_back();
+    }
+    nodes.resize(state.numNodes);
+  }
+  /// Whether loops may have become one since: classes with loops were unified, or divided.
+  bool hasJoined(State state) const {
+    return llvm::any_of(llvm::drop_begin(changes, state.numChanges),
+                        [&](const auto &change) { return change.joins; });
   }
 
   int64_t extent(unsigned node) const { return nodes[find(node)].extent; }
@@ -73,7 +91,8 @@ public:
       }
       int64_t ex = nodes[x].extent, ey = nodes[y].extent;
       if (ex == ey) {
-        nodes[y].parent = x;
+        if (x != y)
+          join(x, y);
         continue;
       }
       if (ex == 0 || ey == 0)
@@ -84,7 +103,7 @@ public:
       if (whole % outer != 0)
         return failure();
       unsigned rest = add(whole / outer);
-      nodes[large].parts = {small, rest};
+      change(large, /*joins=*/true).parts = {small, rest};
       (leftIsLarger ? left : right).push_back(rest);
     }
     return success(left.empty() && right.empty());
@@ -93,10 +112,34 @@ public:
 private:
   struct Node {
     unsigned parent;
+    unsigned size; ///< nodes of the class, where this one stands for it
+    bool hasLoop;  ///< there is a loop among them
     int64_t extent;
     SmallVector<unsigned, 2> parts;
   };
+  struct Change {
+    unsigned node;
+    Node old;
+    bool joins; ///< see hasJoined
+  };
+
+  Node &change(unsigned node, bool joins) {
+    changes.push_back({node, nodes[node], joins});
+    return nodes[node];
+  }
+
+  void join(unsigned x, unsigned y) {
+    if (nodes[x].size < nodes[y].size)
+      std::swap(x, y);
+    bool bothHaveLoops = nodes[x].hasLoop && nodes[y].hasLoop;
+    change(y, bothHaveLoops).parent = x;
+    Node &root = change(x, bothHaveLoops);
+    root.size += nodes[y].size;
+    root.hasLoop |= nodes[y].hasLoop;
+  }
+
   std::vector<Node> nodes;
+  std::vector<Change> changes; ///< what to undo
 };
 
 } // namespace ampc::plan

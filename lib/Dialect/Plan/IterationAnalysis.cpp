@@ -99,8 +99,10 @@ LogicalResult IterationAnalysis::collect(ArrayRef<Operation *> ops) {
       for (Operation *user : r.getUsers()) {
         // What stands in the body of a member (tensor.extract) is part of it.
         Operation *direct = op->getBlock()->findAncestorOpInBlock(*user);
-        escapes |= !direct || !s.members.contains(direct);
         needed |= live.contains(direct);
+        escapes |= !direct || !s.members.contains(direct);
+        if (escapes) // of many readers, one outside is enough
+          break;
       }
       needed |= escapes;
       auto type = dyn_cast<RankedTensorType>(r.getType());
@@ -176,7 +178,7 @@ LogicalResult IterationAnalysis::addViews() {
                  : cast<tensor::ExpandShapeOp>(view).getReassociationIndices();
     SmallVector<unsigned> fine(nodesOf(collapse ? view->getOperand(0) : view->getResult(0)));
     SmallVector<unsigned> coarse(nodesOf(collapse ? view->getResult(0) : view->getOperand(0)));
-    DimClasses before = classes;
+    DimClasses::State before = classes.save();
     bool fits = true;
     for (auto [node, group] : llvm::zip(coarse, groups)) {
       SmallVector<unsigned> factors;
@@ -190,7 +192,7 @@ LogicalResult IterationAnalysis::addViews() {
       return fail("a reshape has no common factors with the others");
     // An input is read by its place in memory: the shape that it has there need not divide
     // into the loops.
-    classes = std::move(before);
+    classes.restore(before);
   }
   return success();
 }
@@ -223,7 +225,7 @@ bool IterationAnalysis::loopsAreApart() const {
 LogicalResult IterationAnalysis::linkInside() {
   for (linalg::GenericOp op : s.ops) {
     for (int64_t range : op.getStaticLoopRanges())
-      loops[op].push_back(classes.add(range));
+      loops[op].push_back(classes.add(range, /*isLoop=*/true));
     for (auto [i, r] : llvm::enumerate(op.getResults()))
       if (failed(link(op, r, op.getMatchingIndexingMap(op.getDpsInitOperand(i)))))
         return fail("a result is not a projection of the loops");
@@ -243,9 +245,10 @@ void IterationAnalysis::linkInputs() {
       if (!hasPlace(operand) || isInside(s.getSource(operand.get())))
         continue;
       (void)nodesOf(operand.get()); // so that `before` has the nodes
-      DimClasses before = classes;
-      if (failed(link(op, operand.get(), op.getMatchingIndexingMap(&operand))) || !loopsAreApart())
-        classes = std::move(before);
+      DimClasses::State before = classes.save();
+      if (failed(link(op, operand.get(), op.getMatchingIndexingMap(&operand))) ||
+          (classes.hasJoined(before) && !loopsAreApart()))
+        classes.restore(before);
     }
 }
 
@@ -259,12 +262,12 @@ void IterationAnalysis::alignResults() {
       SmallVector<unsigned> a = classes.leaves(first), b = classes.leaves(mine);
       if (llvm::any_of(b, [&](unsigned leaf) { return llvm::is_contained(a, leaf); }))
         continue;
-      DimClasses before = classes;
+      DimClasses::State before = classes.save();
       bool ok = true;
       for (auto [x, y] : llvm::zip(first, mine))
         ok = ok && succeeded(classes.unify(x, y));
       if (!ok || !loopsAreApart())
-        classes = std::move(before);
+        classes.restore(before);
     }
   }
 }
@@ -290,11 +293,10 @@ LogicalResult IterationAnalysis::findReduced() {
 /// Orders the leaves as most tensors have them in memory: first the results, then the
 /// inputs with most dimensions. What contradicts is read with strides.
 void IterationAnalysis::orderLeaves() {
-  SmallVector<unsigned> leaves;
+  llvm::SetVector<unsigned> leaves;
   for (linalg::GenericOp op : s.ops)
-    for (unsigned leaf : classes.leaves(loops[op]))
-      if (!llvm::is_contained(leaves, leaf))
-        leaves.push_back(leaf);
+    for (unsigned node : loops[op])
+      leaves.insert_range(classes.leaves(node));
   SmallVector<SmallVector<unsigned>> writes, chains;
   for (Value r : s.results)
     writes.push_back(classes.leaves(nodesOf(r)));

@@ -89,17 +89,14 @@ void ConcatOp::buildGradient(GradientBuilder &gradient) {
   }
 }
 
-SmallVector<Value> ConcatOp::emitKernel(KernelBuilder &kernel,
-                                        ValueRange operands) {
-  int64_t axis = getAxis();
-  SmallVector<Value> inputs; // those that have elements to read
-  for (Value input : operands)
-    if (tensorType(input).getNumElements() != 0)
-      inputs.push_back(input);
-  if (inputs.empty())
-    return {kernel.splat(getType(), 0)};
+/// The tensors `inputs`, which have elements, one behind the other along `axis`.
+static Value join(KernelBuilder &kernel, ArrayRef<Value> inputs, int64_t axis) {
   if (inputs.size() == 1)
-    return {inputs.front()};
+    return inputs.front();
+  SmallVector<int64_t> shape(tensorType(inputs.front()).getShape());
+  shape[axis] = 0;
+  for (Value input : inputs)
+    shape[axis] += tensorType(input).getDimSize(axis);
   auto pick = [&](ScalarBuilder &s, ValueRange indices) {
     // Every input is read at the nearest place it has; the last one that starts
     // at or before the index is taken.
@@ -122,7 +119,31 @@ SmallVector<Value> ConcatOp::emitKernel(KernelBuilder &kernel,
     }
     return result;
   };
-  return {kernel.generate(getType(), pick)};
+  return kernel.generate(tensorType(inputs.front()).clone(shape), pick);
+}
+
+SmallVector<Value> ConcatOp::emitKernel(KernelBuilder &kernel,
+                                        ValueRange operands) {
+  int64_t axis = getAxis();
+  SmallVector<Value> inputs; // those that have elements to read
+  for (Value input : operands)
+    if (tensorType(input).getNumElements() != 0)
+      inputs.push_back(input);
+  if (inputs.empty())
+    return {kernel.splat(getType(), 0)};
+  if (inputs.size() == 1)
+    return {inputs.front()};
+  // Each element costs as much as there are inputs: of very many, parts are put together
+  // first.
+  constexpr size_t kMostInputs = 32;
+  while (inputs.size() > kMostInputs) {
+    SmallVector<Value> parts;
+    for (ArrayRef<Value> rest = inputs; !rest.empty();
+         rest = rest.drop_front(std::min(rest.size(), kMostInputs)))
+      parts.push_back(join(kernel, rest.take_front(kMostInputs), axis));
+    inputs = std::move(parts);
+  }
+  return {join(kernel, inputs, axis)};
 }
 
 //===----------------------------------------------------------------------===//
