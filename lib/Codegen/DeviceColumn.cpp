@@ -12,6 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "CodeSize.h"
 #include "Schedule.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -73,7 +74,7 @@ public:
         rows(s.reducedPoints()) {
     threads = limits.threads ? limits.threads : 256;
     height = threads / kWidth;
-    lanes = widestLanes(s, s.keptDims(), /*whole=*/true);
+    lanes = limitLanes(s, widestLanes(s, s.keptDims(), /*whole=*/true));
     // Static workgroup memory ends at 48 KiB.
     int64_t bytes = 0;
     for (ArrayRef<Combiner> level : reductions.levels)
@@ -81,6 +82,7 @@ public:
         bytes += threads * getStorageBytes(c.getType());
     while (lanes > 1 && bytes * lanes > kWorkgroupBytes)
       lanes /= 2;
+    unroll = std::max<int64_t>(1, limitCopies(s, kUnroll * lanes) / lanes);
     tiles = std::max<int64_t>(1, llvm::divideCeil(columns, kWidth * lanes));
     blocks = tiles * splits;
   }
@@ -168,12 +170,12 @@ private:
                                 }
                             });
     };
-    // `kUnroll` rows at once while all of them lie below end.
+    // `unroll` rows at once while all of them lie below end.
     Value span = index.sub(end, index.min(first, end));
     Value whole = arith::DivUIOp::create(e.b, e.loc, index.add(span, height - 1),
-                                         index.constant(kUnroll * height));
-    Value middle = index.add(first, index.mul(whole, kUnroll * height));
-    visit(first, middle, kUnroll);
+                                         index.constant(unroll * height));
+    Value middle = index.add(first, index.mul(whole, unroll * height));
+    visit(first, middle, unroll);
     visit(middle, end, 1);
     return accumulators;
   }
@@ -181,6 +183,7 @@ private:
   const Reductions &reductions;
   int64_t splits, columns, rows;
   int64_t lanes, height, tiles;
+  int64_t unroll; ///< rows at once
 };
 
 /// Merges partial results and computes what waits for them.

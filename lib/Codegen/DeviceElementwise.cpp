@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "CodeSize.h"
 #include "Schedule.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/Support/MathExtras.h"
@@ -19,7 +20,7 @@ public:
   DeviceElementwise(const IterationStructure &s, const ScheduleLimits &limits) : Schedule(s) {
     threads = limits.threads ? limits.threads : 256;
     // Lanes of a gather are apart; threads side by side are not.
-    lanes = hasGather() ? 1 : widestLanes(s, allDims(), /*whole=*/false);
+    lanes = hasGather() ? 1 : limitLanes(s, widestLanes(s, allDims(), /*whole=*/false));
     blocks = std::max<int64_t>(1, llvm::divideCeil(vectors() + tail(), threads));
   }
 

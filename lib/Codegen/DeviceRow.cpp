@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "CodeSize.h"
 #include "Schedule.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "llvm/Support/MathExtras.h"
@@ -54,7 +55,7 @@ class DeviceRow : public Schedule {
 public:
   DeviceRow(const IterationStructure &s, const Reductions &reductions, const ScheduleLimits &limits)
       : Schedule(s), reductions(reductions), rows(s.keptPoints()), columns(s.reducedPoints()) {
-    lanes = widestLanes(s, s.reducedDims(), /*whole=*/true);
+    lanes = limitLanes(s, widestLanes(s, s.reducedDims(), /*whole=*/true));
     vectors = columns / lanes;
     int64_t inputs = countFullInputs(s), words = wordsOf(s);
     int64_t maxChunks = std::max<int64_t>(1, kRowRegisters / lanes / inputs / words);
@@ -63,7 +64,8 @@ public:
             ? std::max<int64_t>(1, llvm::PowerOf2Ceil(vectors))
             : std::max<int64_t>(32, llvm::PowerOf2Ceil(llvm::divideCeil(vectors, maxChunks)));
     int64_t most = limits.threads ? limits.threads : 1024;
-    inRegisters = rowThreads <= most;
+    int64_t columnsOfThread = llvm::divideCeil(vectors, rowThreads) * lanes;
+    inRegisters = rowThreads <= most && limitCopies(s, columnsOfThread) == columnsOfThread;
     // 512 threads leave 128 registers for unrolled loads and accumulators.
     if (!inRegisters)
       rowThreads =
@@ -71,7 +73,7 @@ public:
     threads = limits.threads ? limits.threads : std::max<int64_t>(rowThreads, 128);
     blockRows = threads / rowThreads;
     chunks = llvm::divideCeil(vectors, rowThreads);
-    unroll = std::max<int64_t>(1, kUnrolledLanes / lanes / words);
+    unroll = std::max<int64_t>(1, limitCopies(s, kUnrolledLanes / words) / lanes);
     looped = inRegisters ? 0 : vectors / rowThreads / unroll * unroll;
     blocks = std::max<int64_t>(1, llvm::divideCeil(rows, blockRows));
   }
@@ -197,7 +199,7 @@ public:
       : Schedule(s), reductions(reductions), splits(splits) {
     threads = 256;
     blocks = s.keptPoints() * splits;
-    lanes = widestLanes(s, s.reducedDims(), /*whole=*/true);
+    lanes = limitLanes(s, widestLanes(s, s.reducedDims(), /*whole=*/true));
   }
 
   void emit(Emission &at) const override {
@@ -212,7 +214,8 @@ public:
     ArrayRef<Combiner> merged = reductions.at(0);
     SmallVector<Value> full = fullResultsAt(s, 0, {});
     SmallVector<Value> accumulators = neutrals(e, merged, lanes);
-    const int64_t unroll = std::max<int64_t>(1, kUnrolledLanes / lanes / wordsOf(s));
+    const int64_t unroll =
+        std::max<int64_t>(1, limitCopies(s, kUnrolledLanes / wordsOf(s)) / lanes);
     auto visit = [&](Value from, Value to, int64_t count) {
       accumulators = e.loop(
           from, to, count * threads, accumulators, [&](Value vector, MutableArrayRef<Value> inner) {

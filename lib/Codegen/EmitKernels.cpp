@@ -10,7 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "KernelEmitter.h"
+#include "Members.h"
 #include "ampc/Codegen/Passes.h"
 #include "ampc/Support/NodeLocation.h"
 #include "llvm/ADT/StringExtras.h"
@@ -44,13 +44,6 @@ std::string makeName(KernelOp kernel) {
   if (llvm::isDigit(name.front()))
     name = "k" + name;
   return name;
-}
-
-bool areEqual(KernelOp a, KernelOp b) {
-  return a.getKind() == b.getKind() && a.getTied() == b.getTied() &&
-         a.getOperandTypes() == b.getOperandTypes() && a.getResultTypes() == b.getResultTypes() &&
-         OperationEquivalence::isRegionEquivalentTo(&a.getBody(), &b.getBody(),
-                                                    OperationEquivalence::IgnoreLocations);
 }
 
 /// Equal kernels have equal hashes.

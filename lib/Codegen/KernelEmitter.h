@@ -14,6 +14,9 @@
 namespace ampc::codegen {
 using plan::KernelOp;
 
+/// Pointers that a launch takes on a device: parameters end at 4 KiB.
+constexpr unsigned kMostArguments = 500;
+
 /// One launch of an emitted kernel. Buffers are numbered: the kernel's inputs, its
 /// results, then temporaries.
 struct Stage {

@@ -10,7 +10,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "CodeSize.h"
 #include "KernelEmitter.h"
+#include "Members.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 
@@ -19,9 +21,6 @@ namespace {
 
 using plan::KernelKind;
 using plan::YieldOp;
-
-/// Pointers that a launch takes on a device: parameters end at 4 KiB.
-constexpr unsigned kMostArguments = 500;
 
 /// The same elements, computed by an op.
 Value createCopy(OpBuilder &b, Location loc, Value v) {
@@ -241,75 +240,6 @@ void completeTies(KernelOp kernel) {
 // Kernels over many tensors
 //===----------------------------------------------------------------------===//
 
-/// Whether two bodies compute the same from their arguments, whatever the extents.
-class SameButForExtents {
-public:
-  bool blocks(Block &a, Block &b) {
-    if (a.getNumArguments() != b.getNumArguments())
-      return false;
-    for (auto [x, y] : llvm::zip(a.getArguments(), b.getArguments()))
-      if (!values(x, y))
-        return false;
-    auto i = a.begin(), j = b.begin();
-    for (; i != a.end() && j != b.end(); ++i, ++j)
-      if (!operations(*i, *j))
-        return false;
-    return i == a.end() && j == b.end();
-  }
-
-private:
-  bool values(Value x, Value y) {
-    same[x] = y;
-    return getElementTypeOrSelf(x.getType()) == getElementTypeOrSelf(y.getType());
-  }
-  bool operations(Operation &a, Operation &b) {
-    if (a.getName() != b.getName() || a.getNumOperands() != b.getNumOperands() ||
-        a.getNumResults() != b.getNumResults() || a.getNumRegions() != b.getNumRegions())
-      return false;
-    for (auto [x, y] : llvm::zip(a.getOperands(), b.getOperands()))
-      if (same.lookup(x) != y)
-        return false;
-    for (auto [x, y] : llvm::zip(a.getResults(), b.getResults()))
-      if (!values(x, y))
-        return false;
-    SplatElementsAttr splatA, splatB;
-    if (matchPattern(&a, m_Constant(&splatA)) && matchPattern(&b, m_Constant(&splatB))) {
-      if (splatA.getSplatValue<Attribute>() != splatB.getSplatValue<Attribute>())
-        return false;
-    } else if (!isa<linalg::GenericOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp>(
-                   a) && // their maps have been compared as accesses
-               a.getAttrDictionary() != b.getAttrDictionary()) {
-      return false;
-    }
-    for (auto [x, y] : llvm::zip(a.getRegions(), b.getRegions()))
-      if (!x.hasOneBlock() || !y.hasOneBlock() || !blocks(x.front(), y.front()))
-        return false;
-    return true;
-  }
-
-  DenseMap<Value, Value> same;
-};
-
-/// Whether `own`, of `count` elements, runs over them as `model` does over its elements.
-bool accessesAlike(const IterationStructure &model, const IterationStructure &own) {
-  if (own.dims.size() > 1 || model.dims.size() > 1 || own.kind != model.kind)
-    return own.points() == 1 && own.dims.empty() && model.dims.size() <= 1;
-  auto alike = [&](const LinearAccess &a, const LinearAccess &b) {
-    return a.offset == 0 && b.offset == 0 &&
-           (own.dims.empty() || (a.strides == b.strides && a.strides[0] <= 1));
-  };
-  for (auto [a, b] : llvm::zip(model.ops, own.ops))
-    for (auto [x, y] : llvm::zip(a->getOpOperands(), b->getOpOperands())) {
-      const LinearAccess *readA = model.getRead(x), *readB = own.getRead(y);
-      if (bool(readA) != bool(readB) || (readA && !alike(*readA, *readB)))
-        return false;
-    }
-  for (auto [x, y] : llvm::zip(model.results, own.results))
-    if (!alike(model.getWrite(x), own.getWrite(y)))
-      return false;
-  return true;
-}
-
 /// Whether one code does for all nested kernels.
 bool isUniform(KernelOp kernel) {
   Block *body = kernel.getBodyBlock();
@@ -321,16 +251,7 @@ bool isUniform(KernelOp kernel) {
     for (Operation &op : member.getBodyBlock()->without_terminator())
       ops.push_back(&op);
     FailureOr<IterationStructure> s = plan::analyzeIteration(ops);
-    if (failed(s) || s->maxLevel > 1 || s->dims.size() > 1 || s->kind == IterationKind::Column)
-      return false;
-    if (s->maxLevel == 1 && llvm::any_of(s->results, [&](Value r) {
-          return s->variesAlongReduced(r) || s->getLevel(r) == 0;
-        }))
-      return false;
-    // Bodies that gather see more than their own element.
-    bool gathers = false;
-    member.walk([&](tensor::ExtractOp) { gathers = true; });
-    if (gathers)
+    if (failed(s) || !hasFlatLoop(member, *s))
       return false;
     for (Value r : member.getResults())
       if (llvm::none_of(kernel.getYield()->getOperands(),
@@ -343,10 +264,7 @@ bool isUniform(KernelOp kernel) {
   if (nested.empty())
     return false;
   for (auto [member, s] : llvm::zip(nested, structures)) {
-    SameButForExtents compare;
-    if (s.maxLevel != structures[model].maxLevel || s.ops.size() != structures[model].ops.size() ||
-        !compare.blocks(*nested[model].getBodyBlock(), *member.getBodyBlock()) ||
-        !accessesAlike(structures[model], s))
+    if (!areSameButForExtents(nested[model], structures[model], member, s))
       return false;
     // Blocks of different tensors run at once.
     for (Value input : member.getInputs())
@@ -366,13 +284,15 @@ bool isUniform(KernelOp kernel) {
   return true;
 }
 
-/// Divides a kernel over too many tensors for the arguments of a launch.
+/// Divides a kernel over too many tensors for the arguments of a launch, or for its code.
 void divideTensors(KernelOp kernel, SmallVectorImpl<KernelOp> &legal) {
   Block *body = kernel.getBodyBlock();
   SmallVector<KernelOp> nested(body->getOps<KernelOp>());
   unsigned each = nested.front().getInputs().size() + nested.front().getNumResults();
-  unsigned most = std::max(1u, kMostArguments / std::max(1u, each));
-  if (body->getNumArguments() + kernel.getNumResults() <= kMostArguments) {
+  size_t most =
+      std::max<size_t>(1, std::min<size_t>(kMostArguments / std::max(1u, each), mostMembers(each)));
+  if (body->getNumArguments() + kernel.getNumResults() <= kMostArguments &&
+      nested.size() <= mostMembers(each)) {
     legal.push_back(kernel);
     return;
   }

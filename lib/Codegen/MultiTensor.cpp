@@ -18,7 +18,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "HostLoops.h"
-#include "KernelEmitter.h"
+#include "Members.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -164,10 +164,7 @@ private:
       SmallVector<Value> values;
       KernelOp nested = m.kernel;
       auto cast = [&](Value memref) {
-        auto type = mlir::cast<MemRefType>(memref.getType());
-        auto dynamic = MemRefType::get({ShapedType::kDynamic}, type.getElementType(),
-                                       type.getLayout(), type.getMemorySpace());
-        values.push_back(memref::CastOp::create(b, function.loc, dynamic, memref));
+        values.push_back(withoutExtent(b, function.loc, memref));
       };
       for (auto [formal, i] : inputs)
         cast(memrefs.lookup(inputOf(nested, i)));
@@ -177,22 +174,8 @@ private:
         values.push_back(arith::ConstantIndexOp::create(b, function.loc, x));
       return values;
     };
-    std::function<SmallVector<Value>(size_t, size_t)> tree = [&](size_t from, size_t to) {
-      if (to - from == 1)
-        return valuesOf(members[from]);
-      size_t middle = from + (to - from) / 2;
-      Value isBelow = IndexBuilder(b, function.loc).less(chosen, firsts[middle]);
-      auto branch = [&](size_t first, size_t last) {
-        return [&, first, last](OpBuilder &, Location) {
-          scf::YieldOp::create(b, function.loc, tree(first, last));
-        };
-      };
-      OpBuilder::InsertionGuard guard(b);
-      auto choice =
-          scf::IfOp::create(b, function.loc, isBelow, branch(from, middle), branch(middle, to));
-      return SmallVector<Value>(choice.getResults());
-    };
-    SmallVector<Value> chosenValues = tree(0, members.size());
+    SmallVector<Value> chosenValues =
+        selectRow(b, function.loc, chosen, firsts, [&](size_t i) { return valuesOf(members[i]); });
     declareApart(function, chosenValues, inputs, results);
     size_t k = 0;
     for (auto [formal, i] : inputs)
@@ -259,53 +242,18 @@ private:
     Selection own = select(function, block, firsts, writesResults, buffers);
     Evaluator e(b, function.loc, s, buffers);
     const IndexBuilder &index = e.index;
-    int64_t threads = target.device ? kThreads : 1;
-    SmallVector<SmallVector<unsigned>> axes(1);
-    for (unsigned d = 0; d < s.dims.size(); ++d)
-      axes[0].push_back(d);
-    int64_t lanes = target.device ? widestLanes(s, axes[0], /*whole=*/false) : 1;
-    e.setAxes(axes, 0, lanes);
-    if (!target.device)
-      allowReassociation(e, reductions);
     Value begin = index.mul(index.sub(block, own.firstBlock), chunk);
     Value end = index.min(index.add(begin, chunk), own.count);
-    SmallVector<Value> full =
-        s.kind == IterationKind::Elementwise ? SmallVector<Value>(s.results) : SmallVector<Value>();
-    ArrayRef<Combiner> merged = reductions.at(0);
-    // Lanes that are left over add to the first accumulators.
-    SmallVector<Value> accumulators = neutrals(e, merged, lanes);
-    auto visit = [&](Value from, Value to, int64_t width) {
-      e.setLanes(width);
-      accumulators = e.loop(
-          from, to, threads * width, accumulators, [&](Value i, MutableArrayRef<Value> inner) {
-            Point p = {i};
-            SmallVector<Value> used;
-            for (size_t r = 0; r < merged.size(); ++r)
-              llvm::append_range(used, inner.slice(r * lanes, width));
-            accumulate(e, merged, used, p);
-            for (size_t r = 0; r < merged.size(); ++r)
-              llvm::copy(ArrayRef(used).slice(r * width, width), inner.begin() + r * lanes);
-            storeAll(e, full, p);
-          });
-      e.setLanes(lanes);
-    };
-    if (lanes == 1) {
-      visit(index.add(begin, function.thread), end, 1);
-    } else {
-      Value size = index.sub(end, begin);
-      Value whole = index.add(begin, index.mul(index.div(size, lanes), lanes));
-      visit(index.add(begin, index.mul(function.thread, lanes)), whole, lanes);
-      visit(index.add(whole, function.thread), end, 1);
-    }
-    if (!merged.empty()) {
-      SmallVector<Value> totals =
-          reduceThreads(e, merged, accumulators, function.thread, threads, 1, arrays);
+    SmallVector<Value> totals =
+        codegen::emitElements(e, reductions, target.device,
+                     {begin, end, function.thread, target.device ? kThreads : 1}, arrays);
+    if (!totals.empty()) {
       e.guarded(target.device ? index.equal(function.thread, 0) : Value(), [&] {
         if (isSplit)
           for (auto [buffer, total] : llvm::zip(partials, totals))
             e.storeScalar(total, buffer, block);
         else
-          writeKept(e, totals);
+          writeKept(e, reductions, totals);
       });
     }
   }
@@ -337,20 +285,11 @@ private:
       SmallVector<Value> totals =
           reduceThreads(e, merged, accumulators, function.thread, threads, 1, arrays);
       e.guarded(target.device ? index.equal(function.thread, 0) : Value(),
-                [&] { writeKept(e, totals); });
+                [&] { writeKept(e, reductions, totals); });
     };
     oneBlock = !target.device; // next to nothing
     forEach(function, function.block, members.size(), mergeTensor);
     emitted.stages.push_back(function.finish(oneBlock ? 1 : members.size(), threads));
-  }
-
-  /// The results of one tensor, from the totals of its reductions.
-  void writeKept(Evaluator &e, ArrayRef<Value> totals) {
-    e.setLanes(1);
-    Point p = {e.index.constant(0)};
-    for (auto [c, total] : llvm::zip(reductions.at(0), totals))
-      e.setValue(c.result, p, 0, finish(e, c, total, p, 0));
-    storeAll(e, s.results, p);
   }
 
   KernelOp kernel;

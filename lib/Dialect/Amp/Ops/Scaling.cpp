@@ -16,6 +16,26 @@ using namespace ampc;
 namespace {
 RankedTensorType f32Scalar(Builder &b) { return RankedTensorType::get({}, b.getF32Type()); }
 
+/// The most numbers that one op combines. A launch takes some 500 pointers on a device, and
+/// models have thousands of parameters.
+constexpr size_t kMostNumbers = 64;
+
+/// Combines f32 numbers, kMostNumbers at a time, until one is left. `combine` is associative.
+Value combineNumbers(KernelBuilder &k, ArrayRef<Value> numbers,
+                     llvm::function_ref<Value(ScalarBuilder &, ValueRange)> combine) {
+  SmallVector<Value> left(numbers);
+  while (left.size() != 1) {
+    SmallVector<Value> combined;
+    for (size_t from = 0; from < left.size() || from == 0; from += kMostNumbers)
+      combined.push_back(
+          k.pointwise(ArrayRef(left).drop_front(from).take_front(kMostNumbers),
+                      f32Scalar(k.builder),
+                      [&](ScalarBuilder &s, ValueRange x) { return combine(s, x); }));
+    left = std::move(combined);
+  }
+  return left.front();
+}
+
 /// The same type for each gradient and its result.
 LogicalResult verifyPairs(Operation *op, ValueRange gradients, ValueRange results) {
   if (gradients.size() != results.size())
@@ -178,17 +198,28 @@ SmallVector<Value> UnscaleOp::emitKernel(KernelBuilder &k, ValueRange operands) 
                        : k.reduce(bad, axes, Reduction::MaxNumber, k.builder.getF32Type()));
     results.push_back(inverse.empty() ? gradient : k.pointwise(inputs, type, unscaled));
   }
-  results.push_back(k.pointwise(flags, scalar, [](ScalarBuilder &s, ValueRange x) {
+  results.push_back(combineNumbers(k, flags, [](ScalarBuilder &s, ValueRange x) {
     Value found = s.constant(s.builder.getF32Type(), 0.0);
     for (Value flag : x)
       found = s.maximum(found, flag);
     return found;
   }));
-  results.push_back(k.pointwise(flags, scalar, [](ScalarBuilder &s, ValueRange x) {
-    Type f32 = s.builder.getF32Type();
-    Value zero = s.constant(f32, 0.0), culprit = s.constant(f32, -1.0);
-    for (size_t i = x.size(); i-- > 0;)
-      culprit = s.select(s.notEqual(x[i], zero), s.constant(f32, double(i)), culprit);
+  // The first tensor of each group of flags that has one, then the first of these.
+  SmallVector<Value> culprits;
+  for (size_t from = 0; from < flags.size(); from += kMostNumbers) {
+    ArrayRef<Value> group = ArrayRef(flags).drop_front(from).take_front(kMostNumbers);
+    culprits.push_back(k.pointwise(group, scalar, [from](ScalarBuilder &s, ValueRange x) {
+      Type f32 = s.builder.getF32Type();
+      Value zero = s.constant(f32, 0.0), culprit = s.constant(f32, -1.0);
+      for (size_t i = x.size(); i-- > 0;)
+        culprit = s.select(s.notEqual(x[i], zero), s.constant(f32, double(from + i)), culprit);
+      return culprit;
+    }));
+  }
+  results.push_back(combineNumbers(k, culprits, [](ScalarBuilder &s, ValueRange x) {
+    Value none = s.constant(s.builder.getF32Type(), -1.0), culprit = none;
+    for (Value first : llvm::reverse(x))
+      culprit = s.select(s.notEqual(first, none), first, culprit);
     return culprit;
   }));
   return results;
@@ -263,12 +294,14 @@ SmallVector<Value> ClipGradNormOp::emitKernel(KernelBuilder &k, ValueRange opera
                                    : k.reduce(square, axes, Reduction::Sum,
                                               k.builder.getF32Type()));
   }
-  Value norm = k.pointwise(squares, scalar, [](ScalarBuilder &s, ValueRange x) {
+  Value total = combineNumbers(k, squares, [](ScalarBuilder &s, ValueRange x) {
     Value sum = s.constant(s.builder.getF32Type(), 0.0);
     for (Value square : x)
       sum = s.add(sum, square);
-    return s.sqrt(sum);
+    return sum;
   });
+  Value norm =
+      k.pointwise(total, scalar, [](ScalarBuilder &s, ValueRange x) { return s.sqrt(x[0]); });
   double maxNorm = getMaxNorm().convertToDouble();
   // torch.nn.utils.clip_grad_norm_: max_norm / (norm + 1e-6), at most 1.
   Value factor = k.pointwise(norm, scalar, [&](ScalarBuilder &s, ValueRange x) {
