@@ -315,12 +315,11 @@ private:
       };
       // All numbers that can be known first; then all tensors that wait for them. Numbers
       // that only leave the run come last, behind the readers of what they replace.
-      auto isUsed = [&](Operation *op) {
+      // Through any number of views, as in isReady: what one sees and the other does not would
+      // wait for ever.
+      std::function<bool(Operation *)> isUsed = [&](Operation *op) {
         return llvm::any_of(op->getUsers(), [&](Operation *user) {
-          return undone.contains(user) ||
-                 (isView(user) && llvm::any_of(user->getUsers(), [&](Operation *next) {
-                    return undone.contains(next);
-                  }));
+          return undone.contains(user) || (isView(user) && isUsed(user));
         });
       };
       bool onlyUnused =
