@@ -16,6 +16,7 @@
 #include "ampc/Pipeline/Compiler.h"
 #include "ampc/Pipeline/Pipelines.h"
 #include "ampc/Support/ModelDiagnostics.h"
+#include "ampc/Support/OutputFiles.h"
 
 #include <cstring>
 #include <memory>
@@ -57,7 +58,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   std::string messages, text;
   llvm::raw_string_ostream messageStream(messages), textStream(text);
   ModelDiagnostics diagnostics(context.get(), options.model, messageStream);
-  bool isRefused = failed(Compiler(*context, options).emit(Stage::Train, textStream));
+  OutputFiles outputs;
+  bool isRefused = failed(Compiler(*context, options, outputs).emit(Stage::Train, textStream));
   if (isRefused != (diagnostics.errorCount() > 0)) {
     llvm::errs() << (isRefused ? "failed without an error\n" : "an error without failure\n")
                  << messages;
