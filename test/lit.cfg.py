@@ -10,7 +10,7 @@ import cuda_driver  # noqa: E402
 config.name = "ampc"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test"]
-config.excludes = ["Inputs", "CMakeLists.txt", "recordings"]
+config.excludes = ["Inputs", "CMakeLists.txt", "recordings", "corpus"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.ampc_build, "test", "lit")
 
