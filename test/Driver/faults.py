@@ -101,9 +101,10 @@ class FailingCalls(Faults):
                     continue
                 self.assertEqual(done.returncode, 1, done.stderr)
                 self.assertEqual(self.files(), before)
-                self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
-                self.assertIn("error:", done.stderr)
-                self.assertIn(os.strerror(errno.ENOSPC), done.stderr)
+                errors = [line for line in done.stderr.splitlines() if ": remark: " not in line]
+                self.assertEqual(len(errors), 1, done.stderr)
+                self.assertIn("error:", errors[0])
+                self.assertIn(os.strerror(errno.ENOSPC), errors[0])
 
     def test_compiler_with_several_outputs(self):
         """All of them are new, or none."""
@@ -163,7 +164,8 @@ class FailingCalls(Faults):
                 (self.out / "c").write_bytes(before)
                 done = self.call(command, {"AMPC_CALLS_FAIL": n})
                 self.assertIn(done.returncode, (0, 1), done.stderr)
-                self.assertIn(os.strerror(errno.ENOSPC), done.stderr)
+                if n > 1:  # the first makes the lock, without which a run goes on
+                    self.assertIn(os.strerror(errno.ENOSPC), done.stderr)
                 state = self.files()
                 self.assertEqual(list(state), ["c"], "a file is left")
                 if done.returncode == 0:
@@ -207,6 +209,7 @@ class Kills(Faults):
         """The output is the old one or the new one, whole."""
         expected = self.compiled()
         command = self.compile_command()
+        (self.out / "t.so").write_bytes(b"as it was")  # one more call replaces it
         total = len(self.calls(command))
         for n in range(1, total + 1):
             with self.subTest(call=n):

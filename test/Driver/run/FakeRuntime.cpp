@@ -14,7 +14,7 @@
 //
 // The file: a first line "fake-module", then lines of a key and its values.
 //   batch N, features N, classes N (0: the target is f32, else i64 with scores)
-//   type NAME           of x and y: f32, f64, bf16
+//   type NAME           of x and y: f32, f64, f16, bf16
 //   extra NAME DIM..    one more f32 input, not used
 //   evalonly            no training step
 //   fixedrate           no learning rate that can be set
@@ -48,7 +48,7 @@ namespace {
 
 constexpr int64_t slots = 64;
 constexpr DLDataType f32{kDLFloat, 32, 1}, f64{kDLFloat, 64, 1};
-constexpr DLDataType bf16{kDLBfloat, 16, 1}, i64{kDLInt, 64, 1};
+constexpr DLDataType f16{kDLFloat, 16, 1}, bf16{kDLBfloat, 16, 1}, i64{kDLInt, 64, 1};
 
 struct Tensor {
   std::string name;
@@ -223,7 +223,10 @@ ampc_status_t ampc_module_open(const char *path, ampc_module_t **out_module) {
       extras.push_back(extra);
     }
   }
-  DLDataType real = type == "f64" ? f64 : type == "bf16" ? bf16 : f32;
+  DLDataType real = type == "f64"    ? f64
+                    : type == "bf16" ? bf16
+                    : type == "f16"  ? f16
+                                     : f32;
   int64_t batch = module->batch;
   auto add = [&](const char *name, ampc_tensor_role_t role, DLDataType type,
                  std::vector<int64_t> shape) -> Tensor & {
