@@ -208,18 +208,22 @@ struct BatchKernels : impl::BatchKernelsBase<BatchKernels> {
     for (auto kernel : llvm::to_vector(block.getOps<KernelOp>()))
       flattenKernel(kernel, flattened);
 
+    numCompared = numSteps = 0;
     OpGraph graph(block);
     SmallVector<SmallVector<KernelOp>> batches = findBatches(graph, block);
     llvm::erase_if(batches, [&](ArrayRef<KernelOp> batch) {
       return batch.size() < 2 || isWorkForOneBlock(batch);
     });
     order(graph, block, batches);
-    numSteps += graph.getSteps();
+    reportWork(getOperation(), "batch-kernels",
+               {{"comparisons", numCompared}, {"steps", numSteps + graph.getSteps()}});
     for (ArrayRef<KernelOp> batch : batches)
       buildBatch(batch);
   }
 
 private:
+  uint64_t numCompared = 0, numSteps = 0;
+
   /// Kernels that are alike and do not depend on each other: those before which as many
   /// kernels like them must run.
   SmallVector<SmallVector<KernelOp>> findBatches(const OpGraph &graph, Block &block) {

@@ -123,7 +123,12 @@ struct FormKernels : impl::FormKernelsBase<FormKernels> {
     absorbCheap(block);
     growGroups();
     buildKernels();
-    numSteps += groups.getSteps();
+    reportWork(getOperation(), "form-kernels",
+               {{"attempts", numAttempts},
+                {"analyses", numAnalyses},
+                {"analyzed_ops", numAnalyzedOps},
+                {"steps", groups.getSteps()}});
+    numAttempts = numAnalyses = numAnalyzedOps = 0;
     graph = nullptr;
     reads.clear();
     useCounts.clear();
@@ -135,6 +140,8 @@ private:
   OpGraph *graph = nullptr;
   /// Variables that the function assigns.
   DenseSet<Attribute> assigned;
+  /// Merges that were tried, those that were analysed, and the ops in them.
+  uint64_t numAttempts = 0, numAnalyses = 0, numAnalyzedOps = 0;
 
   //===--------------------------------------------------------------------===//
   // What belongs to one op

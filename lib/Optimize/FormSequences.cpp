@@ -46,7 +46,9 @@ struct FormSequences : impl::FormSequencesBase<FormSequences> {
     OpGraph graph(block);
     orderUpdates(graph, block);
     SmallVector<Operation *> order = schedule(graph);
-    numSteps += graph.getSteps();
+    reportWork(getOperation(), "form-sequences",
+               {{"placements", numPlaced}, {"steps", graph.getSteps()}});
+    numPlaced = 0;
     SmallVector<SmallVector<Operation *>> runs;
     bool inRun = false;
     unsigned buffers = 0, ops = 0;
@@ -84,6 +86,7 @@ private:
   /// Behind the run at hand.
   Block::iterator insertionPoint;
 
+  uint64_t numPlaced = 0;
   /// What isSmallKernel has found out.
   DenseMap<Operation *, bool> isSmallOp;
 

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "OpGraph.h"
+#include "mlir/IR/Remarks.h"
 #include <queue>
 
 using namespace mlir;
@@ -235,6 +236,14 @@ SmallVector<unsigned> OpGraph::getOrder() const {
         ready.push(next);
   }
   return order;
+}
+
+void reportWork(Operation *function, StringRef pass,
+                ArrayRef<std::pair<StringRef, uint64_t>> counts) {
+  auto work = remark::analysis(function->getLoc(),
+                               remark::RemarkOpts::name(pass).category("plan-work"));
+  for (auto [name, count] : counts)
+    work << remark::metric(name, count);
 }
 
 } // namespace ampc

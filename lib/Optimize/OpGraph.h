@@ -87,6 +87,11 @@ private:
   mutable uint64_t steps = 0;
 };
 
+/// Tells in a remark of category `plan-work` how much a pass has done: what tests compare
+/// between graphs of two sizes.
+void reportWork(mlir::Operation *function, llvm::StringRef pass,
+                llvm::ArrayRef<std::pair<llvm::StringRef, uint64_t>> counts);
+
 } // namespace ampc
 
 #endif // AMPC_LIB_OPTIMIZE_OPGRAPH_H

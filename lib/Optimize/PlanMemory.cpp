@@ -27,7 +27,8 @@ namespace ampc {
 
 namespace {
 struct Buffer {
-  std::string name;
+  std::string name; ///< of a variable
+  Value value;      ///< or the value that is named in errors
   Type type;
   uint64_t bytes; ///< a multiple of the alignment
   int64_t first = 0, last = 0;
@@ -207,7 +208,7 @@ private:
     std::optional<uint64_t> bytes = paddedSize(value.getType());
     if (!bytes)
       return reportTooLarge(value.getLoc(), value.getType());
-    buffer.name = getDisplayName(value);
+    buffer.value = value;
     buffer.type = value.getType();
     buffer.bytes = *bytes;
     buffer.first = buffer.last = position;
@@ -315,7 +316,8 @@ private:
                                << uint64_t(memoryLimit) << "; a smaller --batch needs less";
     constexpr size_t kNamed = 5;
     for (const Buffer *buffer : ArrayRef(buffers).take_front(kNamed))
-      error.attachNote() << buffer->bytes << " bytes for '" << buffer->name << "', "
+      error.attachNote() << buffer->bytes << " bytes for '"
+                         << (buffer->value ? getDisplayName(buffer->value) : buffer->name) << "', "
                          << buffer->type;
   }
 };

@@ -26,13 +26,15 @@ namespace {
 /// Bytes [begin, end) of the arena under a user's name for them.
 struct Range {
   uint64_t begin = 0, end = 0;
-  std::string name;
+  std::string name; ///< of a variable
+  Value value = {}; ///< or the value it is named by: names are joined for errors only
 
   bool overlaps(const Range &other) const { return begin < other.end && other.begin < end; }
 };
 
 std::string str(const Range &range) {
-  return ("'" + range.name + "' at [" + Twine(range.begin) + ", " + Twine(range.end) + ")").str();
+  std::string name = range.value ? getDisplayName(range.value) : range.name;
+  return ("'" + name + "' at [" + Twine(range.begin) + ", " + Twine(range.end) + ")").str();
 }
 
 /// What a range holds: the old content of a variable (its name), or a value (not a view).
@@ -108,9 +110,10 @@ private:
   llvm::MapVector<StringAttr, Range> variables;
 
   /// The range of a buffer, checked against the arena (c1).
-  FailureOr<Range> makeRange(Operation *op, std::string name, Type type, int64_t offset) {
+  FailureOr<Range> makeRange(Operation *op, StringRef name, Value value, Type type,
+                             int64_t offset) {
     std::optional<uint64_t> bytes = getByteSize(type);
-    Range range{uint64_t(offset), uint64_t(offset) + bytes.value_or(0), std::move(name)};
+    Range range{uint64_t(offset), uint64_t(offset) + bytes.value_or(0), name.str(), value};
     if (offset < 0 || !bytes || range.end < range.begin || range.end > arenaBytes)
       return op->emitOpError() << "has buffer " << str(range) << ", outside of the arena of "
                                << arenaBytes << " bytes";
@@ -126,7 +129,7 @@ private:
       if (!offset)
         continue;
       FailureOr<Range> range =
-          makeRange(variable, variable.getSymName().str(), variable.getType(), offset.getInt());
+          makeRange(variable, variable.getSymName(), {}, variable.getType(), offset.getInt());
       if (failed(range))
         return failure();
       if (range->end > stateBytes)
@@ -149,13 +152,13 @@ private:
       if (!offset)
         return function.emitOpError()
                << "has no " << plan::kOffsetAttr << " for argument " << argument.getArgNumber();
-      return makeRange(function, getDisplayName(value), value.getType(), offset.getInt());
+      return makeRange(function, "", value, value.getType(), offset.getInt());
     }
     Operation *op = value.getDefiningOp();
     auto offsets = op->getAttrOfType<DenseI64ArrayAttr>(plan::kOffsetsAttr);
     if (!offsets || offsets.size() != op->getNumResults())
       return op->emitOpError() << "has no " << plan::kOffsetsAttr << " for its results";
-    return makeRange(op, getDisplayName(value), value.getType(),
+    return makeRange(op, "", value, value.getType(),
                      offsets[cast<OpResult>(value).getResultNumber()]);
   }
 

@@ -34,8 +34,9 @@ SmallVector<StringRef> getNodeNames(Location loc) {
   SmallVector<NameLoc> nodes;
   collectNodes(loc, nodes);
   SmallVector<StringRef> names;
+  llvm::SmallDenseSet<StringAttr> known; // kernels of many nodes have long lists
   for (NameLoc node : nodes)
-    if (!llvm::is_contained(names, node.getName().getValue()))
+    if (known.insert(node.getName()).second)
       names.push_back(node.getName());
   return names;
 }

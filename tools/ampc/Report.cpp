@@ -25,6 +25,8 @@ public:
       : decisions(std::move(decisions)) {}
 
   void streamOptimizationRemark(const remark::detail::Remark &remark) override {
+    if (remark.getCategoryName() == "plan-work")
+      return; // counts, no decisions
     Decision decision;
     for (StringRef node : getNodeNames(remark.getLocation()))
       decision.nodes.push_back(node.str());

@@ -83,12 +83,6 @@ def FormKernels : Pass<"plan-form-kernels", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect",
                            "::ampc::plan::PlanDialect"];
   let options = [Optimize_TargetOption];
-  let statistics = [
-    Statistic<"numAttempts", "merge-attempts", "Pairs of groups that were tried">,
-    Statistic<"numAnalyses", "analyses", "Pairs whose iteration structure was analysed">,
-    Statistic<"numAnalyzedOps", "analyzed-ops", "Ops in those analyses">,
-    Statistic<"numSteps", "search-steps", "Edges followed in searches of the graph">
-  ];
 }
 
 def WidenIntermediates : Pass<"plan-widen-intermediates", "::mlir::func::FuncOp"> {
@@ -110,10 +104,6 @@ def BatchKernels : Pass<"plan-batch-kernels", "::mlir::func::FuncOp"> {
   }];
   let dependentDialects = ["::mlir::tensor::TensorDialect", "::ampc::plan::PlanDialect"];
   let options = [Optimize_TargetOption];
-  let statistics = [
-    Statistic<"numCompared", "comparisons", "Pairs of kernels that were compared">,
-    Statistic<"numSteps", "search-steps", "Edges followed in searches of the graph">
-  ];
 }
 
 def FormSequences : Pass<"plan-form-sequences", "::mlir::func::FuncOp"> {
@@ -126,10 +116,6 @@ def FormSequences : Pass<"plan-form-sequences", "::mlir::func::FuncOp"> {
   }];
   let dependentDialects = ["::ampc::plan::PlanDialect"];
   let options = [Optimize_TargetOption];
-  let statistics = [
-    Statistic<"numPlaced", "placements", "Times that a kernel was given to a run">,
-    Statistic<"numSteps", "search-steps", "Edges followed in searches of the graph">
-  ];
 }
 
 def TieUpdates : Pass<"plan-tie-updates", "::mlir::func::FuncOp"> {

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""How the passes' work grows with the graph, by counts of it.
+
+    python test/Optimize/growth.py BUILD_DIR
+
+Time is not measured here (benchmarks/compile_growth.py does): what the passes that form, batch and
+line up kernels say of their work, in remarks, is what a pass that goes back to a search of the whole graph at
+each query, or to comparing all with all, cannot hide.
+"""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "test/Driver"))
+sys.path.insert(0, str(ROOT / "benchmarks"))
+import growing_graphs  # noqa: E402
+import harness  # noqa: E402
+import onnx  # noqa: E402
+
+FAMILIES = {"unary": 500, "relu": 500, "mul_shared": 500, "concat_distinct": 500, "wide_sum": 500,
+            "mlp": 48, "transformer": 6}
+FACTOR = 4  # between the two sizes
+GOAL = 1.2  # most that the exponent of any count may be
+# What does not hold the goal yet, and must not become worse: searches between groups that stand
+# far apart (a gradient and its forward op), and the neighbours of wide graphs.
+NOT_YET = {"steps": 2.2, "concat_distinct form-kernels: attempts": 1.5,
+           "concat_distinct form-kernels: analyzed_ops": 1.5}
+# What a graph costs of any size; counts below it say nothing about growth.
+FLOOR = 200
+
+
+class Growth(harness.Case):
+    def counts(self, family, size, target):
+        model = self.work / f"{family}-{size}.onnx"
+        if not model.exists():
+            onnx.save(growing_graphs.FAMILIES[family](size), model)
+        step = self.work / f"{family}-{size}.mlir"
+        if not step.exists():
+            result = self.build.ampc(model, "--emit=train", "--loss=mse", "-o", step)
+            self.assertEqual(result.returncode, 0, result.stderr[-2000:])
+        result = self.build.call(self.build.bin / "ampc-opt",
+                                 [step, f"--ampc-kernels=target={target}", "-o", "/dev/null",
+                                  "--remarks-filter=plan-work", "--remark-format=emitRemark"])
+        self.assertEqual(result.returncode, 0, result.stderr[-2000:])
+        counts = {}
+        for line in result.stderr.splitlines():
+            if match := re.search(r"([a-z-]+) \| Category:plan-work \|", line):
+                for name, count in re.findall(r"(\w+)=(\d+)", line):
+                    key = f"{match[1]}: {name}"
+                    counts[key] = counts.get(key, 0) + int(count)
+        self.assertIn("form-kernels: attempts", counts, result.stderr[-2000:])
+        return counts
+
+    def test_work_grows_no_faster(self):
+        for family, size in FAMILIES.items():
+            for target in ("host", "cuda"):
+                small = self.counts(family, size, target)
+                large = self.counts(family, FACTOR * size, target)
+                for key, count in large.items():
+                    with self.subTest(family=family, target=target, count=key):
+                        exponent = NOT_YET.get(key.split(": ")[1],
+                                               NOT_YET.get(f"{family} {key}", GOAL))
+                        self.assertLess(count, FACTOR ** exponent * max(small.get(key, 0), FLOOR))
+
+
+if __name__ == "__main__":
+    harness.main()
