@@ -169,6 +169,8 @@ LogicalResult GraphBuilder::addNode(const GraphNode &node) {
       return node.emitError(context) << "cannot be imported";
     return failure();
   }
+  if (failed(onnxNode.checkAttributes()))
+    return failure();
 
   if (onnxNode.isInference)
     ++inferenceCounts[onnxNode.opType];

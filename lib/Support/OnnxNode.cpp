@@ -21,52 +21,70 @@ static StringRef attributeTypeName(const OnnxNode::Attribute &attribute) {
 /// Attribute `key` as a `T`; null where the node does not have it, or, after an error,
 /// where it is of another type.
 template <typename T>
-static const T *getAttribute(OnnxNode &node, StringRef key) {
-  auto it = node.attributes.find(key);
-  if (it == node.attributes.end())
+const T *OnnxNode::getAttribute(StringRef key) {
+  known.insert(key);
+  auto it = attributes.find(key);
+  if (it == attributes.end())
     return nullptr;
   if (const T *value = std::get_if<T>(&it->second))
     return value;
-  if (!node.hadError)
-    node.emitError() << "attribute '" << key << "' is of type "
-                     << attributeTypeName(it->second) << ", but should be "
-                     << attributeTypeName(OnnxNode::Attribute(T()));
+  if (!hadError)
+    emitError() << "attribute '" << key << "' is of type " << attributeTypeName(it->second)
+                << ", but should be " << attributeTypeName(Attribute(T()));
   return nullptr;
 }
 
 int64_t OnnxNode::getInt(StringRef key, int64_t otherwise) {
-  auto *value = getAttribute<int64_t>(*this, key);
+  auto *value = getAttribute<int64_t>(key);
   return value ? *value : otherwise;
 }
 
 double OnnxNode::getFloat(StringRef key, double otherwise) {
-  auto *value = getAttribute<float>(*this, key);
+  auto *value = getAttribute<float>(key);
   return value ? *value : otherwise;
 }
 
 std::string OnnxNode::getString(StringRef key, StringRef otherwise) {
-  auto *value = getAttribute<std::string>(*this, key);
+  auto *value = getAttribute<std::string>(key);
   return value ? *value : otherwise.str();
 }
 
 std::optional<std::vector<int64_t>> OnnxNode::getInts(StringRef key) {
-  auto *value = getAttribute<std::vector<int64_t>>(*this, key);
+  auto *value = getAttribute<std::vector<int64_t>>(key);
   return value ? std::optional(*value) : std::nullopt;
 }
 
 std::optional<std::vector<float>> OnnxNode::getFloats(StringRef key) {
-  auto *value = getAttribute<std::vector<float>>(*this, key);
+  auto *value = getAttribute<std::vector<float>>(key);
   return value ? std::optional(*value) : std::nullopt;
 }
 
 std::optional<std::vector<std::string>> OnnxNode::getStrings(StringRef key) {
-  auto *value = getAttribute<std::vector<std::string>>(*this, key);
+  auto *value = getAttribute<std::vector<std::string>>(key);
   return value ? std::optional(*value) : std::nullopt;
 }
 
 DenseElementsAttr OnnxNode::getTensor(StringRef key) {
-  auto *value = getAttribute<DenseElementsAttr>(*this, key);
+  auto *value = getAttribute<DenseElementsAttr>(key);
   return value ? *value : DenseElementsAttr();
+}
+
+LogicalResult OnnxNode::checkAttributes() {
+  // Before opset 6 any operator could say which inputs it may overwrite.
+  if (domain.empty() && version < 6)
+    known.insert("consumed_inputs");
+  SmallVector<StringRef> unknown;
+  for (StringRef key : attributes.keys())
+    if (!known.contains(key) && !key.starts_with("__")) // which ONNX leaves to tools
+      unknown.push_back(key);
+  if (unknown.empty())
+    return success();
+  llvm::sort(unknown);
+  InFlightDiagnostic error = emitError();
+  error << "has the attribute" << (unknown.size() > 1 ? "s '" : " '");
+  llvm::interleave(unknown, error, "', '");
+  return error << "', which " << opType << " does not have in opset " << version
+               << (domain.empty() ? "" : " of ") << domain;
 }
 
 DenseElementsAttr OnnxNode::constant(unsigned i) const {

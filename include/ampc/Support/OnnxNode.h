@@ -17,6 +17,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Value.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
 #include <functional>
 #include <optional>
 #include <string>
@@ -84,9 +85,17 @@ public:
   bool hasOutput(unsigned i) const {
     return i < outputNames.size() && !outputNames[i].empty();
   }
-  bool hasAttribute(llvm::StringRef key) const {
+  bool hasAttribute(llvm::StringRef key) {
+    known.insert(key);
     return attributes.contains(key);
   }
+  /// The operator has these attributes too, though an import need not ask for them: they change
+  /// nothing here, or only in some cases. Those asked for are known.
+  void knowAttributes(std::initializer_list<llvm::StringRef> keys) {
+    known.insert(keys.begin(), keys.end());
+  }
+  /// After the import: reports an attribute that the operator of this version does not have.
+  mlir::LogicalResult checkAttributes();
 
   /// Attribute `key`, or the default where the node does not have it. An attribute of
   /// another type is reported once and makes the import fail (`hadError`).
@@ -112,6 +121,12 @@ public:
   /// Starts "node 'NAME' (OPTYPE): ..." at the node's location.
   mlir::InFlightDiagnostic emitError();
   bool hadError = false;
+
+private:
+  template <typename T>
+  const T *getAttribute(llvm::StringRef key);
+
+  llvm::StringSet<> known; ///< names of attributes
 };
 
 /// Wraps an axis in [-rank, rank) into [0, rank); failure after an error on `node` that

@@ -69,6 +69,7 @@ ampc::importBinary(OnnxNode &node, OpBuilder &builder, StringRef name) {
     return failure();
   Value lhs = node.input(0), rhs = node.input(1);
   if (node.version < 7) {
+    node.knowAttributes({"axis"});
     RankedTensorType from = tensorType(lhs), to = tensorType(rhs);
     if (node.getInt("broadcast", 0) == 0) {
       if (from.getShape() != to.getShape())

@@ -79,6 +79,8 @@ static FailureOr<Value> importMatMul(OnnxNode &node, OpBuilder &builder) {
 static FailureOr<Value> importGemm(OnnxNode &node, OpBuilder &builder) {
   if (failed(node.expectInputs(node.version < 11 ? 3 : 2, 3)))
     return failure();
+  if (node.version < 7) // C broadcasts with or without it
+    node.knowAttributes({"broadcast"});
   Value a = node.input(0), b = node.input(1), c = node.input(2);
   for (Value operand : {a, b})
     if (tensorType(operand).getRank() != 2)

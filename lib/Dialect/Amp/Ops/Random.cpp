@@ -95,6 +95,10 @@ FailureOr<SmallVector<Value>> DropoutOp::importNode(OnnxNode &node,
                                                     OpBuilder &builder) {
   if (failed(node.expectInputs(1, node.version < 12 ? 1 : 3)))
     return failure();
+  // Asked for only where the file decides, and where there is something to draw.
+  if (node.version < 7)
+    node.knowAttributes({"is_test"});
+  node.knowAttributes({"seed"});
   FailureOr<double> ratio = importRatio(node);
   FailureOr<bool> isTraining = importTrainingMode(node);
   if (failed(ratio) || failed(isTraining))

@@ -31,6 +31,8 @@ importReduction(OnnxNode &node, OpBuilder &builder, StringRef name,
       intsOf(node, "axes", 1, axesInputSince);
   if (failed(given))
     return failure();
+  if (hasInput)
+    node.knowAttributes({"noop_with_empty_axes"});
   int64_t rank = tensorType(node.input(0)).getRank();
   SmallVector<int64_t> axes;
   if (*given && !(*given)->empty()) {

@@ -83,6 +83,11 @@ FloatRange CastOp::inferRange(ArrayRef<FloatRange> operands) {
 /// Cast takes its type from `to`; CastLike from its second input.
 FailureOr<SmallVector<Value>> CastOp::importNode(OnnxNode &node, OpBuilder &b) {
   Type type;
+  // Of casts to 8-bit floats, of which there are none here.
+  if (node.version >= 19)
+    node.knowAttributes({"saturate"});
+  if (node.version >= 24)
+    node.knowAttributes({"round_mode"});
   if (node.opType == "CastLike") {
     if (failed(node.expectInputs(2, 2)))
       return failure();

@@ -27,7 +27,7 @@ static FailureOr<SmallVector<int64_t>> importReshape(OnnxNode &node) {
     return node.emitError() << "lacks the attribute 'shape'";
   RankedTensorType type = tensorType(node.input(0));
   SmallVector<int64_t> shape = **given;
-  bool allowZero = node.getInt("allowzero", 0) != 0;
+  bool allowZero = node.version >= 14 && node.getInt("allowzero", 0) != 0;
   std::optional<size_t> inferred;
   for (auto [i, extent] : llvm::enumerate(shape)) {
     if (extent == -1 && !inferred) {
@@ -135,8 +135,9 @@ static FailureOr<Value> importShape(OnnxNode &node, OpBuilder &builder) {
   auto clamp = [&](int64_t axis) {
     return std::clamp<int64_t>(axis < 0 ? axis + rank : axis, 0, rank);
   };
-  int64_t start = clamp(node.getInt("start", 0));
-  int64_t end = std::max(start, clamp(node.getInt("end", rank)));
+  bool isRange = node.version >= 15;
+  int64_t start = isRange ? clamp(node.getInt("start", 0)) : 0;
+  int64_t end = isRange ? std::max(start, clamp(node.getInt("end", rank))) : rank;
   ArrayRef<int64_t> extents = shape.slice(start, end - start);
   auto type = RankedTensorType::get(end - start, builder.getI64Type());
   return ConstantOp::create(builder, node.loc,

@@ -225,6 +225,8 @@ static FailureOr<SmallVector<Value>> importSplit(OnnxNode &node,
                                                  OpBuilder &builder) {
   // Sizes are an input in opset 1 and since 13, else an attribute.
   bool hasInput = node.version < 2 || node.version >= 13;
+  if (node.version < 2)
+    node.knowAttributes({"split"});
   if (failed(node.expectInputs(1, hasInput ? 2 : 1)))
     return failure();
   RankedTensorType type = tensorType(node.input(0));
@@ -235,14 +237,14 @@ static FailureOr<SmallVector<Value>> importSplit(OnnxNode &node,
   if (failed(axis) || failed(given))
     return failure();
   int64_t extent = type.getDimSize(*axis), count = node.outputNames.size();
+  int64_t named = node.version < 18 ? count : node.getInt("num_outputs", count);
   SmallVector<int64_t> parts;
   if (*given) {
     parts = **given;
   } else {
-    if (node.getInt("num_outputs", count) != count || count == 0)
-      return node.emitError()
-             << "'num_outputs' is " << node.getInt("num_outputs", count)
-             << ", but there are " << count << " outputs";
+    if (named != count || count == 0)
+      return node.emitError() << "'num_outputs' is " << named << ", but there are " << count
+                              << " outputs";
     // Since opset 18 the last part may be smaller.
     if (node.version < 18 && extent % count != 0)
       return node.emitError()

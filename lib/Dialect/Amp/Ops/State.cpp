@@ -97,6 +97,7 @@ LogicalResult ConstantOp::inferReturnTypes(MLIRContext *, std::optional<Location
 /// Constant (opset 1-28): one of `value`, `value_float(s)`, `value_int(s)`.
 FailureOr<SmallVector<Value>> ConstantOp::importNode(OnnxNode &node, OpBuilder &b) {
   DenseElementsAttr value;
+  node.knowAttributes({"value_floats", "value_ints"});
   if (node.hasAttribute("value")) {
     value = node.getTensor("value");
   } else if (node.hasAttribute("value_float")) {

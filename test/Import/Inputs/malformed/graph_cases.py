@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Graphs, operators and opsets that do not hold together."""
+import numpy as np
 from onnx import TensorProto, helper
 
-from build import case, model, node, tensor
+from build import case, model, node, tensor, weight
 
 
 @case("node 'a' \\(Add\\): depends on its own result: 'a' -> 'b' -> 'a'")
@@ -230,3 +231,38 @@ def too_many_inputs(path):
 @case("node 'relu' \\(Relu\\): has output 1, 'z', which Relu does not give here")
 def too_many_outputs(path):
     return model([node("Relu", ["x"], ["y", "z"])], outputs=SAME)
+
+
+@case("node 'relu' \\(Relu\\): has the attribute 'alpha', which Relu does not have in opset 17$")
+def attribute_of_another_operator(path):
+    return model([node("Relu", ["x"], ["y"], alpha=0.1)], outputs=SAME)
+
+
+@case("\\(ReduceSum\\): has the attribute 'axes', which ReduceSum does not have in opset 17$")
+def attribute_of_an_older_version(path):
+    """An input since opset 13: all axes would be summed."""
+    return model(
+        [node("ReduceSum", ["x"], ["y"], axes=[1], keepdims=0)], outputs=[tensor("y", [4])]
+    )
+
+
+@case("\\(Reshape\\): has the attribute 'allowzero', which Reshape does not have in opset 13$")
+def attribute_of_a_newer_version(path):
+    shape = weight("shape", [2], np.int64)
+    nodes = [node("Reshape", ["x", "shape"], ["y"], allowzero=1)]
+    return model(nodes, [tensor("x", [1, 1])], [tensor("y", [1, 1])], [shape], opset=13)
+
+
+@case("\\(Softmax\\): has the attributes 'axes', 'dim', which Softmax does not have in opset 17$")
+def attributes_misspelt(path):
+    return model([node("Softmax", ["x"], ["y"], dim=0, axes=0)], outputs=SAME)
+
+
+@case("\\(Adam\\): has the attribute 'beta1', which Adam does not have in opset 1 of ai.onnx.preview")
+def attribute_of_an_optimizer(path):
+    domain = "ai.onnx.preview.training"
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid(domain, 1)]
+    inputs = [tensor("r", []), tensor("t", [], TensorProto.INT64)]
+    inputs += [tensor(name, [3]) for name in "xgvh"]
+    step = node("Adam", ["r", "t", *"xgvh"], ["y", "v2", "h2"], domain=domain, beta1=0.5)
+    return model([step], inputs, [tensor("y", [3])], [], opset=opsets)
