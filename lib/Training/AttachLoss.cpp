@@ -16,21 +16,26 @@ namespace ampc {
 namespace {
 constexpr StringLiteral kTargetName = "target", kLossName = "loss";
 
+/// An ONNX name; empty where dialect text gives none.
+StringRef nameText(StringAttr name) { return name ? name.getValue() : StringRef(); }
+
+StringRef resultName(func::FuncOp function, unsigned i) {
+  return nameText(function.getResultAttrOfType<StringAttr>(i, kNameAttr));
+}
+
 /// "'a' tensor<..>, 'b' tensor<..>": the results of a function, for messages.
 std::string describeResults(func::FuncOp function) {
   std::string text;
   llvm::raw_string_ostream os(text);
-  llvm::interleaveComma(llvm::seq<unsigned>(0, function.getNumResults()), os,
-                        [&](unsigned i) {
-                          os << "'" << function.getResultAttrOfType<StringAttr>(i, kNameAttr).getValue()
-                             << "' " << function.getResultTypes()[i];
-                        });
+  llvm::interleaveComma(llvm::seq<unsigned>(0, function.getNumResults()), os, [&](unsigned i) {
+    os << "'" << resultName(function, i) << "' " << function.getResultTypes()[i];
+  });
   return text;
 }
 
 bool isScalarFloat(Type type) {
-  auto tensor = cast<RankedTensorType>(type);
-  return isa<FloatType>(tensor.getElementType()) && tensor.getNumElements() == 1;
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && isa<FloatType>(tensor.getElementType()) && tensor.getNumElements() == 1;
 }
 
 struct AttachLoss : impl::AttachLossBase<AttachLoss> {
@@ -77,7 +82,7 @@ struct AttachLoss : impl::AttachLossBase<AttachLoss> {
 
   LogicalResult markOutput(func::FuncOp function, StringRef name) {
     for (unsigned i = 0; i < function.getNumResults(); ++i) {
-      if (function.getResultAttrOfType<StringAttr>(i, kNameAttr).getValue() != name)
+      if (resultName(function, i) != name)
         continue;
       if (!isScalarFloat(function.getResultTypes()[i]))
         return emitError(function.getLoc())
@@ -95,18 +100,22 @@ struct AttachLoss : impl::AttachLossBase<AttachLoss> {
     if (function.getNumResults() == 0)
       return emitError(function.getLoc()) << "--loss=" << name << ": the graph has no output";
     for (unsigned i = 0; i < function.getNumArguments(); ++i)
-      if (function.getArgAttrOfType<StringAttr>(i, kNameAttr).getValue() == kTargetName)
+      if (nameText(function.getArgAttrOfType<StringAttr>(i, kNameAttr)) == kTargetName)
         return emitError(function.getLoc())
                << "--loss=" << name
                << ": would add an input 'target', but the graph has one; name the output "
                   "that is the loss with --loss=output:NAME";
     for (unsigned i = 0; i < function.getNumResults(); ++i)
-      if (function.getResultAttrOfType<StringAttr>(i, kNameAttr).getValue() == kLossName)
+      if (resultName(function, i) == kLossName)
         return emitError(function.getLoc())
                << "--loss=" << name
                << ": would add an output 'loss', but the graph has one; if that is what to "
                   "minimise, pass --loss=output:loss";
-    auto type = cast<RankedTensorType>(function.getResultTypes().front());
+    auto type = dyn_cast<RankedTensorType>(function.getResultTypes().front());
+    if (!type)
+      return emitError(function.getLoc())
+             << "--loss=" << name << ": the graph's first output is no tensor, but "
+             << function.getResultTypes().front();
     std::string why;
     int64_t axis = classAxis ? classAxis : 1;
     FailureOr<RankedTensorType> targetType = getTargetType(name, type, axis, why);
@@ -114,9 +123,8 @@ struct AttachLoss : impl::AttachLossBase<AttachLoss> {
       return emitError(function.getLoc()) << "--loss=" << name << ": " << why;
     if (takesLabels(name) && !classAxis && type.getRank() > 2)
       emitWarning(function.getLoc())
-          << "--loss=" << name << ": axis 1 of '"
-          << function.getResultAttrOfType<StringAttr>(0, kNameAttr).getValue() << "', "
-          << type << ", is taken for its " << type.getDimSize(1)
+          << "--loss=" << name << ": axis 1 of '" << resultName(function, 0) << "', " << type
+          << ", is taken for its " << type.getDimSize(1)
           << " classes; --class-axis=N says where they are (-1: the last axis)";
 
     OpBuilder builder(&getContext());

@@ -26,6 +26,7 @@ def AttachLoss : Pass<"amp-attach-loss", "::mlir::ModuleOp"> {
     Option<"ignoreIndex", "ignore-index", "int64_t", "-100",
            "label that an added loss over classes does not count">
   ];
+  let dependentDialects = ["::ampc::AmpDialect"];
 }
 
 def WidenMasters : Pass<"amp-widen-masters", "::mlir::ModuleOp"> {
