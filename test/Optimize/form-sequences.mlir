@@ -257,3 +257,48 @@ func.func @update_waits_for_readers(%x: tensor<8x8xf32>) -> tensor<8x8xf32> {
   amp.assign @w, %n : tensor<8x8xf32>
   return %p : tensor<8x8xf32>
 }
+
+// -----
+
+#scalar = affine_map<() -> ()>
+#id = affine_map<(d0) -> (d0)>
+#one = affine_map<(d0) -> (0)>
+
+// The reader of a number waits for it, through however many views.
+
+// CHECK-LABEL: @number_through_two_views(
+func.func @number_through_two_views(%x: tensor<f32>, %y: tensor<64xf32>) -> tensor<64xf32> {
+  // CHECK: plan.kernel sequence
+  // CHECK: plan.kernel fused
+  // CHECK: math.exp
+  // CHECK: tensor.expand_shape
+  // CHECK: tensor.collapse_shape
+  // CHECK: plan.kernel fused
+  // CHECK: arith.mulf
+  // CHECK-NOT: plan.kernel
+  // CHECK: return
+  %p = plan.kernel fused (%a = %x : tensor<f32>) -> tensor<f32> {
+    %e = tensor.empty() : tensor<f32>
+    %body = linalg.generic {indexing_maps = [#scalar, #scalar], iterator_types = []}
+        ins(%a : tensor<f32>) outs(%e : tensor<f32>) {
+    ^bb0(%i: f32, %o: f32):
+      %f = math.exp %i : f32
+      linalg.yield %f : f32
+    } -> tensor<f32>
+    plan.yield %body : tensor<f32>
+  }
+  %v = tensor.expand_shape %p [] output_shape [1, 1] : tensor<f32> into tensor<1x1xf32>
+  %w = tensor.collapse_shape %v [[0, 1]] : tensor<1x1xf32> into tensor<1xf32>
+  %q = plan.kernel fused (%a = %w : tensor<1xf32>, %b = %y : tensor<64xf32>)
+      -> tensor<64xf32> {
+    %e = tensor.empty() : tensor<64xf32>
+    %body = linalg.generic {indexing_maps = [#one, #id, #id], iterator_types = ["parallel"]}
+        ins(%a, %b : tensor<1xf32>, tensor<64xf32>) outs(%e : tensor<64xf32>) {
+    ^bb0(%i: f32, %j: f32, %o: f32):
+      %f = arith.mulf %i, %j : f32
+      linalg.yield %f : f32
+    } -> tensor<64xf32>
+    plan.yield %body : tensor<64xf32>
+  }
+  return %q : tensor<64xf32>
+}
