@@ -379,6 +379,27 @@ class Output(harness.Case):
         functions = {d.get("function") for d in json.loads(report.read_text())}
         self.assertLessEqual({"train", "eval"}, functions)
 
+    def test_explain_says_where_train_and_eval_differ(self):
+        """Dropout of a constant votes for its f32 in training, and is the constant, without a
+        vote, in evaluation."""
+        model = self.model("drop", """<ir_version: 8, opset_import: ["" : 17]>
+            m (float[4,3] x, float[4,3] target) => (float loss)
+            <float ratio = {0.5}, bool mode = {1}> {
+                gain = Constant <value = float[3] {1, 2, 3}> ()
+                [first] h = MatMul (x, w)
+                [drop] c = Dropout (gain, ratio, mode)
+                [scale] y = Mul (h, c)
+                [last] z = MatMul (y, w)
+                [difference] d = Sub (z, target)
+                [square] s = Mul (d, d)
+                [mean] loss = ReduceMean <keepdims = 0> (s)
+            }""", w=np.eye(3, dtype=np.float32))
+        lines = self.run_ampc(model, "--explain").splitlines()
+        (first,) = [i for i, line in enumerate(lines) if line.startswith("scale: ")][:1]
+        self.assertRegex(lines[first], r"^scale: amp.mul .*type=f16 .* \[eval\]$")
+        self.assertRegex(lines[first + 1], r"^scale: amp.mul .*type=f32 .* \[train\]$")
+        self.assertEqual(sum("[" in line for line in lines), 2, "nodes that compute the same")
+
     def test_class_axis(self):
         """Classes along the last axis train as they do behind a Transpose, to the bit."""
         random = np.random.RandomState(0)

@@ -60,16 +60,13 @@ DecisionLog::DecisionLog(MLIRContext &context)
 size_t DecisionLog::explain(llvm::raw_ostream &os, StringRef regex) const {
   llvm::Regex filter(regex);
   struct Line {
-    std::string node, text;
+    std::string key, text;
     llvm::SmallSetVector<StringRef, 2> functions;
   };
   std::vector<Line> lines;
   llvm::StringMap<size_t> lineOf; // by text
   llvm::StringMap<llvm::StringSet<>> functionsOf; // by node and decision
-  auto keyOf = [](StringRef node, const Decision &decision) {
-    return (node + "\n" + decision.name).str();
-  };
-  std::vector<std::string> keys; // of the lines
+  llvm::StringMap<size_t> firstOf;                // line, by the same
   for (const Decision &decision : *decisions) {
     std::string node = llvm::join(decision.nodes, ", ");
     if (!regex.empty() && !filter.match(node))
@@ -79,19 +76,22 @@ size_t DecisionLog::explain(llvm::raw_ostream &os, StringRef regex) const {
     line << (node.empty() ? "-" : node) << ": " << decision.op << " " << decision.name;
     for (auto &[key, value] : decision.facts)
       line << (key == "Reason" ? "; " : " ") << (key == "Reason" ? "" : key + "=") << value;
-    std::string key = keyOf(node, decision);
+    std::string key = node + "\n" + decision.name;
     auto [it, isNew] = lineOf.try_emplace(text, lines.size());
-    if (isNew) {
-      lines.push_back({node, text, {}});
-      keys.push_back(key);
-    }
+    firstOf.try_emplace(key, it->second);
+    if (isNew)
+      lines.push_back({key, text, {}});
     lines[it->second].functions.insert(decision.function);
     functionsOf[key].insert(decision.function);
   }
-  for (auto [line, key] : llvm::zip(lines, keys)) {
+  // A node's lines stand together, at the first one's place.
+  llvm::stable_sort(lines, [&](const Line &a, const Line &b) {
+    return firstOf.lookup(a.key) < firstOf.lookup(b.key);
+  });
+  for (const Line &line : lines) {
     os << line.text;
     // As many functions as the node has lines in: it is the same in all of them.
-    if (line.functions.size() < functionsOf[key].size())
+    if (line.functions.size() < functionsOf[line.key].size())
       os << " [" << llvm::join(line.functions, ", ") << "]";
     os << "\n";
   }
