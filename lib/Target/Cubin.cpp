@@ -72,15 +72,24 @@ bool allowRegisters(std::string &ptx, ArrayRef<KernelResources> kernels) {
   return changed;
 }
 
+/// ptxas shares the entries of a file among so many threads, whatever the machine: the order of
+/// a cubin's symbols depends on the number, and not on who takes which entry. Those of CUDA
+/// before 12 do not know the flag.
+constexpr StringLiteral kThreadsFlag = "--split-compile";
+constexpr StringLiteral kThreads = "8";
+
 } // namespace
 
 struct CubinJob::State {
   struct Process {
     unsigned arch;
+    SmallString<128> source;
+    bool hasThreads; ///< was started with the flag
     sys::ProcessInfo info;
     SmallString<128> output, log;
   };
   std::string ptxas, ptx;
+  bool hasThreads = true; ///< until this ptxas says that it does not know them
   SmallString<128> directory;
   SmallVector<Process, 0> processes;
 
@@ -91,7 +100,7 @@ struct CubinJob::State {
   }
   Error write(StringRef path, StringRef text) const;
   Error start(Process &process, StringRef source) const;
-  Expected<Cubin> wait(Process &process) const;
+  Expected<Cubin> wait(Process &process);
   ~State() {
     for (Process &process : processes)
       if (process.info.Pid)
@@ -115,10 +124,15 @@ Error CubinJob::State::write(StringRef path, StringRef text) const {
 
 Error CubinJob::State::start(Process &process, StringRef source) const {
   const std::string name = "sm_" + std::to_string(process.arch);
+  process.source = source;
+  process.hasThreads = hasThreads;
   process.output = file(name + ".cubin");
   process.log = file(name + ".log");
   const std::string arch = "-arch=" + name;
-  StringRef arguments[] = {ptxas, "-v", "-O3", arch, source, "-o", process.output};
+  SmallVector<StringRef> arguments = {ptxas,          "-v", "-O3",         arch,
+                                      process.source, "-o", process.output};
+  if (hasThreads)
+    arguments.append({kThreadsFlag, kThreads});
   std::optional<StringRef> redirects[] = {StringRef(""), StringRef(process.log),
                                           StringRef(process.log)};
   std::string message;
@@ -129,12 +143,18 @@ Error CubinJob::State::start(Process &process, StringRef source) const {
   return Error::success();
 }
 
-Expected<Cubin> CubinJob::State::wait(Process &process) const {
+Expected<Cubin> CubinJob::State::wait(Process &process) {
   std::string message;
   sys::ProcessInfo ended = sys::Wait(process.info, std::nullopt, &message);
   process.info = {};
   auto log = MemoryBuffer::getFile(process.log);
   StringRef text = log ? (*log)->getBuffer() : StringRef();
+  if (ended.ReturnCode != 0 && process.hasThreads && text.contains(kThreadsFlag.drop_front(2))) {
+    hasThreads = false;
+    if (Error error = start(process, SmallString<128>(process.source)))
+      return error;
+    return wait(process);
+  }
   if (ended.ReturnCode != 0)
     return createStringError("'" + ptxas + "' failed for sm_" + Twine(process.arch) + ": " +
                              message + text.trim());

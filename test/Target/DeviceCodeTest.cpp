@@ -11,6 +11,8 @@
 
 #include "ampc/Target/DeviceCompiler.h"
 #include "ampc/Target/SimtFormat.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/raw_ostream.h"
 #include <algorithm>
 #include <chrono>
 
@@ -119,22 +121,49 @@ void checkCubins(const ampc::CudaToolkit &toolkit, const std::string &ptx) {
   auto none = broken->wait();
   check(!none, "ptxas refuses what is no PTX");
   if (!none)
-    check(contains(llvm::toString(none.takeError()), "failed for sm_80"),
-          "ptxas's message");
+    check(contains(llvm::toString(none.takeError()), "failed for sm_80"), "ptxas's message");
   auto absent = ampc::CubinJob::start("/nonexistent/ptxas", ptx, {80});
   check(!absent, "a ptxas that is not there");
   llvm::consumeError(absent.takeError());
+  // One that does not know how to use several threads is asked again without.
+  llvm::SmallString<128> old;
+  check(!llvm::sys::fs::createTemporaryFile("ampc-old-ptxas", "sh", old), "a temporary file");
+  {
+    std::error_code code;
+    llvm::raw_fd_ostream script(old, code);
+    script << "#!/bin/sh\nfor a; do case $a in --split-compile) echo \"ptxas fatal   : Unknown "
+              "option '-split-compile'\"; exit 255;; esac; done\nexec '"
+           << toolkit.ptxas << "' \"$@\"\n";
+  }
+  check(!llvm::sys::fs::setPermissions(old, llvm::sys::fs::all_all), "a script");
+  auto single = ampc::CubinJob::start(old, ptx, {80, 90});
+  auto assembled = single->wait();
+  (void)llvm::sys::fs::remove(old);
+  if (!assembled) {
+    check(false, "a ptxas without threads", llvm::toString(assembled.takeError()));
+    return;
+  }
+  check(assembled->size() == 2, "a ptxas without threads");
+  // Threads change neither the code nor what is read of it.
+  for (const ampc::KernelResources &k : assembled->front().kernels) {
+    auto same = llvm::find_if(cubins->front().kernels, [&](const ampc::KernelResources &other) {
+      return other.name == k.name;
+    });
+    check(same != cubins->front().kernels.end() && same->registers == k.registers &&
+              same->sharedBytes == k.sharedBytes,
+          "registers of " + k.name + " with threads");
+  }
+
   // Dropped without wait: ends its processes, removes its files.
   (void)ampc::CubinJob::start(toolkit.ptxas, ptx, {80, 90});
 }
 
 void missingFunctions(const ampc::CudaToolkit &toolkit) {
-  Kernels sine(
-      "gpu.module @cuda_kernels { gpu.func @k(%x: memref<1xf32>) kernel {\n"
-      "%c0 = arith.constant 0 : index\n%v = memref.load %x[%c0] : "
-      "memref<1xf32>\n"
-      "%s = math.sin %v : f32\nmemref.store %s, %x[%c0] : memref<1xf32>\n"
-      "gpu.return } }");
+  Kernels sine("gpu.module @cuda_kernels { gpu.func @k(%x: memref<1xf32>) kernel {\n"
+               "%c0 = arith.constant 0 : index\n%v = memref.load %x[%c0] : "
+               "memref<1xf32>\n"
+               "%s = math.sin %v : f32\nmemref.store %s, %x[%c0] : memref<1xf32>\n"
+               "gpu.return } }");
   ampc::DeviceOptions options;
   check(failed(compileToPtx(sine.gpuModule(), options)),
         "sin without libdevice");
