@@ -96,17 +96,26 @@ Stage KernelFunction::finish(int64_t blocks, int64_t threads) {
     stage.outputs.push_back(workspace.number);
     stage.tied.push_back(-1);
   }
-  for (unsigned i = 0; i < func.getNumArguments(); ++i) {
+  // Workgroup memory is among the block's arguments. GPUFuncOp::eraseArguments would look for
+  // it in `dead`, behind its end.
+  func.setFunctionType(cast<FunctionType>(func.getTypeWithoutArgs(dead)));
+  llvm::BitVector deadOfBlock = dead;
+  deadOfBlock.resize(func.getBody().getNumArguments());
+  func.getBody().front().eraseArguments(deadOfBlock);
+  unsigned at = 0; // of an argument among those that are left
+  for (unsigned i = 0; i < dead.size(); ++i) {
+    if (dead.test(i))
+      continue;
+    unsigned kept = at++;
     bool isInput = i < inputs.size();
-    func.setArgAttr(i, LLVM::LLVMDialect::getAlignAttrName(), b.getI64IntegerAttr(AMPC_ALIGNMENT));
+    func.setArgAttr(kept, LLVM::LLVMDialect::getAlignAttrName(),
+                    b.getI64IntegerAttr(AMPC_ALIGNMENT));
     if (isInput && llvm::is_contained(tied, int64_t(i)))
       continue;
-    func.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), b.getUnitAttr());
+    func.setArgAttr(kept, LLVM::LLVMDialect::getNoAliasAttrName(), b.getUnitAttr());
     if (isInput)
-      func.setArgAttr(i, LLVM::LLVMDialect::getReadonlyAttrName(), b.getUnitAttr());
+      func.setArgAttr(kept, LLVM::LLVMDialect::getReadonlyAttrName(), b.getUnitAttr());
   }
-  if (failed(func.eraseArguments(dead)))
-    llvm_unreachable("an unused argument cannot be erased");
   return stage;
 }
 
