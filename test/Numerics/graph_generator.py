@@ -21,6 +21,7 @@ from graph_ops import OPERATORS, REDUCTIONS
 # Relative distance that a result moves by: f32 with the few units of a polynomial; f16 and
 # bf16 as they round, once for the operator and once for what it is made of.
 ROUNDING = {"f32": 2.0**-22, "f16": 2.0**-10, "bf16": 2.0**-7}
+F32_UNIT = 2.0**-24
 # What is lost below the smallest numbers.
 UNDERFLOW = {"f32": 2.0**-149, "f16": 2.0**-24, "bf16": 2.0**-133}
 NOISY_RUNS = 4
@@ -75,12 +76,27 @@ class Graph:
         moved = x * (1 + ROUNDING[dtype] * self.rng.choice((-1.0, 1.0), x.shape))
         return moved + below * self.rng.choice((-1.0, 1.0), x.shape) * (x != 0) if below else moved
 
+    def mean(self, x: np.ndarray, axes: int | tuple[int, ...], run: int) -> np.ndarray:
+        """Over axes that stay as 1: rounded, and off by what a sum in f32 loses, the square
+        root of the number of terms for their sizes."""
+        mean = self.rounded(x.mean(axes, keepdims=True), run, self.dtype)
+        if run == 0:
+            return mean
+        lost = F32_UNIT * math.sqrt(x.size / mean.size) * abs(x).mean(axes, keepdims=True)
+        return mean + lost * self.rng.choice((-1.0, 1.0), mean.shape)
+
+    def attributes(self, node: Node, run: int) -> dict:
+        """What OPERATORS look up."""
+        return {**node.attributes, "rounded": lambda x: self.rounded(x, run, self.dtype),
+                "mean": lambda x, axes: self.mean(x, axes, run)}
+
     def compute(self, node: Node) -> list[list[np.ndarray]]:
         """The outputs of a node in each run."""
         operator = OPERATORS[node.operator]
         results = []
         for run, values in enumerate(self.runs):
-            outputs = operator.forward([values[n] for n in node.inputs], node.attributes)
+            outputs = operator.forward([values[n] for n in node.inputs],
+                                       self.attributes(node, run))
             results.append(outputs if operator.moves else
                            [self.rounded(y, run, self.dtype) for y in outputs])
         return results
@@ -121,8 +137,8 @@ class Graph:
             outputs = [values[n] for n in node.outputs]
             given = [np.zeros_like(y) if g is None else g for g, y in zip(given, outputs)]
             inputs = [values[n] for n in node.inputs]
-            attributes = {**node.attributes, "rounded": lambda x: self.rounded(x, run, self.dtype)}
-            found = OPERATORS[node.operator].backward(inputs, outputs, given, attributes)
+            found = OPERATORS[node.operator].backward(inputs, outputs, given,
+                                                      self.attributes(node, run))
             for name, gradient in zip(node.inputs, found):
                 if gradient is None or not self.is_float(name):
                     continue
@@ -341,6 +357,12 @@ class Generator:
                 return False
         if name in ("ReduceProd", "ReduceL1") and not self.is_away(x):
             return False
+        if name == "ReduceProd":
+            # Of no part of the factors may the product leave the range of f32.
+            exponents = np.log2(abs(values))
+            if max(np.maximum(sign * exponents, 0).sum(along).max()
+                   for sign in (1, -1)) > 100:
+                return False
         if name == "ReduceL2" and abs(values).min() < 0.01:
             return False
         return self.add(name, [x], axes=axes, keepdims=self.random.randint(0, 1))
@@ -398,7 +420,8 @@ class Generator:
                             transB=trans_b)
         if len(shape) >= 2 and self.random.random() < 0.3:
             # With its own transpose, or that of one of the same shape.
-            same = [n for n in self.graph.runs[0] if self.graph.shape(n) == shape]
+            same = [n for n in self.graph.runs[0]
+                    if self.graph.is_float(n) and self.graph.shape(n) == shape]
             perm = list(range(len(shape)))
             perm[-2:] = perm[:-3:-1]
             if not self.add("Transpose", [self.random.choice(same)], perm=perm):

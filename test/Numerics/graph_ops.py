@@ -2,8 +2,9 @@
 
 Each function of OPERATORS maps arrays and attributes to outputs, and the gradients of the
 outputs to those of the inputs. Arrays that are not float (indices, shapes, conditions) have
-no gradient. Axes are an attribute here, whatever they are in a model's opset. Gradients find
-in `rounded` among their attributes what rounds a value that then nearly cancels.
+no gradient. Axes are an attribute here, whatever they are in a model's opset. Among the
+attributes are also `rounded`, which rounds a value that then nearly cancels, and `mean`, the
+mean over axes as it is where an operator sums in f32.
 
 SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """
@@ -225,16 +226,18 @@ def _softmax(x: Arrays, a: Attributes) -> Arrays:
 
 
 def _softmax_backward(x: Arrays, y: Arrays, g: Arrays, a: Attributes):
-    return [y[0] * (g[0] - a["rounded"]((g[0] * y[0]).sum(a["axis"], keepdims=True)))]
+    axis = a["axis"]
+    return [y[0] * (g[0] - a["mean"](g[0] * y[0], axis) * x[0].shape[axis])]
 
 
 def _log_softmax_backward(x: Arrays, y: Arrays, g: Arrays, a: Attributes):
-    return [g[0] - a["rounded"](np.exp(y[0])) * a["rounded"](g[0].sum(a["axis"], keepdims=True))]
+    axis = a["axis"]
+    return [g[0] - a["rounded"](np.exp(y[0])) * a["mean"](g[0], axis) * x[0].shape[axis]]
 
 
 def _normalized(x: np.ndarray, a: Attributes) -> tuple[np.ndarray, np.ndarray, tuple]:
     axes = tuple(range(a["axis"] % x.ndim, x.ndim))
-    centred = x - x.mean(axes, keepdims=True)
+    centred = x - a["mean"](x, axes)
     deviation = np.sqrt((centred**2).mean(axes, keepdims=True) + a["epsilon"])
     return centred / deviation, deviation, axes
 
@@ -247,9 +250,7 @@ def _layer_norm(x: Arrays, a: Attributes) -> Arrays:
 def _layer_norm_backward(x: Arrays, y: Arrays, g: Arrays, a: Attributes):
     n, deviation, axes = _normalized(x[0], a)
     d = g[0] * x[1]
-    rounded = a["rounded"]
-    dx = (d - rounded(d.mean(axes, keepdims=True))
-          - rounded(n) * rounded((d * n).mean(axes, keepdims=True))) / deviation
+    dx = (d - a["mean"](d, axes) - a["rounded"](n) * a["mean"](d * n, axes)) / deviation
     gradients = [dx, unbroadcast(g[0] * n, x[1].shape)]
     return gradients + ([unbroadcast(g[0], x[2].shape)] if len(x) > 2 else [])
 

@@ -28,10 +28,9 @@ import onnx
 import command_line
 import compiled
 import graph_generator
-from graph_generator import Graph
+from graph_generator import F32_UNIT, Graph
 
 MARGIN = 6.0
-F32_UNIT = 2.0**-24
 LEVELS = (("O0", "f32"), ("O0", "f32"), ("O1", "f16"), ("O1", "bf16"), ("O2", "f16"),
           ("O2", "bf16"))
 LEARNING_RATE = 0.125  # a power of two: the product with a gradient is exact
