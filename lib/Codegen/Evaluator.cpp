@@ -546,24 +546,27 @@ void Evaluator::scoped(llvm::function_ref<void()> body) {
 
 SmallVector<Value>
 Evaluator::nest(ArrayRef<unsigned> dims, ArrayRef<Value> init,
-                llvm::function_ref<void(ArrayRef<Value>, MutableArrayRef<Value>)> body) {
+                llvm::function_ref<void(ArrayRef<Value>, MutableArrayRef<Value>)> body,
+                llvm::function_ref<void(MutableArrayRef<Value>, ArrayRef<Value>)> merge) {
   SmallVector<Value> indices;
-  std::function<SmallVector<Value>(ArrayRef<Value>)> emit =
-      [&](ArrayRef<Value> carried) -> SmallVector<Value> {
-    if (indices.size() == dims.size()) {
-      SmallVector<Value> values(carried);
-      body(indices, values);
-      return values;
-    }
+  std::function<void(MutableArrayRef<Value>)> emit = [&](MutableArrayRef<Value> values) {
+    if (indices.size() == dims.size())
+      return body(indices, values);
     int64_t extent = s.dims[dims[indices.size()]].extent;
-    return loop(index.constant(0), index.constant(extent), 1, carried,
-                [&](Value i, MutableArrayRef<Value> values) {
-                  indices.push_back(i);
-                  llvm::copy(emit(SmallVector<Value>(values)), values.begin());
-                  indices.pop_back();
-                });
+    SmallVector<Value> inner = loop(index.constant(0), index.constant(extent), 1, init,
+                                    [&](Value i, MutableArrayRef<Value> carried) {
+                                      indices.push_back(i);
+                                      emit(carried);
+                                      indices.pop_back();
+                                    });
+    if (indices.empty())
+      llvm::copy(inner, values.begin());
+    else
+      merge(values, inner);
   };
-  return emit(init);
+  SmallVector<Value> values(init);
+  emit(values);
+  return values;
 }
 
 } // namespace ampc::codegen

@@ -102,10 +102,13 @@ public:
                                 llvm::function_ref<void(Value, MutableArrayRef<Value>)> body);
   /// `body` where `condition` holds; null stands for true.
   void guarded(Value condition, llvm::function_ref<void()> body);
-  /// A nest of loops over several dimensions, outermost first, over their full extents.
+  /// A nest of loops over several dimensions, outermost first, over their full extents. Each
+  /// loop starts at `init`, neutral values; `merge` adds what a loop came to to the values of the
+  /// one around it: a sum of sums loses less than one sum of all elements in turn.
   llvm::SmallVector<Value>
   nest(ArrayRef<unsigned> dims, ArrayRef<Value> init,
-       llvm::function_ref<void(ArrayRef<Value>, MutableArrayRef<Value>)> body);
+       llvm::function_ref<void(ArrayRef<Value>, MutableArrayRef<Value>)> body,
+       llvm::function_ref<void(MutableArrayRef<Value>, ArrayRef<Value>)> merge);
   /// A scope without a region: values computed inside are forgotten after it.
   void scoped(llvm::function_ref<void()> body);
 

@@ -188,16 +188,20 @@ public:
             kept.push_back(v);
         if (merged.empty() && full.empty())
           continue;
-        SmallVector<Value> totals =
-            e.nest(s.reducedDims(), neutrals(e, merged, 1),
-                   [&](ArrayRef<Value> indices, MutableArrayRef<Value> accumulators) {
-                     Point p = {row};
-                     p.append(indices.begin(), indices.end());
-                     accumulate(e, merged, accumulators, p);
-                     for (Value v : kept)
-                       e.fillStage(v, stages[v], p);
-                     storeAll(e, full, p);
-                   });
+        SmallVector<Value> totals = e.nest(
+            s.reducedDims(), neutrals(e, merged, 1),
+            [&](ArrayRef<Value> indices, MutableArrayRef<Value> accumulators) {
+              Point p = {row};
+              p.append(indices.begin(), indices.end());
+              accumulate(e, merged, accumulators, p);
+              for (Value v : kept)
+                e.fillStage(v, stages[v], p);
+              storeAll(e, full, p);
+            },
+            [&](MutableArrayRef<Value> accumulators, ArrayRef<Value> inner) {
+              for (auto [c, x, y] : llvm::zip(merged, accumulators, inner))
+                x = combine(e, c, x, y);
+            });
         for (auto [c, total] : llvm::zip(merged, totals))
           e.setValue(c.result, rowPoint, 0, finish(e, c, total, rowPoint, 0));
         for (Value v : kept)

@@ -145,3 +145,37 @@ func.func @tiny_rows(%x: tensor<100x3xf32>) -> tensor<100xf32> {
 // HOST-NOT: scf.for
 // HOST-COUNT-3: memref.load %arg0
 // HOST: memref.store %{{.*}}, %arg1[%[[ROW]]]
+
+// -----
+
+#whole3 = affine_map<(d0, d1) -> (d0, d1)>
+#column3 = affine_map<(d0, d1) -> (d0)>
+#one3 = affine_map<(d0, d1) -> ()>
+
+// A sum over several dimensions is a sum of sums: each loop starts at zero.
+
+// HOST-LABEL: @sum_of_sums
+// HOST: %[[ZERO:[a-z0-9_]+]] = arith.constant 0.000000e+00 : f32
+// HOST: scf.for {{.*}} iter_args(%[[OUTER:[a-z0-9]+]] = %[[ZERO]])
+// HOST: %[[INNER:[a-z0-9]+]] = scf.for {{.*}} iter_args(%{{.*}} = %[[ZERO]])
+// HOST: arith.addf %[[OUTER]], %[[INNER]]
+func.func @sum_of_sums(%x: tensor<50x40xf32>, %y: tensor<50xf32>) -> tensor<f32> {
+  %s = plan.kernel fused (%a = %x : tensor<50x40xf32>, %b = %y : tensor<50xf32>) -> tensor<f32> {
+    %zero = arith.constant 0.0 : f32
+    %m = tensor.empty() : tensor<50x40xf32>
+    %p = linalg.generic {indexing_maps = [#whole3, #column3, #whole3], iterator_types = ["parallel", "parallel"]} ins(%a, %b : tensor<50x40xf32>, tensor<50xf32>) outs(%m : tensor<50x40xf32>) {
+    ^bb0(%i: f32, %j: f32, %o: f32):
+      %r = arith.mulf %i, %j : f32
+      linalg.yield %r : f32
+    } -> tensor<50x40xf32>
+    %e = tensor.empty() : tensor<f32>
+    %f = linalg.fill ins(%zero : f32) outs(%e : tensor<f32>) -> tensor<f32>
+    %t = linalg.generic {indexing_maps = [#whole3, #one3], iterator_types = ["reduction", "reduction"]} ins(%p : tensor<50x40xf32>) outs(%f : tensor<f32>) {
+    ^bb0(%i: f32, %o: f32):
+      %r = arith.addf %i, %o : f32
+      linalg.yield %r : f32
+    } -> tensor<f32>
+    plan.yield %t : tensor<f32>
+  }
+  return %s : tensor<f32>
+}
