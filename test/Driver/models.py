@@ -135,11 +135,33 @@ def mlp(layers=50, width=8, batch=16, seed=0, gain=1.0, biases=True):
     return b.model("mlp", value[:1], value[1:])
 
 
+def concat(count=700, rows=4, batch=4, joined=16, seed=0):
+    """x [batch, rows] -> y [batch, columns] = x @ sqrt(w0, w1, .. side by side): `count` weights
+    of one or two columns in turn, `joined` of them in a Concat. A weight with a 0 has an infinite
+    gradient of its own, and y stays finite.
+    """
+    b = Builder(seed)
+    parts = []
+    for i in range(count):
+        value = b.random.uniform(0.5, 2, (rows, 1 + i % 2)).astype(np.float32)
+        b.initializers.append(numpy_helper.from_array(value, f"w{i}"))
+        parts.append(f"w{i}")
+    while len(parts) > 1:
+        parts = [b.add("Concat", parts[at:at + joined], f"joined{len(b.nodes)}", axis=1)
+                 for at in range(0, len(parts), joined)]
+    b.add("MatMul", ["x", b.add("Sqrt", parts, "root")], "y")
+    columns = sum(1 + i % 2 for i in range(count))
+    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, size])
+             for name, size in (("x", rows), ("y", columns))]
+    return b.model("concat", value[:1], value[1:])
+
+
 def make(text):
     """A model from "NAME:key=value,..": the functions of this file, with integers."""
     name, _, settings = text.partition(":")
     pairs = (part.split("=") for part in settings.split(",") if part)
-    return {"transformer": transformer, "mlp": mlp}[name](**{k: int(v) for k, v in pairs})
+    makers = {"transformer": transformer, "mlp": mlp, "concat": concat}
+    return makers[name](**{k: int(v) for k, v in pairs})
 
 
 if __name__ == "__main__":
