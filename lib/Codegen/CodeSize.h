@@ -8,15 +8,11 @@
 #ifndef AMPC_LIB_CODEGEN_CODESIZE_H
 #define AMPC_LIB_CODEGEN_CODESIZE_H
 
+#include "ampc/Codegen/Passes.h"
 #include "ampc/Dialect/Plan/IterationStructure.h"
 #include "mlir/IR/Operation.h"
 
 namespace ampc::codegen {
-
-/// The most lines of PTX that a kernel shall have. The time of ptxas grows faster than the
-/// code of one entry, entries are assembled in parallel, and a multiprocessor's instruction
-/// cache (128 KiB) holds about so much.
-constexpr int64_t kMostLines = 2000;
 
 /// What it takes to declare, load and convert a parameter.
 constexpr int64_t kLinesOfParameter = 3;

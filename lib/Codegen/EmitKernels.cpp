@@ -14,6 +14,7 @@
 #include "ampc/Codegen/Passes.h"
 #include "ampc/Support/NodeLocation.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
 
 namespace ampc {
 #define GEN_PASS_DEF_EMITKERNELS
@@ -70,6 +71,15 @@ struct EmitKernels : impl::EmitKernelsBase<EmitKernels> {
     kernels = {
         gpu::GPUModuleOp::create(b, module.getLoc(), device ? "cuda_kernels" : "host_kernels"),
         device};
+    for (StringRef size : codeSizes) {
+      auto [name, percent] = size.rsplit('=');
+      int64_t value;
+      if (percent.getAsInteger(10, value) || value < 1) {
+        module.emitError("code-sizes: '") << size << "' is not NAME=PERCENT";
+        return signalPassFailure();
+      }
+      sizes[name] = value;
+    }
     symbols.insert(kernels.module); // renames it where a tensor has its name
     SmallVector<KernelOp> all, legal;
     module.walk<WalkOrder::PreOrder>([&](KernelOp kernel) {
@@ -100,7 +110,10 @@ private:
     auto emit = kernel.getKind() == plan::KernelKind::Fused      ? emitFused
                 : kernel.getKind() == plan::KernelKind::Sequence ? emitSequence
                                                                  : emitMultiTensor;
-    FailureOr<EmittedKernel> emitted = emit(kernel, name, kernels);
+    EmitTarget own = kernels;
+    if (auto known = sizes.find(name); known != sizes.end())
+      own.codeSize = known->second;
+    FailureOr<EmittedKernel> emitted = emit(kernel, name, own);
     if (failed(emitted))
       return failure();
     candidates.push_back(done.size());
@@ -140,6 +153,7 @@ private:
   }
 
   EmitTarget kernels;
+  llvm::StringMap<int64_t> sizes;
   std::vector<std::pair<KernelOp, EmittedKernel>> done;
   llvm::DenseMap<size_t, SmallVector<size_t>> byHash;
 };

@@ -37,6 +37,8 @@ struct EmittedKernel {
 struct EmitTarget {
   gpu::GPUModuleOp module;
   bool device;
+  /// A kernel's lines of code, in percent of what is estimated.
+  int64_t codeSize = 100;
 };
 
 /// A gpu.func being built. Its arguments are flat memrefs: what it reads, what it writes

@@ -241,8 +241,10 @@ private:
                     groups[i].model().kernel.walk([](scf::ForOp) {
                       return WalkResult::interrupt();
                     }).wasInterrupted();
-      lines[i] = lines[i] * (isLoop ? 80 : 45) / 100;
+      lines[i] = lines[i] * (isLoop ? 80 : 45) / 100 * target.codeSize / 100;
     }
+    if (target.device && to - from > 1)
+      function.func->setAttr(kSequenceAttr, function.b.getStringAttr(name));
     return function.finish(1, threads);
   }
 

@@ -8,6 +8,7 @@
 #include "ampc/Pipeline/Compiler.h"
 #include "InternalErrors.h"
 #include "TableWriter.h"
+#include "ampc/Codegen/Passes.h"
 #include "ampc/Dialect/Amp/Amp.h"
 #include "ampc/Pipeline/Pipelines.h"
 #include "ampc/Target/DeviceCompiler.h"
@@ -18,6 +19,7 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
+#include <map>
 
 using namespace mlir;
 
@@ -187,8 +189,11 @@ LogicalResult Compiler::print(Stage stage, llvm::raw_ostream &os) {
       module->print(os);
       continue;
     }
-    if (failed(run(*module,
-                   [&](OpPassManager &pm) { buildPlanPipeline(pm, target, options.memoryLimit); })))
+    std::string ptx;
+    if (failed(target == Target::Cuda ? planCuda(module, ptx)
+                                      : run(*module, [&](OpPassManager &pm) {
+                                          buildPlanPipeline(pm, target, options.memoryLimit);
+                                        })))
       return failure();
     gpu::GPUModuleOp kernels = kernelsOf(*module);
     switch (stage) {
@@ -197,19 +202,9 @@ LogicalResult Compiler::print(Stage stage, llvm::raw_ostream &os) {
         kernels->print(os);
       os << "\n";
       break;
-    case Stage::Ptx: {
-      if (!kernels)
-        break;
-      DeviceOptions device;
-      device.toolkit = findCudaToolkit(options.toolkitPrefixes);
-      device.use32BitIndices = fits32Bits(kernels);
-      device.configure = configure;
-      FailureOr<std::string> ptx = compileToPtx(kernels, device);
-      if (failed(ptx))
-        return failure();
-      os << *ptx;
+    case Stage::Ptx:
+      os << ptx;
       break;
-    }
     default:
       if (kernels)
         kernels.erase();
@@ -218,6 +213,52 @@ LogicalResult Compiler::print(Stage stage, llvm::raw_ostream &os) {
     }
   }
   return success();
+}
+
+/// Plans the kernels of `module` for CUDA and compiles them to PTX, "" where there are none.
+/// Sequences are divided by an estimate of their code; where a kernel comes out larger than a
+/// kernel shall be, once more by what was counted.
+LogicalResult Compiler::planCuda(OwningOpRef<ModuleOp> &module, std::string &ptx) {
+  constexpr unsigned kTries = 3;
+  std::map<std::string, int64_t> percent; // of the estimate
+  for (unsigned tries = 1;; ++tries) {
+    std::vector<std::string> codeSizes;
+    for (const auto &[name, value] : percent)
+      codeSizes.push_back(name + "=" + std::to_string(value));
+    OwningOpRef<ModuleOp> planned = module->clone();
+    if (failed(run(*planned, [&](OpPassManager &pm) {
+          buildPlanPipeline(pm, Target::Cuda, options.memoryLimit, codeSizes);
+        })))
+      return failure();
+    bool isDividedAgain = false;
+    if (gpu::GPUModuleOp kernels = kernelsOf(*planned)) {
+      DeviceOptions device;
+      device.toolkit = findCudaToolkit(options.toolkitPrefixes);
+      device.use32BitIndices = fits32Bits(kernels);
+      device.configure = configure;
+      FailureOr<std::string> code = compileToPtx(kernels, device);
+      if (failed(code))
+        return failure();
+      ptx = std::move(*code);
+      llvm::StringMap<int64_t> lines = countLines(ptx);
+      std::map<std::string, int64_t> largest; // of the launches of a sequence
+      for (auto function : kernels.getOps<gpu::GPUFuncOp>())
+        if (auto sequence = function->getAttrOfType<StringAttr>(codegen::kSequenceAttr)) {
+          int64_t &most = largest[sequence.str()];
+          most = std::max(most, lines.lookup(function.getName()));
+        }
+      for (const auto &[name, most] : largest)
+        if (most > codegen::kMostLines) {
+          int64_t &of = percent.try_emplace(name, 100).first->second;
+          of = llvm::divideCeil(of * most * 110, codegen::kMostLines * 100);
+          isDividedAgain = true;
+        }
+    }
+    if (!isDividedAgain || tries == kTries) {
+      module = std::move(planned);
+      return success();
+    }
+  }
 }
 
 LogicalResult Compiler::emitSharedObject(llvm::raw_ostream &os) {
@@ -238,13 +279,16 @@ LogicalResult Compiler::compile(llvm::raw_ostream &os) {
       continue;
     OwningOpRef<ModuleOp> &module = owners.emplace_back(model.module->clone());
     if (failed(run(*module, [&](OpPassManager &pm) { buildKernelPipeline(pm, target); })) ||
-        failed(dump(*module, ("3-kernels-" + nameOf(target) + ".mlir").str())) ||
-        failed(
-            run(*module,
-                [&](OpPassManager &pm) { buildPlanPipeline(pm, target, options.memoryLimit); })) ||
-        failed(dump(*module, ("4-plan-" + nameOf(target) + ".mlir").str())))
+        failed(dump(*module, ("3-kernels-" + nameOf(target) + ".mlir").str())))
       return failure();
     PlannedTarget &entry = planned.emplace_back();
+    if (failed(target == Target::Cuda ? planCuda(module, entry.ptx)
+                                      : run(*module,
+                                            [&](OpPassManager &pm) {
+                                              buildPlanPipeline(pm, target, options.memoryLimit);
+                                            })) ||
+        failed(dump(*module, ("4-plan-" + nameOf(target) + ".mlir").str())))
+      return failure();
     entry.target = target;
     entry.module = *module;
     gpu::GPUModuleOp kernels = kernelsOf(*module);
@@ -262,17 +306,9 @@ LogicalResult Compiler::compile(llvm::raw_ostream &os) {
       entry.features = host.features;
       continue;
     }
-    DeviceOptions device;
-    device.toolkit = findCudaToolkit(options.toolkitPrefixes);
-    device.use32BitIndices = fits32Bits(kernels);
-    device.configure = configure;
-    FailureOr<std::string> ptx = compileToPtx(kernels, device);
-    if (failed(ptx))
-      return failure();
-    entry.ptx = std::move(*ptx);
-    if (!device.toolkit.ptxas.empty() && !options.cudaArchs.empty()) {
-      llvm::Expected<CubinJob> job =
-          CubinJob::start(device.toolkit.ptxas, entry.ptx, options.cudaArchs);
+    std::string ptxas = findCudaToolkit(options.toolkitPrefixes).ptxas;
+    if (!ptxas.empty() && !options.cudaArchs.empty()) {
+      llvm::Expected<CubinJob> job = CubinJob::start(ptxas, entry.ptx, options.cudaArchs);
       if (!job)
         return report(loc, job.takeError());
       cubins = std::move(*job);

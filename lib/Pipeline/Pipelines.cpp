@@ -80,8 +80,12 @@ void buildKernelPipeline(OpPassManager &pm, Target target) {
   buildOptimizePipeline(pm, {target});
 }
 
-void buildPlanPipeline(OpPassManager &pm, Target target, uint64_t memoryLimit) {
-  pm.addPass(createEmitKernels({target}));
+void buildPlanPipeline(OpPassManager &pm, Target target, uint64_t memoryLimit,
+                       ArrayRef<std::string> codeSizes) {
+  EmitKernelsOptions emit;
+  emit.target = target;
+  emit.codeSizes.assign(codeSizes.begin(), codeSizes.end());
+  pm.addPass(createEmitKernels(emit));
   buildMemoryPipeline(pm, {memoryLimit});
 }
 

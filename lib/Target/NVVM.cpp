@@ -12,6 +12,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Analysis/TargetTransformInfo.h"
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/IR/LegacyPassManager.h"
@@ -165,6 +166,20 @@ FailureOr<std::string> compileToPtx(gpu::GPUModuleOp kernels,
   if (failed(checkResolved(kernels, *ir, hasLibdevice)))
     return failure();
   return emitPtx(*ir, **machine, kernels);
+}
+
+llvm::StringMap<int64_t> countLines(StringRef ptx) {
+  llvm::StringMap<int64_t> lines;
+  int64_t *entry = nullptr;
+  for (StringRef line : llvm::split(ptx, '\n')) {
+    if (size_t at = line.find(".entry "); at != StringRef::npos)
+      entry = &lines[line.substr(at + 7).take_until([](char c) { return c == '('; })];
+    if (entry)
+      ++*entry;
+    if (line.starts_with("}"))
+      entry = nullptr;
+  }
+  return lines;
 }
 
 FailureOr<int64_t> workgroupBytes(gpu::GPUFuncOp kernel) {

@@ -170,7 +170,7 @@ void check(const Case &c, const char *how, PlanRunner &runner, ModuleOp module,
 OwningOpRef<ModuleOp> emit(ModuleOp module, Target target) {
   OwningOpRef<ModuleOp> clone(module.clone());
   PassManager pm(module.getContext());
-  pm.addPass(createEmitKernels({target}));
+  pm.addPass(createEmitKernels({target, {}}));
   if (failed(pm.run(*clone))) {
     std::printf("FAILED: kernels are not emitted\n");
     std::exit(1);

@@ -1,5 +1,7 @@
 // RUN: ampc-opt %s -ampc-emit-kernels=target=cuda -canonicalize -cse | FileCheck %s --check-prefix=CUDA
 // RUN: ampc-opt %s -ampc-emit-kernels=target=host -canonicalize -cse | FileCheck %s --check-prefix=HOST
+// RUN: ampc-opt %s -ampc-emit-kernels="target=cuda code-sizes=sequence_0=5000" | FileCheck %s --check-prefix=LARGE
+// RUN: not ampc-opt %s -ampc-emit-kernels="target=cuda code-sizes=sequence_0=much" 2>&1 | FileCheck %s --check-prefix=WRONG
 
 #full = affine_map<(d0, d1) -> (d0, d1)>
 #row = affine_map<(d0, d1) -> (d0)>
@@ -52,3 +54,10 @@ func.func @phases(%x: tensor<100x40xf32>) -> tensor<f32> {
 // HOST: gpu.func @sequence_0
 // HOST-NOT: gpu.barrier
 // HOST: gpu.return
+
+// Code that is larger than estimated is divided among launches; a single phase is not.
+// LARGE: plan.launch @cuda_kernels::@sequence_0_part0
+// LARGE: plan.launch @cuda_kernels::@sequence_0_part1
+// LARGE-NOT: plan.launch
+// LARGE-NOT: plan.sequence
+// WRONG: code-sizes: 'sequence_0=much' is not NAME=PERCENT

@@ -27,6 +27,16 @@ namespace ampc {
 #define GEN_PASS_REGISTRATION
 #include "ampc/Codegen/Passes.h.inc"
 
+namespace codegen {
+/// The most lines of PTX that a kernel shall have. The time of ptxas grows faster than the
+/// code of one entry, entries are assembled in parallel, and a multiprocessor's instruction
+/// cache (128 KiB) holds about so much.
+constexpr int64_t kMostLines = 2000;
+/// On the gpu.func of a sequence that can be divided: the sequence's name, which `code-sizes`
+/// takes.
+constexpr llvm::StringLiteral kSequenceAttr = "plan.sequence";
+} // namespace codegen
+
 /// Registers the pass by its flag.
 inline void registerCodegenPasses() { registerAmpcCodegenPasses(); }
 

@@ -37,7 +37,9 @@ def EmitKernels : Pass<"ampc-emit-kernels", "::mlir::ModuleOp"> {
            "Where the kernels run",
            [{::llvm::cl::values(clEnumValN(::ampc::Target::Host, "host", "the CPU"),
                                 clEnumValN(::ampc::Target::Cuda, "cuda",
-                                           "a CUDA device"))}]>];
+                                           "a CUDA device"))}]>,
+    ListOption<"codeSizes", "code-sizes", "std::string",
+               "Sequences whose code is larger than estimated: NAME=PERCENT of the estimate">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
                            "::mlir::LLVM::LLVMDialect", "::mlir::linalg::LinalgDialect",
                            "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",

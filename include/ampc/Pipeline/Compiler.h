@@ -51,6 +51,7 @@ private:
   mlir::LogicalResult import();
   mlir::LogicalResult train();
   mlir::LogicalResult compile(llvm::raw_ostream &os);
+  mlir::LogicalResult planCuda(mlir::OwningOpRef<mlir::ModuleOp> &module, std::string &ptx);
   mlir::LogicalResult print(Stage stage, llvm::raw_ostream &os);
   mlir::LogicalResult checkFiles();
   mlir::LogicalResult run(mlir::ModuleOp module,

@@ -20,8 +20,9 @@ void buildTrainPipeline(mlir::OpPassManager &pm, const CompileOptions &options);
 /// From ops to kernels and library calls of one target.
 void buildKernelPipeline(mlir::OpPassManager &pm, Target target);
 
-/// From kernels to emitted device functions and fixed offsets.
-void buildPlanPipeline(mlir::OpPassManager &pm, Target target, uint64_t memoryLimit);
+/// From kernels to emitted device functions and fixed offsets. `codeSizes` are EmitKernels'.
+void buildPlanPipeline(mlir::OpPassManager &pm, Target target, uint64_t memoryLimit,
+                       llvm::ArrayRef<std::string> codeSizes = {});
 
 /// Registers the phases as pass pipelines (`ampc-train`, ...) for ampc-opt, and all passes.
 void registerAmpcPipelines();

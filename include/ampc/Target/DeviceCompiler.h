@@ -10,6 +10,7 @@
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/Support/Error.h"
 #include <functional>
 #include <memory>
@@ -53,6 +54,9 @@ struct DeviceOptions {
 /// are reported at its operations.
 mlir::FailureOr<std::string> compileToPtx(mlir::gpu::GPUModuleOp kernels,
                                           const DeviceOptions &options);
+
+/// The lines of each entry of a PTX module, from its name to its closing brace.
+llvm::StringMap<int64_t> countLines(llvm::StringRef ptx);
 
 /// Static workgroup memory of a kernel with the device schedule, in bytes.
 mlir::FailureOr<int64_t> workgroupBytes(mlir::gpu::GPUFuncOp kernel);

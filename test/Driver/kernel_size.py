@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""No kernel has more than 2,000 lines of PTX: the time of ptxas grows faster than the code of one
+entry, and entries are assembled in parallel.
+
+    python test/Driver/kernel_size.py BUILD_DIR
+"""
+import re
+
+import onnx
+
+import harness
+import models
+
+MOST_LINES = 2000  # codegen::kMostLines
+CASES = {
+    "transformer:layers=2,width=64,heads=4,vocabulary=256,length=16": [
+        ["--loss=cross_entropy"],
+        ["--loss=cross_entropy", "--optimizer=adamw", "--clip-grad-norm=1", "--amp-dtype=bf16"]],
+    "transformer:layers=24,width=32,heads=4,vocabulary=256,length=16": [
+        ["--loss=cross_entropy"], ["--loss=cross_entropy", "--amp=O0", "--optimizer=sgd"]],
+    "transformer:layers=2,width=768,vocabulary=512": [["--loss=cross_entropy"]],
+    "mlp:layers=50,width=8": [
+        ["--loss=mse", "--clip-grad-norm=1"],
+        ["--loss=mse", "--amp=O2", "--amp-dtype=bf16", "--clip-grad-value=1"]],
+    "concat:count=300": [["--loss=mse", "--optimizer=sgd", "--clip-grad-norm=0.5"]],
+}
+
+
+def entries(ptx):
+    """Name and lines of each kernel, from .entry to the closing brace."""
+    name, lines = None, 0
+    for line in ptx.splitlines():
+        if found := re.search(r"\.entry (\w+)", line):
+            name, lines = found[1], 0
+        lines += 1
+        if line.startswith("}") and name:
+            yield name, lines
+            name = None
+
+
+class KernelSize(harness.Case):
+    def check(self, name, model, flags):
+        result = self.build.ampc(model, "-o", self.work / "kernels.ptx", "--target=cuda",
+                                 "--emit=ptx", *flags)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        found = dict(entries((self.work / "kernels.ptx").read_text()))
+        self.assertGreaterEqual(len(found), 5, "these are not the kernels of a step")
+        largest = max(found, key=found.get)
+        print(f"\n  {name} {' '.join(flags)}: {len(found)} kernels, {sum(found.values())} lines, "
+              f"at most {found[largest]} ({largest})", end="")
+        self.assertLessEqual(found[largest], MOST_LINES, largest)
+
+    def test_examples(self):
+        for name, flags in harness.EXAMPLES.items():
+            with self.subTest(name):
+                self.check(name, harness.MODELS / f"{name}.onnx", flags)
+
+    def test_models(self):
+        for text, variants in CASES.items():
+            model = self.work / "model.onnx"
+            onnx.save(models.make(text), model)
+            for flags in variants:
+                with self.subTest(text, flags=flags):
+                    self.check(text, model, flags)
+
+
+if __name__ == "__main__":
+    harness.main()
