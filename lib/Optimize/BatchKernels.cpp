@@ -12,6 +12,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Remarks.h"
 #include <map>
+#include <queue>
 
 using namespace mlir;
 
@@ -196,6 +197,10 @@ static bool isOneDimensional(KernelOp kernel) {
   return kernel.getKind() == KernelKind::Fused && shape && shape->size() == 1;
 }
 
+/// Most tensors that one kernel takes. Compilers treat a function's arguments one by one and
+/// each time look at all; past some hundred tensors a launch costs nothing beside the work.
+constexpr size_t kMostTensors = 1024;
+
 namespace {
 struct BatchKernels : impl::BatchKernelsBase<BatchKernels> {
   using BatchKernelsBase::BatchKernelsBase;
@@ -251,7 +256,7 @@ private:
         divideByLevel(graph, alike, batches);
     SmallVector<SmallVector<KernelOp>> list;
     for (auto &[place, batch] : batches)
-      list.push_back(std::move(batch));
+      divideBySize(batch, list);
     llvm::sort(list, [](ArrayRef<KernelOp> a, ArrayRef<KernelOp> b) {
       return a.front()->isBeforeInBlock(b.front());
     });
@@ -262,22 +267,48 @@ private:
   /// by the class's first kernel and by the most kernels of the class on a path to a kernel.
   void divideByLevel(const OpGraph &graph, ArrayRef<KernelOp> alike,
                      std::map<std::pair<unsigned, unsigned>, SmallVector<KernelOp>> &batches) {
-    // No two groups are merged yet: their names are their places.
+    // No two groups are merged yet: their names are their places. Only what a kernel of the
+    // class leads to is looked at, in the order of the block.
     unsigned first = *graph.find(alike.front()), last = *graph.find(alike.back());
-    std::vector<unsigned> level(last - first + 1);
+    DenseMap<unsigned, unsigned> level; // of groups that are or were queued
+    std::priority_queue<unsigned, std::vector<unsigned>, std::greater<>> queue;
+    for (KernelOp kernel : alike) {
+      level[*graph.find(kernel)] = 0;
+      queue.push(*graph.find(kernel));
+    }
     ArrayRef<KernelOp> rest = alike;
-    for (unsigned group = first; group <= last; ++group) {
-      unsigned own = level[group - first];
+    while (!rest.empty()) {
+      unsigned group = queue.top();
+      queue.pop();
+      unsigned own = level[group];
       if (graph.getOps(group).front() == rest.front()) {
         batches[{first, own}].push_back(rest.front());
         rest = rest.drop_front();
         ++own;
       }
       numSteps += graph.getSuccessors(group).size();
-      if (own != 0)
-        for (unsigned next : graph.getSuccessors(group))
-          if (next <= last)
-            level[next - first] = std::max(level[next - first], own);
+      for (unsigned next : graph.getSuccessors(group)) {
+        if (next > last)
+          continue;
+        auto [it, isNew] = level.try_emplace(next, own);
+        it->second = std::max(it->second, own);
+        if (isNew)
+          queue.push(next);
+      }
+    }
+  }
+
+  /// Adds a batch to `list`, in equal parts where it has more tensors than one kernel takes.
+  static void divideBySize(ArrayRef<KernelOp> batch, SmallVector<SmallVector<KernelOp>> &list) {
+    DenseSet<Value> tensors;
+    for (KernelOp kernel : batch) {
+      tensors.insert_range(kernel.getInputs());
+      tensors.insert_range(kernel.getResults());
+    }
+    size_t parts = llvm::divideCeil(tensors.size(), kMostTensors);
+    for (size_t i = 0; i < parts; ++i) {
+      size_t begin = batch.size() * i / parts, end = batch.size() * (i + 1) / parts;
+      list.emplace_back(batch.slice(begin, end - begin));
     }
   }
 
@@ -293,11 +324,10 @@ private:
   /// run before and after another one is given up.
   static void order(OpGraph &graph, Block &block, SmallVector<SmallVector<KernelOp>> &batches) {
     llvm::erase_if(batches, [&](ArrayRef<KernelOp> batch) {
-      if (!graph.canMerge(llvm::map_to_vector(batch, [&](KernelOp k) { return *graph.find(k); })))
+      auto groups = llvm::map_to_vector(batch, [&](KernelOp k) { return *graph.find(k); });
+      if (!graph.canMerge(groups))
         return true;
-      unsigned group = *graph.find(batch.front());
-      for (KernelOp kernel : batch.drop_front())
-        group = graph.merge(group, *graph.find(kernel));
+      graph.merge(groups);
       return false;
     });
     SmallVector<SmallVector<Operation *>> ordered;

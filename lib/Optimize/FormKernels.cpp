@@ -72,7 +72,7 @@ constexpr unsigned kMostNeighbours = 64;
 constexpr unsigned kMostFailures = 8;
 /// Most groups between two that are merged: what lies further apart in a program is not
 /// looked for.
-constexpr size_t kMostBetween = 2048;
+constexpr size_t kMostBetween = 256;
 
 static bool hasLoops(linalg::GenericOp generic) {
   return llvm::any_of(generic.getStaticLoopRanges(), [](int64_t n) { return n != 1; });

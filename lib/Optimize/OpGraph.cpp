@@ -150,13 +150,13 @@ unsigned OpGraph::merge(unsigned a, unsigned b) {
   bool aIsEarlier = groups[a].rank < groups[b].rank;
   unsigned earlier = aIsEarlier ? a : b, later = aIsEarlier ? b : a;
   SmallVector<unsigned> behind, before;
-  bool isLegal = searchBetween(earlier, later, Direction::Forward, /*skipDirect=*/true, kNoLimit,
-                               behind);
+  bool isLegal =
+      searchBetween(earlier, later, Direction::Forward, /*skipDirect=*/true, kNoLimit, behind);
   if (behind.empty()) {
     groups[a].rank = groups[later].rank;
   } else {
-    isLegal &= searchBetween(later, earlier, Direction::Backward, /*skipDirect=*/true, kNoLimit,
-                             before);
+    isLegal &=
+        searchBetween(later, earlier, Direction::Backward, /*skipDirect=*/true, kNoLimit, before);
     SmallVector<unsigned> ranks{groups[earlier].rank, groups[later].rank};
     for (ArrayRef<unsigned> list : {ArrayRef(before), ArrayRef(behind)})
       for (unsigned group : list)
@@ -172,7 +172,57 @@ unsigned OpGraph::merge(unsigned a, unsigned b) {
   }
   assert(isLegal && "a group stands between two that are merged");
   (void)isLegal;
+  absorb(a, b);
+  return a;
+}
 
+SmallVector<unsigned> OpGraph::searchFrom(ArrayRef<unsigned> members, Direction direction,
+                                          unsigned limit) const {
+  bool forward = direction == Direction::Forward;
+  ++searches;
+  SmallVector<unsigned> stack(members), found;
+  while (!stack.empty()) {
+    const Group &group = groups[stack.pop_back_val()];
+    for (unsigned next : forward ? group.successors : group.predecessors) {
+      ++steps;
+      unsigned rank = groups[next].rank;
+      if (seen[next] == searches || (forward ? rank > limit : rank < limit))
+        continue;
+      seen[next] = searches;
+      found.push_back(next);
+      stack.push_back(next);
+    }
+  }
+  return found;
+}
+
+unsigned OpGraph::merge(ArrayRef<unsigned> members) {
+  SmallVector<unsigned> list(members), ranks;
+  sortByRank(list);
+  SmallVector<unsigned> before = searchFrom(list, Direction::Backward, groups[list.front()].rank);
+  SmallVector<unsigned> behind = searchFrom(list, Direction::Forward, groups[list.back()].rank);
+  for (ArrayRef<unsigned> part : {ArrayRef(before), ArrayRef(list), ArrayRef(behind)})
+    for (unsigned group : part)
+      ranks.push_back(groups[group].rank);
+  sortByRank(before);
+  sortByRank(behind);
+  unsigned largest = *llvm::max_element(
+      list, [&](unsigned a, unsigned b) { return groups[a].ops.size() < groups[b].ops.size(); });
+  // Ranks that are left over come before that of the whole: they stay unused.
+  SmallVector<unsigned> order(before);
+  for (unsigned member : list)
+    if (member != largest)
+      order.push_back(member);
+  order.push_back(largest);
+  order.append(behind);
+  assignRanks(ranks, order);
+  for (unsigned member : list)
+    if (member != largest)
+      absorb(largest, member);
+  return largest;
+}
+
+void OpGraph::absorb(unsigned a, unsigned b) {
   leader[b] = a;
   groups[a].first = std::min(groups[a].first, groups[b].first);
   groups[a].isSorted = false;
@@ -191,7 +241,6 @@ unsigned OpGraph::merge(unsigned a, unsigned b) {
   };
   rename(&Group::successors, &Group::predecessors);
   rename(&Group::predecessors, &Group::successors);
-  return a;
 }
 
 bool OpGraph::addOrder(unsigned before, unsigned after) {
@@ -240,8 +289,8 @@ SmallVector<unsigned> OpGraph::getOrder() const {
 
 void reportWork(Operation *function, StringRef pass,
                 ArrayRef<std::pair<StringRef, uint64_t>> counts) {
-  auto work = remark::analysis(function->getLoc(),
-                               remark::RemarkOpts::name(pass).category("plan-work"));
+  auto work =
+      remark::analysis(function->getLoc(), remark::RemarkOpts::name(pass).category("plan-work"));
   for (auto [name, count] : counts)
     work << remark::metric(name, count);
 }

@@ -50,6 +50,8 @@ public:
   bool canMerge(llvm::ArrayRef<unsigned> members) const;
   /// Makes the two, which can be merged, one and returns its name.
   unsigned merge(unsigned a, unsigned b);
+  /// As above, for members that can be merged, none of which uses another's results.
+  unsigned merge(llvm::ArrayRef<unsigned> members);
   /// Lets `before` come before `after`; returns false where the contrary must hold.
   bool addOrder(unsigned before, unsigned after);
   /// All groups in an order that respects their dependencies, otherwise that of the block.
@@ -73,6 +75,11 @@ private:
   /// or where the groups are more than `mostSteps`.
   bool searchBetween(unsigned from, unsigned to, Direction direction, bool skipDirect,
                      size_t mostSteps, llvm::SmallVectorImpl<unsigned> &found) const;
+  /// Joins the ops and the neighbours of two groups under the name of the first.
+  void absorb(unsigned a, unsigned b);
+  /// Groups that lie behind (before) the members, up to (down to) the rank `limit`.
+  llvm::SmallVector<unsigned> searchFrom(llvm::ArrayRef<unsigned> members, Direction direction,
+                                         unsigned limit) const;
   /// Gives the ranks of all to `order`, earliest first; returns those that are left.
   void assignRanks(llvm::SmallVectorImpl<unsigned> &ranks, llvm::ArrayRef<unsigned> order);
   void sortByRank(llvm::SmallVectorImpl<unsigned> &list) const;

@@ -19,12 +19,13 @@ struct KeepLowCopies : impl::KeepLowCopiesBase<KeepLowCopies> {
     ModuleOp module = getOperation();
     // (variable, low type) -> the casts of it, in all functions.
     llvm::MapVector<std::pair<StringAttr, Type>, SmallVector<CastOp>> casts;
+    SymbolTable symbols(module);
     module.walk([&](CastOp cast) {
       auto read = cast.getInput().getDefiningOp<ReadOp>();
       auto type = dyn_cast<FloatType>(getElementTypeOrSelf(cast.getType()));
       if (!read || !cast.getInserted() || !type || type.getWidth() > 16)
         return;
-      auto variable = module.lookupSymbol<VariableOp>(read.getVariable());
+      auto variable = symbols.lookup<VariableOp>(read.getVariable());
       if (variable.getRole() == VariableRole::Parameter ||
           variable.getRole() == VariableRole::Constant)
         casts[{variable.getSymNameAttr(), cast.getType()}].push_back(cast);
@@ -41,29 +42,31 @@ struct KeepLowCopies : impl::KeepLowCopiesBase<KeepLowCopies> {
       b.setInsertionPointToEnd(refresh.addEntryBlock());
       func::ReturnOp::create(b, module.getLoc());
     }
+    DenseMap<StringAttr, SmallVector<AssignOp>> assigns; // by variable
+    module.walk(
+        [&](AssignOp assign) { assigns[assign.getVariableAttr().getAttr()].push_back(assign); });
     for (auto &[key, uses] : casts) {
       StringAttr master = key.first;
       Type type = key.second;
       std::string name = "ampc.copy/" + master.str();
-      if (module.lookupSymbol(name)) // a second low type of the same master
+      if (symbols.lookup(name)) // a second low type of the same master
         name += llvm::formatv("/{0}", getElementTypeOrSelf(type)).str();
-      Location loc = module.lookupSymbol(master)->getLoc();
-      b.setInsertionPointAfter(module.lookupSymbol(master));
-      VariableOp::create(b, loc, VariableRole::Derived, name, type, ElementsAttr(), false, false);
+      auto variable = symbols.lookup<VariableOp>(master);
+      Location loc = variable.getLoc();
+      b.setInsertionPointAfter(variable);
+      symbols.insert(VariableOp::create(b, loc, VariableRole::Derived, name, type, ElementsAttr(),
+                                        false, false));
       for (CastOp cast : uses) {
         b.setInsertionPoint(cast);
         cast.replaceAllUsesWith(ReadOp::create(b, cast.getLoc(), type, name).getResult());
         cast.erase();
       }
-      module.walk([&](AssignOp assign) {
-        if (assign.getVariableAttr().getAttr() != master)
-          return;
+      for (AssignOp assign : assigns.lookup(master)) {
         b.setInsertionPointAfter(assign);
         assignCopy(b, assign.getLoc(), name, assign.getValue(), type);
-      });
+      }
       b.setInsertionPoint(refresh.getBody().front().getTerminator());
-      auto masterType = cast<VariableOp>(module.lookupSymbol(master)).getTensorType();
-      assignCopy(b, loc, name, ReadOp::create(b, loc, masterType, master), type);
+      assignCopy(b, loc, name, ReadOp::create(b, loc, variable.getTensorType(), master), type);
     }
   }
 

@@ -51,13 +51,17 @@ struct GuardUpdates : impl::GuardUpdatesBase<GuardUpdates> {
       return;
 
     Value good = EqualOp::create(b, loc, sum, splat(b, loc, f32, 0));
-    SmallVector<AssignOp> assignments(train.getOps<AssignOp>());
-    for (AssignOp assign : assignments) {
-      auto variable = getOperation().lookupSymbol<VariableOp>(assign.getVariable());
+    // Moving ops makes the block forget its order: it is asked for before.
+    SmallVector<std::pair<AssignOp, bool>> assignments; // and whether it is behind `good`
+    for (AssignOp assign : train.getOps<AssignOp>())
+      assignments.push_back({assign, good.getDefiningOp()->isBeforeInBlock(assign)});
+    SymbolTable symbols(getOperation());
+    for (auto [assign, isBehind] : assignments) {
+      auto variable = symbols.lookup<VariableOp>(assign.getVariable());
       if (movesOnRegardless(variable))
         continue;
       OpBuilder at(assign);
-      if (!good.getDefiningOp()->isBeforeInBlock(assign))
+      if (!isBehind)
         assign->moveBefore(train.getBody().front().getTerminator());
       at.setInsertionPoint(assign);
       Value old = ReadOp::create(at, loc, assign.getValue().getType(), assign.getVariable());
@@ -103,8 +107,9 @@ struct GuardUpdates : impl::GuardUpdatesBase<GuardUpdates> {
                                  StepFlags &flags) {
     SmallVector<Value> values;
     SmallVector<Attribute> names;
+    SymbolTable symbols(getOperation());
     for (AssignOp assign : train.getOps<AssignOp>()) {
-      auto variable = getOperation().lookupSymbol<VariableOp>(assign.getVariable());
+      auto variable = symbols.lookup<VariableOp>(assign.getVariable());
       if (variable.getRole() != VariableRole::Parameter ||
           !isa<FloatType>(getElementTypeOrSelf(assign.getValue().getType())))
         continue;

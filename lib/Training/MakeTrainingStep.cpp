@@ -57,11 +57,11 @@ struct GradientStop {
 bool reachesByGradient(Value loss, ArrayRef<Value> parameters, GradientStop &stop) {
   // Breadth first, so that the op nearest to the loss is found. Values of the second queue
   // lie behind an op without a gradient.
-  DenseSet<Value> seen{loss};
+  DenseSet<Value> seen{loss}, goals(parameters.begin(), parameters.end());
   SmallVector<Value> queue{loss};
   SmallVector<std::pair<Value, Operation *>> behind;
   for (size_t i = 0; i < queue.size(); ++i) {
-    if (llvm::is_contained(parameters, queue[i]))
+    if (goals.contains(queue[i]))
       return true;
     Operation *op = queue[i].getDefiningOp();
     if (!op)
@@ -294,6 +294,7 @@ LogicalResult MakeTrainingStep::makeTrain(func::FuncOp function) {
                           scalar(b.getF32Type(), settings.learningRate.value_or(rateDefault)));
   Value step = count(b, loc, AMPC_SCALAR_STEP);
   SmallVector<OptimizerState> kinds = update->getOptimizerStates(settings);
+  SymbolTable symbols(module);
   for (auto [parameter, g] : llvm::zip(parameters, gradients)) {
     StringRef name = cast<ReadOp>(parameter.getDefiningOp()).getVariable();
     auto type = cast<RankedTensorType>(parameter.getType());
@@ -302,7 +303,7 @@ LogicalResult MakeTrainingStep::makeTrain(func::FuncOp function) {
     for (const OptimizerState &kind : kinds) {
       stateNames.push_back("ampc." + kind.kind + "/" + name.str());
       OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPointAfter(module.lookupSymbol(name));
+      b.setInsertionPointAfter(symbols.lookup(name));
       VariableOp::create(b, loc, VariableRole::State, stateNames.back(), type,
                          DenseElementsAttr::get(
                              type, b.getFloatAttr(type.getElementType(), kind.initial)),
