@@ -18,7 +18,7 @@ void buildOptimizePipeline(OpPassManager &pm, const OptimizeOptions &options) {
   pm.addNestedPass<func::FuncOp>(createStageInputs());
   pm.addPass(createLowerOps({options.target}));
   // What two ops both compute, as a loss and its gradient do, is computed once.
-  pm.addNestedPass<func::FuncOp>(createCSEPass());
+  pm.addNestedPass<func::FuncOp>(createCombineEqualOps());
   // Before the ops behind a library call become a kernel.
   pm.addNestedPass<func::FuncOp>(createFuseEpilogues({options.target}));
   // After the library has been asked.

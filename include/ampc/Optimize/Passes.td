@@ -49,6 +49,14 @@ def LowerOps : Pass<"plan-lower-ops", "::mlir::ModuleOp"> {
   let options = [Optimize_TargetOption];
 }
 
+def CombineEqualOps : Pass<"plan-combine-equal-ops", "::mlir::func::FuncOp"> {
+  let summary = "Compute once what several tensor ops compute";
+  let description = [{
+    Common subexpression elimination, in linear time also where the bodies of ops are all that
+    differs.
+  }];
+}
+
 def FuseEpilogues : Pass<"plan-fuse-epilogues", "::mlir::func::FuncOp"> {
   let summary = "Give library calls the elementwise ops behind them that they can do";
   let description = [{
