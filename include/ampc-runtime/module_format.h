@@ -83,7 +83,7 @@ typedef enum ampc_role_t {
 #define AMPC_STATS_RING "ampc.stats"                     /* f32 [slots, 8] */
 /* Role DERIVED; a module has it where its EVAL program can refuse a batch, and each run
  * of that leaves the sum of AMPC_FLAG_* there. */
-#define AMPC_EVAL_FLAGS "ampc.eval_flags"                /* f32 [] */
+#define AMPC_EVAL_FLAGS "ampc.eval_flags" /* f32 [] */
 
 /* The rules of these scalars. The compiler holds its flags to them, the runtime what it
  * is given.

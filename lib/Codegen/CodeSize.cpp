@@ -35,10 +35,10 @@ using Tenths = int64_t;
 static Tenths sizeOfLoop(scf::ForOp loop, Tenths body) {
   constexpr Tenths kControl = 120, kUnrolled = 750, kFullyUnrolled = 3000;
   bool isConvergent = loop.walk([](Operation *op) {
-                            return isa<gpu::BarrierOp, gpu::ShuffleOp>(op)
-                                       ? WalkResult::interrupt()
-                                       : WalkResult::advance();
-                          }).wasInterrupted();
+                            return isa<gpu::BarrierOp, gpu::ShuffleOp>(op) ? WalkResult::interrupt()
+                                                                           : WalkResult::advance();
+                          })
+                          .wasInterrupted();
   std::optional<APInt> trips = loop.getStaticTripCount();
   if (trips && trips->getActiveBits() < 16 &&
       body * int64_t(trips->getZExtValue()) <= kFullyUnrolled)
@@ -102,7 +102,8 @@ int64_t estimateLines(const plan::IterationStructure &s) {
 
 int64_t limitCopies(const plan::IterationStructure &s, int64_t wanted) {
   // A fourth of the kernel finds places, merges and guards.
-  return std::clamp<int64_t>(kMostLines * 3 / 4 / std::max<int64_t>(1, estimateLines(s)), 1, wanted);
+  return std::clamp<int64_t>(kMostLines * 3 / 4 / std::max<int64_t>(1, estimateLines(s)), 1,
+                             wanted);
 }
 
 int64_t limitLanes(const plan::IterationStructure &s, int64_t lanes) {

@@ -93,9 +93,7 @@ bool hasFlatLoop(KernelOp kernel, const IterationStructure &s) {
       }))
     return false;
   // Bodies that gather see more than their own element.
-  return !kernel
-              .walk([](tensor::ExtractOp) { return WalkResult::interrupt(); })
-              .wasInterrupted();
+  return !kernel.walk([](tensor::ExtractOp) { return WalkResult::interrupt(); }).wasInterrupted();
 }
 
 bool areSameButForExtents(KernelOp model, const IterationStructure &modelStructure, KernelOp own,

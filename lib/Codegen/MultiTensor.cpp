@@ -163,9 +163,7 @@ private:
     auto valuesOf = [&](const Member &m) {
       SmallVector<Value> values;
       KernelOp nested = m.kernel;
-      auto cast = [&](Value memref) {
-        values.push_back(withoutExtent(b, function.loc, memref));
-      };
+      auto cast = [&](Value memref) { values.push_back(withoutExtent(b, function.loc, memref)); };
       for (auto [formal, i] : inputs)
         cast(memrefs.lookup(inputOf(nested, i)));
       for (auto [v, i] : results)
@@ -246,7 +244,7 @@ private:
     Value end = index.min(index.add(begin, chunk), own.count);
     SmallVector<Value> totals =
         codegen::emitElements(e, reductions, target.device,
-                     {begin, end, function.thread, target.device ? kThreads : 1}, arrays);
+                              {begin, end, function.thread, target.device ? kThreads : 1}, arrays);
     if (!totals.empty()) {
       e.guarded(target.device ? index.equal(function.thread, 0) : Value(), [&] {
         if (isSplit)

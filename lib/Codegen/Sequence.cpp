@@ -50,8 +50,8 @@ struct Group {
 
   /// The one with most elements, whose code does for all.
   Phase &model() const {
-    return **llvm::max_element(
-        phases, [](Phase *a, Phase *b) { return a->s.points() < b->s.points(); });
+    return **llvm::max_element(phases,
+                               [](Phase *a, Phase *b) { return a->s.points() < b->s.points(); });
   }
 };
 
@@ -191,8 +191,7 @@ private:
         earliest = std::max({earliest, lastWrite.lookup(place), lastRead.lookup(place)});
       size_t most = mostMembers(phase->places().size());
       size_t at = earliest;
-      while (at < groups.size() &&
-             (groups[at].phases.size() >= most || !takes(groups[at], *phase)))
+      while (at < groups.size() && (groups[at].phases.size() >= most || !takes(groups[at], *phase)))
         ++at;
       if (at == groups.size())
         groups.emplace_back();
@@ -238,9 +237,10 @@ private:
       // hold. These came out at 0.29 to 0.46 of the estimate, loops over phases and bodies with
       // loops at 0.6 to 0.77.
       bool isLoop = groups[i].phases.size() > kFewMembers ||
-                    groups[i].model().kernel.walk([](scf::ForOp) {
-                      return WalkResult::interrupt();
-                    }).wasInterrupted();
+                    groups[i]
+                        .model()
+                        .kernel.walk([](scf::ForOp) { return WalkResult::interrupt(); })
+                        .wasInterrupted();
       lines[i] = lines[i] * (isLoop ? 80 : 45) / 100 * target.codeSize / 100;
     }
     if (target.device && to - from > 1)
@@ -392,8 +392,7 @@ private:
       SmallVector<Value> row;
       for (unsigned i : columns) {
         Value memref = memrefs.lookup(places[m][i]);
-        row.push_back(group.haveEqualExtents ? memref
-                                             : withoutExtent(b, function.loc, memref));
+        row.push_back(group.haveEqualExtents ? memref : withoutExtent(b, function.loc, memref));
       }
       row.push_back(arith::ConstantIndexOp::create(b, function.loc, group.phases[m]->s.points()));
       return row;
@@ -401,9 +400,8 @@ private:
     count = chosen.pop_back_val();
     // LLVM no longer sees that they do not overlap, and would not vectorise.
     if (!target.device && chosen.size() > 1)
-      llvm::copy(
-          memref::DistinctObjectsOp::create(b, function.loc, chosen).getResults(),
-          chosen.begin());
+      llvm::copy(memref::DistinctObjectsOp::create(b, function.loc, chosen).getResults(),
+                 chosen.begin());
     SmallVector<Value> buffers;
     for (unsigned place : formal) {
       unsigned i = llvm::find(formal, place) - formal.begin();
@@ -422,9 +420,9 @@ private:
     fillBuffers(phase, buffers, inside, tied);
     Evaluator e(function.b, function.loc, phase.s, inside);
     const Reductions &reductions = phase.fused.reductions;
-    SmallVector<Value> totals = emitElements(
-        e, reductions, target.device, {e.index.constant(0), count, function.thread, threads},
-        arrays);
+    SmallVector<Value> totals =
+        emitElements(e, reductions, target.device,
+                     {e.index.constant(0), count, function.thread, threads}, arrays);
     if (!totals.empty())
       e.guarded(target.device ? e.index.equal(function.thread, 0) : Value(),
                 [&] { writeKept(e, reductions, totals); });

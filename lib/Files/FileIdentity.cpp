@@ -94,13 +94,11 @@ bool isStream(const std::string &path) {
 
 int openStream(const std::string &path) {
   struct stat status;
-  int standard = ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode)
-                     ? standardStreamTo(status)
-                     : -1;
+  int standard =
+      ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) ? standardStreamTo(status) : -1;
   // A second opening of that file would write over what the stream has written.
-  int file = standard >= 0
-                 ? ::fcntl(standard, F_DUPFD_CLOEXEC, 0)
-                 : ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  int file = standard >= 0 ? ::fcntl(standard, F_DUPFD_CLOEXEC, 0)
+                           : ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
   if (file < 0)
     return -errno;
   // Writing may wait: for a reader that is there, and slow.

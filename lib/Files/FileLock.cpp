@@ -22,8 +22,7 @@ bool isLockedByAnother(int descriptor) {
 bool FileLock::acquire(const std::string &path) {
   name = path + ".lock";
   for (;;) {
-    descriptor = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
-                        0666);
+    descriptor = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
     if (descriptor < 0)
       return true;
     if (isLockedByAnother(descriptor)) {

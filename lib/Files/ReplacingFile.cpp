@@ -61,8 +61,8 @@ void removeAbandoned(const std::string &path) {
     pid_t owner = ownerOf(entry->d_name, base);
     if (!owner)
       continue;
-    int file = ::openat(::dirfd(entries), entry->d_name,
-                        O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int file =
+        ::openat(::dirfd(entries), entry->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat status;
     if (file < 0)
       continue;
@@ -93,8 +93,7 @@ int ReplacingFile::create() {
   // Not mkstemp: its file would be closed to others for good.
   constexpr int kMostAttempts = 1000;
   for (int attempt = 0; attempt != kMostAttempts; ++attempt) {
-    temporary =
-        path + "." + std::to_string(::getpid()) + "." + std::to_string(attempt) + ".tmp";
+    temporary = path + "." + std::to_string(::getpid()) + "." + std::to_string(attempt) + ".tmp";
     file = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (file < 0 && errno == EEXIST)
       continue;
@@ -129,9 +128,7 @@ ReplacingFile::~ReplacingFile() {
     ::close(file);
 }
 
-int ReplacingFile::write(const void *data, uint64_t bytes) {
-  return writeFully(file, data, bytes);
-}
+int ReplacingFile::write(const void *data, uint64_t bytes) { return writeFully(file, data, bytes); }
 
 int ReplacingFile::writeAt(uint64_t offset, const void *data, uint64_t bytes) {
   auto *from = static_cast<const char *>(data);

@@ -234,9 +234,8 @@ void Importer::attachOtherErrors(InFlightDiagnostic &error) {
 /// tensor of a safetensors file can have.
 static bool isReserved(StringRef name) {
   return name.starts_with("ampc.") || name == "__metadata__" ||
-         llvm::is_contained({kMainFunction, kTrainFunction, kEvalFunction, kRefreshFunction,
-                             kInitFunction},
-                            name);
+         llvm::is_contained(
+             {kMainFunction, kTrainFunction, kEvalFunction, kRefreshFunction, kInitFunction}, name);
 }
 
 LogicalResult Importer::readInitializers(const onnx::GraphProto &proto,
@@ -335,8 +334,8 @@ void Importer::resolve() {
                                        /*trained=*/false);
     return success();
   };
-  resolution = resolveInitializers(*metadata, mainNodes, model->graph(), variables,
-                                   result.weights, {split, addZeros});
+  resolution = resolveInitializers(*metadata, mainNodes, model->graph(), variables, result.weights,
+                                   {split, addZeros});
 }
 
 /// Adds the inputs, outputs and declared types of a graph. An input that has an initializer

@@ -340,10 +340,10 @@ private:
   //===--------------------------------------------------------------------===//
 
   struct GroupFacts {
-    unsigned ops = 0;       ///< linalg.generic ops
-    int64_t cost = 0;       ///< simple instructions for an element, of all
-    bool isUniform = false; ///< see isUniform; and each op hands to or takes from another
-    Type points;            ///< of a uniform group, a tensor type of its loops' extents
+    unsigned ops = 0;              ///< linalg.generic ops
+    int64_t cost = 0;              ///< simple instructions for an element, of all
+    bool isUniform = false;        ///< see isUniform; and each op hands to or takes from another
+    Type points;                   ///< of a uniform group, a tensor type of its loops' extents
     llvm::SetVector<Value> inputs; ///< tensors of more than one element from outside
   };
 
@@ -357,8 +357,8 @@ private:
       ++own.ops;
       own.cost += std::max<int64_t>(1, bodyCost(generic));
       own.isUniform = own.ops == 1 && isUniform(generic);
-      own.points = RankedTensorType::get(generic.getStaticLoopRanges(),
-                                         IntegerType::get(&getContext(), 1));
+      own.points =
+          RankedTensorType::get(generic.getStaticLoopRanges(), IntegerType::get(&getContext(), 1));
       addInputs(group, generic, own.inputs);
     }
     return own;
@@ -380,8 +380,7 @@ private:
   /// reads each tensor of their extents at the same point. Ops of this kind that hand over
   /// tensors of these extents need no analysis: they run over the same points.
   bool isUniform(linalg::GenericOp generic) {
-    if (generic.getNumReductionLoops() != 0 ||
-        readsOf(generic).size() != generic->getNumOperands())
+    if (generic.getNumReductionLoops() != 0 || readsOf(generic).size() != generic->getNumOperands())
       return false;
     SmallVector<int64_t> extents = generic.getStaticLoopRanges();
     for (OpOperand &operand : generic->getOpOperands()) {

@@ -56,8 +56,8 @@ struct FormSequences : impl::FormSequencesBase<FormSequences> {
       op->moveBefore(block.getTerminator());
       if (isSmallKernel(op)) {
         unsigned ownBuffers = op->getNumOperands() + op->getNumResults();
-        unsigned ownOps = llvm::range_size(
-            cast<KernelOp>(op).getBodyBlock()->getOps<linalg::GenericOp>());
+        unsigned ownOps =
+            llvm::range_size(cast<KernelOp>(op).getBodyBlock()->getOps<linalg::GenericOp>());
         buffers += ownBuffers;
         ops += ownOps;
         if (!inRun || buffers > kMostBuffers || ops > kMostOps) {

@@ -87,8 +87,8 @@ Buffer *placeByTime(ArrayRef<Buffer *> pending, uint64_t start) {
   SmallVector<Buffer *> byFirst(pending), byLast(pending);
   llvm::stable_sort(byFirst, [](Buffer *a, Buffer *b) { return a->first < b->first; });
   llvm::stable_sort(byLast, [](Buffer *a, Buffer *b) { return a->last < b->last; });
-  std::map<uint64_t, uint64_t> gaps;                // end of each by its begin
-  std::set<std::pair<uint64_t, uint64_t>> bySize;   // size and begin
+  std::map<uint64_t, uint64_t> gaps;              // end of each by its begin
+  std::set<std::pair<uint64_t, uint64_t>> bySize; // size and begin
   auto add = [&](uint64_t begin, uint64_t end) {
     gaps[begin] = end;
     bySize.insert({end - begin, begin});
@@ -274,10 +274,9 @@ private:
     for (Buffer *buffer : pending) {
       if (!place(*buffer, placed, stateBytes))
         return reportTooLarge(function.getLoc(), buffer->type);
-      placed.insert(
-          llvm::upper_bound(placed, buffer,
-                            [](Buffer *a, Buffer *b) { return a->offset < b->offset; }),
-          buffer);
+      placed.insert(llvm::upper_bound(placed, buffer,
+                                      [](Buffer *a, Buffer *b) { return a->offset < b->offset; }),
+                    buffer);
       plan.end = std::max(plan.end, buffer->offset + buffer->bytes);
     }
     return success();

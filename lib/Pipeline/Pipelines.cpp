@@ -18,8 +18,8 @@ namespace ampc {
 void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
   if (options.trains()) {
     pm.addPass(createWidenMasters());
-    pm.addPass(createAttachLoss({options.loss, options.classAxis.value_or(0),
-                                 options.ignoreIndex}));
+    pm.addPass(
+        createAttachLoss({options.loss, options.classAxis.value_or(0), options.ignoreIndex}));
     OptimizerOptions optimizer = options.optimizer;
     if (optimizer.name == "auto")
       optimizer.name = "adam";

@@ -255,8 +255,8 @@ void TableWriter::addBindings(func::FuncOp function) {
     }
     // What nothing reads has no slot: the caller need not give it.
     if (!argument.use_empty())
-      bindings.push_back({tensor, dtypeOf(staged.getElementType()), offsetOf(argument),
-                          *getByteSize(staged)});
+      bindings.push_back(
+          {tensor, dtypeOf(staged.getElementType()), offsetOf(argument), *getByteSize(staged)});
   }
   program.input_count = bindings.size() - program.first_input;
   program.first_output = bindings.size();

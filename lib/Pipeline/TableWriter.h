@@ -35,8 +35,9 @@ struct Tables {
 };
 
 /// `optimizer` is its name, "" where there is none or the model's own.
-mlir::FailureOr<Tables> writeTables(llvm::ArrayRef<PlannedTarget> targets, const WeightStore &weights,
-                                    const CompileOptions &options, llvm::StringRef optimizer);
+mlir::FailureOr<Tables> writeTables(llvm::ArrayRef<PlannedTarget> targets,
+                                    const WeightStore &weights, const CompileOptions &options,
+                                    llvm::StringRef optimizer);
 
 } // namespace ampc
 

@@ -239,9 +239,9 @@ Type Autocast::chooseType(PrecisionOpInterface op, const PrecisionPolicy::Decisi
 void Autocast::setType(OpOperand &operand, Type type) {
   Value v = operand.get();
   // Of a master in f32, not of its copy in the file's type.
-  if (auto copy = v.getDefiningOp<CastOp>();
-      copy && copy.getInserted() && copy.getInput().getDefiningOp<ReadOp>() &&
-      getElementTypeOrSelf(v.getType()) != type) {
+  if (auto copy = v.getDefiningOp<CastOp>(); copy && copy.getInserted() &&
+                                             copy.getInput().getDefiningOp<ReadOp>() &&
+                                             getElementTypeOrSelf(v.getType()) != type) {
     v = copy.getInput();
     operand.set(v);
   }

@@ -87,7 +87,8 @@ FloatRange FloatRange::multiply(const FloatRange &other) const {
       {a.lowest * b.lowest, a.lowest * b.highest, a.highest * b.lowest, a.highest * b.highest});
   // Far beyond every type, and finite, so that zero times it is zero.
   constexpr double limit = 1e150;
-  return {std::max(low, -limit), std::min(high, limit), a.smallest * b.smallest, std::max(offset, other.offset)};
+  return {std::max(low, -limit), std::min(high, limit), a.smallest * b.smallest,
+          std::max(offset, other.offset)};
 }
 
 FloatRange FloatRange::divide(const FloatRange &divisor) const {

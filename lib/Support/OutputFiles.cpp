@@ -62,8 +62,8 @@ Error OutputFiles::addOutput(StringRef flag, StringRef path) {
                                input.path + "'");
   for (const Known &output : outputs)
     if (files::isSameFile(path.str(), output.path))
-      return createStringError(flag + " " + path + ": is the same file as " + output.what +
-                               " " + output.path);
+      return createStringError(flag + " " + path + ": is the same file as " + output.what + " " +
+                               output.path);
   outputs.push_back({flag.str(), path.str()});
   return Error::success();
 }

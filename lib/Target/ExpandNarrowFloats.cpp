@@ -87,8 +87,7 @@ Value roundToBf16(Words &w, Value x) {
 
 Value addFloats(Words &w, Value x, uint32_t bits) {
   Value addend = w.fromBits(w.constant(bits), w.b.getF32Type());
-  return w.bits(arith::AddFOp::create(
-      w.b, w.loc, w.fromBits(x, w.b.getF32Type()), addend));
+  return w.bits(arith::AddFOp::create(w.b, w.loc, w.fromBits(x, w.b.getF32Type()), addend));
 }
 
 /// f32 to f16, to nearest even, for processors without an instruction for it.
@@ -165,8 +164,7 @@ Value roundToOdd(Words &w, Value x) {
 }
 
 struct ExpandTrunc : OpRewritePattern<arith::TruncFOp> {
-  ExpandTrunc(MLIRContext *context, bool hasF16)
-      : OpRewritePattern(context), hasF16(hasF16) {}
+  ExpandTrunc(MLIRContext *context, bool hasF16) : OpRewritePattern(context), hasF16(hasF16) {}
   LogicalResult matchAndRewrite(arith::TruncFOp op,
                                 PatternRewriter &b) const final {
     Value x = op.getIn();
@@ -192,8 +190,7 @@ struct ExpandTrunc : OpRewritePattern<arith::TruncFOp> {
 };
 
 struct ExpandExt : OpRewritePattern<arith::ExtFOp> {
-  ExpandExt(MLIRContext *context, bool hasF16)
-      : OpRewritePattern(context), hasF16(hasF16) {}
+  ExpandExt(MLIRContext *context, bool hasF16) : OpRewritePattern(context), hasF16(hasF16) {}
   LogicalResult matchAndRewrite(arith::ExtFOp op,
                                 PatternRewriter &b) const final {
     Value x = op.getIn();
@@ -301,10 +298,8 @@ struct ExpandNarrowFloats : impl::ExpandNarrowFloatsBase<ExpandNarrowFloats> {
   LogicalResult expand(Operation *root) {
     RewritePatternSet patterns(&getContext());
     patterns.add<ExpandTrunc, ExpandExt>(&getContext(), hasF16);
-    patterns.add<ExpandFromInteger<arith::SIToFPOp>,
-                 ExpandFromInteger<arith::UIToFPOp>,
-                 ExpandToInteger<arith::FPToSIOp>,
-                 ExpandToInteger<arith::FPToUIOp>>(&getContext());
+    patterns.add<ExpandFromInteger<arith::SIToFPOp>, ExpandFromInteger<arith::UIToFPOp>,
+                 ExpandToInteger<arith::FPToSIOp>, ExpandToInteger<arith::FPToUIOp>>(&getContext());
     return applyPatternsGreedily(root, std::move(patterns));
   }
 };

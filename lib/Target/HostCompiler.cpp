@@ -76,10 +76,8 @@ struct Part {
 };
 
 /// Lowers `functions` of `kernels` to LLVM IR.
-LogicalResult lower(gpu::GPUModuleOp kernels,
-                    ArrayRef<gpu::GPUFuncOp> functions,
-                    const HostProcessor &processor,
-                    const HostOptions &options, Part &part) {
+LogicalResult lower(gpu::GPUModuleOp kernels, ArrayRef<gpu::GPUFuncOp> functions,
+                    const HostProcessor &processor, const HostOptions &options, Part &part) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(kernels.getLoc());
   auto clone = cast<gpu::GPUModuleOp>(kernels->cloneWithoutRegions());
   module->push_back(clone);
@@ -132,8 +130,7 @@ FailureOr<HostCode> compileHostKernels(gpu::GPUModuleOp kernels,
   for (ArrayRef<gpu::GPUFuncOp> rest = functions; !rest.empty();
        rest = rest.drop_front(std::min(rest.size(), kKernelsPerPart))) {
     parts.push_back(std::make_unique<Part>());
-    if (failed(lower(kernels, rest.take_front(kKernelsPerPart), processor,
-                     options, *parts.back())))
+    if (failed(lower(kernels, rest.take_front(kKernelsPerPart), processor, options, *parts.back())))
       return failure();
   }
   llvm::DefaultThreadPool threads(llvm::hardware_concurrency(parts.size()));

@@ -56,14 +56,12 @@ void ampc::registerTargetDialects(DialectRegistry &registry) {
 
 void ampc::registerTargetPasses() {
   registerAmpcTargetPasses();
-  PassPipelineRegistration<>(
-      "ampc-lower-host-kernels",
-      "Kernels with the host schedule to the llvm dialect",
-      [](OpPassManager &pm) { buildHostKernelLowering(pm); });
-  PassPipelineRegistration<>(
-      "ampc-lower-simt-kernels",
-      "Kernels with the device schedule to the llvm dialect",
-      [](OpPassManager &pm) { buildSimtKernelLowering(pm); });
+  PassPipelineRegistration<>("ampc-lower-host-kernels",
+                             "Kernels with the host schedule to the llvm dialect",
+                             [](OpPassManager &pm) { buildHostKernelLowering(pm); });
+  PassPipelineRegistration<>("ampc-lower-simt-kernels",
+                             "Kernels with the device schedule to the llvm dialect",
+                             [](OpPassManager &pm) { buildSimtKernelLowering(pm); });
   struct Options : PassPipelineOptions<Options> {
     Option<bool> use32BitIndices{*this, "use-32-bit-indices",
                                  llvm::cl::desc("Compute indices in 32 bits")};

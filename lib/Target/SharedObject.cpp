@@ -145,8 +145,7 @@ Expected<LinkedFile> addWeightsSection(SmallVector<char, 0> bytes,
 
 } // namespace
 
-Error ampc::writeSharedObject(raw_ostream &out, const HostCode &host,
-                              ArrayRef<char> tables,
+Error ampc::writeSharedObject(raw_ostream &out, const HostCode &host, ArrayRef<char> tables,
                               const WeightsSource &weights) {
   auto moduleObject = emitModuleObject(host, tables);
   if (!moduleObject)
@@ -169,17 +168,15 @@ Error ampc::writeSharedObject(raw_ostream &out, const HostCode &host,
   const uint64_t written = out.tell() - begin;
   if (written != weights.bytes)
     return createStringError("internal error: " + Twine(written) +
-                             " bytes of weights were written, " +
-                             Twine(weights.bytes) + " announced");
+                             " bytes of weights were written, " + Twine(weights.bytes) +
+                             " announced");
   out.write_zeros(file->tailOffset - file->weightsOffset - weights.bytes);
   out.write(file->tail.data(), file->tail.size());
   return Error::success();
 }
 
-Error ampc::writeSharedObject(StringRef path, const HostCode &host,
-                              ArrayRef<char> tables,
+Error ampc::writeSharedObject(StringRef path, const HostCode &host, ArrayRef<char> tables,
                               const WeightsSource &weights) {
-  return replaceFile(path, [&](raw_ostream &out) {
-    return writeSharedObject(out, host, tables, weights);
-  });
+  return replaceFile(
+      path, [&](raw_ostream &out) { return writeSharedObject(out, host, tables, weights); });
 }

@@ -89,8 +89,8 @@ struct GuardUpdates : impl::GuardUpdatesBase<GuardUpdates> {
     int64_t count = 0;
     for (UnscaleOp op : unscales) {
       flags.raise(AMPC_FLAG_NONFINITE_GRADIENT, op.getFound());
-      culprit = culprit ? firstCulprit(b, loc, culprit, op.getCulprit(), count)
-                        : Value(op.getCulprit());
+      culprit =
+          culprit ? firstCulprit(b, loc, culprit, op.getCulprit(), count) : Value(op.getCulprit());
       count += op.getGradients().size();
     }
     for (RecordStatsOp op : train.getOps<RecordStatsOp>()) {
@@ -103,8 +103,7 @@ struct GuardUpdates : impl::GuardUpdatesBase<GuardUpdates> {
   }
 
   /// For a step that is spelled out without a Gradient: what would become of the parameters.
-  Value raiseNonFiniteParameters(func::FuncOp train, OpBuilder &b, Location loc,
-                                 StepFlags &flags) {
+  Value raiseNonFiniteParameters(func::FuncOp train, OpBuilder &b, Location loc, StepFlags &flags) {
     SmallVector<Value> values;
     SmallVector<Attribute> names;
     SymbolTable symbols(getOperation());
@@ -120,8 +119,8 @@ struct GuardUpdates : impl::GuardUpdatesBase<GuardUpdates> {
       return {};
     train->setAttr(kGradientsAttr, b.getArrayAttr(names));
     auto f32 = RankedTensorType::get({}, b.getF32Type());
-    auto check = UnscaleOp::create(b, loc, TypeRange(ValueRange(values)), f32, f32, values,
-                                   Value());
+    auto check =
+        UnscaleOp::create(b, loc, TypeRange(ValueRange(values)), f32, f32, values, Value());
     Value kind = splat(b, loc, f32, AMPC_FLAG_NONFINITE_PARAMETER);
     flags.raise(AMPC_FLAG_NONFINITE_PARAMETER, MulOp::create(b, loc, check.getFound(), kind));
     return check.getCulprit();

@@ -268,13 +268,13 @@ LogicalResult MakeTrainingStep::makeTrain(func::FuncOp function) {
   // A loss scale does not fit in 16 bits.
   Value wideLoss = loss;
   if (getElementTypeOrSelf(loss.getType()).getIntOrFloatBitWidth() < 32) {
-    auto wide = CastOp::create(
-        b, loc, cast<RankedTensorType>(loss.getType()).clone(b.getF32Type()), loss);
+    auto wide =
+        CastOp::create(b, loc, cast<RankedTensorType>(loss.getType()).clone(b.getF32Type()), loss);
     wide.setInserted(true);
     wideLoss = wide;
   }
-  auto gradient = GradientOp::create(b, loc, TypeRange(ValueRange(parameters)), wideLoss, Value(),
-                                     parameters);
+  auto gradient =
+      GradientOp::create(b, loc, TypeRange(ValueRange(parameters)), wideLoss, Value(), parameters);
   SmallVector<Value> gradients(gradient.getGradients());
   Value norm;
   if (clipGradNorm >= 0) {

@@ -41,9 +41,9 @@ static void markArguments(func::FuncOp function, Value x, int64_t kind) {
     }
     unsigned index = cast<BlockArgument>(value).getArgNumber();
     auto old = function.getArgAttrOfType<IntegerAttr>(index, kCheckedAttr);
-    function.setArgAttr(index, kCheckedAttr,
-                        Builder(function.getContext())
-                            .getI64IntegerAttr(kind | (old ? old.getInt() : 0)));
+    function.setArgAttr(
+        index, kCheckedAttr,
+        Builder(function.getContext()).getI64IntegerAttr(kind | (old ? old.getInt() : 0)));
   }
 }
 

@@ -302,17 +302,15 @@ void addFull(CaseList &list) {
           auto twice = [](ScalarBuilder &s, ValueRange x) { return s.add(x[0], x[0]); };
           Value ofRow = each(in[1], exponential), ofColumn = each(in[2], exponential);
           Value scaled =
-              apply(k, {in[0], ofRow, ofColumn}, typeOf(in[0]), [](ScalarBuilder &s, ValueRange x) {
-                return s.mul(s.mul(x[0], x[1]), x[2]);
-              });
+              apply(k, {in[0], ofRow, ofColumn}, typeOf(in[0]),
+                    [](ScalarBuilder &s, ValueRange x) { return s.mul(s.mul(x[0], x[1]), x[2]); });
           Type type = typeOf(in[0]).getElementType();
           Value sum = k.reshape(k.reduce(scaled, {0, 1}, Reduction::Sum, type), {1, 1});
-          Value shifted = apply(
-              k, {in[0], each(ofRow, twice), each(ofColumn, twice), sum}, typeOf(in[0]),
-              [](ScalarBuilder &s, ValueRange x) {
-                Value d = s.sub(x[0], s.mul(x[3], s.constantLike(x[3], 1e-3)));
-                return s.mul(s.mul(d, x[1]), x[2]);
-              });
+          Value shifted = apply(k, {in[0], each(ofRow, twice), each(ofColumn, twice), sum},
+                                typeOf(in[0]), [](ScalarBuilder &s, ValueRange x) {
+                                  Value d = s.sub(x[0], s.mul(x[3], s.constantLike(x[3], 1e-3)));
+                                  return s.mul(s.mul(d, x[1]), x[2]);
+                                });
           return {k.reduce(shifted, {0, 1}, Reduction::Sum, type)};
         });
     c.relative = 1e-5;

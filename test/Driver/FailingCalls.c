@@ -46,8 +46,8 @@ static int count(const char *call, const char *file) {
   if (log) {
     char line[8192];
     int length = snprintf(line, sizeof line, "%s %s\n", call, file);
-    int fd = (int)syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
-                          0666);
+    int fd =
+        (int)syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     syscall(SYS_write, fd, line, (size_t)length);
     syscall(SYS_close, fd);
   }
@@ -114,7 +114,9 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset) {
 
 int fsync(int fd) { return failsOn("fsync", fd) ? -1 : REAL(fsync)(fd); }
 int fdatasync(int fd) { return failsOn("fsync", fd) ? -1 : REAL(fdatasync)(fd); }
-int ftruncate(int fd, off_t size) { return failsOn("ftruncate", fd) ? -1 : REAL(ftruncate)(fd, size); }
+int ftruncate(int fd, off_t size) {
+  return failsOn("ftruncate", fd) ? -1 : REAL(ftruncate)(fd, size);
+}
 int ftruncate64(int fd, off64_t size) { return ftruncate(fd, size); }
 
 int rename(const char *from, const char *to) {

@@ -24,8 +24,8 @@ using Message = std::vector<Field>;
 struct Field {
   uint64_t number = 0;
   unsigned wireType = 0; ///< 0 varint, 1 eight bytes, 2 bytes or a message, 5 four bytes
-  uint64_t varint = 0; ///< of wire type 0
-  std::string bytes;   ///< of the others
+  uint64_t varint = 0;   ///< of wire type 0
+  std::string bytes;     ///< of the others
   std::optional<Message> message;
 };
 
@@ -160,8 +160,15 @@ std::string ampc::fuzz::mutateMessage(const std::string &text, uint32_t seed,
   default: {
     Field &field = *place;
     if (field.wireType == 0) {
-      const uint64_t values[] = {0, 1, 2, field.varint + 1, field.varint - 1, ~uint64_t(0),
-                                 uint64_t(1) << 31, uint64_t(1) << below(64), random()};
+      const uint64_t values[] = {0,
+                                 1,
+                                 2,
+                                 field.varint + 1,
+                                 field.varint - 1,
+                                 ~uint64_t(0),
+                                 uint64_t(1) << 31,
+                                 uint64_t(1) << below(64),
+                                 random()};
       field.varint = values[below(std::size(values))];
       break;
     }

@@ -206,62 +206,47 @@ TEST(Checkpoint, RefusesBrokenFilesAndLeavesTheSession) {
       {makeFile("{\"__metadata__\":" + deep + "}", ""), kCorrupt, "no '{'"},
       {makeFile("{\"__metadata__\":{\"a\":1}}", ""), kCorrupt, "no '\"'"},
       {makeFile("{\"__metadata__\":{\"a\":\"\xff\"}}", ""), kCorrupt, "UTF-8"},
-      {makeFile("{\"__metadata__\":{\"a\":\"\\ud800\"}}", ""), kCorrupt,
-       "surrogate"},
+      {makeFile("{\"__metadata__\":{\"a\":\"\\ud800\"}}", ""), kCorrupt, "surrogate"},
       {makeFile("{\"__metadata__\":{\"a\":\"\\x\"}}", ""), kCorrupt, "escape"},
       {makeFile("{\"__metadata__\":{\"a\":\"\n\"}}", ""), kCorrupt, "control"},
       {makeFile("{\"__metadata__\":{\"a\":\"b", ""), kCorrupt, "no end"},
-      {makeFile("{\"__metadata__\":{},\"__metadata__\":{}}", ""), kCorrupt,
-       "second __metadata__"},
-      {makeFile("{\"__metadata__\":{\"a\":\"\",\"a\":\"\"}}", ""), kCorrupt,
-       "second entry 'a'"},
-      {swap(wEntry.c_str(), wEntry + "," + wEntry), kCorrupt,
-       "second tensor 'w'"},
+      {makeFile("{\"__metadata__\":{},\"__metadata__\":{}}", ""), kCorrupt, "second __metadata__"},
+      {makeFile("{\"__metadata__\":{\"a\":\"\",\"a\":\"\"}}", ""), kCorrupt, "second entry 'a'"},
+      {swap(wEntry.c_str(), wEntry + "," + wEntry), kCorrupt, "second tensor 'w'"},
       {swap("\"F32\"", "\"F33\""), kCorrupt, "unknown type 'F33'"},
       {swap("\"F32\"", "\"F64\""), kCorrupt, "12 bytes for f64"},
       {swap("\"F32\"", "4"), kCorrupt, "no '\"'"},
       {swap("\"shape\":[3]", "\"shape\":[-3]"), kCorrupt, "no number"},
       {swap("\"shape\":[3]", "\"shape\":[3.0]"), kCorrupt, "plain integer"},
       {swap("\"shape\":[3]", "\"shape\":[03]"), kCorrupt, "leading 0"},
-      {swap("\"shape\":[3]", "\"shape\":[99999999999999999999]"), kCorrupt,
-       "2^63"},
-      {swap("\"shape\":[3]",
-            "\"shape\":[4611686018427387904,4611686018427387904,4]"),
-       kCorrupt, "bytes for"},
+      {swap("\"shape\":[3]", "\"shape\":[99999999999999999999]"), kCorrupt, "2^63"},
+      {swap("\"shape\":[3]", "\"shape\":[4611686018427387904,4611686018427387904,4]"), kCorrupt,
+       "bytes for"},
       {swap("\"shape\":[3],", ""), kCorrupt, "lacks"},
-      {swap("\"shape\":[3]", "\"shape\":[3],\"shape\":[3]"), kCorrupt,
-       "'shape' twice"},
+      {swap("\"shape\":[3]", "\"shape\":[3],\"shape\":[3]"), kCorrupt, "'shape' twice"},
       {swap("\"shape\":[3]", "\"shape\":[3],\"extra\":1"), kCorrupt, "unknown"},
       {swap("[0,12]", "[0]"), kCorrupt, "lacks"},
       {swap("[0,12]", "[0,12,13]"), kCorrupt, "lacks"},
       {swap("[0,12]", "[12,0]"), kCorrupt, "ends before"},
       {swap("[0,12]", "[1,13]"), kCorrupt, "starts at byte"},
       {swap("[12,16]", "[8,12]"), kCorrupt, "starts at byte"},
-      {swap("[16,28]", "[9223372036854775795,9223372036854775807]"), kCorrupt,
-       "starts at byte"},
-      {swap("\"ampc.format\":\"1\"", "\"ampc.format\":\"2\""), kDiffers,
-       "format '2'"},
-      {swap("\"ampc.step\":\"9\",", ""), kDiffers,
-       "'ampc.step' is missing in the metadata"},
-      {swap("\"ampc.step\":\"9\"", "\"ampc.step\":\"-9\""), kCorrupt,
-       "'ampc.step' is '-9'"},
+      {swap("[16,28]", "[9223372036854775795,9223372036854775807]"), kCorrupt, "starts at byte"},
+      {swap("\"ampc.format\":\"1\"", "\"ampc.format\":\"2\""), kDiffers, "format '2'"},
+      {swap("\"ampc.step\":\"9\",", ""), kDiffers, "'ampc.step' is missing in the metadata"},
+      {swap("\"ampc.step\":\"9\"", "\"ampc.step\":\"-9\""), kCorrupt, "'ampc.step' is '-9'"},
       {swap("\"ampc.step\":\"9\"", "\"ampc.step\":\"9x\""), kCorrupt, "9x"},
       {swap("\"ampc.step\":\"9\"", "\"ampc.step\":\"\""), kCorrupt, "''"},
-      {swap("\"ampc.step\":\"9\"", "\"ampc.step\":\"9223372036854775808\""),
-       kCorrupt, "9223372036854775808"},
-      {swap("\"ampc.loss_scale\":\"", "\"ampc.loss_scale\":\"-"), kCorrupt,
-       "loss_scale"},
-      {swap("\"ampc.learning_rate\":\"0.1\"", "\"ampc.learning_rate\":\"nan\""),
-       kCorrupt, "'nan'"},
+      {swap("\"ampc.step\":\"9\"", "\"ampc.step\":\"9223372036854775808\""), kCorrupt,
+       "9223372036854775808"},
+      {swap("\"ampc.loss_scale\":\"", "\"ampc.loss_scale\":\"-"), kCorrupt, "loss_scale"},
+      {swap("\"ampc.learning_rate\":\"0.1\"", "\"ampc.learning_rate\":\"nan\""), kCorrupt, "'nan'"},
       {swap("\"ampc.step\":\"9\"", "\"ampc.step\":\" 9\""), kCorrupt, "' 9'"},
-      {swap("\"w\":", "\"v\":"), kDiffers,
-       "'w' is missing (f32 [3]); 'v' is unknown to the model"},
+      {swap("\"w\":", "\"v\":"), kDiffers, "'w' is missing (f32 [3]); 'v' is unknown to the model"},
       {swap("\"bias\":", "\"grid\":"), kDiffers, "'grid' is unknown"},
       {swap("\"shape\":[3]", "\"shape\":[3,1]"), kDiffers,
        "'ampc.momentum/w' is f32 [3, 1], the model has f32 [3]"},
-      {swap("\"dtype\":\"F32\",\"shape\":[1]",
-            "\"dtype\":\"I32\",\"shape\":[1]"),
-       kDiffers, "'bias' is i32 [1], the model has f32 [1]"},
+      {swap("\"dtype\":\"F32\",\"shape\":[1]", "\"dtype\":\"I32\",\"shape\":[1]"), kDiffers,
+       "'bias' is i32 [1], the model has f32 [1]"},
   };
   std::string file = path("broken");
   for (const Case &test : cases) {
@@ -324,16 +309,13 @@ TEST(Checkpoint, RefusesScalarsThatCannotBe) {
   };
   for (const Case &test : cases) {
     std::string entry = std::string("\"") + test.key + "\":\"";
-    writeFile(file, parts.with(entry + test.old + "\"",
-                               entry + test.value + "\""));
-    Outcome outcome =
-        expectError(ampc_session_load_checkpoint(session, file.c_str(), nullptr),
-                    AMPC_STATUS_CORRUPT, test.reason);
+    writeFile(file, parts.with(entry + test.old + "\"", entry + test.value + "\""));
+    Outcome outcome = expectError(ampc_session_load_checkpoint(session, file.c_str(), nullptr),
+                                  AMPC_STATUS_CORRUPT, test.reason);
     // Of two counts that contradict each other the applied steps are named.
     bool isPair = std::strstr(test.reason, "attempted ones");
     std::string shown = isPair ? "9" : test.value;
-    EXPECT_NE(outcome.message.find("'" + shown + "'"), std::string::npos)
-        << outcome.message;
+    EXPECT_NE(outcome.message.find("'" + shown + "'"), std::string::npos) << outcome.message;
     EXPECT_EQ(outcome.node, isPair ? "ampc.step" : test.key);
     ASSERT_EQ(save(session), before) << test.key << " " << test.value;
     if (!test.isNumber)
@@ -343,13 +325,11 @@ TEST(Checkpoint, RefusesScalarsThatCannotBe) {
     Tensor<int32_t> tracker(kI32, {}, {int32_t(count.values[0])});
     std::string key = test.key;
     bool isFloat = key == "ampc.loss_scale" || key == "ampc.learning_rate";
-    outcome = expectError(
-        ampc_session_set_tensor(session, test.key,
-                                isFloat ? number.get()
-                                : key == "ampc.growth_tracker"
-                                    ? tracker.get()
-                                    : count.get()),
-        AMPC_STATUS_INVALID_ARGUMENT, test.reason);
+    outcome = expectError(ampc_session_set_tensor(session, test.key,
+                                                  isFloat                        ? number.get()
+                                                  : key == "ampc.growth_tracker" ? tracker.get()
+                                                                                 : count.get()),
+                          AMPC_STATUS_INVALID_ARGUMENT, test.reason);
     EXPECT_EQ(outcome.node, test.key);
     if (key == "ampc.learning_rate")
       expectError(ampc_session_set_learning_rate(session, number.values[0]),
@@ -362,12 +342,10 @@ TEST(Checkpoint, TakesScalarsAtTheirLimits) {
   ModuleHandle module(buildTrainer());
   SessionHandle session(module);
   for (float scale : {1.17549435e-38f, 1.0f, 3.40282347e+38f})
-    expectOk(ampc_session_set_tensor(session, "ampc.loss_scale",
-                                     f32({}, {scale}).get()));
+    expectOk(ampc_session_set_tensor(session, "ampc.loss_scale", f32({}, {scale}).get()));
   expectOk(ampc_session_set_learning_rate(session, 1e-45f));
   int64_t most = (int64_t(1) << 53) - 1;
-  expectOk(
-      ampc_session_set_tensor(session, "ampc.attempt", i64({}, {most}).get()));
+  expectOk(ampc_session_set_tensor(session, "ampc.attempt", i64({}, {most}).get()));
   expectOk(ampc_session_set_tensor(session, "ampc.step", i64({}, {most}).get()));
   train(session, 1); // and the count goes on
   EXPECT_EQ(ampc_session_steps(session), most + 1);
@@ -384,9 +362,9 @@ TEST(Checkpoint, NeverReplacesAFileByParametersThatAreNotFinite) {
     Tensor<float> bad = w;
     bad.values[1] = value;
     expectOk(ampc_session_set_tensor(session, "w", bad.get()));
-    Outcome outcome = expectError(
-        ampc_session_save_checkpoint(session, path("state").c_str()),
-        AMPC_STATUS_TRAINING_STOPPED, "parameter 'w' is no longer finite");
+    Outcome outcome =
+        expectError(ampc_session_save_checkpoint(session, path("state").c_str()),
+                    AMPC_STATUS_TRAINING_STOPPED, "parameter 'w' is no longer finite");
     EXPECT_EQ(outcome.node, "w");
     EXPECT_EQ(readFile(path("state")), good);
   }
@@ -397,16 +375,14 @@ TEST(Checkpoint, NeverReplacesAFileByParametersThatAreNotFinite) {
   std::string file = path("nan");
   writeFile(file, makeFile(parts.header, parts.data));
   expectOk(ampc_session_set_tensor(session, "w", w.get()));
-  expectError(ampc_session_load_checkpoint(session, file.c_str(), nullptr),
-              AMPC_STATUS_CORRUPT, "'w' has elements that are not finite");
+  expectError(ampc_session_load_checkpoint(session, file.c_str(), nullptr), AMPC_STATUS_CORRUPT,
+              "'w' has elements that are not finite");
   EXPECT_EQ(save(session), good);
   // A moment may be infinite where its parameter is not.
   Tensor<float> momentum = f32({3}, {INFINITY, 0, 0});
-  expectOk(
-      ampc_session_set_tensor(session, "ampc.momentum/w", momentum.get()));
+  expectOk(ampc_session_set_tensor(session, "ampc.momentum/w", momentum.get()));
   save(session);
-  expectOk(
-      ampc_session_load_checkpoint(session, path("state").c_str(), nullptr));
+  expectOk(ampc_session_load_checkpoint(session, path("state").c_str(), nullptr));
 }
 
 TEST(Checkpoint, SurvivesAnyByte) {

@@ -65,8 +65,7 @@ struct SessionCalls {
         {"set_tensor", [this] { return ampc_session_set_tensor(session, "w", w.get()); }},
         {"set_learning_rate", [this] { return ampc_session_set_learning_rate(session, 1e-3f); }},
         {"set_metadata", [this] { return ampc_session_set_metadata(session, "key", "value"); }},
-        {"save_checkpoint",
-         [this] { return ampc_session_save_checkpoint(session, path.c_str()); }},
+        {"save_checkpoint", [this] { return ampc_session_save_checkpoint(session, path.c_str()); }},
         {"load_checkpoint",
          [this] { return ampc_session_load_checkpoint(session, path.c_str(), nullptr); }},
     };
@@ -186,8 +185,8 @@ TEST(Embedding, CreatingAndDestroyingDoesNotGrow) {
     // Errors as well.
     ampc_module_t *none = nullptr;
     expectError(ampc_module_open("/dev/null", &none), AMPC_STATUS_IO, "");
-    expectError(ampc_session_load_checkpoint(session, path.c_str(), nullptr),
-                AMPC_STATUS_CORRUPT, "");
+    expectError(ampc_session_load_checkpoint(session, path.c_str(), nullptr), AMPC_STATUS_CORRUPT,
+                "");
   };
   for (int i = 0; i != 20; ++i)
     live();

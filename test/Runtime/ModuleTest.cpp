@@ -114,8 +114,8 @@ TEST(Module, OpensAndDescribesItsTensors) {
   expectOk(ampc_module_tensor(module, 5, &info));
   EXPECT_STREQ(info.name, "w");
   EXPECT_TRUE(info.trained);
-  expectError(ampc_module_tensor(module, 18, &info),
-              AMPC_STATUS_INVALID_ARGUMENT, "there is no tensor 18");
+  expectError(ampc_module_tensor(module, 18, &info), AMPC_STATUS_INVALID_ARGUMENT,
+              "there is no tensor 18");
   EXPECT_EQ(ampc_module_trains(module), 1);
 }
 

@@ -185,8 +185,7 @@ TEST(SessionTensors, SetsTheLearningRate) {
   EXPECT_EQ(info.learning_rate, 0);
   EXPECT_EQ(getW(session), before);
   for (float rate : {NAN, kInf, -1.0f})
-    expectError(ampc_session_set_learning_rate(session, rate),
-                AMPC_STATUS_INVALID_ARGUMENT,
+    expectError(ampc_session_set_learning_rate(session, rate), AMPC_STATUS_INVALID_ARGUMENT,
                 "a learning rate is a finite number from 0 on");
   expectOk(batch.step(session, &info));
   EXPECT_EQ(info.learning_rate, 0) << "a rate that was refused is used";

@@ -134,13 +134,11 @@ TEST(Session, RefusesALabelOutOfRangeInEvaluation) {
   for (int64_t label : {int64_t(10), int64_t(-1), int64_t(1) << 40}) {
     Batch bad;
     bad.target.values[2] = label;
-    ampc_named_tensor_t inputs[] = {{"x", bad.x.get()},
-                                    {"target", bad.target.get()}};
+    ampc_named_tensor_t inputs[] = {{"x", bad.x.get()}, {"target", bad.target.get()}};
     Tensor<float> y = f32({4}, {-7, -7, -7, -7});
     ampc_named_tensor_t output = {"y", y.get()};
-    Outcome outcome =
-        expectError(ampc_session_evaluate(session, inputs, 2, &output, 1),
-                    AMPC_STATUS_DATA, "a label in input 'target'");
+    Outcome outcome = expectError(ampc_session_evaluate(session, inputs, 2, &output, 1),
+                                  AMPC_STATUS_DATA, "a label in input 'target'");
     EXPECT_EQ(outcome.node, "target");
     EXPECT_EQ(y.values, (std::vector<float>{-7, -7, -7, -7}));
     // Nothing is left of it for who comes next, with labels or without.

@@ -215,9 +215,8 @@ void TableWriter::addLaunch(uint32_t kernel, uint32_t blocks,
   entry.parameter_count = given.size();
   for (const ampc_argument_entry_t &argument : given)
     parameters.push_back({argument.bytes, argument.dtype,
-                          argument.flags & AMPC_ARGUMENT_WRITE
-                              ? uint32_t(AMPC_ARGUMENT_WRITE)
-                              : uint32_t(AMPC_ARGUMENT_READ)});
+                          argument.flags & AMPC_ARGUMENT_WRITE ? uint32_t(AMPC_ARGUMENT_WRITE)
+                                                               : uint32_t(AMPC_ARGUMENT_READ)});
 }
 
 void TableWriter::addMatmul(const std::vector<int64_t> &parameters,

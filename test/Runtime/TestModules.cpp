@@ -130,9 +130,9 @@ TableWriter makeTrainer(const TrainerOptions &options) {
 
   uint32_t x = t.addTensor("x", AMPC_ROLE_INPUT, AMPC_DTYPE_F32, {4, 3},
                            AMPC_TENSOR_BATCHED);
-  uint32_t target = t.addTensor("target", AMPC_ROLE_INPUT, AMPC_DTYPE_I64, {4},
-                                AMPC_TENSOR_BATCHED | AMPC_TENSOR_LABEL |
-                                    AMPC_TENSOR_CHECKED_LABELS);
+  uint32_t target =
+      t.addTensor("target", AMPC_ROLE_INPUT, AMPC_DTYPE_I64, {4},
+                  AMPC_TENSOR_BATCHED | AMPC_TENSOR_LABEL | AMPC_TENSOR_CHECKED_LABELS);
   uint32_t y = t.addTensor("y", AMPC_ROLE_OUTPUT, AMPC_DTYPE_F32, {4},
                            AMPC_TENSOR_BATCHED);
   uint32_t y16 = t.addTensor("y16", AMPC_ROLE_OUTPUT, AMPC_DTYPE_F16, {4},
@@ -165,8 +165,7 @@ TableWriter makeTrainer(const TrainerOptions &options) {
   uint32_t w16 = t.addDerived("ampc.copy/w", AMPC_DTYPE_F16, {3});
   uint32_t ring = t.addFilled(AMPC_STATS_RING, AMPC_ROLE_DERIVED,
                               AMPC_DTYPE_F32, {64, 8}, 0);
-  uint32_t evalFlags =
-      t.addFilled(AMPC_EVAL_FLAGS, AMPC_ROLE_DERIVED, AMPC_DTYPE_F32, {}, 0);
+  uint32_t evalFlags = t.addFilled(AMPC_EVAL_FLAGS, AMPC_ROLE_DERIVED, AMPC_DTYPE_F32, {}, 0);
   t.gradients = {w};
 
   uint64_t xSlot = t.placeTransient(24), targetSlot = t.placeTransient(16);
@@ -192,8 +191,8 @@ TableWriter makeTrainer(const TrainerOptions &options) {
                  f32At(yAt, 4, kWrite)},
                 "MatMul_0, Add_1");
     t.addLaunch(lossKernel, 1,
-                {f32At(yAt, 4, kRead), target32, t.argument(scale, kRead),
-                 f32At(lossAt, 1, kWrite), f32At(dyAt, 4, kWrite), flags},
+                {f32At(yAt, 4, kRead), target32, t.argument(scale, kRead), f32At(lossAt, 1, kWrite),
+                 f32At(dyAt, 4, kWrite), flags},
                 "Loss_2");
   };
 

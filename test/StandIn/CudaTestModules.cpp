@@ -295,9 +295,9 @@ TableWriter makeClassifier(bool hasScaler) {
   t.header.has_scaler = hasScaler;
 
   uint32_t x = t.addTensor("x", AMPC_ROLE_INPUT, AMPC_DTYPE_F32, {4, 80}, AMPC_TENSOR_BATCHED);
-  uint32_t target = t.addTensor("target", AMPC_ROLE_INPUT, AMPC_DTYPE_I64, {4},
-                                AMPC_TENSOR_BATCHED | AMPC_TENSOR_LABEL |
-                                    AMPC_TENSOR_CHECKED_LABELS);
+  uint32_t target =
+      t.addTensor("target", AMPC_ROLE_INPUT, AMPC_DTYPE_I64, {4},
+                  AMPC_TENSOR_BATCHED | AMPC_TENSOR_LABEL | AMPC_TENSOR_CHECKED_LABELS);
   uint32_t logits =
       t.addTensor("logits", AMPC_ROLE_OUTPUT, AMPC_DTYPE_F32, {4, 3}, AMPC_TENSOR_BATCHED);
   uint32_t loss = t.addTensor("loss", AMPC_ROLE_OUTPUT, AMPC_DTYPE_F32, {}, AMPC_TENSOR_LOSS);

@@ -68,9 +68,12 @@ void Module::readTensors() {
                             "know: DLPack code " +
                             std::to_string(info.dtype.code) + " with " +
                             std::to_string(info.dtype.bits) + " bits");
-    TensorSpec spec{info.name,       *type,
-                    info.dtype,      {info.shape, info.shape + info.rank},
-                    info.label != 0, info.batched != 0,
+    TensorSpec spec{info.name,
+                    *type,
+                    info.dtype,
+                    {info.shape, info.shape + info.rank},
+                    info.label != 0,
+                    info.batched != 0,
                     info.loss != 0,
                     info.optional_in_step != 0,
                     info.optional_in_evaluate != 0};

@@ -24,8 +24,8 @@ constexpr const char *orderKey = "data.order";
 
 /// The metadata value `key` as a number in [0, most]. A checkpoint may have been edited.
 template <typename T>
-T readNumber(ampc_session_t *session, const char *key, const std::string &path,
-             T most, const std::string &limit) {
+T readNumber(ampc_session_t *session, const char *key, const std::string &path, T most,
+             const std::string &limit) {
   const char *value = ampc_session_get_metadata(session, key);
   std::string text = value ? value : "";
   T number = 0;
@@ -73,8 +73,7 @@ bool DataPosition::load(ampc_session_t *session, const TrainOptions &options) {
     return readNumber<uint64_t>(session, key, path, most, limit);
   };
   // Each epoch has taken a step at least, and each sample lies in the data.
-  epoch = read(epochKey, uint64_t(ampc_session_steps(session)),
-               ", the steps that were made");
+  epoch = read(epochKey, uint64_t(ampc_session_steps(session)), ", the steps that were made");
   auto oldSamples = read(samplesKey, uint64_t(INT64_MAX), "");
   sample = read(sampleKey, oldSamples, ", its " + std::string(samplesKey));
   seed = readNumber<int64_t>(session, seedKey, path, INT64_MAX, "");

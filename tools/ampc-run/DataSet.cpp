@@ -151,8 +151,8 @@ void DataSet::add(ByteSource &source, const std::string &file,
 
 void DataSet::requireInputs(const std::vector<DataFlag> &flags, Use use) const {
   for (const TensorSpec &spec : inputs) {
-    bool isOptional = use == Use::Train ? spec.optionalInStep
-                                        : spec.label || spec.optionalInEvaluate;
+    bool isOptional =
+        use == Use::Train ? spec.optionalInStep : spec.label || spec.optionalInEvaluate;
     if (has(spec.name) || isOptional)
       continue;
     std::string holds = held.empty() ? "no array" : joinQuoted(held);

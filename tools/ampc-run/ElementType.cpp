@@ -85,8 +85,7 @@ bool f16OfInteger(float value, uint16_t &result) {
   float mantissa = std::ldexp(std::fabs(value), 10 - exponent);
   if (exponent > 15 || mantissa != std::floor(mantissa))
     return false;
-  result = uint16_t((value < 0 ? 0x8000 : 0) | (exponent + 15) << 10 |
-                    (int(mantissa) - 1024));
+  result = uint16_t((value < 0 ? 0x8000 : 0) | (exponent + 15) << 10 | (int(mantissa) - 1024));
   return true;
 }
 
@@ -159,13 +158,11 @@ size_t convertIntegers(const void *source, ElementType to, void *target,
                                   });
   case ElementType::F16:
   case ElementType::BF16:
-    return convertAll<S, uint16_t>(
-        source, target, count, [to](S value, uint16_t &result) {
-          float wide;
-          return convertInteger(value, wide) &&
-                 (to == ElementType::F16 ? f16OfInteger(wide, result)
-                                         : bf16OfInteger(wide, result));
-        });
+    return convertAll<S, uint16_t>(source, target, count, [to](S value, uint16_t &result) {
+      float wide;
+      return convertInteger(value, wide) &&
+             (to == ElementType::F16 ? f16OfInteger(wide, result) : bf16OfInteger(wide, result));
+    });
   case ElementType::F32:
     return convertAll<S, float>(source, target, count,
                                 convertInteger<float, S>);
@@ -275,9 +272,7 @@ size_t ampc::run::convertElements(ElementType from, const void *source,
   // A byte other than 0 and 1 is no bool: generated code may rely on that.
   if (from == ElementType::Bool) {
     auto *bytes = static_cast<const uint8_t *>(source);
-    size_t good = std::find_if(bytes, bytes + count,
-                               [](uint8_t byte) { return byte > 1; }) -
-                  bytes;
+    size_t good = std::find_if(bytes, bytes + count, [](uint8_t byte) { return byte > 1; }) - bytes;
     return convertIntegers<uint8_t>(source, to, target, good);
   }
   if (from == to) {
@@ -286,20 +281,16 @@ size_t ampc::run::convertElements(ElementType from, const void *source,
   }
   auto widen = [&](auto stored) {
     using S = decltype(stored);
-    auto wide = [&](S value) {
-      return elementAsDouble(from, &value);
-    };
+    auto wide = [&](S value) { return elementAsDouble(from, &value); };
     if (to == ElementType::F64)
-      return convertAll<S, double>(source, target, count,
-                                   [&](S value, double &result) {
-                                     result = wide(value);
-                                     return true;
-                                   });
-    return convertAll<S, float>(source, target, count,
-                                [&](S value, float &result) {
-                                  result = static_cast<float>(wide(value));
-                                  return true;
-                                });
+      return convertAll<S, double>(source, target, count, [&](S value, double &result) {
+        result = wide(value);
+        return true;
+      });
+    return convertAll<S, float>(source, target, count, [&](S value, float &result) {
+      result = static_cast<float>(wide(value));
+      return true;
+    });
   };
   if (from == ElementType::F16 || from == ElementType::BF16)
     return widen(uint16_t());

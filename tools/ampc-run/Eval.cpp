@@ -159,8 +159,7 @@ void Evaluator::openOutputs() {
 }
 
 /// Evaluates the batch that begins at row `first`.
-void Evaluator::evaluate(const std::vector<ampc_named_tensor_t> &inputs,
-                         uint64_t first) {
+void Evaluator::evaluate(const std::vector<ampc_named_tensor_t> &inputs, uint64_t first) {
   std::vector<ampc_named_tensor_t> outputs;
   for (Wanted &output : wanted)
     outputs.push_back({output.spec->name.c_str(), &output.tensor});
@@ -177,8 +176,8 @@ void Evaluator::evaluate(const std::vector<ampc_named_tensor_t> &inputs,
       throw;
     uint64_t last = std::min(first + data.batchSize(), data.samples()) - 1;
     throw Error(error.subject,
-                "rows " + std::to_string(first) + " to " +
-                    std::to_string(last) + ": " + error.what(),
+                "rows " + std::to_string(first) + " to " + std::to_string(last) + ": " +
+                    error.what(),
                 error.exitCode);
   }
 }

@@ -97,8 +97,7 @@ OutputPaths::OutputPaths(std::vector<std::string> inputs) : inputs(std::move(inp
 
 void OutputPaths::add(const std::string &flag, const std::string &path, Kind kind) {
   auto fail = [&](const std::string &problem) {
-    throw Error("ampc-run",
-                flag + "=" + printable(path) + " cannot be written: " + problem);
+    throw Error("ampc-run", flag + "=" + printable(path) + " cannot be written: " + problem);
   };
   for (const std::string &input : inputs)
     if (files::isSameFile(path, input))

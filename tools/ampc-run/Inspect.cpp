@@ -71,8 +71,8 @@ std::string cellOf(const std::string &key, const Json &value) {
 }
 
 bool isTable(const Json &value) {
-  return value.is_array() && std::all_of(value.begin(), value.end(),
-                                         [](const Json &item) { return item.is_object(); });
+  return value.is_array() &&
+         std::all_of(value.begin(), value.end(), [](const Json &item) { return item.is_object(); });
 }
 
 std::string tableOf(const Json &list) {

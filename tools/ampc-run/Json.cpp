@@ -32,7 +32,8 @@ Json ampc::run::parseJson(std::string_view text) {
     case Json::parse_event_t::key: {
       const auto &name = value.get_ref<const std::string &>();
       if (!names.back().insert(name).second)
-        throw std::runtime_error("a JSON object has the name " + ampc::run::quoted(name) + " twice");
+        throw std::runtime_error("a JSON object has the name " + ampc::run::quoted(name) +
+                                 " twice");
       break;
     }
     case Json::parse_event_t::object_end:

@@ -91,8 +91,7 @@ StepLog::StepLog(std::string logPath, std::optional<int64_t> resumedAfter)
       throw Error(path, "cannot be written: " + errorText(-descriptor.get()));
     return;
   }
-  descriptor.reset(
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  descriptor.reset(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
   if (descriptor.get() < 0)
     throw Error(path, "cannot be written: " + lastError());
   // Before anything is cut off: another run may be writing.

@@ -56,8 +56,7 @@ private:
   void step();
   void readSteps(bool all);
   void readStep(const ampc_step_info_t &info);
-  void readFailed(ampc_status_t failure, ampc_status_t status,
-                  ampc_step_info_t info);
+  void readFailed(ampc_status_t failure, ampc_status_t status, ampc_step_info_t info);
   void noteSkip(const ampc_step_info_t &info);
   void flushLog();
   void savePeriodically();
@@ -209,8 +208,7 @@ void Trainer::readStep(const ampc_step_info_t &info) {
 
 /// The step that ends the run is the last one in the log, where it has
 /// statistics. What it computed from data out of range is no loss.
-void Trainer::readFailed(ampc_status_t failure, ampc_status_t status,
-                         ampc_step_info_t info) {
+void Trainer::readFailed(ampc_status_t failure, ampc_status_t status, ampc_step_info_t info) {
   if (ampc_status_code(failure) == AMPC_STATUS_DATA)
     info.loss = info.grad_norm = std::numeric_limits<float>::quiet_NaN();
   if (!status && log)

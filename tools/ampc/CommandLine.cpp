@@ -35,7 +35,8 @@ struct Flags {
   using Number = cl::opt<double>;
 
   Text model{cl::Positional, cl::desc("MODEL.onnx"), cl::cat(main)};
-  Text output{"o", cl::desc("the train.so, or with --emit the text, to write; with --report "
+  Text output{"o",
+              cl::desc("the train.so, or with --emit the text, to write; with --report "
                        "it appears whole or not at all"),
               cl::value_desc("file"), cl::cat(main)};
 
@@ -208,8 +209,8 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
   CompileOptions &o = line.options;
   for (const Flags::Text *flag :
        {&f.output, &f.loss, &f.optimizer, &f.train, &f.freeze, &f.trainMode, &f.optimizerModel,
-        &f.ortCheckpoint, &f.amp, &f.dtype, &f.lists, &f.keepF32, &f.lossScale, &f.hostCpu,
-        &f.emit, &f.checkpoint, &f.dumpIr, &f.report, &f.simt})
+        &f.ortCheckpoint, &f.amp, &f.dtype, &f.lists, &f.keepF32, &f.lossScale, &f.hostCpu, &f.emit,
+        &f.checkpoint, &f.dumpIr, &f.report, &f.simt})
     check.filled(*flag);
   for (const cl::list<std::string> &flag :
        {std::cref(f.dims), std::cref(f.allow), std::cref(f.deny), std::cref(f.targets),
@@ -403,8 +404,7 @@ std::optional<CommandLine> parseCommandLine(int argc, char **argv) {
   for (int i = 1; i < argc; ++i)
     if (argv[i][0] == '@') {
       llvm::errs() << "ampc: error: " << argv[i]
-                   << ": files of flags are not read; a file of this name is ./" << argv[i]
-                   << "\n";
+                   << ": files of flags are not read; a file of this name is ./" << argv[i] << "\n";
       return std::nullopt;
     }
   if (!cl::ParseCommandLineOptions(

@@ -79,8 +79,7 @@ std::string checkSize(StringRef rest) {
     } else if (c == '{' && !rest.empty() && llvm::isDigit(rest.front())) {
       uint64_t times = readRepetition(rest);
       if (times > kMostStates || groups.back().last > kMostStates / times)
-        return "has repetitions that would take more than " + llvm::utostr(kMostStates) +
-               " states";
+        return "has repetitions that would take more than " + llvm::utostr(kMostStates) + " states";
       uint64_t repeated = groups.back().last * times;
       groups.back().states += repeated - groups.back().last;
       groups.back().last = repeated;

@@ -64,7 +64,7 @@ size_t DecisionLog::explain(llvm::raw_ostream &os, StringRef regex) const {
     llvm::SmallSetVector<StringRef, 2> functions;
   };
   std::vector<Line> lines;
-  llvm::StringMap<size_t> lineOf; // by text
+  llvm::StringMap<size_t> lineOf;                 // by text
   llvm::StringMap<llvm::StringSet<>> functionsOf; // by node and decision
   llvm::StringMap<size_t> firstOf;                // line, by the same
   for (const Decision &decision : *decisions) {

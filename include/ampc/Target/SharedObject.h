@@ -34,8 +34,7 @@ struct WeightsSource {
 /// process: every llvm::cl option falls back to its default, and only one
 /// thread may link at a time.
 llvm::Error writeSharedObject(llvm::raw_ostream &out, const HostCode &host,
-                              llvm::ArrayRef<char> tables,
-                              const WeightsSource &weights);
+                              llvm::ArrayRef<char> tables, const WeightsSource &weights);
 
 /// Writes it at `path`, which is replaced at the end, in one step; on an error
 /// nothing is left or changed.

@@ -75,8 +75,8 @@ FailureOr<RankedTensorType> ampc::getTargetType(StringRef name, RankedTensorType
   return RankedTensorType::get(shape, IntegerType::get(prediction.getContext(), 64));
 }
 
-Value ampc::buildLoss(OpBuilder &b, Location loc, StringRef name, Value prediction,
-                      Value target, int64_t classAxis, int64_t ignoreIndex) {
+Value ampc::buildLoss(OpBuilder &b, Location loc, StringRef name, Value prediction, Value target,
+                      int64_t classAxis, int64_t ignoreIndex) {
   // In a model of 16 bits too: the gradient begins with the loss scale, which f16 cannot hold.
   auto widen = [&](Value x) {
     auto type = dyn_cast<FloatType>(getElementTypeOrSelf(x.getType()));
@@ -88,8 +88,8 @@ Value ampc::buildLoss(OpBuilder &b, Location loc, StringRef name, Value predicti
     prediction = moveClasses(b, loc, prediction, classAxis);
   IntegerAttr ignored = b.getI64IntegerAttr(ignoreIndex);
   if (name == "cross_entropy")
-    return SoftmaxCrossEntropyOp::create(b, loc, prediction, target, Value(),
-                                         LossReduction::Mean, ignored);
+    return SoftmaxCrossEntropyOp::create(b, loc, prediction, target, Value(), LossReduction::Mean,
+                                         ignored);
   if (name == "nll")
     return NllLossOp::create(b, loc, prediction, target, Value(), LossReduction::Mean, ignored);
   Value losses = elementwise(b, loc, name, prediction, target);

@@ -40,10 +40,8 @@ void AtomicFile::commit() {
     fail("cannot replace", error);
   // Without it, a power cut may bring the old file back.
   if (int error = file.syncFolder())
-    throw Error(AMPC_STATUS_IO,
-                concat("'", path,
-                       "' is written, but may not outlast a power cut: ",
-                       systemMessage(error)));
+    throw Error(AMPC_STATUS_IO, concat("'", path, "' is written, but may not outlast a power cut: ",
+                                       systemMessage(error)));
 }
 
 } // namespace ampc

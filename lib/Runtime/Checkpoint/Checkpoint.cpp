@@ -49,8 +49,7 @@ static bool isStored(const Session &session,
 
 /// False where `data`, of `tensor`, has elements that training cannot come back
 /// from: parameters that are not finite. Moments may be infinite in a good run.
-static bool isSound(const ampc_tensor_entry_t &tensor, const void *data,
-                    uint64_t bytes) {
+static bool isSound(const ampc_tensor_entry_t &tensor, const void *data, uint64_t bytes) {
   return !(tensor.flags & AMPC_TENSOR_TRAINED) || !isFloat(tensor.dtype) ||
          isFinite(data, tensor.dtype, bytes / sizeOf(tensor.dtype));
 }
@@ -106,8 +105,7 @@ void saveCheckpoint(Session &session, const std::string &path) {
       const void *part = session.readPart(tensor, first, bytes);
       if (!isSound(tensor, part, bytes))
         throw Error(AMPC_STATUS_TRAINING_STOPPED,
-                    concat("parameter '", name, "' is no longer finite, and '",
-                           path,
+                    concat("parameter '", name, "' is no longer finite, and '", path,
                            "' is left as it was: go on from an earlier "
                            "checkpoint, with a lower learning rate or with "
                            "clipping"),
@@ -162,9 +160,8 @@ static void checkContents(const Session &session, const File &file,
   std::string optimizer = tables.string(tables.header().optimizer);
   auto written = header.metadata.find(kOptimizerKey);
   if (written != header.metadata.end() && written->second != optimizer)
-    report(kOptimizerKey,
-           concat("is ", written->second, ", the module was compiled with ",
-                  optimizer.empty() ? "none" : "--optimizer=", optimizer));
+    report(kOptimizerKey, concat("is ", written->second, ", the module was compiled with ",
+                                 optimizer.empty() ? "none" : "--optimizer=", optimizer));
   // One kind of state is told of once, not for each parameter.
   std::map<std::string, size_t> kinds;
   auto reportState = [&](const std::string &name, const std::string &problem) {
@@ -215,16 +212,12 @@ static void checkContents(const Session &session, const File &file,
                 first);
 }
 
-static Error unsound(const File &file, const std::string &name,
-                     const std::string &what) {
+static Error unsound(const File &file, const std::string &name, const std::string &what) {
   return Error(AMPC_STATUS_CORRUPT,
-               concat("'", file.path(), "' is no sound checkpoint: '", name,
-                      "' ", what),
-               name);
+               concat("'", file.path(), "' is no sound checkpoint: '", name, "' ", what), name);
 }
 
-static Restored readAll(Session &session, const File &file,
-                        const SafetensorsHeader &header) {
+static Restored readAll(Session &session, const File &file, const SafetensorsHeader &header) {
   const Tables &tables = session.module().tables();
   Restored restored;
   std::vector<ScalarValue> scalars;
@@ -238,8 +231,7 @@ static Restored readAll(Session &session, const File &file,
       const std::string &text = header.metadata.at(name);
       if (!readScalar(tensor.dtype, text, data.get()))
         throw unsound(file, name,
-                      concat("is '", text, "' in its metadata, no ",
-                             nameOf(tensor.dtype)));
+                      concat("is '", text, "' in its metadata, no ", nameOf(tensor.dtype)));
       scalars.push_back({&tensor, data.get()});
     } else {
       file.read(header.dataOffset + header.tensors.at(name).offset, data.get(),
@@ -251,14 +243,14 @@ static Restored readAll(Session &session, const File &file,
     }
     restored.values.emplace_back(&tensor, std::move(data));
   }
-  auto fault = findScalarFault(
-      tables, scalars, [&](const ampc_tensor_entry_t &tensor, void *current) {
+  auto fault =
+      findScalarFault(tables, scalars, [&](const ampc_tensor_entry_t &tensor, void *current) {
         session.read(tensor, current);
       });
   if (fault)
-    throw unsound(file, fault->name,
-                  concat("is '", header.metadata.at(fault->name),
-                         "' in its metadata, and ", fault->reason));
+    throw unsound(
+        file, fault->name,
+        concat("is '", header.metadata.at(fault->name), "' in its metadata, and ", fault->reason));
 
   std::string_view prefix = kUserPrefix;
   for (const auto &[key, value] : header.metadata)

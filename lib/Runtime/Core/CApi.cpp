@@ -215,8 +215,7 @@ ampc_status_t ampc_module_tensor(const ampc_module_t *module, size_t index,
     requireArgument(module, "module");
     requireArgument(info, "info");
     // Programs may know nothing of the last two fields, which came later.
-    requireSize(info->struct_size,
-                offsetof(ampc_tensor_info_t, optional_in_step),
+    requireSize(info->struct_size, offsetof(ampc_tensor_info_t, optional_in_step),
                 "ampc_tensor_info_t");
     const Tables &tables = module->module.tables();
     if (index >= tables.tensors.size())

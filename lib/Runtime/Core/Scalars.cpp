@@ -95,16 +95,14 @@ static const char *findFaultAlone(std::string_view name, const void *data) {
   return nullptr;
 }
 
-std::optional<ScalarFault> findScalarFault(
-    const Tables &tables, const std::vector<ScalarValue> &values,
-    const std::function<void(const ampc_tensor_entry_t &, void *)>
-        &readCurrent) {
+std::optional<ScalarFault>
+findScalarFault(const Tables &tables, const std::vector<ScalarValue> &values,
+                const std::function<void(const ampc_tensor_entry_t &, void *)> &readCurrent) {
   const ScalarValue *step = nullptr, *attempt = nullptr;
   for (const ScalarValue &value : values) {
     std::string name = tables.nameOf(*value.tensor);
     if (const char *reason = findFaultAlone(name, value.data))
-      return ScalarFault{name, writeScalar(value.tensor->dtype, value.data),
-                         reason};
+      return ScalarFault{name, writeScalar(value.tensor->dtype, value.data), reason};
     if (name == AMPC_SCALAR_STEP)
       step = &value;
     else if (name == AMPC_SCALAR_ATTEMPT)
@@ -126,12 +124,10 @@ std::optional<ScalarFault> findScalarFault(
   int64_t attempted = countOf(attempt, AMPC_SCALAR_ATTEMPT);
   if (applied <= attempted)
     return std::nullopt;
-  return ScalarFault{
-      step ? AMPC_SCALAR_STEP : AMPC_SCALAR_ATTEMPT,
-      concat(step ? applied : attempted),
-      concat("there cannot be more applied steps (" AMPC_SCALAR_STEP ", ",
-             applied, ") than attempted ones (" AMPC_SCALAR_ATTEMPT ", ",
-             attempted, ")")};
+  return ScalarFault{step ? AMPC_SCALAR_STEP : AMPC_SCALAR_ATTEMPT,
+                     concat(step ? applied : attempted),
+                     concat("there cannot be more applied steps (" AMPC_SCALAR_STEP ", ", applied,
+                            ") than attempted ones (" AMPC_SCALAR_ATTEMPT ", ", attempted, ")")};
 }
 
 } // namespace ampc

@@ -35,10 +35,9 @@ struct ScalarFault {
 /// ampc_session_set_learning_rate. A value may have to fit another scalar that
 /// is not among them: `readCurrent` writes the present value of one (its 4 or 8
 /// bytes) to memory.
-std::optional<ScalarFault> findScalarFault(
-    const Tables &tables, const std::vector<ScalarValue> &values,
-    const std::function<void(const ampc_tensor_entry_t &, void *)>
-        &readCurrent);
+std::optional<ScalarFault>
+findScalarFault(const Tables &tables, const std::vector<ScalarValue> &values,
+                const std::function<void(const ampc_tensor_entry_t &, void *)> &readCurrent);
 
 /// A scalar (f32, f64, i32 or i64) as decimals that give the same bits again.
 std::string writeScalar(uint32_t dtype, const void *data);

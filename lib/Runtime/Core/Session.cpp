@@ -19,14 +19,11 @@
 namespace ampc {
 
 /// The flags of a batch that a program refused.
-static constexpr unsigned kRefusals = AMPC_FLAG_LABEL_OUT_OF_RANGE |
-                                      AMPC_FLAG_SHAPE_MISMATCH |
-                                      AMPC_FLAG_INDEX_OUT_OF_RANGE;
+static constexpr unsigned kRefusals =
+    AMPC_FLAG_LABEL_OUT_OF_RANGE | AMPC_FLAG_SHAPE_MISMATCH | AMPC_FLAG_INDEX_OUT_OF_RANGE;
 
 /// The sum of AMPC_FLAG_* as bits.
-static unsigned flagsOf(float sum) {
-  return sum > 0 && sum < 256 ? unsigned(sum) : 0;
-}
+static unsigned flagsOf(float sum) { return sum > 0 && sum < 256 ? unsigned(sum) : 0; }
 
 /// The most that is staged at once: a CUDA device stages in pinned memory.
 static constexpr uint64_t kChunkBytes = uint64_t(16) << 20;
@@ -171,14 +168,14 @@ void Session::step(const ampc_named_tensor_t *inputs, size_t count,
 void Session::stepInfo(int64_t step, ampc_step_info_t &info) {
   int64_t oldest = std::max(before, attempts - slots) + 1;
   if (step < oldest || step > attempts)
-    throw Error(AMPC_STATUS_NOT_FOUND,
-                attempts < oldest ? concat("step ", step,
-                                           " is not known: this session has "
-                                           "made no step yet")
-                                  : concat("step ", step,
-                                           " is not known: this session keeps "
-                                           "the steps ",
-                                           oldest, " to ", steps()));
+    throw Error(AMPC_STATUS_NOT_FOUND, attempts < oldest
+                                           ? concat("step ", step,
+                                                    " is not known: this session has "
+                                                    "made no step yet")
+                                           : concat("step ", step,
+                                                    " is not known: this session keeps "
+                                                    "the steps ",
+                                                    oldest, " to ", steps()));
   copyInfo(readRecord(step).info, info);
   examine(step);
 }
@@ -210,12 +207,10 @@ Session::StepRecord Session::decode(int64_t step, const void *memory) const {
   record.info.applied = slot[AMPC_STAT_APPLIED] == 1;
   // Computed from values that stand for what the batch should have held.
   if (flags & kRefusals)
-    record.info.loss = record.info.grad_norm =
-        std::numeric_limits<float>::quiet_NaN();
+    record.info.loss = record.info.grad_norm = std::numeric_limits<float>::quiet_NaN();
   record.info.culprit = "";
   float culprit = slot[AMPC_STAT_CULPRIT];
-  if (!record.info.applied && culprit >= 0 &&
-      culprit < float(tables.gradients.size())) {
+  if (!record.info.applied && culprit >= 0 && culprit < float(tables.gradients.size())) {
     uint32_t tensor = tables.gradients[size_t(culprit)];
     if (tensor != AMPC_NONE_U32)
       record.info.culprit = tables.nameOf(tables.tensors[tensor]);
@@ -224,8 +219,7 @@ Session::StepRecord Session::decode(int64_t step, const void *memory) const {
 }
 
 /// "input 'a'", "one of the inputs 'a', 'b'": those that `mark` is set of.
-static std::string listInputs(const Tables &tables, unsigned mark,
-                              std::string &first) {
+static std::string listInputs(const Tables &tables, unsigned mark, std::string &first) {
   std::string names;
   bool several = false;
   for (const ampc_tensor_entry_t &tensor : tables.tensors) {
@@ -241,27 +235,25 @@ static std::string listInputs(const Tables &tables, unsigned mark,
   return concat(several ? "one of the inputs " : "input ", names);
 }
 
-void Session::refuse(unsigned flags, const std::string &where,
-                     const char *consequence) const {
+void Session::refuse(unsigned flags, const std::string &where, const char *consequence) const {
   std::string node;
   if (flags & AMPC_FLAG_LABEL_OUT_OF_RANGE) {
     std::string inputs = listInputs(tables, AMPC_TENSOR_CHECKED_LABELS, node);
     throw Error(AMPC_STATUS_DATA,
                 concat(where, "a label ", inputs.empty() ? "" : "in ", inputs,
-                       inputs.empty() ? "" : " ",
-                       "is not the number of a class", consequence),
+                       inputs.empty() ? "" : " ", "is not the number of a class", consequence),
                 node);
   }
   if (flags & AMPC_FLAG_SHAPE_MISMATCH)
-    throw Error(AMPC_STATUS_DATA,
-                concat(where, "a shape computed from the batch is not the one "
-                              "the model declares", consequence));
+    throw Error(AMPC_STATUS_DATA, concat(where,
+                                         "a shape computed from the batch is not the one "
+                                         "the model declares",
+                                         consequence));
   if (flags & AMPC_FLAG_INDEX_OUT_OF_RANGE) {
     std::string inputs = listInputs(tables, AMPC_TENSOR_CHECKED_INDICES, node);
     throw Error(AMPC_STATUS_DATA,
                 concat(where, "an index ", inputs.empty() ? "" : "in ", inputs,
-                       inputs.empty() ? "" : " ",
-                       "lies outside of the tensor that it selects from",
+                       inputs.empty() ? "" : " ", "lies outside of the tensor that it selects from",
                        consequence),
                 node);
   }
@@ -298,8 +290,7 @@ void Session::raise(const StepRecord &record) const {
                                   ? "; where that is no weight, compile with --freeze"
                                   : "";
   // A smaller scale helps gradients alone.
-  bool helps =
-      header.has_scaler && (record.flags & AMPC_FLAG_NONFINITE_GRADIENT);
+  bool helps = header.has_scaler && (record.flags & AMPC_FLAG_NONFINITE_GRADIENT);
   if (!helps)
     throw Error(AMPC_STATUS_TRAINING_STOPPED,
                 concat(where, what,
@@ -311,8 +302,7 @@ void Session::raise(const StepRecord &record) const {
   if (header.scale_floor > 0 && info.next_loss_scale < header.scale_floor)
     throw Error(AMPC_STATUS_TRAINING_STOPPED,
                 concat(where, "the loss scale fell to ", info.next_loss_scale,
-                       ", below its floor of ", header.scale_floor, ", as ",
-                       what,
+                       ", below its floor of ", header.scale_floor, ", as ", what,
                        " stays not finite: lower the learning rate, "
                        "clip the gradients or check the data",
                        constant),
@@ -436,15 +426,14 @@ void Session::setLearningRate(float rate) {
 }
 
 void Session::requireSound(const ScalarValue &value) {
-  auto fault = findScalarFault(
-      tables, {value}, [&](const ampc_tensor_entry_t &tensor, void *current) {
+  auto fault =
+      findScalarFault(tables, {value}, [&](const ampc_tensor_entry_t &tensor, void *current) {
         if (isPlaced(tensor))
           read(tensor, current);
       });
   if (fault)
     throw Error(AMPC_STATUS_INVALID_ARGUMENT,
-                concat("'", fault->name, "' cannot be ", fault->value, ": ",
-                       fault->reason),
+                concat("'", fault->name, "' cannot be ", fault->value, ": ", fault->reason),
                 fault->name);
 }
 

@@ -82,8 +82,7 @@ private:
   StepRecord decode(int64_t step, const void *memory) const;
   /// Throws where `flags`, of a step or an evaluation, tell that the batch was
   /// refused. `where` goes before the message, `consequence` behind it.
-  void refuse(unsigned flags, const std::string &where,
-              const char *consequence) const;
+  void refuse(unsigned flags, const std::string &where, const char *consequence) const;
   /// Throws where `record` tells that the step refused its batch or ended the
   /// run.
   void raise(const StepRecord &record) const;

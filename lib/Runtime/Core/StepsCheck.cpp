@@ -20,22 +20,18 @@
 namespace ampc {
 
 /// The order of the kinds of ampc_step_kind_t, in errors.
-static constexpr const char *kStepKinds[] = {"launch", "library call", "copy",
-                                             "fill"};
+static constexpr const char *kStepKinds[] = {"launch", "library call", "copy", "fill"};
 
 void TableChecks::fail(const std::string &what) const {
-  throw Error(AMPC_STATUS_CORRUPT,
-              concat("the tables of '", path, "' contradict themselves: ", what,
-                     "; compile the model again"));
+  throw Error(AMPC_STATUS_CORRUPT, concat("the tables of '", path, "' contradict themselves: ",
+                                          what, "; compile the model again"));
 }
 
 // Only referenced strings are looked at: bytes between them mean nothing.
 void TableChecks::checkString(uint32_t offset, const std::string &what) const {
   check(offset < tables.strings.size(),
-        concat(what, ": its string starts at byte ", offset, " of ",
-               tables.strings.size()));
-  check(isUtf8(tables.string(offset)),
-        concat(what, ": its string is no UTF-8"));
+        concat(what, ": its string starts at byte ", offset, " of ", tables.strings.size()));
+  check(isUtf8(tables.string(offset)), concat(what, ": its string is no UTF-8"));
 }
 
 void StepsCheck::checkKernels() const {
@@ -51,63 +47,50 @@ void StepsCheck::checkKernels() const {
     checkKernel(kernel, what);
     check(names.emplace(kernel.target, tables.string(kernel.name)).second,
           concat(what, ": there are two"));
-    check(kernel.target != AMPC_TARGET_HOST ||
-              functions.insert(kernel.function).second,
+    check(kernel.target != AMPC_TARGET_HOST || functions.insert(kernel.function).second,
           concat(what, ": another one has its code"));
   }
 }
 
-void StepsCheck::checkKernel(const ampc_kernel_entry_t &kernel,
-                             const std::string &what) const {
-  check(kernel.target < AMPC_TARGET_COUNT,
-        concat(what, ": target ", kernel.target));
+void StepsCheck::checkKernel(const ampc_kernel_entry_t &kernel, const std::string &what) const {
+  check(kernel.target < AMPC_TARGET_COUNT, concat(what, ": target ", kernel.target));
   if (kernel.target == AMPC_TARGET_HOST)
     check(kernel.function < module.host_kernel_count &&
               module.host_kernels[kernel.function] != nullptr,
-          concat(what, ": host function ", kernel.function, " of ",
-                 module.host_kernel_count));
-  check(fits(kernel.first_parameter, kernel.parameter_count,
-             tables.parameters.size()),
-        concat(what, ": parameters from ", kernel.first_parameter, " on, ",
-               kernel.parameter_count, " of ", tables.parameters.size()));
+          concat(what, ": host function ", kernel.function, " of ", module.host_kernel_count));
+  check(fits(kernel.first_parameter, kernel.parameter_count, tables.parameters.size()),
+        concat(what, ": parameters from ", kernel.first_parameter, " on, ", kernel.parameter_count,
+               " of ", tables.parameters.size()));
   for (const ampc_parameter_entry_t &parameter : tables.parametersOf(kernel))
     check(sizeOf(parameter.dtype) > 0 &&
-              (parameter.flags == AMPC_ARGUMENT_READ ||
-               parameter.flags == AMPC_ARGUMENT_WRITE),
-          concat(what, ": a parameter of type ", parameter.dtype,
-                 " with flags ", parameter.flags));
+              (parameter.flags == AMPC_ARGUMENT_READ || parameter.flags == AMPC_ARGUMENT_WRITE),
+          concat(what, ": a parameter of type ", parameter.dtype, " with flags ", parameter.flags));
 }
 
-void StepsCheck::checkLaunch(const ampc_step_entry_t &step,
-                             const ampc_program_entry_t &program,
+void StepsCheck::checkLaunch(const ampc_step_entry_t &step, const ampc_program_entry_t &program,
                              const std::string &what) const {
   check(step.index < tables.kernels.size(),
         concat(what, ": kernel ", step.index, " of ", tables.kernels.size()));
   const ampc_kernel_entry_t &kernel = tables.kernels[step.index];
-  check(kernel.target == program.target,
-        concat(what, ": its kernel is for another target"));
-  check(std::equal(step.grid, step.grid + 3, kernel.grid) &&
-            std::equal(step.block, step.block + 3, kernel.block),
-        concat(what, ": a grid that kernel '", tables.string(kernel.name),
-               "' was not compiled for"));
+  check(kernel.target == program.target, concat(what, ": its kernel is for another target"));
+  check(
+      std::equal(step.grid, step.grid + 3, kernel.grid) &&
+          std::equal(step.block, step.block + 3, kernel.block),
+      concat(what, ": a grid that kernel '", tables.string(kernel.name), "' was not compiled for"));
   Span<ampc_argument_entry_t> arguments = tables.argumentsOf(step);
   Span<ampc_parameter_entry_t> parameters = tables.parametersOf(kernel);
   check(arguments.size() == parameters.size(),
-        concat(what, ": ", arguments.size(), " arguments for kernel '",
-               tables.string(kernel.name), "', which takes ",
-               parameters.size()));
+        concat(what, ": ", arguments.size(), " arguments for kernel '", tables.string(kernel.name),
+               "', which takes ", parameters.size()));
   for (size_t i = 0; i != arguments.size(); ++i) {
     const ampc_argument_entry_t &argument = arguments[i];
     bool isWritten = argument.flags & AMPC_ARGUMENT_WRITE;
-    check(argument.bytes == parameters[i].bytes &&
-              argument.dtype == parameters[i].dtype &&
+    check(argument.bytes == parameters[i].bytes && argument.dtype == parameters[i].dtype &&
               argument.offset % AMPC_ALIGNMENT == 0 &&
               isWritten == (parameters[i].flags == AMPC_ARGUMENT_WRITE),
-          concat(what, ": argument ", i, ", ", argument.bytes, " bytes of ",
-                 nameOf(argument.dtype), " at ", argument.offset,
-                 isWritten ? ", written" : "", ", does not fit kernel '",
-                 tables.string(kernel.name), "', which takes ",
-                 parameters[i].bytes, " bytes of ",
+          concat(what, ": argument ", i, ", ", argument.bytes, " bytes of ", nameOf(argument.dtype),
+                 " at ", argument.offset, isWritten ? ", written" : "", ", does not fit kernel '",
+                 tables.string(kernel.name), "', which takes ", parameters[i].bytes, " bytes of ",
                  nameOf(parameters[i].dtype)));
   }
   checkDisjoint(step, what);
@@ -115,8 +98,7 @@ void StepsCheck::checkLaunch(const ampc_step_entry_t &step,
 
 // Code is compiled as though what it writes were nowhere else among its
 // arguments.
-void StepsCheck::checkDisjoint(const ampc_step_entry_t &step,
-                               const std::string &what) const {
+void StepsCheck::checkDisjoint(const ampc_step_entry_t &step, const std::string &what) const {
   std::vector<const ampc_argument_entry_t *> sorted;
   for (const ampc_argument_entry_t &argument : tables.argumentsOf(step))
     if (argument.bytes > 0)
@@ -127,8 +109,8 @@ void StepsCheck::checkDisjoint(const ampc_step_entry_t &step,
   for (const ampc_argument_entry_t *argument : sorted) {
     bool isWritten = argument->flags & AMPC_ARGUMENT_WRITE;
     check(argument->offset >= (isWritten ? end : writtenEnd),
-          concat(what, ": writes ", argument->bytes, " bytes at ",
-                 argument->offset, " that are two of its arguments"));
+          concat(what, ": writes ", argument->bytes, " bytes at ", argument->offset,
+                 " that are two of its arguments"));
     end = std::max(end, argument->offset + argument->bytes);
     if (isWritten)
       writtenEnd = std::max(writtenEnd, argument->offset + argument->bytes);
@@ -140,14 +122,14 @@ void StepsCheck::checkStep(size_t index, const ampc_program_entry_t &program) co
   std::string what = concat("step ", index);
   checkString(step.name, what);
   check(step.kind <= AMPC_STEP_FILL, concat(what, ": kind ", step.kind));
-  what = concat("step ", index, " (", kStepKinds[step.kind], " for '",
-                tables.string(step.name), "')");
+  what =
+      concat("step ", index, " (", kStepKinds[step.kind], " for '", tables.string(step.name), "')");
   check(fits(step.first_argument, step.argument_count, tables.arguments.size()),
-        concat(what, ": arguments from ", step.first_argument, " on, ",
-               step.argument_count, " of ", tables.arguments.size()));
+        concat(what, ": arguments from ", step.first_argument, " on, ", step.argument_count, " of ",
+               tables.arguments.size()));
   check(fits(step.first_integer, step.integer_count, tables.integers.size()),
-        concat(what, ": integers from ", step.first_integer, " on, ",
-               step.integer_count, " of ", tables.integers.size()));
+        concat(what, ": integers from ", step.first_integer, " on, ", step.integer_count, " of ",
+               tables.integers.size()));
 
   uint64_t arenaBytes = header.targets[program.target].arena_bytes;
   Span<ampc_argument_entry_t> arguments = tables.argumentsOf(step);
@@ -156,8 +138,8 @@ void StepsCheck::checkStep(size_t index, const ampc_program_entry_t &program) co
     check(size > 0, concat(what, ": an argument of type ", argument.dtype));
     check(argument.offset % size == 0 && argument.bytes % size == 0 &&
               fits(argument.offset, argument.bytes, arenaBytes),
-          concat(what, ": an argument of ", argument.bytes, " bytes at ",
-                 argument.offset, " in an arena of ", arenaBytes, " bytes"));
+          concat(what, ": an argument of ", argument.bytes, " bytes at ", argument.offset,
+                 " in an arena of ", arenaBytes, " bytes"));
     check(argument.flags >= AMPC_ARGUMENT_READ &&
               argument.flags <= (AMPC_ARGUMENT_READ | AMPC_ARGUMENT_WRITE),
           concat(what, ": an argument with flags ", argument.flags));
@@ -185,17 +167,14 @@ void StepsCheck::checkStep(size_t index, const ampc_program_entry_t &program) co
   }
 }
 
-void StepsCheck::checkLibrary(const ampc_step_entry_t &step,
-                           const std::string &what) const {
+void StepsCheck::checkLibrary(const ampc_step_entry_t &step, const std::string &what) const {
   const LibraryCall *call = findLibraryCall(step.index);
   if (!call)
     throw Error(AMPC_STATUS_INCOMPATIBLE,
-                concat("'", path, "' uses library call ", step.index,
-                       ", which this runtime (", ampc_version(),
-                       ") does not know: update libampc_runtime"),
+                concat("'", path, "' uses library call ", step.index, ", which this runtime (",
+                       ampc_version(), ") does not know: update libampc_runtime"),
                 tables.string(step.name));
-  std::string problem =
-      call->check(tables.argumentsOf(step), tables.integersOf(step));
+  std::string problem = call->check(tables.argumentsOf(step), tables.integersOf(step));
   check(problem.empty(), concat(what, ": ", problem));
 }
 

@@ -35,8 +35,7 @@ protected:
 /// not look at what it is given: here is the only place that can.
 class StepsCheck : TableChecks {
 public:
-  StepsCheck(const Tables &tables, const ampc_module_v1_t &module,
-             const std::string &path)
+  StepsCheck(const Tables &tables, const ampc_module_v1_t &module, const std::string &path)
       : TableChecks(tables, path), module(module) {}
 
   void checkKernels() const;
@@ -44,15 +43,11 @@ public:
   void checkStep(size_t index, const ampc_program_entry_t &program) const;
 
 private:
-  void checkKernel(const ampc_kernel_entry_t &kernel,
+  void checkKernel(const ampc_kernel_entry_t &kernel, const std::string &what) const;
+  void checkLaunch(const ampc_step_entry_t &step, const ampc_program_entry_t &program,
                    const std::string &what) const;
-  void checkLaunch(const ampc_step_entry_t &step,
-                   const ampc_program_entry_t &program,
-                   const std::string &what) const;
-  void checkDisjoint(const ampc_step_entry_t &step,
-                     const std::string &what) const;
-  void checkLibrary(const ampc_step_entry_t &step,
-                    const std::string &what) const;
+  void checkDisjoint(const ampc_step_entry_t &step, const std::string &what) const;
+  void checkLibrary(const ampc_step_entry_t &step, const std::string &what) const;
 
   const ampc_module_v1_t &module;
 };

@@ -56,8 +56,7 @@ public:
   Span<ampc_argument_entry_t> argumentsOf(const ampc_step_entry_t &step) const {
     return arguments.slice(step.first_argument, step.argument_count);
   }
-  Span<ampc_parameter_entry_t>
-  parametersOf(const ampc_kernel_entry_t &kernel) const {
+  Span<ampc_parameter_entry_t> parametersOf(const ampc_kernel_entry_t &kernel) const {
     return parameters.slice(kernel.first_parameter, kernel.parameter_count);
   }
   Span<int64_t> integersOf(const ampc_step_entry_t &step) const {

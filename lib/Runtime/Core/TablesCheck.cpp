@@ -29,8 +29,7 @@ struct Range {
 
 class Checker : TableChecks {
 public:
-  Checker(const Tables &tables, const ampc_module_v1_t &module,
-          const std::string &path)
+  Checker(const Tables &tables, const ampc_module_v1_t &module, const std::string &path)
       : TableChecks(tables, path), steps(tables, module, path) {}
 
   void run();
@@ -43,8 +42,8 @@ private:
   void checkScalar(const ampc_tensor_entry_t &tensor, const std::string &what);
   void checkNames();
   void checkProgram(size_t index);
-  void checkBinding(const ampc_binding_entry_t &binding, uint8_t role,
-                    uint64_t arenaBytes, const std::string &what);
+  void checkBinding(const ampc_binding_entry_t &binding, uint8_t role, uint64_t arenaBytes,
+                    const std::string &what);
   void checkTraining(uint32_t target);
   /// `ranges` is sorted by this.
   void checkDisjoint(std::vector<Range> &ranges) const;
@@ -108,8 +107,7 @@ void checkHeader(const ampc_module_v1_t &module, const std::string &path) {
   checkSpan("steps", header.steps, sizeof(ampc_step_entry_t), 8);
   checkSpan("arguments", header.arguments, sizeof(ampc_argument_entry_t), 8);
   checkSpan("kernels", header.kernels, sizeof(ampc_kernel_entry_t), 4);
-  checkSpan("parameters", header.parameters, sizeof(ampc_parameter_entry_t),
-            8);
+  checkSpan("parameters", header.parameters, sizeof(ampc_parameter_entry_t), 8);
   checkSpan("images", header.images, sizeof(ampc_image_entry_t), 8);
   checkSpan("gradients", header.gradients, 4, 4);
 }
@@ -147,8 +145,7 @@ void Checker::run() {
     checkDisjoint(state);
   }
   for (size_t i = 0; i != tables.gradients.size(); ++i)
-    check(tables.gradients[i] < tables.tensors.size() ||
-              tables.gradients[i] == AMPC_NONE_U32,
+    check(tables.gradients[i] < tables.tensors.size() || tables.gradients[i] == AMPC_NONE_U32,
           concat("gradient ", i, " names tensor ", tables.gradients[i], " of ",
                  tables.tensors.size()));
   steps.checkKernels();
@@ -198,9 +195,8 @@ void Checker::checkTensor(size_t index) {
   what = concat("tensor '", tables.nameOf(tensor), "'");
   check(tensor.role <= AMPC_ROLE_DERIVED, concat(what, ": role ", tensor.role));
   check(sizeOf(tensor.dtype) > 0, concat(what, ": type ", tensor.dtype));
-  constexpr unsigned kFlags = AMPC_TENSOR_TRAINED | AMPC_TENSOR_LABEL |
-                              AMPC_TENSOR_BATCHED | AMPC_TENSOR_LOSS |
-                              AMPC_TENSOR_CHECKED_LABELS |
+  constexpr unsigned kFlags = AMPC_TENSOR_TRAINED | AMPC_TENSOR_LABEL | AMPC_TENSOR_BATCHED |
+                              AMPC_TENSOR_LOSS | AMPC_TENSOR_CHECKED_LABELS |
                               AMPC_TENSOR_CHECKED_INDICES;
   check((tensor.flags & ~kFlags) == 0, concat(what, ": flags ", tensor.flags));
   check(!(tensor.flags & AMPC_TENSOR_TRAINED) ||

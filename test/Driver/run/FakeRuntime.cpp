@@ -223,10 +223,7 @@ ampc_status_t ampc_module_open(const char *path, ampc_module_t **out_module) {
       extras.push_back(extra);
     }
   }
-  DLDataType real = type == "f64"    ? f64
-                    : type == "bf16" ? bf16
-                    : type == "f16"  ? f16
-                                     : f32;
+  DLDataType real = type == "f64" ? f64 : type == "bf16" ? bf16 : type == "f16" ? f16 : f32;
   int64_t batch = module->batch;
   auto add = [&](const char *name, ampc_tensor_role_t role, DLDataType type,
                  std::vector<int64_t> shape) -> Tensor & {

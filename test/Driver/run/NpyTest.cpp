@@ -190,8 +190,7 @@ TEST(Npy, WidensFloats) {
             (Floats{1, -2.5f, 65504, 0x1p-24f, -infinity}));
   EXPECT_EQ(valuesAs<double>(ElementType::F64, file),
             (std::vector<double>{1, -2.5, 65504, 0x1p-24, -infinity}));
-  EXPECT_EQ(valuesAs<double>(ElementType::F64,
-                             npy("<f4", "(2,)", bytesOf(Floats{0.1f, -3}))),
+  EXPECT_EQ(valuesAs<double>(ElementType::F64, npy("<f4", "(2,)", bytesOf(Floats{0.1f, -3}))),
             (std::vector<double>{double(0.1f), -3}));
 }
 
@@ -199,27 +198,22 @@ TEST(Npy, TakesBoolsAsNumbers) {
   std::string file = npy("|b1", "(3,)", {"\0\1\1", 3});
   EXPECT_EQ(valuesAs<float>(ElementType::F32, file), (Floats{0, 1, 1}));
   EXPECT_EQ(valuesAs<int64_t>(ElementType::I64, file), (Longs{0, 1, 1}));
-  EXPECT_EQ(valuesAs<uint16_t>(ElementType::F16, file),
-            (std::vector<uint16_t>{0, 0x3c00, 0x3c00}));
+  EXPECT_EQ(valuesAs<uint16_t>(ElementType::F16, file), (std::vector<uint16_t>{0, 0x3c00, 0x3c00}));
   EXPECT_EQ(errorOf(ElementType::F32, npy("|b1", "(2,)", {"\1\2", 2})),
             "array 'x' holds 2 at index [1], which does not fit float32 (a byte "
             "other than 0 and 1)");
 }
 
 TEST(Npy, TakesIntegersThatLowTypesHold) {
-  EXPECT_EQ(valuesAs<uint16_t>(
-                ElementType::F16,
-                npy("<i4", "(4,)",
-                    bytesOf(std::vector<int32_t>{0, -3, 2048, 65504}))),
-            (std::vector<uint16_t>{0, 0xc200, 0x6800, 0x7bff}));
-  EXPECT_EQ(valuesAs<uint16_t>(
-                ElementType::BF16,
-                npy("<i4", "(3,)",
-                    bytesOf(std::vector<int32_t>{0, -3, 1 << 30}))),
+  EXPECT_EQ(
+      valuesAs<uint16_t>(ElementType::F16,
+                         npy("<i4", "(4,)", bytesOf(std::vector<int32_t>{0, -3, 2048, 65504}))),
+      (std::vector<uint16_t>{0, 0xc200, 0x6800, 0x7bff}));
+  EXPECT_EQ(valuesAs<uint16_t>(ElementType::BF16,
+                               npy("<i4", "(3,)", bytesOf(std::vector<int32_t>{0, -3, 1 << 30}))),
             (std::vector<uint16_t>{0, 0xc040, 0x4e80}));
   for (int64_t value : {2049, 65505, 65536, -2051})
-    EXPECT_EQ(errorOf(ElementType::F16,
-                      npy("<i8", "(1,)", bytesOf(Longs{value}))),
+    EXPECT_EQ(errorOf(ElementType::F16, npy("<i8", "(1,)", bytesOf(Longs{value}))),
               "array 'x' holds " + std::to_string(value) +
                   " at index [0], which does not fit float16");
   EXPECT_EQ(errorOf(ElementType::BF16, npy("<i8", "(1,)", bytesOf(Longs{257}))),

@@ -132,9 +132,13 @@ TEST(StepLog, AResumedRunGoesOnAfterItsStep) {
 
 TEST(StepLog, AResumedRunLeavesOtherFilesAlone) {
   TemporaryFolder folder;
-  const std::string others[] = {"hello\n", "hello", logLine(1) + "{}\n",
-                                "{\"step\":x,}\n", "{\"step\":1\n",
-                                "{\"step\":1,\"step\":2}\n", "{\"step\":1.5,\"lr\":1}\n",
+  const std::string others[] = {"hello\n",
+                                "hello",
+                                logLine(1) + "{}\n",
+                                "{\"step\":x,}\n",
+                                "{\"step\":1\n",
+                                "{\"step\":1,\"step\":2}\n",
+                                "{\"step\":1.5,\"lr\":1}\n",
                                 "{\"step\":1,lr:1}\n"};
   for (const std::string &other : others) {
     std::string path = folder.write("log", other);
@@ -152,8 +156,8 @@ TEST(StepLog, SaysWhereItCannotWrite) {
 }
 
 TEST(Json, ReadsEveryKind) {
-  Json json = parseJson(
-      R"( {"z": [1, -2.5e3, true, null], "b\u0041\n": "é\ud83d\ude00", "c":{}} )");
+  Json json =
+      parseJson(R"( {"z": [1, -2.5e3, true, null], "b\u0041\n": "é\ud83d\ude00", "c":{}} )");
   const Json &list = json.at("z");
   ASSERT_EQ(list.size(), 4u);
   EXPECT_EQ(list[1], -2500);
@@ -187,8 +191,8 @@ std::string jsonError(const std::string &text) {
 
 TEST(Json, RefusesEverythingElse) {
   const char *cases[] = {
-      "",     "{",        "[1,]", "{\"a\"}", "{\"a\":1,}", "1 2", "tru", "\"", "\"\\x\"",
-      "\"\\ud800\"", "[1", "nul", "--1", "{a:1}", "\"\\u12g4\"", "\"\n\"", "1e", ",",
+      "", "{", "[1,]", "{\"a\"}", "{\"a\":1,}", "1 2", "tru", "\"", "\"\\x\"", "\"\\ud800\"", "[1",
+      "nul", "--1", "{a:1}", "\"\\u12g4\"", "\"\n\"", "1e", ",",
       // What numpy, Python or JavaScript would take.
       "NaN", "Infinity", "-Infinity", "+1", "01", ".5", "1.", "0x10", "'a'", "[1]//",
       // Bytes that are no UTF-8: cut short, overlong, half of a pair, past the end.

@@ -47,8 +47,7 @@ TEST_F(TrainTool, TrainsAndLogsEachStep) {
     EXPECT_EQ(steps[i].at("applied"), true);
     EXPECT_GT(steps[i].at("grad_norm").get<double>(), 0);
   }
-  EXPECT_LT(steps[499].at("loss").get<double>(),
-            steps[0].at("loss").get<double>() / 1000);
+  EXPECT_LT(steps[499].at("loss").get<double>(), steps[0].at("loss").get<double>() / 1000);
   EXPECT_EQ(folder.list(),
             (std::vector<std::string>{"c", "data.npz", "log", "t.so"}));
   // In a pipe, a short run has one line, the last.

@@ -29,11 +29,11 @@ static LogicalResult inferBinary(std::optional<Location> loc, Value lhs,
 /// Whether `value`, wherever it is moved to, is only ever a divisor or the like.
 static bool isOnlyNonZero(Value value, unsigned depth = 4) {
   return depth > 0 && !value.use_empty() && llvm::all_of(value.getUses(), [&](OpOperand &use) {
-    auto op = dyn_cast<OperandUseOpInterface>(use.getOwner());
-    OperandUse kind = op ? op.getOperandUse(use.getOperandNumber()) : OperandUse::Other;
-    return kind == OperandUse::NonZero ||
-           (kind == OperandUse::Moved && isOnlyNonZero(op->getResult(0), depth - 1));
-  });
+           auto op = dyn_cast<OperandUseOpInterface>(use.getOwner());
+           OperandUse kind = op ? op.getOperandUse(use.getOperandNumber()) : OperandUse::Other;
+           return kind == OperandUse::NonZero ||
+                  (kind == OperandUse::Moved && isOnlyNonZero(op->getResult(0), depth - 1));
+         });
 }
 
 /// A number that keeps what it is merged with away from 0, under a root or a quotient: an
@@ -106,9 +106,7 @@ OpFoldResult AddOp::fold(FoldAdaptor adaptor) {
                       });
 }
 
-FloatRange AddOp::inferRange(ArrayRef<FloatRange> operands) {
-  return operands[0].add(operands[1]);
-}
+FloatRange AddOp::inferRange(ArrayRef<FloatRange> operands) { return operands[0].add(operands[1]); }
 
 // da = g, db = g
 void AddOp::buildGradient(GradientBuilder &gradient) {
@@ -416,9 +414,7 @@ static Value shareOf(GradientBuilder &gradient, Value side, Value other) {
                                   gradient.splatLike(g, 0), shared);
 }
 
-FloatRange MaxOp::inferRange(ArrayRef<FloatRange> operands) {
-  return operands[0].max(operands[1]);
-}
+FloatRange MaxOp::inferRange(ArrayRef<FloatRange> operands) { return operands[0].max(operands[1]); }
 
 // da = a > b ? g : a == b ? g / 2 : 0, and db with a and b exchanged
 void MaxOp::buildGradient(GradientBuilder &gradient) {
@@ -455,9 +451,7 @@ OpFoldResult MinOp::fold(FoldAdaptor adaptor) {
                       [](ArrayRef<int64_t> x) { return std::min(x[0], x[1]); });
 }
 
-FloatRange MinOp::inferRange(ArrayRef<FloatRange> operands) {
-  return operands[0].min(operands[1]);
-}
+FloatRange MinOp::inferRange(ArrayRef<FloatRange> operands) { return operands[0].min(operands[1]); }
 
 // da = a < b ? g : a == b ? g / 2 : 0, and db with a and b exchanged
 void MinOp::buildGradient(GradientBuilder &gradient) {

@@ -191,9 +191,7 @@ static FailureOr<SmallVector<int64_t>> inferShape(std::optional<Location> loc,
   return shape;
 }
 
-FloatRange ConvOp::inferRange(ArrayRef<FloatRange> operands) {
-  return inferProductRange(operands);
-}
+FloatRange ConvOp::inferRange(ArrayRef<FloatRange> operands) { return inferProductRange(operands); }
 
 LogicalResult ConvOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
                                        Adaptor adaptor, SmallVectorImpl<Type> &types) {

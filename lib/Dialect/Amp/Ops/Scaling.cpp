@@ -27,10 +27,9 @@ Value combineNumbers(KernelBuilder &k, ArrayRef<Value> numbers,
   while (left.size() != 1) {
     SmallVector<Value> combined;
     for (size_t from = 0; from < left.size() || from == 0; from += kMostNumbers)
-      combined.push_back(
-          k.pointwise(ArrayRef(left).drop_front(from).take_front(kMostNumbers),
-                      f32Scalar(k.builder),
-                      [&](ScalarBuilder &s, ValueRange x) { return combine(s, x); }));
+      combined.push_back(k.pointwise(
+          ArrayRef(left).drop_front(from).take_front(kMostNumbers), f32Scalar(k.builder),
+          [&](ScalarBuilder &s, ValueRange x) { return combine(s, x); }));
     left = std::move(combined);
   }
   return left.front();
@@ -199,8 +198,7 @@ SmallVector<Value> UnscaleOp::emitKernel(KernelBuilder &k, ValueRange operands) 
       flags.push_back(k.splat(scalar, 0)); // there is no largest of nothing
     else
       flags.push_back(
-          axes.empty() ? bad
-                       : k.reduce(bad, axes, Reduction::MaxNumber, k.builder.getF32Type()));
+          axes.empty() ? bad : k.reduce(bad, axes, Reduction::MaxNumber, k.builder.getF32Type()));
     results.push_back(inverse.empty() ? gradient : k.pointwise(inputs, type, unscaled));
   }
   results.push_back(combineNumbers(k, flags, [](ScalarBuilder &s, ValueRange x) {

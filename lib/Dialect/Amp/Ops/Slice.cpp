@@ -122,8 +122,7 @@ static Value join(KernelBuilder &kernel, ArrayRef<Value> inputs, int64_t axis) {
   return kernel.generate(tensorType(inputs.front()).clone(shape), pick);
 }
 
-SmallVector<Value> ConcatOp::emitKernel(KernelBuilder &kernel,
-                                        ValueRange operands) {
+SmallVector<Value> ConcatOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   int64_t axis = getAxis();
   SmallVector<Value> inputs; // those that have elements to read
   for (Value input : operands)

@@ -31,9 +31,8 @@ LogicalResult VariableOp::verify() {
   return success();
 }
 
-void VariableOp::build(OpBuilder &builder, OperationState &state, VariableRole role,
-                       StringRef name, Type type, ElementsAttr initial, bool fromModel,
-                       bool trained) {
+void VariableOp::build(OpBuilder &builder, OperationState &state, VariableRole role, StringRef name,
+                       Type type, ElementsAttr initial, bool fromModel, bool trained) {
   build(builder, state, role, name, type, initial, fromModel, trained, /*range=*/nullptr,
         /*file_type=*/nullptr);
 }

@@ -26,9 +26,7 @@ OpFoldResult NegOp::fold(FoldAdaptor adaptor) {
   });
 }
 
-FloatRange NegOp::inferRange(ArrayRef<FloatRange> operands) {
-  return operands[0].negate();
-}
+FloatRange NegOp::inferRange(ArrayRef<FloatRange> operands) { return operands[0].negate(); }
 
 // dx = -g
 void NegOp::buildGradient(GradientBuilder &gradient) {
@@ -147,9 +145,7 @@ SmallVector<Value> LogOp::emitKernel(KernelBuilder &kernel,
       })};
 }
 
-FloatRange SqrtOp::inferRange(ArrayRef<FloatRange> operands) {
-  return operands[0].sqrt();
-}
+FloatRange SqrtOp::inferRange(ArrayRef<FloatRange> operands) { return operands[0].sqrt(); }
 
 // dx = g / (2 * y)
 void SqrtOp::buildGradient(GradientBuilder &gradient) {
