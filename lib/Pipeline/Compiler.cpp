@@ -349,7 +349,9 @@ LogicalResult Compiler::compile(llvm::raw_ostream &os) {
       elements += variable.getTensorType().getNumElements();
     }
   if (trained)
-    summaryText = llvm::formatv("trains {0} parameters, {1} elements", trained, elements).str();
+    summaryText = llvm::formatv("trains {0} parameter{1}, {2} elements", trained,
+                                trained == 1 ? "" : "s", elements)
+                      .str();
   return success();
 }
 } // namespace ampc
