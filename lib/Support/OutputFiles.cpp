@@ -10,11 +10,32 @@
 #include "ampc-files/ReplacingFile.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/Signals.h"
+#include <csignal>
 #include <unistd.h>
 
 using namespace llvm;
 
 namespace ampc {
+
+namespace {
+/// Holds back the signals that end a process: one between the making of a file and its
+/// registration for removal would leave the file.
+class SignalsHeld {
+public:
+  SignalsHeld() {
+    sigset_t ending;
+    sigemptyset(&ending);
+    for (int number : {SIGHUP, SIGINT, SIGTERM, SIGQUIT})
+      sigaddset(&ending, number);
+    pthread_sigmask(SIG_BLOCK, &ending, &before);
+  }
+  SignalsHeld(const SignalsHeld &) = delete;
+  ~SignalsHeld() { pthread_sigmask(SIG_SETMASK, &before, nullptr); }
+
+private:
+  sigset_t before;
+};
+} // namespace
 
 struct OutputFiles::File {
   std::string path;
@@ -81,6 +102,7 @@ Expected<raw_ostream *> OutputFiles::open(StringRef flag, StringRef path) {
     if (descriptor < 0)
       return cannotWrite(path, systemError(-descriptor));
   } else {
+    SignalsHeld held;
     if (int error = file->replacing.open(file->path))
       return cannotWrite(path, systemError(error));
     sys::RemoveFileOnSignal(file->replacing.temporaryPath());
