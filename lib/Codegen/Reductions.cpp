@@ -141,18 +141,30 @@ Value WorkgroupArrays::take(Location loc, int64_t count, Type type) {
   // Threads side by side write to different banks.
   if (isa<IntegerType>(type) && type.getIntOrFloatBitWidth() < 32)
     type = IntegerType::get(type.getContext(), 32);
+  // The smallest free array that is large enough, else the largest free one, which grows: a
+  // kernel needs as much as its largest phase, not as much as all phases together.
+  auto countOf = [](const Array &array) {
+    return cast<MemRefType>(array.memref.getType()).getNumElements();
+  };
+  Array *best = nullptr;
   for (Array &array : arrays) {
-    auto has = cast<MemRefType>(array.memref.getType());
-    if (array.taken || has.getElementType() != type || has.getNumElements() < count)
+    if (array.taken || cast<MemRefType>(array.memref.getType()).getElementType() != type)
       continue;
-    array.taken = true;
-    return array.memref;
+    bool fits = countOf(array) >= count, bestFits = best && countOf(*best) >= count;
+    if (!best || (fits && !bestFits) ||
+        (fits == bestFits && (countOf(array) < countOf(*best)) == fits))
+      best = &array;
   }
   auto space = gpu::AddressSpaceAttr::get(kernel.getContext(), gpu::AddressSpace::Workgroup);
-  Value memref = kernel.addWorkgroupAttribution(
-      MemRefType::get({count}, type, MemRefLayoutAttrInterface(), space), loc);
-  arrays.push_back({memref, true});
-  return memref;
+  auto memrefType = MemRefType::get({count}, type, MemRefLayoutAttrInterface(), space);
+  if (!best) {
+    arrays.push_back({kernel.addWorkgroupAttribution(memrefType, loc), true});
+    return arrays.back().memref;
+  }
+  best->taken = true;
+  if (countOf(*best) < count)
+    best->memref.setType(memrefType); // loads and stores take any extent
+  return best->memref;
 }
 
 void WorkgroupArrays::release() {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """No kernel has more than 2,000 lines of PTX: the time of ptxas grows faster than the code of one
-entry, and entries are assembled in parallel.
+entry, and entries are assembled in parallel. None has more workgroup memory than a block can have
+without asking for it.
 
     python test/Driver/kernel_size.py BUILD_DIR
 """
@@ -12,6 +13,7 @@ import harness
 import models
 
 MOST_LINES = 2000  # codegen::kMostLines
+MOST_SHARED = 48 << 10  # bytes; CUDA C++ Programming Guide, technical specifications
 CASES = {
     "transformer:layers=2,width=64,heads=4,vocabulary=256,length=16": [
         ["--loss=cross_entropy"],
@@ -38,12 +40,21 @@ def entries(ptx):
             name = None
 
 
+def shared_bytes(ptx):
+    """Bytes of workgroup memory of each kernel that has any."""
+    found = {}
+    for name, size in re.findall(r"\.shared [^;]*\b__wg_(\w+)_\d+\[(\d+)\];", ptx):
+        found[name] = found.get(name, 0) + int(size)
+    return found
+
+
 class KernelSize(harness.Case):
     def check(self, name, model, flags):
         result = self.build.ampc(model, "-o", self.work / "kernels.ptx", "--target=cuda",
                                  "--emit=ptx", *flags)
         self.assertEqual(result.returncode, 0, result.stderr)
-        found = dict(entries((self.work / "kernels.ptx").read_text()))
+        ptx = (self.work / "kernels.ptx").read_text()
+        found = dict(entries(ptx))
         self.assertGreaterEqual(len(found), 5, "these are not the kernels of a step")
         largest = max(found, key=found.get)
         print(f"\n  {name} {' '.join(flags)}: {len(found)} kernels, {sum(found.values())} lines, "
@@ -62,6 +73,16 @@ class KernelSize(harness.Case):
             for flags in variants:
                 with self.subTest(text, flags=flags):
                     self.check(text, model, flags)
+
+    def test_workgroup_memory(self):
+        """Phases of a sequence share their arrays, though each wants other extents."""
+        onnx.save(models.make("products:count=1000"), self.work / "model.onnx")
+        result = self.build.ampc(self.work / "model.onnx", "-o", self.work / "kernels.ptx",
+                                 "--target=cuda", "--emit=ptx", "--loss=mse")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        shared = shared_bytes((self.work / "kernels.ptx").read_text())
+        self.assertGreaterEqual(len(shared), 5, "these are not the kernels of a step")
+        self.assertLessEqual(max(shared.values()), MOST_SHARED, shared)
 
 
 if __name__ == "__main__":

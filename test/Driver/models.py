@@ -156,11 +156,24 @@ def concat(count=700, rows=4, batch=4, joined=16, seed=0):
     return b.model("concat", value[:1], value[1:])
 
 
+def products(count=1000, width=4):
+    """x [width, width] -> y [width, width]: multiplied by one weight, `count` times. The weight's
+    gradient is a sum of `count` sums of columns.
+    """
+    b, x = Builder(0), "x"
+    weight = b.weight("weight", width)
+    for i in range(count):
+        x = b.add("Mul", [x, weight], "y" if i == count - 1 else f"product{i}")
+    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [width, width])
+             for name in ("x", "y")]
+    return b.model("products", value[:1], value[1:])
+
+
 def make(text):
     """A model from "NAME:key=value,..": the functions of this file, with integers."""
     name, _, settings = text.partition(":")
     pairs = (part.split("=") for part in settings.split(",") if part)
-    makers = {"transformer": transformer, "mlp": mlp, "concat": concat}
+    makers = {"transformer": transformer, "mlp": mlp, "concat": concat, "products": products}
     return makers[name](**{k: int(v) for k, v in pairs})
 
 
