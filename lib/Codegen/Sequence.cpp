@@ -243,8 +243,11 @@ private:
                         .wasInterrupted();
       lines[i] = lines[i] * (isLoop ? 80 : 45) / 100 * target.codeSize / 100;
     }
-    if (target.device && to - from > 1)
+    if (target.device && to - from > 1) {
       function.func->setAttr(kSequenceAttr, function.b.getStringAttr(name));
+      int64_t estimate = std::accumulate(lines.begin() + from, lines.begin() + to, int64_t(0));
+      function.func->setAttr(kEstimateAttr, function.b.getI64IntegerAttr(estimate));
+    }
     return function.finish(1, threads);
   }
 

@@ -58,9 +58,13 @@ constexpr int64_t kCheapCost = 12;
 constexpr unsigned kMostBuffers = 48;
 /// Most ops of a kernel, and most simple instructions for an element. Past some twenty
 /// operations a byte it is arithmetic that takes the time, and memory saved saves none; while
-/// LLVM and ptxas take more than twice as long for twice the code.
-constexpr unsigned kMostOps = 128;
+/// LLVM and ptxas take more than twice as long for twice the code. With as many ops, a phase
+/// of a sequence, which is not divided, stays below 2,000 lines of PTX.
+constexpr unsigned kMostOps = 96;
 constexpr int64_t kMostCost = 1024;
+/// Most bytes of accumulators for a sum of columns, each of which has one for every thread of a
+/// block, in workgroup memory: 512 threads and 48 KiB.
+constexpr uint64_t kMostAccumulatorBytes = (48 << 10) / 512;
 /// Most cheap ops, each reading the one before, that are computed again for one reader: of
 /// a chain of n ops whose results are all read again, n * n / 2 would be.
 constexpr unsigned kMostRepeated = 4;
@@ -84,6 +88,8 @@ static int64_t pointsOf(linalg::GenericOp generic) {
     points *= range;
   return points;
 }
+
+static bool isTensor(Value value) { return isa<RankedTensorType>(value.getType()); }
 
 static int64_t pointsOf(Value tensor) {
   return cast<RankedTensorType>(tensor.getType()).getNumElements();
@@ -321,7 +327,7 @@ private:
       FailureOr<plan::IterationStructure> structure = analyzeTogether(a, b);
       if (failed(structure) ||
           structure->inputs.size() + structure->results.size() > kMostBuffers ||
-          repeatsMuch(*structure)) {
+          repeatsMuch(*structure) || accumulatesMuch(*structure)) {
         ++failures;
         return false;
       }
@@ -380,7 +386,9 @@ private:
   /// reads each tensor of their extents at the same point. Ops of this kind that hand over
   /// tensors of these extents need no analysis: they run over the same points.
   bool isUniform(linalg::GenericOp generic) {
-    if (generic.getNumReductionLoops() != 0 || readsOf(generic).size() != generic->getNumOperands())
+    // Its body may read numbers from outside, but no tensors.
+    if (generic.getNumReductionLoops() != 0 ||
+        llvm::count_if(readsOf(generic), isTensor) != generic->getNumOperands())
       return false;
     SmallVector<int64_t> extents = generic.getStaticLoopRanges();
     for (OpOperand &operand : generic->getOpOperands()) {
@@ -469,6 +477,18 @@ private:
     return llvm::any_of(structure.ops, [&](linalg::GenericOp op) {
       return pointsOf(op) < structure.points() && bodyCost(op) > kCheapCost;
     });
+  }
+
+  /// Whether the sums of columns take more memory than a block has.
+  static bool accumulatesMuch(const plan::IterationStructure &structure) {
+    if (structure.kind != plan::IterationKind::Column)
+      return false;
+    uint64_t bytes = 0;
+    for (linalg::GenericOp op : structure.ops)
+      if (plan::isReduction(op))
+        for (Type type : op.getResultTypes())
+          bytes += getByteSize(RankedTensorType::get({}, getElementTypeOrSelf(type))).value_or(0);
+    return bytes > kMostAccumulatorBytes;
   }
 
   /// Whether a group of single numbers, which waits for `producer`, may join it: another

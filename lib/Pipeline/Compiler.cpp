@@ -241,18 +241,23 @@ LogicalResult Compiler::planCuda(OwningOpRef<ModuleOp> &module, std::string &ptx
         return failure();
       ptx = std::move(*code);
       llvm::StringMap<int64_t> lines = countLines(ptx);
-      std::map<std::string, int64_t> largest; // of the launches of a sequence
-      for (auto function : kernels.getOps<gpu::GPUFuncOp>())
-        if (auto sequence = function->getAttrOfType<StringAttr>(codegen::kSequenceAttr)) {
-          int64_t &most = largest[sequence.str()];
-          most = std::max(most, lines.lookup(function.getName()));
+      std::map<std::string, int64_t> low; // percent by which a sequence was estimated too low
+      for (auto function : kernels.getOps<gpu::GPUFuncOp>()) {
+        int64_t counted = lines.lookup(function.getName());
+        if (auto sequence = function->getAttrOfType<StringAttr>(codegen::kSequenceAttr);
+            sequence && counted > codegen::kMostLines) {
+          auto estimate = function->getAttrOfType<IntegerAttr>(codegen::kEstimateAttr);
+          int64_t &most = low[sequence.str()];
+          // Parts differ: a tenth more than counted.
+          most = std::max<int64_t>(
+              most, llvm::divideCeil(counted * 110, std::max<int64_t>(1, estimate.getInt())));
         }
-      for (const auto &[name, most] : largest)
-        if (most > codegen::kMostLines) {
-          int64_t &of = percent.try_emplace(name, 100).first->second;
-          of = llvm::divideCeil(of * most * 110, codegen::kMostLines * 100);
-          isDividedAgain = true;
-        }
+      }
+      for (const auto &[name, most] : low) {
+        int64_t &of = percent.try_emplace(name, 100).first->second;
+        of = llvm::divideCeil(of * most, 100);
+        isDividedAgain = true;
+      }
     }
     if (!isDividedAgain || tries == kTries) {
       module = std::move(planned);

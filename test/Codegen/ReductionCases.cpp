@@ -220,6 +220,21 @@ void addColumns(CaseList &list) {
                               {list.type(t, {shape.first, shape.second})}, columnSum);
       c.absolute = 1e-3;
     }
+  // As many sums as `plan-form-kernels` puts into a kernel.
+  auto manySums = [](KernelBuilder &k, ValueRange in) -> Values {
+    Values sums;
+    int count = wide(in[0]).isF64() ? 12 : 24;
+    for (int i = 0; i < count; ++i) {
+      Value scaled = k.pointwise({in[0]}, typeOf(in[0]), [&](ScalarBuilder &s, ValueRange x) {
+        return s.mul(x[0], s.constantLike(x[0], 1.0 + 0.125 * i));
+      });
+      sums.push_back(k.reduce(scaled, {0}, i % 5 ? Reduction::Sum : Reduction::Max, wide(in[0])));
+    }
+    return sums;
+  };
+  for (const char *t : {"f32", "f64"})
+    list.addFused(nameOf("many_column_sums", t, {200, 33}), {list.type(t, {200, 33})}, manySums)
+        .absolute = 4e-5;
   list.addFused("column_sum_f16_40000x64", {list.type("f16", {40000, 64})}, columnSum).absolute =
       1e-2;
   // dx = y > 0 ? dy : 0, written, and its sum over the rows.

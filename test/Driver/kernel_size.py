@@ -25,6 +25,7 @@ CASES = {
         ["--loss=mse", "--clip-grad-norm=1"],
         ["--loss=mse", "--amp=O2", "--amp-dtype=bf16", "--clip-grad-value=1"]],
     "concat:count=300": [["--loss=mse", "--optimizer=sgd", "--clip-grad-norm=0.5"]],
+    "products:count=1000": [["--loss=mse"]],
 }
 
 
@@ -54,12 +55,14 @@ class KernelSize(harness.Case):
                                  "--emit=ptx", *flags)
         self.assertEqual(result.returncode, 0, result.stderr)
         ptx = (self.work / "kernels.ptx").read_text()
-        found = dict(entries(ptx))
+        found, shared = dict(entries(ptx)), shared_bytes(ptx)
         self.assertGreaterEqual(len(found), 5, "these are not the kernels of a step")
         largest = max(found, key=found.get)
         print(f"\n  {name} {' '.join(flags)}: {len(found)} kernels, {sum(found.values())} lines, "
               f"at most {found[largest]} ({largest})", end="")
         self.assertLessEqual(found[largest], MOST_LINES, largest)
+        self.assertTrue(shared, "kernels of a step reduce in workgroup memory")
+        self.assertLessEqual(max(shared.values()), MOST_SHARED, shared)
 
     def test_examples(self):
         for name, flags in harness.EXAMPLES.items():
@@ -73,16 +76,6 @@ class KernelSize(harness.Case):
             for flags in variants:
                 with self.subTest(text, flags=flags):
                     self.check(text, model, flags)
-
-    def test_workgroup_memory(self):
-        """Phases of a sequence share their arrays, though each wants other extents."""
-        onnx.save(models.make("products:count=1000"), self.work / "model.onnx")
-        result = self.build.ampc(self.work / "model.onnx", "-o", self.work / "kernels.ptx",
-                                 "--target=cuda", "--emit=ptx", "--loss=mse")
-        self.assertEqual(result.returncode, 0, result.stderr)
-        shared = shared_bytes((self.work / "kernels.ptx").read_text())
-        self.assertGreaterEqual(len(shared), 5, "these are not the kernels of a step")
-        self.assertLessEqual(max(shared.values()), MOST_SHARED, shared)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ constexpr int64_t kMostLines = 2000;
 /// On the gpu.func of a sequence that can be divided: the sequence's name, which `code-sizes`
 /// takes.
 constexpr llvm::StringLiteral kSequenceAttr = "plan.sequence";
+/// Beside it: the lines of PTX that were estimated, by `code-sizes` if that names the sequence.
+constexpr llvm::StringLiteral kEstimateAttr = "plan.estimated_lines";
 } // namespace codegen
 
 /// Registers the pass by its flag.
