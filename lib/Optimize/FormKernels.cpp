@@ -74,9 +74,9 @@ constexpr unsigned kNearestReaders = 16;
 constexpr unsigned kMostNeighbours = 64;
 /// How often two groups are analysed together in vain, as they grow.
 constexpr unsigned kMostFailures = 8;
-/// Most groups between two that are merged: what lies further apart in a program is not
-/// looked for.
-constexpr size_t kMostBetween = 256;
+/// Most edges of the graph that are looked at, before and behind two groups, for what stands
+/// between them: what lies further apart in a program stays apart.
+constexpr size_t kMostSteps = 128;
 
 static bool hasLoops(linalg::GenericOp generic) {
   return llvm::any_of(generic.getStaticLoopRanges(), [](int64_t n) { return n != 1; });
@@ -313,7 +313,7 @@ private:
     ++numAttempts;
     const GroupFacts &x = factsOf(a), &y = factsOf(b);
     if (x.ops + y.ops > kMostOps || x.cost + y.cost > kMostCost ||
-        !graph->canMerge(a, b, kMostBetween))
+        !graph->canMerge(a, b, kMostSteps))
       return false;
     bool isUniform = x.isUniform && y.isUniform && x.points == y.points && handsOver(a, b);
     if (isUniform) {

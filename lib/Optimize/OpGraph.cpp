@@ -73,11 +73,13 @@ bool OpGraph::searchBetween(unsigned from, unsigned to, Direction direction, boo
   bool forward = direction == Direction::Forward;
   unsigned limit = groups[to].rank;
   ++searches;
+  size_t begin = steps;
   SmallVector<unsigned> stack{from};
   while (!stack.empty()) {
     unsigned group = stack.pop_back_val();
     for (unsigned next : forward ? groups[group].successors : groups[group].predecessors) {
-      ++steps;
+      if (steps++ - begin == mostSteps)
+        return false;
       if (next == to) {
         if (skipDirect && group == from)
           continue;
@@ -87,8 +89,6 @@ bool OpGraph::searchBetween(unsigned from, unsigned to, Direction direction, boo
       if (seen[next] == searches || (forward ? rank > limit : rank < limit))
         continue;
       seen[next] = searches;
-      if (found.size() >= mostSteps)
-        return false;
       found.push_back(next);
       stack.push_back(next);
     }

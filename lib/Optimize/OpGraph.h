@@ -44,7 +44,7 @@ public:
   llvm::SmallVector<unsigned> getGroups() const;
 
   /// Whether one group can take the place of both: no third group stands between them. No,
-  /// too, where more than `mostSteps` groups would have to be looked at.
+  /// too, where a search would look at more than `mostSteps` edges in a direction.
   bool canMerge(unsigned a, unsigned b, size_t mostSteps = kNoLimit) const;
   /// Whether one group can take the place of all, none of which uses another's results.
   bool canMerge(llvm::ArrayRef<unsigned> members) const;
@@ -72,7 +72,7 @@ private:
 
   /// Groups that lie behind (before) `from` and before (behind) `to` in rank. With
   /// `skipDirect`, the edge between the two is no path. False where a path leads to `to`,
-  /// or where the groups are more than `mostSteps`.
+  /// or where it would look at more than `mostSteps` edges.
   bool searchBetween(unsigned from, unsigned to, Direction direction, bool skipDirect,
                      size_t mostSteps, llvm::SmallVectorImpl<unsigned> &found) const;
   /// Joins the ops and the neighbours of two groups under the name of the first.
