@@ -1,0 +1,172 @@
+//===- CheapOps.cpp - Ops that are computed again -------------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "CheapOps.h"
+#include "ampc/Dialect/Amp/Amp.h"
+#include "ampc/Dialect/Plan/IterationStructure.h"
+#include "ampc/Optimize/Buffers.h"
+
+namespace ampc {
+
+/// Most cheap ops, each reading the one before, that are computed again for one reader: of
+/// a chain of n ops whose results are all read again, n * n / 2 would be.
+constexpr unsigned kMostRepeated = 4;
+
+int64_t bodyCost(linalg::GenericOp generic) {
+  int64_t cost = 0;
+  generic.getBody()->walk([&](Operation *op) {
+    if (op->hasTrait<OpTrait::ConstantLike>() || op->hasTrait<OpTrait::IsTerminator>() ||
+        isa<CastOpInterface>(op))
+      return;
+    int64_t one = 1;
+    if (isa<arith::DivFOp, arith::DivSIOp, arith::RemSIOp, math::SqrtOp, tensor::ExtractOp>(op))
+      one = 4;
+    else if (isa<math::MathDialect>(op->getDialect()) && !isa<math::AbsFOp>(op))
+      one = 16;
+    else if (isa<LoopLikeOpInterface>(op))
+      one = 16; // and what it repeats
+    if (op->getNumResults() == 1 && op->getResult(0).getType().isF64())
+      one *= 4;
+    cost += one;
+  });
+  return cost;
+}
+
+bool hasLoops(linalg::GenericOp generic) {
+  return llvm::any_of(generic.getStaticLoopRanges(), [](int64_t n) { return n != 1; });
+}
+
+bool isAttached(Operation *op) {
+  return isView(op) || isa<tensor::EmptyOp, linalg::FillOp, arith::ConstantOp>(op);
+}
+
+void eraseDead(Block &block) {
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+    if (isOpTriviallyDead(&op))
+      op.erase();
+}
+
+static int64_t pointsOf(Value tensor) {
+  return cast<RankedTensorType>(tensor.getType()).getNumElements();
+}
+
+static void makePrivate(OpBuilder &builder, OpOperand &operand) {
+  Operation *op = operand.get().getDefiningOp();
+  if (!op || !isAttached(op))
+    return;
+  Operation *clone = builder.clone(*op);
+  operand.set(clone->getResult(cast<OpResult>(operand.get()).getResultNumber()));
+  OpBuilder before(clone);
+  for (OpOperand &inner : clone->getOpOperands())
+    makePrivate(before, inner);
+}
+
+/// Gives the op destinations and views of its own, so that they can stand in its kernel.
+static void makePrivate(linalg::GenericOp generic) {
+  OpBuilder builder(generic);
+  for (OpOperand &operand : generic->getOpOperands())
+    makePrivate(builder, operand);
+}
+
+CheapOps::CheapOps(Block &block) : block(block) {
+  for (auto assign : block.getOps<AssignOp>())
+    assigned.insert(assign.getVariableAttr());
+}
+
+void CheapOps::repeat() {
+  for (auto generic : llvm::to_vector(block.getOps<linalg::GenericOp>()))
+    makePrivate(generic);
+  eraseDead(block);
+  auto generics = llvm::to_vector(block.getOps<linalg::GenericOp>());
+  DenseSet<Operation *> repeatable = chooseRepeatable(generics);
+  // Consumers first, so that a chain of cheap ops follows each of its uses.
+  for (linalg::GenericOp generic : llvm::reverse(generics))
+    if (repeatable.contains(generic))
+      cloneIntoUsers(generic);
+  eraseDead(block);
+}
+
+bool CheapOps::isCheapToRepeat(linalg::GenericOp generic) const {
+  if (plan::isReduction(generic) || bodyCost(generic) > kCheapCost || generic.getNumResults() != 1)
+    return false;
+  constexpr uint64_t kScalarBytes = 64; // what a few scalars take
+  uint64_t readBytes = 0;
+  unsigned computed = 0;
+  for (Value input : generic.getInputs()) {
+    Value source = getViewed(input);
+    // A number that changes in this step is read once, early, so that the new one can
+    // be written in its place.
+    if (!hasLoops(generic) && isAssigned(source))
+      return false;
+    readBytes += getByteSize(source.getType()).value_or(0);
+    bool counts = !hasLoops(generic) || pointsOf(source) > 1;
+    computed += counts && source.getDefiningOp<linalg::GenericOp>();
+  }
+  WalkResult extracts =
+      generic.getBody()->walk([](tensor::ExtractOp) { return WalkResult::interrupt(); });
+  return !extracts.wasInterrupted() && computed <= 1 &&
+         readBytes <= getByteSize(generic.getResult(0).getType()).value_or(0) + kScalarBytes;
+}
+
+bool CheapOps::isAssigned(Value value) const {
+  FlatSymbolRefAttr variable = getReadVariable(value);
+  return variable && assigned.contains(variable);
+}
+
+/// The cheap ops of `generics`, given in the order of the block; where one reads another
+/// that reads another.., some are left out.
+DenseSet<Operation *> CheapOps::chooseRepeatable(ArrayRef<linalg::GenericOp> generics) const {
+  DenseSet<Operation *> chosen;
+  DenseMap<Operation *, unsigned> depth; // of chosen ops behind each other
+  for (linalg::GenericOp generic : generics) {
+    if (!isCheapToRepeat(generic))
+      continue;
+    unsigned below = 0;
+    for (Value input : generic.getInputs())
+      below = std::max(below, depth.lookup(getViewed(input).getDefiningOp()));
+    if (below == kMostRepeated)
+      continue;
+    depth[generic] = below + 1;
+    chosen.insert(generic);
+  }
+  return chosen;
+}
+
+/// Gives each op that reads a cheap op's result a copy of the op, where nothing needs the
+/// result in memory.
+void CheapOps::cloneIntoUsers(linalg::GenericOp generic) const {
+  SmallVector<OpOperand *> uses;
+  SmallVector<Value> pending(generic->getResults());
+  Block *block = generic->getBlock();
+  DenseSet<Operation *> users;
+  while (!pending.empty())
+    for (OpOperand &use : pending.pop_back_val().getUses()) {
+      Operation *user = use.getOwner();
+      if (isView(user) && user->hasOneUse()) { // the private view of one op
+        pending.push_back(user->getResult(0));
+        if (user->getOperand(0) == generic.getResult(0))
+          uses.push_back(&use);
+      } else if (isa<linalg::GenericOp>(user) && user->getBlock() == block) {
+        if (use.get() == generic.getResult(0))
+          uses.push_back(&use);
+        users.insert(user);
+      } else {
+        return;
+      }
+    }
+  if (users.size() < 2)
+    return;
+  OpBuilder builder(generic.getContext());
+  for (OpOperand *use : ArrayRef(uses).drop_front()) {
+    builder.setInsertionPoint(use->getOwner());
+    auto clone = cast<linalg::GenericOp>(builder.clone(*generic));
+    makePrivate(clone);
+    use->set(clone.getResult(0));
+  }
+}
+
+} // namespace ampc
