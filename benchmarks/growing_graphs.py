@@ -63,21 +63,21 @@ def relu(size):
     return g.model(t, g.shape)
 
 
-def mul_shared(size):
-    """t = t * w, again and again with the same w."""
+def shared(kind, size):
+    """An op of two operands, again and again with the same weight."""
     g = Graph()
     t, w = "x", g.weight(WIDTH)
     for _ in range(size):
-        t = g.node("Mul", [t, w])
+        t = g.node(kind, [t, w])
     return g.model(t, g.shape)
+
+
+def mul_shared(size):
+    return shared("Mul", size)
 
 
 def add_shared(size):
-    g = Graph()
-    t, w = "x", g.weight(WIDTH)
-    for _ in range(size):
-        t = g.node("Add", [t, w])
-    return g.model(t, g.shape)
+    return shared("Add", size)
 
 
 def concat(size):

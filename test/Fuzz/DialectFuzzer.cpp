@@ -10,43 +10,35 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "FuzzContext.h"
 #include "FuzzInput.h"
 
-#include "ampc/Pipeline/Pipelines.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
 
-#include <memory>
 #include <string>
 
 using namespace mlir;
 using namespace ampc;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  static std::unique_ptr<MLIRContext> context;
-  static unsigned uses = 0;
-  if (!context || ++uses % 512 == 0) {
-    DialectRegistry registry;
-    registerAmpcDialects(registry);
-    context = std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
-    context->loadAllAvailableDialects();
-  }
-  ScopedDiagnosticHandler silence(context.get(), [](Diagnostic &) { return success(); });
+  MLIRContext &context = fuzz::nextContext();
+  ScopedDiagnosticHandler silence(&context, [](Diagnostic &) { return success(); });
   std::string text(reinterpret_cast<const char *>(data), size); // the parser reads the NUL behind
-  OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, context.get());
+  OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, &context);
   if (!module)
     return 0;
   std::string printed;
   llvm::raw_string_ostream os(printed);
   module->print(os);
-  if (!parseSourceString<ModuleOp>(printed, context.get())) {
+  if (!parseSourceString<ModuleOp>(printed, &context)) {
     llvm::errs() << "what was printed does not parse:\n" << printed;
     std::abort();
   }
-  PassManager pm(context.get());
+  PassManager pm(&context);
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   if (failed(pm.run(*module))) {

@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "FuzzContext.h"
 #include "FuzzInput.h"
 #include "WireMutator.h"
 
@@ -43,23 +44,15 @@ static CompileOptions optionsFor(unsigned choice) {
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  // A context keeps what it has made unique: a new one now and then.
-  static std::unique_ptr<MLIRContext> context;
-  static unsigned uses = 0;
-  if (!context || ++uses % 512 == 0) {
-    DialectRegistry registry;
-    registerAmpcDialects(registry);
-    context = std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
-    context->loadAllAvailableDialects();
-  }
+  MLIRContext &context = fuzz::nextContext();
   ampc::fuzz::InputFile file(data, size);
   CompileOptions options = optionsFor(std::accumulate(data, data + size, 0u));
   options.model = file.path();
   std::string messages, text;
   llvm::raw_string_ostream messageStream(messages), textStream(text);
-  ModelDiagnostics diagnostics(context.get(), options.model, messageStream);
+  ModelDiagnostics diagnostics(&context, options.model, messageStream);
   OutputFiles outputs;
-  bool isRefused = failed(Compiler(*context, options, outputs).emit(Stage::Train, textStream));
+  bool isRefused = failed(Compiler(context, options, outputs).emit(Stage::Train, textStream));
   if (isRefused != (diagnostics.errorCount() > 0)) {
     llvm::errs() << (isRefused ? "failed without an error\n" : "an error without failure\n")
                  << messages;
