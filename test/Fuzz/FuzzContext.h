@@ -22,8 +22,7 @@ inline mlir::MLIRContext &nextContext() {
   if (!context || ++uses % 512 == 0) {
     mlir::DialectRegistry registry;
     registerAmpcDialects(registry);
-    context =
-        std::make_unique<mlir::MLIRContext>(registry, mlir::MLIRContext::Threading::DISABLED);
+    context = std::make_unique<mlir::MLIRContext>(registry, mlir::MLIRContext::Threading::DISABLED);
     context->loadAllAvailableDialects();
   }
   return *context;

@@ -15,12 +15,10 @@
 #include "WireMutator.h"
 
 #include "ampc/Pipeline/Compiler.h"
-#include "ampc/Pipeline/Pipelines.h"
 #include "ampc/Support/ModelDiagnostics.h"
 #include "ampc/Support/OutputFiles.h"
 
 #include <cstring>
-#include <memory>
 #include <numeric>
 
 using namespace mlir;
