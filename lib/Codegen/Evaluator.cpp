@@ -492,9 +492,9 @@ Value Evaluator::gather(tensor::ExtractOp extract, const IRMapping &map) {
 void Evaluator::cloneLoop(linalg::GenericOp op, scf::ForOp loop, IRMapping &map, const Point &p,
                           int64_t lane) {
   auto lookup = [&](Value v) { return map.lookup(v); };
-  auto clone = scf::ForOp::create(b, loc, lookup(loop.getLowerBound()),
-                                  lookup(loop.getUpperBound()), lookup(loop.getStep()),
-                                  llvm::map_to_vector(loop.getInitArgs(), lookup));
+  auto clone =
+      scf::ForOp::create(b, loc, lookup(loop.getLowerBound()), lookup(loop.getUpperBound()),
+                         lookup(loop.getStep()), llvm::map_to_vector(loop.getInitArgs(), lookup));
   map.map(loop.getBody()->getArguments(), clone.getBody()->getArguments());
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToEnd(clone.getBody());
@@ -527,6 +527,23 @@ SmallVector<Value> Evaluator::loop(Value from, Value to, int64_t step, ArrayRef<
   return SmallVector<Value>(loop.getResults());
 }
 
+/// Most elements that are added one by one: the sum of n equal numbers is off by up to n / 2
+/// roundings, a sum of sums by as many as each has. Where LLVM makes vectors of the loop, a part is
+/// long enough to hide the merge.
+constexpr int64_t kTermsOfSum = 256;
+
+SmallVector<Value>
+Evaluator::loopInParts(Value from, Value to, int64_t extent, ArrayRef<Value> init,
+                       llvm::function_ref<void(Value, MutableArrayRef<Value>)> body,
+                       llvm::function_ref<void(MutableArrayRef<Value>, ArrayRef<Value>)> merge) {
+  if (extent <= 2 * kTermsOfSum || init.empty())
+    return loop(from, to, 1, init, body);
+  return loop(from, to, kTermsOfSum, init, [&](Value begin, MutableArrayRef<Value> carried) {
+    Value end = index.min(index.add(begin, kTermsOfSum), to);
+    merge(carried, loop(begin, end, 1, init, body));
+  });
+}
+
 void Evaluator::guarded(Value condition, llvm::function_ref<void()> body) {
   if (!condition || matchPattern(condition, m_One()))
     return scoped(body);
@@ -553,12 +570,13 @@ Evaluator::nest(ArrayRef<unsigned> dims, ArrayRef<Value> init,
     if (indices.size() == dims.size())
       return body(indices, values);
     int64_t extent = s.dims[dims[indices.size()]].extent;
-    SmallVector<Value> inner = loop(index.constant(0), index.constant(extent), 1, init,
-                                    [&](Value i, MutableArrayRef<Value> carried) {
-                                      indices.push_back(i);
-                                      emit(carried);
-                                      indices.pop_back();
-                                    });
+    auto visit = [&](Value i, MutableArrayRef<Value> carried) {
+      indices.push_back(i);
+      emit(carried);
+      indices.pop_back();
+    };
+    SmallVector<Value> inner =
+        loopInParts(index.constant(0), index.constant(extent), extent, init, visit, merge);
     if (indices.empty())
       llvm::copy(inner, values.begin());
     else

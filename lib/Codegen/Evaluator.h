@@ -100,11 +100,17 @@ public:
   /// A loop with carried values, which `body` replaces.
   llvm::SmallVector<Value> loop(Value from, Value to, int64_t step, ArrayRef<Value> init,
                                 llvm::function_ref<void(Value, MutableArrayRef<Value>)> body);
+  /// As `loop` with step 1 and `init`, neutral values, but in parts of `kTermsOfSum`, each a sum
+  /// of its own, which `merge` adds up. `extent` is the most that lies between `from` and `to`.
+  llvm::SmallVector<Value>
+  loopInParts(Value from, Value to, int64_t extent, ArrayRef<Value> init,
+              llvm::function_ref<void(Value, MutableArrayRef<Value>)> body,
+              llvm::function_ref<void(MutableArrayRef<Value>, ArrayRef<Value>)> merge);
   /// `body` where `condition` holds; null stands for true.
   void guarded(Value condition, llvm::function_ref<void()> body);
   /// A nest of loops over several dimensions, outermost first, over their full extents. Each
   /// loop starts at `init`, neutral values; `merge` adds what a loop came to to the values of the
-  /// one around it: a sum of sums loses less than one sum of all elements in turn.
+  /// one around it.
   llvm::SmallVector<Value>
   nest(ArrayRef<unsigned> dims, ArrayRef<Value> init,
        llvm::function_ref<void(ArrayRef<Value>, MutableArrayRef<Value>)> body,
@@ -149,8 +155,7 @@ private:
   Value widened(Value x, Type wide) const;
   Value getBuffer(Value tensor) const;
   Value coordinate(unsigned axis, unsigned first, unsigned last, const Point &p, int64_t lane);
-  void cloneBlock(linalg::GenericOp op, Block &block, IRMapping &map, const Point &p,
-                  int64_t lane);
+  void cloneBlock(linalg::GenericOp op, Block &block, IRMapping &map, const Point &p, int64_t lane);
   void cloneLoop(linalg::GenericOp op, scf::ForOp loop, IRMapping &map, const Point &p,
                  int64_t lane);
   Value gather(tensor::ExtractOp extract, const IRMapping &map);

@@ -103,6 +103,14 @@ SmallVector<SmallVector<unsigned>> rowAxes(const IterationStructure &s) {
   return axes;
 }
 
+/// Adds what a part of a row came to to its accumulators.
+auto adder(Evaluator &e, ArrayRef<Combiner> reductions) {
+  return [&e, reductions](MutableArrayRef<Value> accumulators, ArrayRef<Value> part) {
+    for (auto [c, x, y] : llvm::zip(reductions, accumulators, part))
+      x = combine(e, c, x, y);
+  };
+}
+
 /// Rows of a few elements.
 class HostShortRow : public Schedule {
 public:
@@ -198,10 +206,7 @@ public:
                 e.fillStage(v, stages[v], p);
               storeAll(e, full, p);
             },
-            [&](MutableArrayRef<Value> accumulators, ArrayRef<Value> inner) {
-              for (auto [c, x, y] : llvm::zip(merged, accumulators, inner))
-                x = combine(e, c, x, y);
-            });
+            adder(e, merged));
         for (auto [c, total] : llvm::zip(merged, totals))
           e.setValue(c.result, rowPoint, 0, finish(e, c, total, rowPoint, 0));
         for (Value v : kept)
@@ -254,11 +259,13 @@ public:
     HostRange own = hostRange(index, split, splits, share, s.reducedPoints());
     ArrayRef<Combiner> merged = reductions.at(0);
     SmallVector<Value> full = fullResultsAt(s, 0, {});
-    SmallVector<Value> totals = e.loop(own.begin, own.end, 1, neutrals(e, merged, 1),
-                                       [&](Value i, MutableArrayRef<Value> accumulators) {
-                                         accumulate(e, merged, accumulators, {row, i});
-                                         storeAll(e, full, {row, i});
-                                       });
+    SmallVector<Value> totals = e.loopInParts(
+        own.begin, own.end, share, neutrals(e, merged, 1),
+        [&](Value i, MutableArrayRef<Value> accumulators) {
+          accumulate(e, merged, accumulators, {row, i});
+          storeAll(e, full, {row, i});
+        },
+        adder(e, merged));
     Value place = index.add(index.mul(split, s.keptPoints()), row);
     for (auto [buffer, total] : llvm::zip(at.partials, totals))
       e.storeScalar(total, buffer, place);

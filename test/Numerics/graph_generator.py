@@ -65,7 +65,7 @@ class Graph:
         kind[name] = array
         for run, values in enumerate(self.runs):
             exact = array.astype(np.float64) if array.dtype == np.float32 else array
-            values[name] = self.rounded(exact, run, self.dtype)
+            values[name] = self.underflowed(self.rounded(exact, run, self.dtype), run)
         return name
 
     def rounded(self, x: np.ndarray, run: int, dtype: str, below: float = 0.0) -> np.ndarray:
@@ -75,6 +75,12 @@ class Graph:
             return x
         moved = x * (1 + ROUNDING[dtype] * self.rng.choice((-1.0, 1.0), x.shape))
         return moved + below * self.rng.choice((-1.0, 1.0), x.shape) * (x != 0) if below else moved
+
+    def underflowed(self, x: np.ndarray, run: int) -> np.ndarray:
+        """A float of a run that is rounded, off by the smallest number of the type."""
+        if run == 0 or x.dtype != np.float64:
+            return x
+        return x + UNDERFLOW[self.dtype] * (1 if run % 2 else -1) * (x != 0)
 
     def mean(self, x: np.ndarray, axes: int | tuple[int, ...], run: int) -> np.ndarray:
         """Over axes that stay as 1: rounded, and off by what a sum in f32 loses, the square
@@ -98,7 +104,8 @@ class Graph:
             outputs = operator.forward([values[n] for n in node.inputs],
                                        self.attributes(node, run))
             results.append(outputs if operator.moves else
-                           [self.rounded(y, run, self.dtype) for y in outputs])
+                           [self.underflowed(self.rounded(y, run, self.dtype), run)
+                            for y in outputs])
         return results
 
     def append(self, node: Node) -> None:
@@ -231,13 +238,19 @@ class Generator:
             if math.prod(shape) <= self.most_elements:
                 return shape
 
+    def new_shape_of_rank(self, rank: int) -> tuple[int, ...]:
+        shape = [self.random.choice(self.sizes[:2]) for _ in range(rank)]
+        while math.prod(shape) > self.most_elements:
+            shape[shape.index(max(shape))] = 1
+        return tuple(shape)
+
     def any_float(self, least_rank: int = 0) -> str:
         """Mostly of the last ones."""
         g = self.graph
         names = [n for n in g.runs[0] if g.is_float(n) and len(g.shape(n)) >= least_rank]
         if not names or self.random.random() < 0.05:
-            return self.leaf(self.new_shape() if not least_rank else
-                             tuple(self.random.choice(self.sizes[:2]) for _ in range(least_rank)))
+            return self.leaf(self.new_shape_of_rank(least_rank) if least_rank else
+                             self.new_shape())
         if self.random.random() < 0.6:
             return self.random.choice(names[-4:])
         return self.random.choice(names)
