@@ -182,7 +182,7 @@ LogicalResult GraphBuilder::addNode(const GraphNode &node) {
                                        : &body->front();
   DictionaryAttr attribute =
       node.isTraining
-          ? PrecisionFlags::makeAttr(&context.mlir, "f32", "training_info")
+          ? PrecisionFlags::makeAttr(&context.mlir, kFullPrecision, "training_info")
           : precision.decide(node.name, node.opType());
   finishOps(first, attribute);
   return defineOutputs(node, *results);

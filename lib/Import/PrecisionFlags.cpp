@@ -35,12 +35,12 @@ DictionaryAttr PrecisionFlags::decide(StringRef nodeName, StringRef opType) {
   const ImportOptions &options = context.options;
   if (keepF32 && keepF32->match(nodeName)) {
     matched = true;
-    return makeAttr(&context.mlir, "f32", "--amp-keep-fp32=" + options.keepF32Regex);
+    return makeAttr(&context.mlir, kFullPrecision, "--amp-keep-fp32=" + options.keepF32Regex);
   }
   if (llvm::is_contained(options.denyOps, opType))
-    return makeAttr(&context.mlir, "deny", "--amp-deny=" + opType);
+    return makeAttr(&context.mlir, stringify(Precision::Deny), "--amp-deny=" + opType);
   if (llvm::is_contained(options.allowOps, opType))
-    return makeAttr(&context.mlir, "allow", "--amp-allow=" + opType);
+    return makeAttr(&context.mlir, stringify(Precision::Allow), "--amp-allow=" + opType);
   return nullptr;
 }
 

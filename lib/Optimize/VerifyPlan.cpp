@@ -224,7 +224,7 @@ private:
         return op->emitOpError() << "views " << str(*of) << " as " << str(*range);
       return success();
     }
-    if (auto step = dyn_cast<plan::StepOpInterface>(op))
+    if (auto step = dyn_cast<plan::StepOpInterface>(op); step && step.getStepKind())
       return verifyStep(step, arena, assigned);
     if (op->hasTrait<OpTrait::IsTerminator>()) // an output is read at the end (c5)
       return verifyOperands(op, arena);

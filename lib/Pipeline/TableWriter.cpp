@@ -321,19 +321,16 @@ void TableWriter::addStep(plan::StepOpInterface step, const PlannedTarget &targe
   for (int i = 0; i < 3; ++i)
     entry.grid[i] = entry.block[i] = 1;
   entry.first_integer = integers.size();
+  entry.kind = *step.getStepKind(); // plan-verify saw that it is a step
   if (auto launch = dyn_cast<plan::LaunchOp>(step.getOperation())) {
-    entry.kind = AMPC_STEP_LAUNCH;
     entry.index = addKernel(launch, target);
     for (auto [i, n] : llvm::enumerate(launch.getGrid()))
       entry.grid[i] = n;
     for (auto [i, n] : llvm::enumerate(launch.getBlock()))
       entry.block[i] = n;
   } else if (auto call = dyn_cast<plan::LibraryCallOpInterface>(step.getOperation())) {
-    entry.kind = AMPC_STEP_LIBRARY;
     entry.index = call.getLibraryCall();
     addIntegers(call.getIntegers());
-  } else {
-    entry.kind = AMPC_STEP_COPY;
   }
   entry.integer_count = integers.size() - entry.first_integer;
   entry.first_argument = arguments.size();

@@ -144,7 +144,7 @@ LogicalResult Autocast::castFunction(func::FuncOp function) {
     SmallVector<OpOperand *> operands = computedOperands(precision);
     PrecisionPolicy::Decision decision = policy->decide(precision);
     if (lossTail.contains(op) && decision.category != Precision::Deny)
-      decision = {Precision::Deny, true, "leads from the last low-precision product to the loss"};
+      decision = {Precision::Deny, "leads from the last low-precision product to the loss"};
     std::string reason = decision.reason;
     Type type = chooseType(precision, decision, operands, reason);
     if (type)

@@ -33,16 +33,17 @@ PrecisionPolicy::Decision PrecisionPolicy::decide(PrecisionOpInterface op) const
   if (auto asked = op->getAttrOfType<DictionaryAttr>(kPrecisionAttr)) {
     StringRef category = cast<StringAttr>(asked.get("category")).getValue();
     std::string reason = cast<StringAttr>(asked.get("reason")).getValue().str();
-    if (category == "allow")
-      return {Precision::Allow, false, reason};
-    return {Precision::Deny, true, reason};
+    // The dialect verifies that the category is one of them.
+    if (category == kFullPrecision)
+      return {Precision::Deny, reason};
+    return {*symbolizePrecision(category), reason};
   }
   PrecisionRecord record = op.getPrecisionRecord();
   if (profile == PrecisionProfile::PyTorch)
-    return {record.pytorch, false, "pytorch lists"};
+    return {record.pytorch, "pytorch lists"};
   if (low.isBF16())
-    return {record.bf16, false, "balanced lists for bf16"};
-  return {record.f16, false, "balanced lists for f16"};
+    return {record.bf16, "balanced lists for bf16"};
+  return {record.f16, "balanced lists for f16"};
 }
 
 SmallVector<OpOperand *> ampc::computedOperands(PrecisionOpInterface op) {

@@ -20,7 +20,6 @@ public:
 
   struct Decision {
     Precision category;
-    bool full;          ///< f32 was asked for by name: promote and follow do as deny does
     std::string reason; ///< where the category comes from
   };
   Decision decide(PrecisionOpInterface op) const;

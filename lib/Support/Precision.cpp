@@ -21,3 +21,10 @@ llvm::StringRef ampc::stringify(Precision precision) {
   }
   llvm_unreachable("all categories are named");
 }
+
+std::optional<ampc::Precision> ampc::symbolizePrecision(llvm::StringRef name) {
+  for (Precision p : {Precision::Allow, Precision::Deny, Precision::Promote, Precision::Follow})
+    if (stringify(p) == name)
+      return p;
+  return std::nullopt;
+}

@@ -70,7 +70,7 @@ void GradientExpander::findActive() {
     // Casts and ops that only move bits hand a parameter on.
     auto precision = dyn_cast<PrecisionOpInterface>(op);
     carries &= isa<CastOpInterface>(op) ||
-               (precision && precision.getPrecisionRecord().f16 == Precision::Follow);
+               (precision && precision.getPrecisionRecord().isFollow());
     for (Value result : op.getResults()) {
       if (!isFloat(result))
         continue;

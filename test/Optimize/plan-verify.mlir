@@ -253,3 +253,25 @@ module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 0 : i64} {
     return %a : tensor<4xf32>
   }
 }
+
+// -----
+
+// A kernel that was not emitted is no step: it has no code.
+
+#id = affine_map<(i) -> (i)>
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 0 : i64} {
+  func.func @kernel_without_code(%x: tensor<4xf32> {plan.offset = 0 : i64}) {
+    // expected-error@below {{is no step of a program}}
+    %a = plan.kernel fused (%b = %x : tensor<4xf32>) -> tensor<4xf32>
+        attributes {plan.offsets = array<i64: 64>} {
+      %e = tensor.empty() : tensor<4xf32>
+      %y = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]}
+          ins(%b : tensor<4xf32>) outs(%e : tensor<4xf32>) {
+      ^bb0(%i: f32, %o: f32):
+        linalg.yield %i : f32
+      } -> tensor<4xf32>
+      plan.yield %y : tensor<4xf32>
+    }
+    return
+  }
+}

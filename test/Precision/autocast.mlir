@@ -83,6 +83,21 @@ func.func @flags_come_first(%x: tensor<8x4xf32>, %w: tensor<4x2xf32>) -> (tensor
 
 // -----
 
+// Promote and follow are the user's to ask for as well: exp, which the lists deny, takes the type
+// of what it reads.
+
+// CHECK-LABEL: @a_user_may_ask_for_every_category
+func.func @a_user_may_ask_for_every_category(%x: tensor<8x4xf32>, %w: tensor<4x2xf32>) -> (tensor<8x2xf32>, tensor<8x2xf32>) {
+  // CHECK: amp.exp {{.*}} : tensor<8x2xf16>
+  // CHECK: amp.exp {{.*}} : tensor<8x2xf16>
+  %y = amp.matmul %x, %w : (tensor<8x4xf32>, tensor<4x2xf32>) -> tensor<8x2xf32>
+  %e = amp.exp %y {amp.precision = {category = "follow", reason = "lists"}} : tensor<8x2xf32>
+  %t = amp.exp %y {amp.precision = {category = "promote", reason = "lists"}} : tensor<8x2xf32>
+  return %e, %t : tensor<8x2xf32>, tensor<8x2xf32>
+}
+
+// -----
+
 // f64 and integers are never touched.
 
 // CHECK-LABEL: @f64_stays

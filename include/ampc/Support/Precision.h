@@ -9,6 +9,7 @@
 #define AMPC_SUPPORT_PRECISION_H
 
 #include "llvm/ADT/StringRef.h"
+#include <optional>
 
 namespace ampc {
 
@@ -33,6 +34,11 @@ struct PrecisionRecord {
   Precision f16;     ///< balanced lists, f16
   Precision bf16;    ///< balanced lists, bf16
   Precision pytorch; ///< PyTorch autocast on CUDA, either type
+
+  /// Whether the op is `Follow` whatever lists are in force: it moves or compares bits.
+  bool isFollow() const {
+    return f16 == Precision::Follow && bf16 == Precision::Follow && pytorch == Precision::Follow;
+  }
 };
 
 /// What an op asks for one of its operands.
@@ -44,6 +50,9 @@ enum class OperandPrecision {
 
 /// "allow", "deny", "promote" or "follow".
 llvm::StringRef stringify(Precision precision);
+
+/// The category of that name; nullopt for any other word.
+std::optional<Precision> symbolizePrecision(llvm::StringRef name);
 
 } // namespace ampc
 

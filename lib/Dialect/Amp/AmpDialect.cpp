@@ -38,6 +38,19 @@ Operation *AmpDialect::materializeConstant(OpBuilder &builder, Attribute value, 
   return ConstantOp::create(builder, loc, elements);
 }
 
+LogicalResult AmpDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
+  if (attribute.getName() != kPrecisionAttr)
+    return success();
+  auto asked = dyn_cast<DictionaryAttr>(attribute.getValue());
+  auto category = asked ? asked.getAs<StringAttr>("category") : StringAttr();
+  if (!category || !asked.getAs<StringAttr>("reason"))
+    return op->emitOpError(kPrecisionAttr) << " needs a category and a reason";
+  if (category.getValue() != kFullPrecision && !symbolizePrecision(category.getValue()))
+    return op->emitOpError(kPrecisionAttr)
+           << " has category " << category << ": allow, deny, promote, follow or f32";
+  return success();
+}
+
 std::optional<SmallVector<int64_t>>
 ampc::broadcastShapes(ArrayRef<ArrayRef<int64_t>> shapes) {
   size_t rank = 0;

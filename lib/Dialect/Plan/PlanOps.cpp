@@ -66,6 +66,8 @@ static int64_t countScalars(KernelOp kernel, llvm::function_ref<bool(Operation *
   return total;
 }
 
+std::optional<uint32_t> KernelOp::getStepKind() { return std::nullopt; }
+
 int64_t KernelOp::getFlops() {
   return countScalars(*this, [](Operation *op) {
     return llvm::any_of(op->getResultTypes(), llvm::IsaPred<FloatType>);
@@ -172,10 +174,13 @@ LogicalResult KernelOp::verify() {
 // LaunchOp, CopyOp
 //===----------------------------------------------------------------------===//
 
+std::optional<uint32_t> LaunchOp::getStepKind() { return AMPC_STEP_LAUNCH; }
+
 int64_t LaunchOp::getTiedOperand(unsigned index) {
   return index < getTied().size() ? getTied()[index] : -1;
 }
 
+std::optional<uint32_t> CopyOp::getStepKind() { return AMPC_STEP_COPY; }
 int64_t CopyOp::getFlops() { return 0; }
 
 //===----------------------------------------------------------------------===//
@@ -230,6 +235,7 @@ int64_t MatMulOp::getFlops() {
   return 2 * std::max(s.lhsBatch, s.rhsBatch) * s.m * s.n * s.k;
 }
 
+std::optional<uint32_t> MatMulOp::getStepKind() { return AMPC_STEP_LIBRARY; }
 uint32_t MatMulOp::getLibraryCall() { return AMPC_LIBRARY_MATMUL; }
 StringRef MatMulOp::getLibraryName() { return "matmul"; }
 
@@ -328,6 +334,7 @@ int64_t ConvolutionOp::getFlops() {
   return 2 * output.getNumElements() * (filter.getNumElements() / filter.getDimSize(0));
 }
 
+std::optional<uint32_t> ConvolutionOp::getStepKind() { return AMPC_STEP_LIBRARY; }
 uint32_t ConvolutionOp::getLibraryCall() { return AMPC_LIBRARY_CONVOLUTION; }
 StringRef ConvolutionOp::getLibraryName() { return "convolution"; }
 

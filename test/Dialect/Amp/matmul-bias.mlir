@@ -51,6 +51,6 @@ func.func @column_is_no_bias(%a: tensor<8x16xf16>, %b: tensor<16x4xf16>, %c: ten
 func.func @add_with_a_precision_of_its_own_stays(%a: tensor<8x16xf32>, %b: tensor<16x4xf32>, %c: tensor<4xf32>) -> tensor<8x4xf32> {
   // CHECK: amp.add
   %0 = amp.matmul %a, %b : (tensor<8x16xf32>, tensor<16x4xf32>) -> tensor<8x4xf32>
-  %1 = amp.add %0, %c {amp.precision = "f32"} : (tensor<8x4xf32>, tensor<4xf32>) -> tensor<8x4xf32>
+  %1 = amp.add %0, %c {amp.precision = {category = "f32", reason = "--amp-keep-fp32=add"}} : (tensor<8x4xf32>, tensor<4xf32>) -> tensor<8x4xf32>
   return %1 : tensor<8x4xf32>
 }

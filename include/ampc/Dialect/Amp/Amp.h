@@ -82,8 +82,11 @@ constexpr llvm::StringLiteral kLabelAttr = "amp.label";
 constexpr llvm::StringLiteral kCheckedAttr = "amp.checked";
 /// On a function result: the loss that is minimised.
 constexpr llvm::StringLiteral kLossAttr = "amp.loss";
-/// On an op, set at import by the user's flags: "allow", "deny" or "f32", with the flag.
+/// On an op, what the user asks for, before all lists: `category`, a name of a Precision or
+/// `kFullPrecision`, and `reason`, the flag.
 constexpr llvm::StringLiteral kPrecisionAttr = "amp.precision";
+/// f32, as for an op that is denied.
+constexpr llvm::StringLiteral kFullPrecision = "f32";
 /// On @train: the names of the parameters whose gradients (or, in a step without
 /// gradients, new values) are checked, in the order in which a culprit is counted; "" for
 /// a gradient by something else.

@@ -27,6 +27,7 @@ def Amp_Dialect : Dialect {
   ];
   let useDefaultAttributePrinterParser = 0;
   let hasConstantMaterializer = 1;
+  let hasOperationAttrVerify = 1;
 }
 
 class Amp_Op<string mnemonic, list<Trait> traits = []>

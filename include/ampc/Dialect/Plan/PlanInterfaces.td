@@ -17,6 +17,10 @@ def StepOpInterface : OpInterface<"StepOpInterface"> {
     its results'.
   }];
   let methods = [
+    InterfaceMethod<[{
+        The step it is, an ampc_step_kind_t of module_format.h; nullopt for a kernel, which is
+        one when it is launched.
+      }], "std::optional<uint32_t>", "getStepKind">,
     InterfaceMethod<"Floating-point operations, for reports.", "int64_t", "getFlops">,
     InterfaceMethod<[{
         The operand whose buffer result `index` is written to, element over element; -1
