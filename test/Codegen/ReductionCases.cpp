@@ -237,6 +237,17 @@ void addColumns(CaseList &list) {
         .absolute = 4e-5;
   list.addFused("column_sum_f16_40000x64", {list.type("f16", {40000, 64})}, columnSum).absolute =
       1e-2;
+  // Equal values, each addition of which rounds the same way: n in turn are off by n / 4 roundings.
+  for (Shape shape : {Shape{3, 20000}, {1, 300000}}) {
+    Case &c = list.addFused(nameOf("sum_of_equals", "f32", shape),
+                            {list.type("f32", {shape.first, shape.second})},
+                            [](KernelBuilder &k, ValueRange in) -> Values {
+                              return {k.reduce(in[0], {1}, Reduction::Sum, wide(in[0]))};
+                            });
+    llvm::fill(c.arguments[0].floats, double(0.1f));
+    c.absolute = 0;
+    c.relative = 4e-6;
+  }
   // dx = y > 0 ? dy : 0, written, and its sum over the rows.
   for (Shape shape : {Shape{300, 96}, {1000, 264}, {100, 100}, {70, 33}}) {
     auto type = list.type("f16", {shape.first, shape.second});
