@@ -44,17 +44,13 @@ int main(int argc, char **argv) {
   ampc_module_t *module;
   ampc_session_t *session;
   check(ampc_module_open(argv[1], &module));
-  check(ampc_session_create(module, NULL,
-                            &session)); /* a GPU where there is one */
+  check(ampc_session_create(module, NULL, &session)); /* a GPU where there is one */
 
   static float x[BATCH * FEATURES];
   static int64_t target[BATCH];
   int64_t x_shape[] = {BATCH, FEATURES}, target_shape[] = {BATCH};
-  DLTensor x_tensor = {.data = x,
-                       .device = {kDLCPU, 0},
-                       .ndim = 2,
-                       .dtype = {kDLFloat, 32, 1},
-                       .shape = x_shape};
+  DLTensor x_tensor = {
+      .data = x, .device = {kDLCPU, 0}, .ndim = 2, .dtype = {kDLFloat, 32, 1}, .shape = x_shape};
   DLTensor target_tensor = {.data = target,
                             .device = {kDLCPU, 0},
                             .ndim = 1,
@@ -69,8 +65,7 @@ int main(int argc, char **argv) {
     int asks = step == 1 || step % 50 == 0;
     check(ampc_session_step(session, inputs, 2, asks ? &info : NULL));
     if (asks)
-      printf("step %lld  loss %.4f%s\n", (long long)info.step,
-             (double)info.loss,
+      printf("step %lld  loss %.4f%s\n", (long long)info.step, (double)info.loss,
              info.applied ? "" : "  (skipped: the loss scale was too large)");
   }
   check(ampc_session_save_checkpoint(session, argv[2]));

@@ -193,9 +193,8 @@ typedef struct ampc_step_info_t {
  * where the step says so, with `info` filled all the same. Of a step with `info` NULL
  * that is told once, by the next ampc_session_step with `info`,
  * ampc_session_get_step_info or ampc_session_synchronize. */
-AMPC_API ampc_status_t ampc_session_step(ampc_session_t *session,
-                                         const ampc_named_tensor_t *inputs, size_t input_count,
-                                         ampc_step_info_t *info);
+AMPC_API ampc_status_t ampc_session_step(ampc_session_t *session, const ampc_named_tensor_t *inputs,
+                                         size_t input_count, ampc_step_info_t *info);
 /* Tells of an earlier step, as long as it is among the latest kept (at least 64).
  * Waits for it. */
 AMPC_API ampc_status_t ampc_session_get_step_info(ampc_session_t *session, int64_t step,
@@ -211,8 +210,7 @@ AMPC_API ampc_status_t ampc_session_synchronize(ampc_session_t *session);
  * AMPC_STATUS_DATA, with no tensor filled, where a label or an index is out of range; the
  * status names the input. */
 AMPC_API ampc_status_t ampc_session_evaluate(ampc_session_t *session,
-                                             const ampc_named_tensor_t *inputs,
-                                             size_t input_count,
+                                             const ampc_named_tensor_t *inputs, size_t input_count,
                                              const ampc_named_tensor_t *outputs,
                                              size_t output_count);
 

@@ -151,14 +151,14 @@ typedef enum ampc_init_t {
 } ampc_init_t;
 
 typedef struct ampc_tensor_entry_t {
-  uint32_t name;       /* byte offset into strings: the ONNX name */
-  uint32_t first_dim;  /* index into integers of `rank` dimensions */
-  uint8_t role;        /* ampc_role_t */
-  uint8_t dtype;       /* ampc_dtype_t, as the model declares it */
+  uint32_t name;      /* byte offset into strings: the ONNX name */
+  uint32_t first_dim; /* index into integers of `rank` dimensions */
+  uint8_t role;       /* ampc_role_t */
+  uint8_t dtype;      /* ampc_dtype_t, as the model declares it */
   uint8_t rank;
-  uint8_t flags;       /* AMPC_TENSOR_* */
-  uint32_t init_kind;  /* ampc_init_t */
-  uint64_t bytes;      /* of `dtype` and the dimensions, dense row-major */
+  uint8_t flags;      /* AMPC_TENSOR_* */
+  uint32_t init_kind; /* ampc_init_t */
+  uint64_t bytes;     /* of `dtype` and the dimensions, dense row-major */
   uint64_t init_value;
   /* Place in the state region of each target's arena, AMPC_NONE_U64 for inputs
    * and outputs and for what that target does not use. */
@@ -201,7 +201,7 @@ typedef enum ampc_step_kind_t {
 typedef struct ampc_step_entry_t {
   uint32_t kind; /* ampc_step_kind_t */
   uint32_t index;
-  uint32_t name; /* string: ONNX node names, joined by ", " */
+  uint32_t name;              /* string: ONNX node names, joined by ", " */
   uint32_t grid[3], block[3]; /* of a launch; the host uses grid[0] only */
   uint32_t first_argument, argument_count;
   uint32_t first_integer, integer_count; /* parameters of a library call */
@@ -218,8 +218,8 @@ typedef struct ampc_argument_entry_t {
 } ampc_argument_entry_t;
 
 typedef struct ampc_kernel_entry_t {
-  uint32_t name;   /* symbol in the PTX and cubins, and in reports; unique in its target */
-  uint32_t target; /* ampc_target_t */
+  uint32_t name;         /* symbol in the PTX and cubins, and in reports; unique in its target */
+  uint32_t target;       /* ampc_target_t */
   uint32_t function;     /* host: index into ampc_module_v1_t.host_kernels, of no other */
   uint32_t shared_bytes; /* static workgroup memory */
   /* What the code was compiled for. A launch must say the same: code does not look at how
@@ -257,8 +257,8 @@ typedef struct ampc_tables_t {
   uint32_t header_bytes; /* sizeof(ampc_tables_t) */
   uint64_t bytes;        /* of the tables as a whole */
   uint64_t weights_bytes;
-  ampc_span_t strings;   /* char, each string closed by NUL */
-  ampc_span_t integers;  /* int64_t */
+  ampc_span_t strings;  /* char, each string closed by NUL */
+  ampc_span_t integers; /* int64_t */
   ampc_span_t tensors;
   ampc_span_t bindings;
   ampc_span_t programs;
@@ -270,17 +270,17 @@ typedef struct ampc_tables_t {
   ampc_span_t gradients; /* uint32_t: tensor of the k-th checked gradient;
                             AMPC_NONE_U32 where it belongs to no named tensor */
   ampc_target_entry_t targets[AMPC_TARGET_COUNT];
-  uint32_t producer;    /* string: "ampc 0.1.0" */
-  uint32_t model;       /* string: the model file's name */
-  uint32_t options;     /* string: the compile flags, as JSON */
-  uint32_t low_dtype;   /* ampc_dtype_t of the low type; F32 where there is none */
-  uint32_t has_scaler;  /* 1: a skipped step is normal; 0: a value that is not
-                           finite stops the run */
-  float scale_floor;    /* the run stops when the loss scale falls below; 0: off */
-  uint32_t optimizer;   /* string: "adam"; "" where there is none or the model's own */
+  uint32_t producer;   /* string: "ampc 0.1.0" */
+  uint32_t model;      /* string: the model file's name */
+  uint32_t options;    /* string: the compile flags, as JSON */
+  uint32_t low_dtype;  /* ampc_dtype_t of the low type; F32 where there is none */
+  uint32_t has_scaler; /* 1: a skipped step is normal; 0: a value that is not
+                          finite stops the run */
+  float scale_floor;   /* the run stops when the loss scale falls below; 0: off */
+  uint32_t optimizer;  /* string: "adam"; "" where there is none or the model's own */
   uint32_t reserved;
-  uint64_t identity;    /* hash of all tables but this word: names a build in
-                           checkpoints */
+  uint64_t identity; /* hash of all tables but this word: names a build in
+                        checkpoints */
 } ampc_tables_t;
 
 /* Runs the blocks [begin, end) of a kernel's one-dimensional grid. `args` holds
@@ -320,9 +320,9 @@ typedef enum ampc_matmul_integer_t {
   AMPC_MATMUL_TRANSPOSE_RHS = 5, /* rhs is stored [n, k] */
   AMPC_MATMUL_LHS_STRIDE = 6,    /* elements from one batch to the next; 0: shared */
   AMPC_MATMUL_RHS_STRIDE = 7,
-  AMPC_MATMUL_HAS_BIAS = 8,      /* bias [n], added to every row */
-  AMPC_MATMUL_EPILOGUE = 9,      /* ampc_epilogue_t */
-  AMPC_MATMUL_ALPHA = 10,        /* the bits of a double */
+  AMPC_MATMUL_HAS_BIAS = 8, /* bias [n], added to every row */
+  AMPC_MATMUL_EPILOGUE = 9, /* ampc_epilogue_t */
+  AMPC_MATMUL_ALPHA = 10,   /* the bits of a double */
   AMPC_MATMUL_INTEGER_COUNT = 11
 } ampc_matmul_integer_t;
 
@@ -335,8 +335,8 @@ typedef enum ampc_convolution_integer_t {
   AMPC_CONVOLUTION_K = 5,
   AMPC_CONVOLUTION_R = 6,
   AMPC_CONVOLUTION_S = 7,
-  AMPC_CONVOLUTION_STRIDE = 8,   /* and 9: of rows, of columns */
-  AMPC_CONVOLUTION_PAD = 10,     /* to 13: top, left, bottom, right */
+  AMPC_CONVOLUTION_STRIDE = 8,    /* and 9: of rows, of columns */
+  AMPC_CONVOLUTION_PAD = 10,      /* to 13: top, left, bottom, right */
   AMPC_CONVOLUTION_DILATION = 14, /* and 15 */
   AMPC_CONVOLUTION_GROUPS = 16,
   AMPC_CONVOLUTION_HAS_BIAS = 17,

@@ -20,8 +20,7 @@ static const onnx::TensorShapeProto &shapeOf(const ValueInfoProto &value) {
 }
 
 /// The first dimension where it has no number, else null.
-static const onnx::TensorShapeProto::Dimension *
-symbolicLeading(const ValueInfoProto &value) {
+static const onnx::TensorShapeProto::Dimension *symbolicLeading(const ValueInfoProto &value) {
   const onnx::TensorShapeProto &shape = shapeOf(value);
   if (shape.dim_size() == 0 || shape.dim(0).has_dim_value())
     return nullptr;
@@ -62,8 +61,7 @@ LogicalResult DimensionBinder::checkFlags(ArrayRef<const ValueInfoProto *> input
   return success();
 }
 
-LogicalResult
-DimensionBinder::checkFixedBatch(ArrayRef<const ValueInfoProto *> inputs) const {
+LogicalResult DimensionBinder::checkFixedBatch(ArrayRef<const ValueInfoProto *> inputs) const {
   int64_t batch = *context.options.batch;
   const ValueInfoProto *first = nullptr;
   for (const ValueInfoProto *input : inputs) {
@@ -78,12 +76,10 @@ DimensionBinder::checkFixedBatch(ArrayRef<const ValueInfoProto *> inputs) const 
     return context.emitError() << "--batch=" << batch << ": no input has a dimension";
   const Dimension &leading = shapeOf(*first).dim(0);
   InFlightDiagnostic error = context.emitError();
-  error << "--batch=" << batch << ": input '" << first->name()
-        << "' has the leading dimension ";
+  error << "--batch=" << batch << ": input '" << first->name() << "' has the leading dimension ";
   if (leading.has_dim_value())
     return error << int64_t(leading.dim_value()) << ", which is fixed in the model";
-  return error << "'" << leading.dim_param() << "', which --dim sets to "
-               << *sizeOf(leading);
+  return error << "'" << leading.dim_param() << "', which --dim sets to " << *sizeOf(leading);
 }
 
 LogicalResult DimensionBinder::bindBatch(ArrayRef<const ValueInfoProto *> inputs) {
@@ -145,11 +141,10 @@ LogicalResult DimensionBinder::bind(ArrayRef<const ValueInfoProto *> inputs,
       bool isBatch = i == 0 && !dimension.has_dim_value();
       if (isBatch || sizeOf(dimension))
         continue;
-      std::string name = dimension.dim_param().empty()
-                             ? "which has no name"
-                             : "'" + dimension.dim_param() + "'";
-      open.push_back("dimension " + std::to_string(i) + " of input '" + input->name() +
-                     "', " + name);
+      std::string name =
+          dimension.dim_param().empty() ? "which has no name" : "'" + dimension.dim_param() + "'";
+      open.push_back("dimension " + std::to_string(i) + " of input '" + input->name() + "', " +
+                     name);
     }
   if (!open.empty())
     return context.emitError() << "has dimensions without a size: " << llvm::join(open, "; ")
@@ -158,11 +153,9 @@ LogicalResult DimensionBinder::bind(ArrayRef<const ValueInfoProto *> inputs,
 }
 
 FailureOr<RankedTensorType> DimensionBinder::inputType(const ValueInfoProto &input) const {
-  auto emitError = [&] {
-    return context.emitError() << "input '" << input.name() << "': ";
-  };
-  Type elementType = readElementType(input.type().tensor_type().elem_type(),
-                                     context.loc.getContext(), emitError);
+  auto emitError = [&] { return context.emitError() << "input '" << input.name() << "': "; };
+  Type elementType =
+      readElementType(input.type().tensor_type().elem_type(), context.loc.getContext(), emitError);
   if (!elementType)
     return failure();
   SmallVector<int64_t> shape;
@@ -181,15 +174,14 @@ FailureOr<RankedTensorType> DimensionBinder::inputType(const ValueInfoProto &inp
 std::string DimensionBinder::findConflict(const ValueInfoProto &declared,
                                           RankedTensorType type) const {
   if (!declared.type().has_tensor_type())
-    return declared.type().value_case() == onnx::TypeProto::VALUE_NOT_SET ? ""
-                                                                          : "no tensor";
+    return declared.type().value_case() == onnx::TypeProto::VALUE_NOT_SET ? "" : "no tensor";
   const onnx::TypeProto::Tensor &tensor = declared.type().tensor_type();
   std::string text;
   bool agrees = !tensor.has_shape() || tensor.shape().dim_size() == type.getRank();
   for (auto [i, dimension] : llvm::enumerate(tensor.shape().dim())) {
     // A negative size is some tools' way to say that they do not know it.
     bool isKnown = dimension.has_dim_value() && dimension.dim_value() >= 0;
-    text += isKnown ? std::to_string(dimension.dim_value())
+    text += isKnown                         ? std::to_string(dimension.dim_value())
             : dimension.dim_param().empty() ? "?"
                                             : dimension.dim_param();
     text += "x";
@@ -200,8 +192,8 @@ std::string DimensionBinder::findConflict(const ValueInfoProto &declared,
   if (tensor.elem_type() != onnx::TensorProto::UNDEFINED) {
     // A type that no tensor of ours has cannot be the right one.
     ScopedDiagnosticHandler quiet(type.getContext(), [](Diagnostic &) {});
-    elementType = readElementType(tensor.elem_type(), type.getContext(),
-                                  [&] { return context.emitError(); });
+    elementType =
+        readElementType(tensor.elem_type(), type.getContext(), [&] { return context.emitError(); });
     agrees &= elementType == type.getElementType();
   }
   if (agrees)
@@ -219,8 +211,7 @@ bool DimensionBinder::isBatchedInput(const ValueInfoProto &input) const {
   return leading && batchSymbols.contains(leading->dim_param());
 }
 
-bool DimensionBinder::isBatchedResult(const ValueInfoProto &declared,
-                                      RankedTensorType type) const {
+bool DimensionBinder::isBatchedResult(const ValueInfoProto &declared, RankedTensorType type) const {
   return batchSize && symbolicLeading(declared) && type.getRank() > 0 &&
          type.getDimSize(0) == *batchSize;
 }

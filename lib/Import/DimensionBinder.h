@@ -32,16 +32,14 @@ public:
 
   /// Whether `type` is what the file declares, as far as it declares anything in numbers.
   /// Then "", else the declared type as text.
-  std::string findConflict(const onnx::ValueInfoProto &declared,
-                           mlir::RankedTensorType type) const;
+  std::string findConflict(const onnx::ValueInfoProto &declared, mlir::RankedTensorType type) const;
 
   /// Samples in a batch; nullopt in a file of fixed sizes.
   std::optional<int64_t> batch() const { return batchSize; }
   /// Whether the leading dimension of an input counts samples.
   bool isBatchedInput(const onnx::ValueInfoProto &input) const;
   /// The same for a value of type `type` that the graph computes.
-  bool isBatchedResult(const onnx::ValueInfoProto &declared,
-                       mlir::RankedTensorType type) const;
+  bool isBatchedResult(const onnx::ValueInfoProto &declared, mlir::RankedTensorType type) const;
 
 private:
   using Dimension = onnx::TensorShapeProto::Dimension;
@@ -49,8 +47,7 @@ private:
   llvm::LogicalResult checkFlags(llvm::ArrayRef<const onnx::ValueInfoProto *> inputs,
                                  llvm::ArrayRef<const onnx::ValueInfoProto *> others) const;
   llvm::LogicalResult bindBatch(llvm::ArrayRef<const onnx::ValueInfoProto *> inputs);
-  llvm::LogicalResult
-  checkFixedBatch(llvm::ArrayRef<const onnx::ValueInfoProto *> inputs) const;
+  llvm::LogicalResult checkFixedBatch(llvm::ArrayRef<const onnx::ValueInfoProto *> inputs) const;
   std::optional<int64_t> sizeOf(const Dimension &dimension) const;
 
   const ImportContext &context;

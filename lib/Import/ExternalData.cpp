@@ -64,8 +64,8 @@ static SmallVector<StringRef> splitLocation(StringRef location) {
   return parts;
 }
 
-FailureOr<std::shared_ptr<const ExternalData::File>>
-ExternalData::open(StringRef location, std::string &error) {
+FailureOr<std::shared_ptr<const ExternalData::File>> ExternalData::open(StringRef location,
+                                                                        std::string &error) {
   if (auto it = files.find(location); it != files.end())
     return it->second;
 

@@ -30,8 +30,7 @@ public:
 
   /// The file at `location`, a path relative to the model's folder. On failure, `error`
   /// says why.
-  llvm::FailureOr<std::shared_ptr<const File>> open(llvm::StringRef location,
-                                                    std::string &error);
+  llvm::FailureOr<std::shared_ptr<const File>> open(llvm::StringRef location, std::string &error);
 
   /// The paths of the files opened so far.
   std::vector<std::string> paths() const;

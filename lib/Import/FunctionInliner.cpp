@@ -20,14 +20,13 @@ static std::string functionKey(StringRef domain, StringRef name, StringRef overl
 
 FunctionInliner::FunctionInliner(ImportContext &context, const OperatorTable &operators,
                                  const onnx::ModelProto &model)
-    : context(context), operators(operators),
-      modelOpsets(readOpsets(model.opset_import())) {
+    : context(context), operators(operators), modelOpsets(readOpsets(model.opset_import())) {
   // Before version 3 there were no opsets; what is now ai.onnx 1 was all there was.
   if (model.ir_version() < 3)
     modelOpsets.try_emplace("", 1);
   for (const onnx::FunctionProto &function : model.functions())
-    functions.try_emplace(
-        functionKey(function.domain(), function.name(), function.overload()), &function);
+    functions.try_emplace(functionKey(function.domain(), function.name(), function.overload()),
+                          &function);
   if (functions.empty())
     return;
   takeNames(model.graph());
@@ -55,8 +54,7 @@ LogicalResult FunctionInliner::flatten(const onnx::GraphProto &graph,
 const onnx::FunctionProto *FunctionInliner::findFunction(const GraphNode &node) const {
   if (functions.empty() || operators.find(node.domain, node.opType(), node.version))
     return nullptr;
-  return functions.lookup(
-      functionKey(node.domain, node.opType(), node.proto->overload()));
+  return functions.lookup(functionKey(node.domain, node.opType(), node.proto->overload()));
 }
 
 std::string FunctionInliner::makeUnique(const std::string &name) {
@@ -130,23 +128,20 @@ static AttributeBindings bindAttributes(const GraphNode &call,
 }
 
 LogicalResult FunctionInliner::appendCall(const GraphNode &call,
-                                          const onnx::FunctionProto &function,
-                                          const Scope &caller,
+                                          const onnx::FunctionProto &function, const Scope &caller,
                                           std::vector<GraphNode> &nodes) {
   unsigned depth = 0;
   for (const Scope *scope = &caller; scope; scope = scope->parent, ++depth)
     if (scope->function == &function)
-      return call.emitError(context)
-             << "function '" << function.name() << "' calls itself";
+      return call.emitError(context) << "function '" << function.name() << "' calls itself";
   if (depth > kMaxDepth)
-    return call.emitError(context) << "calls of functions are nested deeper than "
-                                   << kMaxDepth;
+    return call.emitError(context) << "calls of functions are nested deeper than " << kMaxDepth;
   if (int(call.inputs.size()) > function.input_size() ||
       int(call.outputs.size()) > function.output_size())
     return call.emitError(context)
            << "has " << call.inputs.size() << " inputs and " << call.outputs.size()
-           << " outputs, but function '" << function.name() << "' has "
-           << function.input_size() << " and " << function.output_size();
+           << " outputs, but function '" << function.name() << "' has " << function.input_size()
+           << " and " << function.output_size();
 
   OpsetVersions opsets = readOpsets(function.opset_import());
   Scope scope;
@@ -154,8 +149,7 @@ LogicalResult FunctionInliner::appendCall(const GraphNode &call,
   scope.function = &function;
   scope.prefix = call.name + "/";
   scope.opsets = &opsets;
-  scope.bindings =
-      std::make_shared<AttributeBindings>(bindAttributes(call, function));
+  scope.bindings = std::make_shared<AttributeBindings>(bindAttributes(call, function));
   for (int i = 0; i < function.input_size(); ++i)
     scope.names[function.input(i)] = i < int(call.inputs.size()) ? call.inputs[i] : "";
 

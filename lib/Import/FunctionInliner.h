@@ -33,7 +33,7 @@ private:
   struct Scope {
     const Scope *parent = nullptr;
     const onnx::FunctionProto *function = nullptr;
-    std::string prefix; ///< of names in the body
+    std::string prefix;                 ///< of names in the body
     llvm::StringMap<std::string> names; ///< what the body's tensors are called outside
     const OpsetVersions *opsets = nullptr;
     std::shared_ptr<const AttributeBindings> bindings;

@@ -21,8 +21,7 @@ GraphBuilder::GraphBuilder(ImportContext &context, const OperatorTable &operator
     : context(context), operators(operators), dimensions(dimensions), weights(weights),
       precision(precision) {
   auto builder = OpBuilder::atBlockEnd(module.getBody());
-  function = func::FuncOp::create(builder, context.loc, name,
-                                  builder.getFunctionType({}, {}));
+  function = func::FuncOp::create(builder, context.loc, name, builder.getFunctionType({}, {}));
   body = function.addEntryBlock();
 }
 
@@ -160,8 +159,7 @@ LogicalResult GraphBuilder::addNode(const GraphNode &node) {
     errors += diagnostic.getSeverity() == DiagnosticSeverity::Error;
     return failure(); // to be printed by the next handler
   });
-  const OperatorTable::Claim *claim =
-      operators.find(node.domain, node.opType(), node.version);
+  const OperatorTable::Claim *claim = operators.find(node.domain, node.opType(), node.version);
   OpBuilder builder = OpBuilder::atBlockEnd(body);
   FailureOr<SmallVector<Value>> results = claim->op->importNode(onnxNode, builder);
   if (failed(results) || onnxNode.hadError || errors > 0) {
@@ -181,9 +179,8 @@ LogicalResult GraphBuilder::addNode(const GraphNode &node) {
                      : body->empty()   ? nullptr
                                        : &body->front();
   DictionaryAttr attribute =
-      node.isTraining
-          ? PrecisionFlags::makeAttr(&context.mlir, kFullPrecision, "training_info")
-          : precision.decide(node.name, node.opType());
+      node.isTraining ? PrecisionFlags::makeAttr(&context.mlir, kFullPrecision, "training_info")
+                      : precision.decide(node.name, node.opType());
   finishOps(first, attribute);
   return defineOutputs(node, *results);
 }
@@ -200,13 +197,11 @@ LogicalResult GraphBuilder::defineOutputs(const GraphNode &node, ArrayRef<Value>
     if (name.empty())
       continue;
     if (i >= results.size() || !results[i])
-      return node.emitError(context)
-             << "has output " << i << ", '" << name << "', which " << node.opType()
-             << " does not give here";
+      return node.emitError(context) << "has output " << i << ", '" << name << "', which "
+                                     << node.opType() << " does not give here";
     auto type = dyn_cast<RankedTensorType>(results[i].getType());
     if (!type || !type.hasStaticShape())
-      return node.emitError(context)
-             << "output '" << name << "' has no shape at compile time";
+      return node.emitError(context) << "output '" << name << "' has no shape at compile time";
     std::optional<int64_t> size = WeightStore::byteSize(type);
     if (!size || *size > kMaxTensorBytes)
       return node.emitError(context)
@@ -248,22 +243,19 @@ LogicalResult GraphBuilder::addOutputs() {
   return success();
 }
 
-LogicalResult GraphBuilder::assign(ArrayRef<Binding> bindings,
-                                   const Initializers &variables) {
+LogicalResult GraphBuilder::assign(ArrayRef<Binding> bindings, const Initializers &variables) {
   OpBuilder builder = OpBuilder::atBlockEnd(body);
   for (const Binding &binding : bindings) {
     const Initializer &variable = variables.find(binding.variable)->second;
     Value value = lookup(binding.value);
     if (!value)
-      return context.emitError()
-             << "training_info: '" << binding.value << "', which updates '"
-             << binding.variable << "', is made by no node";
+      return context.emitError() << "training_info: '" << binding.value << "', which updates '"
+                                 << binding.variable << "', is made by no node";
     auto type = cast<RankedTensorType>(value.getType());
     if (type != variable.type)
-      return context.emitError()
-             << "training_info: '" << binding.value << "' is " << typeText(type)
-             << ", but '" << binding.variable << "', which it updates, is "
-             << typeText(variable.type);
+      return context.emitError() << "training_info: '" << binding.value << "' is " << typeText(type)
+                                 << ", but '" << binding.variable << "', which it updates, is "
+                                 << typeText(variable.type);
     AssignOp::create(builder, context.loc, variable.key, value);
   }
   return success();

@@ -35,7 +35,7 @@ struct Binding {
 /// One graph, or several that are executed as one.
 struct Graph {
   std::vector<const onnx::ValueInfoProto *> inputs, outputs;
-  std::vector<GraphNode> nodes; ///< sorted
+  std::vector<GraphNode> nodes;                           ///< sorted
   llvm::StringMap<const onnx::ValueInfoProto *> declared; ///< types of values, by name
   const Initializers *initializers = nullptr;
 };
@@ -65,8 +65,7 @@ private:
   LogicalResult addOutputs();
   Value replaceRate(OpBuilder &builder, Location loc, StringRef input);
   LogicalResult defineOutputs(const GraphNode &node, ArrayRef<Value> results);
-  LogicalResult checkDeclared(const GraphNode &node, StringRef name,
-                              RankedTensorType type);
+  LogicalResult checkDeclared(const GraphNode &node, StringRef name, RankedTensorType type);
   /// Marks the ops built for a node with the precision that the user asks for, and keeps
   /// the values that fold.
   void finishOps(Operation *first, DictionaryAttr precision);

@@ -17,20 +17,18 @@ Location GraphNode::getLoc(const ImportContext &context) const {
 }
 
 InFlightDiagnostic GraphNode::emitError(const ImportContext &context) const {
-  return mlir::emitError(getLoc(context))
-         << "node '" << name << "' (" << opType() << "): ";
+  return mlir::emitError(getLoc(context)) << "node '" << name << "' (" << opType() << "): ";
 }
 
 StringRef normalizeDomain(StringRef domain) { return domain == "ai.onnx" ? "" : domain; }
 
 StringRef domainText(StringRef domain) { return domain.empty() ? "ai.onnx" : domain; }
 
-OpsetVersions readOpsets(
-    const google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto> &imports) {
+OpsetVersions
+readOpsets(const google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto> &imports) {
   OpsetVersions versions;
   for (const onnx::OperatorSetIdProto &import : imports) {
-    auto [it, isNew] =
-        versions.try_emplace(normalizeDomain(import.domain()), import.version());
+    auto [it, isNew] = versions.try_emplace(normalizeDomain(import.domain()), import.version());
     if (!isNew)
       it->second = std::max<int64_t>(it->second, import.version());
   }
@@ -62,8 +60,7 @@ static onnx::AttributeProto::AttributeType attributeType(const onnx::AttributePr
 }
 
 /// Whether the one value that a type calls for is there.
-static bool hasValue(const onnx::AttributeProto &proto,
-                     onnx::AttributeProto::AttributeType type) {
+static bool hasValue(const onnx::AttributeProto &proto, onnx::AttributeProto::AttributeType type) {
   using Proto = onnx::AttributeProto;
   switch (type) {
   case Proto::FLOAT:
@@ -80,9 +77,8 @@ static bool hasValue(const onnx::AttributeProto &proto,
 }
 
 /// The value of one attribute; nullopt after an error.
-static std::optional<OnnxNode::Attribute> readAttribute(const onnx::AttributeProto &proto,
-                                                        ImportContext &context,
-                                                        EmitError emitError) {
+static std::optional<OnnxNode::Attribute>
+readAttribute(const onnx::AttributeProto &proto, ImportContext &context, EmitError emitError) {
   using Proto = onnx::AttributeProto;
   Proto::AttributeType type = attributeType(proto);
   if (!hasValue(proto, type)) {
@@ -112,14 +108,12 @@ static std::optional<OnnxNode::Attribute> readAttribute(const onnx::AttributePro
     emitError() << "has no type and no value";
     return std::nullopt;
   default:
-    emitError() << "is of type " << Proto::AttributeType_Name(type)
-                << ", which is not supported";
+    emitError() << "is of type " << Proto::AttributeType_Name(type) << ", which is not supported";
     return std::nullopt;
   }
 }
 
-LogicalResult readAttributes(const GraphNode &node, OnnxNode &result,
-                             ImportContext &context) {
+LogicalResult readAttributes(const GraphNode &node, OnnxNode &result, ImportContext &context) {
   for (const onnx::AttributeProto &attribute : node.proto->attribute()) {
     const onnx::AttributeProto *value = &attribute;
     if (!attribute.ref_attr_name().empty()) {

@@ -52,12 +52,11 @@ StringRef domainText(StringRef domain);
 
 /// Reads the opset imports of the model or of a function. Of two for one domain, which ONNX
 /// Runtime's tools write, the newer holds.
-OpsetVersions readOpsets(
-    const google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto> &imports);
+OpsetVersions
+readOpsets(const google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto> &imports);
 
 /// Fills in the node's attributes.
-LogicalResult readAttributes(const GraphNode &node, OnnxNode &result,
-                             ImportContext &context);
+LogicalResult readAttributes(const GraphNode &node, OnnxNode &result, ImportContext &context);
 
 } // namespace ampc
 

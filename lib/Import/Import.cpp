@@ -53,8 +53,7 @@ private:
                                  StringRef suffix);
   void addValues(const onnx::GraphProto &proto, Graph &graph) const;
   LogicalResult sortGraph(Graph &graph) const;
-  LogicalResult buildFunction(StringRef name, const Graph &graph,
-                              ArrayRef<Binding> updates);
+  LogicalResult buildFunction(StringRef name, const Graph &graph, ArrayRef<Binding> updates);
   LogicalResult buildInitialization();
   void warnAboutInference(StringRef function, const GraphBuilder &builder) const;
 
@@ -103,12 +102,11 @@ LogicalResult Importer::checkOpsets() {
                                  << import.version() << " of the opset " << domain
                                  << ": operators have one meaning in a model";
     if (import.version() <= 0)
-      return context.emitError() << "imports version " << import.version()
-                                 << " of the opset " << domain;
+      return context.emitError() << "imports version " << import.version() << " of the opset "
+                                 << domain;
     if (domain == "ai.onnx" && import.version() > kNewestOnnxOpset)
-      return context.emitError() << "imports version " << import.version()
-                                 << " of the opset " << domain << ", but the newest known is "
-                                 << kNewestOnnxOpset;
+      return context.emitError() << "imports version " << import.version() << " of the opset "
+                                 << domain << ", but the newest known is " << kNewestOnnxOpset;
   }
   llvm::StringSet<> functions;
   for (const onnx::FunctionProto &function : model->functions()) {
@@ -198,8 +196,8 @@ LogicalResult Importer::checkSupport() {
       [&](const auto &item) {
         const Missing &entry = item.second;
         error << item.first << " (" << entry.count
-              << (entry.count == 1 ? " node, '" : " nodes, the first is '")
-              << entry.first->name << "')";
+              << (entry.count == 1 ? " node, '" : " nodes, the first is '") << entry.first->name
+              << "')";
       },
       [&] { error << ", "; });
   for (const auto &item : missing)
@@ -238,11 +236,10 @@ static bool isReserved(StringRef name) {
              {kMainFunction, kTrainFunction, kEvalFunction, kRefreshFunction, kInitFunction}, name);
 }
 
-LogicalResult Importer::readInitializers(const onnx::GraphProto &proto,
-                                         Initializers &initializers, StringRef suffix) {
+LogicalResult Importer::readInitializers(const onnx::GraphProto &proto, Initializers &initializers,
+                                         StringRef suffix) {
   if (proto.sparse_initializer_size() > 0)
-    return context.emitError() << "initializer '"
-                               << proto.sparse_initializer(0).values().name()
+    return context.emitError() << "initializer '" << proto.sparse_initializer(0).values().name()
                                << "' is sparse, which is not supported";
   for (const onnx::TensorProto &tensor : proto.initializer()) {
     auto emitError = [&] {
@@ -267,15 +264,14 @@ LogicalResult Importer::readInitializers(const onnx::GraphProto &proto,
         initializer.key += suffix;
     initializer.isBound = suffix.empty() && training.bound.contains(tensor.name());
     bool isFloat = isa<FloatType>(value->type.getElementType());
-    initializer.isVariable = initializer.isBound || isFloat ||
-                             value->type.getNumElements() > kSmallIntegers;
+    initializer.isVariable =
+        initializer.isBound || isFloat || value->type.getNumElements() > kSmallIntegers;
     result.weights.add(initializer.key, value->type, value->bytes, value->owner);
     if (!initializer.isVariable)
       continue;
     auto builder = OpBuilder::atBlockEnd(result.module->getBody());
     bool isState = initializer.isBound && training.hasStep();
-    VariableOp::create(builder, context.loc,
-                       isState ? VariableRole::State : VariableRole::Constant,
+    VariableOp::create(builder, context.loc, isState ? VariableRole::State : VariableRole::Constant,
                        initializer.key, value->type, /*initial=*/nullptr,
                        /*from_model=*/true, /*trained=*/false);
   }
@@ -288,8 +284,8 @@ LogicalResult Importer::readInitializers() {
   if (training.algorithm && failed(readInitializers(*training.algorithm, variables, "")))
     return failure();
   for (const auto &initialization : training.initializations)
-    if (failed(readInitializers(*initialization.graph,
-                                initializationVariables.emplace_back(), ".init")))
+    if (failed(readInitializers(*initialization.graph, initializationVariables.emplace_back(),
+                                ".init")))
       return failure();
 
   return success();
@@ -376,9 +372,9 @@ LogicalResult Importer::collectValues() {
     if (auto it = variables.find(input.name()); it != variables.end()) {
       std::string conflict = dimensions.findConflict(input, it->second.type);
       if (!conflict.empty())
-        return context.emitError() << "initializer '" << input.name() << "' is "
-                                   << typeText(it->second.type)
-                                   << ", but the input of its name is " << conflict;
+        return context.emitError()
+               << "initializer '" << input.name() << "' is " << typeText(it->second.type)
+               << ", but the input of its name is " << conflict;
     }
 
   main.initializers = step.initializers = &variables;
@@ -417,8 +413,8 @@ void Importer::warnAboutInference(StringRef function, const GraphBuilder &builde
 
 LogicalResult Importer::buildFunction(StringRef name, const Graph &graph,
                                       ArrayRef<Binding> updates) {
-  GraphBuilder builder(context, operators, dimensions, result.weights, precision,
-                       *result.module, name);
+  GraphBuilder builder(context, operators, dimensions, result.weights, precision, *result.module,
+                       name);
   if (failed(builder.add(graph)) || failed(builder.assign(updates, variables)))
     return failure();
   builder.finish();
@@ -430,11 +426,10 @@ LogicalResult Importer::buildFunction(StringRef name, const Graph &graph,
 }
 
 LogicalResult Importer::buildInitialization() {
-  GraphBuilder builder(context, operators, dimensions, result.weights, precision,
-                       *result.module, kInitFunction);
+  GraphBuilder builder(context, operators, dimensions, result.weights, precision, *result.module,
+                       kInitFunction);
   for (auto [initialization, nodes, initializers] :
-       llvm::zip_equal(training.initializations, initializationNodes,
-                       initializationVariables)) {
+       llvm::zip_equal(training.initializations, initializationNodes, initializationVariables)) {
     Graph graph;
     addValues(*initialization.graph, graph);
     graph.outputs.clear(); // they are assigned, not returned
@@ -491,8 +486,7 @@ LogicalResult Importer::decideRoles() {
   for (const Binding &binding : training.updates)
     updated.insert(binding.variable);
   for (auto variable : result.module->getOps<VariableOp>())
-    if (reaching.contains(variable.getSymName()) &&
-        updated.contains(variable.getSymName())) {
+    if (reaching.contains(variable.getSymName()) && updated.contains(variable.getSymName())) {
       variable.setRole(VariableRole::Parameter);
       variable.setTrained(true);
     }
@@ -519,8 +513,8 @@ void Importer::simplify() {
     if (!small.contains(read.getVariable()))
       return;
     OpBuilder builder(read);
-    Value constant = ConstantOp::create(builder, read.getLoc(),
-                                        result.weights.getAttr(read.getVariable()));
+    Value constant =
+        ConstantOp::create(builder, read.getLoc(), result.weights.getAttr(read.getVariable()));
     read.replaceAllUsesWith(constant);
     read.erase();
   });

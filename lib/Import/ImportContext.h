@@ -19,7 +19,7 @@ namespace ampc {
 struct ImportContext {
   mlir::MLIRContext &mlir;
   const ImportOptions &options;
-  std::string model; ///< the file's name without its folder
+  std::string model;  ///< the file's name without its folder
   mlir::Location loc; ///< of what belongs to no node
   ExternalData externalData;
 

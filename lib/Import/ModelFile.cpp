@@ -24,7 +24,9 @@ static StringRef guessKind(StringRef head) {
   static constexpr std::pair<StringRef, StringRef> magics[] = {
       {"\x1f\x8b", "a gzip archive"},
       {"PK\x03\x04", "a zip archive, such as a PyTorch checkpoint or an npz file"},
-      {"\x7f" "ELF", "an ELF object"},
+      {"\x7f"
+       "ELF",
+       "an ELF object"},
       {"\x89PNG", "a PNG image"},
       {"\x93NUMPY", "a numpy array"},
       {"\x80\x02", "a Python pickle, such as a PyTorch checkpoint"},
@@ -88,8 +90,7 @@ FailureOr<std::shared_ptr<onnx::ModelProto>> readModelFile(StringRef path, Locat
                                "ONNX model";
     if (!model->has_graph())
       return emitError(loc) << "is not an ONNX model: it has no graph";
-    return emitError(loc) << "is not an ONNX model: its ir_version is "
-                          << model->ir_version();
+    return emitError(loc) << "is not an ONNX model: its ir_version is " << model->ir_version();
   }
   if (model->ir_version() > kNewestIrVersion)
     return emitError(loc) << "has ir_version " << model->ir_version()

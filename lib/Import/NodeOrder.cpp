@@ -22,13 +22,13 @@ static FailureOr<Producers> findProducers(const std::vector<GraphNode> &nodes,
       if (output.empty())
         continue;
       if (given.contains(output))
-        return node.emitError(context) << "output '" << output
-                                       << "' is an input or initializer of the graph, too";
+        return node.emitError(context)
+               << "output '" << output << "' is an input or initializer of the graph, too";
       auto [it, isNew] = producers.try_emplace(output, i);
       if (!isNew)
         return node.emitError(context)
-               << "output '" << output << "' is made by node '" << nodes[it->second].name
-               << "' (" << nodes[it->second].opType() << ") as well";
+               << "output '" << output << "' is made by node '" << nodes[it->second].name << "' ("
+               << nodes[it->second].opType() << ") as well";
     }
   for (const GraphNode &node : nodes)
     for (const std::string &input : node.inputs)
@@ -49,8 +49,7 @@ static bool isSorted(const std::vector<GraphNode> &nodes, const Producers &produ
 
 /// Reports a cycle among the nodes that never became ready: from any of them, going to a
 /// producer that is not ready either must come back.
-static LogicalResult reportCycle(const std::vector<GraphNode> &nodes,
-                                 const Producers &producers,
+static LogicalResult reportCycle(const std::vector<GraphNode> &nodes, const Producers &producers,
                                  const std::vector<unsigned> &missing,
                                  const ImportContext &context) {
   size_t at = llvm::find_if(missing, [](unsigned n) { return n > 0; }) - missing.begin();
@@ -59,8 +58,7 @@ static LogicalResult reportCycle(const std::vector<GraphNode> &nodes,
   while (seen.try_emplace(at, path.size()).second) {
     path.push_back(at);
     for (const std::string &input : nodes[at].inputs)
-      if (auto it = producers.find(input);
-          it != producers.end() && missing[it->second] > 0) {
+      if (auto it = producers.find(input); it != producers.end() && missing[it->second] > 0) {
         at = it->second;
         break;
       }

@@ -10,9 +10,7 @@
 using namespace mlir;
 
 namespace ampc {
-static std::string keyOf(StringRef domain, StringRef name) {
-  return (domain + ":" + name).str();
-}
+static std::string keyOf(StringRef domain, StringRef name) { return (domain + ":" + name).str(); }
 
 OperatorTable::OperatorTable(MLIRContext &context) {
   for (RegisteredOperationName op : context.getRegisteredOperations())
@@ -23,8 +21,7 @@ OperatorTable::OperatorTable(MLIRContext &context) {
       }
 }
 
-ArrayRef<OperatorTable::Claim> OperatorTable::find(StringRef domain,
-                                                   StringRef name) const {
+ArrayRef<OperatorTable::Claim> OperatorTable::find(StringRef domain, StringRef name) const {
   auto it = claims.find(keyOf(domain, name));
   return it == claims.end() ? ArrayRef<Claim>() : ArrayRef<Claim>(it->second);
 }

@@ -16,13 +16,13 @@ LogicalResult PrecisionFlags::check(const OperatorTable &operators) {
     keepF32.emplace(options.keepF32Regex);
     std::string reason;
     if (!keepF32->isValid(reason))
-      return context.emitError() << "--amp-keep-fp32=" << options.keepF32Regex << ": "
-                                 << reason;
+      return context.emitError() << "--amp-keep-fp32=" << options.keepF32Regex << ": " << reason;
   }
   auto checkNames = [&](StringRef flag, ArrayRef<std::string> names) -> LogicalResult {
     for (const std::string &name : names)
       if (!operators.contains(name))
-        return context.emitError() << flag << "=" << name << ": there is no such operator; "
+        return context.emitError() << flag << "=" << name
+                                   << ": there is no such operator; "
                                       "ampc --list-ops lists them";
     return success();
   };

@@ -31,8 +31,7 @@ public:
   LogicalResult checkMatched();
 
   /// The attribute itself.
-  static DictionaryAttr makeAttr(MLIRContext *context, StringRef category,
-                                 const Twine &reason);
+  static DictionaryAttr makeAttr(MLIRContext *context, StringRef category, const Twine &reason);
 
 private:
   ImportContext &context;

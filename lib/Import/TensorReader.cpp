@@ -57,8 +57,8 @@ Type readElementType(int32_t dataType, MLIRContext *context, EmitError emitError
 }
 
 /// The tensor's type with its size checked.
-static FailureOr<RankedTensorType> readType(const onnx::TensorProto &proto,
-                                            ImportContext &context, EmitError emitError) {
+static FailureOr<RankedTensorType> readType(const onnx::TensorProto &proto, ImportContext &context,
+                                            EmitError emitError) {
   Type elementType = readElementType(proto.data_type(), &context.mlir, emitError);
   if (!elementType)
     return failure();
@@ -81,8 +81,7 @@ struct ExternalEntries {
 };
 } // namespace
 
-static FailureOr<ExternalEntries> readEntries(const onnx::TensorProto &proto,
-                                              EmitError emitError) {
+static FailureOr<ExternalEntries> readEntries(const onnx::TensorProto &proto, EmitError emitError) {
   ExternalEntries entries;
   for (const onnx::StringStringEntryProto &entry : proto.external_data()) {
     if (entry.key() == "location") {
@@ -90,14 +89,13 @@ static FailureOr<ExternalEntries> readEntries(const onnx::TensorProto &proto,
         return emitError() << "external data has two entries 'location'";
       entries.location = entry.value();
     } else if (entry.key() == "offset" || entry.key() == "length") {
-      std::optional<int64_t> &number =
-          entry.key() == "offset" ? entries.offset : entries.length;
+      std::optional<int64_t> &number = entry.key() == "offset" ? entries.offset : entries.length;
       int64_t value;
       if (number)
         return emitError() << "external data has two entries '" << entry.key() << "'";
       if (StringRef(entry.value()).getAsInteger(10, value) || value < 0)
-        return emitError() << "external data has the " << entry.key() << " '"
-                           << entry.value() << "', which is no size";
+        return emitError() << "external data has the " << entry.key() << " '" << entry.value()
+                           << "', which is no size";
       number = value;
     }
   }
@@ -106,9 +104,8 @@ static FailureOr<ExternalEntries> readEntries(const onnx::TensorProto &proto,
   return entries;
 }
 
-static FailureOr<TensorValue> readExternal(const onnx::TensorProto &proto,
-                                           RankedTensorType type, ImportContext &context,
-                                           EmitError emitError) {
+static FailureOr<TensorValue> readExternal(const onnx::TensorProto &proto, RankedTensorType type,
+                                           ImportContext &context, EmitError emitError) {
   FailureOr<ExternalEntries> entries = readEntries(proto, emitError);
   if (failed(entries))
     return failure();
@@ -131,8 +128,8 @@ static FailureOr<TensorValue> readExternal(const onnx::TensorProto &proto,
 
 /// Values of a typed field, each converted to `T`; those that `T` cannot hold are errors.
 template <typename T, typename Field>
-static FailureOr<TensorValue> readField(const Field &field, RankedTensorType type,
-                                        StringRef name, EmitError emitError) {
+static FailureOr<TensorValue> readField(const Field &field, RankedTensorType type, StringRef name,
+                                        EmitError emitError) {
   if (field.size() != type.getNumElements())
     return emitError() << name << " has " << int64_t(field.size()) << " values, but "
                        << typeText(type) << " needs " << type.getNumElements();
@@ -141,17 +138,16 @@ static FailureOr<TensorValue> readField(const Field &field, RankedTensorType typ
   for (auto value : field) {
     if constexpr (std::is_integral_v<T>)
       if (int64_t(T(value)) != int64_t(value))
-        return emitError() << name << " holds " << int64_t(value)
-                           << ", which is out of range for " << type.getElementType();
+        return emitError() << name << " holds " << int64_t(value) << ", which is out of range for "
+                           << type.getElementType();
     buffer->push_back(T(value));
   }
-  ArrayRef<char> bytes(reinterpret_cast<const char *>(buffer->data()),
-                       buffer->size() * sizeof(T));
+  ArrayRef<char> bytes(reinterpret_cast<const char *>(buffer->data()), buffer->size() * sizeof(T));
   return TensorValue{type, bytes, buffer};
 }
 
-static FailureOr<TensorValue> readFields(const onnx::TensorProto &proto,
-                                         RankedTensorType type, EmitError emitError) {
+static FailureOr<TensorValue> readFields(const onnx::TensorProto &proto, RankedTensorType type,
+                                         EmitError emitError) {
   switch (proto.data_type()) {
   case onnx::TensorProto::FLOAT:
     return readField<float>(proto.float_data(), type, "float_data", emitError);
@@ -184,8 +180,7 @@ static void normalizeBooleans(TensorValue &value) {
   value.owner = buffer;
 }
 
-FailureOr<TensorValue> readTensor(const onnx::TensorProto &proto,
-                                  std::shared_ptr<const void> owner,
+FailureOr<TensorValue> readTensor(const onnx::TensorProto &proto, std::shared_ptr<const void> owner,
                                   ImportContext &context, EmitError emitError) {
   FailureOr<RankedTensorType> type = readType(proto, context, emitError);
   if (failed(type))
@@ -193,9 +188,8 @@ FailureOr<TensorValue> readTensor(const onnx::TensorProto &proto,
   if (proto.has_segment())
     return emitError() << "is a segment of a tensor, which is not supported";
 
-  bool hasFields = proto.float_data_size() || proto.double_data_size() ||
-                   proto.int32_data_size() || proto.int64_data_size() ||
-                   proto.uint64_data_size() || proto.string_data_size();
+  bool hasFields = proto.float_data_size() || proto.double_data_size() || proto.int32_data_size() ||
+                   proto.int64_data_size() || proto.uint64_data_size() || proto.string_data_size();
   FailureOr<TensorValue> value = failure();
   if (proto.data_location() == onnx::TensorProto::EXTERNAL) {
     if (proto.has_raw_data() || hasFields)

@@ -29,8 +29,8 @@ struct TensorValue {
 /// The tensor's value, without a copy where the file has it in this form. `owner` keeps
 /// `proto` alive.
 llvm::FailureOr<TensorValue> readTensor(const onnx::TensorProto &proto,
-                                        std::shared_ptr<const void> owner,
-                                        ImportContext &context, EmitError emitError);
+                                        std::shared_ptr<const void> owner, ImportContext &context,
+                                        EmitError emitError);
 
 } // namespace ampc
 

@@ -76,8 +76,7 @@ LogicalResult Reader::checkInitialization(int i) {
     return emitError(i) << "has an initialization_binding, but no initialization graph";
   if (entry.initialization().input_size() > 0)
     return emitError(i) << "the initialization graph has the input '"
-                        << entry.initialization().input(0).name()
-                        << "', but must have none";
+                        << entry.initialization().input(0).name() << "', but must have none";
   llvm::StringSet<> results, keys;
   for (const onnx::ValueInfoProto &output : entry.initialization().output())
     results.insert(output.name());
@@ -113,9 +112,8 @@ FailureOr<int> Reader::chooseEntry() {
                                << "one with --training-info=K, from 0 to " << count - 1;
   }
   if (*chosen < 0 || *chosen >= count)
-    return context.emitError() << "--training-info=" << *chosen << ": the model has "
-                               << count << (count == 1 ? " entry" : " entries")
-                               << ", counted from 0";
+    return context.emitError() << "--training-info=" << *chosen << ": the model has " << count
+                               << (count == 1 ? " entry" : " entries") << ", counted from 0";
   return int(*chosen);
 }
 
@@ -154,11 +152,9 @@ FailureOr<TrainingInfo> Reader::read() {
   }
   // Initializations run in order, so the last one to set a variable holds.
   llvm::StringSet<> seen;
-  for (TrainingInfo::Initialization &initialization :
-       llvm::reverse(info.initializations))
-    llvm::erase_if(initialization.bindings, [&](const Binding &binding) {
-      return !seen.insert(binding.variable).second;
-    });
+  for (TrainingInfo::Initialization &initialization : llvm::reverse(info.initializations))
+    llvm::erase_if(initialization.bindings,
+                   [&](const Binding &binding) { return !seen.insert(binding.variable).second; });
   return info;
 }
 

@@ -23,8 +23,7 @@ void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
     OptimizerOptions optimizer = options.optimizer;
     if (optimizer.name == "auto")
       optimizer.name = "adam";
-    pm.addPass(
-        createMakeTrainingStep(optimizer, options.clipGradNorm, options.clipGradValue));
+    pm.addPass(createMakeTrainingStep(optimizer, options.clipGradNorm, options.clipGradValue));
   } else {
     pm.addPass(createKeepAsEval());
   }
@@ -76,9 +75,7 @@ void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
   pm.addPass(createDropUnusedVariables());
 }
 
-void buildKernelPipeline(OpPassManager &pm, Target target) {
-  buildOptimizePipeline(pm, {target});
-}
+void buildKernelPipeline(OpPassManager &pm, Target target) { buildOptimizePipeline(pm, {target}); }
 
 void buildPlanPipeline(OpPassManager &pm, Target target, uint64_t memoryLimit,
                        ArrayRef<std::string> codeSizes) {
@@ -126,14 +123,10 @@ void registerAmpcPipelines() {
       });
   PassPipelineRegistration<TargetPipelineOptions>(
       "ampc-kernels", "From ops to kernels and library calls",
-      [](OpPassManager &pm, const TargetPipelineOptions &o) {
-        buildKernelPipeline(pm, o.get());
-      });
+      [](OpPassManager &pm, const TargetPipelineOptions &o) { buildKernelPipeline(pm, o.get()); });
   PassPipelineRegistration<TargetPipelineOptions>(
       "ampc-plan", "From kernels to a planned program",
-      [](OpPassManager &pm, const TargetPipelineOptions &o) {
-        buildPlanPipeline(pm, o.get(), 0);
-      });
+      [](OpPassManager &pm, const TargetPipelineOptions &o) { buildPlanPipeline(pm, o.get(), 0); });
 }
 
 void registerAmpcDialects(DialectRegistry &registry) {

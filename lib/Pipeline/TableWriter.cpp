@@ -222,8 +222,7 @@ LogicalResult TableWriter::addVariable(VariableOp variable, uint32_t target) {
 uint64_t TableWriter::offsetOf(Value value) {
   if (auto argument = dyn_cast<BlockArgument>(value)) {
     auto function = cast<func::FuncOp>(argument.getOwner()->getParentOp());
-    return function
-        .getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), plan::kOffsetAttr)
+    return function.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), plan::kOffsetAttr)
         .getInt();
   }
   auto result = cast<OpResult>(value);
@@ -240,9 +239,8 @@ void TableWriter::addBindings(func::FuncOp function) {
     auto declared = staged;
     if (auto attr = function.getArgAttrOfType<TypeAttr>(i, kDeclaredTypeAttr))
       declared = cast<RankedTensorType>(attr.getValue());
-    uint32_t tensor = addTensor(
-        function.getArgAttrOfType<StringAttr>(i, kNameAttr).getValue(), declared,
-        AMPC_ROLE_INPUT);
+    uint32_t tensor = addTensor(function.getArgAttrOfType<StringAttr>(i, kNameAttr).getValue(),
+                                declared, AMPC_ROLE_INPUT);
     if (function.getArgAttr(i, kBatchedAttr))
       tensors[tensor].flags |= AMPC_TENSOR_BATCHED;
     if (function.getArgAttr(i, kLabelAttr))
@@ -278,8 +276,8 @@ void TableWriter::addBindings(func::FuncOp function) {
 uint32_t TableWriter::addKernel(plan::LaunchOp launch, const PlannedTarget &target) {
   SymbolRefAttr name = launch.getKernel();
   StringRef leaf = name.getLeafReference().getValue();
-  auto [it, inserted] = kernelOf.try_emplace({targetIndex(target.target), leaf.str()},
-                                             kernels.size());
+  auto [it, inserted] =
+      kernelOf.try_emplace({targetIndex(target.target), leaf.str()}, kernels.size());
   if (!inserted)
     return it->second;
   ampc_kernel_entry_t entry = {};
@@ -432,9 +430,9 @@ Tables TableWriter::finish() {
   header.model = addString(llvm::sys::path::filename(options.model));
   header.options = addString(options.flags);
   header.optimizer = addString(optimizer);
-  header.low_dtype = options.level == 0         ? AMPC_DTYPE_F32
+  header.low_dtype = options.level == 0        ? AMPC_DTYPE_F32
                      : options.dtype == "bf16" ? AMPC_DTYPE_BF16
-                                                : AMPC_DTYPE_F16;
+                                               : AMPC_DTYPE_F16;
   header.has_scaler = stateOf.contains(AMPC_SCALAR_LOSS_SCALE) ||
                       (!options.lossScale.empty() && options.lossScale != "none");
   header.scale_floor =
@@ -458,8 +456,8 @@ Tables TableWriter::finish() {
   header.bytes = blob.buffer.size();
   header.identity = 0;
   std::memcpy(blob.buffer.data(), &header, sizeof(header));
-  header.identity = llvm::xxh3_64bits(ArrayRef(
-      reinterpret_cast<const uint8_t *>(blob.buffer.data()), blob.buffer.size()));
+  header.identity = llvm::xxh3_64bits(
+      ArrayRef(reinterpret_cast<const uint8_t *>(blob.buffer.data()), blob.buffer.size()));
   std::memcpy(blob.buffer.data(), &header, sizeof(header));
 
   Tables tables;

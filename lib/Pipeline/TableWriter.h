@@ -24,7 +24,7 @@ struct PlannedTarget {
   std::vector<std::string> hostSymbols; ///< host: order of the kernel table
   std::string features;                 ///< host: HostCode::features
   std::string ptx;                      ///< CUDA
-  llvm::SmallVector<Cubin, 0> cubins;         ///< CUDA
+  llvm::SmallVector<Cubin, 0> cubins;   ///< CUDA
 };
 
 /// The tables of a train.so (module_format.h) and the content of its weights section.

@@ -42,8 +42,7 @@ struct Autocast : impl::AutocastBase<Autocast> {
   using AutocastBase::AutocastBase;
 
   void runOnOperation() override {
-    FailureOr<PrecisionPolicy> lists_ =
-        PrecisionPolicy::get(getOperation().getLoc(), dtype, lists);
+    FailureOr<PrecisionPolicy> lists_ = PrecisionPolicy::get(getOperation().getLoc(), dtype, lists);
     if (failed(lists_))
       return signalPassFailure();
     policy = &*lists_;
@@ -78,8 +77,7 @@ void Autocast::findLossTail(func::FuncOp function) {
   lossTail.clear();
   SmallVector<Value> work;
   function.walk([&](GradientOp op) { work.push_back(op.getOf()); });
-  for (auto [i, value] :
-       llvm::enumerate(function.getBody().front().getTerminator()->getOperands()))
+  for (auto [i, value] : llvm::enumerate(function.getBody().front().getTerminator()->getOperands()))
     if (function.getResultAttr(i, kLossAttr))
       work.push_back(value);
   while (!work.empty()) {
@@ -151,8 +149,8 @@ LogicalResult Autocast::castFunction(func::FuncOp function) {
       for (OpOperand *operand : operands)
         setType(*operand, type);
     for (OpOperand &operand : op->getOpOperands())
-      if (isFloat(operand.get()) && precision.getOperandPrecision(operand.getOperandNumber()) ==
-                                        OperandPrecision::Full)
+      if (isFloat(operand.get()) &&
+          precision.getOperandPrecision(operand.getOperandNumber()) == OperandPrecision::Full)
         setType(operand, Float32Type::get(&getContext()));
     if (failed(inferAgain(op)))
       return failure();

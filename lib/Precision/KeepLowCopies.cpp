@@ -37,8 +37,8 @@ struct KeepLowCopies : impl::KeepLowCopiesBase<KeepLowCopies> {
     auto refresh = module.lookupSymbol<func::FuncOp>(kRefreshFunction);
     if (!refresh) {
       b.setInsertionPointToEnd(module.getBody());
-      refresh = func::FuncOp::create(b, module.getLoc(), kRefreshFunction,
-                                     b.getFunctionType({}, {}));
+      refresh =
+          func::FuncOp::create(b, module.getLoc(), kRefreshFunction, b.getFunctionType({}, {}));
       b.setInsertionPointToEnd(refresh.addEntryBlock());
       func::ReturnOp::create(b, module.getLoc());
     }

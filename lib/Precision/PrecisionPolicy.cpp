@@ -10,8 +10,7 @@
 using namespace mlir;
 using namespace ampc;
 
-FailureOr<PrecisionPolicy> PrecisionPolicy::get(Location loc, StringRef dtype,
-                                                StringRef lists) {
+FailureOr<PrecisionPolicy> PrecisionPolicy::get(Location loc, StringRef dtype, StringRef lists) {
   PrecisionPolicy policy;
   MLIRContext *context = loc.getContext();
   if (dtype == "f16")

@@ -51,8 +51,8 @@ struct ScaleLoss : impl::ScaleLossBase<ScaleLoss> {
     auto f32 = RankedTensorType::get({}, b.getF32Type());
     Value scale;
     if (mode == "dynamic")
-      scale = readScalar(b, loc, AMPC_SCALAR_LOSS_SCALE,
-                         DenseElementsAttr::get(f32, float(initial)));
+      scale =
+          readScalar(b, loc, AMPC_SCALAR_LOSS_SCALE, DenseElementsAttr::get(f32, float(initial)));
     else if (mode == "static")
       scale = splat(b, loc, f32, initial);
 
@@ -77,8 +77,8 @@ struct ScaleLoss : impl::ScaleLossBase<ScaleLoss> {
         auto read = x.getDefiningOp<ReadOp>();
         names.push_back(b.getStringAttr(read ? read.getVariable() : ""));
       }
-      found = found ? MaxOp::create(b, loc, found, unscale.getFound()).getResult()
-                    : unscale.getFound();
+      found =
+          found ? MaxOp::create(b, loc, found, unscale.getFound()).getResult() : unscale.getFound();
     }
     train->setAttr(kGradientsAttr, b.getArrayAttr(names));
 
@@ -86,11 +86,11 @@ struct ScaleLoss : impl::ScaleLossBase<ScaleLoss> {
     b.setInsertionPoint(train.getBody().front().getTerminator());
     if (mode == "dynamic") {
       auto i32 = RankedTensorType::get({}, b.getI32Type());
-      Value tracker = readScalar(b, loc, AMPC_SCALAR_GROWTH_TRACKER,
-                                 DenseElementsAttr::get(i32, int32_t(0)));
-      auto update = UpdateScaleOp::create(b, loc, f32, i32, scale, tracker, found,
-                                          b.getF64FloatAttr(growth), b.getF64FloatAttr(backoff),
-                                          b.getI32IntegerAttr(int32_t(interval)));
+      Value tracker =
+          readScalar(b, loc, AMPC_SCALAR_GROWTH_TRACKER, DenseElementsAttr::get(i32, int32_t(0)));
+      auto update =
+          UpdateScaleOp::create(b, loc, f32, i32, scale, tracker, found, b.getF64FloatAttr(growth),
+                                b.getF64FloatAttr(backoff), b.getI32IntegerAttr(int32_t(interval)));
       newScale = update.getNewScale();
       AssignOp::create(b, loc, AMPC_SCALAR_LOSS_SCALE, newScale);
       AssignOp::create(b, loc, AMPC_SCALAR_GROWTH_TRACKER, update.getNewTracker());

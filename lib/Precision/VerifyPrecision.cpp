@@ -17,8 +17,7 @@ struct VerifyPrecision : impl::VerifyPrecisionBase<VerifyPrecision> {
   using VerifyPrecisionBase::VerifyPrecisionBase;
 
   void runOnOperation() override {
-    FailureOr<PrecisionPolicy> policy =
-        PrecisionPolicy::get(getOperation().getLoc(), dtype, lists);
+    FailureOr<PrecisionPolicy> policy = PrecisionPolicy::get(getOperation().getLoc(), dtype, lists);
     if (failed(policy))
       return signalPassFailure();
     bool ok = true;
@@ -28,17 +27,14 @@ struct VerifyPrecision : impl::VerifyPrecisionBase<VerifyPrecision> {
   }
 
   bool verify(PrecisionOpInterface op, const PrecisionPolicy &policy) {
-    auto width = [](Value v) {
-      return getElementTypeOrSelf(v.getType()).getIntOrFloatBitWidth();
-    };
+    auto width = [](Value v) { return getElementTypeOrSelf(v.getType()).getIntOrFloatBitWidth(); };
     for (OpOperand &operand : op->getOpOperands()) {
       unsigned i = operand.getOperandNumber();
       if (op.getOperandPrecision(i) != OperandPrecision::Full ||
           !isa<FloatType>(getElementTypeOrSelf(operand.get().getType())) ||
           width(operand.get()) >= 32)
         continue;
-      op->emitOpError("takes operand ") << i << " in f32 and is given "
-                                        << operand.get().getType();
+      op->emitOpError("takes operand ") << i << " in f32 and is given " << operand.get().getType();
       return false; // precision_c3
     }
     SmallVector<OpOperand *> operands = computedOperands(op);

@@ -13,8 +13,7 @@
 using namespace mlir;
 
 namespace ampc {
-ModelDiagnostics::ModelDiagnostics(MLIRContext *context, StringRef model,
-                                   llvm::raw_ostream &os)
+ModelDiagnostics::ModelDiagnostics(MLIRContext *context, StringRef model, llvm::raw_ostream &os)
     : ScopedDiagnosticHandler(context), model(escapeForTerminal(model)), os(os) {
   context->printOpOnDiagnostic(false); // the op as text tells the user nothing
   setHandler([this](Diagnostic &diagnostic) { print(diagnostic); });
@@ -68,9 +67,8 @@ void ModelDiagnostics::print(Diagnostic &diagnostic) {
 
 /// Whether a code point changes what the terminal shows around it.
 static bool isUnsafe(unsigned codePoint) {
-  return codePoint < 0x20 || (codePoint >= 0x7f && codePoint < 0xa0) ||
-         codePoint == 0x200e || codePoint == 0x200f ||
-         (codePoint >= 0x2028 && codePoint <= 0x202e) ||
+  return codePoint < 0x20 || (codePoint >= 0x7f && codePoint < 0xa0) || codePoint == 0x200e ||
+         codePoint == 0x200f || (codePoint >= 0x2028 && codePoint <= 0x202e) ||
          (codePoint >= 0x2066 && codePoint <= 0x2069);
 }
 

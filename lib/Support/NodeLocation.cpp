@@ -12,8 +12,8 @@
 using namespace mlir;
 
 namespace ampc {
-Location getNodeLocation(MLIRContext *context, StringRef model, unsigned number,
-                         StringRef name, StringRef opType) {
+Location getNodeLocation(MLIRContext *context, StringRef model, unsigned number, StringRef name,
+                         StringRef opType) {
   Location place = FileLineColLoc::get(context, model, number, 0);
   Location node = FusedLoc::get({place}, StringAttr::get(context, opType), context);
   return NameLoc::get(StringAttr::get(context, name), node);

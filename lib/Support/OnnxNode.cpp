@@ -94,8 +94,7 @@ DenseElementsAttr OnnxNode::constant(unsigned i) const {
 
 /// The value of operand `i`, which `what` names; failure after an error where it is absent
 /// or not known at compile time.
-static FailureOr<DenseElementsAttr> requireConstant(OnnxNode &node, unsigned i,
-                                                    StringRef what) {
+static FailureOr<DenseElementsAttr> requireConstant(OnnxNode &node, unsigned i, StringRef what) {
   if (!node.input(i))
     return node.emitError() << "input " << i << " (" << what << ") is missing";
   if (DenseElementsAttr value = node.constant(i))
@@ -110,8 +109,8 @@ FailureOr<SmallVector<int64_t>> OnnxNode::constantInts(unsigned i, StringRef wha
   if (failed(value))
     return failure();
   if (!value->getElementType().isSignlessInteger() || value->getType().getRank() > 1)
-    return emitError() << "input " << i << " (" << what
-                       << ") must be a list of integers, but is " << value->getType();
+    return emitError() << "input " << i << " (" << what << ") must be a list of integers, but is "
+                       << value->getType();
   SmallVector<int64_t> ints;
   for (const APInt &element : value->getValues<APInt>())
     ints.push_back(element.getSExtValue());
@@ -123,8 +122,8 @@ FailureOr<double> OnnxNode::constantFloat(unsigned i, StringRef what) {
   if (failed(value))
     return failure();
   if (!isa<FloatType>(value->getElementType()) || value->getNumElements() != 1)
-    return emitError() << "input " << i << " (" << what
-                       << ") must be one float, but is " << value->getType();
+    return emitError() << "input " << i << " (" << what << ") must be one float, but is "
+                       << value->getType();
   return (*value->getValues<APFloat>().begin()).convertToDouble();
 }
 
@@ -152,8 +151,7 @@ FailureOr<int64_t> normalizeAxis(OnnxNode &node, int64_t axis, int64_t rank) {
     return axis < 0 ? axis + rank : axis;
   if (rank == 0)
     return node.emitError() << "axis " << axis << " does not exist: the input is a scalar";
-  return node.emitError() << "axis " << axis << " is out of range: the input has rank "
-                          << rank << ", so that it must be from " << -rank << " to "
-                          << rank - 1;
+  return node.emitError() << "axis " << axis << " is out of range: the input has rank " << rank
+                          << ", so that it must be from " << -rank << " to " << rank - 1;
 }
 } // namespace ampc

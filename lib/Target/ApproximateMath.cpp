@@ -37,48 +37,24 @@ public:
   Value sub(Value x, Value y) { return arith::SubFOp::create(b, loc, x, y); }
   Value mul(Value x, Value y) { return arith::MulFOp::create(b, loc, x, y); }
   Value div(Value x, Value y) { return arith::DivFOp::create(b, loc, x, y); }
-  Value fma(Value x, Value y, Value z) {
-    return math::FmaOp::create(b, loc, x, y, z);
-  }
+  Value fma(Value x, Value y, Value z) { return math::FmaOp::create(b, loc, x, y, z); }
   Value abs(Value x) { return math::AbsFOp::create(b, loc, x); }
-  Value copySign(Value x, Value sign) {
-    return math::CopySignOp::create(b, loc, x, sign);
-  }
-  Value select(Value c, Value x, Value y) {
-    return arith::SelectOp::create(b, loc, c, x, y);
-  }
-  Value less(Value x, Value y) {
-    return compare(arith::CmpFPredicate::OLT, x, y);
-  }
-  Value equal(Value x, Value y) {
-    return compare(arith::CmpFPredicate::OEQ, x, y);
-  }
+  Value copySign(Value x, Value sign) { return math::CopySignOp::create(b, loc, x, sign); }
+  Value select(Value c, Value x, Value y) { return arith::SelectOp::create(b, loc, c, x, y); }
+  Value less(Value x, Value y) { return compare(arith::CmpFPredicate::OLT, x, y); }
+  Value equal(Value x, Value y) { return compare(arith::CmpFPredicate::OEQ, x, y); }
   Value both(Value x, Value y) { return arith::AndIOp::create(b, loc, x, y); }
 
-  Value bits(Value x) {
-    return arith::BitcastOp::create(b, loc, typed(b.getI32Type()), x);
-  }
-  Value fromBits(Value x) {
-    return arith::BitcastOp::create(b, loc, typed(b.getF32Type()), x);
-  }
-  Value addWord(Value x, Value y) {
-    return arith::AddIOp::create(b, loc, x, y);
-  }
-  Value subWord(Value x, Value y) {
-    return arith::SubIOp::create(b, loc, x, y);
-  }
-  Value shiftLeft(Value x, int n) {
-    return arith::ShLIOp::create(b, loc, x, word(n));
-  }
-  Value shiftRight(Value x, int n) {
-    return arith::ShRSIOp::create(b, loc, x, word(n));
-  }
+  Value bits(Value x) { return arith::BitcastOp::create(b, loc, typed(b.getI32Type()), x); }
+  Value fromBits(Value x) { return arith::BitcastOp::create(b, loc, typed(b.getF32Type()), x); }
+  Value addWord(Value x, Value y) { return arith::AddIOp::create(b, loc, x, y); }
+  Value subWord(Value x, Value y) { return arith::SubIOp::create(b, loc, x, y); }
+  Value shiftLeft(Value x, int n) { return arith::ShLIOp::create(b, loc, x, word(n)); }
+  Value shiftRight(Value x, int n) { return arith::ShRSIOp::create(b, loc, x, word(n)); }
   Value isZeroWord(Value x) {
     return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, x, word(0));
   }
-  Value toFloat(Value x) {
-    return arith::SIToFPOp::create(b, loc, typed(b.getF32Type()), x);
-  }
+  Value toFloat(Value x) { return arith::SIToFPOp::create(b, loc, typed(b.getF32Type()), x); }
 
   /// x within [low, high]; NaN stays.
   Value clamp(Value x, float low, float high) {
@@ -94,9 +70,7 @@ public:
     return sum;
   }
   /// 2^n for n in [-126, 127].
-  Value powerOfTwo(Value n) {
-    return fromBits(shiftLeft(addWord(n, word(127)), 23));
-  }
+  Value powerOfTwo(Value n) { return fromBits(shiftLeft(addWord(n, word(127)), 23)); }
   /// x 2^n for n in [-252, 254]; two steps, because 2^n need not be an f32.
   Value scale(Value x, Value n) {
     Value half = shiftRight(n, 1);
@@ -110,16 +84,14 @@ public:
   /// |x| < 2^22. The sum with 1.5 * 2^23 rounds to an integer, in its low bits.
   Reduced reduceByLn2(Value x) {
     Value magic = constant(kRounder);
-    Value shifted = fma(x, constant(1.44269502f), magic),
-          n = sub(shifted, magic);
+    Value shifted = fma(x, constant(1.44269502f), magic), n = sub(shifted, magic);
     Value r = fma(n, constant(-0.693147182f), x);
     r = fma(n, constant(1.90465421e-09f), r);
     return {subWord(bits(shifted), bits(magic)), r};
   }
   /// e^r - 1 for |r| <= ln(2) / 2, as r + r^2 Q(r).
   Value expM1Reduced(Value r) {
-    Value q = polynomial(
-        r, {0.5f, 0.166665763f, 0.0416663736f, 0.00836323481f, 0.00139412179f});
+    Value q = polynomial(r, {0.5f, 0.166665763f, 0.0416663736f, 0.00836323481f, 0.00139412179f});
     return fma(mul(r, r), q, r);
   }
 
@@ -136,9 +108,8 @@ public:
     Value f = sub(fromBits(subWord(b, shiftLeft(e, 23))), constant(1));
     e = toFloat(select(tiny, subWord(e, word(23)), e));
     // log(1 + f) = f - f^2 / 2 + f^3 P(f)
-    Value p = polynomial(f, {0.333333313f, -0.249999806f, 0.200006887f,
-                             -0.166691512f, 0.142511562f, -0.123966999f,
-                             0.116346613f, -0.116599336f, 0.0733253881f});
+    Value p = polynomial(f, {0.333333313f, -0.249999806f, 0.200006887f, -0.166691512f, 0.142511562f,
+                             -0.123966999f, 0.116346613f, -0.116599336f, 0.0733253881f});
     Value f2 = mul(f, f);
     return {e, f, fma(f2, constant(-0.5f), mul(mul(p, f), f2))};
   }
@@ -147,8 +118,7 @@ public:
     Value zero = constant(0), infinity = constant(kInfinity);
     Value regular = both(less(zero, x), less(x, infinity));
     Value nan = constant(std::numeric_limits<float>::quiet_NaN());
-    Value limit =
-        select(less(x, zero), nan, x); // NaN and infinity are their own
+    Value limit = select(less(x, zero), nan, x); // NaN and infinity are their own
     limit = select(equal(x, zero), constant(-kInfinity), limit);
     return select(regular, y, limit);
   }
@@ -194,8 +164,7 @@ Value F32::exp2(Value x) {
   x = clamp(x, -151.0f, 129.0f);
   Value magic = constant(kRounder), shifted = add(x, magic);
   Value r = mul(sub(x, sub(shifted, magic)), constant(0.693147182f));
-  return scale(add(expM1Reduced(r), constant(1)),
-               subWord(bits(shifted), bits(magic)));
+  return scale(add(expM1Reduced(r), constant(1)), subWord(bits(shifted), bits(magic)));
 }
 
 Value F32::expM1(Value x) {
@@ -219,16 +188,14 @@ Value F32::log(Value x) {
 Value F32::log2(Value x) {
   auto [e, f, y] = logParts(x);
   Value ln = add(f, y);
-  Value scaled =
-      fma(ln, constant(1.44269502f), mul(ln, constant(1.92596303e-08f)));
+  Value scaled = fma(ln, constant(1.44269502f), mul(ln, constant(1.92596303e-08f)));
   return withLogLimits(x, add(e, scaled));
 }
 
 Value F32::log10(Value x) {
   auto [e, f, y] = logParts(x);
   Value ln = add(f, y);
-  Value scaled =
-      fma(ln, constant(0.434294492f), mul(ln, constant(-1.010305e-08f)));
+  Value scaled = fma(ln, constant(0.434294492f), mul(ln, constant(-1.010305e-08f)));
   // log10(2) in two parts, as ln 2 above.
   scaled = fma(e, constant(4.60503907e-06f), scaled);
   return withLogLimits(x, fma(e, constant(0.301025391f), scaled));
@@ -253,14 +220,12 @@ Value F32::tanh(Value x) {
 Value F32::erf(Value x) {
   // Small: x + x P(x^2). Large: 1 - e^-(t + t Q(t)); from 4 on it rounds to 1.
   Value square = mul(x, x);
-  Value p = polynomial(square, {0.128379166f, -0.376126319f, 0.112836875f,
-                                -0.0268589407f, 0.00519990688f,
-                                -0.000813001301f, 8.31677535e-05f});
+  Value p = polynomial(square, {0.128379166f, -0.376126319f, 0.112836875f, -0.0268589407f,
+                                0.00519990688f, -0.000813001301f, 8.31677535e-05f});
   Value small = fma(p, x, x);
   Value t = clamp(abs(x), 0.0f, 4.0f);
-  Value q =
-      polynomial(t, {0.128648892f, 0.635149717f, 0.106239572f, -0.023764383f,
-                     0.00364355696f, -0.000323074084f, 1.12583193e-05f});
+  Value q = polynomial(t, {0.128648892f, 0.635149717f, 0.106239572f, -0.023764383f, 0.00364355696f,
+                           -0.000323074084f, 1.12583193e-05f});
   Value exponent = fma(q, t, t);
   auto [n, r] = reduceByLn2(sub(constant(0), exponent));
   Value power = powerOfTwo(n); // n >= -26
@@ -285,14 +250,10 @@ struct ApproximateMath : impl::ApproximateMathBase<ApproximateMath> {
   void runOnOperation() final {
     RewritePatternSet patterns(&getContext());
     populateMathF32ExpansionPatterns(patterns, [](StringRef) { return true; });
-    patterns.add<Approximate<math::ExpOp, &F32::exp>,
-                 Approximate<math::Exp2Op, &F32::exp2>,
-                 Approximate<math::ExpM1Op, &F32::expM1>,
-                 Approximate<math::LogOp, &F32::log>,
-                 Approximate<math::Log2Op, &F32::log2>,
-                 Approximate<math::Log10Op, &F32::log10>,
-                 Approximate<math::Log1pOp, &F32::log1p>,
-                 Approximate<math::TanhOp, &F32::tanh>,
+    patterns.add<Approximate<math::ExpOp, &F32::exp>, Approximate<math::Exp2Op, &F32::exp2>,
+                 Approximate<math::ExpM1Op, &F32::expM1>, Approximate<math::LogOp, &F32::log>,
+                 Approximate<math::Log2Op, &F32::log2>, Approximate<math::Log10Op, &F32::log10>,
+                 Approximate<math::Log1pOp, &F32::log1p>, Approximate<math::TanhOp, &F32::tanh>,
                  Approximate<math::ErfOp, &F32::erf>>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();

@@ -38,8 +38,7 @@ static_assert(int32_t(gpu::ShuffleMode::XOR) == int32_t(SimtShuffle::Xor) &&
 class DeviceKernel {
 public:
   DeviceKernel(gpu::GPUFuncOp kernel, ModuleOp module)
-      : kernel(kernel), module(module), loc(kernel.getLoc()),
-        b(kernel.getContext()) {}
+      : kernel(kernel), module(module), loc(kernel.getLoc()), b(kernel.getContext()) {}
 
   LogicalResult run();
 
@@ -67,8 +66,7 @@ private:
   LogicalResult convertGpuOp(Operation *op);
   LogicalResult convertShuffle(gpu::ShuffleOp op);
   Value linearThreadId();
-  func::CallOp callRuntime(Location at, StringRef name, TypeRange results,
-                           ValueRange args);
+  func::CallOp callRuntime(Location at, StringRef name, TypeRange results, ValueRange args);
   void outline();
 
   gpu::GPUFuncOp kernel;
@@ -80,24 +78,21 @@ private:
   int32_t nextSite = 0;
 };
 
-func::CallOp DeviceKernel::callRuntime(Location at, StringRef name,
-                                       TypeRange results, ValueRange args) {
+func::CallOp DeviceKernel::callRuntime(Location at, StringRef name, TypeRange results,
+                                       ValueRange args) {
   if (!module.lookupSymbol(name)) {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(module.getBody());
-    func::FuncOp::create(b, loc, name,
-                         b.getFunctionType(args.getTypes(), results))
-        .setPrivate();
+    func::FuncOp::create(b, loc, name, b.getFunctionType(args.getTypes(), results)).setPrivate();
   }
   return func::CallOp::create(b, at, name, results, args);
 }
 
 Value DeviceKernel::linearThreadId() {
   using D = gpu::Dimension;
-  Value rows = op<arith::AddIOp>(
-      op<arith::MulIOp>(threadId(D::z), blockSize(D::y)), threadId(D::y));
-  return op<arith::AddIOp>(op<arith::MulIOp>(rows, blockSize(D::x)),
-                           threadId(D::x));
+  Value rows =
+      op<arith::AddIOp>(op<arith::MulIOp>(threadId(D::z), blockSize(D::y)), threadId(D::y));
+  return op<arith::AddIOp>(op<arith::MulIOp>(rows, blockSize(D::x)), threadId(D::x));
 }
 
 LogicalResult DeviceKernel::describeParameters() {
@@ -127,8 +122,7 @@ LogicalResult DeviceKernel::convertMemory() {
   };
   SmallVector<Slice> slices;
   for (BlockArgument arg : kernel.getWorkgroupAttributions()) {
-    auto bytes = staticBytes(kernel, cast<MemRefType>(arg.getType()),
-                             "workgroup memory");
+    auto bytes = staticBytes(kernel, cast<MemRefType>(arg.getType()), "workgroup memory");
     if (failed(bytes))
       return failure();
     workgroupBytes = llvm::alignTo(workgroupBytes, kSliceAlignment);
@@ -137,8 +131,7 @@ LogicalResult DeviceKernel::convertMemory() {
   }
   SmallVector<BlockArgument> privates(kernel.getPrivateAttributions());
   for (BlockArgument arg : privates)
-    if (failed(staticBytes(kernel, cast<MemRefType>(arg.getType()),
-                           "private memory")))
+    if (failed(staticBytes(kernel, cast<MemRefType>(arg.getType()), "private memory")))
       return failure();
 
   // The new arguments go in front; the attributions behind them are held by
@@ -152,14 +145,12 @@ LogicalResult DeviceKernel::convertMemory() {
 
   b.setInsertionPointToStart(&entry);
   for (Slice &slice : slices) {
-    Value view = memref::ViewOp::create(
-        b, loc, cast<MemRefType>(slice.arg.getType()), workgroupMemory(),
-        index(slice.offset), ValueRange{});
+    Value view = memref::ViewOp::create(b, loc, cast<MemRefType>(slice.arg.getType()),
+                                        workgroupMemory(), index(slice.offset), ValueRange{});
     slice.arg.replaceAllUsesWith(view);
   }
   for (BlockArgument arg : privates)
-    arg.replaceAllUsesWith(
-        memref::AllocaOp::create(b, loc, cast<MemRefType>(arg.getType())));
+    arg.replaceAllUsesWith(memref::AllocaOp::create(b, loc, cast<MemRefType>(arg.getType())));
   entry.eraseArguments(kSimtPrefixArgs + numArgs,
                        entry.getNumArguments() - kSimtPrefixArgs - numArgs);
   return success();
@@ -171,32 +162,28 @@ LogicalResult DeviceKernel::convertShuffle(gpu::ShuffleOp shuffle) {
   Type type = shuffle.getValue().getType();
   auto vector = dyn_cast<VectorType>(type);
   Type element = vector ? vector.getElementType() : type;
-  const unsigned bits =
-      element.getIntOrFloatBitWidth() * (vector ? vector.getNumElements() : 1);
+  const unsigned bits = element.getIntOrFloatBitWidth() * (vector ? vector.getNumElements() : 1);
   if (bits > 64)
-    return shuffle.emitError()
-           << "a shuffle moves at most 64 bits, not " << bits;
+    return shuffle.emitError() << "a shuffle moves at most 64 bits, not " << bits;
   Type carrier = b.getIntegerType(bits);
   auto one = VectorType::get({1}, carrier);
 
   Value value = shuffle.getValue();
   if (vector)
-    value = vector::ExtractOp::create(
-        b, at, vector::BitCastOp::create(b, at, one, value),
-        ArrayRef<int64_t>{0});
+    value = vector::ExtractOp::create(b, at, vector::BitCastOp::create(b, at, one, value),
+                                      ArrayRef<int64_t>{0});
   else if (isa<FloatType>(type))
     value = arith::BitcastOp::create(b, at, carrier, value);
   if (bits < 64)
     value = arith::ExtUIOp::create(b, at, b.getI64Type(), value);
 
   Value mode = i32(int32_t(shuffle.getMode())), site = i32(nextSite++);
-  Value result = callRuntime(at, kShuffleFn, b.getI64Type(),
-                             {context(), value, shuffle.getOffset(),
-                              shuffle.getWidth(), mode, site})
-                     .getResult(0);
+  Value result =
+      callRuntime(at, kShuffleFn, b.getI64Type(),
+                  {context(), value, shuffle.getOffset(), shuffle.getWidth(), mode, site})
+          .getResult(0);
   if (!shuffle.getValid().use_empty()) {
-    Value flag = callRuntime(at, kShuffleValidFn, b.getI32Type(), context())
-                     .getResult(0);
+    Value flag = callRuntime(at, kShuffleValidFn, b.getI32Type(), context()).getResult(0);
     shuffle.getValid().replaceAllUsesWith(
         arith::CmpIOp::create(b, at, arith::CmpIPredicate::ne, flag, i32(0)));
   }
@@ -204,8 +191,8 @@ LogicalResult DeviceKernel::convertShuffle(gpu::ShuffleOp shuffle) {
   if (bits < 64)
     result = arith::TruncIOp::create(b, at, carrier, result);
   if (vector)
-    result = vector::BitCastOp::create(
-        b, at, type, vector::BroadcastOp::create(b, at, one, result));
+    result =
+        vector::BitCastOp::create(b, at, type, vector::BroadcastOp::create(b, at, one, result));
   else if (isa<FloatType>(type))
     result = arith::BitcastOp::create(b, at, type, result);
   shuffle.getShuffleResult().replaceAllUsesWith(result);
@@ -230,8 +217,7 @@ LogicalResult DeviceKernel::convertGpuOp(Operation *gpuOp) {
     return replace(gridSize(o.getDimension()));
   if (auto o = dyn_cast<gpu::GlobalIdOp>(gpuOp)) {
     gpu::Dimension d = o.getDimension();
-    return replace(op<arith::AddIOp>(
-        op<arith::MulIOp>(blockId(d), blockSize(d)), threadId(d)));
+    return replace(op<arith::AddIOp>(op<arith::MulIOp>(blockId(d), blockSize(d)), threadId(d)));
   }
   if (isa<gpu::LaneIdOp>(gpuOp))
     return replace(op<arith::RemUIOp>(linearThreadId(), index(kSimtWarpSize)));
@@ -239,8 +225,8 @@ LogicalResult DeviceKernel::convertGpuOp(Operation *gpuOp) {
     return replace(op<arith::DivUIOp>(linearThreadId(), index(kSimtWarpSize)));
   if (isa<gpu::NumSubgroupsOp>(gpuOp)) {
     using D = gpu::Dimension;
-    Value threads = op<arith::MulIOp>(
-        blockSize(D::x), op<arith::MulIOp>(blockSize(D::y), blockSize(D::z)));
+    Value threads =
+        op<arith::MulIOp>(blockSize(D::x), op<arith::MulIOp>(blockSize(D::y), blockSize(D::z)));
     return replace(op<arith::CeilDivUIOp>(threads, index(kSimtWarpSize)));
   }
   if (isa<gpu::SubgroupSizeOp>(gpuOp))
@@ -265,8 +251,7 @@ LogicalResult DeviceKernel::convertGpuOp(Operation *gpuOp) {
 void DeviceKernel::outline() {
   const std::string name = kernel.getName().str();
   Region &body = kernel.getBody();
-  FunctionType type =
-      b.getFunctionType(body.front().getArgumentTypes(), TypeRange());
+  FunctionType type = b.getFunctionType(body.front().getArgumentTypes(), TypeRange());
 
   b.setInsertionPointToEnd(module.getBody());
   auto entry = func::FuncOp::create(b, loc, name, type);
@@ -321,8 +306,7 @@ LogicalResult DeviceKernel::run() {
 struct ConvertGpuToHost : impl::ConvertGpuToHostBase<ConvertGpuToHost> {
   void runOnOperation() final {
     ModuleOp module = getOperation();
-    for (auto gpuModule :
-         llvm::make_early_inc_range(module.getOps<gpu::GPUModuleOp>())) {
+    for (auto gpuModule : llvm::make_early_inc_range(module.getOps<gpu::GPUModuleOp>())) {
       for (Operation &op : *gpuModule.getBody()) {
         auto kernel = dyn_cast<gpu::GPUFuncOp>(op);
         if (!kernel) {

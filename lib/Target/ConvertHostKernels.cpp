@@ -49,12 +49,10 @@ private:
 
 LogicalResult HostKernel::check() {
   if (!kernel.isKernel())
-    return kernel.emitError(
-        "is no kernel; the host schedule has no device functions");
+    return kernel.emitError("is no kernel; the host schedule has no device functions");
   auto size = kernel.getKnownBlockSize();
   if (!size || llvm::any_of(*size, [](int32_t n) { return n != 1; }))
-    return kernel.emitError(
-        "has no host schedule: known_block_size must be 1, 1, 1");
+    return kernel.emitError("has no host schedule: known_block_size must be 1, 1, 1");
   for (Type type : kernel.getFunctionType().getInputs())
     if (auto memref = dyn_cast<MemRefType>(type))
       if (failed(staticBytes(kernel, memref, "a kernel argument")))
@@ -70,16 +68,13 @@ LogicalResult HostKernel::moveMemoryToEntry() {
     auto bytes = staticBytes(op, type, "memory of a kernel");
     if (failed(bytes))
       return {};
-    total +=
-        llvm::alignTo(std::min(*bytes, kMaxStackBytes + 1), kStackAlignment);
+    total += llvm::alignTo(std::min(*bytes, kMaxStackBytes + 1), kStackAlignment);
     if (total > kMaxStackBytes) {
-      kernel.emitError()
-          << "takes more than " << kMaxStackBytes
-          << " bytes of workgroup and private memory, which lie on the stack";
+      kernel.emitError() << "takes more than " << kMaxStackBytes
+                         << " bytes of workgroup and private memory, which lie on the stack";
       return {};
     }
-    return memref::AllocaOp::create(b, loc, type,
-                                    b.getI64IntegerAttr(kStackAlignment));
+    return memref::AllocaOp::create(b, loc, type, b.getI64IntegerAttr(kStackAlignment));
   };
 
   Block &entry = kernel.getBody().front();
@@ -109,9 +104,7 @@ LogicalResult HostKernel::convertGpuOp(Operation *op, Value block) {
     op->erase();
     return success();
   };
-  auto blockIdIn = [&](gpu::Dimension d) {
-    return d == gpu::Dimension::x ? block : index(0);
-  };
+  auto blockIdIn = [&](gpu::Dimension d) { return d == gpu::Dimension::x ? block : index(0); };
   if (auto o = dyn_cast<gpu::BlockIdOp>(op))
     return replace(blockIdIn(o.getDimension()));
   if (auto o = dyn_cast<gpu::GlobalIdOp>(op))
@@ -123,8 +116,7 @@ LogicalResult HostKernel::convertGpuOp(Operation *op, Value block) {
   if (auto o = dyn_cast<gpu::GridDimOp>(op)) {
     auto size = kernel.getKnownGridSize();
     if (!size)
-      return op->emitError(
-          "the size of the grid is known only from known_grid_size");
+      return op->emitError("the size of the grid is known only from known_grid_size");
     return replace(index((*size)[unsigned(o.getDimension())]));
   }
   if (isa<gpu::AllReduceOp, gpu::SubgroupReduceOp>(op))
@@ -146,8 +138,7 @@ void HostKernel::moveBody(scf::ForOp loop) {
   Operation *yield = loop.getBody()->getTerminator();
   if (body.hasOneBlock()) {
     entry.getTerminator()->erase();
-    loop.getBody()->getOperations().splice(yield->getIterator(),
-                                           entry.getOperations());
+    loop.getBody()->getOperations().splice(yield->getIterator(), entry.getOperations());
     return;
   }
   b.setInsertionPoint(yield);
@@ -164,12 +155,11 @@ LogicalResult HostKernel::run(ModuleOp module) {
   if (failed(check()))
     return failure();
   const unsigned numArgs = kernel.getFunctionType().getNumInputs();
-  SmallVector<Type> types = llvm::map_to_vector(
-      kernel.getFunctionType().getInputs(), dropAddressSpace);
+  SmallVector<Type> types =
+      llvm::map_to_vector(kernel.getFunctionType().getInputs(), dropAddressSpace);
   types.append(2, b.getIndexType());
   b.setInsertionPointToEnd(module.getBody());
-  func = func::FuncOp::create(b, loc, kernel.getName(),
-                              b.getFunctionType(types, {}));
+  func = func::FuncOp::create(b, loc, kernel.getName(), b.getFunctionType(types, {}));
   func->setAttr(kKernelAttr, b.getUnitAttr());
   for (unsigned i = 0; i < numArgs; ++i)
     if (DictionaryAttr attrs = kernel.getArgAttrDict(i))
@@ -182,13 +172,12 @@ LogicalResult HostKernel::run(ModuleOp module) {
   if (failed(moveMemoryToEntry()))
     return failure();
   b.setInsertionPoint(entry->getTerminator());
-  auto loop = scf::ForOp::create(b, loc, func.getArgument(numArgs),
-                                 func.getArgument(numArgs + 1), index(1));
+  auto loop = scf::ForOp::create(b, loc, func.getArgument(numArgs), func.getArgument(numArgs + 1),
+                                 index(1));
 
   SmallVector<Operation *> gpuOps;
   kernel.getBody().walk([&](Operation *op) {
-    if (isa<gpu::GPUDialect>(op->getDialect()) &&
-        !isa<gpu::ReturnOp, gpu::YieldOp>(op))
+    if (isa<gpu::GPUDialect>(op->getDialect()) && !isa<gpu::ReturnOp, gpu::YieldOp>(op))
       gpuOps.push_back(op);
   });
   for (Operation *op : gpuOps)
@@ -201,8 +190,7 @@ LogicalResult HostKernel::run(ModuleOp module) {
 struct ConvertHostKernels : impl::ConvertHostKernelsBase<ConvertHostKernels> {
   void runOnOperation() final {
     ModuleOp module = getOperation();
-    for (auto gpuModule :
-         llvm::make_early_inc_range(module.getOps<gpu::GPUModuleOp>())) {
+    for (auto gpuModule : llvm::make_early_inc_range(module.getOps<gpu::GPUModuleOp>())) {
       for (Operation &op : *gpuModule.getBody()) {
         auto kernel = dyn_cast<gpu::GPUFuncOp>(op);
         if (!kernel) {

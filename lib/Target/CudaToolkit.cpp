@@ -28,19 +28,16 @@ SmallVector<std::string> rootsOf(StringRef prefix) {
     sys::path::append(nvidia, "nvidia");
     SmallVector<std::string> found;
     std::error_code code;
-    for (sys::fs::directory_iterator it(nvidia, code), end; !code && it != end;
-         it.increment(code))
+    for (sys::fs::directory_iterator it(nvidia, code), end; !code && it != end; it.increment(code))
       found.push_back(it->path());
-    sort(found,
-         [](StringRef a, StringRef b) { return b < a; }); // cu13 before cu12
+    sort(found, [](StringRef a, StringRef b) { return b < a; }); // cu13 before cu12
     append_range(roots, found);
   };
   addWheels(prefix);
   SmallString<128> lib(prefix);
   sys::path::append(lib, "lib");
   std::error_code code;
-  for (sys::fs::directory_iterator it(lib, code), end; !code && it != end;
-       it.increment(code))
+  for (sys::fs::directory_iterator it(lib, code), end; !code && it != end; it.increment(code))
     if (sys::path::filename(it->path()).starts_with("python3"))
       addWheels(it->path() + "/site-packages");
   return roots;
@@ -74,8 +71,7 @@ ampc::CudaToolkit ampc::findCudaToolkit(ArrayRef<std::string> prefixes) {
       toolkit.ptxas = *ptxas;
     SmallString<128> real;
     if (!sys::fs::real_path(*ptxas, real))
-      searchPrefix(sys::path::parent_path(sys::path::parent_path(real)),
-                   toolkit);
+      searchPrefix(sys::path::parent_path(sys::path::parent_path(real)), toolkit);
   }
   searchPrefix("/usr/local/cuda", toolkit);
   return toolkit;

@@ -39,9 +39,7 @@ public:
       attr = DenseElementsAttr::get(shaped, Attribute(attr));
     return arith::ConstantOp::create(b, loc, attr);
   }
-  Value bits(Value x) {
-    return arith::BitcastOp::create(b, loc, typed(b.getI32Type()), x);
-  }
+  Value bits(Value x) { return arith::BitcastOp::create(b, loc, typed(b.getI32Type()), x); }
   Value fromBits(Value x, Type element) {
     return arith::BitcastOp::create(b, loc, typed(element), x);
   }
@@ -56,15 +54,11 @@ public:
   Value compare(arith::CmpIPredicate predicate, Value x, uint32_t c) {
     return arith::CmpIOp::create(b, loc, predicate, x, constant(c));
   }
-  Value select(Value c, Value x, Value y) {
-    return arith::SelectOp::create(b, loc, c, x, y);
-  }
+  Value select(Value c, Value x, Value y) { return arith::SelectOp::create(b, loc, c, x, y); }
   Value truncate(Value x, Type element) {
     return arith::TruncIOp::create(b, loc, typed(element), x);
   }
-  Value extend(Value x) {
-    return arith::ExtUIOp::create(b, loc, typed(b.getI32Type()), x);
-  }
+  Value extend(Value x) { return arith::ExtUIOp::create(b, loc, typed(b.getI32Type()), x); }
 
   OpBuilder &b;
   Location loc;
@@ -148,28 +142,22 @@ Value roundToOdd(Words &w, Value x) {
     if (auto shaped = dyn_cast<ShapedType>(i64))
       mask = DenseElementsAttr::get(shaped, Attribute(mask));
     Value bits = arith::BitcastOp::create(b, w.loc, i64, v);
-    return arith::AndIOp::create(b, w.loc, bits,
-                                 arith::ConstantOp::create(b, w.loc, mask));
+    return arith::AndIOp::create(b, w.loc, bits, arith::ConstantOp::create(b, w.loc, mask));
   };
   Value exact = magnitude(x), got = magnitude(back);
-  Value tooLarge =
-      arith::CmpIOp::create(b, w.loc, arith::CmpIPredicate::ugt, got, exact);
+  Value tooLarge = arith::CmpIOp::create(b, w.loc, arith::CmpIPredicate::ugt, got, exact);
   // Ordered and different: a NaN is left alone.
-  Value inexact =
-      arith::CmpFOp::create(b, w.loc, arith::CmpFPredicate::ONE, back, x);
+  Value inexact = arith::CmpFOp::create(b, w.loc, arith::CmpFPredicate::ONE, back, x);
   Value bits = w.bits(near);
   Value truncated = w.select(tooLarge, w.op<arith::SubIOp>(bits, 1), bits);
-  return w.fromBits(w.select(inexact, w.op<arith::OrIOp>(truncated, 1), bits),
-                    b.getF32Type());
+  return w.fromBits(w.select(inexact, w.op<arith::OrIOp>(truncated, 1), bits), b.getF32Type());
 }
 
 struct ExpandTrunc : OpRewritePattern<arith::TruncFOp> {
   ExpandTrunc(MLIRContext *context, bool hasF16) : OpRewritePattern(context), hasF16(hasF16) {}
-  LogicalResult matchAndRewrite(arith::TruncFOp op,
-                                PatternRewriter &b) const final {
+  LogicalResult matchAndRewrite(arith::TruncFOp op, PatternRewriter &b) const final {
     Value x = op.getIn();
-    Type from = getElementTypeOrSelf(x.getType()),
-         to = getElementTypeOrSelf(op.getType());
+    Type from = getElementTypeOrSelf(x.getType()), to = getElementTypeOrSelf(op.getType());
     Words w(b, op.getLoc(), x.getType());
     if (from.isF64() && isNarrow(to)) {
       b.replaceOpWithNewOp<arith::TruncFOp>(op, op.getType(), roundToOdd(w, x));
@@ -191,15 +179,12 @@ struct ExpandTrunc : OpRewritePattern<arith::TruncFOp> {
 
 struct ExpandExt : OpRewritePattern<arith::ExtFOp> {
   ExpandExt(MLIRContext *context, bool hasF16) : OpRewritePattern(context), hasF16(hasF16) {}
-  LogicalResult matchAndRewrite(arith::ExtFOp op,
-                                PatternRewriter &b) const final {
+  LogicalResult matchAndRewrite(arith::ExtFOp op, PatternRewriter &b) const final {
     Value x = op.getIn();
-    Type from = getElementTypeOrSelf(x.getType()),
-         to = getElementTypeOrSelf(op.getType());
+    Type from = getElementTypeOrSelf(x.getType()), to = getElementTypeOrSelf(op.getType());
     Words w(b, op.getLoc(), x.getType());
     if (to.isF64() && isNarrow(from)) {
-      Value middle =
-          arith::ExtFOp::create(b, op.getLoc(), w.typed(b.getF32Type()), x);
+      Value middle = arith::ExtFOp::create(b, op.getLoc(), w.typed(b.getF32Type()), x);
       b.replaceOpWithNewOp<arith::ExtFOp>(op, op.getType(), middle);
       return success();
     }
@@ -209,8 +194,7 @@ struct ExpandExt : OpRewritePattern<arith::ExtFOp> {
     }
     if (!from.isBF16() || !to.isF32())
       return b.notifyMatchFailure(op, "native");
-    Value half =
-        arith::BitcastOp::create(b, op.getLoc(), w.typed(b.getI16Type()), x);
+    Value half = arith::BitcastOp::create(b, op.getLoc(), w.typed(b.getI16Type()), x);
     Value bits = w.op<arith::ShLIOp>(w.extend(half), 16);
     b.replaceOp(op, w.fromBits(bits, b.getF32Type()));
     return success();
@@ -228,10 +212,8 @@ struct ExpandFromInteger : OpRewritePattern<OpTy> {
     if (!isNarrow(op.getType()))
       return b.notifyMatchFailure(op, "native");
     Words w(b, op.getLoc(), op.getType());
-    unsigned bits =
-        getElementTypeOrSelf(op.getIn().getType()).getIntOrFloatBitWidth();
-    Type wide =
-        w.typed(bits <= 24 ? Type(b.getF32Type()) : Type(b.getF64Type()));
+    unsigned bits = getElementTypeOrSelf(op.getIn().getType()).getIntOrFloatBitWidth();
+    Type wide = w.typed(bits <= 24 ? Type(b.getF32Type()) : Type(b.getF64Type()));
     Value middle = OpTy::create(b, op.getLoc(), wide, op.getIn());
     b.replaceOpWithNewOp<arith::TruncFOp>(op, op.getType(), middle);
     return success();
@@ -245,8 +227,7 @@ struct ExpandToInteger : OpRewritePattern<OpTy> {
     if (!isNarrow(op.getIn().getType()))
       return b.notifyMatchFailure(op, "native");
     Words w(b, op.getLoc(), op.getIn().getType());
-    Value wide = arith::ExtFOp::create(b, op.getLoc(), w.typed(b.getF32Type()),
-                                       op.getIn());
+    Value wide = arith::ExtFOp::create(b, op.getLoc(), w.typed(b.getF32Type()), op.getIn());
     b.replaceOpWithNewOp<OpTy>(op, op.getType(), wide);
     return success();
   }
@@ -254,12 +235,10 @@ struct ExpandToInteger : OpRewritePattern<OpTy> {
 
 /// Whether `op` computes in a narrow type, rather than moving or converting it.
 bool computesNarrow(Operation *op) {
-  if (isa<arith::BitcastOp, arith::ConstantOp, arith::ExtFOp, arith::SelectOp,
-          arith::TruncFOp, arith::SIToFPOp, arith::UIToFPOp, arith::FPToSIOp,
-          arith::FPToUIOp>(op))
+  if (isa<arith::BitcastOp, arith::ConstantOp, arith::ExtFOp, arith::SelectOp, arith::TruncFOp,
+          arith::SIToFPOp, arith::UIToFPOp, arith::FPToSIOp, arith::FPToUIOp>(op))
     return false;
-  if (!isa<arith::ArithDialect>(op->getDialect()) &&
-      !isa<vector::ReductionOp, vector::FMAOp>(op))
+  if (!isa<arith::ArithDialect>(op->getDialect()) && !isa<vector::ReductionOp, vector::FMAOp>(op))
     return false;
   return llvm::any_of(op->getOperandTypes(), isNarrow);
 }
@@ -269,8 +248,7 @@ LogicalResult widenArithmetic(Operation *root) {
   MLIRContext *context = root->getContext();
   TypeConverter converter;
   Type narrow[] = {Float16Type::get(context), BFloat16Type::get(context)};
-  arith::populateEmulateUnsupportedFloatsConversions(converter, narrow,
-                                                     Float32Type::get(context));
+  arith::populateEmulateUnsupportedFloatsConversions(converter, narrow, Float32Type::get(context));
   RewritePatternSet patterns(context);
   arith::populateEmulateUnsupportedFloatsPatterns(patterns, converter);
   ConversionTarget target(*context);
@@ -285,13 +263,11 @@ struct ExpandNarrowFloats : impl::ExpandNarrowFloatsBase<ExpandNarrowFloats> {
     Operation *root = getOperation();
     // Kernels compute in f32 as a rule, and are spared the conversion.
     WalkResult computes = root->walk([](Operation *op) {
-      return computesNarrow(op) ? WalkResult::interrupt()
-                                : WalkResult::advance();
+      return computesNarrow(op) ? WalkResult::interrupt() : WalkResult::advance();
     });
     // The conversion would take integers through f32: expanded first.
     if (failed(expand(root)) ||
-        (computes.wasInterrupted() &&
-         (failed(widenArithmetic(root)) || failed(expand(root)))))
+        (computes.wasInterrupted() && (failed(widenArithmetic(root)) || failed(expand(root)))))
       signalPassFailure();
   }
 

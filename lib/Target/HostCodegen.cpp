@@ -24,12 +24,9 @@ namespace {
 // list of what this machine has: it keeps the code usable on others, and out of
 // extensions with a meaning of their own (vcvtneps2bf16 takes subnormal values
 // for zero).
-constexpr StringLiteral kLevel2[] = {"cx16",   "popcnt", "sahf", "sse3",
-                                     "sse4.1", "sse4.2", "ssse3"};
-constexpr StringLiteral kLevel3[] = {"avx",  "avx2", "bmi",   "bmi2",
-                                     "f16c", "fma",  "lzcnt", "movbe"};
-constexpr StringLiteral kLevel4[] = {"avx512bw", "avx512cd", "avx512dq",
-                                     "avx512f", "avx512vl"};
+constexpr StringLiteral kLevel2[] = {"cx16", "popcnt", "sahf", "sse3", "sse4.1", "sse4.2", "ssse3"};
+constexpr StringLiteral kLevel3[] = {"avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"};
+constexpr StringLiteral kLevel4[] = {"avx512bw", "avx512cd", "avx512dq", "avx512f", "avx512vl"};
 
 } // namespace
 
@@ -69,11 +66,9 @@ ampc::HostProcessor ampc::hostProcessor(StringRef cpu) {
   return processor;
 }
 
-Expected<std::unique_ptr<TargetMachine>>
-ampc::createHostMachine(const HostProcessor &processor) {
+Expected<std::unique_ptr<TargetMachine>> ampc::createHostMachine(const HostProcessor &processor) {
   // Once: the registry takes no registration from two threads.
-  static const bool initialized =
-      !InitializeNativeTarget() && !InitializeNativeTargetAsmPrinter();
+  static const bool initialized = !InitializeNativeTarget() && !InitializeNativeTargetAsmPrinter();
   if (!initialized)
     return createStringError("this LLVM has no back end for this machine");
   Triple triple(sys::getProcessTriple());
@@ -84,16 +79,15 @@ ampc::createHostMachine(const HostProcessor &processor) {
   TargetOptions options;
   // a * b + c in one rounding, as ptxas does it for a device.
   options.AllowFPOpFusion = FPOpFusion::Fast;
-  std::unique_ptr<TargetMachine> machine(target->createTargetMachine(
-      triple, processor.cpu, /*Features=*/"", options, Reloc::PIC_,
-      std::nullopt, CodeGenOptLevel::Aggressive));
+  std::unique_ptr<TargetMachine> machine(
+      target->createTargetMachine(triple, processor.cpu, /*Features=*/"", options, Reloc::PIC_,
+                                  std::nullopt, CodeGenOptLevel::Aggressive));
   if (!machine)
     return createStringError("LLVM cannot compile for " + triple.str());
   return machine;
 }
 
-void ampc::optimizeForHost(Module &module, TargetMachine &machine,
-                           const HostProcessor &processor) {
+void ampc::optimizeForHost(Module &module, TargetMachine &machine, const HostProcessor &processor) {
   module.setTargetTriple(machine.getTargetTriple());
   module.setDataLayout(machine.createDataLayout());
   module.setPICLevel(PICLevel::BigPIC);
@@ -127,15 +121,12 @@ void ampc::optimizeForHost(Module &module, TargetMachine &machine,
   builder.buildPerModuleDefaultPipeline(OptimizationLevel::O3).run(module, mam);
 }
 
-Expected<SmallVector<char, 0>> ampc::emitHostObject(Module &module,
-                                                    TargetMachine &machine) {
+Expected<SmallVector<char, 0>> ampc::emitHostObject(Module &module, TargetMachine &machine) {
   SmallVector<char, 0> object;
   raw_svector_ostream out(object);
   legacy::PassManager passes;
-  if (machine.addPassesToEmitFile(passes, out, nullptr,
-                                  CodeGenFileType::ObjectFile))
-    return createStringError("LLVM writes no objects for " +
-                             machine.getTargetTriple().str());
+  if (machine.addPassesToEmitFile(passes, out, nullptr, CodeGenFileType::ObjectFile))
+    return createStringError("LLVM writes no objects for " + machine.getTargetTriple().str());
   passes.run(module);
   return object;
 }

@@ -35,8 +35,8 @@ createHostMachine(const HostProcessor &processor);
 void optimizeForHost(llvm::Module &module, llvm::TargetMachine &machine,
                      const HostProcessor &processor);
 
-llvm::Expected<llvm::SmallVector<char, 0>>
-emitHostObject(llvm::Module &module, llvm::TargetMachine &machine);
+llvm::Expected<llvm::SmallVector<char, 0>> emitHostObject(llvm::Module &module,
+                                                          llvm::TargetMachine &machine);
 
 } // namespace ampc
 

@@ -30,11 +30,11 @@ void addEntry(llvm::Function &body) {
   body.addFnAttr(llvm::Attribute::NoInline);
 
   llvm::IRBuilder<> b(body.getContext());
-  auto *type = llvm::FunctionType::get(
-      b.getVoidTy(), {b.getPtrTy(), b.getInt64Ty(), b.getInt64Ty()},
-      /*isVarArg=*/false);
-  auto *entry = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage,
-                                       name, *body.getParent());
+  auto *type =
+      llvm::FunctionType::get(b.getVoidTy(), {b.getPtrTy(), b.getInt64Ty(), b.getInt64Ty()},
+                              /*isVarArg=*/false);
+  auto *entry =
+      llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, name, *body.getParent());
   entry->setVisibility(llvm::GlobalValue::HiddenVisibility);
   b.SetInsertPoint(llvm::BasicBlock::Create(body.getContext(), "entry", entry));
   llvm::SmallVector<llvm::Value *> args;
@@ -56,8 +56,7 @@ LogicalResult checkKernels(gpu::GPUModuleOp kernels) {
       return op.emitError("has no place among host kernels");
     for (Type type : kernel.getFunctionType().getInputs())
       if (!isa<MemRefType>(type))
-        return kernel.emitError()
-               << "a host kernel takes memrefs only, not " << type;
+        return kernel.emitError() << "a host kernel takes memrefs only, not " << type;
   }
   return success();
 }
@@ -114,8 +113,7 @@ void generate(Part &part, const HostProcessor &processor) {
 
 } // namespace
 
-FailureOr<HostCode> compileHostKernels(gpu::GPUModuleOp kernels,
-                                       const HostOptions &options) {
+FailureOr<HostCode> compileHostKernels(gpu::GPUModuleOp kernels, const HostOptions &options) {
   DialectRegistry registry;
   registerTargetDialects(registry);
   kernels.getContext()->appendDialectRegistry(registry);

@@ -16,10 +16,8 @@ using namespace mlir;
 Type ampc::dropAddressSpace(Type type) {
   if (auto memref = dyn_cast<MemRefType>(type);
       memref && isa_and_nonnull<gpu::AddressSpaceAttr>(memref.getMemorySpace()))
-    return MemRefType::get(memref.getShape(), memref.getElementType(),
-                           memref.getLayout());
-  if (auto pointer = dyn_cast<LLVM::LLVMPointerType>(type);
-      pointer && pointer.getAddressSpace())
+    return MemRefType::get(memref.getShape(), memref.getElementType(), memref.getLayout());
+  if (auto pointer = dyn_cast<LLVM::LLVMPointerType>(type); pointer && pointer.getAddressSpace())
     return LLVM::LLVMPointerType::get(pointer.getContext());
   return type;
 }
@@ -48,8 +46,7 @@ void ampc::dropAddressSpaces(Region &body) {
   }
 }
 
-FailureOr<int64_t> ampc::staticBytes(Operation *op, MemRefType type,
-                                     StringRef what) {
+FailureOr<int64_t> ampc::staticBytes(Operation *op, MemRefType type, StringRef what) {
   Type element = type.getElementType();
   int64_t elementBits = 0;
   if (auto vector = dyn_cast<VectorType>(element))
@@ -59,9 +56,7 @@ FailureOr<int64_t> ampc::staticBytes(Operation *op, MemRefType type,
   else if (element.isIndex())
     elementBits = 64;
   if (!type.hasStaticShape() || !type.getLayout().isIdentity() || !elementBits)
-    return op->emitError() << what
-                           << " must be a dense memref of static shape, not "
-                           << type;
+    return op->emitError() << what << " must be a dense memref of static shape, not " << type;
   int64_t bytes = int64_t(llvm::divideCeil(elementBits, 8));
   for (int64_t dim : type.getShape()) {
     std::optional<int64_t> product = llvm::checkedMul(bytes, dim);

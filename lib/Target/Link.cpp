@@ -29,8 +29,7 @@ SmallVector<std::string> systemLibraries() {
       [](dl_phdr_info *info, size_t, void *data) {
         StringRef name = sys::path::filename(info->dlpi_name);
         if (name.starts_with("libc.so.") || name.starts_with("libm.so."))
-          static_cast<SmallVector<std::string> *>(data)->push_back(
-              info->dlpi_name);
+          static_cast<SmallVector<std::string> *>(data)->push_back(info->dlpi_name);
         return 0;
       },
       &paths);
@@ -54,25 +53,15 @@ Error writeWhole(StringRef path, ArrayRef<char> bytes) {
 
 } // namespace
 
-Expected<SmallVector<char, 0>>
-ampc::linkShared(ArrayRef<ArrayRef<char>> objects) {
+Expected<SmallVector<char, 0>> ampc::linkShared(ArrayRef<ArrayRef<char>> objects) {
   SmallString<128> directory;
-  if (std::error_code code =
-          sys::fs::createUniqueDirectory("ampc-link", directory))
+  if (std::error_code code = sys::fs::createUniqueDirectory("ampc-link", directory))
     return createStringError(code, "no temporary directory: " + code.message());
-  auto removeDirectory =
-      scope_exit([&] { (void)sys::fs::remove_directories(directory); });
+  auto removeDirectory = scope_exit([&] { (void)sys::fs::remove_directories(directory); });
 
-  SmallVector<std::string> args = {"ld.lld",
-                                   "-shared",
-                                   "--no-undefined",
-                                   "--gc-sections",
-                                   "-s",
-                                   "-znow",
-                                   "--build-id=none",
-                                   "--hash-style=gnu",
-                                   "--no-eh-frame-hdr",
-                                   "-znoseparate-code"};
+  SmallVector<std::string> args = {
+      "ld.lld", "-shared",         "--no-undefined",   "--gc-sections",     "-s",
+      "-znow",  "--build-id=none", "--hash-style=gnu", "--no-eh-frame-hdr", "-znoseparate-code"};
   for (auto [i, object] : enumerate(objects)) {
     SmallString<128> path(directory);
     sys::path::append(path, Twine(i) + ".o");
@@ -84,16 +73,14 @@ ampc::linkShared(ArrayRef<ArrayRef<char>> objects) {
   sys::path::append(output, "out.so");
   args.push_back("--as-needed");
   append_range(args, systemLibraries());
-  append_range(args,
-               std::initializer_list<std::string>{"-o", output.str().str()});
+  append_range(args, std::initializer_list<std::string>{"-o", output.str().str()});
 
   std::string log;
   raw_string_ostream stream(log);
   SmallVector<const char *> argv;
   for (const std::string &arg : args)
     argv.push_back(arg.c_str());
-  lld::Result result =
-      lld::lldMain(argv, stream, stream, {{lld::Gnu, &lld::elf::link}});
+  lld::Result result = lld::lldMain(argv, stream, stream, {{lld::Gnu, &lld::elf::link}});
   if (result.retCode)
     return createStringError("linking failed: " + StringRef(log).trim());
   auto buffer = MemoryBuffer::getFile(output, /*IsText=*/false,

@@ -18,8 +18,7 @@ namespace ampc {
 /// Links ELF objects to a shared object, against libc and libm and nothing
 /// else. An undefined symbol is an error. See writeSharedObject about llvm::cl
 /// and threads.
-llvm::Expected<llvm::SmallVector<char, 0>>
-linkShared(llvm::ArrayRef<llvm::ArrayRef<char>> objects);
+llvm::Expected<llvm::SmallVector<char, 0>> linkShared(llvm::ArrayRef<llvm::ArrayRef<char>> objects);
 
 } // namespace ampc
 

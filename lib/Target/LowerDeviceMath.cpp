@@ -21,8 +21,7 @@ namespace {
 bool isNative(Type type) {
   Type element = getElementTypeOrSelf(type);
   auto vector = dyn_cast<VectorType>(type);
-  return (element.isF32() || element.isF64()) &&
-         (!vector || vector.getRank() == 1);
+  return (element.isF32() || element.isF64()) && (!vector || vector.getRank() == 1);
 }
 
 /// To the LLVM intrinsic of this name. Not to its op in the llvm dialect, which
@@ -34,8 +33,8 @@ struct ToIntrinsic : OpRewritePattern<MathOp> {
   LogicalResult matchAndRewrite(MathOp op, PatternRewriter &b) const final {
     if (!isNative(op.getType()))
       return b.notifyMatchFailure(op, "neither f32 nor f64");
-    b.replaceOpWithNewOp<LLVM::CallIntrinsicOp>(
-        op, op.getType(), b.getStringAttr(intrinsic), op->getOperands());
+    b.replaceOpWithNewOp<LLVM::CallIntrinsicOp>(op, op.getType(), b.getStringAttr(intrinsic),
+                                                op->getOperands());
     return success();
   }
   StringRef intrinsic;

@@ -23,13 +23,12 @@ struct LowerGpuReductions : impl::LowerGpuReductionsBase<LowerGpuReductions> {
     RewritePatternSet patterns(&getContext());
     populateGpuAllReducePatterns(patterns);
     // Vectors are broken down first: a shuffle moves one register.
-    populateGpuBreakDownSubgroupReducePatterns(
-        patterns, /*maxShuffleBitwidth=*/32, PatternBenefit(2));
+    populateGpuBreakDownSubgroupReducePatterns(patterns, /*maxShuffleBitwidth=*/32,
+                                               PatternBenefit(2));
     populateGpuLowerSubgroupReduceToShufflePatterns(patterns, kSimtWarpSize,
                                                     /*shuffleBitwidth=*/32);
-    populateGpuLowerClusteredSubgroupReduceToShufflePatterns(
-        patterns, kSimtWarpSize,
-        /*shuffleBitwidth=*/32);
+    populateGpuLowerClusteredSubgroupReduceToShufflePatterns(patterns, kSimtWarpSize,
+                                                             /*shuffleBitwidth=*/32);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

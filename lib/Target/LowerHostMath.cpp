@@ -25,8 +25,7 @@ struct LowerHostMath : impl::LowerHostMathBase<LowerHostMath> {
     ConversionTarget target(getContext());
     target.addIllegalOp<math::ExpM1Op, math::Log1pOp>();
     target.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
-    if (failed(applyPartialConversion(getOperation(), target,
-                                      std::move(patterns))))
+    if (failed(applyPartialConversion(getOperation(), target, std::move(patterns))))
       signalPassFailure();
   }
 };

@@ -41,15 +41,12 @@ createDeviceMachine(const DeviceOptions &options) {
   (void)initialized;
   llvm::Triple triple("nvptx64-nvidia-cuda");
   std::string message;
-  const llvm::Target *target =
-      llvm::TargetRegistry::lookupTarget(triple, message);
+  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, message);
   if (!target)
-    return llvm::createStringError("this LLVM has no NVPTX back end: " +
-                                   message);
+    return llvm::createStringError("this LLVM has no NVPTX back end: " + message);
   return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
-      triple, "sm_" + std::to_string(options.baseArch),
-      "+ptx" + std::to_string(options.ptxVersion), {}, std::nullopt,
-      std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+      triple, "sm_" + std::to_string(options.baseArch), "+ptx" + std::to_string(options.ptxVersion),
+      {}, std::nullopt, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
 }
 
 /// Takes from libdevice what `module` calls.
@@ -57,8 +54,7 @@ llvm::Error linkLibdevice(llvm::Module &module, StringRef path) {
   auto buffer = llvm::MemoryBuffer::getFile(path);
   if (!buffer)
     return llvm::createFileError(path, buffer.getError());
-  auto library =
-      llvm::getOwningLazyBitcodeModule(std::move(*buffer), module.getContext());
+  auto library = llvm::getOwningLazyBitcodeModule(std::move(*buffer), module.getContext());
   if (!library)
     return llvm::createFileError(path, library.takeError());
   (*library)->setTargetTriple(module.getTargetTriple());
@@ -68,8 +64,7 @@ llvm::Error linkLibdevice(llvm::Module &module, StringRef path) {
       return !value.hasName() || !names.count(value.getName());
     });
   };
-  if (llvm::Linker::linkModules(module, std::move(*library),
-                                llvm::Linker::Flags::LinkOnlyNeeded,
+  if (llvm::Linker::linkModules(module, std::move(*library), llvm::Linker::Flags::LinkOnlyNeeded,
                                 internalize))
     return llvm::createStringError("'" + path + "' could not be linked");
   return llvm::Error::success();
@@ -77,8 +72,7 @@ llvm::Error linkLibdevice(llvm::Module &module, StringRef path) {
 
 /// PTX with an unresolved function would be refused by the driver at run time
 /// only.
-LogicalResult checkResolved(gpu::GPUModuleOp kernels, llvm::Module &module,
-                            bool hasLibdevice) {
+LogicalResult checkResolved(gpu::GPUModuleOp kernels, llvm::Module &module, bool hasLibdevice) {
   for (llvm::Function &f : module) {
     if (!f.isDeclaration() || f.isIntrinsic() || f.use_empty())
       continue;
@@ -105,18 +99,15 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.registerFunctionAnalyses(fam);
   builder.registerLoopAnalyses(lam);
   builder.crossRegisterProxies(lam, fam, cgam, mam);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3)
-      .run(module, mam);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, mam);
 }
 
-FailureOr<std::string> emitPtx(llvm::Module &module,
-                               llvm::TargetMachine &machine,
+FailureOr<std::string> emitPtx(llvm::Module &module, llvm::TargetMachine &machine,
                                gpu::GPUModuleOp kernels) {
   SmallString<0> ptx;
   llvm::raw_svector_ostream out(ptx);
   llvm::legacy::PassManager passes;
-  if (machine.addPassesToEmitFile(passes, out, nullptr,
-                                  llvm::CodeGenFileType::AssemblyFile))
+  if (machine.addPassesToEmitFile(passes, out, nullptr, llvm::CodeGenFileType::AssemblyFile))
     return kernels.emitError("this LLVM writes no PTX");
   passes.run(module);
   return std::string(ptx);
@@ -124,8 +115,7 @@ FailureOr<std::string> emitPtx(llvm::Module &module,
 
 } // namespace
 
-FailureOr<std::string> compileToPtx(gpu::GPUModuleOp kernels,
-                                    const DeviceOptions &options) {
+FailureOr<std::string> compileToPtx(gpu::GPUModuleOp kernels, const DeviceOptions &options) {
   MLIRContext *context = kernels.getContext();
   DialectRegistry registry;
   registerTargetDialects(registry);
@@ -144,19 +134,16 @@ FailureOr<std::string> compileToPtx(gpu::GPUModuleOp kernels,
     return failure();
 
   auto failWith = [&](llvm::Error error) {
-    return kernels.emitError()
-           << "device kernels: " << llvm::toString(std::move(error));
+    return kernels.emitError() << "device kernels: " << llvm::toString(std::move(error));
   };
   auto machine = createDeviceMachine(options);
   if (!machine)
     return failWith(machine.takeError());
   llvm::LLVMContext llvmContext;
   auto lowered = *module->getOps<gpu::GPUModuleOp>().begin();
-  std::unique_ptr<llvm::Module> ir =
-      translateModuleToLLVMIR(lowered, llvmContext, "cuda_kernels");
+  std::unique_ptr<llvm::Module> ir = translateModuleToLLVMIR(lowered, llvmContext, "cuda_kernels");
   if (!ir)
-    return kernels.emitError(
-        "device kernels could not be translated to LLVM IR");
+    return kernels.emitError("device kernels could not be translated to LLVM IR");
   ir->setTargetTriple((*machine)->getTargetTriple());
   ir->setDataLayout((*machine)->createDataLayout());
   if (hasLibdevice)
@@ -185,8 +172,7 @@ llvm::StringMap<int64_t> countLines(StringRef ptx) {
 FailureOr<int64_t> workgroupBytes(gpu::GPUFuncOp kernel) {
   int64_t total = 0;
   for (BlockArgument arg : kernel.getWorkgroupAttributions()) {
-    auto bytes = staticBytes(kernel, cast<MemRefType>(arg.getType()),
-                             "workgroup memory");
+    auto bytes = staticBytes(kernel, cast<MemRefType>(arg.getType()), "workgroup memory");
     if (failed(bytes))
       return failure();
     total = llvm::alignTo(total, 16) + *bytes;

@@ -33,9 +33,8 @@
 using namespace mlir;
 
 void ampc::registerTargetDialects(DialectRegistry &registry) {
-  registry.insert<arith::ArithDialect, cf::ControlFlowDialect,
-                  func::FuncDialect, gpu::GPUDialect, LLVM::LLVMDialect,
-                  math::MathDialect, memref::MemRefDialect, NVVM::NVVMDialect,
+  registry.insert<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, gpu::GPUDialect,
+                  LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect, NVVM::NVVMDialect,
                   scf::SCFDialect, vector::VectorDialect>();
   // convert-gpu-to-nvvm asks each dialect for its patterns.
   arith::registerConvertArithToLLVMInterface(registry);
@@ -65,16 +64,13 @@ void ampc::registerTargetPasses() {
   struct Options : PassPipelineOptions<Options> {
     Option<bool> use32BitIndices{*this, "use-32-bit-indices",
                                  llvm::cl::desc("Compute indices in 32 bits")};
-    Option<bool> approximateMath{
-        *this, "approximate-math",
-        llvm::cl::desc("Expand functions, for want of libdevice")};
+    Option<bool> approximateMath{*this, "approximate-math",
+                                 llvm::cl::desc("Expand functions, for want of libdevice")};
   };
   PassPipelineRegistration<Options>(
-      "ampc-lower-device-kernels",
-      "Kernels with the device schedule to the nvvm dialect",
+      "ampc-lower-device-kernels", "Kernels with the device schedule to the nvvm dialect",
       [](OpPassManager &pm, const Options &options) {
-        buildDeviceKernelLowering(
-            pm, {options.use32BitIndices, options.approximateMath});
+        buildDeviceKernelLowering(pm, {options.use32BitIndices, options.approximateMath});
       });
 }
 
@@ -94,8 +90,7 @@ void buildHostLowering(OpPassManager &pm, bool hasF16) {
   ConvertVectorToLLVMPassOptions vector;
   vector.reassociateFPReductions = true; // a device adds in a tree as well
   pm.addPass(createConvertVectorToLLVMPass(vector));
-  pm.addPass(
-      createLowerHostMath()); // before the next one expands what it should not
+  pm.addPass(createLowerHostMath()); // before the next one expands what it should not
   pm.addPass(createConvertMathToLLVMPass());
   pm.addPass(createConvertMathToLibmPass()); // what has no LLVM intrinsic
   pm.addPass(createArithToLLVMConversionPass());
@@ -124,8 +119,7 @@ void buildSimtKernelLowering(OpPassManager &pm, bool hasF16) {
   buildHostLowering(pm, hasF16);
 }
 
-void buildDeviceKernelLowering(OpPassManager &pm,
-                               const DeviceLoweringOptions &options) {
+void buildDeviceKernelLowering(OpPassManager &pm, const DeviceLoweringOptions &options) {
   OpPassManager &gpu = pm.nest<gpu::GPUModuleOp>();
   gpu.addPass(createLowerGpuReductions());
   if (options.approximateMath) {

@@ -29,8 +29,7 @@ namespace {
 
 /// An object with the exported struct, the tables, and the table of host
 /// kernels.
-Expected<SmallVector<char, 0>> emitModuleObject(const ampc::HostCode &host,
-                                                ArrayRef<char> tables) {
+Expected<SmallVector<char, 0>> emitModuleObject(const ampc::HostCode &host, ArrayRef<char> tables) {
   ampc::HostProcessor processor = ampc::hostProcessor("");
   auto machine = ampc::createHostMachine(processor);
   if (!machine)
@@ -41,35 +40,30 @@ Expected<SmallVector<char, 0>> emitModuleObject(const ampc::HostCode &host,
   module.setDataLayout((*machine)->createDataLayout());
   IRBuilder<> b(context);
   auto define = [&](Constant *value, StringRef name) {
-    auto *global =
-        new GlobalVariable(module, value->getType(), /*isConstant=*/true,
-                           GlobalValue::InternalLinkage, value, name);
+    auto *global = new GlobalVariable(module, value->getType(), /*isConstant=*/true,
+                                      GlobalValue::InternalLinkage, value, name);
     global->setAlignment(Align(AMPC_ALIGNMENT));
     return global;
   };
 
   SmallVector<Constant *> kernels;
-  auto *kernelType = FunctionType::get(
-      b.getVoidTy(), {b.getPtrTy(), b.getInt64Ty(), b.getInt64Ty()}, false);
+  auto *kernelType =
+      FunctionType::get(b.getVoidTy(), {b.getPtrTy(), b.getInt64Ty(), b.getInt64Ty()}, false);
   for (const std::string &symbol : host.symbols) {
-    auto *kernel = Function::Create(kernelType, GlobalValue::ExternalLinkage,
-                                    symbol, module);
+    auto *kernel = Function::Create(kernelType, GlobalValue::ExternalLinkage, symbol, module);
     kernel->setVisibility(GlobalValue::HiddenVisibility);
     kernels.push_back(kernel);
   }
   Constant *none = ConstantPointerNull::get(b.getPtrTy());
   Constant *kernelTable = none;
   if (!kernels.empty())
-    kernelTable =
-        define(ConstantArray::get(ArrayType::get(b.getPtrTy(), kernels.size()),
-                                  kernels),
-               "kernels");
+    kernelTable = define(ConstantArray::get(ArrayType::get(b.getPtrTy(), kernels.size()), kernels),
+                         "kernels");
   Constant *data = none;
   if (!tables.empty())
-    data = define(
-        ConstantDataArray::getRaw(StringRef(tables.data(), tables.size()),
-                                  tables.size(), b.getInt8Ty()),
-        "tables");
+    data = define(ConstantDataArray::getRaw(StringRef(tables.data(), tables.size()), tables.size(),
+                                            b.getInt8Ty()),
+                  "tables");
 
   Constant *fields[] = {b.getInt32(AMPC_FORMAT_VERSION),
                         b.getInt32(sizeof(ampc_module_v1_t)),
@@ -94,8 +88,7 @@ struct LinkedFile {
 
 /// Makes room for a section of `weightsBytes` bytes behind everything that is
 /// loaded.
-Expected<LinkedFile> addWeightsSection(SmallVector<char, 0> bytes,
-                                       uint64_t weightsBytes) {
+Expected<LinkedFile> addWeightsSection(SmallVector<char, 0> bytes, uint64_t weightsBytes) {
   using namespace ELF;
   Elf64_Ehdr header;
   if (bytes.size() < sizeof(header))
@@ -103,11 +96,9 @@ Expected<LinkedFile> addWeightsSection(SmallVector<char, 0> bytes,
   std::memcpy(&header, bytes.data(), sizeof(header));
   const uint64_t sectionBytes = uint64_t(header.e_shnum) * sizeof(Elf64_Shdr);
   if (!header.checkMagic() || header.e_shentsize != sizeof(Elf64_Shdr) ||
-      header.e_shoff > bytes.size() ||
-      bytes.size() - header.e_shoff < sectionBytes ||
+      header.e_shoff > bytes.size() || bytes.size() - header.e_shoff < sectionBytes ||
       header.e_shstrndx >= header.e_shnum)
-    return createStringError(
-        "the linker wrote an ELF file without section headers");
+    return createStringError("the linker wrote an ELF file without section headers");
   SmallVector<Elf64_Shdr> sections(header.e_shnum);
   std::memcpy(sections.data(), bytes.data() + header.e_shoff, sectionBytes);
   // lld puts the headers last.
@@ -127,8 +118,7 @@ Expected<LinkedFile> addWeightsSection(SmallVector<char, 0> bytes,
 
   LinkedFile file;
   file.weightsOffset = weights.sh_offset;
-  file.tailOffset =
-      alignTo(file.weightsOffset + weightsBytes, alignof(Elf64_Shdr));
+  file.tailOffset = alignTo(file.weightsOffset + weightsBytes, alignof(Elf64_Shdr));
   names.sh_offset = file.tailOffset;
   names.sh_size = strings.size();
   strings.resize(alignTo(strings.size(), alignof(Elf64_Shdr)));

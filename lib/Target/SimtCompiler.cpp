@@ -36,14 +36,11 @@ KernelFacts factsOf(LLVM::LLVMFuncOp op) {
   KernelFacts facts;
   facts.name = op.getName().str();
   facts.fibers = op->hasAttr(kFibersAttr);
-  facts.workgroupBytes =
-      op->getAttrOfType<IntegerAttr>(kWorkgroupBytesAttr).getInt();
+  facts.workgroupBytes = op->getAttrOfType<IntegerAttr>(kWorkgroupBytesAttr).getInt();
   facts.blockSize.assign(3, 0);
   if (auto known = op->getAttrOfType<DenseI32ArrayAttr>(kBlockSizeAttr))
-    facts.blockSize.assign(known.asArrayRef().begin(),
-                           known.asArrayRef().end());
-  auto bytes =
-      op->getAttrOfType<DenseI64ArrayAttr>(kParameterBytesAttr).asArrayRef();
+    facts.blockSize.assign(known.asArrayRef().begin(), known.asArrayRef().end());
+  auto bytes = op->getAttrOfType<DenseI64ArrayAttr>(kParameterBytesAttr).asArrayRef();
   facts.parameterBytes.assign(bytes.begin(), bytes.end());
   return facts;
 }
@@ -51,14 +48,12 @@ KernelFacts factsOf(LLVM::LLVMFuncOp op) {
 /// Writes the parts of a library that are not kernels.
 class LibraryBuilder {
 public:
-  explicit LibraryBuilder(llvm::Module &module)
-      : module(module), b(module.getContext()) {}
+  explicit LibraryBuilder(llvm::Module &module) : module(module), b(module.getContext()) {}
 
   llvm::Constant *kernel(const KernelFacts &facts);
   /// Defines the functions that kernels call: through SimtThread::calls.
   void defineCalls();
-  void defineLibrary(ArrayRef<llvm::Constant *> kernels,
-                     ArrayRef<uint64_t> hashes);
+  void defineLibrary(ArrayRef<llvm::Constant *> kernels, ArrayRef<uint64_t> hashes);
 
 private:
   llvm::Function *makeEntry(llvm::Function &body);
@@ -69,8 +64,7 @@ private:
   }
   llvm::GlobalVariable *global(llvm::Constant *value) {
     return new llvm::GlobalVariable(module, value->getType(),
-                                    /*isConstant=*/true,
-                                    llvm::GlobalValue::InternalLinkage, value);
+                                    /*isConstant=*/true, llvm::GlobalValue::InternalLinkage, value);
   }
 
   llvm::Module &module;
@@ -80,23 +74,19 @@ private:
 /// Unpacks SimtThread and the parameters.
 llvm::Function *LibraryBuilder::makeEntry(llvm::Function &body) {
   body.setLinkage(llvm::GlobalValue::InternalLinkage);
-  auto *type = llvm::FunctionType::get(b.getVoidTy(),
-                                       {b.getPtrTy(), b.getPtrTy()}, false);
+  auto *type = llvm::FunctionType::get(b.getVoidTy(), {b.getPtrTy(), b.getPtrTy()}, false);
   auto *entry = llvm::Function::Create(type, llvm::GlobalValue::InternalLinkage,
                                        body.getName() + ".entry", module);
-  b.SetInsertPoint(
-      llvm::BasicBlock::Create(module.getContext(), "entry", entry));
+  b.SetInsertPoint(llvm::BasicBlock::Create(module.getContext(), "entry", entry));
   llvm::Value *thread = entry->getArg(0), *parameters = entry->getArg(1);
   SmallVector<llvm::Value *> args{thread};
-  static_assert(offsetof(SimtThread, workgroupMemory) ==
-                8 * (kSimtPrefixArgs - 2));
+  static_assert(offsetof(SimtThread, workgroupMemory) == 8 * (kSimtPrefixArgs - 2));
   for (unsigned i = 1; i < body.arg_size(); ++i) {
     llvm::Value *slot;
     if (i < kSimtPrefixArgs) {
       slot = b.CreateConstGEP1_64(b.getInt64Ty(), thread, i - 1);
     } else {
-      slot =
-          b.CreateConstGEP1_64(b.getPtrTy(), parameters, i - kSimtPrefixArgs);
+      slot = b.CreateConstGEP1_64(b.getPtrTy(), parameters, i - kSimtPrefixArgs);
       slot = b.CreateLoad(b.getPtrTy(), slot);
     }
     args.push_back(b.CreateLoad(body.getArg(i)->getType(), slot));
@@ -112,19 +102,16 @@ void LibraryBuilder::defineCalls() {
     if (!function)
       return;
     function->setLinkage(llvm::GlobalValue::InternalLinkage);
-    b.SetInsertPoint(
-        llvm::BasicBlock::Create(module.getContext(), "entry", function));
+    b.SetInsertPoint(llvm::BasicBlock::Create(module.getContext(), "entry", function));
     llvm::Value *thread = function->getArg(0);
     llvm::Value *calls = b.CreateLoad(
-        b.getPtrTy(), b.CreateConstGEP1_64(b.getInt8Ty(), thread,
-                                           offsetof(SimtThread, calls)));
-    llvm::Value *callee = b.CreateLoad(
-        b.getPtrTy(), b.CreateConstGEP1_64(b.getInt8Ty(), calls, offset));
+        b.getPtrTy(), b.CreateConstGEP1_64(b.getInt8Ty(), thread, offsetof(SimtThread, calls)));
+    llvm::Value *callee =
+        b.CreateLoad(b.getPtrTy(), b.CreateConstGEP1_64(b.getInt8Ty(), calls, offset));
     SmallVector<llvm::Value *> args;
     for (llvm::Argument &arg : function->args())
       args.push_back(&arg);
-    llvm::CallInst *call =
-        b.CreateCall(function->getFunctionType(), callee, args);
+    llvm::CallInst *call = b.CreateCall(function->getFunctionType(), callee, args);
     if (call->getType()->isVoidTy())
       b.CreateRetVoid();
     else
@@ -135,18 +122,15 @@ void LibraryBuilder::defineCalls() {
   define("ampc_simt_shuffle_valid", offsetof(SimtCalls, shuffleValid));
 }
 
-llvm::Constant *LibraryBuilder::array(llvm::Type *element,
-                                      ArrayRef<llvm::Constant *> values) {
-  return llvm::ConstantArray::get(llvm::ArrayType::get(element, values.size()),
-                                  values);
+llvm::Constant *LibraryBuilder::array(llvm::Type *element, ArrayRef<llvm::Constant *> values) {
+  return llvm::ConstantArray::get(llvm::ArrayType::get(element, values.size()), values);
 }
 
 llvm::Constant *LibraryBuilder::kernel(const KernelFacts &facts) {
   llvm::Function *entry = makeEntry(*module.getFunction(facts.name));
-  SmallVector<uint64_t> bytes(facts.parameterBytes.begin(),
-                              facts.parameterBytes.end());
-  llvm::Constant *name = global(
-      llvm::ConstantDataArray::getString(module.getContext(), facts.name));
+  SmallVector<uint64_t> bytes(facts.parameterBytes.begin(), facts.parameterBytes.end());
+  llvm::Constant *name =
+      global(llvm::ConstantDataArray::getString(module.getContext(), facts.name));
   // struct SimtKernel
   SmallVector<llvm::Constant *> size;
   for (int32_t n : facts.blockSize)
@@ -162,15 +146,12 @@ llvm::Constant *LibraryBuilder::kernel(const KernelFacts &facts) {
   return llvm::ConstantStruct::getAnon(fields);
 }
 
-void LibraryBuilder::defineLibrary(ArrayRef<llvm::Constant *> kernels,
-                                   ArrayRef<uint64_t> hashes) {
+void LibraryBuilder::defineLibrary(ArrayRef<llvm::Constant *> kernels, ArrayRef<uint64_t> hashes) {
   llvm::Constant *none = llvm::ConstantPointerNull::get(b.getPtrTy());
   llvm::Constant *table =
-      kernels.empty() ? none
-                      : global(array(kernels.front()->getType(), kernels));
+      kernels.empty() ? none : global(array(kernels.front()->getType(), kernels));
   // struct SimtLibrary
-  llvm::Constant *fields[] = {b.getInt32(kSimtVersion),
-                              b.getInt32(hashes.size()), words(hashes),
+  llvm::Constant *fields[] = {b.getInt32(kSimtVersion), b.getInt32(hashes.size()), words(hashes),
                               b.getInt64(kernels.size()), table};
   static_assert(sizeof(SimtLibrary) == 32, "the fields above, in order");
   llvm::GlobalVariable *library = global(llvm::ConstantStruct::getAnon(fields));
@@ -180,8 +161,7 @@ void LibraryBuilder::defineLibrary(ArrayRef<llvm::Constant *> kernels,
 
 } // namespace
 
-LogicalResult writeSimtLibrary(StringRef path, gpu::GPUModuleOp kernels,
-                               ArrayRef<StringRef> images,
+LogicalResult writeSimtLibrary(StringRef path, gpu::GPUModuleOp kernels, ArrayRef<StringRef> images,
                                const HostOptions &options) {
   MLIRContext *context = kernels.getContext();
   DialectRegistry registry;
@@ -204,8 +184,7 @@ LogicalResult writeSimtLibrary(StringRef path, gpu::GPUModuleOp kernels,
   if (!machine)
     return failWith(machine.takeError());
   llvm::LLVMContext llvmContext;
-  std::unique_ptr<llvm::Module> ir =
-      translateModuleToLLVMIR(*module, llvmContext, "simt");
+  std::unique_ptr<llvm::Module> ir = translateModuleToLLVMIR(*module, llvmContext, "simt");
   if (!ir)
     return kernels.emitError("kernels could not be translated to LLVM IR");
 
@@ -216,8 +195,7 @@ LogicalResult writeSimtLibrary(StringRef path, gpu::GPUModuleOp kernels,
       entries.push_back(builder.kernel(factsOf(op)));
     else if (!op.isExternal()) // a private func.func does not become internal
                                // by itself
-      ir->getFunction(op.getName())
-          ->setLinkage(llvm::GlobalValue::InternalLinkage);
+      ir->getFunction(op.getName())->setLinkage(llvm::GlobalValue::InternalLinkage);
   }
   builder.defineCalls();
   SmallVector<uint64_t> hashes;
@@ -234,11 +212,10 @@ LogicalResult writeSimtLibrary(StringRef path, gpu::GPUModuleOp kernels,
   auto linked = linkShared({*object});
   if (!linked)
     return failWith(linked.takeError());
-  llvm::Error error =
-      replaceFile(path, [&](llvm::raw_ostream &out) -> llvm::Error {
-        out.write(linked->data(), linked->size());
-        return llvm::Error::success();
-      });
+  llvm::Error error = replaceFile(path, [&](llvm::raw_ostream &out) -> llvm::Error {
+    out.write(linked->data(), linked->size());
+    return llvm::Error::success();
+  });
   return error ? failWith(std::move(error)) : success();
 }
 

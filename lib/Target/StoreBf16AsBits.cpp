@@ -64,8 +64,8 @@ struct StoreBf16AsBits : impl::StoreBf16AsBitsBase<StoreBf16AsBits> {
       if (auto function = dyn_cast<LLVM::LLVMFuncOp>(op)) {
         auto type = function.getFunctionType();
         auto inputs = llvm::map_to_vector(type.getParams(), [](Type t) { return asBits(t); });
-        function.setFunctionType(LLVM::LLVMFunctionType::get(asBits(type.getReturnType()),
-                                                             inputs, type.isVarArg()));
+        function.setFunctionType(
+            LLVM::LLVMFunctionType::get(asBits(type.getReturnType()), inputs, type.isVarArg()));
       }
       if (auto cast = dyn_cast<LLVM::BitcastOp>(op))
         casts.push_back(cast);

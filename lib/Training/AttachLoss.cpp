@@ -76,8 +76,7 @@ struct AttachLoss : impl::AttachLossBase<AttachLoss> {
            << (candidates.empty() ? "no float output of one element"
                                   : "several float outputs of one element")
            << " (outputs: " << describeResults(function)
-           << "); pass --loss=output:NAME, or a loss by name: "
-           << llvm::join(getLossNames(), ", ");
+           << "); pass --loss=output:NAME, or a loss by name: " << llvm::join(getLossNames(), ", ");
   }
 
   LogicalResult markOutput(func::FuncOp function, StringRef name) {
@@ -92,8 +91,8 @@ struct AttachLoss : impl::AttachLossBase<AttachLoss> {
       return success();
     }
     return emitError(function.getLoc())
-           << "--loss=output:" << name << ": no such output (outputs: "
-           << describeResults(function) << ")";
+           << "--loss=output:" << name << ": no such output (outputs: " << describeResults(function)
+           << ")";
   }
 
   LogicalResult appendLoss(func::FuncOp function, StringRef name) {

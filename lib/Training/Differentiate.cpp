@@ -69,8 +69,7 @@ void GradientExpander::findActive() {
       continue;
     // Casts and ops that only move bits hand a parameter on.
     auto precision = dyn_cast<PrecisionOpInterface>(op);
-    carries &= isa<CastOpInterface>(op) ||
-               (precision && precision.getPrecisionRecord().isFollow());
+    carries &= isa<CastOpInterface>(op) || (precision && precision.getPrecisionRecord().isFollow());
     for (Value result : op.getResults()) {
       if (!isFloat(result))
         continue;
@@ -145,8 +144,7 @@ LogicalResult GradientExpander::expand() {
     Value gradient = gradients.lookup(x);
     if (!gradient)
       gradient = splat(builder, request.getLoc(), type, 0.0);
-    result.replaceAllUsesWith(
-        castTo(builder, request.getLoc(), gradient, type.getElementType()));
+    result.replaceAllUsesWith(castTo(builder, request.getLoc(), gradient, type.getElementType()));
   }
   request.erase();
   return success();

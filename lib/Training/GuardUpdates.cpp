@@ -18,8 +18,7 @@ namespace {
 bool movesOnRegardless(VariableOp variable) {
   if (variable.getRole() == VariableRole::Derived)
     return true;
-  return variable.getRole() == VariableRole::Scalar &&
-         variable.getSymName() != AMPC_SCALAR_STEP;
+  return variable.getRole() == VariableRole::Scalar && variable.getSymName() != AMPC_SCALAR_STEP;
 }
 
 /// `first` where that is not -1, else `second`, counted from `offset` on, where that is not.

@@ -34,8 +34,7 @@ LogicalResult toInference(func::FuncOp function) {
   function.walk([&](TrainingModeOpInterface op) { ops.push_back(op); });
   for (TrainingModeOpInterface op : ops) {
     OpBuilder builder(op);
-    for (auto [result, inference] :
-         llvm::zip(op->getResults(), op.buildInference(builder))) {
+    for (auto [result, inference] : llvm::zip(op->getResults(), op.buildInference(builder))) {
       if (!inference && !result.use_empty())
         return op->emitOpError("has a result that inference does not have");
       if (inference)
@@ -122,8 +121,7 @@ void markLabels(func::FuncOp function) {
 
 struct MakeTrainingStep : impl::MakeTrainingStepBase<MakeTrainingStep> {
   using MakeTrainingStepBase::MakeTrainingStepBase;
-  MakeTrainingStep(const OptimizerOptions &options, double norm, double value)
-      : settings(options) {
+  MakeTrainingStep(const OptimizerOptions &options, double norm, double value) : settings(options) {
     optimizer = options.name;
     clipGradNorm = norm;
     clipGradValue = value;
@@ -304,15 +302,15 @@ LogicalResult MakeTrainingStep::makeTrain(func::FuncOp function) {
       stateNames.push_back("ampc." + kind.kind + "/" + name.str());
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointAfter(symbols.lookup(name));
-      VariableOp::create(b, loc, VariableRole::State, stateNames.back(), type,
-                         DenseElementsAttr::get(
-                             type, b.getFloatAttr(type.getElementType(), kind.initial)),
-                         false, false);
+      VariableOp::create(
+          b, loc, VariableRole::State, stateNames.back(), type,
+          DenseElementsAttr::get(type, b.getFloatAttr(type.getElementType(), kind.initial)), false,
+          false);
     }
     for (StringRef state : stateNames)
       states.push_back(ReadOp::create(b, loc, type, state));
-    Operation *op = update->buildUpdate(b, NameLoc::get(b.getStringAttr(name)), settings,
-                                        parameter, g, rate, step, states);
+    Operation *op = update->buildUpdate(b, NameLoc::get(b.getStringAttr(name)), settings, parameter,
+                                        g, rate, step, states);
     AssignOp::create(b, loc, name, op->getResult(0));
     for (auto [i, state] : llvm::enumerate(stateNames))
       AssignOp::create(b, loc, state, op->getResult(1 + i));
@@ -339,8 +337,8 @@ LogicalResult MakeTrainingStep::recordGivenStep(func::FuncOp train) {
 }
 } // namespace
 
-std::unique_ptr<Pass> createMakeTrainingStep(const OptimizerOptions &optimizer,
-                                             double clipGradNorm, double clipGradValue) {
+std::unique_ptr<Pass> createMakeTrainingStep(const OptimizerOptions &optimizer, double clipGradNorm,
+                                             double clipGradValue) {
   return std::make_unique<MakeTrainingStep>(optimizer, clipGradNorm, clipGradValue);
 }
 

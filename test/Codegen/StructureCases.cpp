@@ -91,19 +91,20 @@ void addMovements(CaseList &list) {
     i = (i + 100) % 50;
   // Loops inside of a body, one in the other, and with bounds that are read.
   list.addFused(
-      "window_sum", {list.type("f16", {6, 20, 17})},
-      [&list](KernelBuilder &k, ValueRange in) -> Values {
-        return {k.generate(list.type("f16", {6, 18, 13}), [&](ScalarBuilder &s, ValueRange i) {
-          Type f32 = list.type("f32").getElementType();
-          auto number = [&](int64_t n) { return s.constant(i[0].getType(), n); };
-          Value zero = number(0), three = number(3), five = number(5);
-          return s.fold(zero, three, s.constant(f32, 0.0), [&](ScalarBuilder &s, Value r, Value x) {
-            return s.fold(zero, five, x, [&](ScalarBuilder &s, Value c, Value x) {
-              return s.add(x, k.load(s, in[0], {i[0], s.add(i[1], r), s.add(i[2], c)}));
-            });
-          });
-        })};
-      })
+          "window_sum", {list.type("f16", {6, 20, 17})},
+          [&list](KernelBuilder &k, ValueRange in) -> Values {
+            return {k.generate(list.type("f16", {6, 18, 13}), [&](ScalarBuilder &s, ValueRange i) {
+              Type f32 = list.type("f32").getElementType();
+              auto number = [&](int64_t n) { return s.constant(i[0].getType(), n); };
+              Value zero = number(0), three = number(3), five = number(5);
+              return s.fold(
+                  zero, three, s.constant(f32, 0.0), [&](ScalarBuilder &s, Value r, Value x) {
+                    return s.fold(zero, five, x, [&](ScalarBuilder &s, Value c, Value x) {
+                      return s.add(x, k.load(s, in[0], {i[0], s.add(i[1], r), s.add(i[2], c)}));
+                    });
+                  });
+            })};
+          })
       .absolute = 5e-3;
   Case &ragged = list.addFused(
       "ragged_sum", {list.type("f32", {40, 33}), list.type("i64", {8})},

@@ -27,9 +27,7 @@ void train(ampc_session_t *session, int steps) {
     expectOk(ampc_session_step(session, inputs, 2, nullptr));
 }
 
-std::string path(const char *name) {
-  return memoryFolder() + "/" + name + ".safetensors";
-}
+std::string path(const char *name) { return memoryFolder() + "/" + name + ".safetensors"; }
 
 /// The checkpoint that `session` would write.
 std::string save(ampc_session_t *session) {
@@ -72,18 +70,16 @@ TEST(Checkpoint, HoldsTheStateAsSafetensors) {
   Parts parts(save(session));
   EXPECT_EQ((8 + parts.header.size()) % 8, 0u);
   // Sorted, exact, and nothing of the time or the machine.
-  std::string expected =
-      R"({"__metadata__":{"ampc.attempt":"5","ampc.device":"host",)"
-      R"("ampc.format":"1","ampc.growth_tracker":"2",)"
-      R"("ampc.identity":"0123456789abcdef","ampc.learning_rate":"0.1",)"
-      R"("ampc.loss_scale":"16","ampc.seed":"0","ampc.step":"5",)"
-      R"("ampc.threads":"2","user.position":"17"},)"
-      R"("ampc.momentum/w":{"dtype":"F32","shape":[3],"data_offsets":[0,12]},)"
-      R"("bias":{"dtype":"F32","shape":[1],"data_offsets":[12,16]},)"
-      R"("w":{"dtype":"F32","shape":[3],"data_offsets":[16,28]}})";
+  std::string expected = R"({"__metadata__":{"ampc.attempt":"5","ampc.device":"host",)"
+                         R"("ampc.format":"1","ampc.growth_tracker":"2",)"
+                         R"("ampc.identity":"0123456789abcdef","ampc.learning_rate":"0.1",)"
+                         R"("ampc.loss_scale":"16","ampc.seed":"0","ampc.step":"5",)"
+                         R"("ampc.threads":"2","user.position":"17"},)"
+                         R"("ampc.momentum/w":{"dtype":"F32","shape":[3],"data_offsets":[0,12]},)"
+                         R"("bias":{"dtype":"F32","shape":[1],"data_offsets":[12,16]},)"
+                         R"("w":{"dtype":"F32","shape":[3],"data_offsets":[16,28]}})";
   EXPECT_EQ(parts.header.substr(0, expected.size()), expected);
-  EXPECT_EQ(parts.header.find_first_not_of(' ', expected.size()),
-            std::string::npos);
+  EXPECT_EQ(parts.header.find_first_not_of(' ', expected.size()), std::string::npos);
   ASSERT_EQ(parts.data.size(), 28u);
   Tensor<float> w = f32({3}, {0, 0, 0});
   expectOk(ampc_session_get_tensor(session, "w", w.get()));
@@ -141,9 +137,9 @@ TEST(Checkpoint, TellsWhetherTheRunGoesOnExactly) {
   expectOk(ampc_session_load_checkpoint(wider, file.c_str(), nullptr));
   Parts parts(readFile(file));
   for (const char *change : {"0123456789abcdee", "host"}) {
-    writeFile(file, change[0] == 'h' ? parts.with("\"ampc.device\":\"host\"",
-                                                  "\"ampc.device\":\"cuda\"")
-                                     : parts.with("0123456789abcdef", change));
+    writeFile(file, change[0] == 'h'
+                        ? parts.with("\"ampc.device\":\"host\"", "\"ampc.device\":\"cuda\"")
+                        : parts.with("0123456789abcdef", change));
     expectOk(ampc_session_load_checkpoint(same, file.c_str(), &exact));
     EXPECT_EQ(exact, 0) << change;
   }
@@ -158,8 +154,7 @@ TEST(Checkpoint, StepInfoStartsAnewAfterLoading) {
   expectOk(ampc_session_load_checkpoint(second, path("four").c_str(), nullptr));
   ampc_step_info_t info = {};
   info.struct_size = sizeof(info);
-  expectError(ampc_session_get_step_info(second, 4, &info),
-              AMPC_STATUS_NOT_FOUND, "no step yet");
+  expectError(ampc_session_get_step_info(second, 4, &info), AMPC_STATUS_NOT_FOUND, "no step yet");
   train(second, 1);
   expectOk(ampc_session_get_step_info(second, 5, &info));
   EXPECT_EQ(info.step, 5);
@@ -177,16 +172,13 @@ TEST(Checkpoint, RefusesBrokenFilesAndLeavesTheSession) {
   constexpr ampc_status_code_t kCorrupt = AMPC_STATUS_CORRUPT;
   constexpr ampc_status_code_t kDiffers = AMPC_STATUS_INCOMPATIBLE;
   std::string deep(100000, '[');
-  std::string wEntry =
-      R"("w":{"dtype":"F32","shape":[3],"data_offsets":[16,28]})";
+  std::string wEntry = R"("w":{"dtype":"F32","shape":[3],"data_offsets":[16,28]})";
   struct Case {
     std::string file;
     ampc_status_code_t code;
     const char *text;
   };
-  auto swap = [&](const char *from, const std::string &to) {
-    return parts.with(from, to);
-  };
+  auto swap = [&](const char *from, const std::string &to) { return parts.with(from, to); };
   const Case cases[] = {
       {"", kCorrupt, "0 bytes"},
       {"1234567", kCorrupt, "7 bytes"},
@@ -251,15 +243,13 @@ TEST(Checkpoint, RefusesBrokenFilesAndLeavesTheSession) {
   std::string file = path("broken");
   for (const Case &test : cases) {
     writeFile(file, test.file);
-    expectError(ampc_session_load_checkpoint(session, file.c_str(), nullptr),
-                test.code, test.text);
+    expectError(ampc_session_load_checkpoint(session, file.c_str(), nullptr), test.code, test.text);
     ASSERT_EQ(save(session), before) << test.text;
   }
-  expectError(ampc_session_load_checkpoint(session, "/nowhere/c", nullptr),
-              AMPC_STATUS_NOT_FOUND, "/nowhere/c");
-  expectError(
-      ampc_session_load_checkpoint(session, scratchFolder().c_str(), nullptr),
-      AMPC_STATUS_IO, "no regular file");
+  expectError(ampc_session_load_checkpoint(session, "/nowhere/c", nullptr), AMPC_STATUS_NOT_FOUND,
+              "/nowhere/c");
+  expectError(ampc_session_load_checkpoint(session, scratchFolder().c_str(), nullptr),
+              AMPC_STATUS_IO, "no regular file");
   // The good file still loads.
   writeFile(file, good);
   expectOk(ampc_session_load_checkpoint(session, file.c_str(), nullptr));
@@ -400,14 +390,12 @@ TEST(Checkpoint, SurvivesAnyByte) {
     if (round % 3 == 0)
       bytes.resize((next() >> 20) % (bytes.size() + 1));
     writeFile(file, bytes);
-    ampc_status_t status =
-        ampc_session_load_checkpoint(session, file.c_str(), nullptr);
+    ampc_status_t status = ampc_session_load_checkpoint(session, file.c_str(), nullptr);
     refused += status != nullptr;
     ampc_status_free(status);
   }
   EXPECT_GT(refused, 1000);
-  expectOk(
-      ampc_session_load_checkpoint(session, path("state").c_str(), nullptr));
+  expectOk(ampc_session_load_checkpoint(session, path("state").c_str(), nullptr));
   EXPECT_EQ(save(session), good);
 }
 
@@ -444,10 +432,9 @@ TEST(Checkpoint, KeepsTheOldFileWhereTheDiskIsFull) {
     files += entry.exists();
   EXPECT_EQ(files, 1) << "a temporary file was left";
 
-  expectError(ampc_session_save_checkpoint(session, "/nowhere/c"),
-              AMPC_STATUS_IO, "/nowhere/c");
-  expectError(ampc_session_save_checkpoint(session, folder.c_str()),
-              AMPC_STATUS_IO, "cannot replace");
+  expectError(ampc_session_save_checkpoint(session, "/nowhere/c"), AMPC_STATUS_IO, "/nowhere/c");
+  expectError(ampc_session_save_checkpoint(session, folder.c_str()), AMPC_STATUS_IO,
+              "cannot replace");
   expectOk(ampc_session_save_checkpoint(session, file.c_str()));
   EXPECT_NE(readFile(file), old);
 }
@@ -481,10 +468,10 @@ TEST(Checkpoint, IsWholeAfterAKillAtAnyTime) {
 TEST(Checkpoint, RefusesMetadataThatIsNoText) {
   ModuleHandle module(buildTrainer());
   SessionHandle session(module);
-  expectError(ampc_session_set_metadata(session, "a", "\xff"),
-              AMPC_STATUS_INVALID_ARGUMENT, "UTF-8");
-  expectError(ampc_session_set_metadata(session, "\xc0\x80", "a"),
-              AMPC_STATUS_INVALID_ARGUMENT, "UTF-8");
+  expectError(ampc_session_set_metadata(session, "a", "\xff"), AMPC_STATUS_INVALID_ARGUMENT,
+              "UTF-8");
+  expectError(ampc_session_set_metadata(session, "\xc0\x80", "a"), AMPC_STATUS_INVALID_ARGUMENT,
+              "UTF-8");
   EXPECT_EQ(ampc_session_get_metadata(session, "a"), nullptr);
   EXPECT_EQ(ampc_session_get_metadata(nullptr, "a"), nullptr);
 }

@@ -28,21 +28,18 @@ static double valueOf(uint32_t dtype, uint16_t bits) {
     return mantissa ? NAN : sign * std::numeric_limits<double>::infinity();
   if (exponent == 0)
     return sign * std::ldexp(mantissa, 1 - bias - mantissaBits);
-  return sign * std::ldexp((1 << mantissaBits) + mantissa,
-                           exponent - bias - mantissaBits);
+  return sign * std::ldexp((1 << mantissaBits) + mantissa, exponent - bias - mantissaBits);
 }
 
 template <class T>
 static uint16_t narrow(uint32_t dtype, T value) {
   uint16_t bits;
-  convert(&bits, dtype, &value,
-          sizeof(T) == 4 ? AMPC_DTYPE_F32 : AMPC_DTYPE_F64, 1);
+  convert(&bits, dtype, &value, sizeof(T) == 4 ? AMPC_DTYPE_F32 : AMPC_DTYPE_F64, 1);
   return bits;
 }
 
 class Convert16 : public testing::TestWithParam<uint32_t> {};
-INSTANTIATE_TEST_SUITE_P(Types, Convert16,
-                         testing::Values(AMPC_DTYPE_F16, AMPC_DTYPE_BF16),
+INSTANTIATE_TEST_SUITE_P(Types, Convert16, testing::Values(AMPC_DTYPE_F16, AMPC_DTYPE_BF16),
                          [](const auto &info) { return nameOf(info.param); });
 
 TEST_P(Convert16, EveryValueWidensAndComesBack) {
@@ -64,8 +61,7 @@ TEST_P(Convert16, EveryValueWidensAndComesBack) {
     ASSERT_EQ(back[i], i);
     // The loop for one element and the vectorised one agree.
     ASSERT_EQ(dtype == AMPC_DTYPE_F16 ? f16ToF32(i) : bf16ToF32(i), expected);
-    ASSERT_EQ(dtype == AMPC_DTYPE_F16 ? f32ToF16(wide[i]) : f32ToBF16(wide[i]),
-              i);
+    ASSERT_EQ(dtype == AMPC_DTYPE_F16 ? f32ToF16(wide[i]) : f32ToBF16(wide[i]), i);
   }
 }
 
@@ -75,8 +71,7 @@ TEST_P(Convert16, RoundsToNearestEven) {
   int largest = dtype == AMPC_DTYPE_F16 ? 0x7bff : 0x7f7f;
   for (int i = 0; i <= largest; ++i) {
     double low = valueOf(dtype, i);
-    double high =
-        i == largest ? 2 * low - valueOf(dtype, i - 1) : valueOf(dtype, i + 1);
+    double high = i == largest ? 2 * low - valueOf(dtype, i - 1) : valueOf(dtype, i + 1);
     double middle = (low + high) / 2;
     uint16_t even = i % 2 ? i + 1 : i;
     ASSERT_EQ(narrow(dtype, middle), even) << i;
@@ -111,16 +106,13 @@ TEST_P(Convert16, KeepsWhatIsNotFinite) {
 }
 
 TEST(Convert, SaturatesIntegers) {
-  std::vector<int64_t> from = {
-      0, 1, -1, 127, 128, -129, int64_t(1) << 40, INT64_MIN, INT64_MAX};
+  std::vector<int64_t> from = {0, 1, -1, 127, 128, -129, int64_t(1) << 40, INT64_MIN, INT64_MAX};
   std::vector<int32_t> i32(from.size());
   convert(i32.data(), AMPC_DTYPE_I32, from.data(), AMPC_DTYPE_I64, from.size());
-  EXPECT_EQ(i32, (std::vector<int32_t>{0, 1, -1, 127, 128, -129, INT32_MAX,
-                                       INT32_MIN, INT32_MAX}));
+  EXPECT_EQ(i32, (std::vector<int32_t>{0, 1, -1, 127, 128, -129, INT32_MAX, INT32_MIN, INT32_MAX}));
   std::vector<int8_t> i8(from.size());
   convert(i8.data(), AMPC_DTYPE_I8, from.data(), AMPC_DTYPE_I64, from.size());
-  EXPECT_EQ(i8,
-            (std::vector<int8_t>{0, 1, -1, 127, 127, -128, 127, -128, 127}));
+  EXPECT_EQ(i8, (std::vector<int8_t>{0, 1, -1, 127, 127, -128, 127, -128, 127}));
   std::vector<uint8_t> u8(from.size());
   convert(u8.data(), AMPC_DTYPE_U8, from.data(), AMPC_DTYPE_I64, from.size());
   EXPECT_EQ(u8, (std::vector<uint8_t>{0, 1, 0, 127, 128, 0, 255, 0, 255}));

@@ -31,8 +31,7 @@ private:
 
 /// Elements of any float type.
 struct Elements {
-  Elements(uint32_t dtype, size_t count)
-      : dtype(dtype), bytes(count * sizeOf(dtype)) {}
+  Elements(uint32_t dtype, size_t count) : dtype(dtype), bytes(count * sizeOf(dtype)) {}
   void set(size_t i, double value) {
     convert(&bytes[i * sizeOf(dtype)], dtype, &value, AMPC_DTYPE_F64, 1);
   }

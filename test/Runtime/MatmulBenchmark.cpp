@@ -63,8 +63,7 @@ static double measure(const Case &test, uint32_t dtype, int threads) {
   while (Clock::now() < end) {
     Clock::time_point start = Clock::now();
     matmul.run(arguments, workspace, pool);
-    double seconds =
-        std::chrono::duration<double>(Clock::now() - start).count();
+    double seconds = std::chrono::duration<double>(Clock::now() - start).count();
     best = std::min(best, seconds);
   }
   return best;
@@ -77,8 +76,7 @@ int main() {
     for (int threads : {1, availableCores()})
       for (uint32_t dtype : {AMPC_DTYPE_F32, AMPC_DTYPE_F16}) {
         double seconds = measure(test, dtype, threads);
-        std::printf("  %dx%s %9.2f us %6.1f GF/s", threads, nameOf(dtype),
-                    seconds * 1e6,
+        std::printf("  %dx%s %9.2f us %6.1f GF/s", threads, nameOf(dtype), seconds * 1e6,
                     2.0 * test.m * test.n * test.k / seconds * 1e-9);
       }
     std::printf("\n");

@@ -24,8 +24,7 @@ namespace {
 struct Product {
   Product(const MatmulShape &shape, uint64_t seed = 1)
       : shape(shape), lhs(shape.lhs, reach(shape.lhsStride, shape.m * shape.k)),
-        rhs(shape.rhs, reach(shape.rhsStride, shape.k * shape.n)),
-        bias(shape.bias, shape.n) {
+        rhs(shape.rhs, reach(shape.rhsStride, shape.k * shape.n)), bias(shape.bias, shape.n) {
     Random random(seed);
     for (Elements *operand : {&lhs, &rhs, &bias})
       for (size_t i = 0; i != operand->size(); ++i)
@@ -48,8 +47,7 @@ struct Product {
     Workspace workspace;
     workspace.reserve(matmul.requirement());
     matmul.run(arguments.data(), workspace, pool);
-    for (size_t i = out.bytes.size() - sizeOf(shape.out); i != out.bytes.size();
-         ++i)
+    for (size_t i = out.bytes.size() - sizeOf(shape.out); i != out.bytes.size(); ++i)
       EXPECT_EQ(out.bytes[i], 0x55) << "written beyond the end";
     out.bytes.resize(out.bytes.size() - sizeOf(shape.out));
     return out;
@@ -85,12 +83,12 @@ struct Product {
             sum += bias.get(j);
           if (shape.relu)
             sum = std::max(sum, 0.0);
-          double allowed = sumError * (magnitude * (shape.k + 2) + 4) +
-                           roundingError * std::fabs(sum) + 0x1p-24;
+          double allowed =
+              sumError * (magnitude * (shape.k + 2) + 4) + roundingError * std::fabs(sum) + 0x1p-24;
           double got = out.get((b * shape.m + i) * shape.n + j);
           if (!(std::fabs(got - sum) <= allowed) && wrong++ == 0)
-            ADD_FAILURE() << "at " << b << ", " << i << ", " << j << ": " << got
-                          << " for " << sum << ", allowed " << allowed;
+            ADD_FAILURE() << "at " << b << ", " << i << ", " << j << ": " << got << " for " << sum
+                          << ", allowed " << allowed;
         }
     EXPECT_EQ(wrong, 0);
   }
@@ -114,10 +112,9 @@ MatmulShape makeShape(int64_t batch, int64_t m, int64_t n, int64_t k) {
 
 std::string describe(const MatmulShape &s) {
   std::ostringstream text;
-  text << s.batch << " x " << s.m << " x " << s.n << " x " << s.k << " "
-       << nameOf(s.lhs) << " " << nameOf(s.rhs) << " " << nameOf(s.out)
-       << (s.transposeLhs ? " lhs^T" : "") << (s.transposeRhs ? " rhs^T" : "")
-       << (s.hasBias ? " bias" : "") << (s.relu ? " relu" : "");
+  text << s.batch << " x " << s.m << " x " << s.n << " x " << s.k << " " << nameOf(s.lhs) << " "
+       << nameOf(s.rhs) << " " << nameOf(s.out) << (s.transposeLhs ? " lhs^T" : "")
+       << (s.transposeRhs ? " rhs^T" : "") << (s.hasBias ? " bias" : "") << (s.relu ? " relu" : "");
   return text.str();
 }
 
@@ -316,21 +313,17 @@ TEST(Matmul, EveryInstructionSetAgrees) {
             shape.transposeRhs = transposes & 2;
             SCOPED_TRACE(std::string(name) + " " + describe(shape));
             Product product(shape);
-            Gemm<float> gemm(
-                kernels->f32,
-                {m, n, 300, AMPC_DTYPE_F32, low, 1, /*biasOfRows=*/true, false},
-                1);
+            Gemm<float> gemm(kernels->f32,
+                             {m, n, 300, AMPC_DTYPE_F32, low, 1, /*biasOfRows=*/true, false}, 1);
             std::vector<float> shared(gemm.sharedElements());
             std::vector<float> scratch(gemm.scratchElements());
             Elements out(low, m * n);
             DenseOperand<float> lhs(kernels->f32, product.lhs.bytes.data(), low,
-                                    shape.transposeLhs ? m : 300,
-                                    !shape.transposeLhs);
+                                    shape.transposeLhs ? m : 300, !shape.transposeLhs);
             DenseOperand<float> rhs(kernels->f32, product.rhs.bytes.data(), low,
-                                    shape.transposeRhs ? 300 : n,
-                                    shape.transposeRhs);
-            gemm.run({&lhs, &rhs, nullptr, out.bytes.data()}, shared.data(),
-                     scratch.data(), 0, nullptr);
+                                    shape.transposeRhs ? 300 : n, shape.transposeRhs);
+            gemm.run({&lhs, &rhs, nullptr, out.bytes.data()}, shared.data(), scratch.data(), 0,
+                     nullptr);
             product.check(out);
           }
 }

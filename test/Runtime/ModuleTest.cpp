@@ -34,12 +34,9 @@ Outcome openBytes(const std::string &bytes) {
 struct Image {
   Image() : bytes(readFile(buildTrainer())) {
     at = bytes.find(std::string(AMPC_TABLES_MAGIC, 8));
-    EXPECT_EQ(bytes.find(std::string(AMPC_TABLES_MAGIC, 8), at + 1),
-              std::string::npos);
+    EXPECT_EQ(bytes.find(std::string(AMPC_TABLES_MAGIC, 8), at + 1), std::string::npos);
   }
-  ampc_tables_t &header() {
-    return *reinterpret_cast<ampc_tables_t *>(&bytes[at]);
-  }
+  ampc_tables_t &header() { return *reinterpret_cast<ampc_tables_t *>(&bytes[at]); }
   template <class T>
   T *entries(const ampc_span_t &span) {
     return reinterpret_cast<T *>(&bytes[at + span.offset]);
@@ -57,23 +54,17 @@ struct Image {
   ampc_binding_entry_t &binding(int i) {
     return entries<ampc_binding_entry_t>(header().bindings)[i];
   }
-  ampc_step_entry_t &step(int i) {
-    return entries<ampc_step_entry_t>(header().steps)[i];
-  }
+  ampc_step_entry_t &step(int i) { return entries<ampc_step_entry_t>(header().steps)[i]; }
   ampc_argument_entry_t &argument(int step, int i) {
-    return entries<ampc_argument_entry_t>(
-        header().arguments)[this->step(step).first_argument + i];
+    return entries<ampc_argument_entry_t>(header().arguments)[this->step(step).first_argument + i];
   }
   int64_t &integer(int step, int i) {
-    return entries<int64_t>(
-        header().integers)[this->step(step).first_integer + i];
+    return entries<int64_t>(header().integers)[this->step(step).first_integer + i];
   }
   int64_t &dim(const std::string &name, int i) {
     return entries<int64_t>(header().integers)[tensor(name).first_dim + i];
   }
-  ampc_kernel_entry_t &kernel(int i) {
-    return entries<ampc_kernel_entry_t>(header().kernels)[i];
-  }
+  ampc_kernel_entry_t &kernel(int i) { return entries<ampc_kernel_entry_t>(header().kernels)[i]; }
 
   std::string bytes;
   size_t at;
@@ -121,18 +112,17 @@ TEST(Module, OpensAndDescribesItsTensors) {
 
 TEST(Module, RefusesWhatIsNoModule) {
   ampc_module_t *module = nullptr;
-  expectError(ampc_module_open("/nowhere/train.so", &module),
-              AMPC_STATUS_NOT_FOUND, "/nowhere/train.so");
-  expectError(ampc_module_open(scratchFolder().c_str(), &module),
-              AMPC_STATUS_IO, "no regular file");
+  expectError(ampc_module_open("/nowhere/train.so", &module), AMPC_STATUS_NOT_FOUND,
+              "/nowhere/train.so");
+  expectError(ampc_module_open(scratchFolder().c_str(), &module), AMPC_STATUS_IO,
+              "no regular file");
   EXPECT_NE(openBytes("").message.find("no ELF"), std::string::npos);
   EXPECT_EQ(openBytes("").code, AMPC_STATUS_CORRUPT);
   EXPECT_EQ(openBytes("\x7f"
                       "ELF")
                 .code,
             AMPC_STATUS_CORRUPT);
-  EXPECT_EQ(openBytes("hello, this is no shared library").code,
-            AMPC_STATUS_CORRUPT);
+  EXPECT_EQ(openBytes("hello, this is no shared library").code, AMPC_STATUS_CORRUPT);
 
   std::string bytes = readFile(buildTrainer());
   std::string other = bytes;
@@ -144,33 +134,28 @@ TEST(Module, RefusesWhatIsNoModule) {
   // A library of another kind.
   std::string plain = scratchFolder() + "/plain";
   writeFile(plain + ".c", "int plain;\n");
-  ASSERT_EQ(std::system((AMPC_TEST_CC " -shared -fPIC " + plain + ".c -o " +
-                         plain + ".so")
-                            .c_str()),
-            0);
-  expectError(ampc_module_open((plain + ".so").c_str(), &module),
-              AMPC_STATUS_CORRUPT, "ampc_module_v1");
+  ASSERT_EQ(
+      std::system((AMPC_TEST_CC " -shared -fPIC " + plain + ".c -o " + plain + ".so").c_str()), 0);
+  expectError(ampc_module_open((plain + ".so").c_str(), &module), AMPC_STATUS_CORRUPT,
+              "ampc_module_v1");
 }
 
 TEST(Module, RefusesFilesCutShort) {
   std::string bytes = readFile(buildTrainer());
-  for (size_t length : {size_t(3), size_t(60), size_t(64), size_t(500),
-                        bytes.size() / 2, bytes.size() - 1}) {
+  for (size_t length :
+       {size_t(3), size_t(60), size_t(64), size_t(500), bytes.size() / 2, bytes.size() - 1}) {
     Outcome outcome = openBytes(bytes.substr(0, length));
-    EXPECT_EQ(outcome.code, AMPC_STATUS_CORRUPT)
-        << length << ": " << outcome.message;
+    EXPECT_EQ(outcome.code, AMPC_STATUS_CORRUPT) << length << ": " << outcome.message;
   }
 }
 
 TEST(Module, RefusesWeightsThatAreMissing) {
   std::string path = scratchFolder() + "/stripped.so";
   writeFile(path, readFile(buildTrainer()));
-  std::string command =
-      "objcopy --remove-section=" AMPC_WEIGHTS_SECTION " " + path;
+  std::string command = "objcopy --remove-section=" AMPC_WEIGHTS_SECTION " " + path;
   ASSERT_EQ(std::system(command.c_str()), 0);
   ampc_module_t *module = nullptr;
-  expectError(ampc_module_open(path.c_str(), &module), AMPC_STATUS_CORRUPT,
-              "0 bytes of weights");
+  expectError(ampc_module_open(path.c_str(), &module), AMPC_STATUS_CORRUPT, "0 bytes of weights");
 }
 
 TEST(Module, RefusesEachContradiction) {
@@ -400,11 +385,9 @@ TEST(Module, RefusesEachContradiction) {
     Image image;
     mutation.apply(image);
     Outcome outcome = openBytes(image.bytes);
-    EXPECT_EQ(outcome.code, mutation.code)
-        << "mutation " << number << " (" << mutation.text << ")";
+    EXPECT_EQ(outcome.code, mutation.code) << "mutation " << number << " (" << mutation.text << ")";
     EXPECT_NE(outcome.message.find(mutation.text), std::string::npos)
-        << "mutation " << number << ": '" << mutation.text
-        << "' is not in: " << outcome.message;
+        << "mutation " << number << ": '" << mutation.text << "' is not in: " << outcome.message;
     ++number;
   }
 }
@@ -416,8 +399,7 @@ TEST(Module, RefusesAnotherFormatVersion) {
   uint32_t head[2] = {AMPC_FORMAT_VERSION, sizeof(ampc_module_v1_t)};
   std::string pattern(reinterpret_cast<char *>(head), sizeof(head));
   std::vector<size_t> places;
-  for (size_t at = bytes.find(pattern); at != std::string::npos;
-       at = bytes.find(pattern, at + 1))
+  for (size_t at = bytes.find(pattern); at != std::string::npos; at = bytes.find(pattern, at + 1))
     places.push_back(at);
   bool refused = false;
   for (size_t place : places) {
@@ -482,8 +464,8 @@ TEST(Module, InspectsAsJson) {
   ampc_string_free(text);
   for (
       const char *part :
-      {R"("model":"model.onnx")", R"("producer":"ampc 0.1.0")",
-       R"("identity":"0123456789abcdef")", R"("options":{"amp":"O1"})",
+      {R"("model":"model.onnx")", R"("producer":"ampc 0.1.0")", R"("identity":"0123456789abcdef")",
+       R"("options":{"amp":"O1"})",
        R"("inputs":[{"name":"x","shape":[4,3],"dtype":"f32","label":false,"batched":true})",
        R"({"name":"loss","shape":[],"dtype":"f32","loss":true,"batched":false})",
        R"("parameters":[{"name":"w","shape":[3],"dtype":"f32","trained":true},{"name":"bias","shape":[1],"dtype":"f32","trained":false}])",
@@ -491,13 +473,13 @@ TEST(Module, InspectsAsJson) {
        R"("steps":[{"kind":"launch","nodes":["MatMul_0","Add_1"],"kernel":"forward","read_bytes":34,"written_bytes":16,"flops":0,"operand_types":["f16","f16","f32","f32"]})",
        R"({"kind":"fill","nodes":[],"kernel":null,"read_bytes":0,"written_bytes":12,"flops":0,"operand_types":["f32"]})",
        R"({"kind":"matmul","nodes":["MatMul_0"],"kernel":null,"read_bytes":40,"written_bytes":12,"flops":0,"operand_types":["f32","f16","f32"]})",
-       R"({"kind":"copy","nodes":[])", R"("eval_steps":[{"kind":"launch")",
-       R"("arena_bytes":)", R"("trains":true)"})
+       R"({"kind":"copy","nodes":[])", R"("eval_steps":[{"kind":"launch")", R"("arena_bytes":)",
+       R"("trains":true)"})
     EXPECT_NE(json.find(part), std::string::npos) << part << "\n" << json;
-  expectError(ampc_module_inspect(module, AMPC_DEVICE_CUDA, &text),
-              AMPC_STATUS_INCOMPATIBLE, "no CUDA code");
-  expectError(ampc_module_inspect(module, ampc_device_t(7), &text),
-              AMPC_STATUS_INVALID_ARGUMENT, "device 7");
+  expectError(ampc_module_inspect(module, AMPC_DEVICE_CUDA, &text), AMPC_STATUS_INCOMPATIBLE,
+              "no CUDA code");
+  expectError(ampc_module_inspect(module, ampc_device_t(7), &text), AMPC_STATUS_INVALID_ARGUMENT,
+              "device 7");
 }
 
 TEST(Module, SharesASessionlessFileWithNobody) {

@@ -16,14 +16,11 @@ TEST(SessionTensors, EvaluatesAndConverts) {
   Tensor<float> y = f32({4}, {0, 0, 0, 0});
   Tensor<uint16_t> y16(kF16, {4}, {0, 0, 0, 0});
   Tensor<float> loss = f32({}, {0});
-  ampc_named_tensor_t inputs[] = {{"target", batch.target.get()},
-                                  {"x", batch.x.get()}};
-  ampc_named_tensor_t outputs[] = {
-      {"loss", loss.get()}, {"y16", y16.get()}, {"y", y.get()}};
+  ampc_named_tensor_t inputs[] = {{"target", batch.target.get()}, {"x", batch.x.get()}};
+  ampc_named_tensor_t outputs[] = {{"loss", loss.get()}, {"y16", y16.get()}, {"y", y.get()}};
   expectOk(ampc_session_evaluate(session, inputs, 2, outputs, 3));
   EXPECT_EQ(y.values, (std::vector<float>{0.75f, -0.75f, 2.25f, 1.75f}));
-  EXPECT_EQ(y16.values,
-            (std::vector<uint16_t>{0x3a00, 0xba00, 0x4080, 0x3f00}));
+  EXPECT_EQ(y16.values, (std::vector<uint16_t>{0x3a00, 0xba00, 0x4080, 0x3f00}));
   EXPECT_FLOAT_EQ(loss.values[0], 26.25f / 4);
   EXPECT_EQ(ampc_session_steps(session), 0);
 }
@@ -34,30 +31,26 @@ TEST(SessionTensors, EvaluatesWithoutLabels) {
   Batch batch;
   Tensor<float> y = f32({4}, {0, 0, 0, 0});
   Tensor<float> loss = f32({}, {0});
-  ampc_named_tensor_t inputs[] = {{"x", batch.x.get()},
-                                  {"target", batch.target.get()}};
+  ampc_named_tensor_t inputs[] = {{"x", batch.x.get()}, {"target", batch.target.get()}};
   ampc_named_tensor_t outputs[] = {{"y", y.get()}, {"loss", loss.get()}};
   expectOk(ampc_session_evaluate(session, inputs, 1, outputs, 1));
   EXPECT_EQ(y.values[0], 0.75f);
-  Outcome outcome =
-      expectError(ampc_session_evaluate(session, inputs, 1, outputs, 2),
-                  AMPC_STATUS_INVALID_ARGUMENT, "needs a label");
+  Outcome outcome = expectError(ampc_session_evaluate(session, inputs, 1, outputs, 2),
+                                AMPC_STATUS_INVALID_ARGUMENT, "needs a label");
   EXPECT_EQ(outcome.node, "loss");
   expectOk(ampc_session_evaluate(session, inputs, 2, outputs, 2));
   // In training the label is needed.
-  expectError(ampc_session_step(session, inputs, 1, nullptr),
-              AMPC_STATUS_INVALID_ARGUMENT, "input 'target' (i64 [4])");
+  expectError(ampc_session_step(session, inputs, 1, nullptr), AMPC_STATUS_INVALID_ARGUMENT,
+              "input 'target' (i64 [4])");
 }
 
 TEST(SessionTensors, RefusesWrongInputs) {
   ModuleHandle module(buildTrainer());
   SessionHandle session(module);
   Batch batch;
-  auto expectRefused = [&](std::vector<ampc_named_tensor_t> inputs,
-                           const std::string &text) {
-    Outcome outcome = expectError(
-        ampc_session_step(session, inputs.data(), inputs.size(), nullptr),
-        AMPC_STATUS_INVALID_ARGUMENT, text);
+  auto expectRefused = [&](std::vector<ampc_named_tensor_t> inputs, const std::string &text) {
+    Outcome outcome = expectError(ampc_session_step(session, inputs.data(), inputs.size(), nullptr),
+                                  AMPC_STATUS_INVALID_ARGUMENT, text);
     EXPECT_EQ(ampc_session_steps(session), 0);
     return outcome;
   };
@@ -88,8 +81,7 @@ TEST(SessionTensors, RefusesWrongInputs) {
         t.ndim = 1;
       },
       "is f32 [12], the module was compiled for f32 [4, 3]");
-  withX([&](DLTensor &t) { t.dtype = {kDLFloat, 64, 1}; },
-        "is f64 [4, 3], the module");
+  withX([&](DLTensor &t) { t.dtype = {kDLFloat, 64, 1}; }, "is f64 [4, 3], the module");
   withX([&](DLTensor &t) { t.dtype = {kDLFloat, 32, 2}; }, "2 lanes");
   withX([&](DLTensor &t) { t.dtype = {kDLComplex, 64, 1}; }, "code 5");
   withX([&](DLTensor &t) { t.ndim = -1; }, "rank -1");
@@ -97,8 +89,8 @@ TEST(SessionTensors, RefusesWrongInputs) {
   withX([&](DLTensor &t) { t.data = nullptr; }, "has no data");
   withX([&](DLTensor &t) { t.strides = transposed; }, "not dense");
   withX([&](DLTensor &t) { t.device = {kDLCUDA, 0}; }, "copy it to the CPU");
-  expectError(ampc_session_step(session, nullptr, 2, nullptr),
-              AMPC_STATUS_INVALID_ARGUMENT, "inputs is NULL");
+  expectError(ampc_session_step(session, nullptr, 2, nullptr), AMPC_STATUS_INVALID_ARGUMENT,
+              "inputs is NULL");
 
   // What is dense in another way is taken.
   Batch other;
@@ -118,22 +110,19 @@ TEST(SessionTensors, RefusesWrongOutputs) {
   ModuleHandle module(buildTrainer());
   SessionHandle session(module);
   Batch batch;
-  ampc_named_tensor_t inputs[] = {{"x", batch.x.get()},
-                                  {"target", batch.target.get()}};
+  ampc_named_tensor_t inputs[] = {{"x", batch.x.get()}, {"target", batch.target.get()}};
   Tensor<float> y = f32({3}, {0, 0, 0});
   ampc_named_tensor_t wrong = {"y", y.get()};
-  expectError(ampc_session_evaluate(session, inputs, 2, &wrong, 1),
-              AMPC_STATUS_INVALID_ARGUMENT,
+  expectError(ampc_session_evaluate(session, inputs, 2, &wrong, 1), AMPC_STATUS_INVALID_ARGUMENT,
               "output 'y' is f32 [3], the module was compiled for f32 [4]");
   wrong.name = "nothing";
-  expectError(ampc_session_evaluate(session, inputs, 2, &wrong, 1),
-              AMPC_STATUS_INVALID_ARGUMENT,
+  expectError(ampc_session_evaluate(session, inputs, 2, &wrong, 1), AMPC_STATUS_INVALID_ARGUMENT,
               "there is no output 'nothing'; the module gives 'y', 'y16'");
-  expectError(ampc_session_evaluate(session, inputs, 2, nullptr, 1),
-              AMPC_STATUS_INVALID_ARGUMENT, "outputs is NULL");
+  expectError(ampc_session_evaluate(session, inputs, 2, nullptr, 1), AMPC_STATUS_INVALID_ARGUMENT,
+              "outputs is NULL");
   wrong.name = nullptr;
-  expectError(ampc_session_evaluate(session, inputs, 2, &wrong, 1),
-              AMPC_STATUS_INVALID_ARGUMENT, "name of output 0");
+  expectError(ampc_session_evaluate(session, inputs, 2, &wrong, 1), AMPC_STATUS_INVALID_ARGUMENT,
+              "name of output 0");
 }
 
 TEST(SessionTensors, SetsAndGetsTensors) {
@@ -150,17 +139,15 @@ TEST(SessionTensors, SetsAndGetsTensors) {
   Tensor<int32_t> grid(kI32, {2}, {0, 0});
   expectOk(ampc_session_get_tensor(session, "grid", grid.get()));
   EXPECT_EQ(grid.values, (std::vector<int32_t>{7, 8}));
-  expectError(ampc_session_set_tensor(session, "grid", grid.get()),
-              AMPC_STATUS_INVALID_ARGUMENT, "a constant");
+  expectError(ampc_session_set_tensor(session, "grid", grid.get()), AMPC_STATUS_INVALID_ARGUMENT,
+              "a constant");
   expectError(ampc_session_set_tensor(session, "ampc.copy/w", copy.get()),
               AMPC_STATUS_INVALID_ARGUMENT, "derived");
-  expectError(ampc_session_get_tensor(session, "v", w.get()),
-              AMPC_STATUS_NOT_FOUND, "'v'");
-  expectError(ampc_session_get_tensor(session, "x", w.get()),
-              AMPC_STATUS_NOT_FOUND, "'x'");
+  expectError(ampc_session_get_tensor(session, "v", w.get()), AMPC_STATUS_NOT_FOUND, "'v'");
+  expectError(ampc_session_get_tensor(session, "x", w.get()), AMPC_STATUS_NOT_FOUND, "'x'");
   Tensor<float> two = f32({2}, {0, 0});
-  expectError(ampc_session_set_tensor(session, "w", two.get()),
-              AMPC_STATUS_INVALID_ARGUMENT, "is f32 [2], the module");
+  expectError(ampc_session_set_tensor(session, "w", two.get()), AMPC_STATUS_INVALID_ARGUMENT,
+              "is f32 [2], the module");
   EXPECT_EQ(getW(session), w.values);
 
   Tensor<int64_t> attempt = i64({}, {41});
@@ -170,8 +157,7 @@ TEST(SessionTensors, SetsAndGetsTensors) {
   ampc_step_info_t info = emptyInfo();
   expectOk(batch.step(session, &info));
   EXPECT_EQ(info.step, 42);
-  expectError(ampc_session_get_step_info(session, 41, &info),
-              AMPC_STATUS_NOT_FOUND, "42 to 42");
+  expectError(ampc_session_get_step_info(session, 41, &info), AMPC_STATUS_NOT_FOUND, "42 to 42");
 }
 
 TEST(SessionTensors, SetsTheLearningRate) {
@@ -200,12 +186,10 @@ TEST(SessionTensors, EvaluatesModulesThatDoNotTrain) {
   EXPECT_EQ(ampc_module_trains(module), 0);
   SessionHandle session(module);
   Batch batch;
-  expectError(batch.step(session, nullptr), AMPC_STATUS_INCOMPATIBLE,
-              "without a training step");
+  expectError(batch.step(session, nullptr), AMPC_STATUS_INCOMPATIBLE, "without a training step");
   EXPECT_EQ(ampc_session_steps(session), 0);
   ampc_step_info_t info = emptyInfo();
-  expectError(ampc_session_get_step_info(session, 1, &info),
-              AMPC_STATUS_NOT_FOUND, "no step yet");
+  expectError(ampc_session_get_step_info(session, 1, &info), AMPC_STATUS_NOT_FOUND, "no step yet");
   Tensor<float> y = f32({4}, {0, 0, 0, 0});
   ampc_named_tensor_t input = {"x", batch.x.get()}, output = {"y", y.get()};
   expectOk(ampc_session_evaluate(session, &input, 1, &output, 1));
@@ -222,47 +206,30 @@ TEST(SessionTensors, ChecksItsArguments) {
   constexpr ampc_status_code_t kWrong = AMPC_STATUS_INVALID_ARGUMENT;
   expectError(ampc_module_open(nullptr, &none), kWrong, "path is NULL");
   expectError(ampc_module_open("x", nullptr), kWrong, "out_module is NULL");
-  expectError(ampc_module_inspect(nullptr, AMPC_DEVICE_HOST, nullptr), kWrong,
-              "module is NULL");
-  expectError(ampc_module_inspect(module, AMPC_DEVICE_HOST, nullptr), kWrong,
-              "out_json is NULL");
+  expectError(ampc_module_inspect(nullptr, AMPC_DEVICE_HOST, nullptr), kWrong, "module is NULL");
+  expectError(ampc_module_inspect(module, AMPC_DEVICE_HOST, nullptr), kWrong, "out_json is NULL");
   expectError(ampc_module_tensor(module, 0, nullptr), kWrong, "info is NULL");
-  expectError(ampc_module_tensor(nullptr, 0, nullptr), kWrong,
-              "module is NULL");
-  expectError(ampc_session_create(nullptr, nullptr, &other), kWrong,
-              "module is NULL");
-  expectError(ampc_session_create(module, nullptr, nullptr), kWrong,
-              "out_session is NULL");
-  expectError(ampc_session_step(nullptr, nullptr, 0, nullptr), kWrong,
-              "session is NULL");
-  expectError(ampc_session_get_step_info(session, 1, nullptr), kWrong,
-              "info is NULL");
-  expectError(ampc_session_get_step_info(nullptr, 1, &info), kWrong,
-              "session is NULL");
+  expectError(ampc_module_tensor(nullptr, 0, nullptr), kWrong, "module is NULL");
+  expectError(ampc_session_create(nullptr, nullptr, &other), kWrong, "module is NULL");
+  expectError(ampc_session_create(module, nullptr, nullptr), kWrong, "out_session is NULL");
+  expectError(ampc_session_step(nullptr, nullptr, 0, nullptr), kWrong, "session is NULL");
+  expectError(ampc_session_get_step_info(session, 1, nullptr), kWrong, "info is NULL");
+  expectError(ampc_session_get_step_info(nullptr, 1, &info), kWrong, "session is NULL");
   expectError(ampc_session_synchronize(nullptr), kWrong, "session is NULL");
-  expectError(ampc_session_evaluate(nullptr, nullptr, 0, nullptr, 0), kWrong,
-              "session is NULL");
-  expectError(ampc_session_get_tensor(session, nullptr, nullptr), kWrong,
-              "name is NULL");
-  expectError(ampc_session_get_tensor(session, "w", nullptr), kWrong,
-              "has no tensor");
-  expectError(ampc_session_set_tensor(nullptr, "w", nullptr), kWrong,
-              "session is NULL");
-  expectError(ampc_session_set_learning_rate(nullptr, 1), kWrong,
-              "session is NULL");
-  expectError(ampc_session_set_metadata(session, nullptr, "x"), kWrong,
-              "key is NULL");
-  expectError(ampc_session_save_checkpoint(session, nullptr), kWrong,
-              "path is NULL");
-  expectError(ampc_session_load_checkpoint(session, nullptr, nullptr), kWrong,
-              "path is NULL");
+  expectError(ampc_session_evaluate(nullptr, nullptr, 0, nullptr, 0), kWrong, "session is NULL");
+  expectError(ampc_session_get_tensor(session, nullptr, nullptr), kWrong, "name is NULL");
+  expectError(ampc_session_get_tensor(session, "w", nullptr), kWrong, "has no tensor");
+  expectError(ampc_session_set_tensor(nullptr, "w", nullptr), kWrong, "session is NULL");
+  expectError(ampc_session_set_learning_rate(nullptr, 1), kWrong, "session is NULL");
+  expectError(ampc_session_set_metadata(session, nullptr, "x"), kWrong, "key is NULL");
+  expectError(ampc_session_save_checkpoint(session, nullptr), kWrong, "path is NULL");
+  expectError(ampc_session_load_checkpoint(session, nullptr, nullptr), kWrong, "path is NULL");
 
   info.struct_size = 0;
   expectError(batch.step(session, &info), kWrong, "struct_size is 0");
   EXPECT_EQ(ampc_session_steps(session), 0);
   ampc_session_options_t options = {};
-  expectError(ampc_session_create(module, &options, &other), kWrong,
-              "struct_size is 0");
+  expectError(ampc_session_create(module, &options, &other), kWrong, "struct_size is 0");
   struct {
     ampc_session_options_t options;
     int later[4];
@@ -272,8 +239,8 @@ TEST(SessionTensors, ChecksItsArguments) {
   expectOk(ampc_session_create(module, &longer.options, &other));
   ampc_session_destroy(other);
   longer.later[2] = 1;
-  expectError(ampc_session_create(module, &longer.options, &other),
-              AMPC_STATUS_INCOMPATIBLE, "does not know");
+  expectError(ampc_session_create(module, &longer.options, &other), AMPC_STATUS_INCOMPATIBLE,
+              "does not know");
 
   ampc_status_free(nullptr);
   ampc_module_close(nullptr);

@@ -41,8 +41,7 @@ TEST(Session, TrainsAsTheFormulaSays) {
   EXPECT_EQ(info.applied, 1);
   EXPECT_STREQ(info.culprit, "");
   // dw = (d_0 + d_3, d_1 + d_3, d_2 + d_3) / 2.
-  EXPECT_FLOAT_EQ(info.grad_norm,
-                  std::sqrt(2.25f * 2.25f + 3.5f * 3.5f + 2.5f * 2.5f));
+  EXPECT_FLOAT_EQ(info.grad_norm, std::sqrt(2.25f * 2.25f + 3.5f * 3.5f + 2.5f * 2.5f));
   std::vector<float> w = getW(session);
   EXPECT_FLOAT_EQ(w[0], 0.5f + 0.225f);
   EXPECT_FLOAT_EQ(w[1], -1 + 0.35f);
@@ -86,8 +85,7 @@ TEST(Session, StopsWithoutAScaler) {
   bad.x.values[0] = NAN;
   ampc_step_info_t info = emptyInfo();
   std::string before = stateBytes(session);
-  Outcome outcome = expectError(bad.step(session, &info),
-                                AMPC_STATUS_TRAINING_STOPPED, "'w'");
+  Outcome outcome = expectError(bad.step(session, &info), AMPC_STATUS_TRAINING_STOPPED, "'w'");
   EXPECT_EQ(outcome.node, "w");
   EXPECT_EQ(info.applied, 0); // told beside the error
   EXPECT_EQ(info.step, 1);
@@ -103,23 +101,22 @@ TEST(Session, StopsBelowTheScaleFloor) {
   bad.x.values[0] = kInf;
   ampc_step_info_t info = emptyInfo();
   expectOk(bad.step(session, &info));
-  Outcome outcome =
-      expectError(bad.step(session, &info), AMPC_STATUS_TRAINING_STOPPED,
-                  "fell to 2, below its floor of 3");
+  Outcome outcome = expectError(bad.step(session, &info), AMPC_STATUS_TRAINING_STOPPED,
+                                "fell to 2, below its floor of 3");
   EXPECT_EQ(outcome.node, "w");
 }
 
 TEST(Session, RefusesALabelOutOfRange) {
   ModuleHandle module(buildTrainer());
   SessionHandle session(module);
-  for (int64_t label : {int64_t(10), int64_t(-1), int64_t(1) << 40,
-                        std::numeric_limits<int64_t>::min()}) {
+  for (int64_t label :
+       {int64_t(10), int64_t(-1), int64_t(1) << 40, std::numeric_limits<int64_t>::min()}) {
     Batch bad;
     bad.target.values[2] = label;
     ampc_step_info_t info = emptyInfo();
     std::string before = stateBytes(session);
-    Outcome outcome = expectError(bad.step(session, &info), AMPC_STATUS_DATA,
-                                  "a label in input 'target'");
+    Outcome outcome =
+        expectError(bad.step(session, &info), AMPC_STATUS_DATA, "a label in input 'target'");
     EXPECT_EQ(outcome.node, "target");
     EXPECT_EQ(info.applied, 0);
     EXPECT_TRUE(std::isnan(info.loss)) << "a loss of labels that are none";
@@ -209,8 +206,7 @@ TEST(Session, KeepsTheLatestStepInfos) {
   ModuleHandle module(buildTrainer());
   SessionHandle session(module);
   ampc_step_info_t info = emptyInfo();
-  expectError(ampc_session_get_step_info(session, 1, &info),
-              AMPC_STATUS_NOT_FOUND, "no step yet");
+  expectError(ampc_session_get_step_info(session, 1, &info), AMPC_STATUS_NOT_FOUND, "no step yet");
   Batch batch;
   std::vector<float> losses;
   for (int i = 0; i != 100; ++i) {
@@ -222,12 +218,9 @@ TEST(Session, KeepsTheLatestStepInfos) {
     EXPECT_EQ(info.step, step);
     EXPECT_EQ(info.loss, losses[step - 1]);
   }
-  expectError(ampc_session_get_step_info(session, 36, &info),
-              AMPC_STATUS_NOT_FOUND, "37 to 100");
-  expectError(ampc_session_get_step_info(session, 101, &info),
-              AMPC_STATUS_NOT_FOUND, "37 to 100");
-  expectError(ampc_session_get_step_info(session, 0, &info),
-              AMPC_STATUS_NOT_FOUND, "step 0");
+  expectError(ampc_session_get_step_info(session, 36, &info), AMPC_STATUS_NOT_FOUND, "37 to 100");
+  expectError(ampc_session_get_step_info(session, 101, &info), AMPC_STATUS_NOT_FOUND, "37 to 100");
+  expectError(ampc_session_get_step_info(session, 0, &info), AMPC_STATUS_NOT_FOUND, "step 0");
 }
 
 TEST(Session, InitializesFromItsSeed) {
@@ -252,15 +245,15 @@ TEST(Session, PicksADevice) {
   options.struct_size = sizeof(options);
   ampc_session_t *session = nullptr;
   options.device = AMPC_DEVICE_CUDA;
-  expectError(ampc_session_create(module, &options, &session),
-              AMPC_STATUS_INCOMPATIBLE, "no CUDA code");
+  expectError(ampc_session_create(module, &options, &session), AMPC_STATUS_INCOMPATIBLE,
+              "no CUDA code");
   options.device = ampc_device_t(9);
-  expectError(ampc_session_create(module, &options, &session),
-              AMPC_STATUS_INVALID_ARGUMENT, "no device 9");
+  expectError(ampc_session_create(module, &options, &session), AMPC_STATUS_INVALID_ARGUMENT,
+              "no device 9");
   options.device = AMPC_DEVICE_HOST;
   options.threads = -1;
-  expectError(ampc_session_create(module, &options, &session),
-              AMPC_STATUS_INVALID_ARGUMENT, "threads is -1");
+  expectError(ampc_session_create(module, &options, &session), AMPC_STATUS_INVALID_ARGUMENT,
+              "threads is -1");
   EXPECT_EQ(session, nullptr);
   options.device = AMPC_DEVICE_AUTO;
   options.threads = 0;
@@ -284,8 +277,7 @@ TEST(Session, FallsBackToTheHost) {
   options.device = AMPC_DEVICE_CUDA;
   ampc_session_t *session = nullptr;
   Outcome outcome(ampc_session_create(module, &options, &session));
-  EXPECT_TRUE(outcome.code == AMPC_STATUS_NOT_FOUND ||
-              outcome.code == AMPC_STATUS_INCOMPATIBLE)
+  EXPECT_TRUE(outcome.code == AMPC_STATUS_NOT_FOUND || outcome.code == AMPC_STATUS_INCOMPATIBLE)
       << outcome.message;
   options.device = AMPC_DEVICE_AUTO;
   expectOk(ampc_session_create(module, &options, &session));
@@ -300,8 +292,8 @@ TEST(Session, TellsWhenTheArenaIsTooLarge) {
   writer.build(path);
   ModuleHandle module(path);
   ampc_session_t *session = nullptr;
-  expectError(ampc_session_create(module, nullptr, &session),
-              AMPC_STATUS_OUT_OF_MEMORY, "1125899906842624 bytes");
+  expectError(ampc_session_create(module, nullptr, &session), AMPC_STATUS_OUT_OF_MEMORY,
+              "1125899906842624 bytes");
 }
 
 TEST(Session, GivesTheSameBitsBesideOthers) {
@@ -326,8 +318,7 @@ TEST(Session, GivesTheSameBitsBesideOthers) {
   ModuleHandle first(paths[0]), second(paths[1]);
   std::vector<std::thread> threads;
   for (int i = 0; i != 4; ++i)
-    threads.emplace_back(train, (i % 2 ? second : first).handle,
-                         std::ref(together[i]));
+    threads.emplace_back(train, (i % 2 ? second : first).handle, std::ref(together[i]));
   for (std::thread &thread : threads)
     thread.join();
   for (int i = 0; i != 4; ++i)

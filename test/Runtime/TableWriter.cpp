@@ -38,8 +38,8 @@ static uint64_t align(uint64_t offset) {
   return (offset + AMPC_ALIGNMENT - 1) / AMPC_ALIGNMENT * AMPC_ALIGNMENT;
 }
 
-ampc_argument_entry_t argumentAt(uint64_t offset, uint64_t bytes,
-                                 ampc_dtype_t dtype, unsigned flags) {
+ampc_argument_entry_t argumentAt(uint64_t offset, uint64_t bytes, ampc_dtype_t dtype,
+                                 unsigned flags) {
   return {offset, bytes, uint32_t(dtype), flags};
 }
 
@@ -86,10 +86,8 @@ uint64_t TableWriter::placeTransient(uint64_t bytes) {
   return offset;
 }
 
-uint32_t TableWriter::addTensor(const std::string &name, ampc_role_t role,
-                                ampc_dtype_t dtype,
-                                const std::vector<int64_t> &shape,
-                                unsigned flags) {
+uint32_t TableWriter::addTensor(const std::string &name, ampc_role_t role, ampc_dtype_t dtype,
+                                const std::vector<int64_t> &shape, unsigned flags) {
   ampc_tensor_entry_t tensor = {};
   tensor.name = string(name);
   tensor.first_dim = integers(shape);
@@ -105,10 +103,9 @@ uint32_t TableWriter::addTensor(const std::string &name, ampc_role_t role,
   return tensors.size() - 1;
 }
 
-uint32_t TableWriter::addState(const std::string &name, ampc_role_t role,
-                               ampc_dtype_t dtype,
-                               const std::vector<int64_t> &shape,
-                               unsigned flags, const std::string &data) {
+uint32_t TableWriter::addState(const std::string &name, ampc_role_t role, ampc_dtype_t dtype,
+                               const std::vector<int64_t> &shape, unsigned flags,
+                               const std::string &data) {
   uint32_t index = addTensor(name, role, dtype, shape, flags);
   ampc_tensor_entry_t &tensor = tensors[index];
   if (data.size() != tensor.bytes)
@@ -121,10 +118,8 @@ uint32_t TableWriter::addState(const std::string &name, ampc_role_t role,
   return index;
 }
 
-uint32_t TableWriter::addFilled(const std::string &name, ampc_role_t role,
-                                ampc_dtype_t dtype,
-                                const std::vector<int64_t> &shape,
-                                uint64_t fill) {
+uint32_t TableWriter::addFilled(const std::string &name, ampc_role_t role, ampc_dtype_t dtype,
+                                const std::vector<int64_t> &shape, uint64_t fill) {
   uint32_t index = addTensor(name, role, dtype, shape);
   tensors[index].init_kind = AMPC_INIT_FILL;
   tensors[index].init_value = fill;
@@ -139,8 +134,7 @@ uint32_t TableWriter::addDerived(const std::string &name, ampc_dtype_t dtype,
   return index;
 }
 
-ampc_argument_entry_t TableWriter::argument(uint32_t tensor,
-                                            unsigned flags) const {
+ampc_argument_entry_t TableWriter::argument(uint32_t tensor, unsigned flags) const {
   const ampc_tensor_entry_t &entry = tensors[tensor];
   return {entry.offset[0], entry.bytes, entry.dtype, flags};
 }
@@ -162,9 +156,9 @@ uint32_t TableWriter::addKernel(const std::string &name) {
   return kernels.size() - 1;
 }
 
-void TableWriter::beginProgram(
-    ampc_program_kind_t kind, const std::vector<ampc_binding_entry_t> &inputs,
-    const std::vector<ampc_binding_entry_t> &outputs) {
+void TableWriter::beginProgram(ampc_program_kind_t kind,
+                               const std::vector<ampc_binding_entry_t> &inputs,
+                               const std::vector<ampc_binding_entry_t> &outputs) {
   ampc_program_entry_t program = {};
   program.kind = kind;
   program.target = AMPC_TARGET_HOST;
@@ -178,10 +172,9 @@ void TableWriter::beginProgram(
   programs.push_back(program);
 }
 
-ampc_step_entry_t &
-TableWriter::addStep(ampc_step_kind_t kind,
-                     const std::vector<ampc_argument_entry_t> &given,
-                     const std::string &nodes) {
+ampc_step_entry_t &TableWriter::addStep(ampc_step_kind_t kind,
+                                        const std::vector<ampc_argument_entry_t> &given,
+                                        const std::string &nodes) {
   ampc_step_entry_t step = {};
   step.kind = kind;
   step.name = string(nodes);
@@ -190,8 +183,7 @@ TableWriter::addStep(ampc_step_kind_t kind,
   arguments.insert(arguments.end(), given.begin(), given.end());
   for (const ampc_argument_entry_t &argument : given) {
     step.read_bytes += argument.flags & AMPC_ARGUMENT_READ ? argument.bytes : 0;
-    step.written_bytes +=
-        argument.flags & AMPC_ARGUMENT_WRITE ? argument.bytes : 0;
+    step.written_bytes += argument.flags & AMPC_ARGUMENT_WRITE ? argument.bytes : 0;
   }
   steps.push_back(step);
   ++programs.back().step_count;
@@ -229,8 +221,7 @@ void TableWriter::addMatmul(const std::vector<int64_t> &parameters,
   step.integer_count = parameters.size();
 }
 
-void TableWriter::addCopy(ampc_argument_entry_t from,
-                          ampc_argument_entry_t to) {
+void TableWriter::addCopy(ampc_argument_entry_t from, ampc_argument_entry_t to) {
   addStep(AMPC_STEP_COPY, {from, to}, "");
 }
 
@@ -290,8 +281,7 @@ void TableWriter::build(const std::string &path) const {
   std::ofstream(path + ".c") << code.str();
 
   std::string command = AMPC_TEST_CC " -std=gnu11 -O1 -shared -fPIC "
-                                     "-fvisibility=hidden -I" AMPC_TEST_INCLUDE
-                                     " '" +
+                                     "-fvisibility=hidden -I" AMPC_TEST_INCLUDE " '" +
                         path + ".c' -o '" + path + "' -lm";
   if (std::system(command.c_str()) != 0)
     throw std::runtime_error("the host's C compiler failed: " + command);

@@ -29,39 +29,32 @@ public:
   uint64_t placeTransient(uint64_t bytes);
 
   /// A tensor without a place. Returns its index, as all `add` functions do.
-  uint32_t addTensor(const std::string &name, ampc_role_t role,
-                     ampc_dtype_t dtype, const std::vector<int64_t> &shape,
-                     unsigned flags = 0);
+  uint32_t addTensor(const std::string &name, ampc_role_t role, ampc_dtype_t dtype,
+                     const std::vector<int64_t> &shape, unsigned flags = 0);
   /// A tensor in the state region of the host, started from `data`, from the
   /// bits of `fill`, or from nothing.
-  uint32_t addState(const std::string &name, ampc_role_t role,
-                    ampc_dtype_t dtype, const std::vector<int64_t> &shape,
-                    unsigned flags, const std::string &data);
-  uint32_t addFilled(const std::string &name, ampc_role_t role,
-                     ampc_dtype_t dtype, const std::vector<int64_t> &shape,
-                     uint64_t fill);
+  uint32_t addState(const std::string &name, ampc_role_t role, ampc_dtype_t dtype,
+                    const std::vector<int64_t> &shape, unsigned flags, const std::string &data);
+  uint32_t addFilled(const std::string &name, ampc_role_t role, ampc_dtype_t dtype,
+                     const std::vector<int64_t> &shape, uint64_t fill);
   uint32_t addDerived(const std::string &name, ampc_dtype_t dtype,
                       const std::vector<int64_t> &shape);
   uint64_t offsetOf(uint32_t tensor) const { return tensors[tensor].offset[0]; }
   /// The tensor as an argument of a step.
   ampc_argument_entry_t argument(uint32_t tensor, unsigned flags) const;
 
-  ampc_binding_entry_t binding(uint32_t tensor, ampc_dtype_t dtype,
-                               uint64_t offset) const;
+  ampc_binding_entry_t binding(uint32_t tensor, ampc_dtype_t dtype, uint64_t offset) const;
   /// A host kernel that `kernelSource` defines as a C function `name`. It takes
   /// what its first launch gives it.
   uint32_t addKernel(const std::string &name);
 
   /// The steps added from here on, until the next call, are the program's.
-  void beginProgram(ampc_program_kind_t kind,
-                    const std::vector<ampc_binding_entry_t> &inputs = {},
+  void beginProgram(ampc_program_kind_t kind, const std::vector<ampc_binding_entry_t> &inputs = {},
                     const std::vector<ampc_binding_entry_t> &outputs = {});
   void addLaunch(uint32_t kernel, uint32_t blocks,
-                 const std::vector<ampc_argument_entry_t> &arguments,
-                 const std::string &nodes);
+                 const std::vector<ampc_argument_entry_t> &arguments, const std::string &nodes);
   void addMatmul(const std::vector<int64_t> &parameters,
-                 const std::vector<ampc_argument_entry_t> &arguments,
-                 const std::string &nodes);
+                 const std::vector<ampc_argument_entry_t> &arguments, const std::string &nodes);
   void addCopy(ampc_argument_entry_t from, ampc_argument_entry_t to);
   void addFill(ampc_argument_entry_t to, uint8_t value);
 
@@ -87,15 +80,14 @@ public:
   ampc_tables_t header;
 
 private:
-  ampc_step_entry_t &
-  addStep(ampc_step_kind_t kind,
-          const std::vector<ampc_argument_entry_t> &arguments,
-          const std::string &nodes);
+  ampc_step_entry_t &addStep(ampc_step_kind_t kind,
+                             const std::vector<ampc_argument_entry_t> &arguments,
+                             const std::string &nodes);
 };
 
 /// An argument at `offset` of the arena.
-ampc_argument_entry_t argumentAt(uint64_t offset, uint64_t bytes,
-                                 ampc_dtype_t dtype, unsigned flags);
+ampc_argument_entry_t argumentAt(uint64_t offset, uint64_t bytes, ampc_dtype_t dtype,
+                                 unsigned flags);
 
 uint64_t elementSize(uint32_t dtype);
 

@@ -108,8 +108,7 @@ void init(void *const *a, int64_t begin, int64_t end) {
 
 template <class T>
 static std::string bytesOf(const std::vector<T> &values) {
-  return {reinterpret_cast<const char *>(values.data()),
-          values.size() * sizeof(T)};
+  return {reinterpret_cast<const char *>(values.data()), values.size() * sizeof(T)};
 }
 
 static uint64_t bitsOf(float value) {
@@ -121,50 +120,37 @@ static uint64_t bitsOf(float value) {
 TableWriter makeTrainer(const TrainerOptions &options) {
   constexpr unsigned kRead = AMPC_ARGUMENT_READ, kWrite = AMPC_ARGUMENT_WRITE;
   TableWriter t;
-  t.kernelSource =
-      "#define HAS_SCALER " + std::to_string(options.hasScaler) + kKernels;
+  t.kernelSource = "#define HAS_SCALER " + std::to_string(options.hasScaler) + kKernels;
   t.header.low_dtype = AMPC_DTYPE_F16;
   t.header.has_scaler = options.hasScaler;
   t.header.scale_floor = options.scaleFloor;
   t.header.targets[AMPC_TARGET_HOST].features = t.string(options.features);
 
-  uint32_t x = t.addTensor("x", AMPC_ROLE_INPUT, AMPC_DTYPE_F32, {4, 3},
-                           AMPC_TENSOR_BATCHED);
+  uint32_t x = t.addTensor("x", AMPC_ROLE_INPUT, AMPC_DTYPE_F32, {4, 3}, AMPC_TENSOR_BATCHED);
   uint32_t target =
       t.addTensor("target", AMPC_ROLE_INPUT, AMPC_DTYPE_I64, {4},
                   AMPC_TENSOR_BATCHED | AMPC_TENSOR_LABEL | AMPC_TENSOR_CHECKED_LABELS);
-  uint32_t y = t.addTensor("y", AMPC_ROLE_OUTPUT, AMPC_DTYPE_F32, {4},
-                           AMPC_TENSOR_BATCHED);
-  uint32_t y16 = t.addTensor("y16", AMPC_ROLE_OUTPUT, AMPC_DTYPE_F16, {4},
-                             AMPC_TENSOR_BATCHED);
-  uint32_t loss = t.addTensor("loss", AMPC_ROLE_OUTPUT, AMPC_DTYPE_F32, {},
-                              AMPC_TENSOR_LOSS);
+  uint32_t y = t.addTensor("y", AMPC_ROLE_OUTPUT, AMPC_DTYPE_F32, {4}, AMPC_TENSOR_BATCHED);
+  uint32_t y16 = t.addTensor("y16", AMPC_ROLE_OUTPUT, AMPC_DTYPE_F16, {4}, AMPC_TENSOR_BATCHED);
+  uint32_t loss = t.addTensor("loss", AMPC_ROLE_OUTPUT, AMPC_DTYPE_F32, {}, AMPC_TENSOR_LOSS);
 
-  uint32_t w = t.addState("w", AMPC_ROLE_PARAMETER, AMPC_DTYPE_F32, {3},
-                          AMPC_TENSOR_TRAINED,
+  uint32_t w = t.addState("w", AMPC_ROLE_PARAMETER, AMPC_DTYPE_F32, {3}, AMPC_TENSOR_TRAINED,
                           bytesOf<float>({options.firstWeight, -1, 2}));
-  uint32_t bias = t.addState("bias", AMPC_ROLE_PARAMETER, AMPC_DTYPE_F32, {1},
-                             0, bytesOf<float>({0.25f}));
-  t.addState("grid", AMPC_ROLE_CONSTANT, AMPC_DTYPE_I32, {2}, 0,
-             bytesOf<int32_t>({7, 8}));
-  uint32_t m =
-      t.addFilled("ampc.momentum/w", AMPC_ROLE_STATE, AMPC_DTYPE_F32, {3}, 0);
-  uint32_t rate = t.addFilled(AMPC_SCALAR_LEARNING_RATE, AMPC_ROLE_SCALAR,
-                              AMPC_DTYPE_F32, {}, bitsOf(0.1f));
-  uint32_t step =
-      t.addFilled(AMPC_SCALAR_STEP, AMPC_ROLE_SCALAR, AMPC_DTYPE_I64, {}, 0);
-  uint32_t attempt =
-      t.addFilled(AMPC_SCALAR_ATTEMPT, AMPC_ROLE_SCALAR, AMPC_DTYPE_I64, {}, 0);
-  uint32_t seed =
-      t.addFilled(AMPC_SCALAR_SEED, AMPC_ROLE_SCALAR, AMPC_DTYPE_I64, {}, 5);
-  uint32_t scale =
-      t.addFilled(AMPC_SCALAR_LOSS_SCALE, AMPC_ROLE_SCALAR, AMPC_DTYPE_F32, {},
-                  bitsOf(options.hasScaler ? 8 : 1));
-  uint32_t tracker = t.addFilled(AMPC_SCALAR_GROWTH_TRACKER, AMPC_ROLE_SCALAR,
-                                 AMPC_DTYPE_I32, {}, 0);
+  uint32_t bias =
+      t.addState("bias", AMPC_ROLE_PARAMETER, AMPC_DTYPE_F32, {1}, 0, bytesOf<float>({0.25f}));
+  t.addState("grid", AMPC_ROLE_CONSTANT, AMPC_DTYPE_I32, {2}, 0, bytesOf<int32_t>({7, 8}));
+  uint32_t m = t.addFilled("ampc.momentum/w", AMPC_ROLE_STATE, AMPC_DTYPE_F32, {3}, 0);
+  uint32_t rate =
+      t.addFilled(AMPC_SCALAR_LEARNING_RATE, AMPC_ROLE_SCALAR, AMPC_DTYPE_F32, {}, bitsOf(0.1f));
+  uint32_t step = t.addFilled(AMPC_SCALAR_STEP, AMPC_ROLE_SCALAR, AMPC_DTYPE_I64, {}, 0);
+  uint32_t attempt = t.addFilled(AMPC_SCALAR_ATTEMPT, AMPC_ROLE_SCALAR, AMPC_DTYPE_I64, {}, 0);
+  uint32_t seed = t.addFilled(AMPC_SCALAR_SEED, AMPC_ROLE_SCALAR, AMPC_DTYPE_I64, {}, 5);
+  uint32_t scale = t.addFilled(AMPC_SCALAR_LOSS_SCALE, AMPC_ROLE_SCALAR, AMPC_DTYPE_F32, {},
+                               bitsOf(options.hasScaler ? 8 : 1));
+  uint32_t tracker =
+      t.addFilled(AMPC_SCALAR_GROWTH_TRACKER, AMPC_ROLE_SCALAR, AMPC_DTYPE_I32, {}, 0);
   uint32_t w16 = t.addDerived("ampc.copy/w", AMPC_DTYPE_F16, {3});
-  uint32_t ring = t.addFilled(AMPC_STATS_RING, AMPC_ROLE_DERIVED,
-                              AMPC_DTYPE_F32, {64, 8}, 0);
+  uint32_t ring = t.addFilled(AMPC_STATS_RING, AMPC_ROLE_DERIVED, AMPC_DTYPE_F32, {64, 8}, 0);
   uint32_t evalFlags = t.addFilled(AMPC_EVAL_FLAGS, AMPC_ROLE_DERIVED, AMPC_DTYPE_F32, {}, 0);
   t.gradients = {w};
 
@@ -182,13 +168,11 @@ TableWriter makeTrainer(const TrainerOptions &options) {
   uint32_t lossKernel = t.addKernel("loss");
   uint32_t updateKernel = t.addKernel("update");
   uint32_t refreshKernel = t.addKernel("refresh");
-  std::vector<ampc_binding_entry_t> inputs = {
-      t.binding(x, AMPC_DTYPE_F16, xSlot),
-      t.binding(target, AMPC_DTYPE_I32, targetSlot)};
+  std::vector<ampc_binding_entry_t> inputs = {t.binding(x, AMPC_DTYPE_F16, xSlot),
+                                              t.binding(target, AMPC_DTYPE_I32, targetSlot)};
   auto addForward = [&](ampc_argument_entry_t flags) {
     t.addLaunch(forwardKernel, 4,
-                {x16, t.argument(w16, kRead), t.argument(bias, kRead),
-                 f32At(yAt, 4, kWrite)},
+                {x16, t.argument(w16, kRead), t.argument(bias, kRead), f32At(yAt, 4, kWrite)},
                 "MatMul_0, Add_1");
     t.addLaunch(lossKernel, 1,
                 {f32At(yAt, 4, kRead), target32, t.argument(scale, kRead), f32At(lossAt, 1, kWrite),
@@ -200,40 +184,34 @@ TableWriter makeTrainer(const TrainerOptions &options) {
   addForward(f32At(flagsAt, 1, kWrite));
   t.addFill(f32At(dwAt, 3, kWrite), 0);
   // dw = dy^T x, from an f32 and an f16 operand.
-  t.addMatmul(
-      {1, 1, 3, 4, 1, 0, 4, 12, 0, AMPC_EPILOGUE_NONE, 0x3ff0000000000000},
-      {f32At(dyAt, 4, kRead), x16, f32At(productAt, 3, kWrite)}, "MatMul_0");
+  t.addMatmul({1, 1, 3, 4, 1, 0, 4, 12, 0, AMPC_EPILOGUE_NONE, 0x3ff0000000000000},
+              {f32At(dyAt, 4, kRead), x16, f32At(productAt, 3, kWrite)}, "MatMul_0");
   t.addCopy(f32At(productAt, 3, kRead), f32At(dwAt, 3, kWrite));
-  t.addLaunch(
-      updateKernel, 1,
-      {f32At(dwAt, 3, kRead), f32At(lossAt, 1, kRead), f32At(flagsAt, 1, kRead),
-       t.argument(scale, kRead | kWrite), t.argument(tracker, kRead | kWrite),
-       t.argument(rate, kRead), t.argument(step, kRead | kWrite),
-       t.argument(attempt, kRead | kWrite), t.argument(m, kRead | kWrite),
-       t.argument(w, kRead | kWrite), t.argument(w16, kRead | kWrite),
-       t.argument(ring, kRead | kWrite)},
-      "");
+  t.addLaunch(updateKernel, 1,
+              {f32At(dwAt, 3, kRead), f32At(lossAt, 1, kRead), f32At(flagsAt, 1, kRead),
+               t.argument(scale, kRead | kWrite), t.argument(tracker, kRead | kWrite),
+               t.argument(rate, kRead), t.argument(step, kRead | kWrite),
+               t.argument(attempt, kRead | kWrite), t.argument(m, kRead | kWrite),
+               t.argument(w, kRead | kWrite), t.argument(w16, kRead | kWrite),
+               t.argument(ring, kRead | kWrite)},
+              "");
   t.beginProgram(AMPC_PROGRAM_EVAL, inputs,
-                 {t.binding(y, AMPC_DTYPE_F32, yAt),
-                  t.binding(y16, AMPC_DTYPE_F32, yAt),
+                 {t.binding(y, AMPC_DTYPE_F32, yAt), t.binding(y16, AMPC_DTYPE_F32, yAt),
                   t.binding(loss, AMPC_DTYPE_F32, lossAt)});
   addForward(t.argument(evalFlags, kWrite));
   t.beginProgram(AMPC_PROGRAM_REFRESH);
-  t.addLaunch(refreshKernel, 3, {t.argument(w, kRead), t.argument(w16, kWrite)},
-              "");
+  t.addLaunch(refreshKernel, 3, {t.argument(w, kRead), t.argument(w16, kWrite)}, "");
   if (options.hasInit) {
     uint32_t initKernel = t.addKernel("init");
     t.beginProgram(AMPC_PROGRAM_INIT);
-    t.addLaunch(initKernel, 3, {t.argument(seed, kRead), t.argument(w, kWrite)},
-                "");
+    t.addLaunch(initKernel, 3, {t.argument(seed, kRead), t.argument(w, kWrite)}, "");
   }
   return t;
 }
 
 std::string buildTrainer(const TrainerOptions &options) {
-  std::string key = std::to_string(options.hasScaler) + "-" +
-                    std::to_string(options.scaleFloor) + "-" +
-                    std::to_string(options.firstWeight) + "-" +
+  std::string key = std::to_string(options.hasScaler) + "-" + std::to_string(options.scaleFloor) +
+                    "-" + std::to_string(options.firstWeight) + "-" +
                     std::to_string(options.hasInit) + "-" + options.features;
   static std::map<std::string, std::string> built;
   std::string &path = built[key];

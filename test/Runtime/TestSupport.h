@@ -47,12 +47,10 @@ struct Tensor {
   DLTensor dl;
 };
 
-inline Tensor<float> f32(std::vector<int64_t> shape,
-                         std::vector<float> values) {
+inline Tensor<float> f32(std::vector<int64_t> shape, std::vector<float> values) {
   return {kF32, std::move(shape), std::move(values)};
 }
-inline Tensor<int64_t> i64(std::vector<int64_t> shape,
-                           std::vector<int64_t> values) {
+inline Tensor<int64_t> i64(std::vector<int64_t> shape, std::vector<int64_t> values) {
   return {kI64, std::move(shape), std::move(values)};
 }
 
@@ -73,8 +71,7 @@ inline void expectOk(ampc_status_t status) {
 }
 
 /// Expects a failure with this code, whose message holds `text`. Returns it.
-inline Outcome expectError(ampc_status_t status, ampc_status_code_t code,
-                           const std::string &text) {
+inline Outcome expectError(ampc_status_t status, ampc_status_code_t code, const std::string &text) {
   Outcome outcome(status);
   EXPECT_EQ(outcome.code, code) << outcome.message;
   EXPECT_NE(outcome.message.find(text), std::string::npos)
@@ -95,8 +92,7 @@ struct ModuleHandle {
 };
 
 struct SessionHandle {
-  explicit SessionHandle(ampc_module_t *module, int threads = 1,
-                         int64_t seed = 0) {
+  explicit SessionHandle(ampc_module_t *module, int threads = 1, int64_t seed = 0) {
     ampc_session_options_t options = {};
     options.struct_size = sizeof(options);
     options.device = AMPC_DEVICE_HOST;

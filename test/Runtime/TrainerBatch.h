@@ -18,9 +18,7 @@ namespace ampc::test {
 
 /// One batch that the trainer can learn, to be changed at will.
 struct Batch {
-  Batch()
-      : x(f32({4, 3}, {1, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 1})),
-        target(i64({4}, {1, 2, 3, 6})) {}
+  Batch() : x(f32({4, 3}, {1, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 1})), target(i64({4}, {1, 2, 3, 6})) {}
 
   ampc_status_t step(ampc_session_t *session, ampc_step_info_t *info) {
     ampc_named_tensor_t inputs[] = {{"x", x.get()}, {"target", target.get()}};

@@ -55,23 +55,21 @@ struct Context {
 extern "C" void ampcSimtSwitchStack(void **saveSp, void *toSp);
 extern "C" void ampcSimtStartFiber();
 /// To be expanded in one source file.
-#define AMPC_SIMT_FIBER_ASM                                                    \
-  asm(".text\n.p2align 4\n.hidden ampcSimtSwitchStack\n"                       \
-      ".globl ampcSimtSwitchStack\nampcSimtSwitchStack:\n"                     \
-      "pushq %rbp\npushq %rbx\npushq %r12\npushq %r13\npushq %r14\npushq "     \
-      "%r15\n"                                                                 \
-      "movq %rsp, (%rdi)\nmovq %rsi, %rsp\n"                                   \
-      "popq %r15\npopq %r14\npopq %r13\npopq %r12\npopq %rbx\npopq "           \
-      "%rbp\nret\n"                                                            \
-      ".p2align 4\n.hidden ampcSimtStartFiber\n.globl ampcSimtStartFiber\n"    \
+#define AMPC_SIMT_FIBER_ASM                                                                        \
+  asm(".text\n.p2align 4\n.hidden ampcSimtSwitchStack\n"                                           \
+      ".globl ampcSimtSwitchStack\nampcSimtSwitchStack:\n"                                         \
+      "pushq %rbp\npushq %rbx\npushq %r12\npushq %r13\npushq %r14\npushq "                         \
+      "%r15\n"                                                                                     \
+      "movq %rsp, (%rdi)\nmovq %rsi, %rsp\n"                                                       \
+      "popq %r15\npopq %r14\npopq %r13\npopq %r12\npopq %rbx\npopq "                               \
+      "%rbp\nret\n"                                                                                \
+      ".p2align 4\n.hidden ampcSimtStartFiber\n.globl ampcSimtStartFiber\n"                        \
       "ampcSimtStartFiber:\nmovq %r12, %rdi\ncallq *%r13\nud2\n");
 #else
 #define AMPC_SIMT_FIBER_ASM
-inline void ampcSimtTrampoline(uint32_t entryLow, uint32_t entryHigh,
-                               uint32_t argLow, uint32_t argHigh) {
-  auto join = [](uint32_t low, uint32_t high) {
-    return uintptr_t(uint64_t(high) << 32 | low);
-  };
+inline void ampcSimtTrampoline(uint32_t entryLow, uint32_t entryHigh, uint32_t argLow,
+                               uint32_t argHigh) {
+  auto join = [](uint32_t low, uint32_t high) { return uintptr_t(uint64_t(high) << 32 | low); };
   reinterpret_cast<void (*)(void *)>(join(entryLow, entryHigh))(
       reinterpret_cast<void *>(join(argLow, argHigh)));
 }
@@ -79,20 +77,18 @@ inline void ampcSimtTrampoline(uint32_t entryLow, uint32_t entryHigh,
 
 /// Makes `context` call `entry(arg)` on the stack [bottom, bottom + size).
 /// `entry` must not return.
-inline void start(Context &context, char *bottom, size_t size,
-                  void (*entry)(void *), void *arg) {
+inline void start(Context &context, char *bottom, size_t size, void (*entry)(void *), void *arg) {
 #if defined(AMPC_SIMT_ASAN)
   // An earlier fiber was left in the middle of its functions.
   __asan_unpoison_memory_region(bottom, size);
 #endif
 #if defined(__x86_64__)
   auto top = reinterpret_cast<uintptr_t>(bottom + size) & ~uintptr_t(15);
-  auto *sp =
-      reinterpret_cast<void **>(top) - 9;  // the entry finds the stack aligned
-  sp[0] = sp[1] = nullptr;                 // r15, r14
-  sp[2] = reinterpret_cast<void *>(entry); // r13
-  sp[3] = arg;                             // r12
-  sp[4] = sp[5] = nullptr;                 // rbx, rbp
+  auto *sp = reinterpret_cast<void **>(top) - 9; // the entry finds the stack aligned
+  sp[0] = sp[1] = nullptr;                       // r15, r14
+  sp[2] = reinterpret_cast<void *>(entry);       // r13
+  sp[3] = arg;                                   // r12
+  sp[4] = sp[5] = nullptr;                       // rbx, rbp
   sp[6] = reinterpret_cast<void *>(ampcSimtStartFiber);
   context.sp = sp;
 #else
@@ -102,8 +98,7 @@ inline void start(Context &context, char *bottom, size_t size,
   context.context.uc_link = nullptr;
   auto e = uint64_t(reinterpret_cast<uintptr_t>(entry));
   auto a = uint64_t(reinterpret_cast<uintptr_t>(arg));
-  makecontext(&context.context,
-              reinterpret_cast<void (*)()>(ampcSimtTrampoline), 4, uint32_t(e),
+  makecontext(&context.context, reinterpret_cast<void (*)()>(ampcSimtTrampoline), 4, uint32_t(e),
               uint32_t(e >> 32), uint32_t(a), uint32_t(a >> 32));
 #endif
 #if defined(AMPC_SIMT_ASAN)
@@ -118,8 +113,7 @@ inline void start(Context &context, char *bottom, size_t size,
 inline void switchTo(Context &from, Context &to, bool last = false) {
   (void)last;
 #if defined(AMPC_SIMT_ASAN)
-  __sanitizer_start_switch_fiber(last ? nullptr : &from.fakeStack, to.bottom,
-                                 to.size);
+  __sanitizer_start_switch_fiber(last ? nullptr : &from.fakeStack, to.bottom, to.size);
 #endif
 #if defined(__x86_64__)
   ampcSimtSwitchStack(&from.sp, to.sp);

@@ -123,9 +123,8 @@ void Block::fail(const std::string &what) {
   if (!error.empty())
     return;
   const int64_t *id = fibers[0].blockId;
-  error = "kernel '" + std::string(kernel->name) + "', block (" +
-          std::to_string(id[0]) + ", " + std::to_string(id[1]) + ", " +
-          std::to_string(id[2]) + "): " + what;
+  error = "kernel '" + std::string(kernel->name) + "', block (" + std::to_string(id[0]) + ", " +
+          std::to_string(id[1]) + ", " + std::to_string(id[2]) + "): " + what;
 }
 
 /// The next thread to run after `from`, -1 if there is none. In natural order a
@@ -153,12 +152,10 @@ void Block::suspend(Fiber &self) {
     return;
   int next = error.empty() ? nextReady(self) : -1;
   if (next < 0 && live && error.empty()) {
-    const Fiber &waiting =
-        *std::find_if(fibers.begin(), fibers.end(), [](const Fiber &f) {
-          return f.state == State::AtBarrier || f.state == State::AtShuffle;
-        });
-    fail("deadlock: thread " + std::to_string(waiting.index) +
-         " and others wait at a " +
+    const Fiber &waiting = *std::find_if(fibers.begin(), fibers.end(), [](const Fiber &f) {
+      return f.state == State::AtBarrier || f.state == State::AtShuffle;
+    });
+    fail("deadlock: thread " + std::to_string(waiting.index) + " and others wait at a " +
          (waiting.state == State::AtBarrier ? "barrier" : "shuffle") +
          " that not all threads reach");
   }
@@ -167,8 +164,7 @@ void Block::suspend(Fiber &self) {
 }
 
 /// Returns false where there is no memory for stacks.
-bool Block::run(const SimtThread &prototype, int threads,
-                std::mt19937_64 *shuffle) {
+bool Block::run(const SimtThread &prototype, int threads, std::mt19937_64 *shuffle) {
   if (!stacks.reserve(threads))
     return false;
   fibers.resize(threads);
@@ -208,8 +204,8 @@ void Block::tryReleaseBarrier() {
     if (f.state != State::AtBarrier)
       continue;
     if (first && f.site != first->site)
-      fail("divergent barrier: threads " + std::to_string(first->index) +
-           " and " + std::to_string(f.index) + " wait at different ones");
+      fail("divergent barrier: threads " + std::to_string(first->index) + " and " +
+           std::to_string(f.index) + " wait at different ones");
     first = first ? first : &f;
     f.state = State::Ready;
   }
@@ -222,9 +218,8 @@ void Block::tryReleaseBarrier() {
 void Block::tryResolveShuffle(int warp) {
   Fiber *lanes = &fibers[warp * kWarp];
   int width = std::min<int>(kWarp, int(fibers.size()) - warp * kWarp);
-  Fiber *first = std::find_if(lanes, lanes + width, [](const Fiber &f) {
-    return f.state == State::AtShuffle;
-  });
+  Fiber *first = std::find_if(lanes, lanes + width,
+                              [](const Fiber &f) { return f.state == State::AtShuffle; });
   if (first == lanes + width)
     return;
   width = std::min(width, first->width);
@@ -238,8 +233,8 @@ void Block::tryResolveShuffle(int warp) {
     if (f.state != State::AtShuffle)
       continue;
     if (f.site != first->site || f.width != first->width)
-      fail("divergent shuffle: threads " + std::to_string(first->index) +
-           " and " + std::to_string(f.index) + " wait at different ones");
+      fail("divergent shuffle: threads " + std::to_string(first->index) + " and " +
+           std::to_string(f.index) + " wait at different ones");
     int source = f.offset;
     switch (SimtShuffle(f.mode)) {
     case SimtShuffle::Xor:
@@ -254,8 +249,7 @@ void Block::tryResolveShuffle(int warp) {
     case SimtShuffle::Index:
       break;
     }
-    f.valid =
-        source >= 0 && source < width && lanes[source].state != State::Done;
+    f.valid = source >= 0 && source < width && lanes[source].state != State::Done;
     f.result = f.valid ? lanes[source].value : f.value;
   }
   for (int i = 0; i < width; ++i)
@@ -275,8 +269,8 @@ void barrier(SimtThread *thread, int32_t site) {
   block.suspend(self);
 }
 
-int64_t shuffle(SimtThread *thread, int64_t value, int32_t offset,
-                int32_t width, int32_t mode, int32_t site) {
+int64_t shuffle(SimtThread *thread, int64_t value, int32_t offset, int32_t width, int32_t mode,
+                int32_t site) {
   Fiber &self = *static_cast<Fiber *>(thread);
   Block &block = *self.block;
   if (self.index % kWarp >= width) { // takes no part
@@ -295,9 +289,7 @@ int64_t shuffle(SimtThread *thread, int64_t value, int32_t offset,
   return self.result;
 }
 
-int32_t shuffleValid(SimtThread *thread) {
-  return static_cast<Fiber *>(thread)->valid;
-}
+int32_t shuffleValid(SimtThread *thread) { return static_cast<Fiber *>(thread)->valid; }
 
 constexpr SimtCalls kCalls = {barrier, shuffle, shuffleValid};
 
@@ -306,8 +298,8 @@ class Launch {
 public:
   Launch(const SimtKernel &kernel, Dim3 grid, Dim3 block, void **parameters,
          const LaunchOptions &options)
-      : kernel(kernel), grid(grid), block(block), parameters(parameters),
-        options(options), blocks(grid.x * grid.y * grid.z) {
+      : kernel(kernel), grid(grid), block(block), parameters(parameters), options(options),
+        blocks(grid.x * grid.y * grid.z) {
     if (!options.seed)
       return;
     // Block (i * step + first) % blocks is the i-th to run.
@@ -352,15 +344,12 @@ void Launch::work() {
   SimtThread prototype{};
   prototype.blockSize[0] = block.x, prototype.blockSize[1] = block.y,
   prototype.blockSize[2] = block.z;
-  prototype.gridSize[0] = grid.x, prototype.gridSize[1] = grid.y,
-  prototype.gridSize[2] = grid.z;
+  prototype.gridSize[0] = grid.x, prototype.gridSize[1] = grid.y, prototype.gridSize[2] = grid.z;
   prototype.calls = &kCalls;
-  const size_t bytes =
-      (size_t(kernel.workgroupBytes) + kWorkgroupAlignment - 1) /
-      kWorkgroupAlignment * kWorkgroupAlignment;
+  const size_t bytes = (size_t(kernel.workgroupBytes) + kWorkgroupAlignment - 1) /
+                       kWorkgroupAlignment * kWorkgroupAlignment;
   std::unique_ptr<void, decltype(&std::free)> memory(
-      bytes ? std::aligned_alloc(kWorkgroupAlignment, bytes) : nullptr,
-      std::free);
+      bytes ? std::aligned_alloc(kWorkgroupAlignment, bytes) : nullptr, std::free);
   prototype.workgroupMemory = memory.get();
   Block state;
   state.kernel = &kernel;
@@ -377,10 +366,8 @@ void Launch::work() {
       std::memset(memory.get(), 0xff, bytes);
     if (!kernel.usesFibers) {
       kernel.run(&prototype, parameters);
-    } else if (!state.run(prototype, threads,
-                          options.seed ? &random : nullptr)) {
-      fail("no memory for the stacks of " + std::to_string(threads) +
-           " threads");
+    } else if (!state.run(prototype, threads, options.seed ? &random : nullptr)) {
+      fail("no memory for the stacks of " + std::to_string(threads) + " threads");
     } else if (!state.error.empty()) {
       fail(state.error);
     }
@@ -389,41 +376,35 @@ void Launch::work() {
 
 } // namespace
 
-std::string launch(const SimtKernel &kernel, Dim3 grid, Dim3 block,
-                   void **parameters, const LaunchOptions &options) {
+std::string launch(const SimtKernel &kernel, Dim3 grid, Dim3 block, void **parameters,
+                   const LaunchOptions &options) {
   auto text = [](int64_t x, int64_t y, int64_t z) {
-    return "(" + std::to_string(x) + ", " + std::to_string(y) + ", " +
-           std::to_string(z) + ")";
+    return "(" + std::to_string(x) + ", " + std::to_string(y) + ", " + std::to_string(z) + ")";
   };
   const std::string name = "kernel '" + std::string(kernel.name) + "': ";
   const int64_t dims[3] = {block.x, block.y, block.z};
   for (int d = 0; d < 3; ++d)
     if (kernel.blockSize[d] && kernel.blockSize[d] != dims[d])
-      return name + "launched with blocks of " +
-             text(block.x, block.y, block.z) + ", compiled for " +
-             text(kernel.blockSize[0], kernel.blockSize[1],
-                  kernel.blockSize[2]);
-  if (block.x < 1 || block.y < 1 || block.z < 1 || block.x > kMaxThreads ||
-      block.y > kMaxThreads || block.z > 64 ||
-      block.x * block.y * block.z > kMaxThreads)
-    return name + "a block of " + text(block.x, block.y, block.z) +
-           " has not 1 to 1024 threads";
-  if (grid.x < 1 || grid.y < 1 || grid.z < 1 || grid.x > 0x7fffffff ||
-      grid.y > 0xffff || grid.z > 0xffff)
+      return name + "launched with blocks of " + text(block.x, block.y, block.z) +
+             ", compiled for " +
+             text(kernel.blockSize[0], kernel.blockSize[1], kernel.blockSize[2]);
+  if (block.x < 1 || block.y < 1 || block.z < 1 || block.x > kMaxThreads || block.y > kMaxThreads ||
+      block.z > 64 || block.x * block.y * block.z > kMaxThreads)
+    return name + "a block of " + text(block.x, block.y, block.z) + " has not 1 to 1024 threads";
+  if (grid.x < 1 || grid.y < 1 || grid.z < 1 || grid.x > 0x7fffffff || grid.y > 0xffff ||
+      grid.z > 0xffff)
     return name + "a grid cannot be " + text(grid.x, grid.y, grid.z);
   return Launch(kernel, grid, block, parameters, options).run();
 }
 
-std::unique_ptr<Library> Library::load(const std::string &path,
-                                       std::string &error) {
+std::unique_ptr<Library> Library::load(const std::string &path, std::string &error) {
   std::unique_ptr<Library> library(new Library);
   library->handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library->handle) {
     error = dlerror();
     return nullptr;
   }
-  library->table =
-      static_cast<const SimtLibrary *>(dlsym(library->handle, kSimtSymbol));
+  library->table = static_cast<const SimtLibrary *>(dlsym(library->handle, kSimtSymbol));
   if (!library->table || library->table->version != kSimtVersion) {
     error = path + ": no library of device kernels for the CPU of version " +
             std::to_string(kSimtVersion);
@@ -439,8 +420,7 @@ Library::~Library() {
 
 bool Library::belongsTo(const void *image) const {
   const uint64_t hash = simtImageHash(image, simtImageBytes(image));
-  const uint64_t *hashes = table->imageHashes,
-                 *end = hashes + table->imageCount;
+  const uint64_t *hashes = table->imageHashes, *end = hashes + table->imageCount;
   return std::find(hashes, end, hash) != end;
 }
 

@@ -38,15 +38,14 @@ struct LaunchOptions {
 /// string, or what is wrong with the launch or the kernel: a barrier or shuffle
 /// that threads reach in disagreement, or that some never reach. After such an
 /// error the kernel has run in part.
-std::string launch(const SimtKernel &kernel, Dim3 grid, Dim3 block,
-                   void **parameters, const LaunchOptions &options = {});
+std::string launch(const SimtKernel &kernel, Dim3 grid, Dim3 block, void **parameters,
+                   const LaunchOptions &options = {});
 
 /// A loaded *.simt.so.
 class Library {
 public:
   /// Null, with the reason in `error`, if `path` is no such library.
-  static std::unique_ptr<Library> load(const std::string &path,
-                                       std::string &error);
+  static std::unique_ptr<Library> load(const std::string &path, std::string &error);
   ~Library();
   Library(const Library &) = delete;
   Library &operator=(const Library &) = delete;

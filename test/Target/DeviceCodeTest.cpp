@@ -32,32 +32,26 @@ std::string compile(Kernels &kernels, const ampc::DeviceOptions &options) {
 
 std::string entryOf(const std::string &ptx, const std::string &name) {
   size_t at = ptx.find(".entry " + name + "(");
-  return at == std::string::npos ? ""
-                                 : ptx.substr(at, ptx.find("\n}", at) - at);
+  return at == std::string::npos ? "" : ptx.substr(at, ptx.find("\n}", at) - at);
 }
 
 void checkPtx(const std::string &ptx, bool wide) {
-  check(contains(ptx, ".target sm_80") && contains(ptx, ".version 8.0"),
-        "target and version");
+  check(contains(ptx, ".target sm_80") && contains(ptx, ".version 8.0"), "target and version");
   check(!contains(ptx, ".extern .func"), "no unresolved function");
   std::string elementwise = entryOf(ptx, "elementwise_f16");
-  check(contains(elementwise, "ld.global.nc.v4") ||
-            contains(elementwise, "ld.global.nc.v2.b64"),
+  check(contains(elementwise, "ld.global.nc.v4") || contains(elementwise, "ld.global.nc.v2.b64"),
         "loads of 16 bytes", elementwise);
-  check(contains(elementwise, "st.global.v4") ||
-            contains(elementwise, "st.global.v2.b64"),
+  check(contains(elementwise, "st.global.v4") || contains(elementwise, "st.global.v2.b64"),
         "stores of 16 bytes", elementwise);
   // Three pointers, no memref descriptors.
-  check(contains(elementwise, "_param_2") && !contains(elementwise, "_param_3"),
-        "bare pointers", elementwise);
+  check(contains(elementwise, "_param_2") && !contains(elementwise, "_param_3"), "bare pointers",
+        elementwise);
   check(contains(elementwise, "256"), "block size is known", elementwise);
   std::string functions = entryOf(ptx, "functions");
-  check(contains(functions, "sqrt.rn.f32") &&
-            !contains(functions, "\tsqrt.approx"),
+  check(contains(functions, "sqrt.rn.f32") && !contains(functions, "\tsqrt.approx"),
         "square roots are exact", functions);
   std::string reverse = entryOf(ptx, "early_exit");
-  check(contains(reverse, wide ? "mul.wide" : "mad.lo.s32") ||
-            contains(reverse, "mad.lo"),
+  check(contains(reverse, wide ? "mul.wide" : "mad.lo.s32") || contains(reverse, "mad.lo"),
         "indices", reverse);
 }
 
@@ -74,48 +68,41 @@ void checkCubins(const ampc::CudaToolkit &toolkit, const std::string &ptx) {
     return;
   }
   std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  check(cubins->size() == 2 && (*cubins)[0].arch == 80 &&
-            (*cubins)[1].arch == 90,
-        "two cubins");
-  std::printf("%zu kernels for two architectures in %.0f ms\n",
-              cubins->front().kernels.size(), took.count() * 1e3);
+  check(cubins->size() == 2 && (*cubins)[0].arch == 80 && (*cubins)[1].arch == 90, "two cubins");
+  std::printf("%zu kernels for two architectures in %.0f ms\n", cubins->front().kernels.size(),
+              took.count() * 1e3);
   for (const ampc::Cubin &cubin : *cubins) {
-    check(ampc::simtImageBytes(cubin.bytes.data()) == cubin.bytes.size(),
-          "size of a cubin",
+    check(ampc::simtImageBytes(cubin.bytes.data()) == cubin.bytes.size(), "size of a cubin",
           std::to_string(ampc::simtImageBytes(cubin.bytes.data())) + ", not " +
               std::to_string(cubin.bytes.size()));
-    check(cubin.kernels.size() == 11, "kernels reported",
-          std::to_string(cubin.kernels.size()));
+    check(cubin.kernels.size() == 11, "kernels reported", std::to_string(cubin.kernels.size()));
     for (const ampc::KernelResources &k : cubin.kernels) {
-      check(k.stackBytes == 0 && k.spillStoreBytes == 0 &&
-                k.spillLoadBytes == 0,
+      check(k.stackBytes == 0 && k.spillStoreBytes == 0 && k.spillLoadBytes == 0,
             "no stack and no spills in " + k.name);
       check(k.registers >= 4 && k.registers <= 128, "registers of " + k.name,
             std::to_string(k.registers));
       if (k.name == "layernorm_backward")
-        check(k.sharedBytes == 2 * 128 * 4, "workgroup memory",
-              std::to_string(k.sharedBytes));
+        check(k.sharedBytes == 2 * 128 * 4, "workgroup memory", std::to_string(k.sharedBytes));
     }
   }
 
   // A kernel that does spill is seen to: 300 live values in 255 registers.
   std::string body;
   for (int i = 0; i < 300; ++i)
-    body += "ld.volatile.global.f32 %f" + std::to_string(i) + ", [%rd1+" +
-            std::to_string(4 * i) + "];\n";
+    body += "ld.volatile.global.f32 %f" + std::to_string(i) + ", [%rd1+" + std::to_string(4 * i) +
+            "];\n";
   for (int i = 0; i < 300; ++i)
-    body += "st.volatile.global.f32 [%rd1+" + std::to_string(4 * i) + "], %f" +
-            std::to_string(i) + ";\n";
-  auto spilling = ampc::CubinJob::start(
-      toolkit.ptxas,
-      ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry "
-      "spill(.param .u64 p) {\n"
-      ".reg .f32 %f<300>;\n.reg .b64 %rd<2>;\nld.param.u64 %rd1, [p];\n" +
-          body + "ret;\n}\n",
-      {80});
+    body += "st.volatile.global.f32 [%rd1+" + std::to_string(4 * i) + "], %f" + std::to_string(i) +
+            ";\n";
+  auto spilling =
+      ampc::CubinJob::start(toolkit.ptxas,
+                            ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry "
+                            "spill(.param .u64 p) {\n"
+                            ".reg .f32 %f<300>;\n.reg .b64 %rd<2>;\nld.param.u64 %rd1, [p];\n" +
+                                body + "ret;\n}\n",
+                            {80});
   auto spilled = spilling->wait();
-  check(spilled && spilled->front().kernels.front().spillStoreBytes > 0,
-        "spills are reported");
+  check(spilled && spilled->front().kernels.front().spillStoreBytes > 0, "spills are reported");
 
   auto broken = ampc::CubinJob::start(toolkit.ptxas, "no ptx", {80});
   auto none = broken->wait();
@@ -165,28 +152,25 @@ void missingFunctions(const ampc::CudaToolkit &toolkit) {
                "%s = math.sin %v : f32\nmemref.store %s, %x[%c0] : memref<1xf32>\n"
                "gpu.return } }");
   ampc::DeviceOptions options;
-  check(failed(compileToPtx(sine.gpuModule(), options)),
-        "sin without libdevice");
+  check(failed(compileToPtx(sine.gpuModule(), options)), "sin without libdevice");
   std::string message = sine.takeDiagnostics();
-  check(contains(message, "'__nv_sinf'") && contains(message, "nvidia-nvvm"),
-        "its message", message);
+  check(contains(message, "'__nv_sinf'") && contains(message, "nvidia-nvvm"), "its message",
+        message);
   if (toolkit.libdevice.empty())
     return;
   options.toolkit = toolkit;
-  check(succeeded(compileToPtx(sine.gpuModule(), options)),
-        "sin with libdevice", sine.takeDiagnostics());
-  Kernels unknown(
-      "gpu.module @cuda_kernels { func.func private @mystery(f32) -> f32\n"
-      "gpu.func @k(%x: memref<1xf32>) kernel {\n%c0 = arith.constant 0 : "
-      "index\n"
-      "%v = memref.load %x[%c0] : memref<1xf32>\n"
-      "%s = func.call @mystery(%v) : (f32) -> f32\n"
-      "memref.store %s, %x[%c0] : memref<1xf32>\ngpu.return } }");
-  check(failed(compileToPtx(unknown.gpuModule(), options)),
-        "an unknown function");
+  check(succeeded(compileToPtx(sine.gpuModule(), options)), "sin with libdevice",
+        sine.takeDiagnostics());
+  Kernels unknown("gpu.module @cuda_kernels { func.func private @mystery(f32) -> f32\n"
+                  "gpu.func @k(%x: memref<1xf32>) kernel {\n%c0 = arith.constant 0 : "
+                  "index\n"
+                  "%v = memref.load %x[%c0] : memref<1xf32>\n"
+                  "%s = func.call @mystery(%v) : (f32) -> f32\n"
+                  "memref.store %s, %x[%c0] : memref<1xf32>\ngpu.return } }");
+  check(failed(compileToPtx(unknown.gpuModule(), options)), "an unknown function");
   message = unknown.takeDiagnostics();
-  check(contains(message, "internal error") && contains(message, "'mystery'"),
-        "its message", message);
+  check(contains(message, "internal error") && contains(message, "'mystery'"), "its message",
+        message);
 }
 
 } // namespace
@@ -201,19 +185,16 @@ int main() {
   ampc::DeviceOptions options;
   std::string polynomials = compile(kernels, options);
   checkPtx(polynomials, true);
-  check(contains(entryOf(polynomials, "functions"), "fma.rn.f32"),
-        "polynomials");
+  check(contains(entryOf(polynomials, "functions"), "fma.rn.f32"), "polynomials");
   options.toolkit = toolkit;
   missingFunctions(toolkit);
   if (!toolkit.libdevice.empty()) {
     auto start = std::chrono::steady_clock::now();
     std::string ptx = compile(kernels, options);
-    std::chrono::duration<double> took =
-        std::chrono::steady_clock::now() - start;
+    std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     std::printf("PTX in %.0f ms\n", took.count() * 1e3);
     checkPtx(ptx, true);
-    check(contains(entryOf(ptx, "softmax_f16"), "ex2.approx"),
-          "exp of libdevice");
+    check(contains(entryOf(ptx, "softmax_f16"), "ex2.approx"), "exp of libdevice");
     options.use32BitIndices = true;
     std::string narrow = compile(kernels, options);
     checkPtx(narrow, false);
@@ -223,8 +204,7 @@ int main() {
         ++n;
       return n;
     };
-    check(count(narrow, ".s64") + count(narrow, ".u64") <
-              count(ptx, ".s64") + count(ptx, ".u64"),
+    check(count(narrow, ".s64") + count(narrow, ".u64") < count(ptx, ".s64") + count(ptx, ".u64"),
           "fewer operations on 64 bits");
     polynomials = ptx;
   }

@@ -34,8 +34,7 @@ constexpr double kRounding<double> = 0x1p-53;
 std::string instantiate(std::string text, const std::string &type) {
   const bool isF64 = type == "f64", same = isF64 || type == "f32";
   auto replaceAll = [&](const std::string &from, const std::string &to) {
-    for (size_t at = 0; (at = text.find(from, at)) != std::string::npos;
-         at += to.size())
+    for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
       text.replace(at, from.size(), to);
   };
   // A type that is computed in needs no conversion: a bitcast that folds away.
@@ -64,8 +63,7 @@ void elementwise(HostModule &host, const std::string &type) {
       want[i] = double(T(float(want[i])));
   }
   host.run("elementwise_" + type, kChunks, {x.data(), y.data(), z.data()});
-  compare("elementwise " + type, z, want, 2 * kRounding<T>,
-          sizeof(T) == 8 ? 1e-15 : 1e-6);
+  compare("elementwise " + type, z, want, 2 * kRounding<T>, sizeof(T) == 8 ? 1e-15 : 1e-6);
 }
 
 template <typename T>
@@ -82,9 +80,7 @@ void softmax(HostModule &host, const std::string &type) {
     const T *row = &x[r * kRowLength];
     double top = -INFINITY, sum = 0;
     for (int64_t i = 0; i < kRowLength; ++i)
-      top = std::isnan(top) || std::isnan(double(row[i]))
-                ? NAN
-                : std::max(top, double(row[i]));
+      top = std::isnan(top) || std::isnan(double(row[i])) ? NAN : std::max(top, double(row[i]));
     for (int64_t i = 0; i < kRowLength; ++i)
       sum += std::exp(double(row[i]) - top);
     for (int64_t i = 0; i < kRowLength; ++i)
@@ -116,9 +112,8 @@ void guardedAndTable(HostModule &host) {
   compare("guarded erf", y, want, 1e-6);
 
   Buffer<float> z(1001, -1.0f);
-  int64_t table[2][3] = {
-      {600, int64_t(x.data()), int64_t(z.data())},
-      {401, int64_t(x.data() + 600), int64_t(z.data() + 600)}};
+  int64_t table[2][3] = {{600, int64_t(x.data()), int64_t(z.data())},
+                         {401, int64_t(x.data() + 600), int64_t(z.data() + 600)}};
   host.run("table", 2, {table});
   for (int64_t i = 0; i < 1001; ++i)
     want[i] = 2 * double(x[i]);
@@ -150,8 +145,7 @@ void rounding(HostModule &host) {
   int64_t twice = 0;
   for (int64_t i = 0; i < n; ++i) {
     const int keep = i % 2 ? 8 : 11; // significant bits of bf16, f16
-    double mantissa =
-        double((i >> 3) % (1 << (keep - 1))) + double(1 << (keep - 1));
+    double mantissa = double((i >> 3) % (1 << (keep - 1))) + double(1 << (keep - 1));
     double tie = std::ldexp(mantissa + 0.5, int(i % 40) - 20 - keep);
     d[i] = tie * (1 + (i % 3 - 1.0) * 0x1p-40) * (i % 5 ? 1 : -1);
     if (i % 1000 == 0)
@@ -170,8 +164,7 @@ void rounding(HostModule &host) {
   host.run("f64_to_narrow", n, {d.data(), y.data(), z.data()});
   compare("f64 to bf16", y, bWant, 0);
   compare("f64 to f16", z, hWant, 0);
-  check(twice > 1000, "the values tell one rounding from two",
-        std::to_string(twice));
+  check(twice > 1000, "the values tell one rounding from two", std::to_string(twice));
 }
 
 void narrow(HostModule &host) {
@@ -183,8 +176,7 @@ void narrow(HostModule &host) {
   Buffer<double> z(1000), want(1000);
   for (int64_t i = 0; i < 1000; ++i) {
     nWant[i] = int64_t(float(bf16(float(x[i]) + float(x[i]))));
-    want[i] = double(
-        f16(float(f16(std::exp(float(y[i])))) * float(f16(float(nWant[i])))));
+    want[i] = double(f16(float(f16(std::exp(float(y[i])))) * float(f16(float(nWant[i])))));
   }
   host.run("narrow", 1000, {x.data(), y.data(), n.data(), z.data()});
   compare("arithmetic on bf16", n, nWant, 0);
@@ -223,9 +215,8 @@ double seconds(const std::function<void()> &f) {
   for (int i = 0; i < 30; ++i) {
     auto start = std::chrono::steady_clock::now();
     f();
-    best = std::min(best, std::chrono::duration<double>(
-                              std::chrono::steady_clock::now() - start)
-                              .count());
+    best = std::min(
+        best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
   return best;
 }
@@ -233,23 +224,19 @@ double seconds(const std::function<void()> &f) {
 template <typename T>
 void benchmark(HostModule &host, const std::string &type) {
   auto x = randoms<T>(kElements, 1), y = randoms<T>(kElements, 2), z = y;
-  double e = seconds([&] {
-    host.run("elementwise_" + type, kChunks, {x.data(), y.data(), z.data()});
-  });
-  std::printf("elementwise %-5s %7.3f ns an element\n", type.c_str(),
-              e * 1e9 / kElements);
+  double e =
+      seconds([&] { host.run("elementwise_" + type, kChunks, {x.data(), y.data(), z.data()}); });
+  std::printf("elementwise %-5s %7.3f ns an element\n", type.c_str(), e * 1e9 / kElements);
   if (type == "f64")
     return;
   auto rows = randoms<T>(kRows * kRowLength, 3), out = rows;
-  double s = seconds(
-      [&] { host.run("softmax_" + type, kRows, {rows.data(), out.data()}); });
+  double s = seconds([&] { host.run("softmax_" + type, kRows, {rows.data(), out.data()}); });
   std::printf("softmax     %-5s %7.3f ns an element\n", type.c_str(),
               s * 1e9 / (kRows * kRowLength));
   auto columns = randoms<T>(kColumnRows * kColumns, 4);
   Buffer<float> sums(kColumns);
-  double c = seconds([&] {
-    host.run("columns_" + type, kColumnBlocks, {columns.data(), sums.data()});
-  });
+  double c =
+      seconds([&] { host.run("columns_" + type, kColumnBlocks, {columns.data(), sums.data()}); });
   std::printf("columns     %-5s %7.3f ns an element\n", type.c_str(),
               c * 1e9 / (kColumnRows * kColumns));
 }
@@ -266,8 +253,8 @@ int main(int argc, char **argv) {
   auto start = std::chrono::steady_clock::now();
   HostModule host(text + "}\n");
   std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  std::printf("%zu kernels compiled and linked in %.0f ms\n",
-              host.code.symbols.size(), took.count() * 1e3);
+  std::printf("%zu kernels compiled and linked in %.0f ms\n", host.code.symbols.size(),
+              took.count() * 1e3);
   if (argc > 1 && std::string(argv[1]) == "--benchmark") {
     benchmark<float>(host, "f32");
     benchmark<f16>(host, "f16");

@@ -68,15 +68,12 @@ double ulps(float got, double want) {
   if (std::isinf(rounded) || std::isinf(got)) {
     // An overflow may set in one step early or late.
     double limit = double(std::numeric_limits<float>::max());
-    return got == rounded ||
-                   (std::fabs(want) > limit * (1 - 1e-6) && got * want > 0)
-               ? 0
-               : INFINITY;
+    return got == rounded || (std::fabs(want) > limit * (1 - 1e-6) && got * want > 0) ? 0
+                                                                                      : INFINITY;
   }
   int exponent;
   std::frexp(want, &exponent);
-  return std::fabs(double(got) - want) /
-         std::ldexp(1.0, std::max(exponent - 24, -149));
+  return std::fabs(double(got) - want) / std::ldexp(1.0, std::max(exponent - 24, -149));
 }
 
 void sweep(HostModule &host, const Function &f) {
@@ -108,20 +105,18 @@ void sweep(HostModule &host, const Function &f) {
 void limits(HostModule &host, const Function &f) {
   const float infinity = INFINITY, tiny = fromBits(1);
   std::vector<float> x(kCount, 1.0f), y(kCount);
-  const float values[] = {0.0f,  -0.0f, infinity, -infinity, NAN,
-                          tiny,  -tiny, 1e-40f,   -1e-40f,   1.0f,
-                          -1.0f, -2.0f, 1e38f,    -1e38f};
+  const float values[] = {0.0f,   -0.0f,   infinity, -infinity, NAN,   tiny,  -tiny,
+                          1e-40f, -1e-40f, 1.0f,     -1.0f,     -2.0f, 1e38f, -1e38f};
   std::copy(std::begin(values), std::end(values), x.begin());
   host.run(std::string(f.name) + "_f32", kCount, {x.data(), y.data()});
   for (size_t i = 0; i < std::size(values); ++i) {
     float want = float(f.reference(values[i]));
     char detail[120];
-    std::snprintf(detail, sizeof(detail), "%s(%.9g) is %.9g, not %.9g", f.name,
-                  values[i], y[i], want);
+    std::snprintf(detail, sizeof(detail), "%s(%.9g) is %.9g, not %.9g", f.name, values[i], y[i],
+                  want);
     bool special = want == 0 || !std::isfinite(want);
     check(special ? std::isnan(want) ? std::isnan(y[i])
-                                     : y[i] == want && std::signbit(y[i]) ==
-                                                           std::signbit(want)
+                                     : y[i] == want && std::signbit(y[i]) == std::signbit(want)
                   : ulps(y[i], want) <= f.allowedUlp,
           "limits", detail);
   }
@@ -138,8 +133,7 @@ void exactF64(HostModule &host, const Function &f) {
     double want = f.reference(x[i]);
     different += !(y[i] == want || (std::isnan(y[i]) && std::isnan(want)));
   }
-  check(different == 0, std::string("f64 ") + f.name,
-        std::to_string(different) + " differ");
+  check(different == 0, std::string("f64 ") + f.name, std::to_string(different) + " differ");
 }
 
 } // namespace

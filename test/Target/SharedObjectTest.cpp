@@ -25,13 +25,12 @@ namespace {
 
 std::string kernel(const std::string &type) {
   std::string memref = "memref<100x" + type + ">";
-  return "gpu.module @host_kernels { gpu.func @k(%x: " + memref +
-         " {llvm.noalias}, %y: " + memref +
+  return "gpu.module @host_kernels { gpu.func @k(%x: " + memref + " {llvm.noalias}, %y: " + memref +
          " {llvm.noalias}) kernel attributes "
          "{known_block_size = array<i32: 1, 1, 1>} {\n%i = gpu.block_id x\n"
          "%v = memref.load %x[%i] : " +
-         memref + "\n%w = math.exp %v : " + type +
-         "\nmemref.store %w, %y[%i] : " + memref + "\ngpu.return } }";
+         memref + "\n%w = math.exp %v : " + type + "\nmemref.store %w, %y[%i] : " + memref +
+         "\ngpu.return } }";
 }
 
 ampc::HostCode compile(const std::string &text) {
@@ -60,15 +59,13 @@ ampc::WeightsSource weights() {
           }};
 }
 
-std::string messageOf(llvm::Error error) {
-  return error ? llvm::toString(std::move(error)) : "";
-}
+std::string messageOf(llvm::Error error) { return error ? llvm::toString(std::move(error)) : ""; }
 
 std::vector<std::string> filesIn(const std::string &folder) {
   std::vector<std::string> files;
   std::error_code code;
-  for (llvm::sys::fs::directory_iterator it(folder, code), end;
-       !code && it != end; it.increment(code))
+  for (llvm::sys::fs::directory_iterator it(folder, code), end; !code && it != end;
+       it.increment(code))
     files.push_back(it->path());
   return files;
 }
@@ -76,15 +73,14 @@ std::vector<std::string> filesIn(const std::string &folder) {
 struct Elf {
   explicit Elf(const std::string &path) {
     buffer = std::move(*llvm::MemoryBuffer::getFile(path, false, false));
-    object = llvm::cantFail(llvm::object::ObjectFile::createELFObjectFile(
-        buffer->getMemBufferRef()));
+    object =
+        llvm::cantFail(llvm::object::ObjectFile::createELFObjectFile(buffer->getMemBufferRef()));
     file = llvm::cast<llvm::object::ELF64LEObjectFile>(object.get());
   }
   std::vector<std::string> dynamicSymbols(bool defined) {
     std::vector<std::string> names;
     for (const auto &symbol : file->getDynamicSymbolIterators()) {
-      bool isUndefined = llvm::cantFail(symbol.getFlags()) &
-                         llvm::object::SymbolRef::SF_Undefined;
+      bool isUndefined = llvm::cantFail(symbol.getFlags()) & llvm::object::SymbolRef::SF_Undefined;
       if (isUndefined != defined)
         names.push_back(llvm::cantFail(symbol.getName()).str());
     }
@@ -98,8 +94,7 @@ struct Elf {
     auto entries = llvm::cantFail(elf.dynamicEntries());
     for (const auto &entry : entries)
       if (entry.getTag() == llvm::ELF::DT_STRTAB)
-        strings = reinterpret_cast<const char *>(
-            llvm::cantFail(elf.toMappedAddr(entry.getPtr())));
+        strings = reinterpret_cast<const char *>(llvm::cantFail(elf.toMappedAddr(entry.getPtr())));
     for (const auto &entry : entries)
       if (entry.getTag() == llvm::ELF::DT_NEEDED)
         names.push_back(strings + entry.getVal());
@@ -126,8 +121,7 @@ std::string join(const std::vector<std::string> &names) {
 
 void looks(const std::string &path) {
   Elf elf(path);
-  check(elf.dynamicSymbols(true) ==
-            std::vector<std::string>{AMPC_MODULE_SYMBOL},
+  check(elf.dynamicSymbols(true) == std::vector<std::string>{AMPC_MODULE_SYMBOL},
         "one exported symbol", join(elf.dynamicSymbols(true)));
   check(elf.dynamicSymbols(false).empty(), "f32 needs no other library",
         join(elf.dynamicSymbols(false)));
@@ -135,10 +129,8 @@ void looks(const std::string &path) {
   const auto *section = elf.section(AMPC_WEIGHTS_SECTION);
   if (!check(section, "weights section"))
     return;
-  check(section->sh_flags == 0 && section->sh_addr == 0,
-        "weights are not loaded");
-  check(section->sh_offset % AMPC_ALIGNMENT == 0 &&
-            section->sh_addralign == AMPC_ALIGNMENT,
+  check(section->sh_flags == 0 && section->sh_addr == 0, "weights are not loaded");
+  check(section->sh_offset % AMPC_ALIGNMENT == 0 && section->sh_addralign == AMPC_ALIGNMENT,
         "weights are aligned in the file");
   check(section->sh_size == kWeightsBytes, "size of the weights");
   const char *data = elf.buffer->getBufferStart() + section->sh_offset;
@@ -153,11 +145,8 @@ void loads(const std::string &path) {
   void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!check(library, "load", library ? "" : dlerror()))
     return;
-  auto *module =
-      static_cast<const ampc_module_v1_t *>(dlsym(library, AMPC_MODULE_SYMBOL));
-  check(module->version == AMPC_FORMAT_VERSION &&
-            module->struct_size == sizeof(*module),
-        "header");
+  auto *module = static_cast<const ampc_module_v1_t *>(dlsym(library, AMPC_MODULE_SYMBOL));
+  check(module->version == AMPC_FORMAT_VERSION && module->struct_size == sizeof(*module), "header");
   check(uintptr_t(module->tables) % AMPC_ALIGNMENT == 0, "tables are aligned");
   check(module->tables_bytes == kTables.size() &&
             !std::memcmp(module->tables, kTables.data(), kTables.size()),
@@ -168,32 +157,26 @@ void loads(const std::string &path) {
   void *args[] = {x.data(), y.data()};
   module->host_kernels[0](args, 10, 20);
   for (int i = 0; i < 100; ++i)
-    check(i >= 10 && i < 20 ? std::fabs(y[i] - std::exp(x[i])) < 1e-5
-                            : y[i] == -1.0f,
+    check(i >= 10 && i < 20 ? std::fabs(y[i] - std::exp(x[i])) < 1e-5 : y[i] == -1.0f,
           "only the blocks asked for", std::to_string(i));
   dlclose(library);
 }
 
 void mistakes(const ampc::HostCode &code) {
-  const std::string folder = temporaryPath("folder"),
-                    path = folder + "/train.so";
+  const std::string folder = temporaryPath("folder"), path = folder + "/train.so";
   (void)llvm::sys::fs::create_directory(folder);
   std::ofstream(path) << "what was there";
   auto expect = [&](llvm::Error error, const std::string &want) {
     std::string got = messageOf(std::move(error));
     check(got.find(want) != std::string::npos, want, got);
-    check(readFile(path) == "what was there",
-          "the output is unchanged after: " + want);
-    check(filesIn(folder).size() == 1, "nothing is left after: " + want,
-          join(filesIn(folder)));
+    check(readFile(path) == "what was there", "the output is unchanged after: " + want);
+    check(filesIn(folder).size() == 1, "nothing is left after: " + want, join(filesIn(folder)));
   };
-  expect(ampc::writeSharedObject(path, code, tables(),
-                                 {10,
-                                  [](llvm::raw_ostream &) {
-                                    return llvm::createStringError(
-                                        "the source failed");
-                                  }}),
-         "the source failed");
+  expect(
+      ampc::writeSharedObject(
+          path, code, tables(),
+          {10, [](llvm::raw_ostream &) { return llvm::createStringError("the source failed"); }}),
+      "the source failed");
   expect(ampc::writeSharedObject(path, code, tables(),
                                  {10,
                                   [](llvm::raw_ostream &out) {
@@ -204,16 +187,13 @@ void mistakes(const ampc::HostCode &code) {
   ampc::HostCode unknown;
   unknown.symbols.push_back("nowhere");
   expect(ampc::writeSharedObject(path, unknown, tables(), {}), "nowhere");
-  expect(ampc::writeSharedObject(folder, code, tables(), {}),
-         "cannot write '" + folder);
+  expect(ampc::writeSharedObject(folder, code, tables(), {}), "cannot write '" + folder);
   expect(ampc::writeSharedObject(folder + "/none/train.so", code, tables(), {}),
          "No such file or directory");
   expect(ampc::writeSharedObject("/dev/full", code, tables(), weights()),
          "No space left on device");
-  check(
-      messageOf(ampc::writeSharedObject("/dev/null", code, tables(), weights()))
-          .empty(),
-      "/dev/null");
+  check(messageOf(ampc::writeSharedObject("/dev/null", code, tables(), weights())).empty(),
+        "/dev/null");
   llvm::sys::fs::file_status status;
   check(!llvm::sys::fs::status("/dev/null", status) &&
             status.type() == llvm::sys::fs::file_type::character_file,
@@ -229,40 +209,31 @@ void mistakes(const ampc::HostCode &code) {
 
 int main() {
   ampc::HostCode code = compile(kernel("f32"));
-  const std::string first = temporaryPath("first.so"),
-                    second = temporaryPath("second.so");
-  check(messageOf(ampc::writeSharedObject(first, code, tables(), weights()))
-            .empty(),
-        "write");
+  const std::string first = temporaryPath("first.so"), second = temporaryPath("second.so");
+  check(messageOf(ampc::writeSharedObject(first, code, tables(), weights())).empty(), "write");
   looks(first);
   loads(first);
 
   ampc::HostCode again = compile(kernel("f32"));
-  check(messageOf(ampc::writeSharedObject(second, again, tables(), weights()))
-            .empty(),
+  check(messageOf(ampc::writeSharedObject(second, again, tables(), weights())).empty(),
         "write again");
-  check(readFile(first) == readFile(second),
-        "equal arguments give equal bytes");
+  check(readFile(first) == readFile(second), "equal arguments give equal bytes");
 
   // f64 calls libm, and says so.
   const std::string exact = temporaryPath("exact.so");
-  check(messageOf(ampc::writeSharedObject(exact, compile(kernel("f64")),
-                                          tables(), {}))
-            .empty(),
+  check(messageOf(ampc::writeSharedObject(exact, compile(kernel("f64")), tables(), {})).empty(),
         "write f64");
   Elf elf(exact);
-  check(elf.needed() == std::vector<std::string>{"libm.so.6"},
-        "f64 needs libm only", join(elf.needed()));
-  check(elf.dynamicSymbols(false) == std::vector<std::string>{"exp"},
-        "of libm, exp", join(elf.dynamicSymbols(false)));
+  check(elf.needed() == std::vector<std::string>{"libm.so.6"}, "f64 needs libm only",
+        join(elf.needed()));
+  check(elf.dynamicSymbols(false) == std::vector<std::string>{"exp"}, "of libm, exp",
+        join(elf.dynamicSymbols(false)));
   check(elf.section(AMPC_WEIGHTS_SECTION)->sh_size == 0, "no weights");
 
   // Neither kernels nor tables.
   const std::string empty = temporaryPath("empty.so");
-  check(messageOf(ampc::writeSharedObject(empty, {}, {}, {})).empty(),
-        "write an empty module");
-  check(Elf(empty).dynamicSymbols(true).size() == 1,
-        "an empty module has its symbol");
+  check(messageOf(ampc::writeSharedObject(empty, {}, {}, {})).empty(), "write an empty module");
+  check(Elf(empty).dynamicSymbols(true).size() == 1, "an empty module has its symbol");
 
   mistakes(code);
   return failures != 0;

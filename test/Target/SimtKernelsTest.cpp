@@ -27,8 +27,8 @@ const Order kOrders[] = {{"natural", {1, 0}}, {"shuffled", {2, 12345}}};
 
 std::unique_ptr<Library> library;
 
-std::string run(const std::string &name, const Order &order, Dim3 grid,
-                Dim3 block, std::vector<void *> buffers) {
+std::string run(const std::string &name, const Order &order, Dim3 grid, Dim3 block,
+                std::vector<void *> buffers) {
   const ampc::SimtKernel *kernel = library->find(name);
   if (!check(kernel, "find " + name))
     return "";
@@ -82,8 +82,7 @@ void softmax(const std::string &name, const Order &order, double rounding) {
 
 void layernormBackward(const Order &order) {
   constexpr int64_t rows = 40, columns = 1024;
-  auto x = randoms<f16>(rows * columns, 4),
-       dy = randoms<f16>(rows * columns, 5);
+  auto x = randoms<f16>(rows * columns, 4), dy = randoms<f16>(rows * columns, 5);
   auto gamma = randoms<float>(columns, 6), mean = randoms<float>(rows, 7),
        rstd = randoms<float>(rows, 8);
   Buffer<f16> dx(x.size());
@@ -91,20 +90,15 @@ void layernormBackward(const Order &order) {
   for (int64_t r = 0; r < rows; ++r) {
     double s1 = 0, s2 = 0;
     auto g = [&](int64_t i) { return double(dy[r * columns + i]) * gamma[i]; };
-    auto xhat = [&](int64_t i) {
-      return (double(x[r * columns + i]) - mean[r]) * rstd[r];
-    };
+    auto xhat = [&](int64_t i) { return (double(x[r * columns + i]) - mean[r]) * rstd[r]; };
     for (int64_t i = 0; i < columns; ++i)
       s1 += g(i), s2 += g(i) * xhat(i);
     for (int64_t i = 0; i < columns; ++i)
-      want[r * columns + i] =
-          rstd[r] * (g(i) - s1 / columns - xhat(i) * (s2 / columns));
+      want[r * columns + i] = rstd[r] * (g(i) - s1 / columns - xhat(i) * (s2 / columns));
   }
-  runWell(
-      "layernorm_backward", order, {rows}, {128},
-      {x.data(), dy.data(), gamma.data(), mean.data(), rstd.data(), dx.data()});
-  compare(std::string("layernorm_backward, ") + order.name, dx, want, 0x1p-11,
-          1e-4);
+  runWell("layernorm_backward", order, {rows}, {128},
+          {x.data(), dy.data(), gamma.data(), mean.data(), rstd.data(), dx.data()});
+  compare(std::string("layernorm_backward, ") + order.name, dx, want, 0x1p-11, 1e-4);
 }
 
 void earlyExit(const Order &order) {
@@ -143,20 +137,15 @@ void mistakes() {
     check(got.find(want) != std::string::npos, want, got);
   };
   for (const Order &order : kOrders) {
-    expect(run("divergent_barrier", order, {4}, {32}, {out.data()}),
-           "divergent barrier");
+    expect(run("divergent_barrier", order, {4}, {32}, {out.data()}), "divergent barrier");
     expect(run("half_shuffle", order, {4}, {32}, {out.data()}), "deadlock");
   }
   expect(run("softmax_f16", kOrders[0], {1}, {64}, {nullptr, nullptr}),
          "launched with blocks of (64, 1, 1), compiled for (256, 1, 1)");
-  expect(run("shuffles", kOrders[0], {1}, {2048}, {nullptr}),
-         "1 to 1024 threads");
-  expect(run("shuffles", kOrders[0], {1, 70000}, {32}, {nullptr}),
-         "a grid cannot be");
+  expect(run("shuffles", kOrders[0], {1}, {2048}, {nullptr}), "1 to 1024 threads");
+  expect(run("shuffles", kOrders[0], {1, 70000}, {32}, {nullptr}), "a grid cannot be");
 
-  auto wrong = [&] {
-    return std::any_of(out.begin(), out.end(), [](float v) { return v != 1; });
-  };
+  auto wrong = [&] { return std::any_of(out.begin(), out.end(), [](float v) { return v != 1; }); };
   runWell("missing_barrier", kOrders[0], {1}, {64}, {out.data()});
   check(!wrong(), "the natural order does not show a missing barrier");
   runWell("missing_barrier", kOrders[1], {1}, {64}, {out.data()});
@@ -167,10 +156,8 @@ void mistakes() {
 
 int main() {
   Kernels kernels(inputText("device-kernels.mlir"));
-  std::string path = temporaryPath("kernels.simt.so"), ptx = "// any image",
-              error;
-  bool written =
-      succeeded(ampc::writeSimtLibrary(path, kernels.gpuModule(), {ptx}));
+  std::string path = temporaryPath("kernels.simt.so"), ptx = "// any image", error;
+  bool written = succeeded(ampc::writeSimtLibrary(path, kernels.gpuModule(), {ptx}));
   if (!check(written, "compile for the CPU", kernels.takeDiagnostics()))
     return 1;
   setenv(ampc::kSimtEnvironment, (":" + path + ":").c_str(), 1);
@@ -178,12 +165,10 @@ int main() {
   if (!check(libraries.size() == 1, "load", error))
     return 1;
   library = std::move(libraries.front());
-  check(library->belongsTo(ptx.c_str()) && !library->belongsTo("// another"),
-        "image hash");
+  check(library->belongsTo(ptx.c_str()) && !library->belongsTo("// another"), "image hash");
   check(!library->find("softmax"), "no kernel of another name");
   const ampc::SimtKernel *softmaxKernel = library->find("softmax_f16");
-  check(softmaxKernel && softmaxKernel->parameterBytes[1] == 24 * 4096 * 2,
-        "bytes of a parameter");
+  check(softmaxKernel && softmaxKernel->parameterBytes[1] == 24 * 4096 * 2, "bytes of a parameter");
 
   for (const Order &order : kOrders) {
     elementwise<f16>("elementwise_f16", order, 0x1p-10);
@@ -196,8 +181,7 @@ int main() {
   }
   mistakes();
   setenv(ampc::kSimtEnvironment, "/nonexistent.simt.so", 1);
-  check(loadLibraries(error).empty() &&
-            error.find("/nonexistent.simt.so") != std::string::npos,
+  check(loadLibraries(error).empty() && error.find("/nonexistent.simt.so") != std::string::npos,
         "a library that is not there", error);
   library.reset();
   return failures != 0;

@@ -57,8 +57,7 @@ std::string inputText(const std::string &name) {
   return text;
 }
 
-Kernels::Kernels(const std::string &text)
-    : context(MLIRContext::Threading::DISABLED) {
+Kernels::Kernels(const std::string &text) : context(MLIRContext::Threading::DISABLED) {
   DialectRegistry registry;
   registerTargetDialects(registry);
   context.appendDialectRegistry(registry);
@@ -72,19 +71,14 @@ Kernels::Kernels(const std::string &text)
     std::exit(1);
 }
 
-gpu::GPUModuleOp Kernels::gpuModule() {
-  return *module->getOps<gpu::GPUModuleOp>().begin();
-}
+gpu::GPUModuleOp Kernels::gpuModule() { return *module->getOps<gpu::GPUModuleOp>().begin(); }
 
-std::string Kernels::takeDiagnostics() {
-  return std::exchange(diagnostics, "");
-}
+std::string Kernels::takeDiagnostics() { return std::exchange(diagnostics, ""); }
 
 HostModule::HostModule(const std::string &text, const HostOptions &options) {
   Kernels kernels(text);
   auto compiled = compileHostKernels(kernels.gpuModule(), options);
-  if (!check(succeeded(compiled), "compile host kernels",
-             kernels.takeDiagnostics()))
+  if (!check(succeeded(compiled), "compile host kernels", kernels.takeDiagnostics()))
     std::exit(1);
   code = std::move(*compiled);
   static int count = 0;
@@ -97,17 +91,14 @@ HostModule::HostModule(const std::string &text, const HostOptions &options) {
   library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!check(library, "load host kernels", library ? "" : dlerror()))
     std::exit(1);
-  module =
-      static_cast<const ampc_module_v1_t *>(dlsym(library, AMPC_MODULE_SYMBOL));
-  if (!check(module && module->host_kernel_count == code.symbols.size(),
-             "kernel table"))
+  module = static_cast<const ampc_module_v1_t *>(dlsym(library, AMPC_MODULE_SYMBOL));
+  if (!check(module && module->host_kernel_count == code.symbols.size(), "kernel table"))
     std::exit(1);
 }
 
 HostModule::~HostModule() { dlclose(library); }
 
-void HostModule::run(const std::string &kernel, int64_t blocks,
-                     std::vector<void *> args) {
+void HostModule::run(const std::string &kernel, int64_t blocks, std::vector<void *> args) {
   for (size_t i = 0; i < code.symbols.size(); ++i) {
     if (code.symbols[i] != kernel)
       continue;

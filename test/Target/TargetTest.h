@@ -52,8 +52,7 @@ std::string inputText(const std::string &name);
 /// A loaded train.so made of host kernels.
 class HostModule {
 public:
-  explicit HostModule(const std::string &kernels,
-                      const HostOptions &options = {});
+  explicit HostModule(const std::string &kernels, const HostOptions &options = {});
   ~HostModule();
   /// Runs blocks [0, blocks) of a kernel, in two calls.
   void run(const std::string &kernel, int64_t blocks, std::vector<void *> args);
@@ -71,8 +70,7 @@ struct bf16 {
   explicit bf16(float f) {
     uint32_t w;
     std::memcpy(&w, &f, 4);
-    bits = std::isnan(f) ? uint16_t(w >> 16 | 0x40)
-                         : uint16_t((w + 0x7fff + (w >> 16 & 1)) >> 16);
+    bits = std::isnan(f) ? uint16_t(w >> 16 | 0x40) : uint16_t((w + 0x7fff + (w >> 16 & 1)) >> 16);
   }
   operator float() const {
     uint32_t w = uint32_t(bits) << 16;
@@ -91,12 +89,9 @@ struct Aligned {
   template <typename U>
   Aligned(const Aligned<U> &) {}
   T *allocate(size_t n) {
-    return static_cast<T *>(
-        ::operator new(n * sizeof(T), std::align_val_t(AMPC_ALIGNMENT)));
+    return static_cast<T *>(::operator new(n * sizeof(T), std::align_val_t(AMPC_ALIGNMENT)));
   }
-  void deallocate(T *p, size_t) {
-    ::operator delete(p, std::align_val_t(AMPC_ALIGNMENT));
-  }
+  void deallocate(T *p, size_t) { ::operator delete(p, std::align_val_t(AMPC_ALIGNMENT)); }
   bool operator==(const Aligned &) const { return true; }
   bool operator!=(const Aligned &) const { return false; }
 };
@@ -118,24 +113,22 @@ Buffer<T> randoms(size_t n, uint32_t seed) {
 /// Checks |got - want| <= relative |want| + absolute for each element; NaN and
 /// infinities must agree.
 template <typename T, typename U>
-bool compare(const std::string &what, const T &got, const U &want,
-             double relative, double absolute = 0) {
+bool compare(const std::string &what, const T &got, const U &want, double relative,
+             double absolute = 0) {
   size_t bad = 0, first = 0;
   double worst = 0;
   for (size_t i = 0; i < got.size(); ++i) {
     double g = double(got[i]), w = double(want[i]);
-    bool ok = std::isnan(w) ? std::isnan(g)
-              : std::isinf(w)
-                  ? g == w
-                  : std::fabs(g - w) <= relative * std::fabs(w) + absolute;
+    bool ok = std::isnan(w)   ? std::isnan(g)
+              : std::isinf(w) ? g == w
+                              : std::fabs(g - w) <= relative * std::fabs(w) + absolute;
     if (std::isfinite(w) && std::isfinite(g) && w != 0)
       worst = std::max(worst, std::fabs(g - w) / std::fabs(w));
     if (!ok && bad++ == 0)
       first = i;
   }
   char detail[200];
-  std::snprintf(detail, sizeof(detail),
-                "%zu of %zu differ; element %zu is %.9g, not %.9g", bad,
+  std::snprintf(detail, sizeof(detail), "%zu of %zu differ; element %zu is %.9g, not %.9g", bad,
                 got.size(), first, got.empty() ? 0 : double(got[first]),
                 want.empty() ? 0 : double(want[first]));
   std::printf("%-40s worst relative error %.3g\n", what.c_str(), worst);

@@ -15,6 +15,5 @@ int main(int argc, char **argv) {
   ampc::registerAmpcPipelines();
   mlir::registerCSEPass();
   mlir::registerCanonicalizerPass();
-  return mlir::asMainReturnCode(
-      mlir::MlirOptMain(argc, argv, "ampc optimizer driver", registry));
+  return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "ampc optimizer driver", registry));
 }

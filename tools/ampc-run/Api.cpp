@@ -19,17 +19,14 @@ void ampc::run::check(ampc_status_t status, const std::string &file) {
   ampc_status_free(status);
   if (!node.empty() && message.find(printable(node)) == std::string::npos)
     message = quoted(node) + ": " + message;
-  bool namesFile =
-      file.empty() || message.find(printable(file)) != std::string::npos;
+  bool namesFile = file.empty() || message.find(printable(file)) != std::string::npos;
   int exitCode = code == AMPC_STATUS_TRAINING_STOPPED ? ExitStopped
                  : code == AMPC_STATUS_INTERNAL       ? ExitInternal
                                                       : ExitDiagnosed;
   throw Error(namesFile ? "ampc-run" : file, message, exitCode);
 }
 
-uint64_t TensorSpec::bytes() const {
-  return *elementCount(shape) * elementSize(type);
-}
+uint64_t TensorSpec::bytes() const { return *elementCount(shape) * elementSize(type); }
 
 DLTensor TensorSpec::tensorAt(void *data) const {
   DLTensor tensor = {};
@@ -56,8 +53,7 @@ void Module::readTensors() {
     ampc_tensor_info_t info = {};
     info.struct_size = sizeof info;
     check(ampc_module_tensor(handle, i, &info), name);
-    if (info.role != AMPC_TENSOR_ROLE_INPUT &&
-        info.role != AMPC_TENSOR_ROLE_OUTPUT)
+    if (info.role != AMPC_TENSOR_ROLE_INPUT && info.role != AMPC_TENSOR_ROLE_OUTPUT)
       continue;
     bool isInput = info.role == AMPC_TENSOR_ROLE_INPUT;
     std::string what = (isInput ? "input " : "output ") + quoted(info.name);
@@ -79,8 +75,7 @@ void Module::readTensors() {
                     info.optional_in_evaluate != 0};
     std::optional<uint64_t> count = elementCount(spec.shape);
     if (!count || !checkedMultiply(*count, elementSize(*type)))
-      throw Error(name, what + " has shape " + shapeText(spec.shape) +
-                            ", which no memory holds");
+      throw Error(name, what + " has shape " + shapeText(spec.shape) + ", which no memory holds");
     (isInput ? inputSpecs : outputSpecs).push_back(std::move(spec));
   }
 }

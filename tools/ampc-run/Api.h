@@ -27,9 +27,9 @@ struct TensorSpec {
   ElementType type;
   DLDataType dtype;
   std::vector<int64_t> shape;
-  bool label = false;   ///< an input that only the loss reads
-  bool batched = false; ///< the leading dimension counts samples
-  bool loss = false;    ///< the output that is minimised
+  bool label = false;                                      ///< an input that only the loss reads
+  bool batched = false;                                    ///< the leading dimension counts samples
+  bool loss = false;                                       ///< the output that is minimised
   bool optionalInStep = false, optionalInEvaluate = false; ///< an input may be absent
 
   uint64_t bytes() const;
@@ -71,9 +71,7 @@ public:
   ampc_session_t *get() const { return handle; }
   /// Attempted updates so far.
   int64_t steps() const { return ampc_session_steps(handle); }
-  bool onHost() const {
-    return ampc_session_device(handle) == AMPC_DEVICE_HOST;
-  }
+  bool onHost() const { return ampc_session_device(handle) == AMPC_DEVICE_HOST; }
 
 private:
   ampc_session_t *handle = nullptr;

@@ -85,20 +85,18 @@ bool DataPosition::load(ampc_session_t *session, const TrainOptions &options) {
   order = orderName == "file" ? BatchOrder::File : BatchOrder::Shuffle;
 
   if (options.seed && *options.seed != seed)
-    throw Error(path, "was trained with --seed=" + std::to_string(seed) +
-                          ", not " + std::to_string(*options.seed) +
-                          "; leave --seed out to go on with it");
+    throw Error(path, "was trained with --seed=" + std::to_string(seed) + ", not " +
+                          std::to_string(*options.seed) + "; leave --seed out to go on with it");
   if (options.order && *options.order != order)
     throw Error(path, "was trained with --batch-order=" + orderName +
                           "; leave the flag out to go on with it");
   if (oldSamples == samples)
     return true;
-  std::string change = "was trained on " + std::to_string(oldSamples) +
-                       " rows, and the data has " + std::to_string(samples);
+  std::string change = "was trained on " + std::to_string(oldSamples) + " rows, and the data has " +
+                       std::to_string(samples);
   if (sample != 0)
-    throw Error(path, change +
-                          ": its place in the middle of an epoch means nothing "
-                          "there; resume with the data it was trained on");
+    throw Error(path, change + ": its place in the middle of an epoch means nothing "
+                               "there; resume with the data it was trained on");
   note(printable(path) + " " + change + "; the run goes on with the new data");
   return true;
 }

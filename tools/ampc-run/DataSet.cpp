@@ -41,8 +41,7 @@ std::string typeText(const TensorSpec &spec) {
 
 /// True where an array of `shape` holds rows of the input, however many.
 bool holdsRows(const std::vector<int64_t> &shape, const TensorSpec &spec) {
-  return !spec.shape.empty() && spec.shape[0] > 0 &&
-         shape.size() == spec.shape.size() &&
+  return !spec.shape.empty() && spec.shape[0] > 0 && shape.size() == spec.shape.size() &&
          std::equal(shape.begin() + 1, shape.end(), spec.shape.begin() + 1);
 }
 
@@ -56,8 +55,7 @@ DataFlag DataFlag::parse(const std::string &text) {
   return {text.substr(sign + 1), text.substr(0, sign)};
 }
 
-DataSet::DataSet(const std::vector<DataFlag> &flags,
-                 const std::vector<TensorSpec> &inputs, Use use)
+DataSet::DataSet(const std::vector<DataFlag> &flags, const std::vector<TensorSpec> &inputs, Use use)
     : inputs(inputs) {
   for (const DataFlag &flag : flags)
     flag.name ? loadArray(flag) : loadArchive(flag);
@@ -74,9 +72,8 @@ const TensorSpec *DataSet::findInput(const std::string &name) const {
 }
 
 bool DataSet::has(const std::string &input) const {
-  return std::any_of(feeds.begin(), feeds.end(), [&](const Feed &feed) {
-    return feed.spec->name == input;
-  });
+  return std::any_of(feeds.begin(), feeds.end(),
+                     [&](const Feed &feed) { return feed.spec->name == input; });
 }
 
 void DataSet::loadArchive(const DataFlag &flag) {
@@ -85,12 +82,11 @@ void DataSet::loadArchive(const DataFlag &flag) {
     char start[6] = {};
     probe.readAt(0, start, std::min<uint64_t>(probe.size(), sizeof start));
     bool isArray = std::memcmp(start, "\x93NUMPY", sizeof start) == 0;
-    throw Error(flag.path,
-                isArray ? "is a single array: say which input it is for, with "
-                          "--data=NAME=" +
-                              printable(flag.path) + "; the inputs are " +
-                              joinInputs(inputs)
-                        : "is no .npz archive as numpy.savez writes it");
+    throw Error(flag.path, isArray
+                               ? "is a single array: say which input it is for, with "
+                                 "--data=NAME=" +
+                                     printable(flag.path) + "; the inputs are " + joinInputs(inputs)
+                               : "is no .npz archive as numpy.savez writes it");
   }
   NpzReader archive(flag.path);
   std::vector<std::string> ignored;
@@ -102,45 +98,40 @@ void DataSet::loadArchive(const DataFlag &flag) {
       ignored.push_back(member.name);
   }
   if (!ignored.empty())
-    remarks.push_back(printable(flag.path) + " also holds " +
-                      joinQuoted(ignored) +
-                      ": no such input, not read (the inputs are " +
-                      joinInputs(inputs) + ")");
+    remarks.push_back(printable(flag.path) + " also holds " + joinQuoted(ignored) +
+                      ": no such input, not read (the inputs are " + joinInputs(inputs) + ")");
 }
 
 void DataSet::loadArray(const DataFlag &flag) {
   const TensorSpec *spec = findInput(*flag.name);
   if (!spec)
-    throw Error(flag.path, "is meant for " + quoted(*flag.name) +
-                               ", but the inputs are " + joinInputs(inputs));
+    throw Error(flag.path, "is meant for " + quoted(*flag.name) + ", but the inputs are " +
+                               joinInputs(inputs));
   InputFile file(flag.path);
   if (NpzReader::isArchive(file))
-    throw Error(flag.path,
-                "is an archive of arrays: give it without a name, as "
-                "--data=" +
-                    printable(flag.path));
+    throw Error(flag.path, "is an archive of arrays: give it without a name, as "
+                           "--data=" +
+                               printable(flag.path));
   held.push_back(*flag.name);
   FileSource source(std::move(file));
   add(source, flag.path, *spec);
 }
 
-void DataSet::add(ByteSource &source, const std::string &file,
-                  const TensorSpec &spec) {
+void DataSet::add(ByteSource &source, const std::string &file, const TensorSpec &spec) {
   for (const Feed &feed : feeds)
     if (feed.spec == &spec)
-      throw Error(file, "holds input " + quoted(spec.name) + ", which " +
-                            quoted(feed.file) + " holds too");
+      throw Error(file, "holds input " + quoted(spec.name) + ", which " + quoted(feed.file) +
+                            " holds too");
   NpyReader reader(source, file, spec.name);
   const std::vector<int64_t> &shape = reader.header().shape;
   if (shape != spec.shape && !holdsRows(shape, spec)) {
     std::string wanted = "exactly " + shapeText(spec.shape);
     if (!spec.shape.empty() && spec.shape[0] > 0)
       wanted = "[rows" + std::string(spec.shape.size() > 1 ? ", " : "") +
-               shapeText({spec.shape.begin() + 1, spec.shape.end()}).substr(1) +
-               ", and takes " + std::to_string(spec.shape[0]) +
-               " rows at a time";
-    throw Error(file, "array " + quoted(spec.name) + " has shape " +
-                          shapeText(shape) + ", but the input is " + wanted);
+               shapeText({spec.shape.begin() + 1, spec.shape.end()}).substr(1) + ", and takes " +
+               std::to_string(spec.shape[0]) + " rows at a time";
+    throw Error(file, "array " + quoted(spec.name) + " has shape " + shapeText(shape) +
+                          ", but the input is " + wanted);
   }
   Feed feed{};
   feed.spec = &spec;
@@ -177,10 +168,8 @@ void DataSet::cutIntoSamples(Use use) {
   if (!first) {
     // One batch. Its samples only count for samples a second.
     for (const Feed &feed : feeds)
-      if (feed.spec->batched && !feed.spec->shape.empty() &&
-          feed.spec->shape[0] > 0) {
-        sampleCount = samplesInBatch =
-            static_cast<uint64_t>(feed.spec->shape[0]);
+      if (feed.spec->batched && !feed.spec->shape.empty() && feed.spec->shape[0] > 0) {
+        sampleCount = samplesInBatch = static_cast<uint64_t>(feed.spec->shape[0]);
         return;
       }
     return;
@@ -189,25 +178,22 @@ void DataSet::cutIntoSamples(Use use) {
     if (!feed.sliced)
       continue;
     auto rows = static_cast<uint64_t>(feed.array.shape[0]);
-    uint64_t rowsInSample =
-        static_cast<uint64_t>(feed.spec->shape[0]) / samplesInBatch;
+    uint64_t rowsInSample = static_cast<uint64_t>(feed.spec->shape[0]) / samplesInBatch;
     uint64_t samples = rows / rowsInSample;
     std::string name = quoted(feed.spec->name);
     if (rows == 0)
       throw Error(feed.file, "array " + name + " has no rows");
     if (rows % rowsInSample)
       throw Error(feed.file, "array " + name + " has " + std::to_string(rows) +
-                                 " rows, but a sample takes " +
-                                 std::to_string(rowsInSample));
+                                 " rows, but a sample takes " + std::to_string(rowsInSample));
     if (&feed != first && samples != sampleCount)
-      throw Error(feed.file, "arrays " + quoted(first->spec->name) + " and " +
-                                 name + " do not belong together: " +
-                                 std::to_string(first->array.shape[0]) +
-                                 " and " + std::to_string(rows) + " rows");
+      throw Error(feed.file,
+                  "arrays " + quoted(first->spec->name) + " and " + name +
+                      " do not belong together: " + std::to_string(first->array.shape[0]) +
+                      " and " + std::to_string(rows) + " rows");
     sampleCount = samples;
-    feed.sampleBytes = feed.spec->bytes() /
-                       static_cast<uint64_t>(feed.spec->shape[0]) *
-                       rowsInSample;
+    feed.sampleBytes =
+        feed.spec->bytes() / static_cast<uint64_t>(feed.spec->shape[0]) * rowsInSample;
   }
   if (use == Use::Evaluate)
     return;
@@ -217,13 +203,11 @@ void DataSet::cutIntoSamples(Use use) {
                                  std::to_string(samplesInBatch) +
                                  " that the module was compiled for; compile "
                                  "with --batch=" +
-                                 std::to_string(sampleCount) +
-                                 " or less, or give more data");
+                                 std::to_string(sampleCount) + " or less, or give more data");
   if (uint64_t dropped = sampleCount % samplesInBatch)
     remarks.push_back(std::to_string(sampleCount) + " rows are " +
-                      std::to_string(sampleCount / samplesInBatch) +
-                      " batches of " + std::to_string(samplesInBatch) +
-                      ": the last " + std::to_string(dropped) +
+                      std::to_string(sampleCount / samplesInBatch) + " batches of " +
+                      std::to_string(samplesInBatch) + ": the last " + std::to_string(dropped) +
                       " in each epoch's order make no batch and are dropped");
 }
 
@@ -237,8 +221,8 @@ void DataSet::prepareTensors() {
     tensors.push_back({feed.spec->name.c_str(), &feed.tensor});
 }
 
-const std::vector<ampc_named_tensor_t> &
-DataSet::batch(uint64_t first, const std::vector<uint64_t> *order) {
+const std::vector<ampc_named_tensor_t> &DataSet::batch(uint64_t first,
+                                                       const std::vector<uint64_t> *order) {
   bool inPlace = !order && first + samplesInBatch <= sampleCount;
   for (Feed &feed : feeds) {
     if (!feed.sliced)
@@ -252,8 +236,8 @@ DataSet::batch(uint64_t first, const std::vector<uint64_t> *order) {
     for (uint64_t i = 0; i < samplesInBatch; ++i) {
       uint64_t place = std::min(first + i, sampleCount - 1);
       uint64_t sample = order ? (*order)[place] : place;
-      std::memcpy(feed.staging.get() + i * feed.sampleBytes,
-                  rows + sample * feed.sampleBytes, feed.sampleBytes);
+      std::memcpy(feed.staging.get() + i * feed.sampleBytes, rows + sample * feed.sampleBytes,
+                  feed.sampleBytes);
     }
   }
   return tensors;

@@ -41,8 +41,7 @@ public:
   };
 
   /// Reads and converts all arrays. `inputs` must outlive this. Throws Error.
-  DataSet(const std::vector<DataFlag> &flags,
-          const std::vector<TensorSpec> &inputs, Use use);
+  DataSet(const std::vector<DataFlag> &flags, const std::vector<TensorSpec> &inputs, Use use);
 
   /// What the user should know about the data; each one sentence.
   const std::vector<std::string> &notes() const { return remarks; }
@@ -55,8 +54,7 @@ public:
   /// The batch of the `batchSize()` samples from place `first` of `order` on,
   /// or of the file where that is null. Places behind the end take the last
   /// sample once more. Valid until the next call.
-  const std::vector<ampc_named_tensor_t> &
-  batch(uint64_t first, const std::vector<uint64_t> *order);
+  const std::vector<ampc_named_tensor_t> &batch(uint64_t first, const std::vector<uint64_t> *order);
 
 private:
   struct Feed {

@@ -27,24 +27,16 @@ struct TypeRow {
 
 // In the order of the enumeration.
 constexpr TypeRow typeRows[] = {
-    {ElementType::Bool, 1, "bool", "|b1"},
-    {ElementType::I8, 1, "int8", "|i1"},
-    {ElementType::I16, 2, "int16", "<i2"},
-    {ElementType::I32, 4, "int32", "<i4"},
-    {ElementType::I64, 8, "int64", "<i8"},
-    {ElementType::U8, 1, "uint8", "|u1"},
-    {ElementType::U16, 2, "uint16", "<u2"},
-    {ElementType::U32, 4, "uint32", "<u4"},
-    {ElementType::U64, 8, "uint64", "<u8"},
-    {ElementType::F16, 2, "float16", "<f2"},
-    {ElementType::BF16, 2, "bfloat16", nullptr},
-    {ElementType::F32, 4, "float32", "<f4"},
+    {ElementType::Bool, 1, "bool", "|b1"},       {ElementType::I8, 1, "int8", "|i1"},
+    {ElementType::I16, 2, "int16", "<i2"},       {ElementType::I32, 4, "int32", "<i4"},
+    {ElementType::I64, 8, "int64", "<i8"},       {ElementType::U8, 1, "uint8", "|u1"},
+    {ElementType::U16, 2, "uint16", "<u2"},      {ElementType::U32, 4, "uint32", "<u4"},
+    {ElementType::U64, 8, "uint64", "<u8"},      {ElementType::F16, 2, "float16", "<f2"},
+    {ElementType::BF16, 2, "bfloat16", nullptr}, {ElementType::F32, 4, "float32", "<f4"},
     {ElementType::F64, 8, "float64", "<f8"},
 };
 
-const TypeRow &row(ElementType type) {
-  return typeRows[static_cast<size_t>(type)];
-}
+const TypeRow &row(ElementType type) { return typeRows[static_cast<size_t>(type)]; }
 
 template <typename T>
 T load(const void *address) {
@@ -147,15 +139,13 @@ size_t convertAll(const void *source, void *target, size_t count, F convert) {
 }
 
 template <typename S>
-size_t convertIntegers(const void *source, ElementType to, void *target,
-                       size_t count) {
+size_t convertIntegers(const void *source, ElementType to, void *target, size_t count) {
   switch (to) {
   case ElementType::Bool:
-    return convertAll<S, uint8_t>(source, target, count,
-                                  [](S value, uint8_t &result) {
-                                    result = value != 0;
-                                    return value == S(0) || value == S(1);
-                                  });
+    return convertAll<S, uint8_t>(source, target, count, [](S value, uint8_t &result) {
+      result = value != 0;
+      return value == S(0) || value == S(1);
+    });
   case ElementType::F16:
   case ElementType::BF16:
     return convertAll<S, uint16_t>(source, target, count, [to](S value, uint16_t &result) {
@@ -164,11 +154,9 @@ size_t convertIntegers(const void *source, ElementType to, void *target,
              (to == ElementType::F16 ? f16OfInteger(wide, result) : bf16OfInteger(wide, result));
     });
   case ElementType::F32:
-    return convertAll<S, float>(source, target, count,
-                                convertInteger<float, S>);
+    return convertAll<S, float>(source, target, count, convertInteger<float, S>);
   case ElementType::F64:
-    return convertAll<S, double>(source, target, count,
-                                 convertInteger<double, S>);
+    return convertAll<S, double>(source, target, count, convertInteger<double, S>);
   default:
     return withInteger(to, [&](auto t) {
       using T = decltype(t);
@@ -228,18 +216,15 @@ std::optional<ElementType> ampc::run::typeOfTensor(DLDataType type) {
   };
   switch (type.code) {
   case kDLInt:
-    return pick(ElementType::I8, ElementType::I16, ElementType::I32,
-                ElementType::I64);
+    return pick(ElementType::I8, ElementType::I16, ElementType::I32, ElementType::I64);
   case kDLUInt:
     if (type.bits == 1)
       return ElementType::Bool;
-    return pick(ElementType::U8, ElementType::U16, ElementType::U32,
-                ElementType::U64);
+    return pick(ElementType::U8, ElementType::U16, ElementType::U32, ElementType::U64);
   case kDLFloat:
     if (type.bits == 8)
       return std::nullopt;
-    return pick(ElementType::F16, ElementType::F16, ElementType::F32,
-                ElementType::F64);
+    return pick(ElementType::F16, ElementType::F16, ElementType::F32, ElementType::F64);
   case kDLBfloat:
     if (type.bits != 16)
       return std::nullopt;
@@ -267,8 +252,8 @@ bool ampc::run::isConvertible(ElementType from, ElementType to) {
   }
 }
 
-size_t ampc::run::convertElements(ElementType from, const void *source,
-                                  ElementType to, void *target, size_t count) {
+size_t ampc::run::convertElements(ElementType from, const void *source, ElementType to,
+                                  void *target, size_t count) {
   // A byte other than 0 and 1 is no bool: generated code may rely on that.
   if (from == ElementType::Bool) {
     auto *bytes = static_cast<const uint8_t *>(source);
@@ -297,21 +282,18 @@ size_t ampc::run::convertElements(ElementType from, const void *source,
   if (from == ElementType::F32 && to == ElementType::F64)
     return widen(float());
   if (from == ElementType::F64)
-    return convertAll<double, float>(
-        source, target, count, [](double value, float &result) {
-          result = static_cast<float>(value);
-          return std::isfinite(result) || !std::isfinite(value);
-        });
+    return convertAll<double, float>(source, target, count, [](double value, float &result) {
+      result = static_cast<float>(value);
+      return std::isfinite(result) || !std::isfinite(value);
+    });
   if (from == ElementType::F32)
-    return convertAll<float, uint16_t>(
-        source, target, count, [](float value, uint16_t &result) {
-          result = bf16OfFloat(value);
-          bool infinite = (result & 0x7fff) == 0x7f80;
-          return !infinite || std::isinf(value);
-        });
-  return withInteger(from, [&](auto s) {
-    return convertIntegers<decltype(s)>(source, to, target, count);
-  });
+    return convertAll<float, uint16_t>(source, target, count, [](float value, uint16_t &result) {
+      result = bf16OfFloat(value);
+      bool infinite = (result & 0x7fff) == 0x7f80;
+      return !infinite || std::isinf(value);
+    });
+  return withInteger(
+      from, [&](auto s) { return convertIntegers<decltype(s)>(source, to, target, count); });
 }
 
 double ampc::run::elementAsDouble(ElementType type, const void *address) {
@@ -327,9 +309,8 @@ double ampc::run::elementAsDouble(ElementType type, const void *address) {
   case ElementType::F64:
     return load<double>(address);
   default:
-    return withInteger(type, [&](auto s) {
-      return static_cast<double>(load<decltype(s)>(address));
-    });
+    return withInteger(type,
+                       [&](auto s) { return static_cast<double>(load<decltype(s)>(address)); });
   }
 }
 
@@ -340,8 +321,7 @@ std::string ampc::run::elementText(ElementType type, const void *address) {
     return decimal(static_cast<float>(elementAsDouble(type, address)));
   if (type == ElementType::Bool)
     return decimal(static_cast<int>(load<uint8_t>(address)));
-  return withInteger(
-      type, [&](auto s) { return decimal(load<decltype(s)>(address)); });
+  return withInteger(type, [&](auto s) { return decimal(load<decltype(s)>(address)); });
 }
 
 std::string ampc::run::shapeText(const std::vector<int64_t> &shape) {
@@ -357,8 +337,7 @@ std::optional<uint64_t> ampc::run::checkedMultiply(uint64_t a, uint64_t b) {
   return a * b;
 }
 
-std::optional<uint64_t>
-ampc::run::elementCount(const std::vector<int64_t> &shape) {
+std::optional<uint64_t> ampc::run::elementCount(const std::vector<int64_t> &shape) {
   std::optional<uint64_t> count = 1;
   for (int64_t dim : shape) {
     if (dim < 0)

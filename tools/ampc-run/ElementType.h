@@ -19,21 +19,7 @@
 
 namespace ampc::run {
 
-enum class ElementType {
-  Bool,
-  I8,
-  I16,
-  I32,
-  I64,
-  U8,
-  U16,
-  U32,
-  U64,
-  F16,
-  BF16,
-  F32,
-  F64
-};
+enum class ElementType { Bool, I8, I16, I32, I64, U8, U16, U32, U64, F16, BF16, F32, F64 };
 
 /// Bytes of one element; a bool takes one.
 size_t elementSize(ElementType type);
@@ -57,8 +43,8 @@ bool isConvertible(ElementType from, ElementType to);
 /// that does not fit `to`. Floats are rounded to nearest even, and fit unless a
 /// finite value would become infinite; integers fit where they stay the same
 /// number.
-size_t convertElements(ElementType from, const void *source, ElementType to,
-                       void *target, size_t count);
+size_t convertElements(ElementType from, const void *source, ElementType to, void *target,
+                       size_t count);
 
 /// The element at `address`, widened; f64 holds every value but large integers.
 double elementAsDouble(ElementType type, const void *address);

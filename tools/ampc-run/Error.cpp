@@ -28,6 +28,4 @@ std::string ampc::run::printable(std::string_view text) {
   return result;
 }
 
-std::string ampc::run::quoted(std::string_view text) {
-  return "'" + printable(text) + "'";
-}
+std::string ampc::run::quoted(std::string_view text) { return "'" + printable(text) + "'"; }

@@ -19,18 +19,16 @@ enum ExitCode {
   ExitDone = 0,
   ExitDiagnosed = 1, ///< a mistake in a file or on the machine, described
   ExitUsage = 2,     ///< a mistake on the command line
-  ExitStopped = 3,  ///< training stopped: not finite, or the scale fell too low
-  ExitInternal = 70 ///< a bug of ours
+  ExitStopped = 3,   ///< training stopped: not finite, or the scale fell too low
+  ExitInternal = 70  ///< a bug of ours
 };
 
 /// Ends the command. Printed as `<subject>: error: <message>`.
 class Error : public std::runtime_error {
 public:
   /// `subject` is the file at fault, or the program where there is none.
-  Error(std::string subject, const std::string &message,
-        int exitCode = ExitDiagnosed)
-      : std::runtime_error(message), subject(std::move(subject)),
-        exitCode(exitCode) {}
+  Error(std::string subject, const std::string &message, int exitCode = ExitDiagnosed)
+      : std::runtime_error(message), subject(std::move(subject)), exitCode(exitCode) {}
 
   const std::string subject;
   const int exitCode;

@@ -37,8 +37,7 @@ struct Wanted {
 
 class Evaluator {
 public:
-  Evaluator(const EvalOptions &options, const Module &module, Session &session,
-            DataSet &data);
+  Evaluator(const EvalOptions &options, const Module &module, Session &session, DataSet &data);
   int run();
 
 private:
@@ -69,12 +68,10 @@ private:
 
 } // namespace
 
-Evaluator::Evaluator(const EvalOptions &options, const Module &module,
-                     Session &session, DataSet &data)
-    : options(options), module(module), session(session), data(data),
-      progress(options.quiet),
-      accuracy(Accuracy::find(
-          module, [&](const std::string &name) { return data.has(name); })),
+Evaluator::Evaluator(const EvalOptions &options, const Module &module, Session &session,
+                     DataSet &data)
+    : options(options), module(module), session(session), data(data), progress(options.quiet),
+      accuracy(Accuracy::find(module, [&](const std::string &name) { return data.has(name); })),
       batches((data.samples() + data.batchSize() - 1) / data.batchSize()) {
   for (const TensorSpec &spec : module.outputs())
     if (spec.loss && spec.bytes() == elementSize(spec.type))
@@ -85,28 +82,23 @@ Evaluator::Evaluator(const EvalOptions &options, const Module &module,
 void Evaluator::want(const TensorSpec &spec) {
   Wanted output{&spec, std::unique_ptr<char[]>(new char[spec.bytes()]), {}, 0};
   output.tensor = spec.tensorAt(output.data.get());
-  uint64_t rows = spec.batched && !spec.shape.empty()
-                      ? static_cast<uint64_t>(spec.shape[0])
-                      : 0;
+  uint64_t rows = spec.batched && !spec.shape.empty() ? static_cast<uint64_t>(spec.shape[0]) : 0;
   if (rows % data.batchSize() == 0)
     output.rowsInSample = rows / data.batchSize();
   wanted.push_back(std::move(output));
 }
 
 bool Evaluator::isWanted(const TensorSpec &spec) const {
-  return std::any_of(wanted.begin(), wanted.end(), [&](const Wanted &output) {
-    return output.spec == &spec;
-  });
+  return std::any_of(wanted.begin(), wanted.end(),
+                     [&](const Wanted &output) { return output.spec == &spec; });
 }
 
 void Evaluator::chooseOutputs() {
   for (const TensorSpec &spec : module.outputs())
-    if (options.outputs || &spec == loss ||
-        (accuracy && &spec == &accuracy->scores()))
+    if (options.outputs || &spec == loss || (accuracy && &spec == &accuracy->scores()))
       want(spec);
-  bool hasAllInputs =
-      std::all_of(module.inputs().begin(), module.inputs().end(),
-                  [&](const TensorSpec &spec) { return data.has(spec.name); });
+  bool hasAllInputs = std::all_of(module.inputs().begin(), module.inputs().end(),
+                                  [&](const TensorSpec &spec) { return data.has(spec.name); });
   if (!hasAllInputs)
     dropWhatNeedsLabels();
   if (loss && !isWanted(*loss))
@@ -122,15 +114,12 @@ void Evaluator::dropWhatNeedsLabels() {
     for (Wanted &output : wanted)
       outputs.push_back({output.spec->name.c_str(), &output.tensor});
     const std::vector<ampc_named_tensor_t> &inputs = data.batch(0, nullptr);
-    ampc_status_t status =
-        ampc_session_evaluate(session.get(), inputs.data(), inputs.size(),
-                              outputs.data(), outputs.size());
-    auto culprit =
-        std::find_if(wanted.begin(), wanted.end(), [&](const Wanted &output) {
-          return output.spec->name == ampc_status_node(status);
-        });
-    if (ampc_status_code(status) != AMPC_STATUS_INVALID_ARGUMENT ||
-        culprit == wanted.end()) {
+    ampc_status_t status = ampc_session_evaluate(session.get(), inputs.data(), inputs.size(),
+                                                 outputs.data(), outputs.size());
+    auto culprit = std::find_if(wanted.begin(), wanted.end(), [&](const Wanted &output) {
+      return output.spec->name == ampc_status_node(status);
+    });
+    if (ampc_status_code(status) != AMPC_STATUS_INVALID_ARGUMENT || culprit == wanted.end()) {
       check(status);
       break;
     }
@@ -151,8 +140,7 @@ void Evaluator::openOutputs() {
       shape[0] = static_cast<int64_t>(data.samples() * output.rowsInSample);
     else
       shape.insert(shape.begin(), static_cast<int64_t>(batches));
-    ElementType type =
-        spec.type == ElementType::BF16 ? ElementType::F32 : spec.type;
+    ElementType type = spec.type == ElementType::BF16 ? ElementType::F32 : spec.type;
     entries.push_back({spec.name, type, shape});
   }
   writer = std::make_unique<NpzWriter>(*options.outputs, std::move(entries));
@@ -163,9 +151,8 @@ void Evaluator::evaluate(const std::vector<ampc_named_tensor_t> &inputs, uint64_
   std::vector<ampc_named_tensor_t> outputs;
   for (Wanted &output : wanted)
     outputs.push_back({output.spec->name.c_str(), &output.tensor});
-  ampc_status_t status =
-      ampc_session_evaluate(session.get(), inputs.data(), inputs.size(),
-                            outputs.data(), outputs.size());
+  ampc_status_t status = ampc_session_evaluate(session.get(), inputs.data(), inputs.size(),
+                                               outputs.data(), outputs.size());
   if (status)
     progress.leaveLine();
   bool isRefused = ampc_status_code(status) == AMPC_STATUS_DATA;
@@ -190,8 +177,7 @@ int Evaluator::run() {
   for (uint64_t batch = 0; batch < batches; ++batch) {
     if (interrupt.signal()) {
       progress.leaveLine();
-      note(std::string("stopped by ") + signalName(interrupt.signal()) +
-           "; nothing was written");
+      note(std::string("stopped by ") + signalName(interrupt.signal()) + "; nothing was written");
       return exitCodeOfSignal(interrupt.signal());
     }
     uint64_t first = batch * data.batchSize();
@@ -203,12 +189,10 @@ int Evaluator::run() {
       continue;
     double seconds = std::chrono::duration<double>(now - start).count();
     double perSecond = double(batch + 1) / std::max(seconds, 1e-9);
-    progress.show(
-        "batch " + std::to_string(batch + 1) + "/" + std::to_string(batches) +
-            "  " + formatRate(perSecond * double(data.batchSize())) +
-            " samples/s  " +
-            formatDuration(double(batches - batch - 1) / perSecond) + " left",
-        now);
+    progress.show("batch " + std::to_string(batch + 1) + "/" + std::to_string(batches) + "  " +
+                      formatRate(perSecond * double(data.batchSize())) + " samples/s  " +
+                      formatDuration(double(batches - batch - 1) / perSecond) + " left",
+                  now);
   }
   progress.leaveLine();
   printResults();
@@ -219,8 +203,7 @@ int Evaluator::run() {
 }
 
 /// Uses a batch of which only the first `samples` samples are real.
-void Evaluator::take(const std::vector<ampc_named_tensor_t> &inputs,
-                     uint64_t samples) {
+void Evaluator::take(const std::vector<ampc_named_tensor_t> &inputs, uint64_t samples) {
   // The loss of a batch that was filled up is not that of its rows.
   if (loss && samples == data.batchSize()) {
     lossSum += elementAsDouble(loss->type, dataOf(*loss));
@@ -243,16 +226,15 @@ void Evaluator::append(size_t index, uint64_t samples) {
   const TensorSpec &spec = *output.spec;
   uint64_t bytes = spec.bytes();
   if (output.rowsInSample)
-    bytes = bytes / static_cast<uint64_t>(spec.shape[0]) * output.rowsInSample *
-            samples;
+    bytes = bytes / static_cast<uint64_t>(spec.shape[0]) * output.rowsInSample * samples;
   if (spec.type != ElementType::BF16) {
     writer->append(index, output.data.get(), bytes);
     return;
   }
   std::vector<float> wide(bytes / elementSize(spec.type));
   for (size_t i = 0; i < wide.size(); ++i)
-    wide[i] = static_cast<float>(elementAsDouble(
-        spec.type, output.data.get() + i * elementSize(spec.type)));
+    wide[i] = static_cast<float>(
+        elementAsDouble(spec.type, output.data.get() + i * elementSize(spec.type)));
   writer->append(index, wide.data(), wide.size() * sizeof(float));
 }
 
@@ -264,14 +246,12 @@ const void *Evaluator::dataOf(const TensorSpec &spec) const {
 }
 
 void Evaluator::printResults() const {
-  std::printf("rows      %llu\n",
-              static_cast<unsigned long long>(data.samples()));
+  std::printf("rows      %llu\n", static_cast<unsigned long long>(data.samples()));
   uint64_t padded = data.samples() % data.batchSize();
   if (lossBatches) {
     double mean = lossSum / double(lossBatches);
     std::printf("loss      %.6g", std::isnan(mean) ? std::fabs(mean) : mean);
-    std::printf(" (mean of %llu batches%s)\n",
-                static_cast<unsigned long long>(lossBatches),
+    std::printf(" (mean of %llu batches%s)\n", static_cast<unsigned long long>(lossBatches),
                 padded ? "; the incomplete last one is left out" : "");
   } else if (loss) {
     note("no loss is printed: the rows do not make one whole batch");
@@ -279,9 +259,8 @@ void Evaluator::printResults() const {
   if (accuracy && accuracy->counted()) {
     auto right = static_cast<unsigned long long>(accuracy->right());
     auto counted = static_cast<unsigned long long>(accuracy->counted());
-    std::printf("accuracy  %.4f (%llu of %llu: %s against %s)\n",
-                double(right) / double(counted), right, counted,
-                quoted(accuracy->scores().name).c_str(),
+    std::printf("accuracy  %.4f (%llu of %llu: %s against %s)\n", double(right) / double(counted),
+                right, counted, quoted(accuracy->scores().name).c_str(),
                 quoted(accuracy->label().name).c_str());
   }
   if (accuracy && accuracy->ignored())
@@ -307,8 +286,7 @@ int ampc::run::runEval(const EvalOptions &options) {
     note(remark);
   Session session(module, options.device, /*seed=*/0);
   if (options.checkpoint)
-    check(ampc_session_load_checkpoint(session.get(),
-                                       options.checkpoint->c_str(), nullptr),
+    check(ampc_session_load_checkpoint(session.get(), options.checkpoint->c_str(), nullptr),
           *options.checkpoint);
   return Evaluator(options, module, session, data).run();
 }

@@ -42,8 +42,7 @@ InputFile::InputFile(std::string path) : name(std::move(path)) {
 }
 
 InputFile::InputFile(InputFile &&other) noexcept
-    : name(std::move(other.name)), descriptor(other.descriptor),
-      bytes(other.bytes) {
+    : name(std::move(other.name)), descriptor(other.descriptor), bytes(other.bytes) {
   other.descriptor = -1;
 }
 
@@ -55,10 +54,8 @@ InputFile::~InputFile() {
 void InputFile::readAt(uint64_t offset, void *target, size_t count) const {
   auto *to = static_cast<char *>(target);
   if (offset > bytes || count > bytes - offset)
-    throw Error(name, "is cut off: " + std::to_string(count) +
-                          " bytes are wanted at byte " +
-                          std::to_string(offset) + " of " +
-                          std::to_string(bytes));
+    throw Error(name, "is cut off: " + std::to_string(count) + " bytes are wanted at byte " +
+                          std::to_string(offset) + " of " + std::to_string(bytes));
   while (count) {
     ssize_t got = ::pread(descriptor, to, count, static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR)

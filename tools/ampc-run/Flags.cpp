@@ -43,8 +43,7 @@ bool parseNumber(const std::string &text, T &value) {
 
 } // namespace
 
-std::string ampc::run::nearest(const std::string &word,
-                               const std::vector<std::string> &words) {
+std::string ampc::run::nearest(const std::string &word, const std::vector<std::string> &words) {
   std::string best;
   size_t bestDistance = std::max<size_t>(1, (word.size() + 1) / 3) + 1;
   for (const std::string &candidate : words) {
@@ -58,18 +57,15 @@ std::string ampc::run::nearest(const std::string &word,
 }
 
 Flags::Flags(std::string command, std::string operands, std::string summary)
-    : command(std::move(command)), operands(std::move(operands)),
-      summary(std::move(summary)) {}
+    : command(std::move(command)), operands(std::move(operands)), summary(std::move(summary)) {}
 
 void Flags::fail(const std::string &message) const {
-  throw Error(command, message + " (" + command + " --help tells more)",
-              ExitUsage);
+  throw Error(command, message + " (" + command + " --help tells more)", ExitUsage);
 }
 
 Flags::Flag &Flags::add(const char *name, const char *metavar, const char *help,
                         std::function<void(const std::string &)> set) {
-  flags.push_back(
-      {std::string("--") + name, metavar, help, false, false, std::move(set)});
+  flags.push_back({std::string("--") + name, metavar, help, false, false, std::move(set)});
   return flags.back();
 }
 
@@ -95,16 +91,15 @@ void Flags::addText(const char *name, const char *metavar, const char *help,
   });
 }
 
-void Flags::addChoice(const char *name, std::vector<std::string> words,
-                      const char *help, std::function<void(size_t)> choose) {
+void Flags::addChoice(const char *name, std::vector<std::string> words, const char *help,
+                      std::function<void(size_t)> choose) {
   std::string joined;
   for (const std::string &word : words)
     joined += (joined.empty() ? "" : "|") + word;
   auto set = [=](const std::string &text) {
     auto found = std::find(words.begin(), words.end(), text);
     if (found == words.end())
-      fail("--" + std::string(name) + "=" + printable(text) + " is none of " +
-           joined);
+      fail("--" + std::string(name) + "=" + printable(text) + " is none of " + joined);
     choose(static_cast<size_t>(found - words.begin()));
   };
   add(name, joined.c_str(), help, set);
@@ -115,20 +110,17 @@ void Flags::addInteger(const char *name, const char *help, int64_t least,
   add(name, "N", help, [=, &value](const std::string &text) {
     int64_t number = 0;
     if (!parseNumber(text, number) || number < least)
-      fail("--" + std::string(name) + "=" + printable(text) +
-           " is no whole number from " + std::to_string(least) +
-           " to 9223372036854775807");
+      fail("--" + std::string(name) + "=" + printable(text) + " is no whole number from " +
+           std::to_string(least) + " to 9223372036854775807");
     value = number;
   });
 }
 
-void Flags::addNumber(const char *name, const char *help,
-                      std::optional<float> &value) {
+void Flags::addNumber(const char *name, const char *help, std::optional<float> &value) {
   add(name, "X", help, [=, &value](const std::string &text) {
     float number = 0;
     if (!parseNumber(text, number) || !std::isfinite(number) || number < 0)
-      fail("--" + std::string(name) + "=" + printable(text) +
-           " is no finite number from 0 on");
+      fail("--" + std::string(name) + "=" + printable(text) + " is no finite number from 0 on");
     value = number;
   });
 }
@@ -145,14 +137,12 @@ Flags::Flag &Flags::find(const std::string &name) {
        (guess.empty() ? "" : ", did you mean " + quoted(guess) + "?"));
 }
 
-std::optional<std::vector<std::string>>
-Flags::parse(const std::vector<std::string> &arguments) {
+std::optional<std::vector<std::string>> Flags::parse(const std::vector<std::string> &arguments) {
   std::vector<std::string> rest;
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string &argument = arguments[i];
     if (argument == "--") {
-      rest.insert(rest.end(), arguments.begin() + ptrdiff_t(i) + 1,
-                  arguments.end());
+      rest.insert(rest.end(), arguments.begin() + ptrdiff_t(i) + 1, arguments.end());
       break;
     }
     if (argument == "--help" || argument == "-h")
@@ -173,12 +163,10 @@ Flags::parse(const std::vector<std::string> &arguments) {
       flag.set("");
     } else if (hasValue) {
       flag.set(argument.substr(sign + 1));
-    } else if (i + 1 < arguments.size() &&
-               arguments[i + 1].compare(0, 2, "--") != 0) {
+    } else if (i + 1 < arguments.size() && arguments[i + 1].compare(0, 2, "--") != 0) {
       flag.set(arguments[++i]);
     } else {
-      fail(quoted(flag.name) + " needs a value, as " + flag.name + "=" +
-           flag.metavar);
+      fail(quoted(flag.name) + " needs a value, as " + flag.name + "=" + flag.metavar);
     }
   }
   return rest;
@@ -186,8 +174,8 @@ Flags::parse(const std::vector<std::string> &arguments) {
 
 std::string Flags::help() const {
   constexpr size_t column = 30;
-  std::string text = "usage: " + command + " " + operands + " [flags]\n\n" +
-                     summary + "\n\nflags:\n";
+  std::string text =
+      "usage: " + command + " " + operands + " [flags]\n\n" + summary + "\n\nflags:\n";
   for (const Flag &flag : flags) {
     std::string line = "  " + flag.name;
     if (!flag.metavar.empty())

@@ -35,21 +35,18 @@ public:
   void addText(const char *name, const char *metavar, const char *help,
                std::optional<std::string> &value);
   /// --name=one of `words`, whose index goes to `choose`.
-  void addChoice(const char *name, std::vector<std::string> words,
-                 const char *help, std::function<void(size_t)> choose);
+  void addChoice(const char *name, std::vector<std::string> words, const char *help,
+                 std::function<void(size_t)> choose);
   /// --name=N, a whole number from `least` on.
-  void addInteger(const char *name, const char *help, int64_t least,
-                  std::optional<int64_t> &value);
+  void addInteger(const char *name, const char *help, int64_t least, std::optional<int64_t> &value);
   /// --name=X, a finite number from 0 on.
-  void addNumber(const char *name, const char *help,
-                 std::optional<float> &value);
+  void addNumber(const char *name, const char *help, std::optional<float> &value);
   /// A paragraph for the end of the help.
   void addHelp(const char *text) { closing += text; }
 
   /// Takes --name=value and --name value; what is left, or stands behind --, is
   /// returned. Nothing where the help was asked for.
-  std::optional<std::vector<std::string>>
-  parse(const std::vector<std::string> &arguments);
+  std::optional<std::vector<std::string>> parse(const std::vector<std::string> &arguments);
 
   std::string help() const;
   /// Throws a usage error.
@@ -71,8 +68,7 @@ private:
 
 /// The one of `words` that `word` is likely to stand for; "" where none is
 /// close.
-std::string nearest(const std::string &word,
-                    const std::vector<std::string> &words);
+std::string nearest(const std::string &word, const std::vector<std::string> &words);
 
 } // namespace ampc::run
 

@@ -26,13 +26,10 @@ using namespace ampc::run;
 namespace {
 
 bool endsWith(const std::string &text, const std::string &end) {
-  return text.size() >= end.size() &&
-         text.compare(text.size() - end.size(), end.size(), end) == 0;
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-bool isBytes(const std::string &key) {
-  return key == "bytes" || endsWith(key, "_bytes");
-}
+bool isBytes(const std::string &key) { return key == "bytes" || endsWith(key, "_bytes"); }
 
 /// "read_bytes" is "read": the cells have their units.
 std::string titleOf(std::string key) {
@@ -121,10 +118,9 @@ std::string totalOf(const Json &steps) {
   }
   std::string text;
   for (const std::string &kind : kinds)
-    text +=
-        (text.empty() ? "" : ", ") + std::to_string(counts[kind]) + " " + kind;
-  return text + "; " + formatBytes(read) + " read, " + formatBytes(written) +
-         " written, " + formatCount(flops) + " flops";
+    text += (text.empty() ? "" : ", ") + std::to_string(counts[kind]) + " " + kind;
+  return text + "; " + formatBytes(read) + " read, " + formatBytes(written) + " written, " +
+         formatCount(flops) + " flops";
 }
 
 std::string linesOf(const Json &object, const std::string &indent) {

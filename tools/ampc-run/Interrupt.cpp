@@ -48,6 +48,4 @@ InterruptGuard::~InterruptGuard() {
 
 int InterruptGuard::signal() const { return received; }
 
-const char *ampc::run::signalName(int signal) {
-  return signal == SIGINT ? "SIGINT" : "SIGTERM";
-}
+const char *ampc::run::signalName(int signal) { return signal == SIGINT ? "SIGINT" : "SIGTERM"; }

@@ -72,8 +72,7 @@ bool HeaderParser::takeShape(std::vector<int64_t> &shape) {
   while (!take(")")) {
     int64_t dim = 0;
     skipSpace();
-    auto [end, error] =
-        std::from_chars(text.data(), text.data() + text.size(), dim);
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), dim);
     if (!comma || error != std::errc() || dim < 0 || shape.size() == maxRank)
       return false;
     text.remove_prefix(static_cast<size_t>(end - text.data()));
@@ -191,17 +190,14 @@ void NpyReader::fail(const std::string &message) const {
   throw Error(file, "array " + quoted(array) + " " + message);
 }
 
-void NpyReader::failToFit(uint64_t position, const void *element,
-                          ElementType type) const {
-  std::string remedy =
-      parsed.type == ElementType::Bool ? " (a byte other than 0 and 1)" : "";
+void NpyReader::failToFit(uint64_t position, const void *element, ElementType type) const {
+  std::string remedy = parsed.type == ElementType::Bool ? " (a byte other than 0 and 1)" : "";
   fail("holds " + elementText(parsed.type, element) + " at index " +
-       shapeText(indicesOf(position, parsed)) + ", which does not fit " +
-       elementName(type) + remedy);
+       shapeText(indicesOf(position, parsed)) + ", which does not fit " + elementName(type) +
+       remedy);
 }
 
-NpyReader::NpyReader(ByteSource &source, std::string fileName,
-                     std::string arrayName)
+NpyReader::NpyReader(ByteSource &source, std::string fileName, std::string arrayName)
     : source(source), file(std::move(fileName)), array(std::move(arrayName)) {
   unsigned char start[magicBytes + 2 + 4];
   if (source.remaining() < sizeof start)
@@ -211,8 +207,7 @@ NpyReader::NpyReader(ByteSource &source, std::string fileName,
     fail("is not in numpy's format: it does not start with \\x93NUMPY");
   int version = start[magicBytes];
   if (version < 1 || version > 3 || start[magicBytes + 1] != 0)
-    fail("has version " + std::to_string(version) + "." +
-         std::to_string(start[magicBytes + 1]) +
+    fail("has version " + std::to_string(version) + "." + std::to_string(start[magicBytes + 1]) +
          " of numpy's format; 1.0, 2.0 and 3.0 can be read");
   size_t lengthBytes = version == 1 ? 2 : 4;
   source.read(start, lengthBytes);
@@ -229,24 +224,20 @@ NpyReader::NpyReader(ByteSource &source, std::string fileName,
 
   std::string problem;
   if (!HeaderParser(text).parse(parsed, problem))
-    fail(problem.empty()
-             ? "has a header that numpy does not write: " + quoted(text)
-             : problem);
+    fail(problem.empty() ? "has a header that numpy does not write: " + quoted(text) : problem);
   std::optional<uint64_t> bytes = elementCount(parsed.shape);
   if (bytes)
     bytes = checkedMultiply(*bytes, elementSize(parsed.type));
   if (!bytes || *bytes != source.remaining())
-    fail("has shape " + shapeText(parsed.shape) + " of " +
-         elementName(parsed.type) + ", which does not match its " +
-         std::to_string(source.remaining()) + " bytes of data");
+    fail("has shape " + shapeText(parsed.shape) + " of " + elementName(parsed.type) +
+         ", which does not match its " + std::to_string(source.remaining()) + " bytes of data");
   parsed.dataBytes = *bytes;
 }
 
 Array NpyReader::read(ElementType type) {
   if (!isConvertible(parsed.type, type))
     fail(std::string("has dtype ") + elementName(parsed.type) + ", but " +
-         (type == ElementType::BF16 ? "bfloat16, read from float32,"
-                                    : elementName(type)) +
+         (type == ElementType::BF16 ? "bfloat16, read from float32," : elementName(type)) +
          " is wanted");
   size_t fromSize = elementSize(parsed.type), toSize = elementSize(type);
   uint64_t count = parsed.dataBytes / fromSize;
@@ -256,13 +247,12 @@ Array NpyReader::read(ElementType type) {
   Array result{type, parsed.shape, std::unique_ptr<char[]>(new char[*bytes])};
 
   constexpr size_t chunkBytes = 1 << 18; // a multiple of every element size
-  std::unique_ptr<char[]> chunk(
-      new char[std::min<uint64_t>(chunkBytes, parsed.dataBytes)]);
+  std::unique_ptr<char[]> chunk(new char[std::min<uint64_t>(chunkBytes, parsed.dataBytes)]);
   for (uint64_t done = 0; done < count;) {
     size_t part = std::min<uint64_t>(count - done, chunkBytes / fromSize);
     source.read(chunk.get(), part * fromSize);
-    size_t fitting = convertElements(parsed.type, chunk.get(), type,
-                                     result.data.get() + done * toSize, part);
+    size_t fitting =
+        convertElements(parsed.type, chunk.get(), type, result.data.get() + done * toSize, part);
     if (fitting < part)
       failToFit(done + fitting, chunk.get() + fitting * fromSize, type);
     done += part;
@@ -274,14 +264,13 @@ Array NpyReader::read(ElementType type) {
   std::unique_ptr<char[]> rowMajor(new char[*bytes]);
   Transposer transposer(parsed.shape);
   for (uint64_t i = 0; i < count; ++i, transposer.advance())
-    std::memcpy(rowMajor.get() + transposer.place() * toSize,
-                result.data.get() + i * toSize, toSize);
+    std::memcpy(rowMajor.get() + transposer.place() * toSize, result.data.get() + i * toSize,
+                toSize);
   result.data = std::move(rowMajor);
   return result;
 }
 
-std::string ampc::run::formatNpyHeader(ElementType type,
-                                       const std::vector<int64_t> &shape) {
+std::string ampc::run::formatNpyHeader(ElementType type, const std::vector<int64_t> &shape) {
   std::string text = "{'descr': '";
   text += npyDescr(type);
   text += "', 'fortran_order': False, 'shape': (";
@@ -293,7 +282,7 @@ std::string ampc::run::formatNpyHeader(ElementType type,
   text.append(63 - (start + text.size()) % 64, ' ');
   text += '\n';
   std::string header(magic, magicBytes);
-  header += {'\1', '\0', static_cast<char>(text.size() & 0xff),
-             static_cast<char>(text.size() >> 8)};
+  header +=
+      {'\1', '\0', static_cast<char>(text.size() & 0xff), static_cast<char>(text.size() >> 8)};
   return header + text;
 }

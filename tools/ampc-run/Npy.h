@@ -72,8 +72,7 @@ public:
 
 private:
   [[noreturn]] void fail(const std::string &message) const;
-  [[noreturn]] void failToFit(uint64_t position, const void *element,
-                              ElementType type) const;
+  [[noreturn]] void failToFit(uint64_t position, const void *element, ElementType type) const;
 
   ByteSource &source;
   std::string file, array;
@@ -82,8 +81,7 @@ private:
 
 /// The header of a version 1 file for a row-major array, padded as numpy pads
 /// it.
-std::string formatNpyHeader(ElementType type,
-                            const std::vector<int64_t> &shape);
+std::string formatNpyHeader(ElementType type, const std::vector<int64_t> &shape);
 
 } // namespace ampc::run
 

@@ -45,10 +45,9 @@ uint64_t u64(const char *bytes) { return little<uint64_t>(bytes); }
 /// One member's bytes, unpacked while they are read.
 class MemberSource : public ByteSource {
 public:
-  MemberSource(const InputFile &file, const NpzReader::Member &member,
-               uint64_t offset)
-      : file(file), member(member), offset(offset),
-        packedLeft(member.packedBytes), left(member.bytes) {
+  MemberSource(const InputFile &file, const NpzReader::Member &member, uint64_t offset)
+      : file(file), member(member), offset(offset), packedLeft(member.packedBytes),
+        left(member.bytes) {
     if (member.method == deflated && inflateInit2(&stream, -MAX_WBITS) != Z_OK)
       throw std::bad_alloc();
   }
@@ -163,8 +162,7 @@ NpzReader::Directory NpzReader::findDirectory() const {
   file.readAt(file.size() - tailBytes, tail.data(), tailBytes);
   for (size_t at = tailBytes - endBytes + 1; at-- > 0;) {
     const char *record = tail.data() + at;
-    if (u32(record) != endSignature ||
-        u16(record + 20) != tailBytes - at - endBytes)
+    if (u32(record) != endSignature || u16(record + 20) != tailBytes - at - endBytes)
       continue;
     uint64_t place = file.size() - tailBytes + at;
     Directory directory{u32(record + 16), u32(record + 12), u16(record + 10)};
@@ -172,8 +170,7 @@ NpzReader::Directory NpzReader::findDirectory() const {
                    directory.count == none16 || u16(record + 4) == none16;
     if (needs64)
       return findDirectory64(place);
-    if (u16(record + 4) || u16(record + 6) ||
-        u16(record + 8) != u16(record + 10))
+    if (u16(record + 4) || u16(record + 6) || u16(record + 8) != u16(record + 10))
       fail("it is a part of a split archive");
     if (directory.offset > place || directory.bytes > place - directory.offset)
       fail("its directory lies outside the file");
@@ -188,14 +185,12 @@ NpzReader::Directory NpzReader::findDirectory64(uint64_t endRecord) const {
     fail("its zip64 record is missing");
   file.readAt(endRecord - locator64Bytes, locator, sizeof locator);
   uint64_t place = u64(locator + 8), last = endRecord - locator64Bytes;
-  if (u32(locator) != locator64Signature || place > last ||
-      last - place < end64Bytes)
+  if (u32(locator) != locator64Signature || place > last || last - place < end64Bytes)
     fail("its zip64 record is missing");
   file.readAt(place, record, sizeof record);
   if (u32(record) != end64Signature)
     fail("its zip64 record is missing");
-  if (u32(record + 16) || u32(record + 20) ||
-      u64(record + 24) != u64(record + 32))
+  if (u32(record + 16) || u32(record + 20) || u64(record + 24) != u64(record + 32))
     fail("it is a part of a split archive");
   Directory directory{u64(record + 48), u64(record + 40), u64(record + 32)};
   if (directory.offset > place || directory.bytes > place - directory.offset)
@@ -233,8 +228,7 @@ void NpzReader::readDirectory(const Directory &directory) {
         fail("entry " + quoted(member.name) + " is damaged");
       const char *valueEnd = value + bytes;
       if (u16(extra) == zip64Extra)
-        for (uint64_t *number :
-             {&member.bytes, &member.packedBytes, &member.headerOffset})
+        for (uint64_t *number : {&member.bytes, &member.packedBytes, &member.headerOffset})
           if (*number == none32 && valueEnd - value >= 8) {
             *number = u64(value);
             value += 8;
@@ -247,8 +241,7 @@ void NpzReader::readDirectory(const Directory &directory) {
     // Anything else in the archive is no array, and numpy skips it too.
     constexpr std::string_view suffix = ".npy";
     if (nameBytes < suffix.size() ||
-        member.name.compare(nameBytes - suffix.size(), suffix.size(), suffix) !=
-            0)
+        member.name.compare(nameBytes - suffix.size(), suffix.size(), suffix) != 0)
       continue;
     member.name.resize(nameBytes - suffix.size());
     arrays.push_back(std::move(member));
@@ -265,21 +258,18 @@ std::unique_ptr<ByteSource> NpzReader::open(const Member &member) const {
   uint64_t ratio = member.method == stored ? 1 : maxDeflateRatio;
   if (member.bytes / ratio > member.packedBytes ||
       (member.method == stored && member.bytes != member.packedBytes))
-    fail(name + " cannot unpack " + std::to_string(member.packedBytes) +
-         " bytes to " + std::to_string(member.bytes));
+    fail(name + " cannot unpack " + std::to_string(member.packedBytes) + " bytes to " +
+         std::to_string(member.bytes));
   char header[localBytes];
-  if (member.headerOffset > directoryOffset ||
-      directoryOffset - member.headerOffset < localBytes)
+  if (member.headerOffset > directoryOffset || directoryOffset - member.headerOffset < localBytes)
     fail(name + " lies outside the file");
   file.readAt(member.headerOffset, header, sizeof header);
   std::string localName(u16(header + 26), '\0');
-  uint64_t start =
-      member.headerOffset + localBytes + localName.size() + u16(header + 28);
+  uint64_t start = member.headerOffset + localBytes + localName.size() + u16(header + 28);
   if (u32(header) != localSignature || start > directoryOffset ||
       member.packedBytes > directoryOffset - start)
     fail(name + " lies outside the file");
-  file.readAt(member.headerOffset + localBytes, localName.data(),
-              localName.size());
+  file.readAt(member.headerOffset + localBytes, localName.data(), localName.size());
   if (localName != member.name + ".npy")
     fail(name + " is called " + quoted(localName) + " where its data lie");
   return std::make_unique<MemberSource>(file, member, start);

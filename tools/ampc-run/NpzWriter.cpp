@@ -46,8 +46,7 @@ private:
 };
 
 uint16_t flagsOf(const std::string &name) {
-  bool ascii = std::all_of(name.begin(), name.end(),
-                           [](unsigned char c) { return c < 0x80; });
+  bool ascii = std::all_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x80; });
   return ascii ? 0 : utf8Flag;
 }
 
@@ -62,8 +61,7 @@ std::string localHeader(const std::string &name, uint32_t crc, uint64_t bytes) {
   return header.str();
 }
 
-std::string directoryEntry(const std::string &name, uint32_t crc,
-                           uint64_t bytes, uint64_t offset) {
+std::string directoryEntry(const std::string &name, uint32_t crc, uint64_t bytes, uint64_t offset) {
   bool isLarge = bytes >= none32, isFar = offset >= none32;
   Bytes extra;
   if (isLarge)
@@ -99,8 +97,7 @@ std::string endOfDirectory(uint64_t count, uint64_t bytes, uint64_t offset) {
 
 } // namespace
 
-NpzWriter::NpzWriter(const std::string &path, std::vector<Entry> entries)
-    : file(path) {
+NpzWriter::NpzWriter(const std::string &path, std::vector<Entry> entries) : file(path) {
   constexpr uint64_t limit = uint64_t(1) << 62;
   uint64_t offset = 0;
   for (const Entry &entry : entries) {
@@ -111,8 +108,8 @@ NpzWriter::NpzWriter(const std::string &path, std::vector<Entry> entries)
     if (bytes)
       bytes = checkedMultiply(*bytes, elementSize(entry.type));
     if (!bytes || *bytes > limit - offset || member.memberName.size() > none16)
-      throw Error(path, "cannot hold array " + quoted(entry.name) +
-                            " of shape " + shapeText(entry.shape));
+      throw Error(path, "cannot hold array " + quoted(entry.name) + " of shape " +
+                            shapeText(entry.shape));
     member.offset = offset;
     member.dataStart = offset + localHeader(member.memberName, 0, 0).size();
     member.bytes = member.npyHeader.size() + *bytes;
@@ -127,15 +124,13 @@ NpzWriter::NpzWriter(const std::string &path, std::vector<Entry> entries)
 void NpzWriter::append(size_t entry, const void *data, size_t bytes) {
   Member &member = members[entry];
   if (bytes > member.bytes - member.written)
-    throw Error(file.path(),
-                quoted(member.memberName) + " got more data than it has rows",
+    throw Error(file.path(), quoted(member.memberName) + " got more data than it has rows",
                 ExitInternal);
   file.writeAt(member.dataStart + member.written, data, bytes);
   member.written += bytes;
   for (auto *at = static_cast<const unsigned char *>(data); bytes;) {
     size_t part = std::min<size_t>(bytes, 1 << 30); // zlib counts in 32 bits
-    member.crc =
-        static_cast<uint32_t>(crc32(member.crc, at, static_cast<uInt>(part)));
+    member.crc = static_cast<uint32_t>(crc32(member.crc, at, static_cast<uInt>(part)));
     at += part;
     bytes -= part;
   }
@@ -145,17 +140,13 @@ void NpzWriter::commit() {
   std::string directory;
   for (const Member &member : members) {
     if (member.written != member.bytes)
-      throw Error(file.path(),
-                  quoted(member.memberName) + " got less data than it has rows",
+      throw Error(file.path(), quoted(member.memberName) + " got less data than it has rows",
                   ExitInternal);
-    std::string header =
-        localHeader(member.memberName, member.crc, member.bytes);
+    std::string header = localHeader(member.memberName, member.crc, member.bytes);
     file.writeAt(member.offset, header.data(), header.size());
-    directory += directoryEntry(member.memberName, member.crc, member.bytes,
-                                member.offset);
+    directory += directoryEntry(member.memberName, member.crc, member.bytes, member.offset);
   }
-  std::string end =
-      endOfDirectory(members.size(), directory.size(), directoryOffset);
+  std::string end = endOfDirectory(members.size(), directory.size(), directoryOffset);
   directory += end;
   file.writeAt(directoryOffset, directory.data(), directory.size());
   file.commit();

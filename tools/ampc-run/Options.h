@@ -48,12 +48,11 @@ struct InspectOptions {
 /// Each reads the arguments behind its command's name. Nothing where the help
 /// was asked for, which is then in `help`. A mistake is thrown as Error with
 /// ExitUsage.
-std::optional<TrainOptions>
-parseTrain(const std::vector<std::string> &arguments, std::string &help);
-std::optional<EvalOptions> parseEval(const std::vector<std::string> &arguments,
-                                     std::string &help);
-std::optional<InspectOptions>
-parseInspect(const std::vector<std::string> &arguments, std::string &help);
+std::optional<TrainOptions> parseTrain(const std::vector<std::string> &arguments,
+                                       std::string &help);
+std::optional<EvalOptions> parseEval(const std::vector<std::string> &arguments, std::string &help);
+std::optional<InspectOptions> parseInspect(const std::vector<std::string> &arguments,
+                                           std::string &help);
 
 } // namespace ampc::run
 

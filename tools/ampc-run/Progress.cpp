@@ -27,8 +27,7 @@ void print(const std::string &text) {
 
 /// `line`, so that it does not wrap: one that does cannot be redrawn.
 std::string fit(std::string line, size_t columns) {
-  for (size_t at;
-       line.size() > columns && (at = line.find("  ")) != std::string::npos;)
+  for (size_t at; line.size() > columns && (at = line.find("  ")) != std::string::npos;)
     line.erase(at, 1);
   return line.substr(0, columns);
 }
@@ -61,19 +60,16 @@ std::string ampc::run::formatDuration(double seconds) {
   auto whole = static_cast<long long>(seconds + 0.5);
   char text[32];
   if (whole >= 48 * 3600)
-    std::snprintf(text, sizeof text, "%lldd %lldh", whole / 86400,
-                  whole / 3600 % 24);
+    std::snprintf(text, sizeof text, "%lldd %lldh", whole / 86400, whole / 3600 % 24);
   else if (whole >= 3600)
-    std::snprintf(text, sizeof text, "%lld:%02lld:%02lld", whole / 3600,
-                  whole / 60 % 60, whole % 60);
+    std::snprintf(text, sizeof text, "%lld:%02lld:%02lld", whole / 3600, whole / 60 % 60,
+                  whole % 60);
   else
     std::snprintf(text, sizeof text, "%lld:%02lld", whole / 60, whole % 60);
   return text;
 }
 
-void ampc::run::note(const std::string &text) {
-  print("ampc-run: note: " + text + "\n");
-}
+void ampc::run::note(const std::string &text) { print("ampc-run: note: " + text + "\n"); }
 
 Progress::Progress(bool quiet) : quiet(quiet) {
   const char *terminal = std::getenv("TERM");
@@ -85,9 +81,7 @@ Progress::Progress(bool quiet) : quiet(quiet) {
     next += printInterval;
 }
 
-bool Progress::isDue(Clock::time_point now) const {
-  return !quiet && now >= next;
-}
+bool Progress::isDue(Clock::time_point now) const { return !quiet && now >= next; }
 
 void Progress::show(const std::string &line, Clock::time_point now) {
   if (quiet)

@@ -28,8 +28,7 @@ uint64_t SplitMix64::below(uint64_t bound) {
       return number % bound;
 }
 
-std::vector<uint64_t> ampc::run::shuffledOrder(uint64_t count, uint64_t seed,
-                                               uint64_t epoch) {
+std::vector<uint64_t> ampc::run::shuffledOrder(uint64_t count, uint64_t seed, uint64_t epoch) {
   uint64_t key = SplitMix64(SplitMix64(seed).next() + epoch).next();
   SplitMix64 random(key);
   std::vector<uint64_t> order(count);

@@ -30,8 +30,7 @@ private:
 /// more to find its place. Fisher and Yates's shuffle from the end, drawing
 /// from SplitMix64; its state starts at mix(mix(seed) + epoch), where mix(x) is
 /// the first number of SplitMix64 from state x.
-std::vector<uint64_t> shuffledOrder(uint64_t count, uint64_t seed,
-                                    uint64_t epoch);
+std::vector<uint64_t> shuffledOrder(uint64_t count, uint64_t seed, uint64_t epoch);
 
 } // namespace ampc::run
 

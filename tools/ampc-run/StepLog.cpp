@@ -55,12 +55,11 @@ uint64_t bytesUpTo(const std::string &path, int64_t last) {
     bool isWhole = !file.eof();
     // A line that was not finished is ours where it is the start of one.
     size_t common = std::min(line.size(), lineStart.size());
-    bool isTorn = !isWhole && lineStart.substr(0, common) ==
-                                  std::string_view(line).substr(0, common);
+    bool isTorn =
+        !isWhole && lineStart.substr(0, common) == std::string_view(line).substr(0, common);
     std::optional<int64_t> step = stepOfLine(line);
     if (!step && !isTorn)
-      throw Error(path, "is no log of ampc-run, see line " +
-                            std::to_string(number) +
+      throw Error(path, "is no log of ampc-run, see line " + std::to_string(number) +
                             "; a resumed run appends to its log");
     if (!isWhole || *step > last)
       break;

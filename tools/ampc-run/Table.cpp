@@ -18,8 +18,8 @@ constexpr size_t mostColumns = 60;
 
 /// Columns on a terminal, of UTF-8 without wide characters.
 size_t widthOf(const std::string &cell) {
-  return static_cast<size_t>(std::count_if(
-      cell.begin(), cell.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+  return static_cast<size_t>(
+      std::count_if(cell.begin(), cell.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
 std::string cut(std::string cell) {
@@ -37,8 +37,7 @@ std::string format(double value, double step, const char *const (&units)[5]) {
     ++unit;
   }
   char text[32];
-  std::snprintf(text, sizeof text, unit ? "%.1f%s" : "%.0f%s", value,
-                units[unit]);
+  std::snprintf(text, sizeof text, unit ? "%.1f%s" : "%.0f%s", value, units[unit]);
   return text;
 }
 
@@ -68,8 +67,7 @@ std::string Table::text() const {
     std::string line;
     for (size_t i = 0; i < cells.size(); ++i) {
       std::string space(widths[i] - widthOf(cells[i]), ' ');
-      line +=
-          "  " + (columns[i].isNumber ? space + cells[i] : cells[i] + space);
+      line += "  " + (columns[i].isNumber ? space + cells[i] : cells[i] + space);
     }
     line.erase(line.find_last_not_of(' ') + 1);
     result += line + "\n";

@@ -46,8 +46,7 @@ std::string formatValue(float value) {
 
 class Trainer {
 public:
-  Trainer(const TrainOptions &options, Session &session, DataSet &data,
-          DataPosition position);
+  Trainer(const TrainOptions &options, Session &session, DataSet &data, DataPosition position);
   /// Trains to the end or a signal. Returns the exit code.
   int run();
 
@@ -86,12 +85,11 @@ private:
 
 Trainer::Trainer(const TrainOptions &options, Session &session, DataSet &data,
                  DataPosition position)
-    : options(options), session(session), data(data), position(position),
-      progress(options.quiet), firstStep(session.steps()), readUpTo(firstStep),
-      savedStep(firstStep) {
+    : options(options), session(session), data(data), position(position), progress(options.quiet),
+      firstStep(session.steps()), readUpTo(firstStep), savedStep(firstStep) {
   if (options.log)
-    log = std::make_unique<StepLog>(
-        *options.log, options.resume ? std::optional(firstStep) : std::nullopt);
+    log = std::make_unique<StepLog>(*options.log,
+                                    options.resume ? std::optional(firstStep) : std::nullopt);
 }
 
 bool Trainer::isDone() const {
@@ -103,10 +101,8 @@ bool Trainer::isDone() const {
 int Trainer::run() {
   InterruptGuard interrupt;
   if (isDone())
-    note("nothing to train: " +
-         std::string(options.resume ? "the checkpoint is" : "the run ends") +
-         " at step " + std::to_string(firstStep) + ", after " +
-         std::to_string(position.epoch) +
+    note("nothing to train: " + std::string(options.resume ? "the checkpoint is" : "the run ends") +
+         " at step " + std::to_string(firstStep) + ", after " + std::to_string(position.epoch) +
          " epochs; --epochs and --steps are totals");
   start = lastRead = Clock::now();
   while (!isDone() && !interrupt.signal() && !logFailure) {
@@ -124,12 +120,10 @@ int Trainer::run() {
     throw *logFailure;
   if (!isCut)
     return ExitDone;
-  std::string text = std::string("stopped by ") +
-                     signalName(interrupt.signal()) + " after step " +
+  std::string text = std::string("stopped by ") + signalName(interrupt.signal()) + " after step " +
                      std::to_string(session.steps());
   if (options.checkpoint)
-    text +=
-        "; --resume=" + printable(*options.checkpoint) + " goes on from there";
+    text += "; --resume=" + printable(*options.checkpoint) + " goes on from there";
   else
     text += "; without --checkpoint nothing was saved";
   note(text);
@@ -139,14 +133,12 @@ int Trainer::run() {
 void Trainer::step() {
   bool shuffles = position.order == BatchOrder::Shuffle;
   if (shuffles && orderedEpoch != position.epoch) {
-    order = shuffledOrder(data.samples(), static_cast<uint64_t>(position.seed),
-                          position.epoch);
+    order = shuffledOrder(data.samples(), static_cast<uint64_t>(position.seed), position.epoch);
     orderedEpoch = position.epoch;
   }
   const std::vector<ampc_named_tensor_t> &batch =
       data.batch(position.sample, shuffles ? &order : nullptr);
-  ampc_status_t status =
-      ampc_session_step(session.get(), batch.data(), batch.size(), nullptr);
+  ampc_status_t status = ampc_session_step(session.get(), batch.data(), batch.size(), nullptr);
   if (!status) {
     ++batches;
     position.advance(data.batchSize());
@@ -176,9 +168,7 @@ void Trainer::readSteps(bool all) {
   while (!failure && readUpTo < enqueued - left) {
     ampc_step_info_t info = {};
     info.struct_size = sizeof info;
-    auto read = [&] {
-      return ampc_session_get_step_info(session.get(), readUpTo + 1, &info);
-    };
+    auto read = [&] { return ampc_session_get_step_info(session.get(), readUpTo + 1, &info); };
     failure = read();
     if (!failure)
       readStep(info);
@@ -225,11 +215,10 @@ void Trainer::noteSkip(const ampc_step_info_t &info) {
   text += info.culprit && *info.culprit
               ? "the gradient of " + quoted(info.culprit) + " is not finite"
               : "a gradient is not finite";
-  text += " at loss scale " + formatValue(info.loss_scale) +
-          "; the scale is now " + formatValue(info.next_loss_scale);
+  text += " at loss scale " + formatValue(info.loss_scale) + "; the scale is now " +
+          formatValue(info.next_loss_scale);
   if (int64_t unnoted = skipped - notedSkips - 1)
-    text +=
-        " (" + std::to_string(unnoted) + " more skipped since the last note)";
+    text += " (" + std::to_string(unnoted) + " more skipped since the last note)";
   progress.note(text);
   lastSkipNote = now;
   notedSkips = skipped;
@@ -264,8 +253,7 @@ void Trainer::savePeriodically() {
       ampc_status_code(status) != AMPC_STATUS_TRAINING_STOPPED)
     check(status, *options.checkpoint);
   note("warning: the checkpoint of step " + std::to_string(steps) +
-       " was not saved: " + printable(ampc_status_message(status)) +
-       "; training goes on");
+       " was not saved: " + printable(ampc_status_message(status)) + "; training goes on");
   ampc_status_free(status);
 }
 
@@ -273,18 +261,15 @@ void Trainer::savePeriodically() {
 /// less than it does.
 ampc_status_t Trainer::save() {
   position.save(session.get());
-  return ampc_session_save_checkpoint(session.get(),
-                                      options.checkpoint->c_str());
+  return ampc_session_save_checkpoint(session.get(), options.checkpoint->c_str());
 }
 
 uint64_t Trainer::batchesLeft() const {
   if (options.steps) {
     int64_t steps = session.steps();
     // As many batches a step as so far.
-    double perStep =
-        double(batches) / double(std::max<int64_t>(1, steps - firstStep));
-    return static_cast<uint64_t>(
-        double(std::max<int64_t>(0, *options.steps - steps)) * perStep);
+    double perStep = double(batches) / double(std::max<int64_t>(1, steps - firstStep));
+    return static_cast<uint64_t>(double(std::max<int64_t>(0, *options.steps - steps)) * perStep);
   }
   auto epochs = static_cast<uint64_t>(options.epochs.value_or(1));
   if (position.epoch >= epochs)
@@ -307,8 +292,7 @@ std::string Trainer::progressLine(Clock::time_point now) const {
   line += "  loss " + formatValue(latest.loss);
   line += "  scale " + formatValue(latest.loss_scale);
   line += "  skipped " + std::to_string(skipped);
-  line +=
-      "  " + formatRate(perSecond * double(data.batchSize())) + " samples/s";
+  line += "  " + formatRate(perSecond * double(data.batchSize())) + " samples/s";
   line += "  " + (left ? formatDuration(double(left) / perSecond) + " left"
                        : "in " + formatDuration(seconds));
   return line;
@@ -353,14 +337,12 @@ int ampc::run::runTrain(const TrainOptions &options) {
   position.order = options.order.value_or(BatchOrder::Shuffle);
   if (options.resume) {
     int isExact = 0;
-    check(ampc_session_load_checkpoint(session.get(), options.resume->c_str(),
-                                       &isExact),
+    check(ampc_session_load_checkpoint(session.get(), options.resume->c_str(), &isExact),
           *options.resume);
     if (!isExact)
-      note(
-          printable(*options.resume) +
-          " comes from another build, kind of device or number of threads: the "
-          "run goes on, but not bit for bit");
+      note(printable(*options.resume) +
+           " comes from another build, kind of device or number of threads: the "
+           "run goes on, but not bit for bit");
     if (!position.load(session.get(), options))
       note(printable(*options.resume) + " tells no place in the data: the run "
                                         "goes on at the start of an epoch");

@@ -41,8 +41,7 @@ int printHelp(const std::string &text) {
 int run(const std::vector<std::string> &arguments) {
   const std::vector<std::string> commands{"train", "eval", "inspect"};
   std::string command = arguments.empty() ? "" : arguments[0];
-  std::vector<std::string> rest(arguments.begin() + (arguments.empty() ? 0 : 1),
-                                arguments.end());
+  std::vector<std::string> rest(arguments.begin() + (arguments.empty() ? 0 : 1), arguments.end());
   std::string help;
   if (command == "train") {
     if (auto options = parseTrain(rest, help))
@@ -90,8 +89,7 @@ int report(const std::string &subject, const std::string &message, int exitCode,
            const std::vector<std::string> &arguments) {
   std::string text = printable(subject) + ": error: " + message + "\n";
   if (exitCode == ExitInternal) {
-    text +=
-        "ampc-run: note: this is a bug of ampc; it comes back with\n  ampc-run";
+    text += "ampc-run: note: this is a bug of ampc; it comes back with\n  ampc-run";
     for (const std::string &argument : arguments)
       text += " " + shellQuoted(argument);
     text += "\n";
@@ -104,8 +102,7 @@ int report(const std::string &subject, const std::string &message, int exitCode,
 
 void ampc::run::finishOutput() {
   if (std::fflush(stdout) != 0 || std::ferror(stdout))
-    throw Error("ampc-run",
-                "standard output cannot be written: " + lastError());
+    throw Error("ampc-run", "standard output cannot be written: " + lastError());
 }
 
 int main(int argc, char **argv) {

@@ -91,8 +91,7 @@ struct Flags {
                               cl::desc("operators to compute in the low type"),
                               cl::value_desc("op,..")};
   cl::list<std::string> deny{"amp-deny", cl::CommaSeparated, cl::cat(precision),
-                             cl::desc("operators to compute in f32"),
-                             cl::value_desc("op,..")};
+                             cl::desc("operators to compute in f32"), cl::value_desc("op,..")};
   Text keepF32{"amp-keep-fp32", cl::desc("nodes to compute in f32"), cl::value_desc("regex"),
                cl::cat(precision)};
   Text lossScale{"loss-scale", cl::cat(precision),
@@ -133,8 +132,12 @@ struct Flags {
               cl::cat(inspect)};
   Text report{"report", cl::desc("write what was decided, as JSON"), cl::value_desc("file"),
               cl::cat(inspect)};
-  Text explain{"explain", cl::ValueOptional, cl::init("\x01"), cl::value_desc("node-regex"),
-               cl::desc("print what each node computes in, and why"), cl::cat(inspect)};
+  Text explain{"explain",
+               cl::ValueOptional,
+               cl::init("\x01"),
+               cl::value_desc("node-regex"),
+               cl::desc("print what each node computes in, and why"),
+               cl::cat(inspect)};
   cl::opt<bool> listOps{"list-ops", cl::desc("list the ONNX operators that are known"),
                         cl::cat(inspect)};
   // For tests: also the device kernels, compiled for the CPU.
@@ -194,9 +197,8 @@ std::string describeFlags(int argc, char **argv) {
       ++i;
       continue;
     }
-    if (!text.starts_with("--") || text.starts_with("--dump-ir") ||
-        text.starts_with("--report") || text.starts_with("--test-") ||
-        text.starts_with("--cuda-path"))
+    if (!text.starts_with("--") || text.starts_with("--dump-ir") || text.starts_with("--report") ||
+        text.starts_with("--test-") || text.starts_with("--cuda-path"))
       continue;
     list.push_back(llvm::json::fixUTF8(text));
   }
@@ -346,8 +348,8 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
   o.memoryLimit = f.memoryLimit;
 
   static const std::pair<StringRef, Stage> stages[] = {
-      {"amp", Stage::Amp},   {"train", Stage::Train}, {"kernels", Stage::Kernels},
-      {"plan", Stage::Plan}, {"gpu", Stage::Gpu},     {"ptx", Stage::Ptx},
+      {"amp", Stage::Amp},        {"train", Stage::Train}, {"kernels", Stage::Kernels},
+      {"plan", Stage::Plan},      {"gpu", Stage::Gpu},     {"ptx", Stage::Ptx},
       {"so", Stage::SharedObject}};
   if (f.emit != "onnx") {
     auto known = llvm::find_if(stages, [&](auto &s) { return s.first == f.emit; });
@@ -393,7 +395,7 @@ std::optional<CommandLine> parseCommandLine(int argc, char **argv) {
   mlir::registerPassManagerCLOptions();
   mlir::registerDefaultTimingManagerCLOptions();
   const cl::OptionCategory *shown[] = {&flags.main,      &flags.training, &flags.shapes,
-                                 &flags.precision, &flags.target,   &flags.inspect};
+                                       &flags.precision, &flags.target,   &flags.inspect};
   cl::HideUnrelatedOptions(shown);
   cl::SetVersionPrinter([](llvm::raw_ostream &os) { os << "ampc 0.1.0\n"; });
 

@@ -51,9 +51,9 @@ DecisionLog::DecisionLog(MLIRContext &context)
   remark::RemarkCategories all;
   // `all` alone turns no kind of remark on; each wants a filter of its own.
   all.passed = all.missed = all.failed = all.analysis = ".*";
-  if (failed(remark::enableOptimizationRemarks(
-          context, std::make_unique<Collector>(decisions),
-          std::make_unique<remark::RemarkEmittingPolicyAll>(), all)))
+  if (failed(remark::enableOptimizationRemarks(context, std::make_unique<Collector>(decisions),
+                                               std::make_unique<remark::RemarkEmittingPolicyAll>(),
+                                               all)))
     llvm::report_fatal_error("remarks are set up twice");
 }
 
@@ -130,8 +130,8 @@ void listOperators(MLIRContext &context, llvm::raw_ostream &os) {
     if (auto *record = op.getInterface<PrecisionOpInterface>())
       precision = stringify(record->getPrecisionRecord().f16).str();
     for (const OnnxName &name : onnx->getOnnxNames())
-      rows.push_back({name, op.getStringRef(), precision,
-                      bool(op.getInterface<GradientOpInterface>())});
+      rows.push_back(
+          {name, op.getStringRef(), precision, bool(op.getInterface<GradientOpInterface>())});
   }
   llvm::sort(rows, [](const Row &x, const Row &y) {
     return std::tie(x.name.domain, x.name.name) < std::tie(y.name.domain, y.name.name);
@@ -139,9 +139,8 @@ void listOperators(MLIRContext &context, llvm::raw_ostream &os) {
   os << llvm::formatv("{0,-34} {1,-8} {2,-8} {3,-9} {4}\n", "operator", "opsets", "list",
                       "gradient", "op");
   for (const Row &row : rows) {
-    std::string name = row.name.domain.empty()
-                           ? row.name.name.str()
-                           : (row.name.domain + "." + row.name.name).str();
+    std::string name = row.name.domain.empty() ? row.name.name.str()
+                                               : (row.name.domain + "." + row.name.name).str();
     std::string range = llvm::formatv("{0}-{1}", row.name.since, row.name.until);
     os << llvm::formatv("{0,-34} {1,-8} {2,-8} {3,-9} {4}\n", name, range, row.precision,
                         row.gradient ? "yes" : "-", row.op);

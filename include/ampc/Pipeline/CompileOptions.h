@@ -32,8 +32,8 @@ struct CompileOptions {
   double clipGradNorm = -1, clipGradValue = -1; ///< negative: off
 
   // Precision.
-  int64_t level = 1;           ///< 0 for O0, 1 for O1, 2 for O2
-  std::string dtype = "f16";   ///< f16 or bf16
+  int64_t level = 1;         ///< 0 for O0, 1 for O1, 2 for O2
+  std::string dtype = "f16"; ///< f16 or bf16
   std::string lists = "balanced";
   /// dynamic, none, a number, or "" for the default: dynamic for f16, else none.
   std::string lossScale;

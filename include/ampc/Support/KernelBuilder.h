@@ -24,7 +24,7 @@ namespace ampc {
 enum class Reduction {
   Sum,
   Product,
-  Max,      ///< NaN where an element is NaN
+  Max, ///< NaN where an element is NaN
   Min,
   MaxNumber ///< ignores NaN: for shifts that only guard against overflow
 };

@@ -25,8 +25,7 @@ namespace ampc {
 class ModelDiagnostics : public mlir::ScopedDiagnosticHandler {
 public:
   /// `model` is the file's name as the user gave it.
-  ModelDiagnostics(mlir::MLIRContext *context, llvm::StringRef model,
-                   llvm::raw_ostream &os);
+  ModelDiagnostics(mlir::MLIRContext *context, llvm::StringRef model, llvm::raw_ostream &os);
 
   /// Errors seen so far, printed or not.
   unsigned errorCount() const { return errors; }

@@ -15,9 +15,8 @@ namespace ampc {
 /// The location of an ONNX node: a NameLoc of the node's name over the model's file, with
 /// the node's number, from 1, as the line:
 /// `loc("fc1"(fused<"Gemm">["mlp.onnx":3:0]))`.
-mlir::Location getNodeLocation(mlir::MLIRContext *context, llvm::StringRef model,
-                               unsigned number, llvm::StringRef name,
-                               llvm::StringRef opType);
+mlir::Location getNodeLocation(mlir::MLIRContext *context, llvm::StringRef model, unsigned number,
+                               llvm::StringRef name, llvm::StringRef opType);
 
 /// The names of the ONNX nodes that a location stands for, each once: several where nodes
 /// were merged, none outside of the model's nodes.

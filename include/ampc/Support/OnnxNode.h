@@ -42,11 +42,10 @@ constexpr int64_t kNewestOnnxOpset = 28;
 class OnnxNode {
 public:
   using Attribute =
-      std::variant<int64_t, float, std::string, std::vector<int64_t>,
-                   std::vector<float>, std::vector<std::string>,
-                   mlir::DenseElementsAttr>;
+      std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>,
+                   std::vector<std::string>, mlir::DenseElementsAttr>;
 
-  std::string name;   ///< the node's name, or one made from its first output
+  std::string name; ///< the node's name, or one made from its first output
   std::string opType;
   std::string domain; ///< "" for ai.onnx
   int64_t version;    ///< of the domain's opset, as the model imports it
@@ -79,12 +78,8 @@ public:
   explicit OnnxNode(mlir::Location loc) : version(0), loc(loc) {}
 
   /// Operand `i`, null where it is absent.
-  mlir::Value input(unsigned i) const {
-    return i < inputs.size() ? inputs[i] : mlir::Value();
-  }
-  bool hasOutput(unsigned i) const {
-    return i < outputNames.size() && !outputNames[i].empty();
-  }
+  mlir::Value input(unsigned i) const { return i < inputs.size() ? inputs[i] : mlir::Value(); }
+  bool hasOutput(unsigned i) const { return i < outputNames.size() && !outputNames[i].empty(); }
   bool hasAttribute(llvm::StringRef key) {
     known.insert(key);
     return attributes.contains(key);

@@ -62,8 +62,7 @@ public:
   /// Bytes of a tensor; nullopt where they do not fit into 63 bits.
   static std::optional<int64_t> byteSize(mlir::ShapedType type);
   /// Bytes in the form described above as an attribute.
-  static mlir::DenseElementsAttr toAttr(mlir::RankedTensorType type,
-                                        llvm::ArrayRef<char> bytes);
+  static mlir::DenseElementsAttr toAttr(mlir::RankedTensorType type, llvm::ArrayRef<char> bytes);
 
 private:
   std::vector<Weight> list;

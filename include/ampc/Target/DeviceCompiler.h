@@ -65,8 +65,7 @@ mlir::FailureOr<int64_t> workgroupBytes(mlir::gpu::GPUFuncOp kernel);
 struct KernelResources {
   std::string name;
   unsigned registers = 0;
-  uint64_t stackBytes = 0, spillStoreBytes = 0, spillLoadBytes = 0,
-           sharedBytes = 0;
+  uint64_t stackBytes = 0, spillStoreBytes = 0, spillLoadBytes = 0, sharedBytes = 0;
 };
 
 /// Device code for one architecture.
@@ -81,8 +80,7 @@ struct Cubin {
 class CubinJob {
 public:
   /// Starts `ptxas` on `ptx` for each of `archs`.
-  static llvm::Expected<CubinJob> start(llvm::StringRef ptxas,
-                                        llvm::StringRef ptx,
+  static llvm::Expected<CubinJob> start(llvm::StringRef ptxas, llvm::StringRef ptx,
                                         llvm::ArrayRef<unsigned> archs);
   CubinJob(CubinJob &&);
   CubinJob &operator=(CubinJob &&);

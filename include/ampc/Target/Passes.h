@@ -62,8 +62,7 @@ struct DeviceLoweringOptions {
   bool approximateMath = false;
 };
 /// Kernels with the device schedule to the nvvm dialect.
-void buildDeviceKernelLowering(mlir::OpPassManager &pm,
-                               const DeviceLoweringOptions &options);
+void buildDeviceKernelLowering(mlir::OpPassManager &pm, const DeviceLoweringOptions &options);
 
 } // namespace ampc
 

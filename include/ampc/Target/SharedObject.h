@@ -39,8 +39,7 @@ llvm::Error writeSharedObject(llvm::raw_ostream &out, const HostCode &host,
 /// Writes it at `path`, which is replaced at the end, in one step; on an error
 /// nothing is left or changed.
 llvm::Error writeSharedObject(llvm::StringRef path, const HostCode &host,
-                              llvm::ArrayRef<char> tables,
-                              const WeightsSource &weights);
+                              llvm::ArrayRef<char> tables, const WeightsSource &weights);
 
 } // namespace ampc
 

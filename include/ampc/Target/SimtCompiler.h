@@ -19,8 +19,7 @@ namespace ampc {
 /// `images` are the PTX and cubins that were made of the same kernels. Leaves
 /// `kernels` as it is. Errors are reported at its operations. Links in this
 /// process, as writeSharedObject does.
-mlir::LogicalResult writeSimtLibrary(llvm::StringRef path,
-                                     mlir::gpu::GPUModuleOp kernels,
+mlir::LogicalResult writeSimtLibrary(llvm::StringRef path, mlir::gpu::GPUModuleOp kernels,
                                      llvm::ArrayRef<llvm::StringRef> images,
                                      const HostOptions &options = {});
 

@@ -41,8 +41,8 @@ enum class SimtShuffle : int32_t { Xor = 0, Down = 1, Up = 2, Index = 3 };
 struct SimtCalls {
   void (*barrier)(SimtThread *self, int32_t site);
   /// Values narrower than 64 bits travel in the low bits.
-  int64_t (*shuffle)(SimtThread *self, int64_t value, int32_t offset,
-                     int32_t width, int32_t mode, int32_t site);
+  int64_t (*shuffle)(SimtThread *self, int64_t value, int32_t offset, int32_t width, int32_t mode,
+                     int32_t site);
   /// Whether this thread's last shuffle read a lane that took part.
   int32_t (*shuffleValid)(SimtThread *self);
 };

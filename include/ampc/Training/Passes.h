@@ -18,8 +18,8 @@ namespace ampc {
 
 /// Builds the training step with all of the optimizer's settings; the pass option of the
 /// generated constructor sets only the most common ones.
-std::unique_ptr<Pass> createMakeTrainingStep(const OptimizerOptions &optimizer,
-                                             double clipGradNorm, double clipGradValue);
+std::unique_ptr<Pass> createMakeTrainingStep(const OptimizerOptions &optimizer, double clipGradNorm,
+                                             double clipGradValue);
 
 /// The names that `--optimizer` knows, from the registered ops. The dialect must be loaded.
 SmallVector<StringRef> getOptimizerNames(MLIRContext *context);

@@ -51,8 +51,7 @@ LogicalResult AmpDialect::verifyOperationAttribute(Operation *op, NamedAttribute
   return success();
 }
 
-std::optional<SmallVector<int64_t>>
-ampc::broadcastShapes(ArrayRef<ArrayRef<int64_t>> shapes) {
+std::optional<SmallVector<int64_t>> ampc::broadcastShapes(ArrayRef<ArrayRef<int64_t>> shapes) {
   size_t rank = 0;
   for (ArrayRef<int64_t> shape : shapes)
     rank = std::max(rank, shape.size());

@@ -20,9 +20,9 @@ public:
     if (words.empty())
       return;
     name.initOpProperties(get(), OpaqueProperties(nullptr));
-    valid = succeeded(name.setOpPropertiesFromAttribute(
-        name, get(), attributes,
-        [&] { return emitError(UnknownLoc::get(attributes.getContext())); }));
+    valid = succeeded(name.setOpPropertiesFromAttribute(name, get(), attributes, [&] {
+      return emitError(UnknownLoc::get(attributes.getContext()));
+    }));
   }
   ~PropertyStorage() {
     if (!words.empty())
@@ -37,8 +37,8 @@ private:
 };
 } // namespace
 
-FailureOr<Operation *> ampc::createChecked(OnnxNode &node, OpBuilder &builder,
-                                           StringRef name, ValueRange operands,
+FailureOr<Operation *> ampc::createChecked(OnnxNode &node, OpBuilder &builder, StringRef name,
+                                           ValueRange operands,
                                            ArrayRef<NamedAttribute> attributes) {
   OperationState state(node.loc, name, operands, TypeRange{}, attributes);
   auto *inference = state.name.getInterface<InferTypeOpInterface>();
@@ -56,8 +56,8 @@ FailureOr<Operation *> ampc::createChecked(OnnxNode &node, OpBuilder &builder,
     DictionaryAttr dictionary = builder.getDictionaryAttr(attributes);
     PropertyStorage properties(state.name, dictionary);
     if (properties.valid)
-      inferred = inference->inferReturnTypes(builder.getContext(), node.loc, operands,
-                                             dictionary, properties.get(), {}, state.types);
+      inferred = inference->inferReturnTypes(builder.getContext(), node.loc, operands, dictionary,
+                                             properties.get(), {}, state.types);
   }
   if (succeeded(inferred))
     return builder.create(state);

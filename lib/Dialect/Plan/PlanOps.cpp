@@ -310,9 +310,8 @@ LogicalResult ConvolutionOp::verify() {
   if (groups < 1 || filter.getDimSize(1) * groups != input.getDimSize(1) ||
       filter.getDimSize(0) % groups != 0 || filter.getDimSize(0) != output.getDimSize(1) ||
       input.getDimSize(0) != output.getDimSize(0))
-    return emitOpError("has channels of ")
-           << input << ", " << filter << " and " << output << " that do not fit " << groups
-           << " groups";
+    return emitOpError("has channels of ") << input << ", " << filter << " and " << output
+                                           << " that do not fit " << groups << " groups";
   for (int axis : {0, 1}) {
     int64_t reach = getDilations()[axis] * (filter.getDimSize(2 + axis) - 1) + 1;
     int64_t room = input.getDimSize(2 + axis) + getPads()[axis] + getPads()[2 + axis];

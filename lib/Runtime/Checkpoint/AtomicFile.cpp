@@ -23,9 +23,8 @@ AtomicFile::AtomicFile(const std::string &path) : path(path) {
 }
 
 void AtomicFile::fail(const char *what, int errorNumber) const {
-  throw Error(AMPC_STATUS_IO,
-              concat(what, " '", path, "': ", systemMessage(errorNumber),
-                     "; the file is as it was"));
+  throw Error(AMPC_STATUS_IO, concat(what, " '", path, "': ", systemMessage(errorNumber),
+                                     "; the file is as it was"));
 }
 
 void AtomicFile::write(const void *data, uint64_t bytes) {

@@ -33,16 +33,14 @@ static constexpr const char *kUserPrefix = "user.";
 
 void setMetadata(Session &session, const char *key, const char *value) {
   if (!isUtf8(key) || (value && !isUtf8(value)))
-    throw Error(AMPC_STATUS_INVALID_ARGUMENT,
-                "a metadata key or value is no UTF-8");
+    throw Error(AMPC_STATUS_INVALID_ARGUMENT, "a metadata key or value is no UTF-8");
   if (value)
     session.metadata[key] = value;
   else
     session.metadata.erase(key);
 }
 
-static bool isStored(const Session &session,
-                     const ampc_tensor_entry_t &tensor) {
+static bool isStored(const Session &session, const ampc_tensor_entry_t &tensor) {
   return session.isPlaced(tensor) &&
          (tensor.role == AMPC_ROLE_PARAMETER || tensor.role == AMPC_ROLE_STATE);
 }
@@ -55,16 +53,13 @@ static bool isSound(const ampc_tensor_entry_t &tensor, const void *data, uint64_
 }
 
 /// What tells builds and devices apart.
-static std::map<std::string, std::string>
-describeOrigin(const Session &session) {
+static std::map<std::string, std::string> describeOrigin(const Session &session) {
   char identity[17];
   std::snprintf(identity, sizeof(identity), "%016llx",
-                static_cast<unsigned long long>(
-                    session.module().tables().header().identity));
-  return {
-      {kIdentityKey, identity},
-      {kDeviceKey, session.deviceKind() == AMPC_DEVICE_CUDA ? "cuda" : "host"},
-      {kThreadsKey, concat(session.threads())}};
+                static_cast<unsigned long long>(session.module().tables().header().identity));
+  return {{kIdentityKey, identity},
+          {kDeviceKey, session.deviceKind() == AMPC_DEVICE_CUDA ? "cuda" : "host"},
+          {kThreadsKey, concat(session.threads())}};
 }
 
 //===----------------------------------------------------------------------===//
@@ -84,8 +79,7 @@ void saveCheckpoint(Session &session, const std::string &path) {
     std::string name = tables.nameOf(tensor);
     if (isStored(session, tensor)) {
       Span<int64_t> shape = tables.shape(tensor);
-      header.tensors[name] = {
-          tensor.dtype, std::vector<int64_t>(shape.begin(), shape.end()), 0, 0};
+      header.tensors[name] = {tensor.dtype, std::vector<int64_t>(shape.begin(), shape.end()), 0, 0};
     } else if (tensor.role == AMPC_ROLE_SCALAR && session.isPlaced(tensor)) {
       char data[8];
       session.read(tensor, data);
@@ -124,8 +118,7 @@ namespace {
 /// What a checkpoint gives a session, complete and checked before the first
 /// byte of the session changes.
 struct Restored {
-  std::vector<std::pair<const ampc_tensor_entry_t *, std::unique_ptr<char[]>>>
-      values;
+  std::vector<std::pair<const ampc_tensor_entry_t *, std::unique_ptr<char[]>>> values;
   std::map<std::string, std::string> user;
 };
 } // namespace
@@ -133,16 +126,14 @@ struct Restored {
 static void checkFormat(const File &file, const SafetensorsHeader &header) {
   auto format = header.metadata.find(kFormatKey);
   if (format == header.metadata.end())
-    throw Error(AMPC_STATUS_INCOMPATIBLE,
-                concat("'", file.path(),
-                       "' was not written by ampc: its "
-                       "metadata has no ",
-                       kFormatKey));
+    throw Error(AMPC_STATUS_INCOMPATIBLE, concat("'", file.path(),
+                                                 "' was not written by ampc: its "
+                                                 "metadata has no ",
+                                                 kFormatKey));
   if (format->second != kFormatVersion)
     throw Error(AMPC_STATUS_INCOMPATIBLE,
-                concat("'", file.path(), "' has checkpoint format '",
-                       format->second, "', this runtime reads ", kFormatVersion,
-                       ": use the ampc that wrote it"));
+                concat("'", file.path(), "' has checkpoint format '", format->second,
+                       "', this runtime reads ", kFormatVersion, ": use the ampc that wrote it"));
 }
 
 /// Everything in which the file and the module differ, in one error.
@@ -190,26 +181,24 @@ static void checkContents(const Session &session, const File &file,
     const SafetensorsEntry &entry = found->second;
     Span<int64_t> shape = tables.shape(tensor);
     if (entry.dtype != tensor.dtype ||
-        !std::equal(shape.begin(), shape.end(), entry.shape.begin(),
-                    entry.shape.end()))
+        !std::equal(shape.begin(), shape.end(), entry.shape.begin(), entry.shape.end()))
       report(name, concat("is ", nameOf(entry.dtype), " ",
-                          describeShape(entry.shape.data(), entry.shape.size()),
-                          ", the model has ", tables.describe(tensor)));
+                          describeShape(entry.shape.data(), entry.shape.size()), ", the model has ",
+                          tables.describe(tensor)));
   }
   for (const auto &[name, entry] : header.tensors) {
     const ampc_tensor_entry_t *tensor = tables.findState(name);
-    if (!tensor || (tensor->role != AMPC_ROLE_PARAMETER &&
-                    tensor->role != AMPC_ROLE_STATE))
+    if (!tensor || (tensor->role != AMPC_ROLE_PARAMETER && tensor->role != AMPC_ROLE_STATE))
       reportState(name, "is unknown to the model");
   }
   for (const auto &[problem, count] : kinds)
     problems += concat(problems.empty() ? "'" : "; '", problem, " (", count,
                        count == 1 ? " tensor)" : " tensors)");
   if (!problems.empty())
-    throw Error(AMPC_STATUS_INCOMPATIBLE,
-                concat("'", file.path(), "' does not fit '",
-                       session.module().path(), "': ", problems),
-                first);
+    throw Error(
+        AMPC_STATUS_INCOMPATIBLE,
+        concat("'", file.path(), "' does not fit '", session.module().path(), "': ", problems),
+        first);
 }
 
 static Error unsound(const File &file, const std::string &name, const std::string &what) {
@@ -234,8 +223,7 @@ static Restored readAll(Session &session, const File &file, const SafetensorsHea
                       concat("is '", text, "' in its metadata, no ", nameOf(tensor.dtype)));
       scalars.push_back({&tensor, data.get()});
     } else {
-      file.read(header.dataOffset + header.tensors.at(name).offset, data.get(),
-                tensor.bytes);
+      file.read(header.dataOffset + header.tensors.at(name).offset, data.get(), tensor.bytes);
       if (!isSound(tensor, data.get(), tensor.bytes))
         throw unsound(file, name,
                       "has elements that are not finite: go on from an earlier "

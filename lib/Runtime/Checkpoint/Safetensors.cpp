@@ -27,11 +27,10 @@ struct TypeName {
 } // namespace
 
 static constexpr TypeName kTypeNames[] = {
-    {"F32", AMPC_DTYPE_F32},   {"F16", AMPC_DTYPE_F16},
-    {"BF16", AMPC_DTYPE_BF16}, {"F64", AMPC_DTYPE_F64},
-    {"I64", AMPC_DTYPE_I64},   {"I32", AMPC_DTYPE_I32},
-    {"I16", AMPC_DTYPE_I16},   {"I8", AMPC_DTYPE_I8},
-    {"U8", AMPC_DTYPE_U8},     {"BOOL", AMPC_DTYPE_BOOL},
+    {"F32", AMPC_DTYPE_F32},   {"F16", AMPC_DTYPE_F16}, {"BF16", AMPC_DTYPE_BF16},
+    {"F64", AMPC_DTYPE_F64},   {"I64", AMPC_DTYPE_I64}, {"I32", AMPC_DTYPE_I32},
+    {"I16", AMPC_DTYPE_I16},   {"I8", AMPC_DTYPE_I8},   {"U8", AMPC_DTYPE_U8},
+    {"BOOL", AMPC_DTYPE_BOOL},
 };
 
 /// The limit of the format's own implementation.
@@ -42,18 +41,15 @@ std::vector<std::string> SafetensorsHeader::namesByOffset() const {
   std::vector<std::string> names;
   for (const auto &[name, entry] : tensors)
     names.push_back(name);
-  std::sort(names.begin(), names.end(),
-            [&](const std::string &a, const std::string &b) {
-              const SafetensorsEntry &x = tensors.at(a), &y = tensors.at(b);
-              return std::tie(x.offset, x.bytes, a) <
-                     std::tie(y.offset, y.bytes, b);
-            });
+  std::sort(names.begin(), names.end(), [&](const std::string &a, const std::string &b) {
+    const SafetensorsEntry &x = tensors.at(a), &y = tensors.at(b);
+    return std::tie(x.offset, x.bytes, a) < std::tie(y.offset, y.bytes, b);
+  });
   return names;
 }
 
 static Error corrupt(const File &file, const std::string &what) {
-  return Error(AMPC_STATUS_CORRUPT,
-               concat("'", file.path(), "' is no sound checkpoint: ", what));
+  return Error(AMPC_STATUS_CORRUPT, concat("'", file.path(), "' is no sound checkpoint: ", what));
 }
 
 static SafetensorsEntry readEntry(JsonReader &json, const std::string &name) {
@@ -67,21 +63,18 @@ static SafetensorsEntry readEntry(JsonReader &json, const std::string &name) {
         if (type == known.name)
           entry.dtype = known.dtype;
       if (entry.dtype == 0)
-        json.fail(
-            concat("tensor '", name, "' has the unknown type '", type, "'"));
+        json.fail(concat("tensor '", name, "' has the unknown type '", type, "'"));
     } else if (key == "shape" && !hasShape) {
       hasShape = true;
       json.readArray([&] { entry.shape.push_back(json.readNatural()); });
     } else if (key == "data_offsets" && offsets.empty()) {
       json.readArray([&] { offsets.push_back(json.readNatural()); });
     } else {
-      json.fail(concat("tensor '", name, "' has the field '", key,
-                       "' twice, or it is unknown"));
+      json.fail(concat("tensor '", name, "' has the field '", key, "' twice, or it is unknown"));
     }
   });
   if (entry.dtype == 0 || !hasShape || offsets.size() != 2)
-    json.fail(concat("tensor '", name,
-                     "' lacks its dtype, shape or two data_offsets"));
+    json.fail(concat("tensor '", name, "' lacks its dtype, shape or two data_offsets"));
   if (offsets[1] < offsets[0])
     json.fail(concat("tensor '", name, "' ends before it starts"));
   entry.offset = offsets[0];
@@ -91,9 +84,8 @@ static SafetensorsEntry readEntry(JsonReader &json, const std::string &name) {
   for (int64_t dim : entry.shape)
     bytes = bytes ? checkedMul(*bytes, dim) : bytes;
   if (!bytes || *bytes != entry.bytes)
-    json.fail(concat("tensor '", name, "' has ", entry.bytes, " bytes for ",
-                     nameOf(entry.dtype), " ",
-                     describeShape(entry.shape.data(), entry.shape.size())));
+    json.fail(concat("tensor '", name, "' has ", entry.bytes, " bytes for ", nameOf(entry.dtype),
+                     " ", describeShape(entry.shape.data(), entry.shape.size())));
   return entry;
 }
 
@@ -152,8 +144,8 @@ SafetensorsHeader readSafetensorsHeader(const File &file) {
   for (const std::string &name : header.namesByOffset()) {
     const SafetensorsEntry &entry = header.tensors.at(name);
     if (entry.offset != end)
-      throw corrupt(file, concat("tensor '", name, "' starts at byte ",
-                                 entry.offset, " of the data, not at ", end));
+      throw corrupt(file, concat("tensor '", name, "' starts at byte ", entry.offset,
+                                 " of the data, not at ", end));
     end += entry.bytes; // Below 2^63, as data_offsets are.
   }
   if (end != file.size() - header.dataOffset)

@@ -73,8 +73,7 @@ static ampc_status_t outOfMemoryStatus() {
   return reinterpret_cast<ampc_status_t>(&marker);
 }
 
-static ampc_status_t makeStatus(ampc_status_code_t code,
-                                const std::string &message,
+static ampc_status_t makeStatus(ampc_status_code_t code, const std::string &message,
                                 const std::string &node) noexcept {
   try {
     return new ampc_status_s{code, message, node};
@@ -109,8 +108,7 @@ static ampc_status_t guard(Work work) noexcept {
     return outOfMemoryStatus();
   } catch (const std::exception &error) {
     try {
-      return makeStatus(AMPC_STATUS_INTERNAL,
-                        concat("internal error: ", error.what()), "");
+      return makeStatus(AMPC_STATUS_INTERNAL, concat("internal error: ", error.what()), "");
     } catch (...) {
       return outOfMemoryStatus();
     }
@@ -124,9 +122,9 @@ static void requireArgument(const void *pointer, const char *name) {
 
 static void requireSize(size_t given, size_t wanted, const char *type) {
   if (given < wanted)
-    throw Error(AMPC_STATUS_INVALID_ARGUMENT,
-                concat("struct_size is ", given, ": set it to sizeof(", type,
-                       "), which is ", wanted));
+    throw Error(
+        AMPC_STATUS_INVALID_ARGUMENT,
+        concat("struct_size is ", given, ": set it to sizeof(", type, "), which is ", wanted));
 }
 
 //===----------------------------------------------------------------------===//
@@ -158,8 +156,8 @@ void ampc_status_free(ampc_status_t status) {
 #define AMPC_STRING(x) AMPC_STRING2(x)
 
 const char *ampc_version(void) {
-  return AMPC_STRING(AMPC_VERSION_MAJOR) "." AMPC_STRING(
-      AMPC_VERSION_MINOR) "." AMPC_STRING(AMPC_VERSION_PATCH);
+  return AMPC_STRING(AMPC_VERSION_MAJOR) "." AMPC_STRING(AMPC_VERSION_MINOR) "." AMPC_STRING(
+      AMPC_VERSION_PATCH);
 }
 
 //===----------------------------------------------------------------------===//
@@ -179,8 +177,8 @@ void ampc_module_close(ampc_module_t *module) {
   delete module;
 }
 
-ampc_status_t ampc_module_inspect(const ampc_module_t *module,
-                                  ampc_device_t device, char **out_json) {
+ampc_status_t ampc_module_inspect(const ampc_module_t *module, ampc_device_t device,
+                                  char **out_json) {
   return guard([&] {
     requireArgument(module, "module");
     requireArgument(out_json, "out_json");
@@ -220,8 +218,7 @@ ampc_status_t ampc_module_tensor(const ampc_module_t *module, size_t index,
     const Tables &tables = module->module.tables();
     if (index >= tables.tensors.size())
       throw Error(AMPC_STATUS_INVALID_ARGUMENT,
-                  concat("there is no tensor ", index, ": the module has ",
-                         tables.tensors.size()));
+                  concat("there is no tensor ", index, ": the module has ", tables.tensors.size()));
     const ampc_tensor_entry_t &tensor = tables.tensors[index];
     // The roles of the two headers have the same numbers.
     info->name = tables.nameOf(tensor);
@@ -262,16 +259,14 @@ int ampc_module_trains(const ampc_module_t *module) {
 // Session
 //===----------------------------------------------------------------------===//
 
-ampc_status_t ampc_session_create(ampc_module_t *module,
-                                  const ampc_session_options_t *options,
+ampc_status_t ampc_session_create(ampc_module_t *module, const ampc_session_options_t *options,
                                   ampc_session_t **out_session) {
   return guard([&] {
     requireArgument(module, "module");
     requireArgument(out_session, "out_session");
     ampc_session_options_t taken = {};
     if (options) {
-      requireSize(options->struct_size, sizeof(taken),
-                  "ampc_session_options_t");
+      requireSize(options->struct_size, sizeof(taken), "ampc_session_options_t");
       // Fields of a later version that ask for nothing are harmless.
       const char *bytes = reinterpret_cast<const char *>(options);
       if (std::any_of(bytes + sizeof(taken), bytes + options->struct_size,
@@ -284,8 +279,8 @@ ampc_status_t ampc_session_create(ampc_module_t *module,
                            "libampc_runtime"));
       taken = *options;
     }
-    *out_session = new ampc_session_s{
-        Session(module->module, taken, /*seeded=*/options != nullptr)};
+    *out_session =
+        new ampc_session_s{Session(module->module, taken, /*seeded=*/options != nullptr)};
   });
 }
 
@@ -298,8 +293,7 @@ ampc_device_t ampc_session_device(const ampc_session_t *session) {
   return session ? session->session.deviceKind() : AMPC_DEVICE_AUTO;
 }
 
-ampc_status_t ampc_session_step(ampc_session_t *session,
-                                const ampc_named_tensor_t *inputs,
+ampc_status_t ampc_session_step(ampc_session_t *session, const ampc_named_tensor_t *inputs,
                                 size_t input_count, ampc_step_info_t *info) {
   return guard([&] {
     SessionUse use(session);
@@ -330,10 +324,8 @@ ampc_status_t ampc_session_synchronize(ampc_session_t *session) {
   });
 }
 
-ampc_status_t ampc_session_evaluate(ampc_session_t *session,
-                                    const ampc_named_tensor_t *inputs,
-                                    size_t input_count,
-                                    const ampc_named_tensor_t *outputs,
+ampc_status_t ampc_session_evaluate(ampc_session_t *session, const ampc_named_tensor_t *inputs,
+                                    size_t input_count, const ampc_named_tensor_t *outputs,
                                     size_t output_count) {
   return guard([&] {
     SessionUse use(session);
@@ -359,16 +351,15 @@ ampc_status_t ampc_session_set_tensor(ampc_session_t *session, const char *name,
   });
 }
 
-ampc_status_t ampc_session_set_learning_rate(ampc_session_t *session,
-                                             float lr) {
+ampc_status_t ampc_session_set_learning_rate(ampc_session_t *session, float lr) {
   return guard([&] {
     SessionUse use(session);
     session->session.setLearningRate(lr);
   });
 }
 
-ampc_status_t ampc_session_set_metadata(ampc_session_t *session,
-                                        const char *key, const char *value) {
+ampc_status_t ampc_session_set_metadata(ampc_session_t *session, const char *key,
+                                        const char *value) {
   return guard([&] {
     SessionUse use(session);
     requireArgument(key, "key");
@@ -376,8 +367,7 @@ ampc_status_t ampc_session_set_metadata(ampc_session_t *session,
   });
 }
 
-const char *ampc_session_get_metadata(const ampc_session_t *session,
-                                      const char *key) {
+const char *ampc_session_get_metadata(const ampc_session_t *session, const char *key) {
   const char *value = nullptr;
   ampc_status_free(guard([&] {
     SessionUse use(session);
@@ -391,8 +381,7 @@ const char *ampc_session_get_metadata(const ampc_session_t *session,
   return value;
 }
 
-ampc_status_t ampc_session_save_checkpoint(ampc_session_t *session,
-                                           const char *path) {
+ampc_status_t ampc_session_save_checkpoint(ampc_session_t *session, const char *path) {
   return guard([&] {
     SessionUse use(session);
     requireArgument(path, "path");
@@ -400,8 +389,8 @@ ampc_status_t ampc_session_save_checkpoint(ampc_session_t *session,
   });
 }
 
-ampc_status_t ampc_session_load_checkpoint(ampc_session_t *session,
-                                           const char *path, int *out_exact) {
+ampc_status_t ampc_session_load_checkpoint(ampc_session_t *session, const char *path,
+                                           int *out_exact) {
   return guard([&] {
     SessionUse use(session);
     requireArgument(path, "path");

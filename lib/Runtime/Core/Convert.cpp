@@ -123,8 +123,7 @@ static void convertAll(void *to, const void *from, uint64_t count) {
   // Through memcpy, as the caller's tensor may be aligned to its byte only.
   for (uint64_t i = 0; i != count; ++i) {
     From value;
-    std::memcpy(&value, static_cast<const char *>(from) + i * sizeof(From),
-                sizeof(From));
+    std::memcpy(&value, static_cast<const char *>(from) + i * sizeof(From), sizeof(From));
     To result = convertOne<To>(value);
     std::memcpy(static_cast<char *>(to) + i * sizeof(To), &result, sizeof(To));
   }
@@ -132,24 +131,23 @@ static void convertAll(void *to, const void *from, uint64_t count) {
 
 #if defined(__x86_64__)
 // The loops above vectorise by themselves, but not those to and from f16.
-__attribute__((target("avx,f16c"))) static uint64_t
-narrowF16C(void *to, const void *from, uint64_t count) {
+__attribute__((target("avx,f16c"))) static uint64_t narrowF16C(void *to, const void *from,
+                                                               uint64_t count) {
   uint64_t i = 0;
   for (; i + 8 <= count; i += 8) {
     __m256 values = _mm256_loadu_ps(static_cast<const float *>(from) + i);
-    _mm_storeu_si128(
-        reinterpret_cast<__m128i *>(static_cast<char *>(to) + 2 * i),
-        _mm256_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT));
+    _mm_storeu_si128(reinterpret_cast<__m128i *>(static_cast<char *>(to) + 2 * i),
+                     _mm256_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT));
   }
   return i;
 }
 
-__attribute__((target("avx,f16c"))) static uint64_t
-widenF16C(void *to, const void *from, uint64_t count) {
+__attribute__((target("avx,f16c"))) static uint64_t widenF16C(void *to, const void *from,
+                                                              uint64_t count) {
   uint64_t i = 0;
   for (; i + 8 <= count; i += 8) {
-    __m128i values = _mm_loadu_si128(reinterpret_cast<const __m128i *>(
-        static_cast<const char *>(from) + 2 * i));
+    __m128i values =
+        _mm_loadu_si128(reinterpret_cast<const __m128i *>(static_cast<const char *>(from) + 2 * i));
     _mm256_storeu_ps(static_cast<float *>(to) + i, _mm256_cvtph_ps(values));
   }
   return i;
@@ -167,8 +165,8 @@ static void convertToF16(void *to, const void *from, uint64_t count) {
   if (hasF16C())
     done = narrowF16C(to, from, count);
 #endif
-  convertAll<F16, float>(static_cast<F16 *>(to) + done,
-                         static_cast<const float *>(from) + done, count - done);
+  convertAll<F16, float>(static_cast<F16 *>(to) + done, static_cast<const float *>(from) + done,
+                         count - done);
 }
 
 static void convertFromF16(void *to, const void *from, uint64_t count) {
@@ -177,13 +175,12 @@ static void convertFromF16(void *to, const void *from, uint64_t count) {
   if (hasF16C())
     done = widenF16C(to, from, count);
 #endif
-  convertAll<float, F16>(static_cast<float *>(to) + done,
-                         static_cast<const F16 *>(from) + done, count - done);
+  convertAll<float, F16>(static_cast<float *>(to) + done, static_cast<const F16 *>(from) + done,
+                         count - done);
 }
 
 template <class From>
-static void convertFloat(void *to, uint32_t toDType, const void *from,
-                         uint64_t count) {
+static void convertFloat(void *to, uint32_t toDType, const void *from, uint64_t count) {
   switch (toDType) {
   case AMPC_DTYPE_F16:
     return convertAll<F16, From>(to, from, count);
@@ -197,8 +194,7 @@ static void convertFloat(void *to, uint32_t toDType, const void *from,
 }
 
 template <class From>
-static void convertInteger(void *to, uint32_t toDType, const void *from,
-                           uint64_t count) {
+static void convertInteger(void *to, uint32_t toDType, const void *from, uint64_t count) {
   switch (toDType) {
   case AMPC_DTYPE_U8:
     return convertAll<uint8_t, From>(to, from, count);
@@ -213,8 +209,7 @@ static void convertInteger(void *to, uint32_t toDType, const void *from,
   }
 }
 
-void convert(void *to, uint32_t toDType, const void *from, uint32_t fromDType,
-             uint64_t count) {
+void convert(void *to, uint32_t toDType, const void *from, uint32_t fromDType, uint64_t count) {
   if (count == 0)
     return;
   if (toDType == fromDType) {

@@ -17,8 +17,7 @@ namespace ampc {
 /// NaN and infinities kept; integers to integers, those that do not fit taken
 /// to the nearest that does; equal types copied. Other pairs must not be asked
 /// for. Neither address need be aligned.
-void convert(void *to, uint32_t toDType, const void *from, uint32_t fromDType,
-             uint64_t count);
+void convert(void *to, uint32_t toDType, const void *from, uint32_t fromDType, uint64_t count);
 
 /// Whether all of `count` elements of a float type are neither infinite nor NaN.
 bool isFinite(const void *data, uint32_t dtype, uint64_t count);

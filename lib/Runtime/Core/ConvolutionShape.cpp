@@ -33,18 +33,14 @@ static ConvolutionAxis readAxis(Span<int64_t> integers, int axis) {
   result.padAfter = integers[AMPC_CONVOLUTION_PAD + 2 + axis];
   result.dilation = integers[AMPC_CONVOLUTION_DILATION + axis];
   int64_t reach = result.dilation * (result.filter - 1) + 1;
-  result.output =
-      (result.input + result.padBefore + result.padAfter - reach) /
-          result.stride +
-      1;
+  result.output = (result.input + result.padBefore + result.padAfter - reach) / result.stride + 1;
   return result;
 }
 
 /// Whether the numbers make sense, so that nothing computed from them overflows.
 static std::string checkIntegers(Span<int64_t> integers) {
   if (integers.size() != AMPC_CONVOLUTION_INTEGER_COUNT)
-    return concat(integers.size(), " integers, not ",
-                  int(AMPC_CONVOLUTION_INTEGER_COUNT));
+    return concat(integers.size(), " integers, not ", int(AMPC_CONVOLUTION_INTEGER_COUNT));
   constexpr int64_t kMost = int64_t(1) << 30;
   for (int i = AMPC_CONVOLUTION_N; i <= AMPC_CONVOLUTION_GROUPS; ++i) {
     bool isPad = i >= AMPC_CONVOLUTION_PAD && i < AMPC_CONVOLUTION_PAD + 4;
@@ -61,29 +57,24 @@ static std::string checkIntegers(Span<int64_t> integers) {
   if (epilogue < AMPC_EPILOGUE_NONE || epilogue > AMPC_EPILOGUE_RELU)
     return concat("epilogue ", epilogue);
   int64_t groups = integers[AMPC_CONVOLUTION_GROUPS];
-  if (integers[AMPC_CONVOLUTION_C] % groups ||
-      integers[AMPC_CONVOLUTION_K] % groups)
+  if (integers[AMPC_CONVOLUTION_C] % groups || integers[AMPC_CONVOLUTION_K] % groups)
     return concat(groups, " groups of ", integers[AMPC_CONVOLUTION_C], " and ",
                   integers[AMPC_CONVOLUTION_K], " channels");
   for (int axis : {0, 1}) {
     ConvolutionAxis a = readAxis(integers, axis);
     if (a.input + a.padBefore + a.padAfter < a.dilation * (a.filter - 1) + 1)
-      return concat("a filter of ", a.filter, ", larger than its input of ",
-                    a.input);
+      return concat("a filter of ", a.filter, ", larger than its input of ", a.input);
   }
   return "";
 }
 
 /// The operands' bytes, in the order of the arguments.
-static std::vector<std::optional<uint64_t>>
-operandBytes(const ConvolutionShape &shape,
-             Span<ampc_argument_entry_t> arguments) {
-  const int64_t input[] = {shape.n, shape.c, shape.rows.input,
-                           shape.columns.input};
+static std::vector<std::optional<uint64_t>> operandBytes(const ConvolutionShape &shape,
+                                                         Span<ampc_argument_entry_t> arguments) {
+  const int64_t input[] = {shape.n, shape.c, shape.rows.input, shape.columns.input};
   const int64_t filter[] = {shape.k, shape.c / shape.groups, shape.rows.filter,
                             shape.columns.filter};
-  const int64_t output[] = {shape.n, shape.k, shape.rows.output,
-                            shape.columns.output};
+  const int64_t output[] = {shape.n, shape.k, shape.rows.output, shape.columns.output};
   std::vector<const int64_t *> dims;
   if (shape.kind == AMPC_CONVOLUTION_FORWARD)
     dims = {input, filter, output};
@@ -101,8 +92,7 @@ operandBytes(const ConvolutionShape &shape,
   return bytes;
 }
 
-std::string checkConvolution(Span<ampc_argument_entry_t> arguments,
-                             Span<int64_t> integers) {
+std::string checkConvolution(Span<ampc_argument_entry_t> arguments, Span<int64_t> integers) {
   if (std::string problem = checkIntegers(integers); !problem.empty())
     return problem;
   size_t wanted = integers[AMPC_CONVOLUTION_HAS_BIAS] ? 4 : 3;
@@ -118,8 +108,7 @@ std::string checkConvolution(Span<ampc_argument_entry_t> arguments,
   return "";
 }
 
-ConvolutionShape readConvolution(Span<ampc_argument_entry_t> arguments,
-                                 Span<int64_t> integers) {
+ConvolutionShape readConvolution(Span<ampc_argument_entry_t> arguments, Span<int64_t> integers) {
   ConvolutionShape shape;
   shape.kind = ampc_convolution_kind_t(integers[AMPC_CONVOLUTION_KIND]);
   shape.n = integers[AMPC_CONVOLUTION_N];

@@ -35,12 +35,10 @@ struct ConvolutionShape {
 
 /// Why these cannot be a convolution step, or "" where they can: the number of
 /// arguments and integers, their ranges, and the operands' sizes and types.
-std::string checkConvolution(Span<ampc_argument_entry_t> arguments,
-                             Span<int64_t> integers);
+std::string checkConvolution(Span<ampc_argument_entry_t> arguments, Span<int64_t> integers);
 
 /// Reads a step that checkConvolution has found good.
-ConvolutionShape readConvolution(Span<ampc_argument_entry_t> arguments,
-                                 Span<int64_t> integers);
+ConvolutionShape readConvolution(Span<ampc_argument_entry_t> arguments, Span<int64_t> integers);
 
 } // namespace ampc
 

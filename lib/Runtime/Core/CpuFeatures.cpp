@@ -104,10 +104,9 @@ bool hasCpuFeature(std::string_view name) {
     if (name != feature.name)
       continue;
     uint32_t regs[4];
-    return __get_cpuid_count(feature.leaf, feature.subleaf, &regs[EAX],
-                             &regs[EBX], &regs[ECX], &regs[EDX]) &&
-           (regs[feature.reg] & (1u << feature.bit)) &&
-           savedState() >= feature.state;
+    return __get_cpuid_count(feature.leaf, feature.subleaf, &regs[EAX], &regs[EBX], &regs[ECX],
+                             &regs[EDX]) &&
+           (regs[feature.reg] & (1u << feature.bit)) && savedState() >= feature.state;
   }
   return false;
 }

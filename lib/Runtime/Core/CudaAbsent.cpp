@@ -10,7 +10,6 @@
 
 #ifndef AMPC_RUNTIME_CUDA
 std::unique_ptr<ampc::Device> ampc::createCudaDevice(const Module &, int) {
-  throw Error(AMPC_STATUS_NOT_FOUND,
-              "this libampc_runtime was built without CUDA: use the host");
+  throw Error(AMPC_STATUS_NOT_FOUND, "this libampc_runtime was built without CUDA: use the host");
 }
 #endif

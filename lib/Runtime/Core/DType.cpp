@@ -24,16 +24,11 @@ struct DTypeRecord {
 static constexpr uint8_t kDLBoolCode = 6;
 
 static constexpr DTypeRecord kRecords[] = {
-    {AMPC_DTYPE_F32, "f32", kDLFloat, 32},
-    {AMPC_DTYPE_U8, "u8", kDLUInt, 8},
-    {AMPC_DTYPE_I8, "i8", kDLInt, 8},
-    {AMPC_DTYPE_I16, "i16", kDLInt, 16},
-    {AMPC_DTYPE_I32, "i32", kDLInt, 32},
-    {AMPC_DTYPE_I64, "i64", kDLInt, 64},
-    {AMPC_DTYPE_BOOL, "bool", kDLBoolCode, 8},
-    {AMPC_DTYPE_F16, "f16", kDLFloat, 16},
-    {AMPC_DTYPE_F64, "f64", kDLFloat, 64},
-    {AMPC_DTYPE_BF16, "bf16", kDLBfloat, 16},
+    {AMPC_DTYPE_F32, "f32", kDLFloat, 32},     {AMPC_DTYPE_U8, "u8", kDLUInt, 8},
+    {AMPC_DTYPE_I8, "i8", kDLInt, 8},          {AMPC_DTYPE_I16, "i16", kDLInt, 16},
+    {AMPC_DTYPE_I32, "i32", kDLInt, 32},       {AMPC_DTYPE_I64, "i64", kDLInt, 64},
+    {AMPC_DTYPE_BOOL, "bool", kDLBoolCode, 8}, {AMPC_DTYPE_F16, "f16", kDLFloat, 16},
+    {AMPC_DTYPE_F64, "f64", kDLFloat, 64},     {AMPC_DTYPE_BF16, "bf16", kDLBfloat, 16},
 };
 
 static const DTypeRecord *find(uint32_t dtype) {
@@ -54,8 +49,8 @@ const char *nameOf(uint32_t dtype) {
 }
 
 bool isFloat(uint32_t dtype) {
-  return dtype == AMPC_DTYPE_F32 || dtype == AMPC_DTYPE_F16 ||
-         dtype == AMPC_DTYPE_BF16 || dtype == AMPC_DTYPE_F64;
+  return dtype == AMPC_DTYPE_F32 || dtype == AMPC_DTYPE_F16 || dtype == AMPC_DTYPE_BF16 ||
+         dtype == AMPC_DTYPE_F64;
 }
 
 bool isInteger(uint32_t dtype) {
@@ -73,17 +68,14 @@ bool matches(const DLDataType &type, uint32_t dtype) {
   if (dtype == AMPC_DTYPE_BOOL && type.code == kDLUInt)
     return type.bits == 8 && type.lanes == 1;
   DLDataType wanted = toDLPack(dtype);
-  return type.code == wanted.code && type.bits == wanted.bits &&
-         type.lanes == wanted.lanes;
+  return type.code == wanted.code && type.bits == wanted.bits && type.lanes == wanted.lanes;
 }
 
 std::string describe(const DLDataType &type) {
   for (const DTypeRecord &record : kRecords)
-    if (type.code == record.dlpackCode && type.bits == record.bits &&
-        type.lanes == 1)
+    if (type.code == record.dlpackCode && type.bits == record.bits && type.lanes == 1)
       return record.name;
-  return concat("DLPack type code ", type.code, ", ", type.bits, " bits, ",
-                type.lanes, " lanes");
+  return concat("DLPack type code ", type.code, ", ", type.bits, " bits, ", type.lanes, " lanes");
 }
 
 } // namespace ampc

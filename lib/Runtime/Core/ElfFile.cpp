@@ -36,8 +36,8 @@ static Elf64_Ehdr readHeader(const File &file) {
 
 void checkElfHeader(const File &file) {
   Elf64_Ehdr header = readHeader(file);
-  if (header.e_ident[EI_CLASS] != ELFCLASS64 ||
-      header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_type != ET_DYN)
+  if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
+      header.e_type != ET_DYN)
     throw corrupt(file, "is no train.so: it is no 64-bit shared library");
 #if defined(__x86_64__)
   constexpr unsigned kMachine = EM_X86_64;
@@ -47,12 +47,11 @@ void checkElfHeader(const File &file) {
 #error "unknown architecture"
 #endif
   if (header.e_machine != kMachine)
-    throw Error(AMPC_STATUS_INCOMPATIBLE,
-                concat("'", file.path(),
-                       "' is for another processor (ELF "
-                       "machine ",
-                       header.e_machine, ", this one is ", kMachine,
-                       "): compile the model on this machine"));
+    throw Error(AMPC_STATUS_INCOMPATIBLE, concat("'", file.path(),
+                                                 "' is for another processor (ELF "
+                                                 "machine ",
+                                                 header.e_machine, ", this one is ", kMachine,
+                                                 "): compile the model on this machine"));
 }
 
 std::optional<FileRange> findElfSection(const File &file, const char *name) {
@@ -83,10 +82,8 @@ std::optional<FileRange> findElfSection(const File &file, const char *name) {
     file.read(names.sh_offset + section.sh_name, candidate.data(), nameBytes);
     if (std::memcmp(candidate.data(), name, nameBytes) != 0)
       continue;
-    if (section.sh_type == SHT_NOBITS ||
-        !fits(section.sh_offset, section.sh_size, file.size()))
-      throw corrupt(file, concat("is cut short: its section ", name,
-                                 " lies beyond its end"));
+    if (section.sh_type == SHT_NOBITS || !fits(section.sh_offset, section.sh_size, file.size()))
+      throw corrupt(file, concat("is cut short: its section ", name, " lies beyond its end"));
     return FileRange{section.sh_offset, section.sh_size};
   }
   return std::nullopt;

@@ -20,12 +20,8 @@ static void appendShortest(std::string &to, T value) {
 }
 
 void detail::append(std::string &to, float value) { appendShortest(to, value); }
-void detail::append(std::string &to, double value) {
-  appendShortest(to, value);
-}
+void detail::append(std::string &to, double value) { appendShortest(to, value); }
 
-std::string systemMessage(int errorNumber) {
-  return std::generic_category().message(errorNumber);
-}
+std::string systemMessage(int errorNumber) { return std::generic_category().message(errorNumber); }
 
 } // namespace ampc

@@ -17,8 +17,7 @@
 
 namespace ampc {
 
-static void writeTensor(JsonWriter &json, const Tables &tables,
-                        const ampc_tensor_entry_t &tensor) {
+static void writeTensor(JsonWriter &json, const Tables &tables, const ampc_tensor_entry_t &tensor) {
   json.member("name", tables.nameOf(tensor));
   json.key("shape");
   json.beginArray();
@@ -29,8 +28,7 @@ static void writeTensor(JsonWriter &json, const Tables &tables,
 }
 
 template <class Members>
-static void writeTensors(JsonWriter &json, const Tables &tables, uint8_t role,
-                         Members members) {
+static void writeTensors(JsonWriter &json, const Tables &tables, uint8_t role, Members members) {
   json.beginArray();
   for (const ampc_tensor_entry_t &tensor : tables.tensors) {
     if (tensor.role != role)
@@ -56,8 +54,7 @@ static const char *kindOf(const ampc_step_entry_t &step) {
   }
 }
 
-static void writeStep(JsonWriter &json, const Tables &tables,
-                      const ampc_step_entry_t &step) {
+static void writeStep(JsonWriter &json, const Tables &tables, const ampc_step_entry_t &step) {
   json.beginObject();
   json.member("kind", kindOf(step));
   json.key("nodes");
@@ -112,13 +109,11 @@ static ampc_target_t pickTarget(const Module &module, ampc_device_t device) {
       (device == AMPC_DEVICE_AUTO && !module.hasTarget(AMPC_TARGET_HOST)))
     target = AMPC_TARGET_CUDA;
   else if (device != AMPC_DEVICE_HOST && device != AMPC_DEVICE_AUTO)
-    throw Error(AMPC_STATUS_INVALID_ARGUMENT,
-                concat("there is no device ", int(device)));
+    throw Error(AMPC_STATUS_INVALID_ARGUMENT, concat("there is no device ", int(device)));
   if (!module.hasTarget(target))
-    throw Error(AMPC_STATUS_INCOMPATIBLE,
-                concat("'", module.path(), "' holds no ",
-                       target == AMPC_TARGET_CUDA ? "CUDA" : "host",
-                       " code: compile it with --target=cuda,host"));
+    throw Error(AMPC_STATUS_INCOMPATIBLE, concat("'", module.path(), "' holds no ",
+                                                 target == AMPC_TARGET_CUDA ? "CUDA" : "host",
+                                                 " code: compile it with --target=cuda,host"));
   return target;
 }
 
@@ -188,9 +183,7 @@ std::string inspect(const Module &module, ampc_device_t device) {
     json.endArray();
   }
 
-  auto program = [&](ampc_program_kind_t kind) {
-    return tables.findProgram(kind, target);
-  };
+  auto program = [&](ampc_program_kind_t kind) { return tables.findProgram(kind, target); };
   const ampc_program_entry_t *train = program(AMPC_PROGRAM_TRAIN);
   const ampc_program_entry_t *eval = program(AMPC_PROGRAM_EVAL);
   json.member("trains", train != nullptr);

@@ -19,9 +19,8 @@ void JsonReader::fail(std::string_view what) const {
 }
 
 void JsonReader::skipSpace() {
-  while (position < text.size() &&
-         (text[position] == ' ' || text[position] == '\n' ||
-          text[position] == '\r' || text[position] == '\t'))
+  while (position < text.size() && (text[position] == ' ' || text[position] == '\n' ||
+                                    text[position] == '\r' || text[position] == '\t'))
     ++position;
 }
 
@@ -140,11 +139,9 @@ void JsonReader::skipNumber() {
     ++position;
     digits();
   }
-  if (position < text.size() &&
-      (text[position] == 'e' || text[position] == 'E')) {
+  if (position < text.size() && (text[position] == 'e' || text[position] == 'E')) {
     ++position;
-    if (position < text.size() &&
-        (text[position] == '+' || text[position] == '-'))
+    if (position < text.size() && (text[position] == '+' || text[position] == '-'))
       ++position;
     digits();
   }

@@ -64,9 +64,7 @@ void JsonWriter::value(bool flag) { raw(flag ? "true" : "false"); }
 void JsonWriter::value(int64_t number) { raw(std::to_string(number)); }
 void JsonWriter::value(uint64_t number) { raw(std::to_string(number)); }
 
-void JsonWriter::value(float number) {
-  raw(std::isfinite(number) ? concat(number) : "null");
-}
+void JsonWriter::value(float number) { raw(std::isfinite(number) ? concat(number) : "null"); }
 
 void JsonWriter::null() { raw("null"); }
 

@@ -26,8 +26,7 @@ const LibraryCall *findLibraryCall(uint32_t id) {
   return nullptr;
 }
 
-static bool overlap(const ampc_argument_entry_t &a,
-                    const ampc_argument_entry_t &b) {
+static bool overlap(const ampc_argument_entry_t &a, const ampc_argument_entry_t &b) {
   return a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
 }
 
@@ -38,8 +37,8 @@ std::string checkOperands(Span<ampc_argument_entry_t> arguments) {
   bool isF64 = out.dtype == AMPC_DTYPE_F64;
   for (const ampc_argument_entry_t &argument : arguments) {
     if (!isFloat(argument.dtype) || (argument.dtype == AMPC_DTYPE_F64) != isF64)
-      return concat("an operand of type ", nameOf(argument.dtype),
-                    " beside a result of type ", nameOf(out.dtype));
+      return concat("an operand of type ", nameOf(argument.dtype), " beside a result of type ",
+                    nameOf(out.dtype));
     if (&argument == &out)
       continue;
     if (!(argument.flags & AMPC_ARGUMENT_READ))

@@ -25,8 +25,7 @@ struct LibraryCall {
   const char *name; ///< in reports
   /// Why these cannot be a step of the call, or "" where they can: the number
   /// of arguments and integers, and the operands' sizes and types.
-  std::string (*check)(Span<ampc_argument_entry_t> arguments,
-                       Span<int64_t> integers);
+  std::string (*check)(Span<ampc_argument_entry_t> arguments, Span<int64_t> integers);
 };
 
 /// The call `id`, an ampc_library_t; null where this runtime does not know it.

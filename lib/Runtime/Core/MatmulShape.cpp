@@ -18,8 +18,8 @@
 namespace ampc {
 
 /// The elements that `batch` matrices of `rows` x `columns` reach over.
-static std::optional<uint64_t> reach(uint64_t batch, uint64_t stride,
-                                     uint64_t rows, uint64_t columns) {
+static std::optional<uint64_t> reach(uint64_t batch, uint64_t stride, uint64_t rows,
+                                     uint64_t columns) {
   std::optional<uint64_t> matrix = checkedMul(rows, columns);
   if (!matrix || batch == 0)
     return matrix ? std::optional<uint64_t>(0) : matrix;
@@ -27,16 +27,13 @@ static std::optional<uint64_t> reach(uint64_t batch, uint64_t stride,
   return before ? checkedAdd(*before, *matrix) : before;
 }
 
-std::string checkMatmul(Span<ampc_argument_entry_t> arguments,
-                        Span<int64_t> integers) {
+std::string checkMatmul(Span<ampc_argument_entry_t> arguments, Span<int64_t> integers) {
   if (integers.size() != AMPC_MATMUL_INTEGER_COUNT)
-    return concat(integers.size(), " integers, not ",
-                  int(AMPC_MATMUL_INTEGER_COUNT));
+    return concat(integers.size(), " integers, not ", int(AMPC_MATMUL_INTEGER_COUNT));
   for (int i = AMPC_MATMUL_BATCH; i <= AMPC_MATMUL_K; ++i)
     if (integers[i] < 0)
       return concat("a dimension is ", integers[i]);
-  for (int i : {AMPC_MATMUL_TRANSPOSE_LHS, AMPC_MATMUL_TRANSPOSE_RHS,
-                AMPC_MATMUL_HAS_BIAS})
+  for (int i : {AMPC_MATMUL_TRANSPOSE_LHS, AMPC_MATMUL_TRANSPOSE_RHS, AMPC_MATMUL_HAS_BIAS})
     if (integers[i] < 0 || integers[i] > 1)
       return concat("integer ", i, " is ", integers[i], ", not 0 or 1");
   for (int i : {AMPC_MATMUL_LHS_STRIDE, AMPC_MATMUL_RHS_STRIDE})
@@ -56,29 +53,23 @@ std::string checkMatmul(Span<ampc_argument_entry_t> arguments,
   MatmulShape shape = readMatmul(arguments, integers);
   if (!std::isfinite(shape.alpha))
     return concat("alpha is ", shape.alpha);
-  auto holds = [](const ampc_argument_entry_t &argument,
-                  std::optional<uint64_t> count) {
-    std::optional<uint64_t> bytes =
-        count ? checkedMul(*count, sizeOf(argument.dtype)) : count;
+  auto holds = [](const ampc_argument_entry_t &argument, std::optional<uint64_t> count) {
+    std::optional<uint64_t> bytes = count ? checkedMul(*count, sizeOf(argument.dtype)) : count;
     return bytes && *bytes <= argument.bytes;
   };
   // A stride between 0 and a matrix would make the result depend on nothing
   // sensible, but reads stay inside: only the ends count here.
-  if (!holds(arguments[0],
-             reach(shape.batch, shape.lhsStride, shape.m, shape.k)) ||
-      !holds(arguments[1],
-             reach(shape.batch, shape.rhsStride, shape.k, shape.n)) ||
+  if (!holds(arguments[0], reach(shape.batch, shape.lhsStride, shape.m, shape.k)) ||
+      !holds(arguments[1], reach(shape.batch, shape.rhsStride, shape.k, shape.n)) ||
       (shape.hasBias && !holds(arguments[2], uint64_t(shape.n))) ||
-      !holds(out, reach(shape.batch,
-                        checkedMul(shape.m, shape.n).value_or(UINT64_MAX),
-                        shape.m, shape.n)))
-    return concat("an operand is too small for ", shape.batch, " x ", shape.m,
-                  " x ", shape.n, " x ", shape.k);
+      !holds(out, reach(shape.batch, checkedMul(shape.m, shape.n).value_or(UINT64_MAX), shape.m,
+                        shape.n)))
+    return concat("an operand is too small for ", shape.batch, " x ", shape.m, " x ", shape.n,
+                  " x ", shape.k);
   return "";
 }
 
-MatmulShape readMatmul(Span<ampc_argument_entry_t> arguments,
-                       Span<int64_t> integers) {
+MatmulShape readMatmul(Span<ampc_argument_entry_t> arguments, Span<int64_t> integers) {
   MatmulShape shape;
   shape.batch = integers[AMPC_MATMUL_BATCH];
   shape.m = integers[AMPC_MATMUL_M];

@@ -24,12 +24,10 @@ struct MatmulShape {
 
 /// Why these cannot be a matmul step, or "" where they can: the number of
 /// arguments and integers, their ranges, and the operands' sizes and types.
-std::string checkMatmul(Span<ampc_argument_entry_t> arguments,
-                        Span<int64_t> integers);
+std::string checkMatmul(Span<ampc_argument_entry_t> arguments, Span<int64_t> integers);
 
 /// Reads a step that checkMatmul has found good.
-MatmulShape readMatmul(Span<ampc_argument_entry_t> arguments,
-                       Span<int64_t> integers);
+MatmulShape readMatmul(Span<ampc_argument_entry_t> arguments, Span<int64_t> integers);
 
 /// The same products, those of a batch whose right operand is shared as one taller one.
 MatmulShape mergeBatch(MatmulShape shape);

@@ -18,8 +18,7 @@ namespace ampc {
 
 /// With a slash in it, as dlopen looks for a bare name in the library path.
 static std::string absolutePath(const std::string &path) {
-  std::unique_ptr<char, void (*)(void *)> resolved(
-      ::realpath(path.c_str(), nullptr), std::free);
+  std::unique_ptr<char, void (*)(void *)> resolved(::realpath(path.c_str(), nullptr), std::free);
   return resolved ? resolved.get() : path;
 }
 
@@ -31,38 +30,33 @@ Module::Module(const std::string &path) : file(absolutePath(path)) {
   std::optional<FileRange> weights = findElfSection(file, AMPC_WEIGHTS_SECTION);
   library.reset(::dlopen(file.path().c_str(), RTLD_NOW | RTLD_LOCAL));
   if (!library)
-    throw Error(AMPC_STATUS_INCOMPATIBLE,
-                concat("cannot load '", file.path(), "': ", ::dlerror()));
+    throw Error(AMPC_STATUS_INCOMPATIBLE, concat("cannot load '", file.path(), "': ", ::dlerror()));
   if (!file.isCurrent())
     throw Error(AMPC_STATUS_IO, concat("'", file.path(),
                                        "' was replaced while "
                                        "it was loaded: open it again"));
-  symbol = static_cast<const ampc_module_v1_t *>(
-      ::dlsym(library.get(), AMPC_MODULE_SYMBOL));
+  symbol = static_cast<const ampc_module_v1_t *>(::dlsym(library.get(), AMPC_MODULE_SYMBOL));
   if (!symbol)
     throw Error(
         AMPC_STATUS_CORRUPT,
-        concat("'", file.path(),
-               "' is no train.so: it does not export " AMPC_MODULE_SYMBOL));
+        concat("'", file.path(), "' is no train.so: it does not export " AMPC_MODULE_SYMBOL));
   checkedTables = std::make_unique<Tables>(*symbol, file.path());
 
   uint64_t present = weights ? weights->bytes : 0;
   uint64_t wanted = tables().header().weights_bytes;
   if (present < wanted)
-    throw Error(
-        AMPC_STATUS_CORRUPT,
-        concat("'", file.path(), "' holds ", present,
-               " bytes of weights, its tables speak of ", wanted,
-               ": it has been stripped of its section " AMPC_WEIGHTS_SECTION
-               " or cut short"));
+    throw Error(AMPC_STATUS_CORRUPT,
+                concat("'", file.path(), "' holds ", present,
+                       " bytes of weights, its tables speak of ", wanted,
+                       ": it has been stripped of its section " AMPC_WEIGHTS_SECTION
+                       " or cut short"));
   weightsOffset = weights ? weights->offset : 0;
 }
 
 void Module::requireHostFeatures() const {
   const ampc_target_entry_t &host = tables().header().targets[AMPC_TARGET_HOST];
   std::string names;
-  for (const std::string &feature :
-       missingCpuFeatures(tables().string(host.features)))
+  for (const std::string &feature : missingCpuFeatures(tables().string(host.features)))
     names += (names.empty() ? "" : ", ") + feature;
   if (!names.empty())
     throw Error(AMPC_STATUS_INCOMPATIBLE,

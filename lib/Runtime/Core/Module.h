@@ -32,9 +32,7 @@ public:
     file.read(weightsOffset + offset, data, bytes);
   }
   const std::string &path() const { return file.path(); }
-  bool hasTarget(ampc_target_t target) const {
-    return tables().header().targets[target].present;
-  }
+  bool hasTarget(ampc_target_t target) const { return tables().header().targets[target].present; }
   /// Throws AMPC_STATUS_INCOMPATIBLE where the host code needs what this
   /// processor lacks.
   void requireHostFeatures() const;

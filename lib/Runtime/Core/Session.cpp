@@ -28,24 +28,22 @@ static unsigned flagsOf(float sum) { return sum > 0 && sum < 256 ? unsigned(sum)
 /// The most that is staged at once: a CUDA device stages in pinned memory.
 static constexpr uint64_t kChunkBytes = uint64_t(16) << 20;
 
-static std::unique_ptr<Device>
-createDevice(const Module &module, const ampc_session_options_t &options) {
+static std::unique_ptr<Device> createDevice(const Module &module,
+                                            const ampc_session_options_t &options) {
   bool hasHost = module.hasTarget(AMPC_TARGET_HOST);
   bool hasCuda = module.hasTarget(AMPC_TARGET_CUDA);
   switch (options.device) {
   case AMPC_DEVICE_HOST:
     if (!hasHost)
-      throw Error(AMPC_STATUS_INCOMPATIBLE,
-                  concat("'", module.path(),
-                         "' holds no host code: compile it "
-                         "with --target=cuda,host"));
+      throw Error(AMPC_STATUS_INCOMPATIBLE, concat("'", module.path(),
+                                                   "' holds no host code: compile it "
+                                                   "with --target=cuda,host"));
     return createHostDevice(module, options.threads);
   case AMPC_DEVICE_CUDA:
     if (!hasCuda)
-      throw Error(AMPC_STATUS_INCOMPATIBLE,
-                  concat("'", module.path(),
-                         "' holds no CUDA code: compile it "
-                         "with --target=cuda,host"));
+      throw Error(AMPC_STATUS_INCOMPATIBLE, concat("'", module.path(),
+                                                   "' holds no CUDA code: compile it "
+                                                   "with --target=cuda,host"));
     return createCudaDevice(module, options.device_ordinal);
   case AMPC_DEVICE_AUTO:
     if (!hasHost)
@@ -56,8 +54,7 @@ createDevice(const Module &module, const ampc_session_options_t &options) {
       } catch (const Error &error) {
         // No GPU, no driver, or one too old for the code: the host serves as
         // well. A device that is there and fails is an error.
-        if (error.code != AMPC_STATUS_NOT_FOUND &&
-            error.code != AMPC_STATUS_INCOMPATIBLE)
+        if (error.code != AMPC_STATUS_NOT_FOUND && error.code != AMPC_STATUS_INCOMPATIBLE)
           throw;
       }
     }
@@ -65,14 +62,11 @@ createDevice(const Module &module, const ampc_session_options_t &options) {
   default:
     break;
   }
-  throw Error(AMPC_STATUS_INVALID_ARGUMENT,
-              concat("there is no device ", int(options.device)));
+  throw Error(AMPC_STATUS_INVALID_ARGUMENT, concat("there is no device ", int(options.device)));
 }
 
-Session::Session(const Module &module, const ampc_session_options_t &options,
-                 bool seeded)
-    : owner(module), tables(module.tables()),
-      device(createDevice(module, options)) {
+Session::Session(const Module &module, const ampc_session_options_t &options, bool seeded)
+    : owner(module), tables(module.tables()), device(createDevice(module, options)) {
   ring = tables.findState(AMPC_STATS_RING);
   if (ring && tables.findProgram(AMPC_PROGRAM_TRAIN, device->target()))
     slots = tables.shape(*ring)[0];
@@ -86,8 +80,7 @@ Session::Session(const Module &module, const ampc_session_options_t &options,
 }
 
 /// Fills `bytes` bytes with copies of the first `size` bytes of `value`.
-static void fillPattern(char *memory, uint64_t bytes, uint64_t value,
-                        uint64_t size) {
+static void fillPattern(char *memory, uint64_t bytes, uint64_t value, uint64_t size) {
   if (value == 0) {
     std::memset(memory, 0, bytes);
     return;
@@ -109,8 +102,7 @@ void Session::initialize() {
       if (tensor.init_kind == AMPC_INIT_DATA)
         owner.readWeights(tensor.init_value + first, memory, bytes);
       else
-        fillPattern(static_cast<char *>(memory), bytes, tensor.init_value,
-                    sizeOf(tensor.dtype));
+        fillPattern(static_cast<char *>(memory), bytes, tensor.init_value, sizeOf(tensor.dtype));
       device->commit(offset, bytes);
     }
   }
@@ -124,18 +116,15 @@ void Session::restartCount() {
   attempts = before = examined = std::max<int64_t>(value, 0);
 }
 
-const ampc_program_entry_t &
-Session::requireProgram(ampc_program_kind_t kind) const {
-  const ampc_program_entry_t *program =
-      tables.findProgram(kind, device->target());
+const ampc_program_entry_t &Session::requireProgram(ampc_program_kind_t kind) const {
+  const ampc_program_entry_t *program = tables.findProgram(kind, device->target());
   if (!program)
     throw Error(AMPC_STATUS_INCOMPATIBLE,
                 concat("'", owner.path(), "' was compiled without a ",
-                       kind == AMPC_PROGRAM_TRAIN
-                           ? "training step: compile it with a loss and an "
-                             "optimizer"
-                           : "forward program: compile it with this version "
-                             "of ampc"));
+                       kind == AMPC_PROGRAM_TRAIN ? "training step: compile it with a loss and an "
+                                                    "optimizer"
+                                                  : "forward program: compile it with this version "
+                                                    "of ampc"));
   return *program;
 }
 
@@ -146,8 +135,7 @@ static void copyInfo(const ampc_step_info_t &from, ampc_step_info_t &to) {
   to.struct_size = size;
 }
 
-void Session::step(const ampc_named_tensor_t *inputs, size_t count,
-                   ampc_step_info_t *info) {
+void Session::step(const ampc_named_tensor_t *inputs, size_t count, ampc_step_info_t *info) {
   const ampc_program_entry_t &program = requireProgram(AMPC_PROGRAM_TRAIN);
   InputBatch batch(tables, program, inputs, count, /*labelsOptional=*/false);
   // The next step would write over the oldest one not looked at.
@@ -334,13 +322,11 @@ void Session::evaluate(const ampc_named_tensor_t *inputs, size_t inputCount,
   std::vector<std::pair<const ampc_binding_entry_t *, void *>> wanted;
   for (size_t i = 0; i != outputCount; ++i) {
     if (!outputs[i].name)
-      throw Error(AMPC_STATUS_INVALID_ARGUMENT,
-                  concat("the name of output ", i, " is NULL"));
+      throw Error(AMPC_STATUS_INVALID_ARGUMENT, concat("the name of output ", i, " is NULL"));
     std::string name = outputs[i].name;
-    auto slot = std::find_if(
-        slotsOut.begin(), slotsOut.end(), [&](const auto &candidate) {
-          return name == tables.nameOf(tables.tensors[candidate.tensor]);
-        });
+    auto slot = std::find_if(slotsOut.begin(), slotsOut.end(), [&](const auto &candidate) {
+      return name == tables.nameOf(tables.tensors[candidate.tensor]);
+    });
     if (slot == slotsOut.end()) {
       std::string known;
       for (const ampc_binding_entry_t &candidate : slotsOut)
@@ -358,8 +344,8 @@ void Session::evaluate(const ampc_named_tensor_t *inputs, size_t inputCount,
                          "' needs a label that is not given: "
                          "give it or do not ask for this output"),
                   name);
-    wanted.emplace_back(slot, checkTensor(tables, tables.tensors[slot->tensor],
-                                          outputs[i].tensor, "output"));
+    wanted.emplace_back(
+        slot, checkTensor(tables, tables.tensors[slot->tensor], outputs[i].tensor, "output"));
   }
 
   batch.upload(*device);
@@ -372,21 +358,17 @@ void Session::evaluate(const ampc_named_tensor_t *inputs, size_t inputCount,
   }
   for (auto [slot, data] : wanted)
     if (slot->bytes > 0)
-      convert(data, tables.tensors[slot->tensor].dtype,
-              device->fetch(slot->offset, slot->bytes), slot->dtype,
-              slot->bytes / sizeOf(slot->dtype));
+      convert(data, tables.tensors[slot->tensor].dtype, device->fetch(slot->offset, slot->bytes),
+              slot->dtype, slot->bytes / sizeOf(slot->dtype));
 }
 
 const ampc_tensor_entry_t &Session::findTensor(const char *name) const {
   const ampc_tensor_entry_t *tensor = tables.findState(name);
   if (!tensor)
-    throw Error(
-        AMPC_STATUS_NOT_FOUND,
-        concat("there is no parameter, constant, state or scalar '", name, "'"),
-        name);
-  if (!isPlaced(*tensor))
     throw Error(AMPC_STATUS_NOT_FOUND,
-                concat("'", name, "' is not used on this device"), name);
+                concat("there is no parameter, constant, state or scalar '", name, "'"), name);
+  if (!isPlaced(*tensor))
+    throw Error(AMPC_STATUS_NOT_FOUND, concat("'", name, "' is not used on this device"), name);
   return *tensor;
 }
 
@@ -400,9 +382,8 @@ void Session::setTensor(const char *name, const DLTensor *tensor) {
   if (entry.role == AMPC_ROLE_CONSTANT || entry.role == AMPC_ROLE_DERIVED)
     throw Error(AMPC_STATUS_INVALID_ARGUMENT,
                 concat("'", name, "' cannot be set: it is ",
-                       entry.role == AMPC_ROLE_CONSTANT
-                           ? "a constant of the compiled step"
-                           : "derived from other tensors"),
+                       entry.role == AMPC_ROLE_CONSTANT ? "a constant of the compiled step"
+                                                        : "derived from other tensors"),
                 name);
   const void *data = checkTensor(tables, entry, tensor, "tensor");
   if (entry.role == AMPC_ROLE_SCALAR)
@@ -415,11 +396,9 @@ void Session::setTensor(const char *name, const DLTensor *tensor) {
 }
 
 void Session::setLearningRate(float rate) {
-  const ampc_tensor_entry_t *tensor =
-      tables.findState(AMPC_SCALAR_LEARNING_RATE);
+  const ampc_tensor_entry_t *tensor = tables.findState(AMPC_SCALAR_LEARNING_RATE);
   if (!tensor || !isPlaced(*tensor))
-    throw Error(AMPC_STATUS_NOT_FOUND,
-                "this module has no learning rate that can be set");
+    throw Error(AMPC_STATUS_NOT_FOUND, "this module has no learning rate that can be set");
   requireSound({tensor, &rate});
   // Nothing is derived from it, so nothing is rebuilt.
   write(*tensor, &rate);
@@ -440,13 +419,11 @@ void Session::requireSound(const ScalarValue &value) {
 void Session::read(const ampc_tensor_entry_t &tensor, void *data) {
   for (uint64_t first = 0; first < tensor.bytes; first += kChunkBytes) {
     uint64_t bytes = std::min(kChunkBytes, tensor.bytes - first);
-    std::memcpy(static_cast<char *>(data) + first,
-                readPart(tensor, first, bytes), bytes);
+    std::memcpy(static_cast<char *>(data) + first, readPart(tensor, first, bytes), bytes);
   }
 }
 
-const void *Session::readPart(const ampc_tensor_entry_t &tensor, uint64_t first,
-                              uint64_t bytes) {
+const void *Session::readPart(const ampc_tensor_entry_t &tensor, uint64_t first, uint64_t bytes) {
   return device->fetch(tensor.offset[device->target()] + first, bytes);
 }
 
@@ -454,8 +431,7 @@ void Session::write(const ampc_tensor_entry_t &tensor, const void *data) {
   for (uint64_t first = 0; first < tensor.bytes; first += kChunkBytes) {
     uint64_t offset = tensor.offset[device->target()] + first;
     uint64_t bytes = std::min(kChunkBytes, tensor.bytes - first);
-    std::memcpy(device->stage(offset, bytes),
-                static_cast<const char *>(data) + first, bytes);
+    std::memcpy(device->stage(offset, bytes), static_cast<const char *>(data) + first, bytes);
     device->commit(offset, bytes);
   }
 }

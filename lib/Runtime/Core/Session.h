@@ -27,16 +27,14 @@ class InputBatch;
 /// the device but where its caller asks for an answer.
 class Session {
 public:
-  Session(const Module &module, const ampc_session_options_t &options,
-          bool seeded);
+  Session(const Module &module, const ampc_session_options_t &options, bool seeded);
 
   ampc_device_t deviceKind() const { return device->kind(); }
   int threads() const { return device->threads(); }
   const Module &module() const { return owner; }
   int64_t steps() const { return attempts; }
 
-  void step(const ampc_named_tensor_t *inputs, size_t count,
-            ampc_step_info_t *info);
+  void step(const ampc_named_tensor_t *inputs, size_t count, ampc_step_info_t *info);
   void stepInfo(int64_t step, ampc_step_info_t &info);
   void synchronize();
   void evaluate(const ampc_named_tensor_t *inputs, size_t inputCount,
@@ -49,8 +47,7 @@ public:
   void read(const ampc_tensor_entry_t &tensor, void *data);
   /// Part of that, [first, first + bytes). The memory is valid until the next
   /// call.
-  const void *readPart(const ampc_tensor_entry_t &tensor, uint64_t first,
-                       uint64_t bytes);
+  const void *readPart(const ampc_tensor_entry_t &tensor, uint64_t first, uint64_t bytes);
   /// Writes all of `tensor`; finishWrites comes after the last one.
   void write(const ampc_tensor_entry_t &tensor, const void *data);
   /// Rebuilds what is derived from the state just written.

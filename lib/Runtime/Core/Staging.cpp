@@ -29,22 +29,20 @@ static bool isDense(const DLTensor &tensor) {
   return true;
 }
 
-void *checkTensor(const Tables &tables, const ampc_tensor_entry_t &tensor,
-                  const DLTensor *given, const char *what) {
+void *checkTensor(const Tables &tables, const ampc_tensor_entry_t &tensor, const DLTensor *given,
+                  const char *what) {
   std::string name = tables.nameOf(tensor);
   auto fail = [&](const std::string &problem) {
-    throw Error(AMPC_STATUS_INVALID_ARGUMENT,
-                concat(what, " '", name, "' ", problem), name);
+    throw Error(AMPC_STATUS_INVALID_ARGUMENT, concat(what, " '", name, "' ", problem), name);
   };
   if (!given)
     fail("has no tensor");
   if (given->device.device_type != kDLCPU)
-    fail(concat("lies on a device of DLPack type ",
-                int(given->device.device_type), ": copy it to the CPU"));
+    fail(concat("lies on a device of DLPack type ", int(given->device.device_type),
+                ": copy it to the CPU"));
 
   Span<int64_t> shape = tables.shape(tensor);
-  bool sameShape = given->ndim == int(tensor.rank) &&
-                   (given->ndim == 0 || given->shape) &&
+  bool sameShape = given->ndim == int(tensor.rank) && (given->ndim == 0 || given->shape) &&
                    std::equal(shape.begin(), shape.end(), given->shape);
   if (!sameShape || !matches(given->dtype, tensor.dtype)) {
     std::string got = describe(given->dtype);
@@ -52,8 +50,7 @@ void *checkTensor(const Tables &tables, const ampc_tensor_entry_t &tensor,
       got += " " + describeShape(given->shape, given->ndim);
     else
       got += concat(" of rank ", given->ndim);
-    fail(concat("is ", got, ", the module was compiled for ",
-                tables.describe(tensor)));
+    fail(concat("is ", got, ", the module was compiled for ", tables.describe(tensor)));
   }
   if (tensor.bytes == 0)
     return nullptr;
@@ -64,52 +61,42 @@ void *checkTensor(const Tables &tables, const ampc_tensor_entry_t &tensor,
   return static_cast<char *>(given->data) + given->byte_offset;
 }
 
-InputBatch::InputBatch(const Tables &tables,
-                       const ampc_program_entry_t &program,
-                       const ampc_named_tensor_t *inputs, size_t count,
-                       bool labelsOptional)
-    : tables(tables), slots(tables.inputsOf(program)),
-      data(slots.size(), nullptr) {
+InputBatch::InputBatch(const Tables &tables, const ampc_program_entry_t &program,
+                       const ampc_named_tensor_t *inputs, size_t count, bool labelsOptional)
+    : tables(tables), slots(tables.inputsOf(program)), data(slots.size(), nullptr) {
   if (!inputs && count > 0)
     throw Error(AMPC_STATUS_INVALID_ARGUMENT, "inputs is NULL");
   for (size_t i = 0; i != count; ++i) {
     if (!inputs[i].name)
-      throw Error(AMPC_STATUS_INVALID_ARGUMENT,
-                  concat("the name of input ", i, " is NULL"));
+      throw Error(AMPC_STATUS_INVALID_ARGUMENT, concat("the name of input ", i, " is NULL"));
     // Callers mostly keep the order of the tables.
     auto isNamed = [&](const ampc_binding_entry_t &slot) {
-      return std::strcmp(tables.nameOf(tables.tensors[slot.tensor]),
-                         inputs[i].name) == 0;
+      return std::strcmp(tables.nameOf(tables.tensors[slot.tensor]), inputs[i].name) == 0;
     };
-    const ampc_binding_entry_t *slot =
-        i < slots.size() && isNamed(slots[i])
-            ? slots.begin() + i
-            : std::find_if(slots.begin(), slots.end(), isNamed);
+    const ampc_binding_entry_t *slot = i < slots.size() && isNamed(slots[i])
+                                           ? slots.begin() + i
+                                           : std::find_if(slots.begin(), slots.end(), isNamed);
     if (slot == slots.end()) {
       // An input that this program does not read is checked and left alone.
-      const ampc_tensor_entry_t *unused =
-          tables.findPort(AMPC_ROLE_INPUT, inputs[i].name);
+      const ampc_tensor_entry_t *unused = tables.findPort(AMPC_ROLE_INPUT, inputs[i].name);
       if (unused) {
         checkTensor(tables, *unused, inputs[i].tensor, "input");
         continue;
       }
       std::string known;
       for (const ampc_binding_entry_t &slot : slots)
-        known += concat(known.empty() ? "'" : ", '",
-                        tables.nameOf(tables.tensors[slot.tensor]), "'");
+        known +=
+            concat(known.empty() ? "'" : ", '", tables.nameOf(tables.tensors[slot.tensor]), "'");
       throw Error(AMPC_STATUS_INVALID_ARGUMENT,
-                  concat("there is no input '", inputs[i].name,
-                         "'; the module takes ",
+                  concat("there is no input '", inputs[i].name, "'; the module takes ",
                          known.empty() ? "none" : known),
                   inputs[i].name);
     }
     const void *&place = data[slot - slots.begin()];
     if (place)
       throw Error(AMPC_STATUS_INVALID_ARGUMENT,
-                  concat("input '", inputs[i].name, "' is given twice"),
-                  inputs[i].name);
-    place = checkTensor(tables, tables.tensors[slot->tensor], inputs[i].tensor,
-                        "input");
+                  concat("input '", inputs[i].name, "' is given twice"), inputs[i].name);
+    place = checkTensor(tables, tables.tensors[slot->tensor], inputs[i].tensor, "input");
     if (!place)
       place = &place;
   }
@@ -117,10 +104,10 @@ InputBatch::InputBatch(const Tables &tables,
     const ampc_tensor_entry_t &tensor = tables.tensors[slots[i].tensor];
     bool optional = labelsOptional && (tensor.flags & AMPC_TENSOR_LABEL);
     if (!data[i] && !optional)
-      throw Error(AMPC_STATUS_INVALID_ARGUMENT,
-                  concat("input '", tables.nameOf(tensor), "' (",
-                         tables.describe(tensor), ") is missing"),
-                  tables.nameOf(tensor));
+      throw Error(
+          AMPC_STATUS_INVALID_ARGUMENT,
+          concat("input '", tables.nameOf(tensor), "' (", tables.describe(tensor), ") is missing"),
+          tables.nameOf(tensor));
   }
 }
 

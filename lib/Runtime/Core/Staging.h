@@ -20,8 +20,8 @@ namespace ampc {
 /// dense and row-major in the CPU's memory, and returns its data (null only
 /// where it has no elements). Throws AMPC_STATUS_INVALID_ARGUMENT; `what` is
 /// "input", "output" or "tensor".
-void *checkTensor(const Tables &tables, const ampc_tensor_entry_t &tensor,
-                  const DLTensor *given, const char *what);
+void *checkTensor(const Tables &tables, const ampc_tensor_entry_t &tensor, const DLTensor *given,
+                  const char *what);
 
 /// The inputs of one call, checked as a whole before anything is copied.
 class InputBatch {
@@ -30,8 +30,7 @@ public:
   /// `labelsOptional`, inputs that only the loss reads may be absent. Throws
   /// AMPC_STATUS_INVALID_ARGUMENT.
   InputBatch(const Tables &tables, const ampc_program_entry_t &program,
-             const ampc_named_tensor_t *inputs, size_t count,
-             bool labelsOptional);
+             const ampc_named_tensor_t *inputs, size_t count, bool labelsOptional);
 
   /// Copies all of them into their slots; a label that is absent becomes 0.
   void upload(Device &device) const;

@@ -18,8 +18,7 @@ Tables::Tables(const ampc_module_v1_t &module, const std::string &path)
       base(static_cast<const char *>(module.tables)) {
   checkHeader(module, path);
   auto read = [this](const ampc_span_t &span, auto &view) {
-    using Entry =
-        std::remove_const_t<std::remove_reference_t<decltype(view[0])>>;
+    using Entry = std::remove_const_t<std::remove_reference_t<decltype(view[0])>>;
     view = {reinterpret_cast<const Entry *>(base + span.offset), span.count};
   };
   read(tables->strings, strings);
@@ -44,8 +43,7 @@ const ampc_program_entry_t *Tables::findProgram(ampc_program_kind_t kind,
   return nullptr;
 }
 
-const ampc_tensor_entry_t *Tables::findPort(ampc_role_t role,
-                                            std::string_view name) const {
+const ampc_tensor_entry_t *Tables::findPort(ampc_role_t role, std::string_view name) const {
   for (const ampc_tensor_entry_t &tensor : tensors)
     if (tensor.role == role && name == nameOf(tensor))
       return &tensor;
@@ -54,15 +52,13 @@ const ampc_tensor_entry_t *Tables::findPort(ampc_role_t role,
 
 const ampc_tensor_entry_t *Tables::findState(std::string_view name) const {
   for (const ampc_tensor_entry_t &tensor : tensors)
-    if (tensor.role != AMPC_ROLE_INPUT && tensor.role != AMPC_ROLE_OUTPUT &&
-        name == nameOf(tensor))
+    if (tensor.role != AMPC_ROLE_INPUT && tensor.role != AMPC_ROLE_OUTPUT && name == nameOf(tensor))
       return &tensor;
   return nullptr;
 }
 
 std::string Tables::describe(const ampc_tensor_entry_t &tensor) const {
-  return concat(ampc::nameOf(tensor.dtype), " ",
-                describeShape(shape(tensor).data(), tensor.rank));
+  return concat(ampc::nameOf(tensor.dtype), " ", describeShape(shape(tensor).data(), tensor.rank));
 }
 
 std::string describeShape(const int64_t *shape, size_t rank) {

@@ -30,9 +30,7 @@ public:
   bool empty() const { return count == 0; }
   const T &operator[](size_t index) const { return entries[index]; }
   /// The `length` entries from `first` on, which must exist.
-  Span slice(size_t first, size_t length) const {
-    return Span(entries + first, length);
-  }
+  Span slice(size_t first, size_t length) const { return Span(entries + first, length); }
 
 private:
   const T *entries = nullptr;
@@ -65,33 +63,24 @@ public:
   Span<ampc_step_entry_t> stepsOf(const ampc_program_entry_t &program) const {
     return steps.slice(program.first_step, program.step_count);
   }
-  Span<ampc_binding_entry_t>
-  inputsOf(const ampc_program_entry_t &program) const {
+  Span<ampc_binding_entry_t> inputsOf(const ampc_program_entry_t &program) const {
     return bindings.slice(program.first_input, program.input_count);
   }
-  Span<ampc_binding_entry_t>
-  outputsOf(const ampc_program_entry_t &program) const {
+  Span<ampc_binding_entry_t> outputsOf(const ampc_program_entry_t &program) const {
     return bindings.slice(program.first_output, program.output_count);
   }
   Span<ampc_image_entry_t> imagesOf(ampc_target_t target) const {
-    return images.slice(tables->targets[target].first_image,
-                        tables->targets[target].image_count);
+    return images.slice(tables->targets[target].first_image, tables->targets[target].image_count);
   }
-  const void *imageData(const ampc_image_entry_t &image) const {
-    return base + image.offset;
-  }
+  const void *imageData(const ampc_image_entry_t &image) const { return base + image.offset; }
 
   /// The program of this kind for this target, or null.
-  const ampc_program_entry_t *findProgram(ampc_program_kind_t kind,
-                                          ampc_target_t target) const;
+  const ampc_program_entry_t *findProgram(ampc_program_kind_t kind, ampc_target_t target) const;
   /// The graph input or output (`role`) called `name`, or null.
-  const ampc_tensor_entry_t *findPort(ampc_role_t role,
-                                      std::string_view name) const;
+  const ampc_tensor_entry_t *findPort(ampc_role_t role, std::string_view name) const;
   /// The parameter, constant, state, scalar or derived tensor, or null.
   const ampc_tensor_entry_t *findState(std::string_view name) const;
-  const char *nameOf(const ampc_tensor_entry_t &tensor) const {
-    return string(tensor.name);
-  }
+  const char *nameOf(const ampc_tensor_entry_t &tensor) const { return string(tensor.name); }
   /// "f32 [64, 10]".
   std::string describe(const ampc_tensor_entry_t &tensor) const;
 

@@ -56,47 +56,39 @@ private:
 void checkHeader(const ampc_module_v1_t &module, const std::string &path) {
   auto check = [&](bool good, const std::string &what) {
     if (!good)
-      throw Error(AMPC_STATUS_CORRUPT, concat("the tables of '", path,
-                                              "' contradict themselves: ", what,
-                                              "; compile the model again"));
+      throw Error(AMPC_STATUS_CORRUPT, concat("the tables of '", path, "' contradict themselves: ",
+                                              what, "; compile the model again"));
   };
   if (module.version != AMPC_FORMAT_VERSION)
     throw Error(AMPC_STATUS_INCOMPATIBLE,
-                concat("'", path, "' has format version ", module.version,
-                       ", this runtime reads ", AMPC_FORMAT_VERSION,
-                       ": compile the model with the ampc of this runtime"));
+                concat("'", path, "' has format version ", module.version, ", this runtime reads ",
+                       AMPC_FORMAT_VERSION, ": compile the model with the ampc of this runtime"));
   check(module.struct_size == sizeof(ampc_module_v1_t),
-        concat("struct_size is ", module.struct_size, ", not ",
-               sizeof(ampc_module_v1_t)));
+        concat("struct_size is ", module.struct_size, ", not ", sizeof(ampc_module_v1_t)));
   check(module.tables != nullptr &&
             reinterpret_cast<uintptr_t>(module.tables) % AMPC_ALIGNMENT == 0,
         "the tables are missing or not aligned");
   check(module.tables_bytes >= sizeof(ampc_tables_t),
-        concat("tables_bytes is ", module.tables_bytes,
-               ", less than their header"));
-  check(module.host_kernels != nullptr || module.host_kernel_count == 0,
-        "host_kernels is missing");
+        concat("tables_bytes is ", module.tables_bytes, ", less than their header"));
+  check(module.host_kernels != nullptr || module.host_kernel_count == 0, "host_kernels is missing");
 
   const auto &header = *static_cast<const ampc_tables_t *>(module.tables);
   check(std::memcmp(header.magic, AMPC_TABLES_MAGIC, sizeof(header.magic)) == 0,
         "the magic is not " AMPC_TABLES_MAGIC);
   check(header.format_version == module.version,
-        concat("format_version is ", header.format_version, ", not ",
-               module.version));
+        concat("format_version is ", header.format_version, ", not ", module.version));
   check(header.header_bytes == sizeof(ampc_tables_t),
-        concat("header_bytes is ", header.header_bytes, ", not ",
-               sizeof(ampc_tables_t)));
+        concat("header_bytes is ", header.header_bytes, ", not ", sizeof(ampc_tables_t)));
   check(header.bytes == module.tables_bytes,
         concat("bytes is ", header.bytes, ", not ", module.tables_bytes));
 
-  auto checkSpan = [&](const char *name, const ampc_span_t &span,
-                       uint64_t entryBytes, uint64_t alignment) {
+  auto checkSpan = [&](const char *name, const ampc_span_t &span, uint64_t entryBytes,
+                       uint64_t alignment) {
     std::optional<uint64_t> bytes = checkedMul(span.count, entryBytes);
     check(bytes && fits(span.offset, *bytes, header.bytes),
-          concat("the span '", name, "' of ", span.count, " entries at byte ",
-                 span.offset, " leaves the tables' ", header.bytes, " bytes"));
-    check(span.offset % alignment == 0 &&
-              (span.count == 0 || span.offset >= sizeof(ampc_tables_t)),
+          concat("the span '", name, "' of ", span.count, " entries at byte ", span.offset,
+                 " leaves the tables' ", header.bytes, " bytes"));
+    check(span.offset % alignment == 0 && (span.count == 0 || span.offset >= sizeof(ampc_tables_t)),
           concat("the span '", name, "' starts at byte ", span.offset));
   };
   checkSpan("strings", header.strings, 1, 1);
@@ -112,8 +104,7 @@ void checkHeader(const ampc_module_v1_t &module, const std::string &path) {
   checkSpan("gradients", header.gradients, 4, 4);
 }
 
-void checkContents(const Tables &tables, const ampc_module_v1_t &module,
-                   const std::string &path) {
+void checkContents(const Tables &tables, const ampc_module_v1_t &module, const std::string &path) {
   Checker(tables, module, path).run();
 }
 
@@ -123,8 +114,7 @@ void Checker::run() {
   checkString(header.model, "model");
   checkString(header.options, "options");
   checkString(header.optimizer, "optimizer");
-  check(header.low_dtype == AMPC_DTYPE_F32 ||
-            header.low_dtype == AMPC_DTYPE_F16 ||
+  check(header.low_dtype == AMPC_DTYPE_F32 || header.low_dtype == AMPC_DTYPE_F16 ||
             header.low_dtype == AMPC_DTYPE_BF16,
         concat("low_dtype is ", header.low_dtype));
   check(header.has_scaler <= 1, concat("has_scaler is ", header.has_scaler));
@@ -140,8 +130,8 @@ void Checker::run() {
     std::vector<Range> state;
     for (const ampc_tensor_entry_t &tensor : tables.tensors)
       if (tensor.offset[target] != AMPC_NONE_U64)
-        state.push_back({tensor.offset[target], tensor.bytes,
-                         concat("tensor '", tables.nameOf(tensor), "'")});
+        state.push_back(
+            {tensor.offset[target], tensor.bytes, concat("tensor '", tables.nameOf(tensor), "'")});
     checkDisjoint(state);
   }
   for (size_t i = 0; i != tables.gradients.size(); ++i)
@@ -154,8 +144,7 @@ void Checker::run() {
 }
 
 void Checker::checkStrings() {
-  check(tables.strings.empty() ||
-            tables.strings[tables.strings.size() - 1] == '\0',
+  check(tables.strings.empty() || tables.strings[tables.strings.size() - 1] == '\0',
         "the last string has no end");
 }
 
@@ -167,24 +156,21 @@ void Checker::checkTarget(unsigned index) {
     return;
   checkString(target.features, what);
   check(target.state_bytes <= target.arena_bytes,
-        concat(what, ": ", target.state_bytes,
-               " bytes of state in an arena of ", target.arena_bytes));
+        concat(what, ": ", target.state_bytes, " bytes of state in an arena of ",
+               target.arena_bytes));
   check(target.arena_bytes <= uint64_t(INT64_MAX),
         concat(what, ": an arena of ", target.arena_bytes, " bytes"));
   check(fits(target.first_image, target.image_count, tables.images.size()),
-        concat(what, ": images from ", target.first_image, " on, ",
-               target.image_count, " of ", tables.images.size()));
-  for (const ampc_image_entry_t &image :
-       tables.imagesOf(ampc_target_t(index))) {
-    std::string place =
-        concat(what, ": the image for architecture ", image.arch);
+        concat(what, ": images from ", target.first_image, " on, ", target.image_count, " of ",
+               tables.images.size()));
+  for (const ampc_image_entry_t &image : tables.imagesOf(ampc_target_t(index))) {
+    std::string place = concat(what, ": the image for architecture ", image.arch);
     check(image.bytes > 0 && fits(image.offset, image.bytes, header.bytes),
           concat(place, " lies at byte ", image.offset, " with ", image.bytes,
                  " bytes, beyond the tables' ", header.bytes));
     check(image.is_ptx <= 1, concat(place, ": is_ptx is ", image.is_ptx));
     const char *data = static_cast<const char *>(tables.imageData(image));
-    check(!image.is_ptx || data[image.bytes - 1] == '\0',
-          concat(place, " is PTX without an end"));
+    check(!image.is_ptx || data[image.bytes - 1] == '\0', concat(place, " is PTX without an end"));
   }
 }
 
@@ -199,21 +185,19 @@ void Checker::checkTensor(size_t index) {
                               AMPC_TENSOR_LOSS | AMPC_TENSOR_CHECKED_LABELS |
                               AMPC_TENSOR_CHECKED_INDICES;
   check((tensor.flags & ~kFlags) == 0, concat(what, ": flags ", tensor.flags));
-  check(!(tensor.flags & AMPC_TENSOR_TRAINED) ||
-            tensor.role == AMPC_ROLE_PARAMETER,
+  check(!(tensor.flags & AMPC_TENSOR_TRAINED) || tensor.role == AMPC_ROLE_PARAMETER,
         concat(what, ": trained, but its role is ", tensor.role));
 
   check(fits(tensor.first_dim, tensor.rank, tables.integers.size()),
-        concat(what, ": dimensions from ", tensor.first_dim, " on, ",
-               tensor.rank, " of ", tables.integers.size()));
+        concat(what, ": dimensions from ", tensor.first_dim, " on, ", tensor.rank, " of ",
+               tables.integers.size()));
   std::optional<uint64_t> bytes = sizeOf(tensor.dtype);
   for (int64_t dim : tables.shape(tensor)) {
     check(dim >= 0, concat(what, ": a dimension is ", dim));
     bytes = bytes ? checkedMul(*bytes, dim) : bytes;
   }
   check(bytes && *bytes == tensor.bytes,
-        concat(what, ": ", tensor.bytes, " bytes do not hold ",
-               tables.describe(tensor)));
+        concat(what, ": ", tensor.bytes, " bytes do not hold ", tables.describe(tensor)));
   checkPlace(tensor, what);
   if (tensor.role == AMPC_ROLE_SCALAR)
     checkScalar(tensor, what);
@@ -223,8 +207,7 @@ void Checker::checkTensor(size_t index) {
           concat(what, ": is ", tables.describe(tensor)));
 }
 
-void Checker::checkPlace(const ampc_tensor_entry_t &tensor,
-                         const std::string &what) {
+void Checker::checkPlace(const ampc_tensor_entry_t &tensor, const std::string &what) {
   bool port = tensor.role == AMPC_ROLE_INPUT || tensor.role == AMPC_ROLE_OUTPUT;
   for (unsigned target = 0; target != AMPC_TARGET_COUNT; ++target) {
     uint64_t offset = tensor.offset[target];
@@ -232,12 +215,10 @@ void Checker::checkPlace(const ampc_tensor_entry_t &tensor,
       continue;
     check(!port, concat(what, ": an input or output in the state region"));
     check(header.targets[target].present,
-          concat(what, ": has a place in target ", target,
-                 ", which is not there"));
+          concat(what, ": has a place in target ", target, ", which is not there"));
     check(offset % AMPC_ALIGNMENT == 0 &&
               fits(offset, tensor.bytes, header.targets[target].state_bytes),
-          concat(what, ": its ", tensor.bytes, " bytes at ", offset,
-                 " leave the state region of ",
+          concat(what, ": its ", tensor.bytes, " bytes at ", offset, " leave the state region of ",
                  header.targets[target].state_bytes, " bytes"));
   }
   switch (tensor.init_kind) {
@@ -255,8 +236,7 @@ void Checker::checkPlace(const ampc_tensor_entry_t &tensor,
   }
 }
 
-void Checker::checkScalar(const ampc_tensor_entry_t &tensor,
-                          const std::string &what) {
+void Checker::checkScalar(const ampc_tensor_entry_t &tensor, const std::string &what) {
   check(tensor.bytes == sizeOf(tensor.dtype),
         concat(what, ": a scalar of ", tensor.bytes, " bytes"));
   // Those that a checkpoint writes as decimals.
@@ -268,18 +248,13 @@ void Checker::checkScalar(const ampc_tensor_entry_t &tensor,
     uint32_t dtype;
   };
   constexpr Known kKnown[] = {
-      {AMPC_SCALAR_LEARNING_RATE, AMPC_DTYPE_F32},
-      {AMPC_SCALAR_STEP, AMPC_DTYPE_I64},
-      {AMPC_SCALAR_ATTEMPT, AMPC_DTYPE_I64},
-      {AMPC_SCALAR_SEED, AMPC_DTYPE_I64},
-      {AMPC_SCALAR_LOSS_SCALE, AMPC_DTYPE_F32},
-      {AMPC_SCALAR_GROWTH_TRACKER, AMPC_DTYPE_I32},
+      {AMPC_SCALAR_LEARNING_RATE, AMPC_DTYPE_F32}, {AMPC_SCALAR_STEP, AMPC_DTYPE_I64},
+      {AMPC_SCALAR_ATTEMPT, AMPC_DTYPE_I64},       {AMPC_SCALAR_SEED, AMPC_DTYPE_I64},
+      {AMPC_SCALAR_LOSS_SCALE, AMPC_DTYPE_F32},    {AMPC_SCALAR_GROWTH_TRACKER, AMPC_DTYPE_I32},
   };
   for (const Known &known : kKnown)
-    check(std::strcmp(known.name, tables.nameOf(tensor)) != 0 ||
-              known.dtype == tensor.dtype,
-          concat(what, ": its type is ", nameOf(tensor.dtype), ", not ",
-                 nameOf(known.dtype)));
+    check(std::strcmp(known.name, tables.nameOf(tensor)) != 0 || known.dtype == tensor.dtype,
+          concat(what, ": its type is ", nameOf(tensor.dtype), ", not ", nameOf(known.dtype)));
 }
 
 void Checker::checkNames() {
@@ -296,25 +271,21 @@ void Checker::checkNames() {
 void Checker::checkProgram(size_t index) {
   const ampc_program_entry_t &program = tables.programs[index];
   std::string what = concat("program ", index);
-  check(program.kind <= AMPC_PROGRAM_INIT,
-        concat(what, ": kind ", program.kind));
-  check(program.target < AMPC_TARGET_COUNT &&
-            header.targets[program.target].present,
+  check(program.kind <= AMPC_PROGRAM_INIT, concat(what, ": kind ", program.kind));
+  check(program.target < AMPC_TARGET_COUNT && header.targets[program.target].present,
         concat(what, ": target ", program.target, " is not there"));
-  check(tables.findProgram(ampc_program_kind_t(program.kind),
-                           ampc_target_t(program.target)) == &program,
-        concat(what, ": another one has kind ", program.kind, " and target ",
-               program.target));
+  check(tables.findProgram(ampc_program_kind_t(program.kind), ampc_target_t(program.target)) ==
+            &program,
+        concat(what, ": another one has kind ", program.kind, " and target ", program.target));
   check(fits(program.first_step, program.step_count, tables.steps.size()),
-        concat(what, ": steps from ", program.first_step, " on, ",
-               program.step_count, " of ", tables.steps.size()));
+        concat(what, ": steps from ", program.first_step, " on, ", program.step_count, " of ",
+               tables.steps.size()));
   check(fits(program.first_input, program.input_count, tables.bindings.size()),
-        concat(what, ": inputs from ", program.first_input, " on, ",
-               program.input_count, " of ", tables.bindings.size()));
-  check(
-      fits(program.first_output, program.output_count, tables.bindings.size()),
-      concat(what, ": outputs from ", program.first_output, " on, ",
-             program.output_count, " of ", tables.bindings.size()));
+        concat(what, ": inputs from ", program.first_input, " on, ", program.input_count, " of ",
+               tables.bindings.size()));
+  check(fits(program.first_output, program.output_count, tables.bindings.size()),
+        concat(what, ": outputs from ", program.first_output, " on, ", program.output_count, " of ",
+               tables.bindings.size()));
   check(program.kind <= AMPC_PROGRAM_EVAL ||
             program.input_count + uint64_t(program.output_count) == 0,
         concat(what, ": it takes no inputs or outputs"));
@@ -325,15 +296,14 @@ void Checker::checkProgram(size_t index) {
   for (const ampc_binding_entry_t &input : tables.inputsOf(program)) {
     checkBinding(input, AMPC_ROLE_INPUT, arenaBytes, what);
     check(inputs.insert(input.tensor).second, concat(what, ": an input twice"));
-    slots.push_back({input.offset, input.bytes,
-                     concat("the slot of input '",
-                            tables.nameOf(tables.tensors[input.tensor]), "'")});
+    slots.push_back(
+        {input.offset, input.bytes,
+         concat("the slot of input '", tables.nameOf(tables.tensors[input.tensor]), "'")});
   }
   checkDisjoint(slots);
   for (const ampc_binding_entry_t &output : tables.outputsOf(program)) {
     checkBinding(output, AMPC_ROLE_OUTPUT, arenaBytes, what);
-    check(outputs.insert(output.tensor).second,
-          concat(what, ": an output twice"));
+    check(outputs.insert(output.tensor).second, concat(what, ": an output twice"));
   }
   for (size_t i = 0; i != program.step_count; ++i)
     steps.checkStep(program.first_step + i, program);
@@ -341,32 +311,27 @@ void Checker::checkProgram(size_t index) {
     checkTraining(program.target);
 }
 
-void Checker::checkBinding(const ampc_binding_entry_t &binding, uint8_t role,
-                           uint64_t arenaBytes, const std::string &program) {
+void Checker::checkBinding(const ampc_binding_entry_t &binding, uint8_t role, uint64_t arenaBytes,
+                           const std::string &program) {
   check(binding.tensor < tables.tensors.size(),
-        concat(program, ": binds tensor ", binding.tensor, " of ",
-               tables.tensors.size()));
+        concat(program, ": binds tensor ", binding.tensor, " of ", tables.tensors.size()));
   const ampc_tensor_entry_t &tensor = tables.tensors[binding.tensor];
   std::string what = concat(program, ", tensor '", tables.nameOf(tensor), "'");
-  check(tensor.role == role,
-        concat(what, ": bound, but its role is ", tensor.role));
+  check(tensor.role == role, concat(what, ": bound, but its role is ", tensor.role));
   // Staging rounds floats to floats and narrows integers to integers.
-  check(binding.dtype == tensor.dtype ||
-            (isFloat(binding.dtype) && isFloat(tensor.dtype)) ||
+  check(binding.dtype == tensor.dtype || (isFloat(binding.dtype) && isFloat(tensor.dtype)) ||
             (isInteger(binding.dtype) && isInteger(tensor.dtype)),
-        concat(what, ": a slot of type ", nameOf(binding.dtype),
-               " cannot hold ", nameOf(tensor.dtype)));
+        concat(what, ": a slot of type ", nameOf(binding.dtype), " cannot hold ",
+               nameOf(tensor.dtype)));
   // Cannot overflow: both sizes are at most 8, and the tensor's bytes are
   // known to be right.
   uint64_t count = tensor.bytes / sizeOf(tensor.dtype);
   std::optional<uint64_t> bytes = checkedMul(count, sizeOf(binding.dtype));
-  check(bytes && *bytes == binding.bytes,
-        concat(what, ": a slot of ", binding.bytes, " bytes for ", count, " ",
-               nameOf(binding.dtype)));
-  check(binding.offset % AMPC_ALIGNMENT == 0 &&
-            fits(binding.offset, binding.bytes, arenaBytes),
-        concat(what, ": its slot of ", binding.bytes, " bytes at ",
-               binding.offset, " leaves the arena of ", arenaBytes, " bytes"));
+  check(bytes && *bytes == binding.bytes, concat(what, ": a slot of ", binding.bytes, " bytes for ",
+                                                 count, " ", nameOf(binding.dtype)));
+  check(binding.offset % AMPC_ALIGNMENT == 0 && fits(binding.offset, binding.bytes, arenaBytes),
+        concat(what, ": its slot of ", binding.bytes, " bytes at ", binding.offset,
+               " leaves the arena of ", arenaBytes, " bytes"));
 }
 
 // What the session relies on to tell what a step did.
@@ -377,11 +342,9 @@ void Checker::checkTraining(uint32_t target) {
            tensor->offset[target] != AMPC_NONE_U64;
   };
   check(isPlaced(AMPC_SCALAR_ATTEMPT, AMPC_ROLE_SCALAR, AMPC_DTYPE_I64),
-        concat("a training step without " AMPC_SCALAR_ATTEMPT " in target ",
-               target));
-  check(
-      isPlaced(AMPC_STATS_RING, AMPC_ROLE_DERIVED, AMPC_DTYPE_F32),
-      concat("a training step without " AMPC_STATS_RING " in target ", target));
+        concat("a training step without " AMPC_SCALAR_ATTEMPT " in target ", target));
+  check(isPlaced(AMPC_STATS_RING, AMPC_ROLE_DERIVED, AMPC_DTYPE_F32),
+        concat("a training step without " AMPC_STATS_RING " in target ", target));
   const ampc_tensor_entry_t &ring = *tables.findState(AMPC_STATS_RING);
   constexpr int64_t kFewestSlots = 64; // as ampc.h promises
   check(ring.rank == 2 && tables.shape(ring)[0] >= kFewestSlots &&

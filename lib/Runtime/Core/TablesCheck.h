@@ -18,8 +18,7 @@ void checkHeader(const ampc_module_v1_t &module, const std::string &path);
 
 /// Checks the contents of all spans of `tables`, whose header has been
 /// checked: every string, index, offset, size, rank, type and flag.
-void checkContents(const Tables &tables, const ampc_module_v1_t &module,
-                   const std::string &path);
+void checkContents(const Tables &tables, const ampc_module_v1_t &module, const std::string &path);
 
 } // namespace ampc
 

@@ -24,8 +24,7 @@ bool isUtf8(std::string_view text) {
       point = point << 6 | (text[i++] & 0x3f);
     }
     constexpr uint32_t kLeast[] = {0, 0x80, 0x800, 0x10000};
-    if (point < kLeast[length] || point > 0x10ffff ||
-        (point >= 0xd800 && point <= 0xdfff))
+    if (point < kLeast[length] || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
       return false;
   }
   return true;

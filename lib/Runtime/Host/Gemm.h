@@ -9,8 +9,8 @@
 #define AMPC_RUNTIME_HOST_GEMM_H
 
 #include "Host/GemmKernels.h"
-#include "ampc-runtime/module_format.h"
 #include "Host/ThreadPool.h"
+#include "ampc-runtime/module_format.h"
 
 namespace ampc {
 
@@ -28,8 +28,8 @@ class GemmOperand {
 public:
   /// Writes `to[kk][i]`, for i below the strip's `width`, from element
   /// (first + i, k + kk), widened to T, and 0 for i from `count` on.
-  virtual void pack(T *to, int64_t width, int64_t first, int64_t count,
-                    int64_t k, int64_t depth) const = 0;
+  virtual void pack(T *to, int64_t width, int64_t first, int64_t count, int64_t k,
+                    int64_t depth) const = 0;
 
 protected:
   ~GemmOperand() = default;
@@ -40,10 +40,9 @@ protected:
 template <class T>
 class DenseOperand final : public GemmOperand<T> {
 public:
-  DenseOperand(const GemmKernels<T> &kernels, const void *data, uint32_t dtype,
-               int64_t stride, bool alongK)
-      : kernels(kernels), data(data), dtype(dtype), stride(stride),
-        alongK(alongK) {}
+  DenseOperand(const GemmKernels<T> &kernels, const void *data, uint32_t dtype, int64_t stride,
+               bool alongK)
+      : kernels(kernels), data(data), dtype(dtype), stride(stride), alongK(alongK) {}
 
   void pack(T *to, int64_t width, int64_t first, int64_t count, int64_t k,
             int64_t depth) const override;
@@ -89,8 +88,8 @@ public:
   /// Computes the product. Scratch memory of thread t is at
   /// scratch + t * scratchStride; both start at a multiple of 64 bytes. With
   /// `pool` null all is done here, with the first thread's scratch.
-  void run(const GemmOperands<T> &operands, T *shared, T *scratch,
-           int64_t scratchStride, ThreadPool *pool) const;
+  void run(const GemmOperands<T> &operands, T *shared, T *scratch, int64_t scratchStride,
+           ThreadPool *pool) const;
 
 private:
   /// A part of the result's columns and of k, for which the right operand is
@@ -102,12 +101,11 @@ private:
   };
 
   int64_t biasElements() const;
-  void packPanel(const GemmOperands<T> &operands, const Panel &panel,
-                 ThreadPool *pool) const;
-  void multiplyPanel(const GemmOperands<T> &operands, const Panel &panel,
-                     T *scratch, int64_t scratchStride, ThreadPool *pool) const;
-  void multiplyTile(const GemmOperands<T> &operands, const Panel &panel,
-                    int64_t tile, T *scratch) const;
+  void packPanel(const GemmOperands<T> &operands, const Panel &panel, ThreadPool *pool) const;
+  void multiplyPanel(const GemmOperands<T> &operands, const Panel &panel, T *scratch,
+                     int64_t scratchStride, ThreadPool *pool) const;
+  void multiplyTile(const GemmOperands<T> &operands, const Panel &panel, int64_t tile,
+                    T *scratch) const;
 
   const GemmKernels<T> &kernels;
   Shape shape;

@@ -107,19 +107,15 @@ FourFloats widenFour(const F16 *from) {
 #if defined(__F16C__)
   return (FourFloats)_mm_cvtph_ps(_mm_loadl_epi64((const __m128i *)from));
 #else
-  return FourFloats{widen(from[0]), widen(from[1]), widen(from[2]),
-                    widen(from[3])};
+  return FourFloats{widen(from[0]), widen(from[1]), widen(from[2]), widen(from[3])};
 #endif
 }
 FourFloats widenFour(const BF16 *from) {
-  FourWords words = __builtin_convertvector(load<FourHalves>(from), FourWords)
-                    << 16;
+  FourWords words = __builtin_convertvector(load<FourHalves>(from), FourWords) << 16;
   return (FourFloats)words;
 }
 FourFloats widenFour(const float *from) { return load<FourFloats>(from); }
-Simd<double>::Four widenFour(const double *from) {
-  return load<Simd<double>::Four>(from);
-}
+Simd<double>::Four widenFour(const double *from) { return load<Simd<double>::Four>(from); }
 
 /// Sets to[kk][i] to 0 for i from `count` on.
 template <class T, int Width>
@@ -145,18 +141,15 @@ void storeTransposed(T *to, int64_t stride, Four a, Four b, Four c, Four d) {
 /// Elements that lie side by side in k: four by four they are transposed in
 /// registers.
 template <class T, int Width, class S>
-void packAlongK(T *to, const S *from, int64_t stride, int64_t count,
-                int64_t k) {
+void packAlongK(T *to, const S *from, int64_t stride, int64_t count, int64_t k) {
   int64_t i = 0;
   for (; i + 4 <= count; i += 4) {
     const S *row = from + i * stride;
     T *at = to + i;
     int64_t kk = 0;
     for (; kk + 4 <= k; kk += 4, at += 4 * Width)
-      storeTransposed(at, Width, widenFour(row + kk),
-                      widenFour(row + stride + kk),
-                      widenFour(row + 2 * stride + kk),
-                      widenFour(row + 3 * stride + kk));
+      storeTransposed(at, Width, widenFour(row + kk), widenFour(row + stride + kk),
+                      widenFour(row + 2 * stride + kk), widenFour(row + 3 * stride + kk));
     for (; kk < k; ++kk, at += Width)
       for (int64_t j = 0; j != 4; ++j)
         at[j] = widen(row[j * stride + kk]);
@@ -169,8 +162,7 @@ void packAlongK(T *to, const S *from, int64_t stride, int64_t count,
 
 /// Elements that lie side by side across k.
 template <class T, int Width, class S>
-void packAcrossK(T *to, const S *from, int64_t stride, int64_t count,
-                 int64_t k) {
+void packAcrossK(T *to, const S *from, int64_t stride, int64_t count, int64_t k) {
   T *row = to;
   if (count == Width) {
     for (int64_t kk = 0; kk < k; ++kk, row += Width, from += stride) {
@@ -194,8 +186,7 @@ void packAcrossK(T *to, const S *from, int64_t stride, int64_t count,
 }
 
 template <class T, int Width, class S>
-void packStrip(T *to, const void *from, int64_t stride, bool alongK,
-               int64_t count, int64_t k) {
+void packStrip(T *to, const void *from, int64_t stride, bool alongK, int64_t count, int64_t k) {
   if (alongK)
     packAlongK<T, Width>(to, static_cast<const S *>(from), stride, count, k);
   else
@@ -203,8 +194,8 @@ void packStrip(T *to, const void *from, int64_t stride, bool alongK,
 }
 
 template <int Width>
-void packF32(float *to, const void *from, uint32_t dtype, int64_t stride,
-             bool alongK, int64_t count, int64_t k) {
+void packF32(float *to, const void *from, uint32_t dtype, int64_t stride, bool alongK,
+             int64_t count, int64_t k) {
   if (dtype == AMPC_DTYPE_F16)
     packStrip<float, Width, F16>(to, from, stride, alongK, count, k);
   else if (dtype == AMPC_DTYPE_BF16)
@@ -214,14 +205,13 @@ void packF32(float *to, const void *from, uint32_t dtype, int64_t stride,
 }
 
 template <int Width>
-void packF64(double *to, const void *from, uint32_t, int64_t stride,
-             bool alongK, int64_t count, int64_t k) {
+void packF64(double *to, const void *from, uint32_t, int64_t stride, bool alongK, int64_t count,
+             int64_t k) {
   packStrip<double, Width, double>(to, from, stride, alongK, count, k);
 }
 
 template <class T, class S>
-void copyRun(T *to, int64_t toStride, const S *from, int64_t fromStride,
-             int64_t count) {
+void copyRun(T *to, int64_t toStride, const S *from, int64_t fromStride, int64_t count) {
   int64_t i = 0;
   if (toStride == 1 && fromStride == 1)
     for (; i + 4 <= count; i += 4)
@@ -231,23 +221,21 @@ void copyRun(T *to, int64_t toStride, const S *from, int64_t fromStride,
 }
 
 template <class T, class S>
-void interleaveRuns(T *to, int64_t toStride, const void *const *from,
-                    int64_t count) {
+void interleaveRuns(T *to, int64_t toStride, const void *const *from, int64_t count) {
   const S *rows[4];
   for (int j = 0; j != 4; ++j)
     rows[j] = static_cast<const S *>(from[j]);
   int64_t i = 0;
   for (; i + 4 <= count; i += 4)
-    storeTransposed(to + i * toStride, toStride, widenFour(rows[0] + i),
-                    widenFour(rows[1] + i), widenFour(rows[2] + i),
-                    widenFour(rows[3] + i));
+    storeTransposed(to + i * toStride, toStride, widenFour(rows[0] + i), widenFour(rows[1] + i),
+                    widenFour(rows[2] + i), widenFour(rows[3] + i));
   for (; i < count; ++i)
     for (int j = 0; j != 4; ++j)
       to[i * toStride + j] = widen(rows[j][i]);
 }
 
-void interleaveF32(float *to, int64_t toStride, const void *const *from,
-                   uint32_t dtype, int64_t count) {
+void interleaveF32(float *to, int64_t toStride, const void *const *from, uint32_t dtype,
+                   int64_t count) {
   if (dtype == AMPC_DTYPE_F16)
     interleaveRuns<float, F16>(to, toStride, from, count);
   else if (dtype == AMPC_DTYPE_BF16)
@@ -256,13 +244,12 @@ void interleaveF32(float *to, int64_t toStride, const void *const *from,
     interleaveRuns<float, float>(to, toStride, from, count);
 }
 
-void interleaveF64(double *to, int64_t toStride, const void *const *from,
-                   uint32_t, int64_t count) {
+void interleaveF64(double *to, int64_t toStride, const void *const *from, uint32_t, int64_t count) {
   interleaveRuns<double, double>(to, toStride, from, count);
 }
 
-void copyF32(float *to, int64_t toStride, const void *from, uint32_t dtype,
-             int64_t fromStride, int64_t count) {
+void copyF32(float *to, int64_t toStride, const void *from, uint32_t dtype, int64_t fromStride,
+             int64_t count) {
   if (dtype == AMPC_DTYPE_F16)
     copyRun(to, toStride, static_cast<const F16 *>(from), fromStride, count);
   else if (dtype == AMPC_DTYPE_BF16)
@@ -271,8 +258,8 @@ void copyF32(float *to, int64_t toStride, const void *from, uint32_t dtype,
     copyRun(to, toStride, static_cast<const float *>(from), fromStride, count);
 }
 
-void copyF64(double *to, int64_t toStride, const void *from, uint32_t,
-             int64_t fromStride, int64_t count) {
+void copyF64(double *to, int64_t toStride, const void *from, uint32_t, int64_t fromStride,
+             int64_t count) {
   copyRun(to, toStride, static_cast<const double *>(from), fromStride, count);
 }
 
@@ -323,24 +310,20 @@ void storeSome(void *to, V value, int64_t count) {
 #endif
   for (int64_t i = 0; i < count; ++i)
     __builtin_memcpy(static_cast<char *>(to) + i * sizeof(value[0]),
-                     reinterpret_cast<const char *>(&value) +
-                         i * sizeof(value[0]),
+                     reinterpret_cast<const char *>(&value) + i * sizeof(value[0]),
                      sizeof(value[0]));
 }
 
-void storeResult(void *out, uint32_t dtype, int64_t index,
-                 Simd<float>::Vector value, int64_t count) {
+void storeResult(void *out, uint32_t dtype, int64_t index, Simd<float>::Vector value,
+                 int64_t count) {
   if (dtype == AMPC_DTYPE_F32)
     storeSome(static_cast<float *>(out) + index, value, count);
   else
     storeSome(static_cast<uint16_t *>(out) + index,
-              dtype == AMPC_DTYPE_F16 ? narrowToF16(value)
-                                      : narrowToBF16(value),
-              count);
+              dtype == AMPC_DTYPE_F16 ? narrowToF16(value) : narrowToBF16(value), count);
 }
 
-void storeResult(void *out, uint32_t, int64_t index, Simd<double>::Vector value,
-                 int64_t count) {
+void storeResult(void *out, uint32_t, int64_t index, Simd<double>::Vector value, int64_t count) {
   storeSome(static_cast<double *>(out) + index, value, count);
 }
 
@@ -350,8 +333,8 @@ void storeResult(void *out, uint32_t, int64_t index, Simd<double>::Vector value,
 
 /// One tile, at row `row` and column `column` of the block.
 template <class T, int Rows, int Vectors>
-void multiplyTile(const GemmBlock<T> &block, const T *lhs, const T *rhs,
-                  int64_t row, int64_t column) {
+void multiplyTile(const GemmBlock<T> &block, const T *lhs, const T *rhs, int64_t row,
+                  int64_t column) {
   typedef typename Simd<T>::Vector Vector;
   constexpr int kLanes = Simd<T>::kLanes;
   Vector sum[Rows][Vectors];
@@ -411,20 +394,19 @@ void multiplyTile(const GemmBlock<T> &block, const T *lhs, const T *rhs,
         value = value + block.rowBias[row + r];
       if (block.relu) // false for NaN, which stays
         value = value < Vector{} ? Vector{} : value;
-      storeResult(block.out, block.outDType,
-                  (row + r) * block.outStride + column + v * kLanes, value,
-                  left);
+      storeResult(block.out, block.outDType, (row + r) * block.outStride + column + v * kLanes,
+                  value, left);
     }
   }
 }
 
 template <class T, int Vectors>
-void multiplyRows(const GemmBlock<T> &block, const T *lhs, const T *rhs,
-                  int64_t row, int64_t column) {
+void multiplyRows(const GemmBlock<T> &block, const T *lhs, const T *rhs, int64_t row,
+                  int64_t column) {
   int64_t rows = block.m - row;
   switch (rows < kRows ? rows : kRows) {
-#define AMPC_ROWS(n)                                                           \
-  case n:                                                                      \
+#define AMPC_ROWS(n)                                                                               \
+  case n:                                                                                          \
     return multiplyTile<T, n, Vectors>(block, lhs, rhs, row, column);
     AMPC_ROWS(1)
     AMPC_ROWS(2)
@@ -467,10 +449,10 @@ void multiply(const GemmBlock<T> &block) {
 
 extern const GemmKernelSet gemmKernels;
 const GemmKernelSet gemmKernels = {
-    {kRows, kColumns<float>, packF32<kRows>, packF32<kColumns<float>>, copyF32,
-     interleaveF32, multiply<float>},
-    {kRows, kColumns<double>, packF64<kRows>, packF64<kColumns<double>>,
-     copyF64, interleaveF64, multiply<double>}};
+    {kRows, kColumns<float>, packF32<kRows>, packF32<kColumns<float>>, copyF32, interleaveF32,
+     multiply<float>},
+    {kRows, kColumns<double>, packF64<kRows>, packF64<kColumns<double>>, copyF64, interleaveF64,
+     multiply<double>}};
 
 } // namespace AMPC_GEMM_ISA
 } // namespace ampc

@@ -52,16 +52,16 @@ struct GemmKernels {
   /// element (i, kk) of an operand, widened to T and 0 for i from `count` on.
   /// The element is at from[i * stride + kk] where `alongK`, else at
   /// from[kk * stride + i].
-  using Pack = void (*)(T *to, const void *from, uint32_t dtype, int64_t stride,
-                        bool alongK, int64_t count, int64_t k);
+  using Pack = void (*)(T *to, const void *from, uint32_t dtype, int64_t stride, bool alongK,
+                        int64_t count, int64_t k);
   Pack packRows, packColumns;
   /// to[i * toStride] = from[i * fromStride], widened to T, for i below `count`.
-  void (*copy)(T *to, int64_t toStride, const void *from, uint32_t dtype,
-               int64_t fromStride, int64_t count);
+  void (*copy)(T *to, int64_t toStride, const void *from, uint32_t dtype, int64_t fromStride,
+               int64_t count);
   /// to[i * toStride + j] = from[j][i], widened to T, for j below 4 and i below
   /// `count`.
-  void (*interleave)(T *to, int64_t toStride, const void *const *from,
-                     uint32_t dtype, int64_t count);
+  void (*interleave)(T *to, int64_t toStride, const void *const *from, uint32_t dtype,
+                     int64_t count);
   void (*multiply)(const GemmBlock<T> &block);
 };
 

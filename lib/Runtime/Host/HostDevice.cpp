@@ -17,8 +17,8 @@
 namespace ampc {
 
 Arena::Arena(uint64_t bytes) : bytes(std::max<uint64_t>(bytes, 1)) {
-  void *memory = ::mmap(nullptr, this->bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void *memory =
+      ::mmap(nullptr, this->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED)
     throw Error(AMPC_STATUS_OUT_OF_MEMORY,
                 concat("the step needs ", bytes,
@@ -46,8 +46,7 @@ std::unique_ptr<Device> createHostDevice(const Module &module, int threads) {
 }
 
 HostDevice::HostDevice(const Module &module, int threads)
-    : module(module),
-      arena(module.tables().header().targets[AMPC_TARGET_HOST].arena_bytes),
+    : module(module), arena(module.tables().header().targets[AMPC_TARGET_HOST].arena_bytes),
       pool(threads) {
   for (const ampc_program_entry_t &program : module.tables().programs)
     if (program.target == AMPC_TARGET_HOST)
@@ -75,8 +74,7 @@ static uint64_t workOf(const ampc_step_entry_t &step) {
 static int64_t countChunks(const ampc_step_entry_t &step, int threads) {
   // More chunks than threads, as some threads start late.
   uint64_t most = std::min<uint64_t>(step.grid[0], threads * uint64_t(4));
-  return std::clamp<uint64_t>(workOf(step) / kWorthSplitting, 1,
-                              std::max<uint64_t>(most, 1));
+  return std::clamp<uint64_t>(workOf(step) / kWorthSplitting, 1, std::max<uint64_t>(most, 1));
 }
 
 HostDevice::Step HostDevice::prepareStep(const ampc_step_entry_t &entry) {

@@ -42,9 +42,7 @@ public:
 
   void *stage(uint64_t offset, uint64_t) override { return arena.at(offset); }
   void commit(uint64_t, uint64_t) override {}
-  const void *fetch(uint64_t offset, uint64_t) override {
-    return arena.at(offset);
-  }
+  const void *fetch(uint64_t offset, uint64_t) override { return arena.at(offset); }
   void run(ampc_program_kind_t kind) override;
   void synchronize() override {}
 

@@ -71,9 +71,8 @@ ThreadPool::ThreadPool(int threads) {
   } catch (const std::system_error &error) {
     size_t started = workers.size() + 1;
     stop();
-    throw Error(AMPC_STATUS_OUT_OF_MEMORY,
-                concat("the system gives ", started, " threads, not ", threads,
-                       " (", error.what(), "): ask for fewer"));
+    throw Error(AMPC_STATUS_OUT_OF_MEMORY, concat("the system gives ", started, " threads, not ",
+                                                  threads, " (", error.what(), "): ask for fewer"));
   }
 }
 
@@ -102,8 +101,7 @@ bool ThreadPool::takeChunk(int thread) {
     void *argument = context.load(std::memory_order_relaxed);
     // Where this succeeds, the chunk was open all along, so that `job` and
     // `context` are of this job.
-    if (!ticket.compare_exchange_weak(current, current - 1,
-                                      std::memory_order_acq_rel,
+    if (!ticket.compare_exchange_weak(current, current - 1, std::memory_order_acq_rel,
                                       std::memory_order_acquire))
       continue;
     function(argument, left - 1, thread);

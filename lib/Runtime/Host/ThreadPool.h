@@ -45,8 +45,7 @@ public:
     run(
         chunks, wake,
         [](void *context, int64_t chunk, int thread) {
-          (*static_cast<std::remove_reference_t<Callable> *>(context))(chunk,
-                                                                       thread);
+          (*static_cast<std::remove_reference_t<Callable> *>(context))(chunk, thread);
         },
         &work);
   }

@@ -29,9 +29,7 @@ public:
   void reserve(const Requirement &need);
 
   void *shared() const { return memory.get(); }
-  void *thread(int index) const {
-    return memory.get() + sharedBytes + index * threadBytes;
-  }
+  void *thread(int index) const { return memory.get() + sharedBytes + index * threadBytes; }
   uint64_t threadStride() const { return threadBytes; }
 
 private:

@@ -18,16 +18,14 @@ namespace ampc::test {
 /// The bytes of `values`, as they lie in memory.
 template <typename T>
 std::string bytesOf(const std::vector<T> &values) {
-  return std::string(reinterpret_cast<const char *>(values.data()),
-                     values.size() * sizeof(T));
+  return std::string(reinterpret_cast<const char *>(values.data()), values.size() * sizeof(T));
 }
 
 /// A .npy file with `header` as it stands, after the magic and the length.
-std::string npyWithHeader(const std::string &header, const std::string &data,
-                          int version = 1);
+std::string npyWithHeader(const std::string &header, const std::string &data, int version = 1);
 /// A .npy file. `shape` is a Python tuple: "(2, 3)".
-std::string npy(const std::string &descr, const std::string &shape,
-                const std::string &data, bool fortranOrder = false);
+std::string npy(const std::string &descr, const std::string &shape, const std::string &data,
+                bool fortranOrder = false);
 
 /// How a .npz is made. The fields that lie are for tests of the reader.
 struct NpzStyle {
@@ -49,9 +47,7 @@ public:
   TemporaryFolder &operator=(const TemporaryFolder &) = delete;
   ~TemporaryFolder();
 
-  std::string path(const std::string &name) const {
-    return folder + "/" + name;
-  }
+  std::string path(const std::string &name) const { return folder + "/" + name; }
   /// Writes a file and returns its path.
   std::string write(const std::string &name, const std::string &bytes) const;
   /// Names in the folder, sorted.

@@ -19,8 +19,7 @@ namespace {
 
 using Floats = std::vector<float>;
 
-TensorSpec floats(const char *name, std::vector<int64_t> shape,
-                  bool label = false) {
+TensorSpec floats(const char *name, std::vector<int64_t> shape, bool label = false) {
   TensorSpec spec{name, ElementType::F32, {kDLFloat, 32, 1}, std::move(shape)};
   spec.label = label;
   spec.batched = true;
@@ -43,11 +42,9 @@ protected:
     Members files;
     for (const auto &[name, bytes] : members)
       files.push_back({name + ".npy", bytes});
-    return DataSet({{folder.write("data.npz", npz(files)), std::nullopt}},
-                   inputs, use);
+    return DataSet({{folder.write("data.npz", npz(files)), std::nullopt}}, inputs, use);
   }
-  std::string errorOf(const Members &members,
-                      const std::vector<TensorSpec> &inputs,
+  std::string errorOf(const Members &members, const std::vector<TensorSpec> &inputs,
                       DataSet::Use use = DataSet::Use::Train) {
     try {
       load(members, inputs, use);
@@ -58,8 +55,7 @@ protected:
     return "no error";
   }
   /// What the batch holds for each input.
-  static std::vector<Floats>
-  valuesOf(const std::vector<ampc_named_tensor_t> &batch) {
+  static std::vector<Floats> valuesOf(const std::vector<ampc_named_tensor_t> &batch) {
     std::vector<Floats> values;
     for (const ampc_named_tensor_t &input : batch) {
       size_t count = 1;
@@ -78,36 +74,29 @@ protected:
 
 TEST_F(DataSetTest, CutsRowsInFileOrderAndInAnyOther) {
   std::vector<TensorSpec> inputs{floats("x", {2, 2}), floats("t", {2})};
-  DataSet data = load({{"x", npy("<f4", "(4, 2)", countUp(8))},
-                       {"t", npy("<f4", "(4,)", countUp(4, 10))}},
-                      inputs);
+  DataSet data = load(
+      {{"x", npy("<f4", "(4, 2)", countUp(8))}, {"t", npy("<f4", "(4,)", countUp(4, 10))}}, inputs);
   EXPECT_EQ(data.samples(), 4u);
   EXPECT_EQ(data.batchSize(), 2u);
   EXPECT_TRUE(data.notes().empty());
-  EXPECT_EQ(valuesOf(data.batch(2, nullptr)),
-            (std::vector<Floats>{{4, 5, 6, 7}, {12, 13}}));
+  EXPECT_EQ(valuesOf(data.batch(2, nullptr)), (std::vector<Floats>{{4, 5, 6, 7}, {12, 13}}));
   std::vector<uint64_t> order{3, 0, 2, 1};
-  EXPECT_EQ(valuesOf(data.batch(0, &order)),
-            (std::vector<Floats>{{6, 7, 0, 1}, {13, 10}}));
+  EXPECT_EQ(valuesOf(data.batch(0, &order)), (std::vector<Floats>{{6, 7, 0, 1}, {13, 10}}));
 }
 
 TEST_F(DataSetTest, AnArrayOfTheCompiledShapeStaysTheSame) {
   std::vector<TensorSpec> inputs{floats("x", {2}), floats("mask", {3, 3})};
-  DataSet data = load({{"x", npy("<f4", "(4,)", countUp(4))},
-                       {"mask", npy("<f4", "(3, 3)", countUp(9))}},
-                      inputs);
+  DataSet data = load(
+      {{"x", npy("<f4", "(4,)", countUp(4))}, {"mask", npy("<f4", "(3, 3)", countUp(9))}}, inputs);
   EXPECT_EQ(data.samples(), 4u);
-  EXPECT_EQ(valuesOf(data.batch(0, nullptr))[1],
-            valuesOf(data.batch(2, nullptr))[1]);
-  EXPECT_NE(valuesOf(data.batch(0, nullptr))[0],
-            valuesOf(data.batch(2, nullptr))[0]);
+  EXPECT_EQ(valuesOf(data.batch(0, nullptr))[1], valuesOf(data.batch(2, nullptr))[1]);
+  EXPECT_NE(valuesOf(data.batch(0, nullptr))[0], valuesOf(data.batch(2, nullptr))[0]);
 }
 
 TEST_F(DataSetTest, OnlyArraysOfTheCompiledShapeAreOneBatch) {
   std::vector<TensorSpec> inputs{floats("x", {2, 2}), floats("lr", {})};
-  DataSet data = load({{"x", npy("<f4", "(2, 2)", countUp(4))},
-                       {"lr", npy("<f4", "()", countUp(1))}},
-                      inputs);
+  DataSet data =
+      load({{"x", npy("<f4", "(2, 2)", countUp(4))}, {"lr", npy("<f4", "()", countUp(1))}}, inputs);
   EXPECT_EQ(data.samples(), 2u);
   EXPECT_EQ(data.batchSize(), 2u);
   std::vector<uint64_t> order{1, 0};
@@ -116,11 +105,10 @@ TEST_F(DataSetTest, OnlyArraysOfTheCompiledShapeAreOneBatch) {
 
 TEST_F(DataSetTest, ASampleMayBeSeveralRowsOfAnInput) {
   // Two sequences of three tokens, and a label for each token.
-  std::vector<TensorSpec> inputs{floats("tokens", {2, 3}),
-                                 floats("labels", {6})};
-  DataSet data = load({{"tokens", npy("<f4", "(4, 3)", countUp(12))},
-                       {"labels", npy("<f4", "(12,)", countUp(12))}},
-                      inputs);
+  std::vector<TensorSpec> inputs{floats("tokens", {2, 3}), floats("labels", {6})};
+  DataSet data = load(
+      {{"tokens", npy("<f4", "(4, 3)", countUp(12))}, {"labels", npy("<f4", "(12,)", countUp(12))}},
+      inputs);
   EXPECT_EQ(data.samples(), 4u);
   EXPECT_EQ(data.batchSize(), 2u);
   std::vector<uint64_t> order{2, 0, 1, 3};
@@ -137,9 +125,8 @@ TEST_F(DataSetTest, TrainingDropsAnIncompleteBatchAndSaysSo) {
   std::vector<TensorSpec> inputs{floats("x", {4})};
   DataSet data = load({{"x", npy("<f4", "(11,)", countUp(11))}}, inputs);
   EXPECT_EQ(data.notes(),
-            std::vector<std::string>{
-                "11 rows are 2 batches of 4: the last 3 in each epoch's order "
-                "make no batch and are dropped"});
+            std::vector<std::string>{"11 rows are 2 batches of 4: the last 3 in each epoch's order "
+                                     "make no batch and are dropped"});
   EXPECT_EQ(errorOf({{"x", npy("<f4", "(3,)", countUp(3))}}, inputs),
             "holds 3 rows, fewer than the batch of 4 that the module was "
             "compiled for; compile with --batch=3 or less, or give more data");
@@ -147,13 +134,11 @@ TEST_F(DataSetTest, TrainingDropsAnIncompleteBatchAndSaysSo) {
 
 TEST_F(DataSetTest, EvaluationPadsAnIncompleteBatch) {
   std::vector<TensorSpec> inputs{floats("x", {4})};
-  DataSet data = load({{"x", npy("<f4", "(6,)", countUp(6))}}, inputs,
-                      DataSet::Use::Evaluate);
+  DataSet data = load({{"x", npy("<f4", "(6,)", countUp(6))}}, inputs, DataSet::Use::Evaluate);
   EXPECT_TRUE(data.notes().empty());
   EXPECT_EQ(valuesOf(data.batch(4, nullptr))[0], (Floats{4, 5, 5, 5}));
-  EXPECT_EQ(
-      errorOf({{"x", npy("<f4", "(0,)", "")}}, inputs, DataSet::Use::Evaluate),
-      "array 'x' has no rows");
+  EXPECT_EQ(errorOf({{"x", npy("<f4", "(0,)", "")}}, inputs, DataSet::Use::Evaluate),
+            "array 'x' has no rows");
 }
 
 TEST_F(DataSetTest, OnlyLabelsMayBeAbsentAndOnlyInEvaluation) {
@@ -172,21 +157,19 @@ TEST_F(DataSetTest, OnlyLabelsMayBeAbsentAndOnlyInEvaluation) {
 
 TEST_F(DataSetTest, OtherArraysAreNotEvenRead) {
   std::vector<TensorSpec> inputs{floats("x", {2})};
-  DataSet data = load({{"x", npy("<f4", "(2,)", countUp(2))},
-                       {"names", npy("|O", "(2,)", "pickle")}},
-                      inputs);
+  DataSet data =
+      load({{"x", npy("<f4", "(2,)", countUp(2))}, {"names", npy("|O", "(2,)", "pickle")}}, inputs);
   ASSERT_EQ(data.notes().size(), 1u);
-  EXPECT_EQ(data.notes()[0], folder.path("data.npz") +
-                                 " also holds 'names': no such input, not "
-                                 "read (the inputs are 'x')");
+  EXPECT_EQ(data.notes()[0], folder.path("data.npz") + " also holds 'names': no such input, not "
+                                                       "read (the inputs are 'x')");
 }
 
 TEST_F(DataSetTest, RowsMustBelongTogetherAndFit) {
   std::vector<TensorSpec> inputs{floats("x", {2, 3}), floats("t", {2})};
-  EXPECT_EQ(errorOf({{"x", npy("<f4", "(6, 3)", countUp(18))},
-                     {"t", npy("<f4", "(5,)", countUp(5))}},
-                    inputs),
-            "arrays 'x' and 't' do not belong together: 6 and 5 rows");
+  EXPECT_EQ(
+      errorOf({{"x", npy("<f4", "(6, 3)", countUp(18))}, {"t", npy("<f4", "(5,)", countUp(5))}},
+              inputs),
+      "arrays 'x' and 't' do not belong together: 6 and 5 rows");
   EXPECT_EQ(errorOf({{"x", npy("<f4", "(4, 2)", countUp(8))}}, inputs),
             "array 'x' has shape [4, 2], but the input is [rows, 3], and takes "
             "2 rows at a time");
@@ -200,9 +183,8 @@ TEST_F(DataSetTest, RowsMustBelongTogetherAndFit) {
 TEST_F(DataSetTest, SingleArraysNeedAName) {
   std::vector<TensorSpec> inputs{floats("x", {2}), floats("t=0", {2})};
   std::string x = folder.write("x.npy", npy("<f4", "(2,)", countUp(2)));
-  std::string both = folder.write(
-      "both.npz", npz({{"x.npy", npy("<f4", "(2,)", countUp(2))},
-                       {"t=0.npy", npy("<f4", "(2,)", countUp(2))}}));
+  std::string both = folder.write("both.npz", npz({{"x.npy", npy("<f4", "(2,)", countUp(2))},
+                                                   {"t=0.npy", npy("<f4", "(2,)", countUp(2))}}));
   auto errorOfFlags = [&](std::vector<DataFlag> flags) -> std::string {
     try {
       DataSet(flags, inputs, DataSet::Use::Train);
@@ -213,21 +195,17 @@ TEST_F(DataSetTest, SingleArraysNeedAName) {
   };
   EXPECT_EQ(errorOfFlags({{x, "x"}, {x, "t=0"}}), "no error");
   EXPECT_EQ(errorOfFlags({{x, std::nullopt}}),
-            "is a single array: say which input it is for, with --data=NAME=" +
-                x + "; the inputs are 'x', 't=0'");
-  EXPECT_EQ(errorOfFlags({{x, "y"}}),
-            "is meant for 'y', but the inputs are 'x', 't=0'");
+            "is a single array: say which input it is for, with --data=NAME=" + x +
+                "; the inputs are 'x', 't=0'");
+  EXPECT_EQ(errorOfFlags({{x, "y"}}), "is meant for 'y', but the inputs are 'x', 't=0'");
   EXPECT_EQ(errorOfFlags({{both, "x"}}),
-            "is an archive of arrays: give it without a name, as --data=" +
-                both);
+            "is an archive of arrays: give it without a name, as --data=" + both);
   EXPECT_EQ(errorOfFlags({{both, std::nullopt}, {x, "x"}}),
             "holds input 'x', which '" + both + "' holds too");
   EXPECT_EQ(errorOfFlags({{folder.path("none.npz"), std::nullopt}}),
             "cannot be opened: No such file or directory");
-  EXPECT_EQ(errorOfFlags({{folder.path(""), std::nullopt}}),
-            "is a folder, not a file");
-  EXPECT_EQ(errorOfFlags({{"/dev/null", std::nullopt}}),
-            "is not a regular file");
+  EXPECT_EQ(errorOfFlags({{folder.path(""), std::nullopt}}), "is a folder, not a file");
+  EXPECT_EQ(errorOfFlags({{"/dev/null", std::nullopt}}), "is not a regular file");
   EXPECT_EQ(errorOfFlags({{folder.write("z.npz", "zip"), std::nullopt}}),
             "is no .npz archive as numpy.savez writes it");
 }

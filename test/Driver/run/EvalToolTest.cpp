@@ -28,9 +28,8 @@ protected:
     for (const NpzReader::Member &member : archive.members()) {
       std::unique_ptr<ByteSource> source = archive.open(member);
       NpyReader reader(*source, "out.npz", member.name);
-      text += (text.empty() ? "" : ", ") + member.name + " " +
-              shapeText(reader.header().shape) + " " +
-              elementName(reader.header().type);
+      text += (text.empty() ? "" : ", ") + member.name + " " + shapeText(reader.header().shape) +
+              " " + elementName(reader.header().type);
     }
     return text;
   }
@@ -42,8 +41,7 @@ protected:
       std::unique_ptr<ByteSource> source = archive.open(member);
       Array array = NpyReader(*source, "out.npz", name).read(ElementType::F32);
       std::vector<float> values(*elementCount(array.shape));
-      std::memcpy(values.data(), array.data.get(),
-                  values.size() * sizeof(float));
+      std::memcpy(values.data(), array.data.get(), values.size() * sizeof(float));
       return values;
     }
     return {};
@@ -62,13 +60,11 @@ TEST_F(EvalTool, WritesEveryOutputAndPrintsTheLoss) {
   makeModule();
   makeData(10);
   makeCheckpoint("0x1p+1"); // one too much, everywhere
-  ToolResult result =
-      eval({flag("checkpoint", "c"), flag("outputs", "out.npz")});
+  ToolResult result = eval({flag("checkpoint", "c"), flag("outputs", "out.npz")});
   ASSERT_EQ(result.exitCode, 0) << result.error;
-  EXPECT_EQ(result.output,
-            "rows      10\n"
-            "loss      1 (mean of 2 batches; the incomplete last one is left "
-            "out)\n");
+  EXPECT_EQ(result.output, "rows      10\n"
+                           "loss      1 (mean of 2 batches; the incomplete last one is left "
+                           "out)\n");
   EXPECT_EQ(result.error, "");
   EXPECT_EQ(describe(), "y [10] float32, weights now [3, 3] float32, loss [3] "
                         "float32");
@@ -78,10 +74,8 @@ TEST_F(EvalTool, WritesEveryOutputAndPrintsTheLoss) {
     EXPECT_EQ(y[size_t(row)], 2 * a - b + 0.5f * float(row % 3) / 2 + 2) << row;
   }
   EXPECT_EQ(outputOf("loss"), (std::vector<float>{1, 1, 1}));
-  EXPECT_EQ(outputOf("weights now"),
-            (std::vector<float>{2, -1, 0.5f, 2, -1, 0.5f, 2, -1, 0.5f}));
-  EXPECT_EQ(folder.list(),
-            (std::vector<std::string>{"c", "data.npz", "out.npz", "t.so"}));
+  EXPECT_EQ(outputOf("weights now"), (std::vector<float>{2, -1, 0.5f, 2, -1, 0.5f, 2, -1, 0.5f}));
+  EXPECT_EQ(folder.list(), (std::vector<std::string>{"c", "data.npz", "out.npz", "t.so"}));
 }
 
 TEST_F(EvalTool, BytesDependOnTheOutputsAlone) {
@@ -108,9 +102,9 @@ TEST_F(EvalTool, PrintsTheAccuracyOfIntegerLabels) {
   }
   std::string expected = "accuracy  ";
   EXPECT_NE(result.output.find(expected), std::string::npos) << result.output;
-  EXPECT_NE(result.output.find(" (" + std::to_string(right) +
-                               " of 10: 'scores' against 'target')\n"),
-            std::string::npos)
+  EXPECT_NE(
+      result.output.find(" (" + std::to_string(right) + " of 10: 'scores' against 'target')\n"),
+      std::string::npos)
       << result.output << right;
 }
 
@@ -118,9 +112,8 @@ TEST_F(EvalTool, LabelsThatAreNoClassDoNotCount) {
   makeModule("classes 2\nbatch 4\n");
   std::vector<float> x(12); // y is the bias, 0: class 0
   std::vector<int64_t> target{0, 1, -100, 2};
-  folder.write("data.npz",
-               npz({{"x.npy", npy("<f4", "(4, 3)", bytesOf(x))},
-                    {"target.npy", npy("<i8", "(4,)", bytesOf(target))}}));
+  folder.write("data.npz", npz({{"x.npy", npy("<f4", "(4, 3)", bytesOf(x))},
+                                {"target.npy", npy("<i8", "(4,)", bytesOf(target))}}));
   ToolResult result = eval({});
   EXPECT_NE(result.output.find("accuracy  0.5000 (1 of 2: 'scores' against "
                                "'target')\n"),
@@ -136,9 +129,8 @@ TEST_F(EvalTool, WorksWithoutLabels) {
   ToolResult result = eval({flag("outputs", "out.npz")});
   ASSERT_EQ(result.exitCode, 0) << result.error;
   EXPECT_EQ(result.output, "rows      6\n");
-  EXPECT_EQ(result.error,
-            "ampc-run: note: without labels these outputs are not "
-            "computed: 'loss'\n");
+  EXPECT_EQ(result.error, "ampc-run: note: without labels these outputs are not "
+                          "computed: 'loss'\n");
   EXPECT_EQ(describe(), "y [6] float32, scores [6, 4] float32, weights now [2, "
                         "3] float32");
   EXPECT_EQ(eval({}).exitCode, 0);
@@ -148,8 +140,7 @@ TEST_F(EvalTool, WritesBfloat16AsFloat32) {
   makeModule("type bf16\n");
   makeData(5);
   makeCheckpoint("0x0p+0");
-  ASSERT_EQ(
-      eval({flag("checkpoint", "c"), flag("outputs", "out.npz")}).exitCode, 0);
+  ASSERT_EQ(eval({flag("checkpoint", "c"), flag("outputs", "out.npz")}).exitCode, 0);
   EXPECT_EQ(describe(), "y [5] float32, weights now [2, 3] float32, loss [2] "
                         "float32");
   EXPECT_EQ(outputOf("y")[1], 2 * 0.875f - 0.3125f + 0.25f);
@@ -175,16 +166,13 @@ TEST_F(EvalTool, AFailureLeavesTheOldFile) {
   makeModule();
   makeData(10);
   folder.write("out.npz", "old");
-  EXPECT_EQ(
-      eval({flag("outputs", "out.npz"), flag("checkpoint", "none")}).exitCode,
-      1);
+  EXPECT_EQ(eval({flag("outputs", "out.npz"), flag("checkpoint", "none")}).exitCode, 1);
   EXPECT_EQ(eval({flag("outputs", "out.npz"), "--device=cuda"}).exitCode, 1);
   EXPECT_EQ(eval({flag("outputs", "no/out.npz")}).exitCode, 1);
   EXPECT_EQ(eval({flag("outputs", "data.npz")}).exitCode, 1);
   EXPECT_EQ(eval({"--outputs=/dev/full"}).exitCode, 1);
   EXPECT_EQ(file("out.npz"), "old");
-  EXPECT_EQ(folder.list(),
-            (std::vector<std::string>{"data.npz", "out.npz", "t.so"}));
+  EXPECT_EQ(folder.list(), (std::vector<std::string>{"data.npz", "out.npz", "t.so"}));
 }
 
 TEST_F(EvalTool, SignalsLeaveTheOldFile) {
@@ -197,11 +185,9 @@ TEST_F(EvalTool, SignalsLeaveTheOldFile) {
   ToolResult result = eval({flag("outputs", "out.npz")}, options);
   EXPECT_EQ(result.exitCode, 143);
   EXPECT_EQ(result.output, "");
-  EXPECT_EQ(result.error,
-            "ampc-run: note: stopped by SIGTERM; nothing was written\n");
+  EXPECT_EQ(result.error, "ampc-run: note: stopped by SIGTERM; nothing was written\n");
   EXPECT_EQ(file("out.npz"), "old");
-  EXPECT_EQ(folder.list(),
-            (std::vector<std::string>{"data.npz", "out.npz", "t.so"}));
+  EXPECT_EQ(folder.list(), (std::vector<std::string>{"data.npz", "out.npz", "t.so"}));
 }
 
 TEST_F(EvalTool, ResultsThatCannotBePrintedAreAnError) {
@@ -220,31 +206,29 @@ TEST_F(EvalTool, InspectPrintsTablesOrJson) {
   std::string module = folder.path("t.so");
   ToolResult tables = runTool({"inspect", module});
   EXPECT_EQ(tables.exitCode, 0) << tables.error;
-  EXPECT_EQ(
-      tables.output,
-      "model   line.onnx\n"
-      "target  host\n"
-      "trains  yes\n"
-      "arena   4.0 KiB\n"
-      "\n"
-      "inputs (1)\n"
-      "     name  shape   dtype  label\n"
-      "  0  x     [4, 3]  f32    no\n"
-      "\n"
-      "parameters (1)\n"
-      "     name      shape  dtype  trained\n"
-      "  0  w\\x1b[2J  [3]    f32    yes\n"
-      "\n"
-      "precision\n"
-      "  low dtype     f16\n"
-      "  loss scaling  yes\n"
-      "\n"
-      "steps (3): 2 launch, 1 copy; 2.0 KiB read, 104 written, 3.0 k flops\n"
-      "     kind    nodes       kernel     read  written  flops  operand "
-      "types\n"
-      "  0  launch  /mul, /add  k0      2.0 KiB      100  3.0 k  f32, f16\n"
-      "  1  launch  /mean       k1            0        4      1\n"
-      "  2  copy                -             0        0      0\n");
+  EXPECT_EQ(tables.output, "model   line.onnx\n"
+                           "target  host\n"
+                           "trains  yes\n"
+                           "arena   4.0 KiB\n"
+                           "\n"
+                           "inputs (1)\n"
+                           "     name  shape   dtype  label\n"
+                           "  0  x     [4, 3]  f32    no\n"
+                           "\n"
+                           "parameters (1)\n"
+                           "     name      shape  dtype  trained\n"
+                           "  0  w\\x1b[2J  [3]    f32    yes\n"
+                           "\n"
+                           "precision\n"
+                           "  low dtype     f16\n"
+                           "  loss scaling  yes\n"
+                           "\n"
+                           "steps (3): 2 launch, 1 copy; 2.0 KiB read, 104 written, 3.0 k flops\n"
+                           "     kind    nodes       kernel     read  written  flops  operand "
+                           "types\n"
+                           "  0  launch  /mul, /add  k0      2.0 KiB      100  3.0 k  f32, f16\n"
+                           "  1  launch  /mean       k1            0        4      1\n"
+                           "  2  copy                -             0        0      0\n");
   ToolResult json = runTool({"inspect", "--json", "--target=host", module});
   EXPECT_EQ(json.output.find("{\"model\":\"line.onnx\""), 0u);
   EXPECT_EQ(json.output.back(), '\n');
@@ -274,9 +258,8 @@ TEST(Tool, WrongUseIsExit2) {
                          "mean 'train'?\n");
   ToolResult flag = runTool({"eval", "t.so", "--output=o"});
   EXPECT_EQ(flag.exitCode, 2);
-  EXPECT_EQ(flag.error,
-            "ampc-run eval: error: unknown flag '--output', did you "
-            "mean '--outputs'? (ampc-run eval --help tells more)\n");
+  EXPECT_EQ(flag.error, "ampc-run eval: error: unknown flag '--output', did you "
+                        "mean '--outputs'? (ampc-run eval --help tells more)\n");
 }
 
 TEST(Tool, ModulesThatCannotBeOpenedAreExit1) {
@@ -285,8 +268,7 @@ TEST(Tool, ModulesThatCannotBeOpenedAreExit1) {
                                            "ELF");
   ToolResult result = runTool({"inspect", bad});
   EXPECT_EQ(result.exitCode, 1);
-  EXPECT_EQ(result.error,
-            "ampc-run: error: " + bad + " was not made by the compiler\n");
+  EXPECT_EQ(result.error, "ampc-run: error: " + bad + " was not made by the compiler\n");
   result = runTool({"inspect", "none.so"});
   EXPECT_EQ(result.exitCode, 1);
   EXPECT_EQ(result.error, "none.so: error: there is no such file\n");

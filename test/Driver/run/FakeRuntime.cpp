@@ -58,8 +58,7 @@ struct Tensor {
   bool trained = false, label = false, batched = false, loss = false;
 };
 
-ampc_status_t fail(ampc_status_code_t code, std::string message,
-                   std::string node = "") {
+ampc_status_t fail(ampc_status_code_t code, std::string message, std::string node = "") {
   return new ampc_status_s{code, std::move(message), std::move(node)};
 }
 
@@ -70,8 +69,7 @@ float floatOf(const DLTensor &tensor, int64_t index) {
     return float(static_cast<const double *>(tensor.data)[index]);
   if (tensor.dtype.bits == 32)
     return static_cast<const float *>(tensor.data)[index];
-  uint32_t bits = uint32_t(static_cast<const uint16_t *>(tensor.data)[index])
-                  << 16;
+  uint32_t bits = uint32_t(static_cast<const uint16_t *>(tensor.data)[index]) << 16;
   float value;
   std::memcpy(&value, &bits, sizeof value);
   return value;
@@ -119,33 +117,28 @@ struct ampc_session_s {
   std::map<int64_t, ampc_status_t> unreported;
   int64_t before = 0;
 
-  ampc_status_t bind(const ampc_named_tensor_t *inputs, size_t count,
-                     bool labelsOptional,
+  ampc_status_t bind(const ampc_named_tensor_t *inputs, size_t count, bool labelsOptional,
                      std::map<std::string, const DLTensor *> &bound);
   float predict(const DLTensor &x, int64_t row) const;
 };
 
-ampc_status_t
-ampc_session_s::bind(const ampc_named_tensor_t *inputs, size_t count,
-                     bool labelsOptional,
-                     std::map<std::string, const DLTensor *> &bound) {
+ampc_status_t ampc_session_s::bind(const ampc_named_tensor_t *inputs, size_t count,
+                                   bool labelsOptional,
+                                   std::map<std::string, const DLTensor *> &bound) {
   for (size_t i = 0; i < count; ++i) {
     const Tensor *spec = module->find(inputs[i].name, AMPC_TENSOR_ROLE_INPUT);
     const DLTensor *tensor = inputs[i].tensor;
     if (!spec || tensor->ndim != int(spec->shape.size()) ||
-        std::memcmp(tensor->shape, spec->shape.data(),
-                    spec->shape.size() * sizeof(int64_t)) != 0 ||
-        std::memcmp(&tensor->dtype, &spec->type, sizeof spec->type) != 0 ||
-        tensor->strides || tensor->device.device_type != kDLCPU)
-      return fail(AMPC_STATUS_INVALID_ARGUMENT, "input does not fit",
-                  inputs[i].name);
+        std::memcmp(tensor->shape, spec->shape.data(), spec->shape.size() * sizeof(int64_t)) != 0 ||
+        std::memcmp(&tensor->dtype, &spec->type, sizeof spec->type) != 0 || tensor->strides ||
+        tensor->device.device_type != kDLCPU)
+      return fail(AMPC_STATUS_INVALID_ARGUMENT, "input does not fit", inputs[i].name);
     bound[spec->name] = tensor;
   }
   for (const Tensor &spec : module->tensors)
     if (spec.role == AMPC_TENSOR_ROLE_INPUT && !bound.count(spec.name) &&
         !(spec.label && labelsOptional))
-      return fail(AMPC_STATUS_INVALID_ARGUMENT, "an input is missing",
-                  spec.name);
+      return fail(AMPC_STATUS_INVALID_ARGUMENT, "an input is missing", spec.name);
   return nullptr;
 }
 
@@ -162,9 +155,7 @@ ampc_status_code_t ampc_status_code(ampc_status_t status) {
 const char *ampc_status_message(ampc_status_t status) {
   return status ? status->message.c_str() : "";
 }
-const char *ampc_status_node(ampc_status_t status) {
-  return status ? status->node.c_str() : "";
-}
+const char *ampc_status_node(ampc_status_t status) { return status ? status->node.c_str() : ""; }
 void ampc_status_free(ampc_status_t status) { delete status; }
 const char *ampc_version(void) { return "0.0.1"; }
 
@@ -174,8 +165,7 @@ ampc_status_t ampc_module_open(const char *path, ampc_module_t **out_module) {
   if (!file)
     return fail(AMPC_STATUS_NOT_FOUND, "there is no such file");
   if (!std::getline(file, line) || line != "fake-module")
-    return fail(AMPC_STATUS_CORRUPT,
-                std::string(path) + " was not made by the compiler");
+    return fail(AMPC_STATUS_CORRUPT, std::string(path) + " was not made by the compiler");
   auto module = std::make_unique<ampc_module_s>();
   module->path = path;
   std::vector<Tensor> extras;
@@ -230,18 +220,15 @@ ampc_status_t ampc_module_open(const char *path, ampc_module_t **out_module) {
     module->tensors.push_back({name, role, type, std::move(shape)});
     return module->tensors.back();
   };
-  add("x", AMPC_TENSOR_ROLE_INPUT, real, {batch, module->features}).batched =
-      true;
-  Tensor &target = add("target", AMPC_TENSOR_ROLE_INPUT,
-                       module->classes ? i64 : f32, {batch});
+  add("x", AMPC_TENSOR_ROLE_INPUT, real, {batch, module->features}).batched = true;
+  Tensor &target = add("target", AMPC_TENSOR_ROLE_INPUT, module->classes ? i64 : f32, {batch});
   target.label = target.batched = true;
   for (const Tensor &extra : extras)
     module->tensors.push_back(extra);
   add("w", AMPC_TENSOR_ROLE_PARAMETER, f32, {module->features}).trained = true;
   add("y", AMPC_TENSOR_ROLE_OUTPUT, real, {batch}).batched = true;
   if (module->classes)
-    add("scores", AMPC_TENSOR_ROLE_OUTPUT, f32, {batch, module->classes})
-        .batched = true;
+    add("scores", AMPC_TENSOR_ROLE_OUTPUT, f32, {batch, module->classes}).batched = true;
   add("weights now", AMPC_TENSOR_ROLE_OUTPUT, f32, {module->features});
   add("loss", AMPC_TENSOR_ROLE_OUTPUT, f32, {}).loss = true;
   *out_module = module.release();
@@ -250,8 +237,7 @@ ampc_status_t ampc_module_open(const char *path, ampc_module_t **out_module) {
 
 void ampc_module_close(ampc_module_t *module) { delete module; }
 
-ampc_status_t ampc_module_inspect(const ampc_module_t *, ampc_device_t device,
-                                  char **out_json) {
+ampc_status_t ampc_module_inspect(const ampc_module_t *, ampc_device_t device, char **out_json) {
   if (device == AMPC_DEVICE_CUDA)
     return fail(AMPC_STATUS_INCOMPATIBLE, "holds no CUDA code");
   *out_json = strdup(
@@ -267,15 +253,12 @@ ampc_status_t ampc_module_inspect(const ampc_module_t *, ampc_device_t device,
 }
 void ampc_string_free(char *string) { free(string); }
 
-size_t ampc_module_tensor_count(const ampc_module_t *module) {
-  return module->tensors.size();
-}
+size_t ampc_module_tensor_count(const ampc_module_t *module) { return module->tensors.size(); }
 
 ampc_status_t ampc_module_tensor(const ampc_module_t *module, size_t index,
                                  ampc_tensor_info_t *info) {
   if (info->struct_size != sizeof *info || index >= module->tensors.size())
-    return fail(AMPC_STATUS_INVALID_ARGUMENT,
-                "wrong use of ampc_module_tensor");
+    return fail(AMPC_STATUS_INVALID_ARGUMENT, "wrong use of ampc_module_tensor");
   const Tensor &tensor = module->tensors[index];
   info->name = tensor.name.c_str();
   info->role = tensor.role;
@@ -289,12 +272,9 @@ ampc_status_t ampc_module_tensor(const ampc_module_t *module, size_t index,
   return nullptr;
 }
 
-int ampc_module_trains(const ampc_module_t *module) {
-  return !module->evalOnly;
-}
+int ampc_module_trains(const ampc_module_t *module) { return !module->evalOnly; }
 
-ampc_status_t ampc_session_create(ampc_module_t *module,
-                                  const ampc_session_options_t *options,
+ampc_status_t ampc_session_create(ampc_module_t *module, const ampc_session_options_t *options,
                                   ampc_session_t **out_session) {
   if (options->device == AMPC_DEVICE_CUDA)
     return fail(AMPC_STATUS_NOT_FOUND, "there is no CUDA device");
@@ -312,15 +292,10 @@ void ampc_session_destroy(ampc_session_t *session) {
       ampc_status_free(status);
   delete session;
 }
-ampc_device_t ampc_session_device(const ampc_session_t *) {
-  return AMPC_DEVICE_HOST;
-}
-int64_t ampc_session_steps(const ampc_session_t *session) {
-  return session->attempts;
-}
+ampc_device_t ampc_session_device(const ampc_session_t *) { return AMPC_DEVICE_HOST; }
+int64_t ampc_session_steps(const ampc_session_t *session) { return session->attempts; }
 
-ampc_status_t ampc_session_step(ampc_session_t *session,
-                                const ampc_named_tensor_t *inputs,
+ampc_status_t ampc_session_step(ampc_session_t *session, const ampc_named_tensor_t *inputs,
                                 size_t input_count, ampc_step_info_t *info) {
   std::map<std::string, const DLTensor *> bound;
   if (ampc_status_t status = session->bind(inputs, input_count, false, bound))
@@ -338,8 +313,7 @@ ampc_status_t ampc_session_step(ampc_session_t *session,
   if (!module.trace.empty()) {
     std::ofstream trace(module.trace, std::ios::app);
     for (int64_t row = 0; row < module.batch; ++row)
-      trace << floatOf(x, row * module.features)
-            << (row + 1 < module.batch ? " " : "\n");
+      trace << floatOf(x, row * module.features) << (row + 1 < module.batch ? " " : "\n");
   }
   float loss = 0, norm = 0;
   std::vector<float> gradient(session->weights.size());
@@ -347,9 +321,8 @@ ampc_status_t ampc_session_step(ampc_session_t *session,
     float error = session->predict(x, row) - floatOf(target, row);
     loss += error * error / float(module.batch);
     for (int64_t i = 0; i <= module.features; ++i)
-      gradient[size_t(i)] +=
-          2 * error / float(module.batch) *
-          (i < module.features ? floatOf(x, row * module.features + i) : 1);
+      gradient[size_t(i)] += 2 * error / float(module.batch) *
+                             (i < module.features ? floatOf(x, row * module.features + i) : 1);
   }
   for (float g : gradient)
     norm += g * g;
@@ -377,8 +350,7 @@ ampc_status_t ampc_session_step(ampc_session_t *session,
     session->unreported[step] =
         fail(AMPC_STATUS_TRAINING_STOPPED, "the gradient of 'w' is not finite");
   if (refuses)
-    session->unreported[step] =
-        fail(AMPC_STATUS_DATA, "a label is out of range", "target");
+    session->unreported[step] = fail(AMPC_STATUS_DATA, "a label is out of range", "target");
   if (step == module.broken)
     return fail(AMPC_STATUS_INTERNAL, "a table contradicts itself");
   return nullptr;
@@ -409,10 +381,8 @@ ampc_status_t ampc_session_synchronize(ampc_session_t *session) {
   return ampc_session_get_step_info(session, session->attempts, &info);
 }
 
-ampc_status_t ampc_session_evaluate(ampc_session_t *session,
-                                    const ampc_named_tensor_t *inputs,
-                                    size_t input_count,
-                                    const ampc_named_tensor_t *outputs,
+ampc_status_t ampc_session_evaluate(ampc_session_t *session, const ampc_named_tensor_t *inputs,
+                                    size_t input_count, const ampc_named_tensor_t *outputs,
                                     size_t output_count) {
   std::map<std::string, const DLTensor *> bound;
   if (ampc_status_t status = session->bind(inputs, input_count, true, bound))
@@ -445,44 +415,39 @@ ampc_status_t ampc_session_evaluate(ampc_session_t *session,
   return nullptr;
 }
 
-ampc_status_t ampc_session_get_tensor(ampc_session_t *, const char *name,
-                                      const DLTensor *) {
+ampc_status_t ampc_session_get_tensor(ampc_session_t *, const char *name, const DLTensor *) {
   return fail(AMPC_STATUS_NOT_FOUND, "the fake has no tensors", name);
 }
-ampc_status_t ampc_session_set_tensor(ampc_session_t *, const char *name,
-                                      const DLTensor *) {
+ampc_status_t ampc_session_set_tensor(ampc_session_t *, const char *name, const DLTensor *) {
   return fail(AMPC_STATUS_NOT_FOUND, "the fake has no tensors", name);
 }
 
-ampc_status_t ampc_session_set_learning_rate(ampc_session_t *session,
-                                             float lr) {
+ampc_status_t ampc_session_set_learning_rate(ampc_session_t *session, float lr) {
   if (session->module->fixedRate)
     return fail(AMPC_STATUS_NOT_FOUND, "there is no learning rate");
   session->rate = lr;
   return nullptr;
 }
 
-ampc_status_t ampc_session_set_metadata(ampc_session_t *session,
-                                        const char *key, const char *value) {
+ampc_status_t ampc_session_set_metadata(ampc_session_t *session, const char *key,
+                                        const char *value) {
   if (value)
     session->metadata[key] = value;
   else
     session->metadata.erase(key);
   return nullptr;
 }
-const char *ampc_session_get_metadata(const ampc_session_t *session,
-                                      const char *key) {
+const char *ampc_session_get_metadata(const ampc_session_t *session, const char *key) {
   auto found = session->metadata.find(key);
   return found == session->metadata.end() ? nullptr : found->second.c_str();
 }
 
-ampc_status_t ampc_session_save_checkpoint(ampc_session_t *session,
-                                           const char *path) {
+ampc_status_t ampc_session_save_checkpoint(ampc_session_t *session, const char *path) {
   std::string temporary = std::string(path) + ".tmp";
   std::ofstream file(temporary);
   file << "fake-checkpoint\n" << std::hexfloat;
-  file << session->attempts << ' ' << session->seed << ' ' << session->rate
-       << ' ' << session->scale;
+  file << session->attempts << ' ' << session->seed << ' ' << session->rate << ' '
+       << session->scale;
   for (float weight : session->weights)
     file << ' ' << weight;
   file << '\n';
@@ -496,8 +461,8 @@ ampc_status_t ampc_session_save_checkpoint(ampc_session_t *session,
   return nullptr;
 }
 
-ampc_status_t ampc_session_load_checkpoint(ampc_session_t *session,
-                                           const char *path, int *out_exact) {
+ampc_status_t ampc_session_load_checkpoint(ampc_session_t *session, const char *path,
+                                           int *out_exact) {
   std::ifstream file(path);
   std::string line, word;
   if (!file)

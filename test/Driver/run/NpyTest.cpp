@@ -70,12 +70,10 @@ using Longs = std::vector<int64_t>;
 } // namespace
 
 TEST(Npy, ReadsEachVersion) {
-  std::string header =
-      "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }   \n";
+  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }   \n";
   for (int version : {1, 2, 3})
-    EXPECT_EQ(valuesAs<float>(
-                  ElementType::F32,
-                  npyWithHeader(header, bytesOf(Floats{1.5f, -2}), version)),
+    EXPECT_EQ(valuesAs<float>(ElementType::F32,
+                              npyWithHeader(header, bytesOf(Floats{1.5f, -2}), version)),
               (Floats{1.5f, -2}));
   EXPECT_EQ(errorOf(ElementType::F32, npyWithHeader(header, "", 4)),
             "array 'x' has version 4.0 of numpy's format; 1.0, 2.0 and 3.0 can "
@@ -83,10 +81,8 @@ TEST(Npy, ReadsEachVersion) {
 }
 
 TEST(Npy, ReadsKeysInAnyOrderAndScalars) {
-  std::string header =
-      "{\"shape\":(), \"fortran_order\":False, \"descr\":\"<i8\"}";
-  EXPECT_EQ(valuesAs<int64_t>(ElementType::I64,
-                              npyWithHeader(header, bytesOf(Longs{7}))),
+  std::string header = "{\"shape\":(), \"fortran_order\":False, \"descr\":\"<i8\"}";
+  EXPECT_EQ(valuesAs<int64_t>(ElementType::I64, npyWithHeader(header, bytesOf(Longs{7}))),
             (Longs{7}));
 }
 
@@ -99,15 +95,13 @@ TEST(Npy, TransposesFortranOrder) {
         written.push_back(i * 12 + j * 4 + k);
   for (int i = 0; i < 24; ++i)
     expected.push_back(i);
-  EXPECT_EQ(valuesAs<int64_t>(ElementType::I64,
-                              npy("<i8", "(2, 3, 4)", bytesOf(written), true)),
+  EXPECT_EQ(valuesAs<int64_t>(ElementType::I64, npy("<i8", "(2, 3, 4)", bytesOf(written), true)),
             expected);
 }
 
 TEST(Npy, FortranOrderOfAnEmptyArrayIsHarmless) {
-  Array array = readAs(
-      ElementType::F32,
-      npy("<f4", "(0, 4611686018427387904, 4611686018427387904)", "", true));
+  Array array = readAs(ElementType::F32,
+                       npy("<f4", "(0, 4611686018427387904, 4611686018427387904)", "", true));
   EXPECT_EQ(array.shape[0], 0);
 }
 
@@ -116,52 +110,41 @@ TEST(Npy, RoundsDoublesToFloats) {
   double infinity = std::numeric_limits<double>::infinity();
   Floats floats = valuesAs<float>(
       ElementType::F32,
-      npy("<f8", "(4,)",
-          bytesOf(std::vector<double>{third, -infinity, nan, 1e-60})));
+      npy("<f8", "(4,)", bytesOf(std::vector<double>{third, -infinity, nan, 1e-60})));
   EXPECT_EQ(floats[0], 1.0f / 3);
   EXPECT_EQ(floats[1], -std::numeric_limits<float>::infinity());
   EXPECT_TRUE(std::isnan(floats[2]));
   EXPECT_EQ(floats[3], 0);
-  EXPECT_EQ(errorOf(ElementType::F32,
-                    npy("<f8", "(2,)", bytesOf(std::vector<double>{1, 1e300}))),
+  EXPECT_EQ(errorOf(ElementType::F32, npy("<f8", "(2,)", bytesOf(std::vector<double>{1, 1e300}))),
             "array 'x' holds 1e+300 at index [1], which does not fit float32");
 }
 
 TEST(Npy, ConvertsIntegersThatFit) {
-  EXPECT_EQ(valuesAs<int64_t>(
-                ElementType::I64,
-                npy("|u1", "(3,)", bytesOf(std::vector<uint8_t>{0, 9, 255}))),
+  EXPECT_EQ(valuesAs<int64_t>(ElementType::I64,
+                              npy("|u1", "(3,)", bytesOf(std::vector<uint8_t>{0, 9, 255}))),
             (Longs{0, 9, 255}));
-  EXPECT_EQ(valuesAs<float>(
-                ElementType::F32,
-                npy("<i4", "(2,)", bytesOf(std::vector<int32_t>{-7, 1 << 24}))),
+  EXPECT_EQ(valuesAs<float>(ElementType::F32,
+                            npy("<i4", "(2,)", bytesOf(std::vector<int32_t>{-7, 1 << 24}))),
             (Floats{-7, 16777216}));
-  EXPECT_EQ(valuesAs<uint8_t>(ElementType::Bool,
-                              npy("<i8", "(2,)", bytesOf(Longs{0, 1}))),
+  EXPECT_EQ(valuesAs<uint8_t>(ElementType::Bool, npy("<i8", "(2,)", bytesOf(Longs{0, 1}))),
             (std::vector<uint8_t>{0, 1}));
 }
 
 TEST(Npy, NamesTheFirstIntegerThatDoesNotFit) {
-  EXPECT_EQ(errorOf(ElementType::I8,
-                    npy("<i8", "(2, 2)", bytesOf(Longs{1, -128, 128, 500}))),
+  EXPECT_EQ(errorOf(ElementType::I8, npy("<i8", "(2, 2)", bytesOf(Longs{1, -128, 128, 500}))),
             "array 'x' holds 128 at index [1, 0], which does not fit int8");
   // Column-major: the third element in the file is [0, 1].
-  EXPECT_EQ(
-      errorOf(ElementType::I8,
-              npy("<i8", "(2, 2)", bytesOf(Longs{1, -128, 128, 500}), true)),
-      "array 'x' holds 128 at index [0, 1], which does not fit int8");
+  EXPECT_EQ(errorOf(ElementType::I8, npy("<i8", "(2, 2)", bytesOf(Longs{1, -128, 128, 500}), true)),
+            "array 'x' holds 128 at index [0, 1], which does not fit int8");
   EXPECT_EQ(errorOf(ElementType::U64, npy("<i8", "(1,)", bytesOf(Longs{-1}))),
             "array 'x' holds -1 at index [0], which does not fit uint64");
-  EXPECT_EQ(errorOf(ElementType::I64,
-                    npy("<u8", "(1,)", bytesOf(std::vector<uint64_t>{~0ull}))),
+  EXPECT_EQ(errorOf(ElementType::I64, npy("<u8", "(1,)", bytesOf(std::vector<uint64_t>{~0ull}))),
             "array 'x' holds 18446744073709551615 at index [0], which does not "
             "fit int64");
-  EXPECT_EQ(
-      errorOf(ElementType::F32, npy("<i8", "(1,)", bytesOf(Longs{16777217}))),
-      "array 'x' holds 16777217 at index [0], which does not fit float32");
+  EXPECT_EQ(errorOf(ElementType::F32, npy("<i8", "(1,)", bytesOf(Longs{16777217}))),
+            "array 'x' holds 16777217 at index [0], which does not fit float32");
   EXPECT_EQ(errorOf(ElementType::F64,
-                    npy("<i8", "(1,)",
-                        bytesOf(Longs{std::numeric_limits<int64_t>::max()}))),
+                    npy("<i8", "(1,)", bytesOf(Longs{std::numeric_limits<int64_t>::max()}))),
             "array 'x' holds 9223372036854775807 at index [0], which does not "
             "fit float64");
   EXPECT_EQ(errorOf(ElementType::Bool, npy("<i8", "(1,)", bytesOf(Longs{2}))),
@@ -171,12 +154,10 @@ TEST(Npy, NamesTheFirstIntegerThatDoesNotFit) {
 TEST(Npy, RoundsFloatsToBfloat16OnlyThere) {
   Floats floats{1.0f, 1.00390625f /* a tie, to even */, 1.01171875f,
                 std::numeric_limits<float>::infinity()};
-  EXPECT_EQ(valuesAs<uint16_t>(ElementType::BF16,
-                               npy("<f4", "(4,)", bytesOf(floats))),
+  EXPECT_EQ(valuesAs<uint16_t>(ElementType::BF16, npy("<f4", "(4,)", bytesOf(floats))),
             (std::vector<uint16_t>{0x3f80, 0x3f80, 0x3f82, 0x7f80}));
   EXPECT_EQ(errorOf(ElementType::BF16,
-                    npy("<f4", "(1,)",
-                        bytesOf(Floats{std::numeric_limits<float>::max()}))),
+                    npy("<f4", "(1,)", bytesOf(Floats{std::numeric_limits<float>::max()}))),
             "array 'x' holds 3.4028235e+38 at index [0], which does not fit "
             "bfloat16");
 }
@@ -236,9 +217,8 @@ TEST(Npy, RefusesOtherConversions) {
   };
   for (const Case &test : cases) {
     size_t bytes = elementSize(*typeOfNpyDescr(test.descr));
-    EXPECT_EQ(
-        errorOf(test.type, npy(test.descr, "(1,)", std::string(bytes, '\0'))),
-        std::string("array 'x' ") + test.message);
+    EXPECT_EQ(errorOf(test.type, npy(test.descr, "(1,)", std::string(bytes, '\0'))),
+              std::string("array 'x' ") + test.message);
   }
 }
 
@@ -256,8 +236,7 @@ TEST(Npy, RefusesOtherTypesByName) {
       {">f4", "'>f4', big-endian; convert it with array.astype('<f4')"},
       {"<U5", "'<U5'; only bool, integers and float16 to float64 can be read"},
       {"<c8", "'<c8'; only bool, integers and float16 to float64 can be read"},
-      {"<M8[ns]",
-       "'<M8[ns]'; only bool, integers and float16 to float64 can be read"},
+      {"<M8[ns]", "'<M8[ns]'; only bool, integers and float16 to float64 can be read"},
       {"", "''; only bool, integers and float16 to float64 can be read"},
   };
   for (const Case &test : cases)
@@ -293,10 +272,8 @@ TEST(Npy, RefusesHeadersThatNumpyDoesNotWrite) {
       "{'descr': '<f4', 'fortran_order: False, 'shape': ()}",
   };
   for (const char *header : headers)
-    EXPECT_EQ(
-        headerError(header),
-        std::string("array 'x' has a header that numpy does not write: '") +
-            header + "'");
+    EXPECT_EQ(headerError(header),
+              std::string("array 'x' has a header that numpy does not write: '") + header + "'");
   std::string deep = "{'descr': '<f4', 'fortran_order': False, 'shape': (";
   for (int i = 0; i < 33; ++i)
     deep += "1,";
@@ -313,26 +290,23 @@ TEST(Npy, ShapesMustMatchTheData) {
             "array 'x' has shape [2] of float32, which does not match its 9 "
             "bytes of data");
   // 2^62 * 4 elements of 4 bytes are 0 bytes where nobody looks.
-  EXPECT_EQ(
-      errorOf(ElementType::F32, npy("<f4", "(4611686018427387904, 4)", "")),
-      "array 'x' has shape [4611686018427387904, 4] of float32, which does not "
-      "match its 0 bytes of data");
+  EXPECT_EQ(errorOf(ElementType::F32, npy("<f4", "(4611686018427387904, 4)", "")),
+            "array 'x' has shape [4611686018427387904, 4] of float32, which does not "
+            "match its 0 bytes of data");
 }
 
 TEST(Npy, EveryTruncationIsAnError) {
   std::string whole = npy("<f4", "(2,)", "12345678");
   for (size_t length = 0; length < whole.size(); ++length)
-    EXPECT_NE(errorOf(ElementType::F32, whole.substr(0, length)), "no error")
-        << length;
+    EXPECT_NE(errorOf(ElementType::F32, whole.substr(0, length)), "no error") << length;
 }
 
 TEST(Npy, HeaderIsWhatNumpyWrites) {
   std::string header = formatNpyHeader(ElementType::F32, {3});
-  EXPECT_EQ(header,
-            npyWithHeader("{'descr': '<f4', 'fortran_order': False, 'shape': "
-                          "(3,), }" +
-                              std::string(60, ' ') + "\n",
-                          ""));
+  EXPECT_EQ(header, npyWithHeader("{'descr': '<f4', 'fortran_order': False, 'shape': "
+                                  "(3,), }" +
+                                      std::string(60, ' ') + "\n",
+                                  ""));
   EXPECT_EQ(header.size() % 64, 0u);
   EXPECT_NE(formatNpyHeader(ElementType::Bool, {})
                 .find("'|b1', "

@@ -33,8 +33,7 @@ Arrays readAll(const std::string &path) {
     Array array = NpyReader(*source, path, member.name).read(ElementType::F32);
     Floats values(*elementCount(array.shape));
     if (!values.empty())
-      std::memcpy(values.data(), array.data.get(),
-                  values.size() * sizeof(float));
+      std::memcpy(values.data(), array.data.get(), values.size() * sizeof(float));
     arrays[member.name] = values;
   }
   return arrays;
@@ -42,9 +41,7 @@ Arrays readAll(const std::string &path) {
 
 class Npz : public testing::Test {
 protected:
-  Arrays read(const std::string &bytes) {
-    return readAll(folder.write("data.npz", bytes));
-  }
+  Arrays read(const std::string &bytes) { return readAll(folder.write("data.npz", bytes)); }
   std::string errorOf(const std::string &bytes) {
     try {
       read(bytes);
@@ -59,8 +56,7 @@ protected:
   TemporaryFolder folder;
   const Floats a{1, 2, 3}, b{-4, 5.5f};
   const std::vector<std::pair<std::string, std::string>> members{
-      {"a.npy", npy("<f4", "(3,)", bytesOf(a))},
-      {"/fc/b:0.npy", npy("<f4", "(2,)", bytesOf(b))}};
+      {"a.npy", npy("<f4", "(3,)", bytesOf(a))}, {"/fc/b:0.npy", npy("<f4", "(2,)", bytesOf(b))}};
 };
 
 void put(std::string &bytes, size_t at, uint64_t value, int count) {
@@ -83,8 +79,7 @@ TEST_F(Npz, ReadsEveryStyle) {
 }
 
 TEST_F(Npz, SkipsMembersThatAreNoArrays) {
-  EXPECT_EQ(read(npz({{"readme.txt", "hello"}, members[0], {"npy", ""}})),
-            (Arrays{{"a", a}}));
+  EXPECT_EQ(read(npz({{"readme.txt", "hello"}, members[0], {"npy", ""}})), (Arrays{{"a", a}}));
 }
 
 TEST_F(Npz, ReadsLargeDeflatedArrays) {
@@ -104,12 +99,9 @@ TEST_F(Npz, RefusesTheSameNameTwice) {
 }
 
 TEST_F(Npz, RefusesWhatIsNoArchive) {
-  EXPECT_EQ(
-      errorOf(""),
-      "is no readable .npz archive: it does not start as a zip file does");
-  EXPECT_EQ(
-      errorOf(members[0].second),
-      "is no readable .npz archive: it does not start as a zip file does");
+  EXPECT_EQ(errorOf(""), "is no readable .npz archive: it does not start as a zip file does");
+  EXPECT_EQ(errorOf(members[0].second),
+            "is no readable .npz archive: it does not start as a zip file does");
   EXPECT_EQ(errorOf(std::string("PK\3\4") + std::string(100, '\0')),
             "is no readable .npz archive: it has no directory at its end: the "
             "file is cut off");
@@ -121,11 +113,9 @@ TEST_F(Npz, RefusesEncryptionAndOtherMethods) {
   std::string encrypted = bytes, packed = bytes;
   encrypted[entry + 8] = 1;
   packed[entry + 10] = 14;
-  EXPECT_EQ(errorOf(encrypted),
-            "is no readable .npz archive: array 'a' is encrypted");
-  EXPECT_EQ(errorOf(packed),
-            "is no readable .npz archive: array 'a' is packed with method 14; "
-            "save it with numpy.savez or numpy.savez_compressed");
+  EXPECT_EQ(errorOf(encrypted), "is no readable .npz archive: array 'a' is encrypted");
+  EXPECT_EQ(errorOf(packed), "is no readable .npz archive: array 'a' is packed with method 14; "
+                             "save it with numpy.savez or numpy.savez_compressed");
 }
 
 TEST_F(Npz, RefusesSizesThatDeflateCannotReach) {
@@ -148,8 +138,7 @@ TEST_F(Npz, ChecksTheCrc) {
 }
 
 TEST_F(Npz, DeflatedDataMustHaveTheSizeSaid) {
-  std::string tooLong =
-      npz({{"a.npy", members[0].second + "more"}}, {true, false, false, ""});
+  std::string tooLong = npz({{"a.npy", members[0].second + "more"}}, {true, false, false, ""});
   put(tooLong, tooLong.find("PK\1\2") + 24, members[0].second.size(), 4);
   EXPECT_EQ(errorOf(tooLong), "array 'a' is damaged: it unpacks to more bytes "
                               "than the directory says");
@@ -193,8 +182,7 @@ TEST_F(Npz, SurvivesDamage) {
 }
 
 TEST_F(Npz, SurvivesLyingNumbers) {
-  const uint64_t lies[] = {0,          1,          0x7fffffff, 0x80000000,
-                           0xfffffffe, 0xffffffff, ~0ull,      1ull << 63};
+  const uint64_t lies[] = {0, 1, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff, ~0ull, 1ull << 63};
   for (bool zip64 : {false, true}) {
     const std::string whole = npz(members, {true, false, zip64, ""});
     for (size_t at = whole.find("PK\1\2"); at < whole.size(); ++at)
@@ -225,9 +213,7 @@ TEST_F(Npz, WritesWhatItReads) {
     EXPECT_EQ(readFile(path), "");
     writer.commit();
   }
-  EXPECT_EQ(
-      readAll(path),
-      (Arrays{{"y", {1, 2, 3, 4}}, {"é", {}}, {"/loss", {1, 0.5f, 0.25f}}}));
+  EXPECT_EQ(readAll(path), (Arrays{{"y", {1, 2, 3, 4}}, {"é", {}}, {"/loss", {1, 0.5f, 0.25f}}}));
   EXPECT_EQ(folder.list(), std::vector<std::string>{"out.npz"});
 }
 
@@ -242,7 +228,6 @@ TEST_F(Npz, AFailedWriterLeavesNoFile) {
   }
   EXPECT_EQ(readFile(path), "old");
   EXPECT_EQ(folder.list(), std::vector<std::string>{"out.npz"});
-  EXPECT_THROW(NpzWriter(path, {{"y", ElementType::F64, {1ll << 61, 8}}}),
-               Error);
+  EXPECT_THROW(NpzWriter(path, {{"y", ElementType::F64, {1ll << 61, 8}}}), Error);
   EXPECT_EQ(folder.list(), std::vector<std::string>{"out.npz"});
 }

@@ -23,8 +23,7 @@ protected:
   /// Runs, and returns what the data looked like, step by step.
   std::string run(const std::vector<std::string> &flags, int exitCode = 0) {
     std::filesystem::remove(folder.path("trace"));
-    std::vector<std::string> all{"--quiet", flag("log", "log"),
-                                 flag("checkpoint", "c")};
+    std::vector<std::string> all{"--quiet", flag("log", "log"), flag("checkpoint", "c")};
     all.insert(all.end(), flags.begin(), flags.end());
     ToolResult result = train(all);
     EXPECT_EQ(result.exitCode, exitCode) << result.error;
@@ -122,38 +121,31 @@ TEST_F(ResumeTool, TotalsThatAreReachedTrainNothing) {
 
 TEST_F(ResumeTool, SeedAndOrderAreTheCheckpoints) {
   run({"--seed=4", "--steps=3"});
-  EXPECT_EQ(errorOf({"--seed=5"}),
-            folder.path("c") + ": error: was trained with --seed=4, not 5; "
-                               "leave --seed out to go on with it\n");
+  EXPECT_EQ(errorOf({"--seed=5"}), folder.path("c") + ": error: was trained with --seed=4, not 5; "
+                                                      "leave --seed out to go on with it\n");
   EXPECT_EQ(errorOf({"--batch-order=file"}),
-            folder.path("c") +
-                ": error: was trained with --batch-order=shuffle; leave the "
-                "flag out to go on with it\n");
-  EXPECT_EQ(train({flag("resume", "c"), "--seed=4", "--batch-order=shuffle"})
-                .exitCode,
-            0);
+            folder.path("c") + ": error: was trained with --batch-order=shuffle; leave the "
+                               "flag out to go on with it\n");
+  EXPECT_EQ(train({flag("resume", "c"), "--seed=4", "--batch-order=shuffle"}).exitCode, 0);
 }
 
 TEST_F(ResumeTool, OtherDataAreRefusedInTheMiddleOfAnEpoch) {
   run({"--steps=3"});
   makeData(29);
-  EXPECT_EQ(errorOf({}),
-            folder.path("c") +
-                ": error: was trained on 30 rows, and the data has 29: its "
-                "place in the middle of an epoch means nothing there; resume "
-                "with the data it was trained on\n");
+  EXPECT_EQ(errorOf({}), folder.path("c") +
+                             ": error: was trained on 30 rows, and the data has 29: its "
+                             "place in the middle of an epoch means nothing there; resume "
+                             "with the data it was trained on\n");
   makeData(30);
   run({"--epochs=1"});
   makeData(8);
   ToolResult result = train({flag("resume", "c"), "--epochs=2"});
   EXPECT_EQ(result.exitCode, 0);
-  EXPECT_NE(
-      result.error.find(" was trained on 30 rows, and the data has 8; the "
-                        "run goes on with the new data\n"),
-      std::string::npos)
+  EXPECT_NE(result.error.find(" was trained on 30 rows, and the data has 8; the "
+                              "run goes on with the new data\n"),
+            std::string::npos)
       << result.error;
-  EXPECT_NE(result.error.find("step 9  epoch 2/2"), std::string::npos)
-      << result.error;
+  EXPECT_NE(result.error.find("step 9  epoch 2/2"), std::string::npos) << result.error;
 }
 
 TEST_F(ResumeTool, AnotherBatchSizeGoesOnAtTheSameSample) {
@@ -171,14 +163,12 @@ TEST_F(ResumeTool, AnotherBatchSizeGoesOnAtTheSameSample) {
 
 TEST_F(ResumeTool, SaysWhereARunIsNotTheSameBitForBit) {
   run({"--steps=3"});
-  EXPECT_EQ(train({flag("resume", "c")}).error.find("bit for bit"),
-            std::string::npos);
+  EXPECT_EQ(train({flag("resume", "c")}).error.find("bit for bit"), std::string::npos);
   makeModule(trace + "inexact\n");
-  EXPECT_NE(
-      train({flag("resume", "c")})
-          .error.find("comes from another build, kind of device or number "
-                      "of threads: the run goes on, but not bit for bit"),
-      std::string::npos);
+  EXPECT_NE(train({flag("resume", "c")})
+                .error.find("comes from another build, kind of device or number "
+                            "of threads: the run goes on, but not bit for bit"),
+            std::string::npos);
 }
 
 TEST_F(ResumeTool, ACheckpointWithoutAPlaceStartsAnEpoch) {
@@ -189,8 +179,7 @@ TEST_F(ResumeTool, ACheckpointWithoutAPlaceStartsAnEpoch) {
   EXPECT_NE(result.error.find("tells no place in the data: the run goes on at "
                               "the start of an epoch"),
             std::string::npos);
-  EXPECT_NE(result.error.find("step 12  epoch 1/1"), std::string::npos)
-      << result.error;
+  EXPECT_NE(result.error.find("step 12  epoch 1/1"), std::string::npos) << result.error;
 }
 
 TEST_F(ResumeTool, AnEditedPlaceIsAnError) {

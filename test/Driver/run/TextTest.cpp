@@ -32,15 +32,12 @@ ampc_step_info_t stepInfo(int64_t step, float loss = 0.5f, float norm = NAN) {
   return info;
 }
 
-std::string logLine(int64_t step) {
-  return formatStep(stepInfo(step), false) + "\n";
-}
+std::string logLine(int64_t step) { return formatStep(stepInfo(step), false) + "\n"; }
 
 using Words = std::vector<std::string>;
 
 /// The message of the usage error, without its hint.
-std::string usageError(std::optional<TrainOptions> (*parse)(const Words &,
-                                                            std::string &),
+std::string usageError(std::optional<TrainOptions> (*parse)(const Words &, std::string &),
                        const Words &words) {
   std::string help;
   try {
@@ -69,28 +66,19 @@ TEST(StepLog, WritesTheFieldsOfTheDesign) {
             R"("grad_norm":1.2,"lr":0.01})");
   ampc_step_info_t skipped = stepInfo(2, INFINITY);
   skipped.applied = 0;
-  EXPECT_EQ(formatStep(skipped, true),
-            R"({"step":2,"loss":null,"scale":65536,"applied":false,)"
-            R"("grad_norm":null,"lr":0.01})");
-  EXPECT_EQ(
-      formatStep(skipped, false),
-      R"({"step":2,"loss":null,"scale":65536,"applied":false,"lr":0.01})");
+  EXPECT_EQ(formatStep(skipped, true), R"({"step":2,"loss":null,"scale":65536,"applied":false,)"
+                                       R"("grad_norm":null,"lr":0.01})");
+  EXPECT_EQ(formatStep(skipped, false),
+            R"({"step":2,"loss":null,"scale":65536,"applied":false,"lr":0.01})");
 }
 
 TEST(StepLog, NumbersAreTheShortestThatRoundTrip) {
   const std::pair<float, const char *> cases[] = {
-      {0.1f, "0.1"},
-      {1.0f / 3, "0.33333334"},
-      {16777216, "16777216"},
-      {-0.0f, "-0"},
-      {1e-45f, "1e-45"},
-      {3e38f, "3e+38"},
-      {6.1035156e-5f, "6.1035156e-05"}};
+      {0.1f, "0.1"},     {1.0f / 3, "0.33333334"}, {16777216, "16777216"},          {-0.0f, "-0"},
+      {1e-45f, "1e-45"}, {3e38f, "3e+38"},         {6.1035156e-5f, "6.1035156e-05"}};
   for (auto [value, text] : cases) {
     std::string line = formatStep(stepInfo(1, value), false);
-    EXPECT_NE(line.find(std::string("\"loss\":") + text + ","),
-              std::string::npos)
-        << line;
+    EXPECT_NE(line.find(std::string("\"loss\":") + text + ","), std::string::npos) << line;
     EXPECT_EQ(parseJson(line).at("loss").get<float>(), value);
   }
 }
@@ -104,17 +92,16 @@ TEST(StepLog, NormsAreThereFromTheFirstOneOn) {
   log.add(stepInfo(3));
   EXPECT_EQ(readFile(path), "");
   log.flush();
-  EXPECT_EQ(readFile(path), logLine(1) + formatStep(stepInfo(2, 1, 3), true) +
-                                "\n" + formatStep(stepInfo(3), true) + "\n");
+  EXPECT_EQ(readFile(path), logLine(1) + formatStep(stepInfo(2, 1, 3), true) + "\n" +
+                                formatStep(stepInfo(3), true) + "\n");
 }
 
 TEST(StepLog, AResumedRunGoesOnAfterItsStep) {
   TemporaryFolder folder;
   const std::string three = logLine(1) + logLine(2) + logLine(3);
   std::string torn = logLine(4);
-  const std::string cases[] = {
-      three, three + logLine(4) + logLine(5), three + torn.substr(0, 5),
-      three + torn.substr(0, 30), three + torn.substr(0, torn.size() - 1)};
+  const std::string cases[] = {three, three + logLine(4) + logLine(5), three + torn.substr(0, 5),
+                               three + torn.substr(0, 30), three + torn.substr(0, torn.size() - 1)};
   for (const std::string &before : cases) {
     std::string path = folder.write("log", before);
     StepLog(path, 3);
@@ -253,17 +240,15 @@ TEST(Text, TablesLineUpAndCutLongCells) {
   table.addRow({"é", "5"});
   table.addRow({std::string(80, 'x'), "12345678"});
   std::string wide(59, ' ');
-  EXPECT_EQ(table.text(), "  name" + std::string(56, ' ') + "     bytes\n" +
-                              "  é" + wide + "         5\n" + "  " +
-                              std::string(57, 'x') + "...  12345678\n");
+  EXPECT_EQ(table.text(), "  name" + std::string(56, ' ') + "     bytes\n" + "  é" + wide +
+                              "         5\n" + "  " + std::string(57, 'x') + "...  12345678\n");
 }
 
 TEST(Options, TakesEveryFlagOfTheDesign) {
   std::string help;
   std::optional<TrainOptions> train =
-      parseTrain({"--data=a.npz", "t.so", "--data=x=b.npy",
-                  "--batch-order=file", "--seed=7", "--epochs=3", "--lr=1e-3",
-                  "--device=host", "--checkpoint=c.safetensors",
+      parseTrain({"--data=a.npz", "t.so", "--data=x=b.npy", "--batch-order=file", "--seed=7",
+                  "--epochs=3", "--lr=1e-3", "--device=host", "--checkpoint=c.safetensors",
                   "--save-every=10", "--resume=r", "--log=l.jsonl", "--quiet"},
                  help);
   ASSERT_TRUE(train);
@@ -281,10 +266,9 @@ TEST(Options, TakesEveryFlagOfTheDesign) {
   EXPECT_EQ(train->log, "l.jsonl");
   EXPECT_TRUE(train->quiet);
 
-  std::optional<EvalOptions> eval =
-      parseEval({"t.so", "--data", "a.npz", "--checkpoint", "c", "--outputs",
-                 "o.npz", "--device", "cuda", "--quiet"},
-                help);
+  std::optional<EvalOptions> eval = parseEval({"t.so", "--data", "a.npz", "--checkpoint", "c",
+                                               "--outputs", "o.npz", "--device", "cuda", "--quiet"},
+                                              help);
   ASSERT_TRUE(eval);
   EXPECT_EQ(eval->outputs, "o.npz");
   EXPECT_EQ(eval->checkpoint, "c");
@@ -302,10 +286,9 @@ TEST(Options, TakesEveryFlagOfTheDesign) {
 TEST(Options, EveryCommandHasHelp) {
   std::string help;
   EXPECT_FALSE(parseTrain({"--help"}, help));
-  for (const char *flag :
-       {"--data=", "--batch-order=shuffle|file",
-        "--seed=", "--epochs=", "--steps=", "--lr=", "--device=auto|cuda|host",
-        "--checkpoint=", "--save-every=", "--resume=", "--log=", "--quiet"})
+  for (const char *flag : {"--data=", "--batch-order=shuffle|file",
+                           "--seed=", "--epochs=", "--steps=", "--lr=", "--device=auto|cuda|host",
+                           "--checkpoint=", "--save-every=", "--resume=", "--log=", "--quiet"})
     EXPECT_NE(help.find(flag), std::string::npos) << flag;
   EXPECT_FALSE(parseEval({"t.so", "-h"}, help));
   EXPECT_NE(help.find("--outputs="), std::string::npos);
@@ -316,8 +299,7 @@ TEST(Options, EveryCommandHasHelp) {
 TEST(Options, NamesWhatIsWrong) {
   const std::pair<Words, const char *> cases[] = {
       {{"--epoch=3"}, "unknown flag '--epoch', did you mean '--epochs'?"},
-      {{"--checkpoints=3"},
-       "unknown flag '--checkpoints', did you mean '--checkpoint'?"},
+      {{"--checkpoints=3"}, "unknown flag '--checkpoints', did you mean '--checkpoint'?"},
       {{"--zzzzzz"}, "unknown flag '--zzzzzz'"},
       {{"-q"}, "unknown flag '-q'"},
       {{"--epochs=ten"},
@@ -342,17 +324,14 @@ TEST(Options, NamesWhatIsWrong) {
       {{"--lr=1e99"}, "--lr=1e99 is no finite number from 0 on"},
       {{"--lr=0,1"}, "--lr=0,1 is no finite number from 0 on"},
       {{"--device=gpu"}, "--device=gpu is none of auto|cuda|host"},
-      {{"--batch-order"},
-       "'--batch-order' needs a value, as --batch-order=shuffle|file"},
+      {{"--batch-order"}, "'--batch-order' needs a value, as --batch-order=shuffle|file"},
       {{"--log", "--quiet"}, "'--log' needs a value, as --log=F.jsonl"},
       {{"--log="}, "--log is empty"},
       {{"--quiet=1"}, "'--quiet' takes no value"},
       {{"--seed=1", "--seed=1"}, "'--seed' is given twice"},
       {{"other.so"}, "one TRAIN.so is wanted, but 'other.so' is given too"},
-      {{"--epochs=1", "--steps=1"},
-       "--epochs and --steps both say when to end; give one"},
-      {{"--save-every=5"},
-       "--save-every needs --checkpoint, the file to write"},
+      {{"--epochs=1", "--steps=1"}, "--epochs and --steps both say when to end; give one"},
+      {{"--save-every=5"}, "--save-every needs --checkpoint, the file to write"},
   };
   for (const auto &[words, message] : cases)
     EXPECT_EQ(trainError(words), message);

@@ -22,8 +22,8 @@ using namespace ampc::test;
 ToolResult ampc::test::runTool(const std::vector<std::string> &arguments,
                                const ToolOptions &options) {
   TemporaryFolder folder;
-  std::string output = options.standardOutput.empty() ? folder.path("output")
-                                                      : options.standardOutput;
+  std::string output =
+      options.standardOutput.empty() ? folder.path("output") : options.standardOutput;
   int terminal = -1, error = -1;
   if (options.onTerminal) {
     winsize size = {24, 80, 0, 0};
@@ -85,25 +85,20 @@ void ToolTest::makeData(int rows, bool withTarget, bool integerTarget) {
   std::vector<std::pair<std::string, std::string>> members{
       {"x.npy", npy("<f4", "(" + count + ", 3)", bytesOf(x))}};
   if (withTarget)
-    members.push_back(
-        {"target.npy", integerTarget
-                           ? npy("<i8", "(" + count + ",)", bytesOf(classes))
-                           : npy("<f4", "(" + count + ",)", bytesOf(target))});
+    members.push_back({"target.npy", integerTarget
+                                         ? npy("<i8", "(" + count + ",)", bytesOf(classes))
+                                         : npy("<f4", "(" + count + ",)", bytesOf(target))});
   folder.write("data.npz", npz(members));
 }
 
-ToolResult ToolTest::train(const std::vector<std::string> &more,
-                           const ToolOptions &options) {
-  std::vector<std::string> arguments{"train", folder.path("t.so"),
-                                     flag("data", "data.npz")};
+ToolResult ToolTest::train(const std::vector<std::string> &more, const ToolOptions &options) {
+  std::vector<std::string> arguments{"train", folder.path("t.so"), flag("data", "data.npz")};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return runTool(arguments, options);
 }
 
-ToolResult ToolTest::eval(const std::vector<std::string> &more,
-                          const ToolOptions &options) {
-  std::vector<std::string> arguments{"eval", folder.path("t.so"),
-                                     flag("data", "data.npz")};
+ToolResult ToolTest::eval(const std::vector<std::string> &more, const ToolOptions &options) {
+  std::vector<std::string> arguments{"eval", folder.path("t.so"), flag("data", "data.npz")};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return runTool(arguments, options);
 }

@@ -29,8 +29,7 @@ struct ToolOptions {
 };
 
 /// Runs the tool and waits for its end.
-ToolResult runTool(const std::vector<std::string> &arguments,
-                   const ToolOptions &options = {});
+ToolResult runTool(const std::vector<std::string> &arguments, const ToolOptions &options = {});
 
 /// A folder with a module of the fake runtime and data for it: y = 2a - b +
 /// 0.5c + 1 for `rows` rows, in data.npz.
@@ -41,17 +40,13 @@ protected:
   void makeData(int rows, bool withTarget = true, bool integerTarget = false);
 
   /// `ampc-run train t.so --data=data.npz` and `more`.
-  ToolResult train(const std::vector<std::string> &more,
-                   const ToolOptions &options = {});
-  ToolResult eval(const std::vector<std::string> &more,
-                  const ToolOptions &options = {});
+  ToolResult train(const std::vector<std::string> &more, const ToolOptions &options = {});
+  ToolResult eval(const std::vector<std::string> &more, const ToolOptions &options = {});
   /// --name=FOLDER/file
   std::string flag(const std::string &name, const std::string &file) {
     return "--" + name + "=" + folder.path(file);
   }
-  std::string file(const std::string &name) {
-    return readFile(folder.path(name));
-  }
+  std::string file(const std::string &name) { return readFile(folder.path(name)); }
 
   TemporaryFolder folder;
 };

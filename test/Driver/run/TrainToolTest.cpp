@@ -35,8 +35,8 @@ protected:
 TEST_F(TrainTool, TrainsAndLogsEachStep) {
   makeModule("norm\n");
   makeData(400);
-  ToolResult result = train(
-      {flag("log", "log"), "--epochs=5", "--lr=0.1", flag("checkpoint", "c")});
+  ToolResult result =
+      train({flag("log", "log"), "--epochs=5", "--lr=0.1", flag("checkpoint", "c")});
   ASSERT_EQ(result.exitCode, 0) << result.error;
   EXPECT_EQ(result.output, "");
   std::vector<Json> steps = readLog();
@@ -48,12 +48,10 @@ TEST_F(TrainTool, TrainsAndLogsEachStep) {
     EXPECT_GT(steps[i].at("grad_norm").get<double>(), 0);
   }
   EXPECT_LT(steps[499].at("loss").get<double>(), steps[0].at("loss").get<double>() / 1000);
-  EXPECT_EQ(folder.list(),
-            (std::vector<std::string>{"c", "data.npz", "log", "t.so"}));
+  EXPECT_EQ(folder.list(), (std::vector<std::string>{"c", "data.npz", "log", "t.so"}));
   // In a pipe, a short run has one line, the last.
   EXPECT_EQ(countLines(result.error), 1u) << result.error;
-  EXPECT_EQ(result.error.find("step 500  epoch 5/5  loss "), 0u)
-      << result.error;
+  EXPECT_EQ(result.error.find("step 500  epoch 5/5  loss "), 0u) << result.error;
   EXPECT_NE(result.error.find("  scale 65536  skipped 0  "), std::string::npos);
 }
 
@@ -63,8 +61,7 @@ TEST_F(TrainTool, WithoutANormTheFieldIsAbsent) {
   ASSERT_EQ(train({flag("log", "log")}).exitCode, 0);
   std::string line = file("log");
   EXPECT_EQ(line.find("{\"step\":1,\"loss\":"), 0u) << line;
-  EXPECT_NE(line.find(",\"scale\":65536,\"applied\":true,\"lr\":0.05}\n"),
-            std::string::npos)
+  EXPECT_NE(line.find(",\"scale\":65536,\"applied\":true,\"lr\":0.05}\n"), std::string::npos)
       << line;
 }
 
@@ -125,9 +122,8 @@ TEST_F(TrainTool, SkippedStepsAreCountedAndTheFirstIsNamed) {
   makeData(40);
   ToolResult result = train({flag("log", "log")});
   EXPECT_EQ(result.exitCode, 0);
-  EXPECT_EQ(result.error.find(
-                "ampc-run: note: step 1 is skipped: the gradient of 'w' is not "
-                "finite at loss scale 65536; the scale is now 32768\n"),
+  EXPECT_EQ(result.error.find("ampc-run: note: step 1 is skipped: the gradient of 'w' is not "
+                              "finite at loss scale 65536; the scale is now 32768\n"),
             0u)
       << result.error;
   EXPECT_EQ(countLines(result.error), 2u) << result.error;
@@ -145,9 +141,8 @@ TEST_F(TrainTool, AStopIsExit3AndTheLogEndsWithIt) {
   folder.write("c", "an older checkpoint");
   ToolResult result = train({flag("log", "log"), flag("checkpoint", "c")});
   EXPECT_EQ(result.exitCode, 3);
-  EXPECT_NE(
-      result.error.find("ampc-run: error: the gradient of 'w' is not finite\n"),
-      std::string::npos)
+  EXPECT_NE(result.error.find("ampc-run: error: the gradient of 'w' is not finite\n"),
+            std::string::npos)
       << result.error;
   EXPECT_EQ(file("c"), "an older checkpoint");
   std::vector<Json> steps = readLog();
@@ -170,18 +165,16 @@ TEST_F(TrainTool, ARefusedBatchIsExit1AndAnInternalErrorExit70) {
   makeModule("refuse 3\n");
   ToolResult result = train({});
   EXPECT_EQ(result.exitCode, 1);
-  EXPECT_NE(
-      result.error.find("ampc-run: error: 'target': a label is out of range\n"),
-      std::string::npos)
+  EXPECT_NE(result.error.find("ampc-run: error: 'target': a label is out of range\n"),
+            std::string::npos)
       << result.error;
   makeModule("break 3\n");
   result = train({flag("log", "log")});
   EXPECT_EQ(result.exitCode, 70);
-  EXPECT_NE(
-      result.error.find("a table contradicts itself\nampc-run: note: this "
-                        "is a bug of ampc; it comes back with\n  ampc-run "
-                        "'train' '"),
-      std::string::npos)
+  EXPECT_NE(result.error.find("a table contradicts itself\nampc-run: note: this "
+                              "is a bug of ampc; it comes back with\n  ampc-run "
+                              "'train' '"),
+            std::string::npos)
       << result.error;
 }
 
@@ -207,8 +200,7 @@ TEST_F(TrainTool, OutputsThatCannotBeWrittenEndTheRunBeforeItBegins) {
   for (const Case &test : cases) {
     ToolResult result = train(test.flags);
     EXPECT_EQ(result.exitCode, 1) << test.message;
-    EXPECT_NE(result.error.find(test.message), std::string::npos)
-        << result.error;
+    EXPECT_NE(result.error.find(test.message), std::string::npos) << result.error;
     EXPECT_EQ(countLines(result.error), 1u) << result.error;
   }
   EXPECT_EQ(file("trace"), "");
@@ -243,8 +235,7 @@ TEST_F(TrainTool, AFullDiskUnderTheLogSavesTheState) {
   makeData(400);
   ToolResult result = train({"--log=/dev/full", flag("checkpoint", "c")});
   EXPECT_EQ(result.exitCode, 1);
-  EXPECT_NE(result.error.find("/dev/full: error: cannot be written: No space"),
-            std::string::npos)
+  EXPECT_NE(result.error.find("/dev/full: error: cannot be written: No space"), std::string::npos)
       << result.error;
   EXPECT_EQ(file("c").find("fake-checkpoint\n48 "), 0u) << file("c");
 }
@@ -253,14 +244,12 @@ TEST_F(TrainTool, ACheckpointThatFailsNowAndThenDoesNotEndTheRun) {
   makeModule();
   makeData(40);
   mkdir(folder.path("c.tmp").c_str(), 0700); // where the fake writes first
-  ToolResult result =
-      train({flag("checkpoint", "c"), "--save-every=3", flag("log", "log")});
+  ToolResult result = train({flag("checkpoint", "c"), "--save-every=3", flag("log", "log")});
   EXPECT_EQ(result.exitCode, 1); // the last one counts
   EXPECT_EQ(readLog().size(), 10u);
   EXPECT_NE(result.error.find("note: warning: the checkpoint of step 6 was not "
                               "saved: " +
-                              folder.path("c") +
-                              ": no space left; training goes on\n"),
+                              folder.path("c") + ": no space left; training goes on\n"),
             std::string::npos)
       << result.error;
 }
@@ -341,7 +330,6 @@ TEST_F(TrainTool, FeedsArraysOfTheCompiledShapeUnchanged) {
   makeModule("extra mask 2 2\n");
   makeData(8);
   EXPECT_EQ(train({}).exitCode, 1);
-  folder.write("m.npy",
-               npy("<f4", "(2, 2)", bytesOf(std::vector<float>{1, 2, 3, 4})));
+  folder.write("m.npy", npy("<f4", "(2, 2)", bytesOf(std::vector<float>{1, 2, 3, 4})));
   EXPECT_EQ(train({"--data=mask=" + folder.path("m.npy")}).exitCode, 0);
 }

@@ -69,8 +69,7 @@ Value splat(OpBuilder &builder, Location loc, RankedTensorType type, double valu
 /// The value of the scalar state `variable` (an AMPC_SCALAR_* name), which is added to
 /// the module around the builder's insertion point where it does not exist yet, starting
 /// as `initial`, a rank-0 dense attribute that also gives its type.
-Value readScalar(OpBuilder &builder, Location loc, StringRef variable,
-                 DenseElementsAttr initial);
+Value readScalar(OpBuilder &builder, Location loc, StringRef variable, DenseElementsAttr initial);
 
 /// Attributes of functions' arguments and results: the ONNX name.
 constexpr llvm::StringLiteral kNameAttr = "amp.name";
@@ -123,8 +122,7 @@ struct ImportedByOperands : OpTrait::TraitBase<ConcreteOp, ImportedByOperands> {
 };
 /// Builds the op `name` on the node's inputs, all of which must be present, with its
 /// result types inferred; an inference error becomes the node's.
-FailureOr<SmallVector<Value>> importByOperands(OnnxNode &node, OpBuilder &builder,
-                                               StringRef name);
+FailureOr<SmallVector<Value>> importByOperands(OnnxNode &node, OpBuilder &builder, StringRef name);
 } // namespace ampc
 
 #define GET_OP_CLASSES
@@ -134,8 +132,7 @@ namespace ampc {
 /// Builds an op for `node` with its result types inferred. Unlike `OpTy::create`, a shape or
 /// type error is reported once as the node's, and gives failure.
 FailureOr<Operation *> createChecked(OnnxNode &node, OpBuilder &builder, StringRef name,
-                                     ValueRange operands,
-                                     ArrayRef<NamedAttribute> attributes = {});
+                                     ValueRange operands, ArrayRef<NamedAttribute> attributes = {});
 } // namespace ampc
 
 #endif // AMPC_DIALECT_AMP_AMP_H

@@ -19,14 +19,12 @@ using namespace ampc;
 
 /// A function with the FLOAT attribute `alpha`.
 template <typename OpTy>
-static FailureOr<SmallVector<Value>>
-importWithAlpha(OnnxNode &node, OpBuilder &builder, double otherwise) {
+static FailureOr<SmallVector<Value>> importWithAlpha(OnnxNode &node, OpBuilder &builder,
+                                                     double otherwise) {
   if (failed(node.expectInputs(1, 1)))
     return failure();
-  FloatAttr alpha =
-      builder.getF32FloatAttr(float(node.getFloat("alpha", otherwise)));
-  return single(importOp<OpTy>(node, builder, node.inputs,
-                               builder.getNamedAttr("alpha", alpha)));
+  FloatAttr alpha = builder.getF32FloatAttr(float(node.getFloat("alpha", otherwise)));
+  return single(importOp<OpTy>(node, builder, node.inputs, builder.getNamedAttr("alpha", alpha)));
 }
 
 /// x > 0, for choosing between two branches.
@@ -50,16 +48,13 @@ void ReluOp::buildGradient(GradientBuilder &gradient) {
   gradient.set(0, gradient.create<WhereOp>(isOff, gradient.splatLike(g, 0), g));
 }
 
-SmallVector<Value> ReluOp::emitKernel(KernelBuilder &kernel,
-                                      ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.maximum(x[0], s.constantLike(x[0], 0));
-      })};
+SmallVector<Value> ReluOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+    return s.maximum(x[0], s.constantLike(x[0], 0));
+  })};
 }
 
-FailureOr<SmallVector<Value>> LeakyReluOp::importNode(OnnxNode &node,
-                                                      OpBuilder &builder) {
+FailureOr<SmallVector<Value>> LeakyReluOp::importNode(OnnxNode &node, OpBuilder &builder) {
   return importWithAlpha<LeakyReluOp>(node, builder, 0.01);
 }
 
@@ -67,22 +62,18 @@ FailureOr<SmallVector<Value>> LeakyReluOp::importNode(OnnxNode &node,
 void LeakyReluOp::buildGradient(GradientBuilder &gradient) {
   Value g = gradient.resultGradient();
   Value leak = scaled(gradient, g, getAlpha().convertToDouble());
-  gradient.set(
-      0, gradient.create<WhereOp>(isPositive(gradient, getInput()), g, leak));
+  gradient.set(0, gradient.create<WhereOp>(isPositive(gradient, getInput()), g, leak));
 }
 
-SmallVector<Value> LeakyReluOp::emitKernel(KernelBuilder &kernel,
-                                           ValueRange operands) {
+SmallVector<Value> LeakyReluOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   double alpha = getAlpha().convertToDouble();
-  return {kernel.pointwise(
-      operands, getType(), [&](ScalarBuilder &s, ValueRange x) {
-        Value leak = s.mul(x[0], s.constantLike(x[0], alpha));
-        return s.select(s.greater(x[0], s.constantLike(x[0], 0)), x[0], leak);
-      })};
+  return {kernel.pointwise(operands, getType(), [&](ScalarBuilder &s, ValueRange x) {
+    Value leak = s.mul(x[0], s.constantLike(x[0], alpha));
+    return s.select(s.greater(x[0], s.constantLike(x[0], 0)), x[0], leak);
+  })};
 }
 
-FailureOr<SmallVector<Value>> EluOp::importNode(OnnxNode &node,
-                                                OpBuilder &builder) {
+FailureOr<SmallVector<Value>> EluOp::importNode(OnnxNode &node, OpBuilder &builder) {
   return importWithAlpha<EluOp>(node, builder, 1.0);
 }
 
@@ -90,26 +81,21 @@ FailureOr<SmallVector<Value>> EluOp::importNode(OnnxNode &node,
 void EluOp::buildGradient(GradientBuilder &gradient) {
   Value x = widen(gradient, getInput());
   Value g = widen(gradient, gradient.resultGradient());
-  Value slope =
-      scaled(gradient, gradient.create<ExpOp>(x), getAlpha().convertToDouble());
-  gradient.set(0, gradient.create<WhereOp>(isPositive(gradient, x), g,
-                                           gradient.create<MulOp>(g, slope)));
+  Value slope = scaled(gradient, gradient.create<ExpOp>(x), getAlpha().convertToDouble());
+  gradient.set(
+      0, gradient.create<WhereOp>(isPositive(gradient, x), g, gradient.create<MulOp>(g, slope)));
 }
 
-SmallVector<Value> EluOp::emitKernel(KernelBuilder &kernel,
-                                     ValueRange operands) {
+SmallVector<Value> EluOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   double alpha = getAlpha().convertToDouble();
-  return {kernel.pointwise(
-      operands, getType(), [&](ScalarBuilder &s, ValueRange x) {
-        Value zero = s.constantLike(x[0], 0);
-        // exp(x) - 1 as 2 tanh(x/2) / (1 - tanh(x/2)), which does not cancel
-        // near 0.
-        Value t =
-            s.tanh(s.mul(s.minimum(x[0], zero), s.constantLike(x[0], 0.5)));
-        Value expm1 = s.div(s.add(t, t), s.sub(s.constantLike(x[0], 1), t));
-        return s.select(s.greater(x[0], zero), x[0],
-                        s.mul(expm1, s.constantLike(x[0], alpha)));
-      })};
+  return {kernel.pointwise(operands, getType(), [&](ScalarBuilder &s, ValueRange x) {
+    Value zero = s.constantLike(x[0], 0);
+    // exp(x) - 1 as 2 tanh(x/2) / (1 - tanh(x/2)), which does not cancel
+    // near 0.
+    Value t = s.tanh(s.mul(s.minimum(x[0], zero), s.constantLike(x[0], 0.5)));
+    Value expm1 = s.div(s.add(t, t), s.sub(s.constantLike(x[0], 1), t));
+    return s.select(s.greater(x[0], zero), x[0], s.mul(expm1, s.constantLike(x[0], alpha)));
+  })};
 }
 
 //===----------------------------------------------------------------------===//
@@ -124,29 +110,22 @@ void SigmoidOp::buildGradient(GradientBuilder &gradient) {
   gradient.set(0, gradient.create<MulOp>(gradient.create<MulOp>(g, rest), y));
 }
 
-SmallVector<Value> SigmoidOp::emitKernel(KernelBuilder &kernel,
-                                         ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.sigmoid(x[0]);
-      })};
+SmallVector<Value> SigmoidOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.sigmoid(x[0]); })};
 }
 
 // dx = g * (1 - y * y)
 void TanhOp::buildGradient(GradientBuilder &gradient) {
   Value y = widen(gradient, getResult());
   Value g = widen(gradient, gradient.resultGradient());
-  Value slope = gradient.create<SubOp>(gradient.splatLike(y, 1),
-                                       gradient.create<MulOp>(y, y));
+  Value slope = gradient.create<SubOp>(gradient.splatLike(y, 1), gradient.create<MulOp>(y, y));
   gradient.set(0, gradient.create<MulOp>(g, slope));
 }
 
-SmallVector<Value> TanhOp::emitKernel(KernelBuilder &kernel,
-                                      ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.tanh(x[0]);
-      })};
+SmallVector<Value> TanhOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.tanh(x[0]); })};
 }
 
 // dx = g * sigmoid(x)
@@ -156,14 +135,12 @@ void SoftplusOp::buildGradient(GradientBuilder &gradient) {
   gradient.set(0, gradient.create<MulOp>(g, gradient.create<SigmoidOp>(x)));
 }
 
-SmallVector<Value> SoftplusOp::emitKernel(KernelBuilder &kernel,
-                                          ValueRange operands) {
+SmallVector<Value> SoftplusOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   // log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)), which does not overflow.
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        Value tail = s.log1p(s.exp(s.neg(s.abs(x[0]))));
-        return s.add(s.maximum(x[0], s.constantLike(x[0], 0)), tail);
-      })};
+  return {kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+    Value tail = s.log1p(s.exp(s.neg(s.abs(x[0]))));
+    return s.add(s.maximum(x[0], s.constantLike(x[0], 0)), tail);
+  })};
 }
 
 //===----------------------------------------------------------------------===//
@@ -173,8 +150,7 @@ SmallVector<Value> SoftplusOp::emitKernel(KernelBuilder &kernel,
 static const double kSqrt2OverPi = std::sqrt(2 * llvm::numbers::inv_pi);
 static constexpr double kGeluCubic = 0.044715;
 
-FailureOr<SmallVector<Value>> GeluOp::importNode(OnnxNode &node,
-                                                 OpBuilder &builder) {
+FailureOr<SmallVector<Value>> GeluOp::importNode(OnnxNode &node, OpBuilder &builder) {
   if (failed(node.expectInputs(1, 1)))
     return failure();
   std::string approximate = node.getString("approximate", "none");
@@ -203,22 +179,18 @@ void GeluOp::buildGradient(GradientBuilder &gradient) {
     Value t = gradient.create<TanhOp>(scaled(gradient, inner, kSqrt2OverPi));
     Value bell = gradient.create<SubOp>(one, mul(t, t));
     Value innerSlope = add(one, scaled(gradient, square, 3 * kGeluCubic));
-    Value change =
-        scaled(gradient, mul(mul(x, bell), innerSlope), kSqrt2OverPi);
+    Value change = scaled(gradient, mul(mul(x, bell), innerSlope), kSqrt2OverPi);
     slope = scaled(gradient, add(add(one, t), change), 0.5);
   } else {
-    Value erf =
-        gradient.create<ErfOp>(scaled(gradient, x, llvm::numbers::sqrt2 / 2));
+    Value erf = gradient.create<ErfOp>(scaled(gradient, x, llvm::numbers::sqrt2 / 2));
     Value bell = gradient.create<ExpOp>(scaled(gradient, square, -0.5));
     double height = llvm::numbers::inv_sqrtpi / llvm::numbers::sqrt2;
-    slope = add(scaled(gradient, add(one, erf), 0.5),
-                scaled(gradient, mul(x, bell), height));
+    slope = add(scaled(gradient, add(one, erf), 0.5), scaled(gradient, mul(x, bell), height));
   }
   gradient.set(0, mul(g, slope));
 }
 
-SmallVector<Value> GeluOp::emitKernel(KernelBuilder &kernel,
-                                      ValueRange operands) {
+SmallVector<Value> GeluOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   bool approximate = getTanh();
   auto gelu = [&](ScalarBuilder &s, ValueRange operand) {
     Value x = operand[0], one = s.constantLike(x, 1), bounded;
@@ -238,23 +210,20 @@ SmallVector<Value> GeluOp::emitKernel(KernelBuilder &kernel,
 // clip
 //===----------------------------------------------------------------------===//
 
-FailureOr<SmallVector<Value>> ClipOp::importNode(OnnxNode &node,
-                                                 OpBuilder &builder) {
+FailureOr<SmallVector<Value>> ClipOp::importNode(OnnxNode &node, OpBuilder &builder) {
   if (failed(node.expectInputs(1, node.version < 11 ? 1 : 3)))
     return failure();
   Value bounds[2] = {node.input(1), node.input(2)};
   RankedTensorType type = tensorType(node.input(0));
   auto scalar = RankedTensorType::get({}, type.getElementType());
-  for (auto [bound, name] :
-       llvm::zip(bounds, ArrayRef<StringRef>{"min", "max"})) {
+  for (auto [bound, name] : llvm::zip(bounds, ArrayRef<StringRef>{"min", "max"})) {
     // Attributes that are absent stand for the largest f32 of each sign: an
     // open side.
     if (node.version < 11 && node.hasAttribute(name))
       bound = splat(builder, node.loc, scalar, node.getFloat(name, 0));
     if (bound && tensorType(bound).getNumElements() != 1)
-      return node.emitError()
-             << "the bound '" << name << "' must be a scalar, but is "
-             << bound.getType();
+      return node.emitError() << "the bound '" << name << "' must be a scalar, but is "
+                              << bound.getType();
     if (bound) // files exist with bounds of shape [1]
       bound = reshapeTo(builder, node.loc, bound, {});
   }
@@ -262,23 +231,19 @@ FailureOr<SmallVector<Value>> ClipOp::importNode(OnnxNode &node,
   for (Value bound : bounds)
     if (bound)
       operands.push_back(bound);
-  auto segments =
-      builder.getDenseI32ArrayAttr({1, bool(bounds[0]), bool(bounds[1])});
-  return single(
-      importOp<ClipOp>(node, builder, operands,
-                       builder.getNamedAttr("operandSegmentSizes", segments)));
+  auto segments = builder.getDenseI32ArrayAttr({1, bool(bounds[0]), bool(bounds[1])});
+  return single(importOp<ClipOp>(node, builder, operands,
+                                 builder.getNamedAttr("operandSegmentSizes", segments)));
 }
 
-LogicalResult ClipOp::inferReturnTypes(MLIRContext *,
-                                       std::optional<Location> location,
-                                       Adaptor adaptor,
-                                       SmallVectorImpl<Type> &types) {
+LogicalResult ClipOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                       Adaptor adaptor, SmallVectorImpl<Type> &types) {
   RankedTensorType type = tensorType(adaptor.getInput());
   auto scalar = RankedTensorType::get({}, type.getElementType());
   for (Value bound : {adaptor.getMin(), adaptor.getMax()})
     if (bound && bound.getType() != scalar)
-      return inferenceError(location, "a bound of ", type, " must be ", scalar,
-                            ", but is ", bound.getType());
+      return inferenceError(location, "a bound of ", type, " must be ", scalar, ", but is ",
+                            bound.getType());
   types.push_back(type);
   return success();
 }
@@ -296,22 +261,18 @@ FloatRange ClipOp::inferRange(ArrayRef<FloatRange> operands) {
 void ClipOp::buildGradient(GradientBuilder &gradient) {
   Value g = gradient.resultGradient(), zero = gradient.splatLike(g, 0);
   if (getMin())
-    g = gradient.create<WhereOp>(
-        gradient.create<GreaterOrEqualOp>(getInput(), getMin()), g, zero);
+    g = gradient.create<WhereOp>(gradient.create<GreaterOrEqualOp>(getInput(), getMin()), g, zero);
   if (getMax())
-    g = gradient.create<WhereOp>(
-        gradient.create<LessOrEqualOp>(getInput(), getMax()), g, zero);
+    g = gradient.create<WhereOp>(gradient.create<LessOrEqualOp>(getInput(), getMax()), g, zero);
   gradient.set(0, g);
 }
 
-SmallVector<Value> ClipOp::emitKernel(KernelBuilder &kernel,
-                                      ValueRange operands) {
+SmallVector<Value> ClipOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   bool hasMin = bool(getMin()), hasMax = bool(getMax());
-  return {kernel.pointwise(
-      operands, getType(), [&](ScalarBuilder &s, ValueRange x) {
-        Value result = x[0];
-        if (hasMin)
-          result = s.maximum(result, x[1]);
-        return hasMax ? s.minimum(result, x.back()) : result;
-      })};
+  return {kernel.pointwise(operands, getType(), [&](ScalarBuilder &s, ValueRange x) {
+    Value result = x[0];
+    if (hasMin)
+      result = s.maximum(result, x[1]);
+    return hasMax ? s.minimum(result, x.back()) : result;
+  })};
 }

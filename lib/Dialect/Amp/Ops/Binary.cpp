@@ -17,8 +17,8 @@ using namespace mlir;
 using namespace ampc;
 
 /// inferReturnTypes of a binary op with one result.
-static LogicalResult inferBinary(std::optional<Location> loc, Value lhs,
-                                 Value rhs, SmallVectorImpl<Type> &types) {
+static LogicalResult inferBinary(std::optional<Location> loc, Value lhs, Value rhs,
+                                 SmallVectorImpl<Type> &types) {
   FailureOr<RankedTensorType> type = inferPointwise(loc, {lhs, rhs});
   if (failed(type))
     return failure();
@@ -85,25 +85,20 @@ OperandUse AddOp::getOperandUse(unsigned index) {
                                                             : OperandUse::Elementwise;
 }
 
-FailureOr<SmallVector<Value>> AddOp::importNode(OnnxNode &node,
-                                                OpBuilder &builder) {
+FailureOr<SmallVector<Value>> AddOp::importNode(OnnxNode &node, OpBuilder &builder) {
   if (node.opType == "Sum")
     return single(importVariadic(node, builder, getOperationName()));
   return importBinary(node, builder, getOperationName());
 }
 
-LogicalResult AddOp::inferReturnTypes(MLIRContext *,
-                                      std::optional<Location> location,
-                                      Adaptor adaptor,
-                                      SmallVectorImpl<Type> &types) {
+LogicalResult AddOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                      Adaptor adaptor, SmallVectorImpl<Type> &types) {
   return inferBinary(location, adaptor.getLhs(), adaptor.getRhs(), types);
 }
 
 OpFoldResult AddOp::fold(FoldAdaptor adaptor) {
   return foldIntegers(adaptor.getOperands(), getType(),
-                      [](ArrayRef<int64_t> x) {
-                        return int64_t(uint64_t(x[0]) + uint64_t(x[1]));
-                      });
+                      [](ArrayRef<int64_t> x) { return int64_t(uint64_t(x[0]) + uint64_t(x[1])); });
 }
 
 FloatRange AddOp::inferRange(ArrayRef<FloatRange> operands) { return operands[0].add(operands[1]); }
@@ -114,35 +109,27 @@ void AddOp::buildGradient(GradientBuilder &gradient) {
   gradient.set(1, gradient.resultGradient());
 }
 
-SmallVector<Value> AddOp::emitKernel(KernelBuilder &kernel,
-                                     ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.add(x[0], x[1]);
-      })};
+SmallVector<Value> AddOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.add(x[0], x[1]); })};
 }
 
 //===----------------------------------------------------------------------===//
 // sub
 //===----------------------------------------------------------------------===//
 
-FailureOr<SmallVector<Value>> SubOp::importNode(OnnxNode &node,
-                                                OpBuilder &builder) {
+FailureOr<SmallVector<Value>> SubOp::importNode(OnnxNode &node, OpBuilder &builder) {
   return importBinary(node, builder, getOperationName());
 }
 
-LogicalResult SubOp::inferReturnTypes(MLIRContext *,
-                                      std::optional<Location> location,
-                                      Adaptor adaptor,
-                                      SmallVectorImpl<Type> &types) {
+LogicalResult SubOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                      Adaptor adaptor, SmallVectorImpl<Type> &types) {
   return inferBinary(location, adaptor.getLhs(), adaptor.getRhs(), types);
 }
 
 OpFoldResult SubOp::fold(FoldAdaptor adaptor) {
   return foldIntegers(adaptor.getOperands(), getType(),
-                      [](ArrayRef<int64_t> x) {
-                        return int64_t(uint64_t(x[0]) - uint64_t(x[1]));
-                      });
+                      [](ArrayRef<int64_t> x) { return int64_t(uint64_t(x[0]) - uint64_t(x[1])); });
 }
 
 FloatRange SubOp::inferRange(ArrayRef<FloatRange> operands) {
@@ -156,35 +143,27 @@ void SubOp::buildGradient(GradientBuilder &gradient) {
     gradient.set(1, gradient.create<NegOp>(gradient.resultGradient()));
 }
 
-SmallVector<Value> SubOp::emitKernel(KernelBuilder &kernel,
-                                     ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.sub(x[0], x[1]);
-      })};
+SmallVector<Value> SubOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.sub(x[0], x[1]); })};
 }
 
 //===----------------------------------------------------------------------===//
 // mul
 //===----------------------------------------------------------------------===//
 
-FailureOr<SmallVector<Value>> MulOp::importNode(OnnxNode &node,
-                                                OpBuilder &builder) {
+FailureOr<SmallVector<Value>> MulOp::importNode(OnnxNode &node, OpBuilder &builder) {
   return importBinary(node, builder, getOperationName());
 }
 
-LogicalResult MulOp::inferReturnTypes(MLIRContext *,
-                                      std::optional<Location> location,
-                                      Adaptor adaptor,
-                                      SmallVectorImpl<Type> &types) {
+LogicalResult MulOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                      Adaptor adaptor, SmallVectorImpl<Type> &types) {
   return inferBinary(location, adaptor.getLhs(), adaptor.getRhs(), types);
 }
 
 OpFoldResult MulOp::fold(FoldAdaptor adaptor) {
   return foldIntegers(adaptor.getOperands(), getType(),
-                      [](ArrayRef<int64_t> x) {
-                        return int64_t(uint64_t(x[0]) * uint64_t(x[1]));
-                      });
+                      [](ArrayRef<int64_t> x) { return int64_t(uint64_t(x[0]) * uint64_t(x[1])); });
 }
 
 FloatRange MulOp::inferRange(ArrayRef<FloatRange> operands) {
@@ -194,32 +173,25 @@ FloatRange MulOp::inferRange(ArrayRef<FloatRange> operands) {
 // da = g * b, db = g * a
 void MulOp::buildGradient(GradientBuilder &gradient) {
   if (gradient.needs(0))
-    gradient.set(0,
-                 gradient.create<MulOp>(gradient.resultGradient(), getRhs()));
+    gradient.set(0, gradient.create<MulOp>(gradient.resultGradient(), getRhs()));
   if (gradient.needs(1))
-    gradient.set(1,
-                 gradient.create<MulOp>(gradient.resultGradient(), getLhs()));
+    gradient.set(1, gradient.create<MulOp>(gradient.resultGradient(), getLhs()));
 }
 
-SmallVector<Value> MulOp::emitKernel(KernelBuilder &kernel,
-                                     ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.mul(x[0], x[1]);
-      })};
+SmallVector<Value> MulOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.mul(x[0], x[1]); })};
 }
 
 //===----------------------------------------------------------------------===//
 // div
 //===----------------------------------------------------------------------===//
 
-FailureOr<SmallVector<Value>> DivOp::importNode(OnnxNode &node,
-                                                OpBuilder &builder) {
+FailureOr<SmallVector<Value>> DivOp::importNode(OnnxNode &node, OpBuilder &builder) {
   if (node.opType == "Div")
     return importBinary(node, builder, getOperationName());
   // Mean: the sum of the inputs divided by their number.
-  FailureOr<Value> sum =
-      importVariadic(node, builder, AddOp::getOperationName());
+  FailureOr<Value> sum = importVariadic(node, builder, AddOp::getOperationName());
   if (failed(sum))
     return failure();
   auto scalar = RankedTensorType::get({}, tensorType(*sum).getElementType());
@@ -227,10 +199,8 @@ FailureOr<SmallVector<Value>> DivOp::importNode(OnnxNode &node,
   return single(importOp<DivOp>(node, builder, {*sum, count}));
 }
 
-LogicalResult DivOp::inferReturnTypes(MLIRContext *,
-                                      std::optional<Location> location,
-                                      Adaptor adaptor,
-                                      SmallVectorImpl<Type> &types) {
+LogicalResult DivOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                      Adaptor adaptor, SmallVectorImpl<Type> &types) {
   return inferBinary(location, adaptor.getLhs(), adaptor.getRhs(), types);
 }
 
@@ -264,12 +234,9 @@ void DivOp::buildGradient(GradientBuilder &gradient) {
   gradient.set(1, gradient.create<MulOp>(minus, slope));
 }
 
-SmallVector<Value> DivOp::emitKernel(KernelBuilder &kernel,
-                                     ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.div(x[0], x[1]);
-      })};
+SmallVector<Value> DivOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.div(x[0], x[1]); })};
 }
 
 //===----------------------------------------------------------------------===//
@@ -287,8 +254,7 @@ OperandUse PowOp::getOperandUse(unsigned index) {
   return hasPole ? OperandUse::NonZero : OperandUse::Elementwise;
 }
 
-FailureOr<SmallVector<Value>> PowOp::importNode(OnnxNode &node,
-                                                OpBuilder &builder) {
+FailureOr<SmallVector<Value>> PowOp::importNode(OnnxNode &node, OpBuilder &builder) {
   if (node.version < 12)
     return importBinary(node, builder, getOperationName());
   if (failed(node.expectInputs(2, 2)))
@@ -305,10 +271,8 @@ FailureOr<SmallVector<Value>> PowOp::importNode(OnnxNode &node,
   return SmallVector<Value>{castTo(builder, node.loc, *power, type)};
 }
 
-LogicalResult PowOp::inferReturnTypes(MLIRContext *,
-                                      std::optional<Location> location,
-                                      Adaptor adaptor,
-                                      SmallVectorImpl<Type> &types) {
+LogicalResult PowOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                      Adaptor adaptor, SmallVectorImpl<Type> &types) {
   return inferBinary(location, adaptor.getLhs(), adaptor.getRhs(), types);
 }
 
@@ -338,15 +302,13 @@ void PowOp::buildGradient(GradientBuilder &gradient) {
       Value less = gradient.create<SubOp>(b, gradient.splatLike(b, 1));
       Value zero = gradient.splatLike(b, 0);
       slope = gradient.create<MulOp>(b, gradient.create<PowOp>(a, less));
-      slope = gradient.create<WhereOp>(gradient.create<EqualOp>(b, zero), zero,
-                                       slope);
+      slope = gradient.create<WhereOp>(gradient.create<EqualOp>(b, zero), zero, slope);
     }
     gradient.set(0, gradient.create<MulOp>(g, slope));
   }
   if (gradient.needs(1)) {
     Value isZero = gradient.create<EqualOp>(a, gradient.splatLike(a, 0));
-    Value isFlat =
-        gradient.create<GreaterOrEqualOp>(b, gradient.splatLike(b, 0));
+    Value isFlat = gradient.create<GreaterOrEqualOp>(b, gradient.splatLike(b, 0));
     Value y = widen(gradient, getResult());
     Value slope = gradient.create<MulOp>(y, gradient.create<LogOp>(a));
     slope = gradient.create<WhereOp>(gradient.create<AndOp>(isZero, isFlat),
@@ -355,8 +317,7 @@ void PowOp::buildGradient(GradientBuilder &gradient) {
   }
 }
 
-SmallVector<Value> PowOp::emitKernel(KernelBuilder &kernel,
-                                     ValueRange operands) {
+SmallVector<Value> PowOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   auto pow = [](ScalarBuilder &s, ValueRange x) { return s.pow(x[0], x[1]); };
   std::optional<double> exponent = constantExponent(getRhs());
   if (!exponent || getLhs().getType() != getType())
@@ -386,15 +347,12 @@ SmallVector<Value> PowOp::emitKernel(KernelBuilder &kernel,
 
 OperandUse MaxOp::getOperandUse(unsigned index) { return useOfBound(*this, index); }
 
-FailureOr<SmallVector<Value>> MaxOp::importNode(OnnxNode &node,
-                                                OpBuilder &builder) {
+FailureOr<SmallVector<Value>> MaxOp::importNode(OnnxNode &node, OpBuilder &builder) {
   return single(importVariadic(node, builder, getOperationName()));
 }
 
-LogicalResult MaxOp::inferReturnTypes(MLIRContext *,
-                                      std::optional<Location> location,
-                                      Adaptor adaptor,
-                                      SmallVectorImpl<Type> &types) {
+LogicalResult MaxOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                      Adaptor adaptor, SmallVectorImpl<Type> &types) {
   return inferBinary(location, adaptor.getLhs(), adaptor.getRhs(), types);
 }
 
@@ -408,10 +366,10 @@ OpFoldResult MaxOp::fold(FoldAdaptor adaptor) {
 template <typename LosesOp>
 static Value shareOf(GradientBuilder &gradient, Value side, Value other) {
   Value g = gradient.resultGradient();
-  Value shared = gradient.create<WhereOp>(gradient.create<EqualOp>(side, other),
-                                          scaled(gradient, g, 0.5), g);
-  return gradient.create<WhereOp>(gradient.create<LosesOp>(side, other),
-                                  gradient.splatLike(g, 0), shared);
+  Value shared =
+      gradient.create<WhereOp>(gradient.create<EqualOp>(side, other), scaled(gradient, g, 0.5), g);
+  return gradient.create<WhereOp>(gradient.create<LosesOp>(side, other), gradient.splatLike(g, 0),
+                                  shared);
 }
 
 FloatRange MaxOp::inferRange(ArrayRef<FloatRange> operands) { return operands[0].max(operands[1]); }
@@ -424,25 +382,19 @@ void MaxOp::buildGradient(GradientBuilder &gradient) {
     gradient.set(1, shareOf<LessOp>(gradient, getRhs(), getLhs()));
 }
 
-SmallVector<Value> MaxOp::emitKernel(KernelBuilder &kernel,
-                                     ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.maximum(x[0], x[1]);
-      })};
+SmallVector<Value> MaxOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.maximum(x[0], x[1]); })};
 }
 
 OperandUse MinOp::getOperandUse(unsigned index) { return useOfBound(*this, index); }
 
-FailureOr<SmallVector<Value>> MinOp::importNode(OnnxNode &node,
-                                                OpBuilder &builder) {
+FailureOr<SmallVector<Value>> MinOp::importNode(OnnxNode &node, OpBuilder &builder) {
   return single(importVariadic(node, builder, getOperationName()));
 }
 
-LogicalResult MinOp::inferReturnTypes(MLIRContext *,
-                                      std::optional<Location> location,
-                                      Adaptor adaptor,
-                                      SmallVectorImpl<Type> &types) {
+LogicalResult MinOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                      Adaptor adaptor, SmallVectorImpl<Type> &types) {
   return inferBinary(location, adaptor.getLhs(), adaptor.getRhs(), types);
 }
 
@@ -461,10 +413,7 @@ void MinOp::buildGradient(GradientBuilder &gradient) {
     gradient.set(1, shareOf<GreaterOp>(gradient, getRhs(), getLhs()));
 }
 
-SmallVector<Value> MinOp::emitKernel(KernelBuilder &kernel,
-                                     ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.minimum(x[0], x[1]);
-      })};
+SmallVector<Value> MinOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.minimum(x[0], x[1]); })};
 }

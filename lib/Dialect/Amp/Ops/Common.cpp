@@ -11,8 +11,7 @@
 using namespace mlir;
 using namespace ampc;
 
-FailureOr<RankedTensorType> ampc::inferPointwise(std::optional<Location> loc,
-                                                 ValueRange operands,
+FailureOr<RankedTensorType> ampc::inferPointwise(std::optional<Location> loc, ValueRange operands,
                                                  Value condition) {
   Type elementType = tensorType(operands.front()).getElementType();
   SmallVector<ArrayRef<int64_t>> shapes;
@@ -22,13 +21,12 @@ FailureOr<RankedTensorType> ampc::inferPointwise(std::optional<Location> loc,
     RankedTensorType type = tensorType(operand);
     shapes.push_back(type.getShape());
     if (type.getElementType() != elementType)
-      return inferenceError(loc, "element types differ: ",
-                            operands.front().getType(), " and ", type);
+      return inferenceError(loc, "element types differ: ", operands.front().getType(), " and ",
+                            type);
     if (!broadcastShapes(shapes))
       return inferenceError(loc, "shapes do not broadcast: ",
-                            condition ? condition.getType()
-                                      : operands.front().getType(),
-                            " and ", type);
+                            condition ? condition.getType() : operands.front().getType(), " and ",
+                            type);
   }
   return RankedTensorType::get(*broadcastShapes(shapes), elementType);
 }
@@ -46,13 +44,11 @@ FloatRange ampc::inferProductRange(ArrayRef<FloatRange> operands) {
 // Import
 //===----------------------------------------------------------------------===//
 
-FailureOr<Value> ampc::importOp(OnnxNode &node, OpBuilder &builder,
-                                StringRef name, ValueRange operands,
-                                ArrayRef<NamedAttribute> attributes) {
+FailureOr<Value> ampc::importOp(OnnxNode &node, OpBuilder &builder, StringRef name,
+                                ValueRange operands, ArrayRef<NamedAttribute> attributes) {
   if (node.hadError) // an attribute of the wrong type
     return failure();
-  FailureOr<Operation *> op =
-      createChecked(node, builder, name, operands, attributes);
+  FailureOr<Operation *> op = createChecked(node, builder, name, operands, attributes);
   if (failed(op))
     return failure();
   SmallVector<Value> folded;
@@ -63,8 +59,8 @@ FailureOr<Value> ampc::importOp(OnnxNode &node, OpBuilder &builder,
   return folded.front();
 }
 
-FailureOr<SmallVector<Value>>
-ampc::importBinary(OnnxNode &node, OpBuilder &builder, StringRef name) {
+FailureOr<SmallVector<Value>> ampc::importBinary(OnnxNode &node, OpBuilder &builder,
+                                                 StringRef name) {
   if (failed(node.expectInputs(2, 2)))
     return failure();
   Value lhs = node.input(0), rhs = node.input(1);
@@ -73,20 +69,17 @@ ampc::importBinary(OnnxNode &node, OpBuilder &builder, StringRef name) {
     RankedTensorType from = tensorType(lhs), to = tensorType(rhs);
     if (node.getInt("broadcast", 0) == 0) {
       if (from.getShape() != to.getShape())
-        return node.emitError()
-               << "shapes differ: " << from << " and " << to
-               << "; before opset 7 inputs broadcast only with the "
-                  "attribute 'broadcast'";
+        return node.emitError() << "shapes differ: " << from << " and " << to
+                                << "; before opset 7 inputs broadcast only with the "
+                                   "attribute 'broadcast'";
     } else if (node.hasAttribute("axis")) {
-      FailureOr<int64_t> axis =
-          normalizeAxis(node, node.getInt("axis", 0), from.getRank());
+      FailureOr<int64_t> axis = normalizeAxis(node, node.getInt("axis", 0), from.getRank());
       if (failed(axis))
         return failure();
       int64_t trailing = from.getRank() - *axis - to.getRank();
       if (trailing < 0)
-        return node.emitError()
-               << "input 1, " << to << ", does not fit in input 0, " << from
-               << ", from axis " << *axis << " on";
+        return node.emitError() << "input 1, " << to << ", does not fit in input 0, " << from
+                                << ", from axis " << *axis << " on";
       SmallVector<int64_t> shape(to.getShape());
       shape.append(trailing, 1);
       rhs = reshapeTo(builder, node.loc, rhs, shape);
@@ -95,8 +88,7 @@ ampc::importBinary(OnnxNode &node, OpBuilder &builder, StringRef name) {
   return single(importOp(node, builder, name, {lhs, rhs}));
 }
 
-FailureOr<Value> ampc::importVariadic(OnnxNode &node, OpBuilder &builder,
-                                      StringRef name) {
+FailureOr<Value> ampc::importVariadic(OnnxNode &node, OpBuilder &builder, StringRef name) {
   if (node.inputs.empty())
     return node.emitError() << "has no inputs";
   if (failed(node.expectInputs(node.inputs.size(), node.inputs.size())))
@@ -111,8 +103,8 @@ FailureOr<Value> ampc::importVariadic(OnnxNode &node, OpBuilder &builder,
   return result;
 }
 
-FailureOr<SmallVector<int64_t>>
-ampc::normalizeAxes(OnnxNode &node, ArrayRef<int64_t> axes, int64_t rank) {
+FailureOr<SmallVector<int64_t>> ampc::normalizeAxes(OnnxNode &node, ArrayRef<int64_t> axes,
+                                                    int64_t rank) {
   SmallVector<int64_t> result;
   for (int64_t axis : axes) {
     FailureOr<int64_t> wrapped = normalizeAxis(node, axis, rank);
@@ -126,8 +118,8 @@ ampc::normalizeAxes(OnnxNode &node, ArrayRef<int64_t> axes, int64_t rank) {
   return result;
 }
 
-FailureOr<std::optional<SmallVector<int64_t>>>
-ampc::intsOf(OnnxNode &node, StringRef name, unsigned i, int64_t since) {
+FailureOr<std::optional<SmallVector<int64_t>>> ampc::intsOf(OnnxNode &node, StringRef name,
+                                                            unsigned i, int64_t since) {
   using Result = std::optional<SmallVector<int64_t>>;
   if (node.version < since) {
     std::optional<std::vector<int64_t>> ints = node.getInts(name);
@@ -143,13 +135,11 @@ ampc::intsOf(OnnxNode &node, StringRef name, unsigned i, int64_t since) {
   return Result(*ints);
 }
 
-Value ampc::reshapeTo(OpBuilder &builder, Location loc, Value x,
-                      ArrayRef<int64_t> shape) {
+Value ampc::reshapeTo(OpBuilder &builder, Location loc, Value x, ArrayRef<int64_t> shape) {
   return builder.createOrFold<ReshapeOp>(loc, x, shape);
 }
 
-FailureOr<int64_t> ampc::checkedProduct(OnnxNode &node,
-                                        ArrayRef<int64_t> extents) {
+FailureOr<int64_t> ampc::checkedProduct(OnnxNode &node, ArrayRef<int64_t> extents) {
   int64_t result = 1;
   for (int64_t extent : extents) {
     std::optional<int64_t> next = llvm::checkedMul(result, extent);
@@ -160,8 +150,7 @@ FailureOr<int64_t> ampc::checkedProduct(OnnxNode &node,
   return result;
 }
 
-SmallVector<int64_t> ampc::keepAxes(ArrayRef<int64_t> shape,
-                                    ArrayRef<int64_t> axes) {
+SmallVector<int64_t> ampc::keepAxes(ArrayRef<int64_t> shape, ArrayRef<int64_t> axes) {
   SmallVector<int64_t> kept(shape);
   for (int64_t axis : axes)
     kept[axis] = 1;
@@ -182,8 +171,7 @@ SmallVector<int64_t> ampc::stridesOf(ArrayRef<int64_t> shape) {
   return strides;
 }
 
-int64_t ampc::place(int64_t i, ArrayRef<int64_t> shape,
-                    ArrayRef<int64_t> steps) {
+int64_t ampc::place(int64_t i, ArrayRef<int64_t> shape, ArrayRef<int64_t> steps) {
   int64_t result = 0;
   for (int64_t d = int64_t(shape.size()) - 1; d >= 0; --d) {
     result += i % shape[d] * steps[d];
@@ -192,16 +180,14 @@ int64_t ampc::place(int64_t i, ArrayRef<int64_t> shape,
   return result;
 }
 
-Attribute
-ampc::foldIntegers(ArrayRef<Attribute> operands, Type result,
-                   function_ref<std::optional<int64_t>(ArrayRef<int64_t>)> fn) {
+Attribute ampc::foldIntegers(ArrayRef<Attribute> operands, Type result,
+                             function_ref<std::optional<int64_t>(ArrayRef<int64_t>)> fn) {
   auto type = cast<RankedTensorType>(result);
   auto resultElement = dyn_cast<IntegerType>(type.getElementType());
   if (!resultElement || type.getNumElements() > kMaxFoldedElements)
     return nullptr;
   SmallVector<SmallVector<int64_t>> values;
-  SmallVector<SmallVector<int64_t>>
-      strides; // of each operand, 0 where it broadcasts
+  SmallVector<SmallVector<int64_t>> strides; // of each operand, 0 where it broadcasts
   for (Attribute operand : operands) {
     auto dense = dyn_cast_if_present<DenseElementsAttr>(operand);
     if (!dense || !isa<IntegerType>(dense.getElementType()))
@@ -224,29 +210,25 @@ ampc::foldIntegers(ArrayRef<Attribute> operands, Type result,
     for (size_t operand = 0; operand < operands.size(); ++operand) {
       int64_t offset = 0;
       for (int64_t d = 0; d < type.getRank(); ++d)
-        offset +=
-            i / resultStrides[d] % type.getDimSize(d) * strides[operand][d];
+        offset += i / resultStrides[d] % type.getDimSize(d) * strides[operand][d];
       arguments[operand] = values[operand][offset];
     }
     std::optional<int64_t> element = fn(arguments);
     if (!element)
       return nullptr;
-    elements.push_back(
-        APInt(64, uint64_t(*element)).sextOrTrunc(resultElement.getWidth()));
+    elements.push_back(APInt(64, uint64_t(*element)).sextOrTrunc(resultElement.getWidth()));
   }
   return DenseElementsAttr::get(type, elements);
 }
 
-Attribute ampc::foldMove(Attribute operand, Type result,
-                         function_ref<int64_t(int64_t)> source) {
+Attribute ampc::foldMove(Attribute operand, Type result, function_ref<int64_t(int64_t)> source) {
   auto type = cast<RankedTensorType>(result);
   auto dense = dyn_cast_if_present<DenseElementsAttr>(operand);
   if (!dense)
     return nullptr;
   if (dense.isSplat())
     return dense.resizeSplat(type);
-  if (type.getNumElements() > kMaxFoldedElements ||
-      dense.getNumElements() > kMaxFoldedElements)
+  if (type.getNumElements() > kMaxFoldedElements || dense.getNumElements() > kMaxFoldedElements)
     return nullptr;
   SmallVector<Attribute> from(dense.getValues<Attribute>()), to;
   for (int64_t i = 0; i < type.getNumElements(); ++i)

@@ -12,14 +12,11 @@
 
 namespace ampc {
 
-inline RankedTensorType tensorType(Value x) {
-  return cast<RankedTensorType>(x.getType());
-}
+inline RankedTensorType tensorType(Value x) { return cast<RankedTensorType>(x.getType()); }
 
 /// The type of a pointwise result: `operands` must have one element type, and
 /// their shapes (with that of `condition`, where there is one) broadcast.
-FailureOr<RankedTensorType> inferPointwise(std::optional<Location> loc,
-                                           ValueRange operands,
+FailureOr<RankedTensorType> inferPointwise(std::optional<Location> loc, ValueRange operands,
                                            Value condition = Value());
 
 /// The range of sums of many products: a large operand makes them large; offsets and small
@@ -32,15 +29,12 @@ FloatRange inferProductRange(ArrayRef<FloatRange> operands);
 
 /// The first result of an op built by `createChecked`, or the constant it folds
 /// to.
-FailureOr<Value> importOp(OnnxNode &node, OpBuilder &builder, StringRef name,
-                          ValueRange operands,
+FailureOr<Value> importOp(OnnxNode &node, OpBuilder &builder, StringRef name, ValueRange operands,
                           ArrayRef<NamedAttribute> attributes = {});
 template <typename OpTy>
-FailureOr<Value> importOp(OnnxNode &node, OpBuilder &builder,
-                          ValueRange operands,
+FailureOr<Value> importOp(OnnxNode &node, OpBuilder &builder, ValueRange operands,
                           ArrayRef<NamedAttribute> attributes = {}) {
-  return importOp(node, builder, OpTy::getOperationName(), operands,
-                  attributes);
+  return importOp(node, builder, OpTy::getOperationName(), operands, attributes);
 }
 
 /// The result of a node with one output, as importNode returns it.
@@ -53,26 +47,22 @@ inline FailureOr<SmallVector<Value>> single(FailureOr<Value> value) {
 /// A node with two inputs that broadcast. Before opset 7 they did so only where
 /// the attribute `broadcast` was set, input 1 starting at dimension `axis` of
 /// input 0.
-FailureOr<SmallVector<Value>> importBinary(OnnxNode &node, OpBuilder &builder,
-                                           StringRef name);
+FailureOr<SmallVector<Value>> importBinary(OnnxNode &node, OpBuilder &builder, StringRef name);
 
 /// All inputs of a node, at least one, merged by a binary op from left to
 /// right.
-FailureOr<Value> importVariadic(OnnxNode &node, OpBuilder &builder,
-                                StringRef name);
+FailureOr<Value> importVariadic(OnnxNode &node, OpBuilder &builder, StringRef name);
 
 /// Wraps axes into [0, rank) and sorts them; an axis named twice is an error.
-FailureOr<SmallVector<int64_t>>
-normalizeAxes(OnnxNode &node, ArrayRef<int64_t> axes, int64_t rank);
+FailureOr<SmallVector<int64_t>> normalizeAxes(OnnxNode &node, ArrayRef<int64_t> axes, int64_t rank);
 
 /// The attribute `name` in models of an opset before `since`, from then on
 /// input `i`; nullopt where it is absent.
-FailureOr<std::optional<SmallVector<int64_t>>>
-intsOf(OnnxNode &node, StringRef name, unsigned i, int64_t since);
+FailureOr<std::optional<SmallVector<int64_t>>> intsOf(OnnxNode &node, StringRef name, unsigned i,
+                                                      int64_t since);
 
 /// `x` under another shape of as many elements.
-Value reshapeTo(OpBuilder &builder, Location loc, Value x,
-                ArrayRef<int64_t> shape);
+Value reshapeTo(OpBuilder &builder, Location loc, Value x, ArrayRef<int64_t> shape);
 
 /// The number of elements of a shape; failure after an error where it
 /// overflows.
@@ -89,8 +79,7 @@ SmallVector<int64_t> keepAxes(ArrayRef<int64_t> shape, ArrayRef<int64_t> axes);
 /// round, or that leave f16's range, go through it and round once, in
 /// GradientBuilder::set.
 inline Value widen(GradientBuilder &gradient, Value x) {
-  return gradient.cast(
-      x, KernelBuilder::computeType(tensorType(x).getElementType()));
+  return gradient.cast(x, KernelBuilder::computeType(tensorType(x).getElementType()));
 }
 
 /// `x * factor` for a number.
@@ -106,15 +95,13 @@ inline Value scaled(GradientBuilder &gradient, Value x, double factor) {
 /// element with broadcasting, as shape arithmetic needs it; null where an
 /// operand is not known, is large or is of another type, or where `fn` gives
 /// nothing.
-Attribute
-foldIntegers(ArrayRef<Attribute> operands, Type result,
-             function_ref<std::optional<int64_t>(ArrayRef<int64_t>)> fn);
+Attribute foldIntegers(ArrayRef<Attribute> operands, Type result,
+                       function_ref<std::optional<int64_t>(ArrayRef<int64_t>)> fn);
 
 /// A constant whose element i is element `source(i)` of `operand` (both in
 /// row-major order); null where the operand is not known or the result is
 /// large.
-Attribute foldMove(Attribute operand, Type result,
-                   function_ref<int64_t(int64_t)> source);
+Attribute foldMove(Attribute operand, Type result, function_ref<int64_t(int64_t)> source);
 
 /// Row-major strides of a shape.
 SmallVector<int64_t> stridesOf(ArrayRef<int64_t> shape);

@@ -12,8 +12,8 @@ using namespace mlir;
 using namespace ampc;
 
 /// inferReturnTypes of an op on two tensors whose result is boolean.
-static LogicalResult inferCompare(std::optional<Location> loc, Value lhs,
-                                  Value rhs, SmallVectorImpl<Type> &types) {
+static LogicalResult inferCompare(std::optional<Location> loc, Value lhs, Value rhs,
+                                  SmallVectorImpl<Type> &types) {
   FailureOr<RankedTensorType> type = inferPointwise(loc, {lhs, rhs});
   if (failed(type))
     return failure();
@@ -25,15 +25,12 @@ static LogicalResult inferCompare(std::optional<Location> loc, Value lhs,
 // equal, less, less_or_equal, greater, greater_or_equal
 //===----------------------------------------------------------------------===//
 
-FailureOr<SmallVector<Value>> EqualOp::importNode(OnnxNode &node,
-                                                  OpBuilder &builder) {
+FailureOr<SmallVector<Value>> EqualOp::importNode(OnnxNode &node, OpBuilder &builder) {
   return importBinary(node, builder, getOperationName());
 }
 
-LogicalResult EqualOp::inferReturnTypes(MLIRContext *,
-                                        std::optional<Location> location,
-                                        Adaptor adaptor,
-                                        SmallVectorImpl<Type> &types) {
+LogicalResult EqualOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                        Adaptor adaptor, SmallVectorImpl<Type> &types) {
   return inferCompare(location, adaptor.getLhs(), adaptor.getRhs(), types);
 }
 
@@ -42,23 +39,17 @@ OpFoldResult EqualOp::fold(FoldAdaptor adaptor) {
                       [](ArrayRef<int64_t> x) { return x[0] == x[1]; });
 }
 
-SmallVector<Value> EqualOp::emitKernel(KernelBuilder &kernel,
-                                       ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.equal(x[0], x[1]);
-      })};
+SmallVector<Value> EqualOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.equal(x[0], x[1]); })};
 }
 
-FailureOr<SmallVector<Value>> LessOp::importNode(OnnxNode &node,
-                                                 OpBuilder &builder) {
+FailureOr<SmallVector<Value>> LessOp::importNode(OnnxNode &node, OpBuilder &builder) {
   return importBinary(node, builder, getOperationName());
 }
 
-LogicalResult LessOp::inferReturnTypes(MLIRContext *,
-                                       std::optional<Location> location,
-                                       Adaptor adaptor,
-                                       SmallVectorImpl<Type> &types) {
+LogicalResult LessOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                       Adaptor adaptor, SmallVectorImpl<Type> &types) {
   return inferCompare(location, adaptor.getLhs(), adaptor.getRhs(), types);
 }
 
@@ -67,23 +58,17 @@ OpFoldResult LessOp::fold(FoldAdaptor adaptor) {
                       [](ArrayRef<int64_t> x) { return x[0] < x[1]; });
 }
 
-SmallVector<Value> LessOp::emitKernel(KernelBuilder &kernel,
-                                      ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.less(x[0], x[1]);
-      })};
+SmallVector<Value> LessOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.less(x[0], x[1]); })};
 }
 
-FailureOr<SmallVector<Value>> LessOrEqualOp::importNode(OnnxNode &node,
-                                                        OpBuilder &builder) {
+FailureOr<SmallVector<Value>> LessOrEqualOp::importNode(OnnxNode &node, OpBuilder &builder) {
   return importBinary(node, builder, getOperationName());
 }
 
-LogicalResult LessOrEqualOp::inferReturnTypes(MLIRContext *,
-                                              std::optional<Location> location,
-                                              Adaptor adaptor,
-                                              SmallVectorImpl<Type> &types) {
+LogicalResult LessOrEqualOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                              Adaptor adaptor, SmallVectorImpl<Type> &types) {
   return inferCompare(location, adaptor.getLhs(), adaptor.getRhs(), types);
 }
 
@@ -92,23 +77,18 @@ OpFoldResult LessOrEqualOp::fold(FoldAdaptor adaptor) {
                       [](ArrayRef<int64_t> x) { return x[0] <= x[1]; });
 }
 
-SmallVector<Value> LessOrEqualOp::emitKernel(KernelBuilder &kernel,
-                                             ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.lessOrEqual(x[0], x[1]);
-      })};
+SmallVector<Value> LessOrEqualOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+    return s.lessOrEqual(x[0], x[1]);
+  })};
 }
 
-FailureOr<SmallVector<Value>> GreaterOp::importNode(OnnxNode &node,
-                                                    OpBuilder &builder) {
+FailureOr<SmallVector<Value>> GreaterOp::importNode(OnnxNode &node, OpBuilder &builder) {
   return importBinary(node, builder, getOperationName());
 }
 
-LogicalResult GreaterOp::inferReturnTypes(MLIRContext *,
-                                          std::optional<Location> location,
-                                          Adaptor adaptor,
-                                          SmallVectorImpl<Type> &types) {
+LogicalResult GreaterOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                          Adaptor adaptor, SmallVectorImpl<Type> &types) {
   return inferCompare(location, adaptor.getLhs(), adaptor.getRhs(), types);
 }
 
@@ -117,22 +97,17 @@ OpFoldResult GreaterOp::fold(FoldAdaptor adaptor) {
                       [](ArrayRef<int64_t> x) { return x[0] > x[1]; });
 }
 
-SmallVector<Value> GreaterOp::emitKernel(KernelBuilder &kernel,
-                                         ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.greater(x[0], x[1]);
-      })};
+SmallVector<Value> GreaterOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.greater(x[0], x[1]); })};
 }
 
-FailureOr<SmallVector<Value>> GreaterOrEqualOp::importNode(OnnxNode &node,
-                                                           OpBuilder &builder) {
+FailureOr<SmallVector<Value>> GreaterOrEqualOp::importNode(OnnxNode &node, OpBuilder &builder) {
   return importBinary(node, builder, getOperationName());
 }
 
-LogicalResult GreaterOrEqualOp::inferReturnTypes(
-    MLIRContext *, std::optional<Location> location, Adaptor adaptor,
-    SmallVectorImpl<Type> &types) {
+LogicalResult GreaterOrEqualOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                                 Adaptor adaptor, SmallVectorImpl<Type> &types) {
   return inferCompare(location, adaptor.getLhs(), adaptor.getRhs(), types);
 }
 
@@ -141,27 +116,22 @@ OpFoldResult GreaterOrEqualOp::fold(FoldAdaptor adaptor) {
                       [](ArrayRef<int64_t> x) { return x[0] >= x[1]; });
 }
 
-SmallVector<Value> GreaterOrEqualOp::emitKernel(KernelBuilder &kernel,
-                                                ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.greaterOrEqual(x[0], x[1]);
-      })};
+SmallVector<Value> GreaterOrEqualOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+    return s.greaterOrEqual(x[0], x[1]);
+  })};
 }
 
 //===----------------------------------------------------------------------===//
 // and, or, xor, not
 //===----------------------------------------------------------------------===//
 
-FailureOr<SmallVector<Value>> AndOp::importNode(OnnxNode &node,
-                                                OpBuilder &builder) {
+FailureOr<SmallVector<Value>> AndOp::importNode(OnnxNode &node, OpBuilder &builder) {
   return importBinary(node, builder, getOperationName());
 }
 
-LogicalResult AndOp::inferReturnTypes(MLIRContext *,
-                                      std::optional<Location> location,
-                                      Adaptor adaptor,
-                                      SmallVectorImpl<Type> &types) {
+LogicalResult AndOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                      Adaptor adaptor, SmallVectorImpl<Type> &types) {
   return inferCompare(location, adaptor.getLhs(), adaptor.getRhs(), types);
 }
 
@@ -170,23 +140,18 @@ OpFoldResult AndOp::fold(FoldAdaptor adaptor) {
                       [](ArrayRef<int64_t> x) { return x[0] && x[1]; });
 }
 
-SmallVector<Value> AndOp::emitKernel(KernelBuilder &kernel,
-                                     ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.logicalAnd(x[0], x[1]);
-      })};
+SmallVector<Value> AndOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+    return s.logicalAnd(x[0], x[1]);
+  })};
 }
 
-FailureOr<SmallVector<Value>> OrOp::importNode(OnnxNode &node,
-                                               OpBuilder &builder) {
+FailureOr<SmallVector<Value>> OrOp::importNode(OnnxNode &node, OpBuilder &builder) {
   return importBinary(node, builder, getOperationName());
 }
 
-LogicalResult OrOp::inferReturnTypes(MLIRContext *,
-                                     std::optional<Location> location,
-                                     Adaptor adaptor,
-                                     SmallVectorImpl<Type> &types) {
+LogicalResult OrOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                     Adaptor adaptor, SmallVectorImpl<Type> &types) {
   return inferCompare(location, adaptor.getLhs(), adaptor.getRhs(), types);
 }
 
@@ -195,23 +160,17 @@ OpFoldResult OrOp::fold(FoldAdaptor adaptor) {
                       [](ArrayRef<int64_t> x) { return x[0] || x[1]; });
 }
 
-SmallVector<Value> OrOp::emitKernel(KernelBuilder &kernel,
-                                    ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.logicalOr(x[0], x[1]);
-      })};
+SmallVector<Value> OrOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.logicalOr(x[0], x[1]); })};
 }
 
-FailureOr<SmallVector<Value>> XorOp::importNode(OnnxNode &node,
-                                                OpBuilder &builder) {
+FailureOr<SmallVector<Value>> XorOp::importNode(OnnxNode &node, OpBuilder &builder) {
   return importBinary(node, builder, getOperationName());
 }
 
-LogicalResult XorOp::inferReturnTypes(MLIRContext *,
-                                      std::optional<Location> location,
-                                      Adaptor adaptor,
-                                      SmallVectorImpl<Type> &types) {
+LogicalResult XorOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                      Adaptor adaptor, SmallVectorImpl<Type> &types) {
   return inferCompare(location, adaptor.getLhs(), adaptor.getRhs(), types);
 }
 
@@ -220,82 +179,61 @@ OpFoldResult XorOp::fold(FoldAdaptor adaptor) {
                       [](ArrayRef<int64_t> x) { return x[0] != x[1]; });
 }
 
-SmallVector<Value> XorOp::emitKernel(KernelBuilder &kernel,
-                                     ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.logicalXor(x[0], x[1]);
-      })};
+SmallVector<Value> XorOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+    return s.logicalXor(x[0], x[1]);
+  })};
 }
 
 OpFoldResult NotOp::fold(FoldAdaptor adaptor) {
-  return foldIntegers(adaptor.getInput(), getType(),
-                      [](ArrayRef<int64_t> x) { return !x[0]; });
+  return foldIntegers(adaptor.getInput(), getType(), [](ArrayRef<int64_t> x) { return !x[0]; });
 }
 
-SmallVector<Value> NotOp::emitKernel(KernelBuilder &kernel,
-                                     ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.logicalNot(x[0]);
-      })};
+SmallVector<Value> NotOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.logicalNot(x[0]); })};
 }
 
 //===----------------------------------------------------------------------===//
 // is_nan, is_inf
 //===----------------------------------------------------------------------===//
 
-LogicalResult IsNaNOp::inferReturnTypes(MLIRContext *context,
-                                        std::optional<Location>,
-                                        Adaptor adaptor,
-                                        SmallVectorImpl<Type> &types) {
-  types.push_back(
-      tensorType(adaptor.getInput()).clone(IntegerType::get(context, 1)));
+LogicalResult IsNaNOp::inferReturnTypes(MLIRContext *context, std::optional<Location>,
+                                        Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  types.push_back(tensorType(adaptor.getInput()).clone(IntegerType::get(context, 1)));
   return success();
 }
 
-SmallVector<Value> IsNaNOp::emitKernel(KernelBuilder &kernel,
-                                       ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.isNaN(x[0]);
-      })};
+SmallVector<Value> IsNaNOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.isNaN(x[0]); })};
 }
 
-FailureOr<SmallVector<Value>> IsInfOp::importNode(OnnxNode &node,
-                                                  OpBuilder &builder) {
+FailureOr<SmallVector<Value>> IsInfOp::importNode(OnnxNode &node, OpBuilder &builder) {
   if (failed(node.expectInputs(1, 1)))
     return failure();
   SmallVector<NamedAttribute> attributes;
   if (node.getInt("detect_negative", 1))
-    attributes.push_back(
-        builder.getNamedAttr("negative", builder.getUnitAttr()));
+    attributes.push_back(builder.getNamedAttr("negative", builder.getUnitAttr()));
   if (node.getInt("detect_positive", 1))
-    attributes.push_back(
-        builder.getNamedAttr("positive", builder.getUnitAttr()));
+    attributes.push_back(builder.getNamedAttr("positive", builder.getUnitAttr()));
   return single(importOp<IsInfOp>(node, builder, node.inputs, attributes));
 }
 
-LogicalResult IsInfOp::inferReturnTypes(MLIRContext *context,
-                                        std::optional<Location>,
-                                        Adaptor adaptor,
-                                        SmallVectorImpl<Type> &types) {
-  types.push_back(
-      tensorType(adaptor.getInput()).clone(IntegerType::get(context, 1)));
+LogicalResult IsInfOp::inferReturnTypes(MLIRContext *context, std::optional<Location>,
+                                        Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  types.push_back(tensorType(adaptor.getInput()).clone(IntegerType::get(context, 1)));
   return success();
 }
 
-SmallVector<Value> IsInfOp::emitKernel(KernelBuilder &kernel,
-                                       ValueRange operands) {
+SmallVector<Value> IsInfOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   auto test = [&](ScalarBuilder &s, ValueRange x) {
     double infinity = std::numeric_limits<double>::infinity();
     Value result = s.constant(s.builder.getI1Type(), int64_t(0));
     if (getNegative())
-      result =
-          s.logicalOr(result, s.equal(x[0], s.constantLike(x[0], -infinity)));
+      result = s.logicalOr(result, s.equal(x[0], s.constantLike(x[0], -infinity)));
     if (getPositive())
-      result =
-          s.logicalOr(result, s.equal(x[0], s.constantLike(x[0], infinity)));
+      result = s.logicalOr(result, s.equal(x[0], s.constantLike(x[0], infinity)));
     return result;
   };
   return {kernel.pointwise(operands, getType(), test)};
@@ -305,19 +243,16 @@ SmallVector<Value> IsInfOp::emitKernel(KernelBuilder &kernel,
 // where
 //===----------------------------------------------------------------------===//
 
-FailureOr<SmallVector<Value>> WhereOp::importNode(OnnxNode &node,
-                                                  OpBuilder &builder) {
+FailureOr<SmallVector<Value>> WhereOp::importNode(OnnxNode &node, OpBuilder &builder) {
   if (failed(node.expectInputs(3, 3)))
     return failure();
   return single(importOp<WhereOp>(node, builder, node.inputs));
 }
 
-LogicalResult WhereOp::inferReturnTypes(MLIRContext *,
-                                        std::optional<Location> location,
-                                        Adaptor adaptor,
-                                        SmallVectorImpl<Type> &types) {
-  FailureOr<RankedTensorType> type = inferPointwise(
-      location, {adaptor.getLhs(), adaptor.getRhs()}, adaptor.getCondition());
+LogicalResult WhereOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                        Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  FailureOr<RankedTensorType> type =
+      inferPointwise(location, {adaptor.getLhs(), adaptor.getRhs()}, adaptor.getCondition());
   if (failed(type))
     return failure();
   types.push_back(*type);
@@ -340,10 +275,8 @@ void WhereOp::buildGradient(GradientBuilder &gradient) {
     gradient.set(2, gradient.create<WhereOp>(getCondition(), zero, g));
 }
 
-SmallVector<Value> WhereOp::emitKernel(KernelBuilder &kernel,
-                                       ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.select(x[0], x[1], x[2]);
-      })};
+SmallVector<Value> WhereOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+    return s.select(x[0], x[1], x[2]);
+  })};
 }

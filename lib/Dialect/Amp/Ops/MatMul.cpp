@@ -12,17 +12,12 @@ using namespace mlir;
 using namespace ampc;
 
 /// The dimensions in front of the matrix.
-static ArrayRef<int64_t> batchOf(RankedTensorType type) {
-  return type.getShape().drop_back(2);
-}
+static ArrayRef<int64_t> batchOf(RankedTensorType type) { return type.getShape().drop_back(2); }
 
-static int64_t product(ArrayRef<int64_t> extents) {
-  return llvm::product_of(extents);
-}
+static int64_t product(ArrayRef<int64_t> extents) { return llvm::product_of(extents); }
 
 /// `batch` followed by `rows` and `columns`.
-static SmallVector<int64_t> matrixShape(ArrayRef<int64_t> batch, int64_t rows,
-                                        int64_t columns) {
+static SmallVector<int64_t> matrixShape(ArrayRef<int64_t> batch, int64_t rows, int64_t columns) {
   SmallVector<int64_t> shape(batch);
   shape.append({rows, columns});
   return shape;
@@ -37,16 +32,14 @@ static NamedAttribute unit(OpBuilder &builder, StringRef name) {
 }
 
 /// A product with `attributes`, and with a bias where there is one.
-static FailureOr<Value> importProduct(OnnxNode &node, OpBuilder &builder,
-                                      Value lhs, Value rhs, Value bias,
-                                      ArrayRef<NamedAttribute> attributes) {
+static FailureOr<Value> importProduct(OnnxNode &node, OpBuilder &builder, Value lhs, Value rhs,
+                                      Value bias, ArrayRef<NamedAttribute> attributes) {
   SmallVector<Value> operands{lhs, rhs};
   if (bias)
     operands.push_back(bias);
   for (Value operand : operands)
     if (!isa<FloatType>(tensorType(operand).getElementType()))
-      return node.emitError() << "products are of floats, but an operand is "
-                              << operand.getType();
+      return node.emitError() << "products are of floats, but an operand is " << operand.getType();
   return importOp<MatMulOp>(node, builder, operands, attributes);
 }
 
@@ -58,8 +51,8 @@ static FailureOr<Value> importMatMul(OnnxNode &node, OpBuilder &builder) {
   Value lhs = node.input(0), rhs = node.input(1);
   RankedTensorType left = tensorType(lhs), right = tensorType(rhs);
   if (left.getRank() == 0 || right.getRank() == 0)
-    return node.emitError() << "operands must have rank 1 or more, but are "
-                            << left << " and " << right;
+    return node.emitError() << "operands must have rank 1 or more, but are " << left << " and "
+                            << right;
   if (left.getRank() == 1)
     lhs = reshapeTo(builder, node.loc, lhs, {1, left.getDimSize(0)});
   if (right.getRank() == 1)
@@ -84,8 +77,8 @@ static FailureOr<Value> importGemm(OnnxNode &node, OpBuilder &builder) {
   Value a = node.input(0), b = node.input(1), c = node.input(2);
   for (Value operand : {a, b})
     if (tensorType(operand).getRank() != 2)
-      return node.emitError() << "A and B must be matrices, but are "
-                              << a.getType() << " and " << b.getType();
+      return node.emitError() << "A and B must be matrices, but are " << a.getType() << " and "
+                              << b.getType();
   SmallVector<NamedAttribute> attributes;
   bool transposeB = node.getInt("transB", 0) != 0;
   if (node.getInt("transA", 0))
@@ -94,8 +87,7 @@ static FailureOr<Value> importGemm(OnnxNode &node, OpBuilder &builder) {
     attributes.push_back(unit(builder, "transpose_rhs"));
   double alpha = node.getFloat("alpha", 1), beta = node.getFloat("beta", 1);
   if (alpha != 1)
-    attributes.push_back(
-        builder.getNamedAttr("alpha", builder.getF64FloatAttr(alpha)));
+    attributes.push_back(builder.getNamedAttr("alpha", builder.getF64FloatAttr(alpha)));
   if (!c || beta == 0)
     return importProduct(node, builder, a, b, Value(), attributes);
 
@@ -105,19 +97,16 @@ static FailureOr<Value> importGemm(OnnxNode &node, OpBuilder &builder) {
   bool isRow = !shape.empty() && shape.size() <= 2 && shape.back() == columns &&
                (shape.size() == 1 || shape.front() == 1);
   if (isRow && beta == 1)
-    return importProduct(node, builder, a, b,
-                         reshapeTo(builder, node.loc, c, {columns}),
+    return importProduct(node, builder, a, b, reshapeTo(builder, node.loc, c, {columns}),
                          attributes);
 
-  FailureOr<Value> result =
-      importProduct(node, builder, a, b, Value(), attributes);
+  FailureOr<Value> result = importProduct(node, builder, a, b, Value(), attributes);
   if (failed(result))
     return failure();
   Type elementType = tensorType(c).getElementType();
   if (beta != 1)
     c = builder.createOrFold<MulOp>(
-        node.loc, c,
-        splat(builder, node.loc, RankedTensorType::get({}, elementType), beta));
+        node.loc, c, splat(builder, node.loc, RankedTensorType::get({}, elementType), beta));
   RankedTensorType type = tensorType(*result);
   FailureOr<Value> sum = importOp<AddOp>(node, builder, {*result, c});
   if (succeeded(sum) && tensorType(*sum).getShape() != type.getShape())
@@ -126,10 +115,8 @@ static FailureOr<Value> importGemm(OnnxNode &node, OpBuilder &builder) {
   return sum;
 }
 
-FailureOr<SmallVector<Value>> MatMulOp::importNode(OnnxNode &node,
-                                                   OpBuilder &builder) {
-  return single(node.opType == "Gemm" ? importGemm(node, builder)
-                                      : importMatMul(node, builder));
+FailureOr<SmallVector<Value>> MatMulOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  return single(node.opType == "Gemm" ? importGemm(node, builder) : importMatMul(node, builder));
 }
 
 //===----------------------------------------------------------------------===//
@@ -140,20 +127,15 @@ FloatRange MatMulOp::inferRange(ArrayRef<FloatRange> operands) {
   return inferProductRange(operands);
 }
 
-LogicalResult MatMulOp::inferReturnTypes(MLIRContext *,
-                                         std::optional<Location> location,
-                                         Adaptor adaptor,
-                                         SmallVectorImpl<Type> &types) {
-  RankedTensorType lhs = tensorType(adaptor.getLhs()),
-                   rhs = tensorType(adaptor.getRhs());
+LogicalResult MatMulOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                         Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  RankedTensorType lhs = tensorType(adaptor.getLhs()), rhs = tensorType(adaptor.getRhs());
   Type elementType = lhs.getElementType();
   if (elementType != rhs.getElementType()) // matmul_c1
-    return inferenceError(location, "element types differ: ", lhs, " and ",
-                          rhs);
+    return inferenceError(location, "element types differ: ", lhs, " and ", rhs);
   if (lhs.getRank() < 2 || rhs.getRank() < 2) // matmul_c2
-    return inferenceError(location,
-                          "operands must have rank 2 or more, but are ", lhs,
-                          " and ", rhs);
+    return inferenceError(location, "operands must have rank 2 or more, but are ", lhs, " and ",
+                          rhs);
   auto extents = [](RankedTensorType type, bool transposed) {
     ArrayRef<int64_t> matrix = type.getShape().take_back(2);
     return std::pair(matrix[transposed], matrix[!transposed]);
@@ -161,23 +143,19 @@ LogicalResult MatMulOp::inferReturnTypes(MLIRContext *,
   auto [rows, lhsInner] = extents(lhs, adaptor.getTransposeLhs());
   auto [rhsInner, columns] = extents(rhs, adaptor.getTransposeRhs());
   if (lhsInner != rhsInner) // matmul_c3
-    return inferenceError(location, "inner dimensions differ: ", lhsInner,
-                          " in lhs ", lhs, ", ", rhsInner, " in rhs ", rhs);
-  std::optional<SmallVector<int64_t>> batch =
-      broadcastShapes({batchOf(lhs), batchOf(rhs)});
+    return inferenceError(location, "inner dimensions differ: ", lhsInner, " in lhs ", lhs, ", ",
+                          rhsInner, " in rhs ", rhs);
+  std::optional<SmallVector<int64_t>> batch = broadcastShapes({batchOf(lhs), batchOf(rhs)});
   if (!batch) // matmul_c4
-    return inferenceError(location, "batch dimensions do not broadcast: ", lhs,
-                          " and ", rhs);
+    return inferenceError(location, "batch dimensions do not broadcast: ", lhs, " and ", rhs);
   if (adaptor.getWide())
     elementType = KernelBuilder::computeType(elementType);
   if (Value bias = adaptor.getBias()) {
     auto expected = RankedTensorType::get(columns, elementType);
     if (bias.getType() != expected) // matmul_c5
-      return inferenceError(location, "the bias must be ", expected,
-                            ", but is ", bias.getType());
+      return inferenceError(location, "the bias must be ", expected, ", but is ", bias.getType());
   }
-  types.push_back(
-      RankedTensorType::get(matrixShape(*batch, rows, columns), elementType));
+  types.push_back(RankedTensorType::get(matrixShape(*batch, rows, columns), elementType));
   return success();
 }
 
@@ -196,18 +174,16 @@ struct Factor {
 /// `alpha * op(lhs) * op(rhs)`, for an operand whose gradient has element type
 /// `type`.
 static Value gradientProduct(GradientBuilder &gradient, Factor lhs, Factor rhs,
-                             const APFloat &alpha, ArrayRef<int64_t> shape,
-                             Type type) {
+                             const APFloat &alpha, ArrayRef<int64_t> shape, Type type) {
   RankedTensorType operand = tensorType(lhs.value);
   Type narrow = operand.getElementType();
   // A sum over batches follows where the operand was broadcast: no rounding
   // before it.
-  bool isSummed =
-      product(batchOf(operand)) != product(shape.drop_back(2)) ||
-      product(batchOf(tensorType(rhs.value))) != product(shape.drop_back(2));
+  bool isSummed = product(batchOf(operand)) != product(shape.drop_back(2)) ||
+                  product(batchOf(tensorType(rhs.value))) != product(shape.drop_back(2));
   bool wide = type != narrow || isSummed;
-  return gradient.create<MatMulOp>(lhs.value, rhs.value, Value(),
-                                   lhs.transposed, rhs.transposed, alpha, wide);
+  return gradient.create<MatMulOp>(lhs.value, rhs.value, Value(), lhs.transposed, rhs.transposed,
+                                   alpha, wide);
 }
 
 // With g the gradient of the result, and A = op(lhs), B = op(rhs):
@@ -227,8 +203,7 @@ void MatMulOp::buildGradient(GradientBuilder &gradient) {
       first = {rhs, rhsTransposed};
       second = {g, true};
     }
-    gradient.set(0, gradientProduct(gradient, first, second, alpha,
-                                    tensorType(lhs).getShape(),
+    gradient.set(0, gradientProduct(gradient, first, second, alpha, tensorType(lhs).getShape(),
                                     gradient.gradientElementType(0)));
   }
 
@@ -255,9 +230,9 @@ void MatMulOp::buildGradient(GradientBuilder &gradient) {
       second = {a, lhsTransposed};
     }
     ArrayRef<int64_t> shape = tensorType(rhs).getShape();
-    Value product = gradientProduct(gradient, first, second, alpha,
-                                    isShared ? shape.take_back(2) : shape,
-                                    gradient.gradientElementType(1));
+    Value product =
+        gradientProduct(gradient, first, second, alpha, isShared ? shape.take_back(2) : shape,
+                        gradient.gradientElementType(1));
     if (isShared && shape.size() > 2)
       product = gradient.create<ReshapeOp>(product, shape);
     gradient.set(1, product);
@@ -273,31 +248,26 @@ void MatMulOp::buildGradient(GradientBuilder &gradient) {
 
 /// The operand as one matrix, or as one batch dimension and a matrix. Batches
 /// that broadcast in part are written out.
-static Value flattenBatch(KernelBuilder &kernel, Value x,
-                          ArrayRef<int64_t> batch) {
+static Value flattenBatch(KernelBuilder &kernel, Value x, ArrayRef<int64_t> batch) {
   RankedTensorType type = tensorType(x);
   ArrayRef<int64_t> matrix = type.getShape().take_back(2);
   if (product(batchOf(type)) == 1)
     return kernel.reshape(x, {1, matrix[0], matrix[1]});
   if (product(batchOf(type)) != product(batch)) {
     auto full = type.clone(matrixShape(batch, matrix[0], matrix[1]));
-    x = kernel.pointwise(x, full, [](ScalarBuilder &, ValueRange element) {
-      return element[0];
-    });
+    x = kernel.pointwise(x, full, [](ScalarBuilder &, ValueRange element) { return element[0]; });
   }
   return kernel.reshape(x, {product(batch), matrix[0], matrix[1]});
 }
 
-SmallVector<Value> MatMulOp::emitKernel(KernelBuilder &kernel,
-                                        ValueRange operands) {
+SmallVector<Value> MatMulOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   RankedTensorType type = getType();
   Value lhs = operands[0], rhs = operands[1];
   Value bias = getBias() ? operands[2] : Value();
   RankedTensorType left = tensorType(lhs), right = tensorType(rhs);
   ArrayRef<int64_t> leftMatrix = left.getShape().take_back(2);
   ArrayRef<int64_t> rightMatrix = right.getShape().take_back(2);
-  int64_t rows = leftMatrix[getTransposeLhs()],
-          inner = leftMatrix[!getTransposeLhs()];
+  int64_t rows = leftMatrix[getTransposeLhs()], inner = leftMatrix[!getTransposeLhs()];
   int64_t columns = rightMatrix[!getTransposeRhs()];
   ArrayRef<int64_t> batch = batchOf(type);
 
@@ -305,16 +275,13 @@ SmallVector<Value> MatMulOp::emitKernel(KernelBuilder &kernel,
     Value zero = kernel.splat(type, 0);
     if (!bias || type.getNumElements() == 0)
       return {zero};
-    return {kernel.pointwise(
-        bias, type, [](ScalarBuilder &, ValueRange x) { return x[0]; })};
+    return {kernel.pointwise(bias, type, [](ScalarBuilder &, ValueRange x) { return x[0]; })};
   }
 
   SmallVector<int64_t> shape;
-  if (product(batchOf(right)) == 1 &&
-      (!getTransposeLhs() || product(batch) == 1)) {
+  if (product(batchOf(right)) == 1 && (!getTransposeLhs() || product(batch) == 1)) {
     // The rows of all batches are the rows of one matrix.
-    lhs = kernel.reshape(
-        lhs, {product(batchOf(left)) * leftMatrix[0], leftMatrix[1]});
+    lhs = kernel.reshape(lhs, {product(batchOf(left)) * leftMatrix[0], leftMatrix[1]});
     rhs = kernel.reshape(rhs, rightMatrix);
     shape = {product(batch) * rows, columns};
   } else {
@@ -322,9 +289,9 @@ SmallVector<Value> MatMulOp::emitKernel(KernelBuilder &kernel,
     rhs = flattenBatch(kernel, rhs, batch);
     shape = {product(batch), rows, columns};
   }
-  Value result = plan::MatMulOp::create(
-      kernel.builder, kernel.loc, type.clone(shape), lhs, rhs, bias,
-      getTransposeLhs(), getTransposeRhs(), getAlpha(), plan::Epilogue::None);
+  Value result = plan::MatMulOp::create(kernel.builder, kernel.loc, type.clone(shape), lhs, rhs,
+                                        bias, getTransposeLhs(), getTransposeRhs(), getAlpha(),
+                                        plan::Epilogue::None);
   return {kernel.reshape(result, type.getShape())};
 }
 
@@ -338,41 +305,35 @@ namespace {
 struct FuseBias : OpRewritePattern<AddOp> {
   using OpRewritePattern::OpRewritePattern;
 
-  LogicalResult matchAndRewrite(AddOp add,
-                                PatternRewriter &rewriter) const override {
-    for (auto [matrix, row] : {std::pair(add.getLhs(), add.getRhs()),
-                               std::pair(add.getRhs(), add.getLhs())}) {
+  LogicalResult matchAndRewrite(AddOp add, PatternRewriter &rewriter) const override {
+    for (auto [matrix, row] :
+         {std::pair(add.getLhs(), add.getRhs()), std::pair(add.getRhs(), add.getLhs())}) {
       auto matmul = matrix.getDefiningOp<MatMulOp>();
-      if (!matmul || !matmul->hasOneUse() || matmul.getBias() ||
-          add.getType() != matmul.getType())
+      if (!matmul || !matmul->hasOneUse() || matmul.getBias() || add.getType() != matmul.getType())
         continue;
       ArrayRef<int64_t> shape = row.getType().getShape();
       if (shape.empty() || shape.back() != matmul.getType().getShape().back() ||
           row.getType().getNumElements() != shape.back())
         continue;
       // The user may have asked for different precisions.
-      if (matmul->getDiscardableAttrDictionary() !=
-          add->getDiscardableAttrDictionary())
+      if (matmul->getDiscardableAttrDictionary() != add->getDiscardableAttrDictionary())
         continue;
       Location loc = rewriter.getFusedLoc({matmul.getLoc(), add.getLoc()});
       Value bias = row;
       if (shape.size() > 1)
         bias = ReshapeOp::create(rewriter, loc, bias, shape.take_back());
-      auto fused = MatMulOp::create(
-          rewriter, loc, matmul.getType(), matmul.getLhs(), matmul.getRhs(),
-          bias, matmul.getTransposeLhs(), matmul.getTransposeRhs(),
-          matmul.getAlpha(), matmul.getWide());
+      auto fused = MatMulOp::create(rewriter, loc, matmul.getType(), matmul.getLhs(),
+                                    matmul.getRhs(), bias, matmul.getTransposeLhs(),
+                                    matmul.getTransposeRhs(), matmul.getAlpha(), matmul.getWide());
       fused->setDiscardableAttrs(add->getDiscardableAttrDictionary());
       rewriter.replaceOp(add, fused);
       return success();
     }
-    return rewriter.notifyMatchFailure(
-        add, "no row is added to the only use of a product");
+    return rewriter.notifyMatchFailure(add, "no row is added to the only use of a product");
   }
 };
 } // namespace
 
-void AddOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
-                                        MLIRContext *context) {
+void AddOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
   patterns.add<FuseBias>(context);
 }

@@ -73,9 +73,7 @@ Value decayed(ScalarBuilder &s, ValueRange x, double decay) {
   return s.add(g, s.mul(s.constantLike(g, decay), x[Parameter]));
 }
 
-Value rateOf(ScalarBuilder &s, ValueRange x) {
-  return s.convert(x[Rate], x[Parameter].getType());
-}
+Value rateOf(ScalarBuilder &s, ValueRange x) { return s.convert(x[Rate], x[Parameter].getType()); }
 } // namespace
 
 //===----------------------------------------------------------------------===//
@@ -136,17 +134,15 @@ SmallVector<Value> SgdOp::emitKernel(KernelBuilder &k, ValueRange operands) {
     return s.select(first, g, later);
   };
   SmallVector<Value> results;
-  results.push_back(update(k, operands, getResult(0).getType(),
-                           [&](ScalarBuilder &s, ValueRange x) {
-                             Value g = decayed(s, x, decay);
-                             if (momentum != 0) {
-                               Value m = buffer(s, x);
-                               g = nesterov
-                                       ? s.add(g, s.mul(s.constantLike(g, momentum), m))
-                                       : m;
-                             }
-                             return s.sub(x[Parameter], s.mul(rateOf(s, x), g));
-                           }));
+  results.push_back(
+      update(k, operands, getResult(0).getType(), [&](ScalarBuilder &s, ValueRange x) {
+        Value g = decayed(s, x, decay);
+        if (momentum != 0) {
+          Value m = buffer(s, x);
+          g = nesterov ? s.add(g, s.mul(s.constantLike(g, momentum), m)) : m;
+        }
+        return s.sub(x[Parameter], s.mul(rateOf(s, x), g));
+      }));
   if (momentum != 0)
     results.push_back(update(k, operands, getResult(1).getType(), buffer));
   return results;
@@ -173,9 +169,8 @@ SmallVector<OptimizerState> AdagradOp::getOptimizerStates(const OptimizerOptions
   return {{"sum", 0.0}};
 }
 
-Operation *AdagradOp::buildUpdate(OpBuilder &b, Location loc,
-                                  const OptimizerOptions &options, Value parameter,
-                                  Value gradient, Value rate, Value step,
+Operation *AdagradOp::buildUpdate(OpBuilder &b, Location loc, const OptimizerOptions &options,
+                                  Value parameter, Value gradient, Value rate, Value step,
                                   ValueRange states) {
   SmallVector<Type> types(2, parameter.getType());
   return AdagradOp::create(b, loc, types, parameter, gradient, rate, step, states,
@@ -190,8 +185,8 @@ SmallVector<Value> AdagradOp::emitKernel(KernelBuilder &k, ValueRange operands) 
     Value g = decayed(s, x, decay);
     return s.add(x[FirstState], s.mul(g, g));
   };
-  Value parameter = update(
-      k, operands, getResult(0).getType(), [&](ScalarBuilder &s, ValueRange x) {
+  Value parameter =
+      update(k, operands, getResult(0).getType(), [&](ScalarBuilder &s, ValueRange x) {
         Value g = decayed(s, x, decay);
         Value root = s.add(s.sqrt(sum(s, x)), s.constantLike(g, epsilon));
         return s.sub(x[Parameter], s.div(s.mul(rateOf(s, x), g), root));
@@ -226,14 +221,13 @@ Operation *AdamOp::buildUpdate(OpBuilder &b, Location loc, const OptimizerOption
                                ValueRange states) {
   bool decoupled = options.name == "adamw";
   SmallVector<Type> types(3, parameter.getType());
-  return AdamOp::create(
-      b, loc, types, parameter, gradient, rate, step, states,
-      b.getF64FloatAttr(options.beta1.value_or(0.9)),
-      b.getF64FloatAttr(options.beta2.value_or(0.999)),
-      b.getF64FloatAttr(options.epsilon.value_or(1e-8)),
-      // torch.optim: AdamW decays by 0.01 unless told otherwise, Adam does not.
-      b.getF64FloatAttr(options.weightDecay.value_or(decoupled ? 1e-2 : 0.0)),
-      decoupled ? b.getUnitAttr() : UnitAttr());
+  return AdamOp::create(b, loc, types, parameter, gradient, rate, step, states,
+                        b.getF64FloatAttr(options.beta1.value_or(0.9)),
+                        b.getF64FloatAttr(options.beta2.value_or(0.999)),
+                        b.getF64FloatAttr(options.epsilon.value_or(1e-8)),
+                        // torch.optim: AdamW decays by 0.01 unless told otherwise, Adam does not.
+                        b.getF64FloatAttr(options.weightDecay.value_or(decoupled ? 1e-2 : 0.0)),
+                        decoupled ? b.getUnitAttr() : UnitAttr());
 }
 
 SmallVector<Value> AdamOp::emitKernel(KernelBuilder &k, ValueRange operands) {
@@ -325,8 +319,8 @@ FailureOr<OnnxUpdate> readUpdate(OnnxNode &node, OpBuilder &b, ArrayRef<StringRe
       Value v = node.inputs[2 + g * count + i];
       Value x = node.inputs[2 + i];
       if (v.getType() != x.getType())
-        return node.emitError() << "has " << groups[g] << i + 1 << " of " << v.getType()
-                                << " for X" << i + 1 << " of " << x.getType();
+        return node.emitError() << "has " << groups[g] << i + 1 << " of " << v.getType() << " for X"
+                                << i + 1 << " of " << x.getType();
       group.push_back(v);
     }
   }
@@ -429,8 +423,7 @@ FailureOr<SmallVector<Value>> AdamOp::importNode(OnnxNode &node, OpBuilder &b) {
     Value r = f.afterFirst(in->count, f.mul(rate, f.scalar(factor)), rate);
     Value g = f.add(f.mul(f.number(norm), x), gradient);
     Value first = f.add(f.mul(f.number(alpha), v), f.mul(f.number(1 - alpha), g));
-    Value second =
-        f.add(f.mul(f.number(beta), h), f.mul(f.number(1 - beta), f.mul(g, g)));
+    Value second = f.add(f.mul(f.number(beta), h), f.mul(f.number(1 - beta), f.mul(g, g)));
     Value step = f.div(f.mul(r, first), f.add(f.sqrt(second), f.number(epsilon)));
     Value updated = f.mul(f.number(1 - post), f.sub(x, step));
     results.push_back({updated, first, second});
@@ -460,8 +453,7 @@ FailureOr<SmallVector<Value>> SgdOp::importNode(OnnxNode &node, OpBuilder &b) {
     Value g = f.add(f.mul(f.number(norm), x), gradient);
     Value scale = f.afterFirst(in->count, f.number(beta), f.number(1));
     Value velocity = f.add(f.mul(f.number(alpha), v), f.mul(scale, g));
-    Value direction =
-        mode == "nesterov" ? f.add(g, f.mul(f.number(alpha), velocity)) : velocity;
+    Value direction = mode == "nesterov" ? f.add(g, f.mul(f.number(alpha), velocity)) : velocity;
     results.push_back({f.sub(x, f.mul(f.scalar(in->rate), direction)), velocity});
   }
   return inOnnxOrder(results);

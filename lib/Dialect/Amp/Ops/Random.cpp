@@ -22,9 +22,7 @@ namespace {
 struct Bits {
   ScalarBuilder &s;
 
-  Value constant(uint64_t value) {
-    return s.constant(s.builder.getI64Type(), int64_t(value));
-  }
+  Value constant(uint64_t value) { return s.constant(s.builder.getI64Type(), int64_t(value)); }
   Value shiftRight(Value x, uint64_t count) {
     return arith::ShRUIOp::create(s.builder, s.loc, x, constant(count));
   }
@@ -70,8 +68,7 @@ static FailureOr<double> importRatio(OnnxNode &node) {
     ratio = *given;
   }
   if (!(ratio >= 0 && ratio <= 1))
-    return node.emitError()
-           << "the ratio is " << ratio << ", but must be in [0, 1]";
+    return node.emitError() << "the ratio is " << ratio << ", but must be in [0, 1]";
   return ratio;
 }
 
@@ -91,8 +88,7 @@ static FailureOr<bool> importTrainingMode(OnnxNode &node) {
                              "--train-mode=on or off decides it";
 }
 
-FailureOr<SmallVector<Value>> DropoutOp::importNode(OnnxNode &node,
-                                                    OpBuilder &builder) {
+FailureOr<SmallVector<Value>> DropoutOp::importNode(OnnxNode &node, OpBuilder &builder) {
   if (failed(node.expectInputs(1, node.version < 12 ? 1 : 3)))
     return failure();
   // Asked for only where the file decides, and where there is something to draw.
@@ -108,16 +104,13 @@ FailureOr<SmallVector<Value>> DropoutOp::importNode(OnnxNode &node,
   Value output = input, mask;
   node.isInference = !*isTraining && *ratio != 0;
   if (*isTraining && *ratio != 0) {
-    auto zero = DenseElementsAttr::get(
-        RankedTensorType::get({}, builder.getI64Type()), int64_t(0));
+    auto zero = DenseElementsAttr::get(RankedTensorType::get({}, builder.getI64Type()), int64_t(0));
     Value seed = readScalar(builder, node.loc, AMPC_SCALAR_SEED, zero);
     Value attempt = readScalar(builder, node.loc, AMPC_SCALAR_ATTEMPT, zero);
     // A node's stream is its name's, so that other nodes do not change it.
-    uint64_t stream =
-        llvm::xxh3_64bits(node.name) ^ uint64_t(node.getInt("seed", 0));
+    uint64_t stream = llvm::xxh3_64bits(node.name) ^ uint64_t(node.getInt("seed", 0));
     auto dropout =
-        DropoutOp::create(builder, node.loc, input, seed, attempt,
-                          builder.getF64FloatAttr(*ratio),
+        DropoutOp::create(builder, node.loc, input, seed, attempt, builder.getF64FloatAttr(*ratio),
                           builder.getI64IntegerAttr(int64_t(stream)));
     output = dropout.getOutput();
     mask = dropout.getMask();
@@ -132,10 +125,8 @@ FailureOr<SmallVector<Value>> DropoutOp::importNode(OnnxNode &node,
   return SmallVector<Value>{output, node.hasOutput(1) ? mask : Value()};
 }
 
-LogicalResult DropoutOp::inferReturnTypes(MLIRContext *context,
-                                          std::optional<Location>,
-                                          Adaptor adaptor,
-                                          SmallVectorImpl<Type> &types) {
+LogicalResult DropoutOp::inferReturnTypes(MLIRContext *context, std::optional<Location>,
+                                          Adaptor adaptor, SmallVectorImpl<Type> &types) {
   RankedTensorType type = tensorType(adaptor.getInput());
   types.push_back(type);
   types.push_back(type.clone(IntegerType::get(context, 1)));
@@ -147,9 +138,8 @@ bool DropoutOp::isDifferentiable(unsigned index) { return index == 0; }
 // dx = mask ? g / (1 - ratio) : 0, with the mask drawn again
 void DropoutOp::buildGradient(GradientBuilder &gradient) {
   if (Value g = gradient.resultGradient(0))
-    gradient.set(0,
-                 gradient.create<DropoutOp>(g, getSeed(), getAttempt(),
-                                            getRatioAttr(), getStreamAttr()));
+    gradient.set(
+        0, gradient.create<DropoutOp>(g, getSeed(), getAttempt(), getRatioAttr(), getStreamAttr()));
 }
 
 SmallVector<Value> DropoutOp::buildInference(OpBuilder &builder) {
@@ -159,15 +149,13 @@ SmallVector<Value> DropoutOp::buildInference(OpBuilder &builder) {
   return {getInput(), mask};
 }
 
-SmallVector<Value> DropoutOp::emitKernel(KernelBuilder &kernel,
-                                         ValueRange operands) {
+SmallVector<Value> DropoutOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   double ratio = getRatio().convertToDouble();
   // Of 2^32 equally likely numbers, those below the threshold drop the element.
   uint64_t threshold = uint64_t(ratio * 4294967296.0 + 0.5);
   SmallVector<int64_t> strides = stridesOf(getInput().getType().getShape());
   Value mask = kernel.pointwise(
-      {operands[1], operands[2]}, getMask().getType(),
-      [&](ScalarBuilder &s, ValueRange x) {
+      {operands[1], operands[2]}, getMask().getType(), [&](ScalarBuilder &s, ValueRange x) {
         Bits bits{s};
         Value key = bits.mix(s.logicalXor(x[0], bits.constant(getStream())));
         key = bits.mix(s.add(key, x[1]));
@@ -177,15 +165,13 @@ SmallVector<Value> DropoutOp::emitKernel(KernelBuilder &kernel,
           Value index = s.convert(kernel.index(s, d), s.builder.getI64Type());
           counter = s.add(counter, s.mul(index, bits.constant(stride)));
         }
-        return s.greaterOrEqual(bits.squares(counter, key),
-                                bits.constant(threshold));
+        return s.greaterOrEqual(bits.squares(counter, key), bits.constant(threshold));
       });
   double scale = ratio < 1 ? 1 / (1 - ratio) : 0;
-  Value output =
-      kernel.pointwise({operands[0], mask}, getOutput().getType(),
-                       [&](ScalarBuilder &s, ValueRange x) {
-                         Value kept = s.mul(x[0], s.constantLike(x[0], scale));
-                         return s.select(x[1], kept, s.constantLike(x[0], 0));
-                       });
+  Value output = kernel.pointwise({operands[0], mask}, getOutput().getType(),
+                                  [&](ScalarBuilder &s, ValueRange x) {
+                                    Value kept = s.mul(x[0], s.constantLike(x[0], scale));
+                                    return s.select(x[1], kept, s.constantLike(x[0], 0));
+                                  });
   return {output, mask};
 }

@@ -21,14 +21,12 @@ using namespace ampc;
 
 /// Axes are an attribute in models of an opset before `axesInputSince`; none
 /// given means all, unless `noop_with_empty_axes` is set.
-static FailureOr<SmallVector<Value>>
-importReduction(OnnxNode &node, OpBuilder &builder, StringRef name,
-                int64_t axesInputSince = 18) {
+static FailureOr<SmallVector<Value>> importReduction(OnnxNode &node, OpBuilder &builder,
+                                                     StringRef name, int64_t axesInputSince = 18) {
   bool hasInput = node.version >= axesInputSince;
   if (failed(node.expectInputs(1, hasInput ? 2 : 1)))
     return failure();
-  FailureOr<std::optional<SmallVector<int64_t>>> given =
-      intsOf(node, "axes", 1, axesInputSince);
+  FailureOr<std::optional<SmallVector<int64_t>>> given = intsOf(node, "axes", 1, axesInputSince);
   if (failed(given))
     return failure();
   if (hasInput)
@@ -36,8 +34,7 @@ importReduction(OnnxNode &node, OpBuilder &builder, StringRef name,
   int64_t rank = tensorType(node.input(0)).getRank();
   SmallVector<int64_t> axes;
   if (*given && !(*given)->empty()) {
-    FailureOr<SmallVector<int64_t>> wrapped =
-        normalizeAxes(node, **given, rank);
+    FailureOr<SmallVector<int64_t>> wrapped = normalizeAxes(node, **given, rank);
     if (failed(wrapped))
       return failure();
     axes = *wrapped;
@@ -47,22 +44,19 @@ importReduction(OnnxNode &node, OpBuilder &builder, StringRef name,
   SmallVector<NamedAttribute> attributes{
       builder.getNamedAttr("axes", builder.getDenseI64ArrayAttr(axes))};
   if (node.getInt("keepdims", 1))
-    attributes.push_back(
-        builder.getNamedAttr("keepdims", builder.getUnitAttr()));
+    attributes.push_back(builder.getNamedAttr("keepdims", builder.getUnitAttr()));
   return single(importOp(node, builder, name, node.input(0), attributes));
 }
 
 static LogicalResult inferReduction(std::optional<Location> loc, Value input,
-                                    ArrayRef<int64_t> axes, bool keepdims,
-                                    Type elementType,
+                                    ArrayRef<int64_t> axes, bool keepdims, Type elementType,
                                     SmallVectorImpl<Type> &types) {
   RankedTensorType type = tensorType(input);
   int64_t previous = -1;
   for (int64_t axis : axes) {
     if (axis <= previous || axis >= type.getRank())
-      return inferenceError(loc, "axes must be sorted, distinct and in [0, ",
-                            type.getRank(), ") for ", type, ", but one is ",
-                            axis);
+      return inferenceError(loc, "axes must be sorted, distinct and in [0, ", type.getRank(),
+                            ") for ", type, ", but one is ", axis);
     previous = axis;
   }
   SmallVector<int64_t> shape;
@@ -77,8 +71,8 @@ static LogicalResult inferReduction(std::optional<Location> loc, Value input,
 }
 
 /// Merges `x` along the op's axes in `elementType`; the result lacks them.
-static Value reduceAxes(KernelBuilder &kernel, Value x, ArrayRef<int64_t> axes,
-                        Reduction kind, Type elementType) {
+static Value reduceAxes(KernelBuilder &kernel, Value x, ArrayRef<int64_t> axes, Reduction kind,
+                        Type elementType) {
   if (!axes.empty())
     return kernel.reduce(x, axes, kind, elementType);
   return kernel.pointwise(x, tensorType(x).clone(elementType),
@@ -95,18 +89,14 @@ struct ReductionKernel {
   RankedTensorType type;
   Type computed;
 
-  ReductionKernel(KernelBuilder &kernel, Value input, ArrayRef<int64_t> axes,
-                  RankedTensorType type)
+  ReductionKernel(KernelBuilder &kernel, Value input, ArrayRef<int64_t> axes, RankedTensorType type)
       : kernel(kernel), axes(axes), type(type),
-        computed(
-            KernelBuilder::computeType(tensorType(input).getElementType())) {}
+        computed(KernelBuilder::computeType(tensorType(input).getElementType())) {}
 
   Value before(Value x, KernelBuilder::ScalarFn fn) {
     return kernel.pointwise(x, tensorType(x).clone(computed), fn);
   }
-  Value reduce(Value x, Reduction kind) {
-    return reduceAxes(kernel, x, axes, kind, computed);
-  }
+  Value reduce(Value x, Reduction kind) { return reduceAxes(kernel, x, axes, kind, computed); }
   SmallVector<Value> after(ValueRange x, KernelBuilder::ScalarFn fn) {
     auto reduced = tensorType(x.front()).clone(type.getElementType());
     return {kernel.reshape(kernel.pointwise(x, reduced, fn), type.getShape())};
@@ -120,8 +110,7 @@ struct ReductionKernel {
 } // namespace
 
 /// A result, or its gradient, with the reduced axes as 1 again.
-static Value restoreAxes(GradientBuilder &gradient, Value y, Value input,
-                         ArrayRef<int64_t> axes) {
+static Value restoreAxes(GradientBuilder &gradient, Value y, Value input, ArrayRef<int64_t> axes) {
   SmallVector<int64_t> shape = keepAxes(tensorType(input).getShape(), axes);
   if (tensorType(y).getShape() == ArrayRef(shape))
     return y;
@@ -143,19 +132,14 @@ static int64_t countReduced(Value input, ArrayRef<int64_t> axes) {
 }
 
 // Each op's importNode and inferReturnTypes differ only in names and opsets.
-#define AMPC_REDUCTION(OP, AXES_INPUT_SINCE)                                   \
-  FailureOr<SmallVector<Value>> OP::importNode(OnnxNode &node,                 \
-                                               OpBuilder &builder) {           \
-    return importReduction(node, builder, getOperationName(),                  \
-                           AXES_INPUT_SINCE);                                  \
-  }                                                                            \
-  LogicalResult OP::inferReturnTypes(                                          \
-      MLIRContext *, std::optional<Location> location, Adaptor adaptor,        \
-      SmallVectorImpl<Type> &types) {                                          \
-    return inferReduction(location, adaptor.getInput(), adaptor.getAxes(),     \
-                          adaptor.getKeepdims(),                               \
-                          tensorType(adaptor.getInput()).getElementType(),     \
-                          types);                                              \
+#define AMPC_REDUCTION(OP, AXES_INPUT_SINCE)                                                       \
+  FailureOr<SmallVector<Value>> OP::importNode(OnnxNode &node, OpBuilder &builder) {               \
+    return importReduction(node, builder, getOperationName(), AXES_INPUT_SINCE);                   \
+  }                                                                                                \
+  LogicalResult OP::inferReturnTypes(MLIRContext *, std::optional<Location> location,              \
+                                     Adaptor adaptor, SmallVectorImpl<Type> &types) {              \
+    return inferReduction(location, adaptor.getInput(), adaptor.getAxes(), adaptor.getKeepdims(),  \
+                          tensorType(adaptor.getInput()).getElementType(), types);                 \
   }
 AMPC_REDUCTION(ReduceMeanOp, 18)
 AMPC_REDUCTION(ReduceMaxOp, 18)
@@ -172,25 +156,21 @@ AMPC_REDUCTION(ReduceLogSumExpOp, 18)
 // reduce_sum, reduce_mean
 //===----------------------------------------------------------------------===//
 
-FailureOr<SmallVector<Value>> ReduceSumOp::importNode(OnnxNode &node,
-                                                      OpBuilder &builder) {
+FailureOr<SmallVector<Value>> ReduceSumOp::importNode(OnnxNode &node, OpBuilder &builder) {
   return importReduction(node, builder, getOperationName(), 13);
 }
 
-LogicalResult ReduceSumOp::inferReturnTypes(MLIRContext *,
-                                            std::optional<Location> location,
-                                            Adaptor adaptor,
-                                            SmallVectorImpl<Type> &types) {
+LogicalResult ReduceSumOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                            Adaptor adaptor, SmallVectorImpl<Type> &types) {
   Type elementType = tensorType(adaptor.getInput()).getElementType();
   if (adaptor.getWide())
     elementType = KernelBuilder::computeType(elementType);
-  return inferReduction(location, adaptor.getInput(), adaptor.getAxes(),
-                        adaptor.getKeepdims(), elementType, types);
+  return inferReduction(location, adaptor.getInput(), adaptor.getAxes(), adaptor.getKeepdims(),
+                        elementType, types);
 }
 
 /// Folds a reduction of a list of integers to one number.
-static Attribute foldToScalar(Attribute input, ArrayRef<int64_t> axes,
-                              Type result, int64_t initial,
+static Attribute foldToScalar(Attribute input, ArrayRef<int64_t> axes, Type result, int64_t initial,
                               function_ref<uint64_t(uint64_t, uint64_t)> fn) {
   auto dense = dyn_cast_if_present<DenseElementsAttr>(input);
   auto type = cast<RankedTensorType>(result);
@@ -210,15 +190,11 @@ OpFoldResult ReduceSumOp::fold(FoldAdaptor adaptor) {
 
 // dx = g
 void ReduceSumOp::buildGradient(GradientBuilder &gradient) {
-  Value g = gradient.cast(gradient.resultGradient(),
-                          tensorType(getInput()).getElementType());
-  gradient.set(0,
-               spread(gradient, restoreAxes(gradient, g, getInput(), getAxes()),
-                      getInput()));
+  Value g = gradient.cast(gradient.resultGradient(), tensorType(getInput()).getElementType());
+  gradient.set(0, spread(gradient, restoreAxes(gradient, g, getInput(), getAxes()), getInput()));
 }
 
-SmallVector<Value> ReduceSumOp::emitKernel(KernelBuilder &kernel,
-                                           ValueRange operands) {
+SmallVector<Value> ReduceSumOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   return ReductionKernel(kernel, operands[0], getAxes(), getType())
       .plain(operands[0], Reduction::Sum);
 }
@@ -229,19 +205,15 @@ void ReduceMeanOp::buildGradient(GradientBuilder &gradient) {
   double count = double(countReduced(getInput(), getAxes()));
   g = gradient.create<DivOp>(g, gradient.splatLike(g, count));
   g = gradient.cast(g, tensorType(getInput()).getElementType());
-  gradient.set(0,
-               spread(gradient, restoreAxes(gradient, g, getInput(), getAxes()),
-                      getInput()));
+  gradient.set(0, spread(gradient, restoreAxes(gradient, g, getInput(), getAxes()), getInput()));
 }
 
-SmallVector<Value> ReduceMeanOp::emitKernel(KernelBuilder &kernel,
-                                            ValueRange operands) {
+SmallVector<Value> ReduceMeanOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   ReductionKernel reduction(kernel, operands[0], getAxes(), getType());
   int64_t count = countReduced(getInput(), getAxes());
   return reduction.after(reduction.reduce(operands[0], Reduction::Sum),
                          [&](ScalarBuilder &s, ValueRange x) {
-                           return s.div(x[0],
-                                        s.constant(x[0].getType(), count));
+                           return s.div(x[0], s.constant(x[0].getType(), count));
                          });
 }
 
@@ -250,28 +222,23 @@ SmallVector<Value> ReduceMeanOp::emitKernel(KernelBuilder &kernel,
 //===----------------------------------------------------------------------===//
 
 // dx = x == y ? g / (number of elements equal to y) : 0
-static void buildExtremumGradient(GradientBuilder &gradient, Value input,
-                                  Value result, ArrayRef<int64_t> axes) {
+static void buildExtremumGradient(GradientBuilder &gradient, Value input, Value result,
+                                  ArrayRef<int64_t> axes) {
   Value y = restoreAxes(gradient, result, input, axes);
   Value isExtremum = gradient.create<EqualOp>(input, y);
-  Value ones =
-      castTo(gradient.builder, gradient.loc, isExtremum,
-             KernelBuilder::computeType(tensorType(input).getElementType()));
+  Value ones = castTo(gradient.builder, gradient.loc, isExtremum,
+                      KernelBuilder::computeType(tensorType(input).getElementType()));
   Value count = gradient.create<ReduceSumOp>(ones, axes, /*keepdims=*/true);
-  Value g = restoreAxes(gradient, widen(gradient, gradient.resultGradient()),
-                        input, axes);
-  Value share = gradient.cast(gradient.create<DivOp>(g, count),
-                              tensorType(input).getElementType());
-  gradient.set(0, gradient.create<WhereOp>(isExtremum, share,
-                                           gradient.splatLike(share, 0)));
+  Value g = restoreAxes(gradient, widen(gradient, gradient.resultGradient()), input, axes);
+  Value share = gradient.cast(gradient.create<DivOp>(g, count), tensorType(input).getElementType());
+  gradient.set(0, gradient.create<WhereOp>(isExtremum, share, gradient.splatLike(share, 0)));
 }
 
 void ReduceMaxOp::buildGradient(GradientBuilder &gradient) {
   buildExtremumGradient(gradient, getInput(), getResult(), getAxes());
 }
 
-SmallVector<Value> ReduceMaxOp::emitKernel(KernelBuilder &kernel,
-                                           ValueRange operands) {
+SmallVector<Value> ReduceMaxOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   return ReductionKernel(kernel, operands[0], getAxes(), getType())
       .plain(operands[0], Reduction::Max);
 }
@@ -280,8 +247,7 @@ void ReduceMinOp::buildGradient(GradientBuilder &gradient) {
   buildExtremumGradient(gradient, getInput(), getResult(), getAxes());
 }
 
-SmallVector<Value> ReduceMinOp::emitKernel(KernelBuilder &kernel,
-                                           ValueRange operands) {
+SmallVector<Value> ReduceMinOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   return ReductionKernel(kernel, operands[0], getAxes(), getType())
       .plain(operands[0], Reduction::Min);
 }
@@ -301,23 +267,20 @@ OpFoldResult ReduceProdOp::fold(FoldAdaptor adaptor) {
 // z_i, else 0.
 void ReduceProdOp::buildGradient(GradientBuilder &gradient) {
   Value x = widen(gradient, getInput());
-  Value g = restoreAxes(gradient, widen(gradient, gradient.resultGradient()),
-                        getInput(), getAxes());
+  Value g =
+      restoreAxes(gradient, widen(gradient, gradient.resultGradient()), getInput(), getAxes());
   Value isZero = gradient.create<EqualOp>(x, gradient.splatLike(x, 0));
   Value safe = gradient.create<WhereOp>(isZero, gradient.splatLike(x, 1), x);
   Value all = gradient.create<ReduceProdOp>(safe, getAxes(), /*keepdims=*/true);
   Value ones = gradient.cast(isZero, tensorType(x).getElementType());
-  Value zeros =
-      gradient.create<ReduceSumOp>(ones, getAxes(), /*keepdims=*/true);
+  Value zeros = gradient.create<ReduceSumOp>(ones, getAxes(), /*keepdims=*/true);
   Value others = gradient.create<DivOp>(all, safe);
   Value dx = gradient.create<MulOp>(g, others);
-  gradient.set(0,
-               gradient.create<WhereOp>(gradient.create<EqualOp>(ones, zeros),
-                                        dx, gradient.splatLike(dx, 0)));
+  gradient.set(0, gradient.create<WhereOp>(gradient.create<EqualOp>(ones, zeros), dx,
+                                           gradient.splatLike(dx, 0)));
 }
 
-SmallVector<Value> ReduceProdOp::emitKernel(KernelBuilder &kernel,
-                                            ValueRange operands) {
+SmallVector<Value> ReduceProdOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   return ReductionKernel(kernel, operands[0], getAxes(), getType())
       .plain(operands[0], Reduction::Product);
 }
@@ -328,57 +291,49 @@ SmallVector<Value> ReduceProdOp::emitKernel(KernelBuilder &kernel,
 
 // dx = g * sign(x)
 void ReduceL1Op::buildGradient(GradientBuilder &gradient) {
-  Value g =
-      restoreAxes(gradient, gradient.resultGradient(), getInput(), getAxes());
-  gradient.set(0,
-               gradient.create<MulOp>(gradient.create<SignOp>(getInput()), g));
+  Value g = restoreAxes(gradient, gradient.resultGradient(), getInput(), getAxes());
+  gradient.set(0, gradient.create<MulOp>(gradient.create<SignOp>(getInput()), g));
 }
 
-SmallVector<Value> ReduceL1Op::emitKernel(KernelBuilder &kernel,
-                                          ValueRange operands) {
+SmallVector<Value> ReduceL1Op::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   ReductionKernel reduction(kernel, operands[0], getAxes(), getType());
-  Value sizes = reduction.before(
-      operands[0], [](ScalarBuilder &s, ValueRange x) { return s.abs(x[0]); });
+  Value sizes =
+      reduction.before(operands[0], [](ScalarBuilder &s, ValueRange x) { return s.abs(x[0]); });
   return reduction.plain(sizes, Reduction::Sum);
 }
 
 // dx = y == 0 ? 0 : x * (g / y)
 void ReduceL2Op::buildGradient(GradientBuilder &gradient) {
   Value x = widen(gradient, getInput());
-  Value y = restoreAxes(gradient, widen(gradient, getResult()), getInput(),
-                        getAxes());
-  Value g = restoreAxes(gradient, widen(gradient, gradient.resultGradient()),
-                        getInput(), getAxes());
+  Value y = restoreAxes(gradient, widen(gradient, getResult()), getInput(), getAxes());
+  Value g =
+      restoreAxes(gradient, widen(gradient, gradient.resultGradient()), getInput(), getAxes());
   Value zero = gradient.splatLike(y, 0);
-  Value factor = gradient.create<WhereOp>(gradient.create<EqualOp>(y, zero),
-                                          zero, gradient.create<DivOp>(g, y));
+  Value factor = gradient.create<WhereOp>(gradient.create<EqualOp>(y, zero), zero,
+                                          gradient.create<DivOp>(g, y));
   gradient.set(0, gradient.create<MulOp>(x, factor));
 }
 
 /// The squares of the elements, before they are summed.
 static Value squares(ReductionKernel &reduction, Value x) {
-  return reduction.before(
-      x, [](ScalarBuilder &s, ValueRange y) { return s.mul(y[0], y[0]); });
+  return reduction.before(x, [](ScalarBuilder &s, ValueRange y) { return s.mul(y[0], y[0]); });
 }
 
-SmallVector<Value> ReduceL2Op::emitKernel(KernelBuilder &kernel,
-                                          ValueRange operands) {
+SmallVector<Value> ReduceL2Op::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   ReductionKernel reduction(kernel, operands[0], getAxes(), getType());
   Value sum = reduction.reduce(squares(reduction, operands[0]), Reduction::Sum);
-  return reduction.after(
-      sum, [](ScalarBuilder &s, ValueRange x) { return s.sqrt(x[0]); });
+  return reduction.after(sum, [](ScalarBuilder &s, ValueRange x) { return s.sqrt(x[0]); });
 }
 
 // dx = 2 * g * x
 void ReduceSumSquareOp::buildGradient(GradientBuilder &gradient) {
-  Value g = restoreAxes(gradient, widen(gradient, gradient.resultGradient()),
-                        getInput(), getAxes());
-  gradient.set(0, gradient.create<MulOp>(widen(gradient, getInput()),
-                                         gradient.create<AddOp>(g, g)));
+  Value g =
+      restoreAxes(gradient, widen(gradient, gradient.resultGradient()), getInput(), getAxes());
+  gradient.set(0,
+               gradient.create<MulOp>(widen(gradient, getInput()), gradient.create<AddOp>(g, g)));
 }
 
-SmallVector<Value> ReduceSumSquareOp::emitKernel(KernelBuilder &kernel,
-                                                 ValueRange operands) {
+SmallVector<Value> ReduceSumSquareOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   ReductionKernel reduction(kernel, operands[0], getAxes(), getType());
   return reduction.plain(squares(reduction, operands[0]), Reduction::Sum);
 }
@@ -389,51 +344,42 @@ SmallVector<Value> ReduceSumSquareOp::emitKernel(KernelBuilder &kernel,
 
 // dx = g / (the sum)
 void ReduceLogSumOp::buildGradient(GradientBuilder &gradient) {
-  Value sum =
-      gradient.create<ReduceSumOp>(widen(gradient, getInput()), getAxes(),
-                                   /*keepdims=*/true);
-  Value g = restoreAxes(gradient, widen(gradient, gradient.resultGradient()),
-                        getInput(), getAxes());
+  Value sum = gradient.create<ReduceSumOp>(widen(gradient, getInput()), getAxes(),
+                                           /*keepdims=*/true);
+  Value g =
+      restoreAxes(gradient, widen(gradient, gradient.resultGradient()), getInput(), getAxes());
   gradient.set(0, spread(gradient, gradient.create<DivOp>(g, sum), getInput()));
 }
 
-SmallVector<Value> ReduceLogSumOp::emitKernel(KernelBuilder &kernel,
-                                              ValueRange operands) {
+SmallVector<Value> ReduceLogSumOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   ReductionKernel reduction(kernel, operands[0], getAxes(), getType());
-  return reduction.after(
-      reduction.reduce(operands[0], Reduction::Sum),
-      [](ScalarBuilder &s, ValueRange x) { return s.log(x[0]); });
+  return reduction.after(reduction.reduce(operands[0], Reduction::Sum),
+                         [](ScalarBuilder &s, ValueRange x) { return s.log(x[0]); });
 }
 
 // dx = g * exp(x - y)
 void ReduceLogSumExpOp::buildGradient(GradientBuilder &gradient) {
-  Value y = restoreAxes(gradient, widen(gradient, getResult()), getInput(),
-                        getAxes());
-  Value g = restoreAxes(gradient, widen(gradient, gradient.resultGradient()),
-                        getInput(), getAxes());
-  Value share = gradient.create<ExpOp>(
-      gradient.create<SubOp>(widen(gradient, getInput()), y));
+  Value y = restoreAxes(gradient, widen(gradient, getResult()), getInput(), getAxes());
+  Value g =
+      restoreAxes(gradient, widen(gradient, gradient.resultGradient()), getInput(), getAxes());
+  Value share = gradient.create<ExpOp>(gradient.create<SubOp>(widen(gradient, getInput()), y));
   gradient.set(0, gradient.create<MulOp>(share, g));
 }
 
-SmallVector<Value> ReduceLogSumExpOp::emitKernel(KernelBuilder &kernel,
-                                                 ValueRange operands) {
+SmallVector<Value> ReduceLogSumExpOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   ReductionKernel reduction(kernel, operands[0], getAxes(), getType());
   // The shift only guards against overflow: where it is infinite there is none
   // to do.
   Value largest = reduction.reduce(operands[0], Reduction::MaxNumber);
-  Value shift = kernel.pointwise(
-      largest, tensorType(largest), [](ScalarBuilder &s, ValueRange x) {
-        return s.select(s.isFinite(x[0]), x[0], s.constantLike(x[0], 0));
-      });
-  SmallVector<int64_t> kept =
-      keepAxes(tensorType(operands[0]).getShape(), getAxes());
-  auto shifted = tensorType(operands[0]).clone(reduction.computed);
-  Value powers = kernel.pointwise(
-      {operands[0], kernel.reshape(shift, kept)}, shifted,
-      [](ScalarBuilder &s, ValueRange x) { return s.exp(s.sub(x[0], x[1])); });
-  Value sum = reduction.reduce(powers, Reduction::Sum);
-  return reduction.after({sum, shift}, [](ScalarBuilder &s, ValueRange x) {
-    return s.add(s.log(x[0]), x[1]);
+  Value shift = kernel.pointwise(largest, tensorType(largest), [](ScalarBuilder &s, ValueRange x) {
+    return s.select(s.isFinite(x[0]), x[0], s.constantLike(x[0], 0));
   });
+  SmallVector<int64_t> kept = keepAxes(tensorType(operands[0]).getShape(), getAxes());
+  auto shifted = tensorType(operands[0]).clone(reduction.computed);
+  Value powers =
+      kernel.pointwise({operands[0], kernel.reshape(shift, kept)}, shifted,
+                       [](ScalarBuilder &s, ValueRange x) { return s.exp(s.sub(x[0], x[1])); });
+  Value sum = reduction.reduce(powers, Reduction::Sum);
+  return reduction.after({sum, shift},
+                         [](ScalarBuilder &s, ValueRange x) { return s.add(s.log(x[0]), x[1]); });
 }

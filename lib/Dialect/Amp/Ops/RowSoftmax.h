@@ -39,14 +39,11 @@ struct RowSoftmax {
     Type computed = KernelBuilder::computeType(type.getElementType());
     int64_t last = type.getRank() - 1;
     SmallVector<int64_t> kept = keepAxes(type.getShape(), last);
-    maximum = kernel.reshape(
-        kernel.reduce(rows, last, Reduction::MaxNumber, computed), kept);
-    Value powers = kernel.pointwise({rows, maximum}, type.clone(computed),
-                                    [](ScalarBuilder &s, ValueRange x) {
-                                      return s.exp(s.sub(x[0], x[1]));
-                                    });
-    sum = kernel.reshape(kernel.reduce(powers, last, Reduction::Sum, computed),
-                         kept);
+    maximum = kernel.reshape(kernel.reduce(rows, last, Reduction::MaxNumber, computed), kept);
+    Value powers =
+        kernel.pointwise({rows, maximum}, type.clone(computed),
+                         [](ScalarBuilder &s, ValueRange x) { return s.exp(s.sub(x[0], x[1])); });
+    sum = kernel.reshape(kernel.reduce(powers, last, Reduction::Sum, computed), kept);
   }
 };
 

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "ampc/Dialect/Amp/Amp.h"
 #include "ampc-runtime/module_format.h"
+#include "ampc/Dialect/Amp/Amp.h"
 #include "mlir/IR/Builders.h"
 #include <limits>
 
@@ -38,13 +38,13 @@ Value combineNumbers(KernelBuilder &k, ArrayRef<Value> numbers,
 /// The same type for each gradient and its result.
 LogicalResult verifyPairs(Operation *op, ValueRange gradients, ValueRange results) {
   if (gradients.size() != results.size())
-    return op->emitOpError("has ") << results.size() << " results for "
-                                   << gradients.size() << " gradients";
+    return op->emitOpError("has ")
+           << results.size() << " results for " << gradients.size() << " gradients";
   for (auto [i, pair] : llvm::enumerate(llvm::zip(gradients, results))) {
     auto [g, r] = pair;
     if (g.getType() != r.getType())
-      return op->emitOpError("turns gradient ") << i << " of " << g.getType() << " into "
-                                                << r.getType();
+      return op->emitOpError("turns gradient ")
+             << i << " of " << g.getType() << " into " << r.getType();
   }
   return success();
 }
@@ -63,8 +63,7 @@ OpFoldResult CastOp::fold(FoldAdaptor) {
     return getInput();
   // A widening that was inserted, undone by another: the value as it was.
   auto inner = getInput().getDefiningOp<CastOp>();
-  if (!inner || !inner.getInserted() || !getInserted() ||
-      inner.getInput().getType() != getType())
+  if (!inner || !inner.getInserted() || !getInserted() || inner.getInput().getType() != getType())
     return {};
   auto from = dyn_cast<FloatType>(getElementTypeOrSelf(inner.getInput().getType()));
   auto via = dyn_cast<FloatType>(getElementTypeOrSelf(getInput().getType()));
@@ -96,10 +95,9 @@ FailureOr<SmallVector<Value>> CastOp::importNode(OnnxNode &node, OpBuilder &b) {
       return failure();
     // Cast-1 names the type, later versions number it as TensorProto does.
     static const std::pair<StringRef, int64_t> names[] = {
-        {"FLOAT", AMPC_DTYPE_F32},     {"INT8", AMPC_DTYPE_I8},   {"INT16", AMPC_DTYPE_I16},
-        {"INT32", AMPC_DTYPE_I32},     {"INT64", AMPC_DTYPE_I64}, {"BOOL", AMPC_DTYPE_BOOL},
-        {"FLOAT16", AMPC_DTYPE_F16},   {"DOUBLE", AMPC_DTYPE_F64},
-        {"BFLOAT16", AMPC_DTYPE_BF16}};
+        {"FLOAT", AMPC_DTYPE_F32},   {"INT8", AMPC_DTYPE_I8},    {"INT16", AMPC_DTYPE_I16},
+        {"INT32", AMPC_DTYPE_I32},   {"INT64", AMPC_DTYPE_I64},  {"BOOL", AMPC_DTYPE_BOOL},
+        {"FLOAT16", AMPC_DTYPE_F16}, {"DOUBLE", AMPC_DTYPE_F64}, {"BFLOAT16", AMPC_DTYPE_BF16}};
     int64_t to = 0;
     if (node.version < 6) {
       std::string name = node.getString("to", "");
@@ -112,15 +110,33 @@ FailureOr<SmallVector<Value>> CastOp::importNode(OnnxNode &node, OpBuilder &b) {
     if (node.hadError)
       return failure();
     switch (to) {
-    case AMPC_DTYPE_F32: type = b.getF32Type(); break;
-    case AMPC_DTYPE_F64: type = b.getF64Type(); break;
-    case AMPC_DTYPE_F16: type = b.getF16Type(); break;
-    case AMPC_DTYPE_BF16: type = b.getBF16Type(); break;
-    case AMPC_DTYPE_BOOL: type = b.getI1Type(); break;
-    case AMPC_DTYPE_I8: type = b.getIntegerType(8); break;
-    case AMPC_DTYPE_I16: type = b.getIntegerType(16); break;
-    case AMPC_DTYPE_I32: type = b.getI32Type(); break;
-    case AMPC_DTYPE_I64: type = b.getI64Type(); break;
+    case AMPC_DTYPE_F32:
+      type = b.getF32Type();
+      break;
+    case AMPC_DTYPE_F64:
+      type = b.getF64Type();
+      break;
+    case AMPC_DTYPE_F16:
+      type = b.getF16Type();
+      break;
+    case AMPC_DTYPE_BF16:
+      type = b.getBF16Type();
+      break;
+    case AMPC_DTYPE_BOOL:
+      type = b.getI1Type();
+      break;
+    case AMPC_DTYPE_I8:
+      type = b.getIntegerType(8);
+      break;
+    case AMPC_DTYPE_I16:
+      type = b.getIntegerType(16);
+      break;
+    case AMPC_DTYPE_I32:
+      type = b.getI32Type();
+      break;
+    case AMPC_DTYPE_I64:
+      type = b.getI64Type();
+      break;
     default:
       return node.emitError() << "casts to type " << to
                               << " of TensorProto.DataType, which is not supported";
@@ -129,17 +145,14 @@ FailureOr<SmallVector<Value>> CastOp::importNode(OnnxNode &node, OpBuilder &b) {
   return SmallVector<Value>{castTo(b, node.loc, node.input(0), type)};
 }
 
-bool CastOp::isDifferentiable(unsigned) {
-  return isa<FloatType>(getElementTypeOrSelf(getType()));
-}
+bool CastOp::isDifferentiable(unsigned) { return isa<FloatType>(getElementTypeOrSelf(getType())); }
 
 // The gradient is cast back.
 void CastOp::buildGradient(GradientBuilder &g) { g.set(0, g.resultGradient()); }
 
 SmallVector<Value> CastOp::emitKernel(KernelBuilder &k, ValueRange operands) {
   auto type = cast<RankedTensorType>(getType());
-  return {k.pointwise(operands, type,
-                      [](ScalarBuilder &, ValueRange x) { return x[0]; })};
+  return {k.pointwise(operands, type, [](ScalarBuilder &, ValueRange x) { return x[0]; })};
 }
 
 //===----------------------------------------------------------------------===//
@@ -165,9 +178,7 @@ SmallVector<Value> ScaleLossOp::emitKernel(KernelBuilder &k, ValueRange operands
 // UnscaleOp
 //===----------------------------------------------------------------------===//
 
-LogicalResult UnscaleOp::verify() {
-  return verifyPairs(*this, getGradients(), getResults());
-}
+LogicalResult UnscaleOp::verify() { return verifyPairs(*this, getGradients(), getResults()); }
 
 SmallVector<Value> UnscaleOp::emitKernel(KernelBuilder &k, ValueRange operands) {
   size_t count = getGradients().size();
@@ -244,31 +255,30 @@ SmallVector<Value> UpdateScaleOp::emitKernel(KernelBuilder &k, ValueRange operan
   auto overflowed = [](ScalarBuilder &s, Value found) {
     return s.notEqual(found, s.constantLike(found, 0.0));
   };
-  Value scale = k.pointwise(
-      operands, cast<RankedTensorType>(getNewScale().getType()),
-      [&](ScalarBuilder &s, ValueRange x) {
-        Type f32 = s.builder.getF32Type(), f64 = s.builder.getF64Type();
-        // Stays where the product is no scale (ampc_is_loss_scale).
-        auto times = [&](double factor) {
-          Value product = s.mul(s.convert(x[0], f64), s.constant(f64, factor));
-          product = s.convert(product, f32);
-          Value isScale =
-              s.logicalAnd(s.isFinite(product),
-                           s.greaterOrEqual(product, s.constant(f32, AMPC_LEAST_LOSS_SCALE)));
-          return s.select(isScale, product, x[0]);
-        };
-        Value kept = s.select(grows(s, x[1]), times(growth), x[0]);
-        return s.select(overflowed(s, x[2]), times(backoff), kept);
-      });
-  Value tracker = k.pointwise(
-      operands, cast<RankedTensorType>(getNewTracker().getType()),
-      [&](ScalarBuilder &s, ValueRange x) {
-        Type type = x[1].getType();
-        Value zero = s.constant(type, int64_t(0));
-        Value next = s.add(x[1], s.constant(type, int64_t(1)));
-        Value again = s.logicalOr(overflowed(s, x[2]), grows(s, x[1]));
-        return s.select(again, zero, next);
-      });
+  Value scale =
+      k.pointwise(operands, cast<RankedTensorType>(getNewScale().getType()),
+                  [&](ScalarBuilder &s, ValueRange x) {
+                    Type f32 = s.builder.getF32Type(), f64 = s.builder.getF64Type();
+                    // Stays where the product is no scale (ampc_is_loss_scale).
+                    auto times = [&](double factor) {
+                      Value product = s.mul(s.convert(x[0], f64), s.constant(f64, factor));
+                      product = s.convert(product, f32);
+                      Value isScale = s.logicalAnd(
+                          s.isFinite(product),
+                          s.greaterOrEqual(product, s.constant(f32, AMPC_LEAST_LOSS_SCALE)));
+                      return s.select(isScale, product, x[0]);
+                    };
+                    Value kept = s.select(grows(s, x[1]), times(growth), x[0]);
+                    return s.select(overflowed(s, x[2]), times(backoff), kept);
+                  });
+  Value tracker = k.pointwise(operands, cast<RankedTensorType>(getNewTracker().getType()),
+                              [&](ScalarBuilder &s, ValueRange x) {
+                                Type type = x[1].getType();
+                                Value zero = s.constant(type, int64_t(0));
+                                Value next = s.add(x[1], s.constant(type, int64_t(1)));
+                                Value again = s.logicalOr(overflowed(s, x[2]), grows(s, x[1]));
+                                return s.select(again, zero, next);
+                              });
   return {scale, tracker};
 }
 
@@ -293,9 +303,8 @@ SmallVector<Value> ClipGradNormOp::emitKernel(KernelBuilder &k, ValueRange opera
                                  return s.mul(f, f);
                                });
     auto axes = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
-    squares.push_back(axes.empty() ? square
-                                   : k.reduce(square, axes, Reduction::Sum,
-                                              k.builder.getF32Type()));
+    squares.push_back(
+        axes.empty() ? square : k.reduce(square, axes, Reduction::Sum, k.builder.getF32Type()));
   }
   Value total = combineNumbers(k, squares, [](ScalarBuilder &s, ValueRange x) {
     Value sum = s.constant(s.builder.getF32Type(), 0.0);
@@ -314,8 +323,7 @@ SmallVector<Value> ClipGradNormOp::emitKernel(KernelBuilder &k, ValueRange opera
   });
   SmallVector<Value> results;
   for (Value gradient : operands)
-    results.push_back(k.pointwise({gradient, factor},
-                                  cast<RankedTensorType>(gradient.getType()),
+    results.push_back(k.pointwise({gradient, factor}, cast<RankedTensorType>(gradient.getType()),
                                   [](ScalarBuilder &s, ValueRange x) {
                                     return s.mul(x[0], s.convert(x[1], x[0].getType()));
                                   }));
@@ -325,11 +333,11 @@ SmallVector<Value> ClipGradNormOp::emitKernel(KernelBuilder &k, ValueRange opera
 
 SmallVector<Value> ClipGradValueOp::emitKernel(KernelBuilder &k, ValueRange operands) {
   double limit = getLimit().convertToDouble();
-  return {k.pointwise(operands, cast<RankedTensorType>(getType()),
-                      [&](ScalarBuilder &s, ValueRange x) {
-                        Value low = s.maximum(x[0], s.constantLike(x[0], -limit));
-                        return s.minimum(low, s.constantLike(x[0], limit));
-                      })};
+  return {
+      k.pointwise(operands, cast<RankedTensorType>(getType()), [&](ScalarBuilder &s, ValueRange x) {
+        Value low = s.maximum(x[0], s.constantLike(x[0], -limit));
+        return s.minimum(low, s.constantLike(x[0], limit));
+      })};
 }
 
 //===----------------------------------------------------------------------===//
@@ -339,11 +347,10 @@ SmallVector<Value> ClipGradValueOp::emitKernel(KernelBuilder &k, ValueRange oper
 LogicalResult RecordStatsOp::verify() {
   auto ring = cast<RankedTensorType>(getRing().getType());
   if (ring.getRank() != 2 || ring.getDimSize(1) != AMPC_STAT_COUNT)
-    return emitOpError("has a ring ") << ring << ", not tensor<slots x "
-                                      << int(AMPC_STAT_COUNT) << " x f32>";
+    return emitOpError("has a ring ")
+           << ring << ", not tensor<slots x " << int(AMPC_STAT_COUNT) << " x f32>";
   if (getFields().size() != AMPC_STAT_COUNT)
-    return emitOpError("has ") << getFields().size() << " fields, not "
-                               << int(AMPC_STAT_COUNT);
+    return emitOpError("has ") << getFields().size() << " fields, not " << int(AMPC_STAT_COUNT);
   return success();
 }
 

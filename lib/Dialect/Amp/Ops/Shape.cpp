@@ -16,11 +16,9 @@ using namespace ampc;
 
 /// 0 copies the input's extent unless `allowzero`; one -1 takes what remains.
 static FailureOr<SmallVector<int64_t>> importReshape(OnnxNode &node) {
-  if (failed(node.expectInputs(node.version < 5 ? 1 : 2,
-                               node.version < 5 ? 1 : 2)))
+  if (failed(node.expectInputs(node.version < 5 ? 1 : 2, node.version < 5 ? 1 : 2)))
     return failure();
-  FailureOr<std::optional<SmallVector<int64_t>>> given =
-      intsOf(node, "shape", 1, 5);
+  FailureOr<std::optional<SmallVector<int64_t>>> given = intsOf(node, "shape", 1, 5);
   if (failed(given))
     return failure();
   if (!*given)
@@ -38,9 +36,8 @@ static FailureOr<SmallVector<int64_t>> importReshape(OnnxNode &node) {
                               << (extent == -1 ? " more than once" : "");
     } else if (extent == 0 && !allowZero) {
       if (int64_t(i) >= type.getRank())
-        return node.emitError()
-               << "extent " << i << " of the shape is 0, which copies an"
-               << " extent of the input, but the input is " << type;
+        return node.emitError() << "extent " << i << " of the shape is 0, which copies an"
+                                << " extent of the input, but the input is " << type;
       extent = type.getDimSize(i);
     }
   }
@@ -66,27 +63,23 @@ static FailureOr<SmallVector<int64_t>> importFlatten(OnnxNode &node) {
   ArrayRef<int64_t> shape = tensorType(node.input(0)).getShape();
   int64_t axis = node.getInt("axis", 1), rank = shape.size();
   if (axis < -rank || axis > rank)
-    return node.emitError() << "axis " << axis
-                            << " is out of range: the input has rank " << rank;
+    return node.emitError() << "axis " << axis << " is out of range: the input has rank " << rank;
   if (axis < 0)
     axis += rank;
-  return SmallVector<int64_t>{
-      llvm::product_of(shape.take_front(axis), int64_t(1)),
-      llvm::product_of(shape.drop_front(axis), int64_t(1))};
+  return SmallVector<int64_t>{llvm::product_of(shape.take_front(axis), int64_t(1)),
+                              llvm::product_of(shape.drop_front(axis), int64_t(1))};
 }
 
 static FailureOr<SmallVector<int64_t>> importSqueeze(OnnxNode &node) {
   if (failed(node.expectInputs(1, node.version < 13 ? 1 : 2)))
     return failure();
-  FailureOr<std::optional<SmallVector<int64_t>>> given =
-      intsOf(node, "axes", 1, 13);
+  FailureOr<std::optional<SmallVector<int64_t>>> given = intsOf(node, "axes", 1, 13);
   if (failed(given))
     return failure();
   RankedTensorType type = tensorType(node.input(0));
   std::optional<SmallVector<int64_t>> axes;
   if (*given) {
-    FailureOr<SmallVector<int64_t>> wrapped =
-        normalizeAxes(node, **given, type.getRank());
+    FailureOr<SmallVector<int64_t>> wrapped = normalizeAxes(node, **given, type.getRank());
     if (failed(wrapped))
       return failure();
     axes = *wrapped;
@@ -96,19 +89,16 @@ static FailureOr<SmallVector<int64_t>> importSqueeze(OnnxNode &node) {
     if (axes ? !llvm::is_contained(*axes, int64_t(i)) : extent != 1)
       shape.push_back(extent);
     else if (extent != 1)
-      return node.emitError()
-             << "dimension " << i << " of " << type
-             << " cannot be squeezed: its extent is " << extent;
+      return node.emitError() << "dimension " << i << " of " << type
+                              << " cannot be squeezed: its extent is " << extent;
   }
   return shape;
 }
 
 static FailureOr<SmallVector<int64_t>> importUnsqueeze(OnnxNode &node) {
-  if (failed(node.expectInputs(node.version < 13 ? 1 : 2,
-                               node.version < 13 ? 1 : 2)))
+  if (failed(node.expectInputs(node.version < 13 ? 1 : 2, node.version < 13 ? 1 : 2)))
     return failure();
-  FailureOr<std::optional<SmallVector<int64_t>>> given =
-      intsOf(node, "axes", 1, 13);
+  FailureOr<std::optional<SmallVector<int64_t>>> given = intsOf(node, "axes", 1, 13);
   if (failed(given))
     return failure();
   if (!*given)
@@ -140,13 +130,10 @@ static FailureOr<Value> importShape(OnnxNode &node, OpBuilder &builder) {
   int64_t end = isRange ? std::max(start, clamp(node.getInt("end", rank))) : rank;
   ArrayRef<int64_t> extents = shape.slice(start, end - start);
   auto type = RankedTensorType::get(end - start, builder.getI64Type());
-  return ConstantOp::create(builder, node.loc,
-                            DenseElementsAttr::get(type, extents))
-      .getResult();
+  return ConstantOp::create(builder, node.loc, DenseElementsAttr::get(type, extents)).getResult();
 }
 
-FailureOr<SmallVector<Value>> ReshapeOp::importNode(OnnxNode &node,
-                                                    OpBuilder &builder) {
+FailureOr<SmallVector<Value>> ReshapeOp::importNode(OnnxNode &node, OpBuilder &builder) {
   if (node.opType == "Shape")
     return single(importShape(node, builder));
   if (node.opType == "Size" || node.opType == "Identity") {
@@ -156,18 +143,16 @@ FailureOr<SmallVector<Value>> ReshapeOp::importNode(OnnxNode &node,
       return SmallVector<Value>{node.input(0)};
     auto scalar = RankedTensorType::get({}, builder.getI64Type());
     int64_t size = tensorType(node.input(0)).getNumElements();
-    return SmallVector<Value>{ConstantOp::create(
-        builder, node.loc, DenseElementsAttr::get(scalar, size))};
+    return SmallVector<Value>{
+        ConstantOp::create(builder, node.loc, DenseElementsAttr::get(scalar, size))};
   }
-  FailureOr<SmallVector<int64_t>> shape =
-      node.opType == "Reshape"   ? importReshape(node)
-      : node.opType == "Flatten" ? importFlatten(node)
-      : node.opType == "Squeeze" ? importSqueeze(node)
-                                 : importUnsqueeze(node);
+  FailureOr<SmallVector<int64_t>> shape = node.opType == "Reshape"   ? importReshape(node)
+                                          : node.opType == "Flatten" ? importFlatten(node)
+                                          : node.opType == "Squeeze" ? importSqueeze(node)
+                                                                     : importUnsqueeze(node);
   if (failed(shape) || node.hadError)
     return failure();
-  return SmallVector<Value>{
-      reshapeTo(builder, node.loc, node.input(0), *shape)};
+  return SmallVector<Value>{reshapeTo(builder, node.loc, node.input(0), *shape)};
 }
 
 //===----------------------------------------------------------------------===//
@@ -176,17 +161,15 @@ FailureOr<SmallVector<Value>> ReshapeOp::importNode(OnnxNode &node,
 
 void ReshapeOp::build(OpBuilder &builder, OperationState &state, Value input,
                       ArrayRef<int64_t> shape) {
-  build(builder, state,
-        RankedTensorType::get(shape, tensorType(input).getElementType()),
-        input);
+  build(builder, state, RankedTensorType::get(shape, tensorType(input).getElementType()), input);
 }
 
 LogicalResult ReshapeOp::verify() {
   RankedTensorType from = getInput().getType(), to = getType();
   if (from.getNumElements() != to.getNumElements())
     return emitOpError("numbers of elements differ: ")
-           << from.getNumElements() << " in " << from << ", "
-           << to.getNumElements() << " in " << to;
+           << from.getNumElements() << " in " << from << ", " << to.getNumElements() << " in "
+           << to;
   return success();
 }
 
@@ -204,12 +187,11 @@ OpFoldResult ReshapeOp::fold(FoldAdaptor adaptor) {
 
 // dx = g in the input's shape
 void ReshapeOp::buildGradient(GradientBuilder &gradient) {
-  gradient.set(0, gradient.create<ReshapeOp>(gradient.resultGradient(),
-                                             getInput().getType().getShape()));
+  gradient.set(
+      0, gradient.create<ReshapeOp>(gradient.resultGradient(), getInput().getType().getShape()));
 }
 
-SmallVector<Value> ReshapeOp::emitKernel(KernelBuilder &kernel,
-                                         ValueRange operands) {
+SmallVector<Value> ReshapeOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   return {kernel.reshape(operands[0], getType().getShape())};
 }
 
@@ -217,26 +199,22 @@ SmallVector<Value> ReshapeOp::emitKernel(KernelBuilder &kernel,
 // transpose
 //===----------------------------------------------------------------------===//
 
-FailureOr<SmallVector<Value>> TransposeOp::importNode(OnnxNode &node,
-                                                      OpBuilder &builder) {
+FailureOr<SmallVector<Value>> TransposeOp::importNode(OnnxNode &node, OpBuilder &builder) {
   if (failed(node.expectInputs(1, 1)))
     return failure();
-  SmallVector<int64_t> permutation = llvm::to_vector(
-      llvm::seq<int64_t>(0, tensorType(node.input(0)).getRank()));
+  SmallVector<int64_t> permutation =
+      llvm::to_vector(llvm::seq<int64_t>(0, tensorType(node.input(0)).getRank()));
   if (std::optional<std::vector<int64_t>> given = node.getInts("perm"))
     permutation.assign(given->begin(), given->end());
   else
     std::reverse(permutation.begin(), permutation.end());
   return single(importOp<TransposeOp>(
       node, builder, node.inputs,
-      builder.getNamedAttr("permutation",
-                           builder.getDenseI64ArrayAttr(permutation))));
+      builder.getNamedAttr("permutation", builder.getDenseI64ArrayAttr(permutation))));
 }
 
-LogicalResult TransposeOp::inferReturnTypes(MLIRContext *,
-                                            std::optional<Location> location,
-                                            Adaptor adaptor,
-                                            SmallVectorImpl<Type> &types) {
+LogicalResult TransposeOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                            Adaptor adaptor, SmallVectorImpl<Type> &types) {
   RankedTensorType type = tensorType(adaptor.getInput());
   ArrayRef<int64_t> permutation = adaptor.getPermutation();
   SmallVector<int64_t> sorted(permutation), shape;
@@ -245,8 +223,7 @@ LogicalResult TransposeOp::inferReturnTypes(MLIRContext *,
     std::string list;
     llvm::raw_string_ostream stream(list);
     llvm::interleaveComma(permutation, stream);
-    return inferenceError(location, "[", list,
-                          "] does not permute the dimensions of ", type);
+    return inferenceError(location, "[", list, "] does not permute the dimensions of ", type);
   }
   for (int64_t from : permutation)
     shape.push_back(type.getDimSize(from));
@@ -258,13 +235,11 @@ OpFoldResult TransposeOp::fold(FoldAdaptor adaptor) {
   ArrayRef<int64_t> permutation = getPermutation();
   if (llvm::equal(permutation, llvm::seq<int64_t>(0, permutation.size())))
     return getInput();
-  SmallVector<int64_t> strides = stridesOf(getInput().getType().getShape()),
-                       steps;
+  SmallVector<int64_t> strides = stridesOf(getInput().getType().getShape()), steps;
   for (int64_t from : permutation)
     steps.push_back(strides[from]);
-  if (Attribute moved = foldMove(adaptor.getInput(), getType(), [&](int64_t i) {
-        return place(i, getType().getShape(), steps);
-      }))
+  if (Attribute moved = foldMove(adaptor.getInput(), getType(),
+                                 [&](int64_t i) { return place(i, getType().getShape(), steps); }))
     return moved;
   if (auto inner = getInput().getDefiningOp<TransposeOp>()) {
     SmallVector<int64_t> both;
@@ -282,12 +257,11 @@ void TransposeOp::buildGradient(GradientBuilder &gradient) {
   SmallVector<int64_t> inverse(getPermutation().size());
   for (auto [i, from] : llvm::enumerate(getPermutation()))
     inverse[from] = i;
-  gradient.set(0, gradient.create<TransposeOp>(gradient.resultGradient(),
-                                               ArrayRef<int64_t>(inverse)));
+  gradient.set(0,
+               gradient.create<TransposeOp>(gradient.resultGradient(), ArrayRef<int64_t>(inverse)));
 }
 
-SmallVector<Value> TransposeOp::emitKernel(KernelBuilder &kernel,
-                                           ValueRange operands) {
+SmallVector<Value> TransposeOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   return {kernel.transpose(operands[0], getPermutation())};
 }
 
@@ -312,8 +286,7 @@ static FailureOr<Value> importTile(OnnxNode &node, OpBuilder &builder) {
       return failure();
     if (axis->size() != 1 || repeats->size() != 1)
       return node.emitError() << "tiles and axis must be one number each";
-    FailureOr<int64_t> wrapped =
-        normalizeAxis(node, axis->front(), type.getRank());
+    FailureOr<int64_t> wrapped = normalizeAxis(node, axis->front(), type.getRank());
     if (failed(wrapped))
       return failure();
     int64_t tiles = repeats->front();
@@ -321,13 +294,12 @@ static FailureOr<Value> importTile(OnnxNode &node, OpBuilder &builder) {
     (*repeats)[*wrapped] = tiles;
   }
   if (int64_t(repeats->size()) != type.getRank())
-    return node.emitError() << "has " << repeats->size() << " repeats for "
-                            << type << ", which has rank " << type.getRank();
+    return node.emitError() << "has " << repeats->size() << " repeats for " << type
+                            << ", which has rank " << type.getRank();
   SmallVector<int64_t> before, repeated, after;
   for (auto [extent, count] : llvm::zip(type.getShape(), *repeats)) {
     if (count < 0)
-      return node.emitError()
-             << "cannot repeat a dimension " << count << " times";
+      return node.emitError() << "cannot repeat a dimension " << count << " times";
     before.append({1, extent});
     repeated.append({count, extent});
     if (failed(checkedProduct(node, {extent, count})))
@@ -337,13 +309,11 @@ static FailureOr<Value> importTile(OnnxNode &node, OpBuilder &builder) {
   if (failed(checkedProduct(node, after)))
     return failure();
   Value x = reshapeTo(builder, node.loc, node.input(0), before);
-  x = builder.createOrFold<BroadcastOp>(node.loc, x,
-                                        ArrayRef<int64_t>(repeated));
+  x = builder.createOrFold<BroadcastOp>(node.loc, x, ArrayRef<int64_t>(repeated));
   return reshapeTo(builder, node.loc, x, after);
 }
 
-static FailureOr<Value> importConstantOfShape(OnnxNode &node,
-                                              OpBuilder &builder) {
+static FailureOr<Value> importConstantOfShape(OnnxNode &node, OpBuilder &builder) {
   if (failed(node.expectInputs(1, 1)))
     return failure();
   FailureOr<SmallVector<int64_t>> shape = node.constantInts(0, "shape");
@@ -356,21 +326,17 @@ static FailureOr<Value> importConstantOfShape(OnnxNode &node,
     return failure();
   DenseElementsAttr value = node.getTensor("value");
   if (!value)
-    value = DenseElementsAttr::get(
-        RankedTensorType::get(1, builder.getF32Type()), 0.0f);
+    value = DenseElementsAttr::get(RankedTensorType::get(1, builder.getF32Type()), 0.0f);
   if (node.hadError)
     return failure();
   if (value.getNumElements() != 1)
-    return node.emitError()
-           << "attribute 'value' must have one element, but is "
-           << value.getType();
+    return node.emitError() << "attribute 'value' must have one element, but is "
+                            << value.getType();
   auto type = RankedTensorType::get(*shape, value.getElementType());
-  return ConstantOp::create(builder, node.loc, value.resizeSplat(type))
-      .getResult();
+  return ConstantOp::create(builder, node.loc, value.resizeSplat(type)).getResult();
 }
 
-FailureOr<SmallVector<Value>> BroadcastOp::importNode(OnnxNode &node,
-                                                      OpBuilder &builder) {
+FailureOr<SmallVector<Value>> BroadcastOp::importNode(OnnxNode &node, OpBuilder &builder) {
   if (node.opType == "Tile")
     return single(importTile(node, builder));
   if (node.opType == "ConstantOfShape")
@@ -383,8 +349,7 @@ FailureOr<SmallVector<Value>> BroadcastOp::importNode(OnnxNode &node,
   RankedTensorType type = tensorType(node.input(0));
   std::optional<SmallVector<int64_t>> common =
       broadcastShapes({type.getShape(), ArrayRef<int64_t>(*shape)});
-  if (!common ||
-      llvm::any_of(*shape, [](int64_t extent) { return extent < 0; })) {
+  if (!common || llvm::any_of(*shape, [](int64_t extent) { return extent < 0; })) {
     InFlightDiagnostic error = node.emitError();
     error << "the input " << type << " does not broadcast with the shape [";
     llvm::interleaveComma(*shape, error);
@@ -392,21 +357,18 @@ FailureOr<SmallVector<Value>> BroadcastOp::importNode(OnnxNode &node,
   }
   if (failed(checkedProduct(node, *common)))
     return failure();
-  return SmallVector<Value>{builder.createOrFold<BroadcastOp>(
-      node.loc, node.input(0), ArrayRef<int64_t>(*common))};
+  return SmallVector<Value>{
+      builder.createOrFold<BroadcastOp>(node.loc, node.input(0), ArrayRef<int64_t>(*common))};
 }
 
 void BroadcastOp::build(OpBuilder &builder, OperationState &state, Value input,
                         ArrayRef<int64_t> shape) {
-  build(builder, state,
-        RankedTensorType::get(shape, tensorType(input).getElementType()),
-        input);
+  build(builder, state, RankedTensorType::get(shape, tensorType(input).getElementType()), input);
 }
 
 LogicalResult BroadcastOp::verify() {
   RankedTensorType from = getInput().getType(), to = getType();
-  std::optional<SmallVector<int64_t>> common =
-      broadcastShapes({from.getShape(), to.getShape()});
+  std::optional<SmallVector<int64_t>> common = broadcastShapes({from.getShape(), to.getShape()});
   if (!common || ArrayRef(*common) != to.getShape())
     return emitOpError("cannot broadcast ") << from << " to " << to;
   return success();
@@ -415,15 +377,13 @@ LogicalResult BroadcastOp::verify() {
 OpFoldResult BroadcastOp::fold(FoldAdaptor adaptor) {
   if (getInput().getType() == getType())
     return getInput();
-  ArrayRef<int64_t> from = getInput().getType().getShape(),
-                    to = getType().getShape();
+  ArrayRef<int64_t> from = getInput().getType().getShape(), to = getType().getShape();
   SmallVector<int64_t> strides = stridesOf(from), steps(to.size(), 0);
   for (size_t i = 0; i < from.size(); ++i)
     if (from[i] != 1)
       steps[to.size() - from.size() + i] = strides[i];
-  if (Attribute moved = foldMove(adaptor.getInput(), getType(), [&](int64_t i) {
-        return place(i, to, steps);
-      }))
+  if (Attribute moved =
+          foldMove(adaptor.getInput(), getType(), [&](int64_t i) { return place(i, to, steps); }))
     return moved;
   return {};
 }
@@ -433,8 +393,7 @@ void BroadcastOp::buildGradient(GradientBuilder &gradient) {
   gradient.set(0, gradient.resultGradient());
 }
 
-SmallVector<Value> BroadcastOp::emitKernel(KernelBuilder &kernel,
-                                           ValueRange operands) {
-  return {kernel.pointwise(operands, getType(),
-                           [](ScalarBuilder &, ValueRange x) { return x[0]; })};
+SmallVector<Value> BroadcastOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {
+      kernel.pointwise(operands, getType(), [](ScalarBuilder &, ValueRange x) { return x[0]; })};
 }

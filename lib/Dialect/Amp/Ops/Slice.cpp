@@ -14,44 +14,38 @@ using namespace ampc;
 // concat
 //===----------------------------------------------------------------------===//
 
-FailureOr<SmallVector<Value>> ConcatOp::importNode(OnnxNode &node,
-                                                   OpBuilder &builder) {
+FailureOr<SmallVector<Value>> ConcatOp::importNode(OnnxNode &node, OpBuilder &builder) {
   size_t count = node.inputs.size();
-  if (failed(node.expectInputs(std::max<size_t>(1, count),
-                               std::max<size_t>(1, count))))
+  if (failed(node.expectInputs(std::max<size_t>(1, count), std::max<size_t>(1, count))))
     return failure();
   if (node.version >= 4 && !node.hasAttribute("axis"))
     return node.emitError() << "lacks the attribute 'axis'";
-  FailureOr<int64_t> axis = normalizeAxis(node, node.getInt("axis", 1),
-                                          tensorType(node.input(0)).getRank());
+  FailureOr<int64_t> axis =
+      normalizeAxis(node, node.getInt("axis", 1), tensorType(node.input(0)).getRank());
   if (failed(axis))
     return failure();
-  return single(importOp<ConcatOp>(
-      node, builder, node.inputs,
-      builder.getNamedAttr("axis", builder.getI64IntegerAttr(*axis))));
+  return single(importOp<ConcatOp>(node, builder, node.inputs,
+                                   builder.getNamedAttr("axis", builder.getI64IntegerAttr(*axis))));
 }
 
-LogicalResult ConcatOp::inferReturnTypes(MLIRContext *,
-                                         std::optional<Location> location,
-                                         Adaptor adaptor,
-                                         SmallVectorImpl<Type> &types) {
+LogicalResult ConcatOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                         Adaptor adaptor, SmallVectorImpl<Type> &types) {
   if (adaptor.getInputs().empty())
     return inferenceError(location, "has nothing to concatenate");
   RankedTensorType first = tensorType(adaptor.getInputs().front());
   int64_t axis = adaptor.getAxis();
   if (axis < 0 || axis >= first.getRank())
-    return inferenceError(location, "axis ", axis, " is out of range for ",
-                          first);
+    return inferenceError(location, "axis ", axis, " is out of range for ", first);
   SmallVector<int64_t> shape(first.getShape());
   for (Value input : adaptor.getInputs().drop_front()) {
     RankedTensorType type = tensorType(input);
-    bool fits = type.getElementType() == first.getElementType() &&
-                type.getRank() == first.getRank();
+    bool fits =
+        type.getElementType() == first.getElementType() && type.getRank() == first.getRank();
     for (int64_t d = 0; fits && d < type.getRank(); ++d)
       fits = d == axis || type.getDimSize(d) == first.getDimSize(d);
     if (!fits) // concat_c1
-      return inferenceError(location, "cannot concatenate ", first, " and ",
-                            type, " along axis ", axis);
+      return inferenceError(location, "cannot concatenate ", first, " and ", type, " along axis ",
+                            axis);
     shape[axis] += type.getDimSize(axis);
   }
   types.push_back(first.clone(shape));
@@ -77,14 +71,12 @@ OpFoldResult ConcatOp::fold(FoldAdaptor adaptor) {
 
 // d input = the slice of g that it became
 void ConcatOp::buildGradient(GradientBuilder &gradient) {
-  SmallVector<int64_t> starts(getType().getRank(), 0),
-      steps(getType().getRank(), 1);
+  SmallVector<int64_t> starts(getType().getRank(), 0), steps(getType().getRank(), 1);
   for (auto [i, input] : llvm::enumerate(getInputs())) {
     ArrayRef<int64_t> shape = tensorType(input).getShape();
     if (gradient.needs(i))
-      gradient.set(i, gradient.create<SliceOp>(gradient.resultGradient(),
-                                               ArrayRef<int64_t>(starts), shape,
-                                               ArrayRef<int64_t>(steps)));
+      gradient.set(i, gradient.create<SliceOp>(gradient.resultGradient(), ArrayRef<int64_t>(starts),
+                                               shape, ArrayRef<int64_t>(steps)));
     starts[getAxis()] += shape[getAxis()];
   }
 }
@@ -104,17 +96,12 @@ static Value join(KernelBuilder &kernel, ArrayRef<Value> inputs, int64_t axis) {
     int64_t start = 0;
     for (Value input : inputs) {
       int64_t extent = tensorType(input).getDimSize(axis);
-      auto constant = [&](int64_t value) {
-        return s.constantLike(indices[axis], value);
-      };
+      auto constant = [&](int64_t value) { return s.constantLike(indices[axis], value); };
       SmallVector<Value> at(indices);
       at[axis] = s.sub(indices[axis], constant(start));
-      at[axis] =
-          s.minimum(s.maximum(at[axis], constant(0)), constant(extent - 1));
+      at[axis] = s.minimum(s.maximum(at[axis], constant(0)), constant(extent - 1));
       Value element = kernel.load(s, input, at);
-      result = result ? s.select(s.less(indices[axis], constant(start)), result,
-                                 element)
-                      : element;
+      result = result ? s.select(s.less(indices[axis], constant(start)), result, element) : element;
       start += extent;
     }
     return result;
@@ -149,15 +136,13 @@ SmallVector<Value> ConcatOp::emitKernel(KernelBuilder &kernel, ValueRange operan
 // slice: import
 //===----------------------------------------------------------------------===//
 
-static FailureOr<Value> importRange(OnnxNode &node, OpBuilder &builder,
-                                    Value input, ArrayRef<int64_t> starts,
-                                    ArrayRef<int64_t> sizes,
+static FailureOr<Value> importRange(OnnxNode &node, OpBuilder &builder, Value input,
+                                    ArrayRef<int64_t> starts, ArrayRef<int64_t> sizes,
                                     ArrayRef<int64_t> steps) {
-  return importOp<SliceOp>(
-      node, builder, input,
-      {builder.getNamedAttr("starts", builder.getDenseI64ArrayAttr(starts)),
-       builder.getNamedAttr("sizes", builder.getDenseI64ArrayAttr(sizes)),
-       builder.getNamedAttr("steps", builder.getDenseI64ArrayAttr(steps))});
+  return importOp<SliceOp>(node, builder, input,
+                           {builder.getNamedAttr("starts", builder.getDenseI64ArrayAttr(starts)),
+                            builder.getNamedAttr("sizes", builder.getDenseI64ArrayAttr(sizes)),
+                            builder.getNamedAttr("steps", builder.getDenseI64ArrayAttr(steps))});
 }
 
 /// Starts and ends count from the end where they are negative, and are clamped.
@@ -166,10 +151,8 @@ static FailureOr<Value> importSlice(OnnxNode &node, OpBuilder &builder) {
   if (failed(node.expectInputs(areAttributes ? 1 : 3, areAttributes ? 1 : 5)))
     return failure();
   SmallVector<int64_t> given[4];
-  for (auto [i, name] : llvm::enumerate(
-           ArrayRef<StringRef>{"starts", "ends", "axes", "steps"})) {
-    FailureOr<std::optional<SmallVector<int64_t>>> ints =
-        intsOf(node, name, i + 1, 10);
+  for (auto [i, name] : llvm::enumerate(ArrayRef<StringRef>{"starts", "ends", "axes", "steps"})) {
+    FailureOr<std::optional<SmallVector<int64_t>>> ints = intsOf(node, name, i + 1, 10);
     if (failed(ints))
       return failure();
     if (*ints)
@@ -181,15 +164,14 @@ static FailureOr<Value> importSlice(OnnxNode &node, OpBuilder &builder) {
     else
       given[i].assign(given[0].size(), 1);
     if (given[i].size() != given[0].size())
-      return node.emitError() << "has " << given[0].size() << " starts, but "
-                              << given[i].size() << " " << name;
+      return node.emitError() << "has " << given[0].size() << " starts, but " << given[i].size()
+                              << " " << name;
   }
   RankedTensorType type = tensorType(node.input(0));
   SmallVector<int64_t> starts(type.getRank(), 0), steps(type.getRank(), 1);
   SmallVector<int64_t> sizes(type.getShape());
   SmallVector<bool> seen(type.getRank(), false);
-  for (auto [start, end, axis, step] :
-       llvm::zip(given[0], given[1], given[2], given[3])) {
+  for (auto [start, end, axis, step] : llvm::zip(given[0], given[1], given[2], given[3])) {
     FailureOr<int64_t> d = normalizeAxis(node, axis, type.getRank());
     if (failed(d))
       return failure();
@@ -210,9 +192,8 @@ static FailureOr<Value> importSlice(OnnxNode &node, OpBuilder &builder) {
     int64_t distance = step > 0 ? to - from : from - to;
     // A step of INT64_MIN has no absolute value, and any beyond the extent are
     // equal.
-    int64_t stride =
-        std::min<uint64_t>(step > 0 ? uint64_t(step) : 0 - uint64_t(step),
-                           uint64_t(std::max<int64_t>(extent, 1)));
+    int64_t stride = std::min<uint64_t>(step > 0 ? uint64_t(step) : 0 - uint64_t(step),
+                                        uint64_t(std::max<int64_t>(extent, 1)));
     sizes[*d] = distance <= 0 ? 0 : (distance + stride - 1) / stride;
     starts[*d] = sizes[*d] == 0 ? 0 : from;
     steps[*d] = sizes[*d] == 0 ? 1 : step > 0 ? stride : -stride;
@@ -220,8 +201,7 @@ static FailureOr<Value> importSlice(OnnxNode &node, OpBuilder &builder) {
   return importRange(node, builder, node.input(0), starts, sizes, steps);
 }
 
-static FailureOr<SmallVector<Value>> importSplit(OnnxNode &node,
-                                                 OpBuilder &builder) {
+static FailureOr<SmallVector<Value>> importSplit(OnnxNode &node, OpBuilder &builder) {
   // Sizes are an input in opset 1 and since 13, else an attribute.
   bool hasInput = node.version < 2 || node.version >= 13;
   if (node.version < 2)
@@ -229,8 +209,7 @@ static FailureOr<SmallVector<Value>> importSplit(OnnxNode &node,
   if (failed(node.expectInputs(1, hasInput ? 2 : 1)))
     return failure();
   RankedTensorType type = tensorType(node.input(0));
-  FailureOr<int64_t> axis =
-      normalizeAxis(node, node.getInt("axis", 0), type.getRank());
+  FailureOr<int64_t> axis = normalizeAxis(node, node.getInt("axis", 0), type.getRank());
   FailureOr<std::optional<SmallVector<int64_t>>> given =
       intsOf(node, "split", 1, hasInput && node.input(1) ? 0 : 13);
   if (failed(axis) || failed(given))
@@ -246,9 +225,8 @@ static FailureOr<SmallVector<Value>> importSplit(OnnxNode &node,
                               << " outputs";
     // Since opset 18 the last part may be smaller.
     if (node.version < 18 && extent % count != 0)
-      return node.emitError()
-             << "cannot split " << extent << " elements along axis " << *axis
-             << " into " << count << " equal parts";
+      return node.emitError() << "cannot split " << extent << " elements along axis " << *axis
+                              << " into " << count << " equal parts";
     int64_t part = (extent + count - 1) / count;
     for (int64_t i = 0; i < count; ++i)
       parts.push_back(std::clamp<int64_t>(extent - i * part, 0, part));
@@ -275,22 +253,19 @@ static FailureOr<SmallVector<Value>> importSplit(OnnxNode &node,
     sizes[*axis] = part;
     Value result;
     if (node.hasOutput(i)) {
-      FailureOr<Value> slice =
-          importRange(node, builder, node.input(0), starts, sizes, steps);
+      FailureOr<Value> slice = importRange(node, builder, node.input(0), starts, sizes, steps);
       if (failed(slice))
         return failure();
       result = *slice;
     }
     results.push_back(result);
     // An empty part at the end would start outside.
-    starts[*axis] =
-        std::min(starts[*axis] + part, std::max<int64_t>(extent - 1, 0));
+    starts[*axis] = std::min(starts[*axis] + part, std::max<int64_t>(extent - 1, 0));
   }
   return results;
 }
 
-FailureOr<SmallVector<Value>> SliceOp::importNode(OnnxNode &node,
-                                                  OpBuilder &builder) {
+FailureOr<SmallVector<Value>> SliceOp::importNode(OnnxNode &node, OpBuilder &builder) {
   if (node.opType == "Split")
     return importSplit(node, builder);
   return single(importSlice(node, builder));
@@ -301,37 +276,30 @@ FailureOr<SmallVector<Value>> SliceOp::importNode(OnnxNode &node,
 //===----------------------------------------------------------------------===//
 
 /// Whether `starts + i * steps` for i in [0, sizes) lies within `shape`.
-static LogicalResult
-checkPlaces(std::optional<Location> loc, RankedTensorType type,
-            ArrayRef<int64_t> starts, ArrayRef<int64_t> sizes,
-            ArrayRef<int64_t> steps, ArrayRef<int64_t> shape) {
+static LogicalResult checkPlaces(std::optional<Location> loc, RankedTensorType type,
+                                 ArrayRef<int64_t> starts, ArrayRef<int64_t> sizes,
+                                 ArrayRef<int64_t> steps, ArrayRef<int64_t> shape) {
   size_t rank = shape.size();
   if (starts.size() != rank || sizes.size() != rank || steps.size() != rank)
-    return inferenceError(loc, "needs ", rank, " starts, sizes and steps for ",
-                          type);
+    return inferenceError(loc, "needs ", rank, " starts, sizes and steps for ", type);
   for (size_t d = 0; d < rank; ++d) {
     int64_t last = 0;
-    bool overflows =
-        sizes[d] > 0 && (llvm::MulOverflow(sizes[d] - 1, steps[d], last) ||
-                         llvm::AddOverflow(starts[d], last, last));
-    bool isInside =
-        sizes[d] == 0 || (sizes[d] > 0 && !overflows && starts[d] >= 0 &&
-                          starts[d] < shape[d] && last >= 0 && last < shape[d]);
+    bool overflows = sizes[d] > 0 && (llvm::MulOverflow(sizes[d] - 1, steps[d], last) ||
+                                      llvm::AddOverflow(starts[d], last, last));
+    bool isInside = sizes[d] == 0 || (sizes[d] > 0 && !overflows && starts[d] >= 0 &&
+                                      starts[d] < shape[d] && last >= 0 && last < shape[d]);
     if (!isInside || steps[d] == 0)
-      return inferenceError(loc, "along dimension ", d, ", ", sizes[d],
-                            " places from ", starts[d], " on in steps of ",
-                            steps[d], " do not lie in [0, ", shape[d], ")");
+      return inferenceError(loc, "along dimension ", d, ", ", sizes[d], " places from ", starts[d],
+                            " on in steps of ", steps[d], " do not lie in [0, ", shape[d], ")");
   }
   return success();
 }
 
-LogicalResult SliceOp::inferReturnTypes(MLIRContext *,
-                                        std::optional<Location> location,
-                                        Adaptor adaptor,
-                                        SmallVectorImpl<Type> &types) {
+LogicalResult SliceOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                        Adaptor adaptor, SmallVectorImpl<Type> &types) {
   RankedTensorType type = tensorType(adaptor.getInput());
-  if (failed(checkPlaces(location, type, adaptor.getStarts(),
-                         adaptor.getSizes(), adaptor.getSteps(),
+  if (failed(checkPlaces(location, type, adaptor.getStarts(), adaptor.getSizes(),
+                         adaptor.getSteps(),
                          type.getShape()))) // slice_c1
     return failure();
   types.push_back(type.clone(adaptor.getSizes()));
@@ -342,8 +310,7 @@ OpFoldResult SliceOp::fold(FoldAdaptor adaptor) {
   auto isOne = [](int64_t step) { return step == 1; };
   if (getInput().getType() == getType() && llvm::all_of(getSteps(), isOne))
     return getInput();
-  SmallVector<int64_t> strides = stridesOf(getInput().getType().getShape()),
-                       steps;
+  SmallVector<int64_t> strides = stridesOf(getInput().getType().getShape()), steps;
   int64_t start = 0;
   for (auto [d, stride] : llvm::enumerate(strides)) {
     start += getStarts()[d] * stride;
@@ -358,13 +325,12 @@ OpFoldResult SliceOp::fold(FoldAdaptor adaptor) {
 
 // dx = g in its places, 0 elsewhere
 void SliceOp::buildGradient(GradientBuilder &gradient) {
-  gradient.set(0, gradient.create<PadOp>(gradient.resultGradient(), getStarts(),
-                                         getInput().getType().getShape(),
-                                         getSteps(), APFloat(0.0)));
+  gradient.set(0,
+               gradient.create<PadOp>(gradient.resultGradient(), getStarts(),
+                                      getInput().getType().getShape(), getSteps(), APFloat(0.0)));
 }
 
-SmallVector<Value> SliceOp::emitKernel(KernelBuilder &kernel,
-                                       ValueRange operands) {
+SmallVector<Value> SliceOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   auto pick = [&](ScalarBuilder &s, ValueRange indices) {
     SmallVector<Value> at;
     for (auto [d, index] : llvm::enumerate(indices)) {
@@ -388,32 +354,27 @@ static FailureOr<double> constantNumber(OnnxNode &node, unsigned i) {
   if (!node.input(i))
     return 0.0;
   DenseElementsAttr value = node.constant(i);
-  if (value && value.getNumElements() == 1 &&
-      isa<IntegerType>(value.getElementType()))
+  if (value && value.getNumElements() == 1 && isa<IntegerType>(value.getElementType()))
     return (*value.getValues<APInt>().begin()).roundToDouble(/*isSigned=*/true);
   return node.constantFloat(i, "constant_value");
 }
 
-FailureOr<SmallVector<Value>> PadOp::importNode(OnnxNode &node,
-                                                OpBuilder &builder) {
+FailureOr<SmallVector<Value>> PadOp::importNode(OnnxNode &node, OpBuilder &builder) {
   bool hasInputs = node.version >= 11;
   unsigned atMost = !hasInputs ? 1 : node.version >= 18 ? 4 : 3;
   if (failed(node.expectInputs(hasInputs ? 2 : 1, atMost)))
     return failure();
   std::string mode = node.getString("mode", "constant");
   if (mode != "constant")
-    return node.emitError()
-           << "mode '" << mode << "' is not supported; 'constant' is";
+    return node.emitError() << "mode '" << mode << "' is not supported; 'constant' is";
   RankedTensorType type = tensorType(node.input(0));
   FailureOr<std::optional<SmallVector<int64_t>>> given =
       intsOf(node, node.version < 2 ? "paddings" : "pads", 1, 11);
-  FailureOr<double> value = hasInputs
-                                ? constantNumber(node, 2)
-                                : FailureOr<double>(node.getFloat("value", 0));
+  FailureOr<double> value =
+      hasInputs ? constantNumber(node, 2) : FailureOr<double>(node.getFloat("value", 0));
   if (failed(given) || failed(value))
     return failure();
-  SmallVector<int64_t> axes =
-      llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
+  SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
   if (node.input(3)) {
     FailureOr<SmallVector<int64_t>> named = node.constantInts(3, "axes");
     if (failed(named))
@@ -429,9 +390,8 @@ FailureOr<SmallVector<Value>> PadOp::importNode(OnnxNode &node,
     }
   }
   if (!*given || (*given)->size() != 2 * axes.size())
-    return node.emitError()
-           << "needs two pads for each of " << axes.size() << " axes, but has "
-           << (*given ? (*given)->size() : 0);
+    return node.emitError() << "needs two pads for each of " << axes.size() << " axes, but has "
+                            << (*given ? (*given)->size() : 0);
   // Negative pads cut, positive ones add.
   SmallVector<int64_t> from(type.getRank(), 0), kept(type.getShape());
   SmallVector<int64_t> at(type.getRank(), 0), sizes(type.getShape());
@@ -441,12 +401,9 @@ FailureOr<SmallVector<Value>> PadOp::importNode(OnnxNode &node,
     constexpr int64_t kLimit = int64_t(1) << 40;
     if (std::abs(low) > kLimit || std::abs(high) > kLimit ||
         type.getDimSize(axis) + low + high < 0 ||
-        type.getDimSize(axis) + std::min<int64_t>(low, 0) +
-                std::min<int64_t>(high, 0) <
-            0)
-      return node.emitError()
-             << "pads of " << low << " and " << high << " along axis " << axis
-             << " do not fit " << type;
+        type.getDimSize(axis) + std::min<int64_t>(low, 0) + std::min<int64_t>(high, 0) < 0)
+      return node.emitError() << "pads of " << low << " and " << high << " along axis " << axis
+                              << " do not fit " << type;
     from[axis] = std::max<int64_t>(-low, 0);
     kept[axis] += std::min<int64_t>(low, 0) + std::min<int64_t>(high, 0);
     at[axis] = std::max<int64_t>(low, 0);
@@ -456,34 +413,29 @@ FailureOr<SmallVector<Value>> PadOp::importNode(OnnxNode &node,
   }
   if (failed(checkedProduct(node, sizes)))
     return failure();
-  FailureOr<Value> cut = importOp<SliceOp>(
-      node, builder, node.input(0),
-      {builder.getNamedAttr("starts", builder.getDenseI64ArrayAttr(from)),
-       builder.getNamedAttr("sizes", builder.getDenseI64ArrayAttr(kept)),
-       builder.getNamedAttr("steps", builder.getDenseI64ArrayAttr(steps))});
+  FailureOr<Value> cut =
+      importOp<SliceOp>(node, builder, node.input(0),
+                        {builder.getNamedAttr("starts", builder.getDenseI64ArrayAttr(from)),
+                         builder.getNamedAttr("sizes", builder.getDenseI64ArrayAttr(kept)),
+                         builder.getNamedAttr("steps", builder.getDenseI64ArrayAttr(steps))});
   if (failed(cut))
     return failure();
-  return single(importOp<PadOp>(
-      node, builder, *cut,
-      {builder.getNamedAttr("starts", builder.getDenseI64ArrayAttr(at)),
-       builder.getNamedAttr("sizes", builder.getDenseI64ArrayAttr(sizes)),
-       builder.getNamedAttr("steps", builder.getDenseI64ArrayAttr(steps)),
-       builder.getNamedAttr("value", builder.getF64FloatAttr(*value))}));
+  return single(importOp<PadOp>(node, builder, *cut,
+                                {builder.getNamedAttr("starts", builder.getDenseI64ArrayAttr(at)),
+                                 builder.getNamedAttr("sizes", builder.getDenseI64ArrayAttr(sizes)),
+                                 builder.getNamedAttr("steps", builder.getDenseI64ArrayAttr(steps)),
+                                 builder.getNamedAttr("value", builder.getF64FloatAttr(*value))}));
 }
 
-LogicalResult PadOp::inferReturnTypes(MLIRContext *,
-                                      std::optional<Location> location,
-                                      Adaptor adaptor,
-                                      SmallVectorImpl<Type> &types) {
+LogicalResult PadOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                      Adaptor adaptor, SmallVectorImpl<Type> &types) {
   RankedTensorType type = tensorType(adaptor.getInput());
-  if (llvm::any_of(adaptor.getSizes(),
-                   [](int64_t extent) { return extent < 0; }))
+  if (llvm::any_of(adaptor.getSizes(), [](int64_t extent) { return extent < 0; }))
     return inferenceError(location, "sizes must not be negative");
   if (adaptor.getSizes().size() != size_t(type.getRank()))
-    return inferenceError(location, "needs ", type.getRank(), " sizes for ",
-                          type);
-  if (failed(checkPlaces(location, type, adaptor.getStarts(), type.getShape(),
-                         adaptor.getSteps(), adaptor.getSizes()))) // pad_c1
+    return inferenceError(location, "needs ", type.getRank(), " sizes for ", type);
+  if (failed(checkPlaces(location, type, adaptor.getStarts(), type.getShape(), adaptor.getSteps(),
+                         adaptor.getSizes()))) // pad_c1
     return failure();
   types.push_back(type.clone(adaptor.getSizes()));
   return success();
@@ -491,13 +443,11 @@ LogicalResult PadOp::inferReturnTypes(MLIRContext *,
 
 // dx = the slice of g where x went
 void PadOp::buildGradient(GradientBuilder &gradient) {
-  gradient.set(
-      0, gradient.create<SliceOp>(gradient.resultGradient(), getStarts(),
-                                  getInput().getType().getShape(), getSteps()));
+  gradient.set(0, gradient.create<SliceOp>(gradient.resultGradient(), getStarts(),
+                                           getInput().getType().getShape(), getSteps()));
 }
 
-SmallVector<Value> PadOp::emitKernel(KernelBuilder &kernel,
-                                     ValueRange operands) {
+SmallVector<Value> PadOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   RankedTensorType from = tensorType(operands[0]);
   double value = getValue().convertToDouble();
   if (from.getNumElements() == 0 || getType().getNumElements() == 0)
@@ -506,19 +456,14 @@ SmallVector<Value> PadOp::emitKernel(KernelBuilder &kernel,
     SmallVector<Value> at;
     Value isInside = s.constant(s.builder.getI1Type(), int64_t(1));
     for (auto [d, index] : llvm::enumerate(indices)) {
-      auto constant = [&, index = index](int64_t x) {
-        return s.constantLike(index, double(x));
-      };
-      int64_t start = getStarts()[d], step = getSteps()[d],
-              extent = from.getDimSize(d);
+      auto constant = [&, index = index](int64_t x) { return s.constantLike(index, double(x)); };
+      int64_t start = getStarts()[d], step = getSteps()[d], extent = from.getDimSize(d);
       Value place = index;
       if (start != 0 || step != 1 || extent != getType().getDimSize(d)) {
         Value distance = s.sub(index, constant(start));
         place = step == 1 ? distance : s.div(distance, constant(step));
-        if (step !=
-            1) // division truncates: also excludes what lies before the start
-          isInside = s.logicalAnd(
-              isInside, s.equal(s.mul(place, constant(step)), distance));
+        if (step != 1) // division truncates: also excludes what lies before the start
+          isInside = s.logicalAnd(isInside, s.equal(s.mul(place, constant(step)), distance));
         isInside = s.logicalAnd(isInside, s.greaterOrEqual(place, constant(0)));
         isInside = s.logicalAnd(isInside, s.less(place, constant(extent)));
         place = s.minimum(s.maximum(place, constant(0)), constant(extent - 1));

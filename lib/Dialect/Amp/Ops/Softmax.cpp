@@ -20,8 +20,8 @@ using namespace ampc;
 //===----------------------------------------------------------------------===//
 
 /// Before opset 13 all dimensions from `axis` on are one.
-static FailureOr<SmallVector<Value>>
-importSoftmax(OnnxNode &node, OpBuilder &builder, StringRef name) {
+static FailureOr<SmallVector<Value>> importSoftmax(OnnxNode &node, OpBuilder &builder,
+                                                   StringRef name) {
   if (failed(node.expectInputs(1, 1)))
     return failure();
   bool isFlat = node.version < 13;
@@ -31,30 +31,24 @@ importSoftmax(OnnxNode &node, OpBuilder &builder, StringRef name) {
     input = reshapeTo(builder, node.loc, input, {1});
   RankedTensorType ranked = tensorType(input);
   FailureOr<int64_t> axis = normalizeAxis(
-      node, node.getInt("axis", isFlat && ranked.getRank() > 1 ? 1 : -1),
-      ranked.getRank());
+      node, node.getInt("axis", isFlat && ranked.getRank() > 1 ? 1 : -1), ranked.getRank());
   if (failed(axis))
     return failure();
   isFlat = isFlat && *axis + 1 < ranked.getRank();
   if (isFlat) {
-    int64_t columns =
-        llvm::product_of(ranked.getShape().drop_front(*axis), int64_t(1));
-    int64_t rows =
-        llvm::product_of(ranked.getShape().take_front(*axis), int64_t(1));
+    int64_t columns = llvm::product_of(ranked.getShape().drop_front(*axis), int64_t(1));
+    int64_t rows = llvm::product_of(ranked.getShape().take_front(*axis), int64_t(1));
     input = reshapeTo(builder, node.loc, input, {rows, columns});
     axis = 1;
   }
-  FailureOr<Value> result =
-      importOp(node, builder, name, input,
-               builder.getNamedAttr("axis", builder.getI64IntegerAttr(*axis)));
+  FailureOr<Value> result = importOp(
+      node, builder, name, input, builder.getNamedAttr("axis", builder.getI64IntegerAttr(*axis)));
   if (failed(result))
     return failure();
-  return SmallVector<Value>{
-      reshapeTo(builder, node.loc, *result, type.getShape())};
+  return SmallVector<Value>{reshapeTo(builder, node.loc, *result, type.getShape())};
 }
 
-static LogicalResult verifyAxis(Operation *op, RankedTensorType type,
-                                int64_t axis) {
+static LogicalResult verifyAxis(Operation *op, RankedTensorType type, int64_t axis) {
   if (axis < 0 || axis >= type.getRank())
     return op->emitOpError("axis ") << axis << " is out of range for " << type;
   return success();
@@ -69,8 +63,7 @@ static Value emitSoftmax(KernelBuilder &kernel, Value input, int64_t axis,
   SmallVector<int64_t> permutation = moveToBack(type.getRank(), axis);
   Value rows = kernel.transpose(input, permutation);
   RowSoftmax softmax(kernel, rows);
-  Value result = kernel.pointwise({rows, softmax.maximum, softmax.sum},
-                                  tensorType(rows), fn);
+  Value result = kernel.pointwise({rows, softmax.maximum, softmax.sum}, tensorType(rows), fn);
   SmallVector<int64_t> inverse(permutation.size());
   for (auto [i, from] : llvm::enumerate(permutation))
     inverse[from] = i;
@@ -81,45 +74,37 @@ static Value emitSoftmax(KernelBuilder &kernel, Value input, int64_t axis,
 // softmax
 //===----------------------------------------------------------------------===//
 
-FailureOr<SmallVector<Value>> SoftmaxOp::importNode(OnnxNode &node,
-                                                    OpBuilder &builder) {
+FailureOr<SmallVector<Value>> SoftmaxOp::importNode(OnnxNode &node, OpBuilder &builder) {
   return importSoftmax(node, builder, getOperationName());
 }
 
-LogicalResult SoftmaxOp::verify() {
-  return verifyAxis(*this, getType(), getAxis());
-}
+LogicalResult SoftmaxOp::verify() { return verifyAxis(*this, getType(), getAxis()); }
 
 // dx = (g - sum(g * y)) * y
 void SoftmaxOp::buildGradient(GradientBuilder &gradient) {
   Value y = widen(gradient, getResult());
   Value g = widen(gradient, gradient.resultGradient());
-  Value mean = gradient.create<ReduceSumOp>(gradient.create<MulOp>(g, y),
-                                            ArrayRef<int64_t>(getAxis()),
-                                            /*keepdims=*/true);
+  Value mean =
+      gradient.create<ReduceSumOp>(gradient.create<MulOp>(g, y), ArrayRef<int64_t>(getAxis()),
+                                   /*keepdims=*/true);
   gradient.set(0, gradient.create<MulOp>(gradient.create<SubOp>(g, mean), y));
 }
 
-SmallVector<Value> SoftmaxOp::emitKernel(KernelBuilder &kernel,
-                                         ValueRange operands) {
-  return {emitSoftmax(kernel, operands[0], getAxis(),
-                      [](ScalarBuilder &s, ValueRange x) {
-                        return s.div(s.exp(s.sub(x[0], x[1])), x[2]);
-                      })};
+SmallVector<Value> SoftmaxOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {emitSoftmax(kernel, operands[0], getAxis(), [](ScalarBuilder &s, ValueRange x) {
+    return s.div(s.exp(s.sub(x[0], x[1])), x[2]);
+  })};
 }
 
 //===----------------------------------------------------------------------===//
 // log_softmax
 //===----------------------------------------------------------------------===//
 
-FailureOr<SmallVector<Value>> LogSoftmaxOp::importNode(OnnxNode &node,
-                                                       OpBuilder &builder) {
+FailureOr<SmallVector<Value>> LogSoftmaxOp::importNode(OnnxNode &node, OpBuilder &builder) {
   return importSoftmax(node, builder, getOperationName());
 }
 
-LogicalResult LogSoftmaxOp::verify() {
-  return verifyAxis(*this, getType(), getAxis());
-}
+LogicalResult LogSoftmaxOp::verify() { return verifyAxis(*this, getType(), getAxis()); }
 
 // dx = g - exp(y) * sum(g)
 void LogSoftmaxOp::buildGradient(GradientBuilder &gradient) {
@@ -131,10 +116,8 @@ void LogSoftmaxOp::buildGradient(GradientBuilder &gradient) {
   gradient.set(0, gradient.create<SubOp>(g, share));
 }
 
-SmallVector<Value> LogSoftmaxOp::emitKernel(KernelBuilder &kernel,
-                                            ValueRange operands) {
-  return {emitSoftmax(kernel, operands[0], getAxis(),
-                      [](ScalarBuilder &s, ValueRange x) {
-                        return s.sub(s.sub(x[0], x[1]), s.log(x[2]));
-                      })};
+SmallVector<Value> LogSoftmaxOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {emitSoftmax(kernel, operands[0], getAxis(), [](ScalarBuilder &s, ValueRange x) {
+    return s.sub(s.sub(x[0], x[1]), s.log(x[2]));
+  })};
 }

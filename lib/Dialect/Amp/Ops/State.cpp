@@ -24,8 +24,7 @@ LogicalResult VariableOp::verify() {
   if (getInitial() && getFromModel())
     return emitOpError("starts both as a constant and as the model says");
   if (getInitial() && getInitial()->getShapedType() != type)
-    return emitOpError("starts as ") << getInitial()->getShapedType() << " but is "
-                                     << type;
+    return emitOpError("starts as ") << getInitial()->getShapedType() << " but is " << type;
   if (getRange() && getRange()->size() != 2)
     return emitOpError("has a range of ") << getRange()->size() << " numbers, not 2";
   return success();
@@ -44,8 +43,8 @@ static LogicalResult verifyVariableUse(Operation *op, FlatSymbolRefAttr name, Ty
   if (!variable)
     return op->emitOpError("names ") << name << ", which is no variable";
   if (variable.getType() != type)
-    return op->emitOpError("has ") << type << " for variable " << name << " of "
-                                   << variable.getType();
+    return op->emitOpError("has ")
+           << type << " for variable " << name << " of " << variable.getType();
   return success();
 }
 
@@ -87,8 +86,8 @@ FloatRange ConstantOp::inferRange(ArrayRef<FloatRange>) {
   return FloatRange::of(elements.size(), [&](size_t i) { return toDouble(elements[i]); });
 }
 
-LogicalResult ConstantOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
-                                           Adaptor adaptor, SmallVectorImpl<Type> &types) {
+LogicalResult ConstantOp::inferReturnTypes(MLIRContext *, std::optional<Location>, Adaptor adaptor,
+                                           SmallVectorImpl<Type> &types) {
   types.push_back(adaptor.getValue().getShapedType());
   return success();
 }
@@ -106,11 +105,11 @@ FailureOr<SmallVector<Value>> ConstantOp::importNode(OnnxNode &node, OpBuilder &
     value = DenseElementsAttr::get(RankedTensorType::get({}, b.getI64Type()),
                                    node.getInt("value_int", 0));
   } else if (auto floats = node.getFloats("value_floats")) {
-    value = DenseElementsAttr::get(
-        RankedTensorType::get(int64_t(floats->size()), b.getF32Type()), ArrayRef(*floats));
+    value = DenseElementsAttr::get(RankedTensorType::get(int64_t(floats->size()), b.getF32Type()),
+                                   ArrayRef(*floats));
   } else if (auto ints = node.getInts("value_ints")) {
-    value = DenseElementsAttr::get(
-        RankedTensorType::get(int64_t(ints->size()), b.getI64Type()), ArrayRef(*ints));
+    value = DenseElementsAttr::get(RankedTensorType::get(int64_t(ints->size()), b.getI64Type()),
+                                   ArrayRef(*ints));
   } else {
     return node.emitError() << "has none of value, value_float(s), value_int(s)";
   }
@@ -129,12 +128,11 @@ SmallVector<Value> ConstantOp::emitKernel(KernelBuilder &k, ValueRange) {
 
 LogicalResult GradientOp::verify() {
   if (getWrt().size() != getGradients().size())
-    return emitOpError("has ") << getGradients().size() << " results for "
-                               << getWrt().size() << " values";
+    return emitOpError("has ") << getGradients().size() << " results for " << getWrt().size()
+                               << " values";
   if (Value seed = getSeed())
     if (seed.getType() != getOf().getType())
-      return emitOpError("has a seed ") << seed.getType() << " for a value "
-                                        << getOf().getType();
+      return emitOpError("has a seed ") << seed.getType() << " for a value " << getOf().getType();
   for (auto [x, g] : llvm::zip(getWrt(), getGradients())) {
     auto xType = cast<RankedTensorType>(x.getType());
     auto gType = cast<RankedTensorType>(g.getType());
@@ -158,12 +156,11 @@ FailureOr<SmallVector<Value>> GradientOp::importNode(OnnxNode &node, OpBuilder &
   if (zs)
     names.insert(names.end(), zs->begin(), zs->end());
   if (node.inputs.size() != names.size())
-    return node.emitError() << "has " << node.inputs.size() << " inputs for "
-                            << names.size() << " names in xs and zs";
+    return node.emitError() << "has " << node.inputs.size() << " inputs for " << names.size()
+                            << " names in xs and zs";
   Value of = node.valueOf(y);
   if (!of)
-    return node.emitError() << "differentiates y = '" << y
-                            << "', which no node before it makes";
+    return node.emitError() << "differentiates y = '" << y << "', which no node before it makes";
   if (!isa<FloatType>(getElementTypeOrSelf(of.getType())))
     return node.emitError() << "differentiates y = '" << y << "' of type " << of.getType();
 
@@ -177,14 +174,14 @@ FailureOr<SmallVector<Value>> GradientOp::importNode(OnnxNode &node, OpBuilder &
     if (!given)
       return node.emitError() << "lacks the value of '" << name << "'";
     if (named.getType() != given.getType())
-      return node.emitError() << "is given " << given.getType() << " for '" << name
-                              << "' of type " << named.getType();
+      return node.emitError() << "is given " << given.getType() << " for '" << name << "' of type "
+                              << named.getType();
     if (named != given)
       substituted.map(named, given);
     if (i < xs->size()) {
       if (!isa<FloatType>(getElementTypeOrSelf(given.getType())))
-        return node.emitError() << "differentiates with respect to '" << name
-                                << "' of type " << given.getType();
+        return node.emitError() << "differentiates with respect to '" << name << "' of type "
+                                << given.getType();
       wrt.push_back(given);
     }
   }
@@ -195,11 +192,9 @@ FailureOr<SmallVector<Value>> GradientOp::importNode(OnnxNode &node, OpBuilder &
     if (failed(getBackwardSlice(of, &slice, options)))
       return node.emitError() << "depends on something that cannot be evaluated again";
     for (Operation *op : slice) {
-      if (llvm::any_of(op->getResults(),
-                       [&](Value v) { return substituted.contains(v); }))
+      if (llvm::any_of(op->getResults(), [&](Value v) { return substituted.contains(v); }))
         continue;
-      if (llvm::any_of(op->getOperands(),
-                       [&](Value v) { return substituted.contains(v); }))
+      if (llvm::any_of(op->getOperands(), [&](Value v) { return substituted.contains(v); }))
         b.clone(*op, substituted);
     }
     of = substituted.lookupOrDefault(of);

@@ -21,9 +21,8 @@ using namespace ampc;
 //===----------------------------------------------------------------------===//
 
 OpFoldResult NegOp::fold(FoldAdaptor adaptor) {
-  return foldIntegers(adaptor.getInput(), getType(), [](ArrayRef<int64_t> x) {
-    return int64_t(0 - uint64_t(x[0]));
-  });
+  return foldIntegers(adaptor.getInput(), getType(),
+                      [](ArrayRef<int64_t> x) { return int64_t(0 - uint64_t(x[0])); });
 }
 
 FloatRange NegOp::inferRange(ArrayRef<FloatRange> operands) { return operands[0].negate(); }
@@ -33,12 +32,9 @@ void NegOp::buildGradient(GradientBuilder &gradient) {
   gradient.set(0, gradient.create<NegOp>(gradient.resultGradient()));
 }
 
-SmallVector<Value> NegOp::emitKernel(KernelBuilder &kernel,
-                                     ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.neg(x[0]);
-      })};
+SmallVector<Value> NegOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.neg(x[0]); })};
 }
 
 FloatRange AbsOp::inferRange(ArrayRef<FloatRange> operands) {
@@ -54,19 +50,15 @@ void AbsOp::buildGradient(GradientBuilder &gradient) {
   gradient.set(0, gradient.create<MulOp>(gradient.resultGradient(), sign));
 }
 
-SmallVector<Value> AbsOp::emitKernel(KernelBuilder &kernel,
-                                     ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.abs(x[0]);
-      })};
+SmallVector<Value> AbsOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.abs(x[0]); })};
 }
 
 bool SignOp::isDifferentiable(unsigned) { return false; }
 void SignOp::buildGradient(GradientBuilder &) {}
 
-SmallVector<Value> SignOp::emitKernel(KernelBuilder &kernel,
-                                      ValueRange operands) {
+SmallVector<Value> SignOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   auto sign = [](ScalarBuilder &s, ValueRange x) {
     Value zero = s.constantLike(x[0], 0);
     // Neither positive nor negative: 0 or NaN, which stay as they are.
@@ -83,34 +75,25 @@ SmallVector<Value> SignOp::emitKernel(KernelBuilder &kernel,
 bool FloorOp::isDifferentiable(unsigned) { return false; }
 void FloorOp::buildGradient(GradientBuilder &) {}
 
-SmallVector<Value> FloorOp::emitKernel(KernelBuilder &kernel,
-                                       ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.floor(x[0]);
-      })};
+SmallVector<Value> FloorOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.floor(x[0]); })};
 }
 
 bool CeilOp::isDifferentiable(unsigned) { return false; }
 void CeilOp::buildGradient(GradientBuilder &) {}
 
-SmallVector<Value> CeilOp::emitKernel(KernelBuilder &kernel,
-                                      ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.ceil(x[0]);
-      })};
+SmallVector<Value> CeilOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.ceil(x[0]); })};
 }
 
 bool RoundOp::isDifferentiable(unsigned) { return false; }
 void RoundOp::buildGradient(GradientBuilder &) {}
 
-SmallVector<Value> RoundOp::emitKernel(KernelBuilder &kernel,
-                                       ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.roundEven(x[0]);
-      })};
+SmallVector<Value> RoundOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.roundEven(x[0]); })};
 }
 
 //===----------------------------------------------------------------------===//
@@ -119,30 +102,22 @@ SmallVector<Value> RoundOp::emitKernel(KernelBuilder &kernel,
 
 // dx = g * y
 void ExpOp::buildGradient(GradientBuilder &gradient) {
-  gradient.set(0,
-               gradient.create<MulOp>(gradient.resultGradient(), getResult()));
+  gradient.set(0, gradient.create<MulOp>(gradient.resultGradient(), getResult()));
 }
 
-SmallVector<Value> ExpOp::emitKernel(KernelBuilder &kernel,
-                                     ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.exp(x[0]);
-      })};
+SmallVector<Value> ExpOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.exp(x[0]); })};
 }
 
 // dx = g / x
 void LogOp::buildGradient(GradientBuilder &gradient) {
-  gradient.set(0,
-               gradient.create<DivOp>(gradient.resultGradient(), getInput()));
+  gradient.set(0, gradient.create<DivOp>(gradient.resultGradient(), getInput()));
 }
 
-SmallVector<Value> LogOp::emitKernel(KernelBuilder &kernel,
-                                     ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.log(x[0]);
-      })};
+SmallVector<Value> LogOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.log(x[0]); })};
 }
 
 FloatRange SqrtOp::inferRange(ArrayRef<FloatRange> operands) { return operands[0].sqrt(); }
@@ -153,12 +128,9 @@ void SqrtOp::buildGradient(GradientBuilder &gradient) {
   gradient.set(0, gradient.create<DivOp>(gradient.resultGradient(), twice));
 }
 
-SmallVector<Value> SqrtOp::emitKernel(KernelBuilder &kernel,
-                                      ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.sqrt(x[0]);
-      })};
+SmallVector<Value> SqrtOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.sqrt(x[0]); })};
 }
 
 FloatRange ReciprocalOp::inferRange(ArrayRef<FloatRange> operands) {
@@ -174,12 +146,10 @@ void ReciprocalOp::buildGradient(GradientBuilder &gradient) {
   gradient.set(0, gradient.create<MulOp>(g, gradient.create<MulOp>(y, y)));
 }
 
-SmallVector<Value> ReciprocalOp::emitKernel(KernelBuilder &kernel,
-                                            ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.div(s.constantLike(x[0], 1), x[0]);
-      })};
+SmallVector<Value> ReciprocalOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+    return s.div(s.constantLike(x[0], 1), x[0]);
+  })};
 }
 
 //===----------------------------------------------------------------------===//
@@ -192,16 +162,12 @@ void ErfOp::buildGradient(GradientBuilder &gradient) {
   Value g = widen(gradient, gradient.resultGradient());
   Value square = gradient.create<MulOp>(x, x);
   Value bell = gradient.create<ExpOp>(gradient.create<NegOp>(square));
-  gradient.set(0, scaled(gradient, gradient.create<MulOp>(g, bell),
-                         2 * llvm::numbers::inv_sqrtpi));
+  gradient.set(0, scaled(gradient, gradient.create<MulOp>(g, bell), 2 * llvm::numbers::inv_sqrtpi));
 }
 
-SmallVector<Value> ErfOp::emitKernel(KernelBuilder &kernel,
-                                     ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.erf(x[0]);
-      })};
+SmallVector<Value> ErfOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.erf(x[0]); })};
 }
 
 // dx = g * cos(x)
@@ -210,12 +176,9 @@ void SinOp::buildGradient(GradientBuilder &gradient) {
   gradient.set(0, gradient.create<MulOp>(gradient.resultGradient(), cosine));
 }
 
-SmallVector<Value> SinOp::emitKernel(KernelBuilder &kernel,
-                                     ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.sin(x[0]);
-      })};
+SmallVector<Value> SinOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.sin(x[0]); })};
 }
 
 // dx = -g * sin(x)
@@ -225,10 +188,7 @@ void CosOp::buildGradient(GradientBuilder &gradient) {
   gradient.set(0, gradient.create<MulOp>(g, sine));
 }
 
-SmallVector<Value> CosOp::emitKernel(KernelBuilder &kernel,
-                                     ValueRange operands) {
-  return {
-      kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-        return s.cos(x[0]);
-      })};
+SmallVector<Value> CosOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return s.cos(x[0]); })};
 }
