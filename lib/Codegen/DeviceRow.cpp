@@ -74,6 +74,7 @@ public:
     blockRows = threads / rowThreads;
     chunks = llvm::divideCeil(vectors, rowThreads);
     unroll = std::max<int64_t>(1, limitCopies(s, kUnrolledLanes / words) / lanes);
+    holdsRows = inRegisters;
     looped = inRegisters ? 0 : vectors / rowThreads / unroll * unroll;
     blocks = std::max<int64_t>(1, llvm::divideCeil(rows, blockRows));
   }

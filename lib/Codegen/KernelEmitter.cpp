@@ -8,6 +8,7 @@
 #include "KernelEmitter.h"
 #include "ampc-runtime/module_format.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -65,6 +66,10 @@ void KernelFunction::begin() {
   block = gpu::BlockIdOp::create(b, loc, gpu::Dimension::x);
   thread = target.device ? gpu::ThreadIdOp::create(b, loc, gpu::Dimension::x).getResult()
                          : arith::ConstantIndexOp::create(b, loc, 0).getResult();
+}
+
+void KernelFunction::allowRegisters() {
+  func->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(1));
 }
 
 Stage KernelFunction::finish(int64_t blocks, int64_t threads) {
@@ -205,6 +210,8 @@ FailureOr<EmittedKernel> emitFused(KernelOp kernel, StringRef name, const EmitTa
     Emission at{function.b, function.loc, arrays,         buffers,
                 tied,       partials,     function.block, function.thread};
     schedule->emit(at);
+    if (schedule->holdsRows)
+      function.allowRegisters();
     emitted.stages.push_back(function.finish(schedule->blocks, schedule->threads));
   }
   return emitted;

@@ -53,6 +53,8 @@ public:
   Value addWorkspace(unsigned number, RankedTensorType type);
   /// An output in the buffer of an input that was added before.
   Value addTiedOutput(unsigned number, unsigned inputNumber);
+  /// One block a multiprocessor is enough: ptxas gives threads the registers that this leaves.
+  void allowRegisters();
   /// After the last argument: starts the body.
   void begin();
   /// Ends the body, drops inputs that it does not use and marks the arguments.

@@ -34,6 +34,9 @@ public:
 
   int64_t blocks = 1;
   int64_t threads = 1; ///< a block
+  /// On the device: threads hold much between their loads and stores. ptxas may give them the
+  /// registers for it, rather than spill so that one block more fits on a multiprocessor.
+  bool holdsRows = false;
 
 protected:
   explicit Schedule(const IterationStructure &s) : s(s) {}

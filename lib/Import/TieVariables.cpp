@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "MarkParameters.h"
+#include "llvm/ADT/Hashing.h"
 #include <cstring>
 #include <set>
 #include <unordered_map>
@@ -28,17 +29,14 @@ static bool isTransposeOf(const Weight &a, const Weight &b) {
   return true;
 }
 
-/// A number that does not depend on the order of the elements: equal for transposes.
-static uint64_t fingerprint(const Weight &weight) {
+/// A number of the diagonal of a matrix, which it shares with its transpose.
+static llvm::hash_code hashDiagonal(const Weight &weight) {
   size_t size = WeightStore::elementSize(weight.type.getElementType());
-  uint64_t sum = 0;
-  for (size_t i = 0; i < weight.bytes.size(); i += size) {
-    uint64_t bits = 0;
-    std::memcpy(&bits, weight.bytes.data() + i, size);
-    bits = (bits + 1) * 0x9e3779b97f4a7c15; // 2^64 over the golden ratio
-    sum += bits ^ (bits >> 32);
-  }
-  return sum;
+  size_t rows = weight.type.getDimSize(0), columns = weight.type.getDimSize(1);
+  std::string diagonal;
+  for (size_t i = 0; i < std::min(rows, columns); ++i)
+    diagonal.append(weight.bytes.data() + i * (columns + 1) * size, size);
+  return llvm::hash_combine(std::max(rows, columns), StringRef(diagonal));
 }
 
 /// Replaces the reads of `second` by what `view` makes of a read of `first`.
@@ -89,12 +87,12 @@ static bool provesIdentity(const Weight &weight) {
 SmallVector<std::pair<VariableOp, VariableOp>> findTransposes(ArrayRef<VariableOp> candidates,
                                                               const WeightStore &weights) {
   SmallVector<std::pair<VariableOp, VariableOp>> pairs;
-  std::unordered_map<uint64_t, SmallVector<VariableOp, 1>> known;
+  std::unordered_map<size_t, SmallVector<VariableOp, 1>> known;
   for (VariableOp variable : candidates) {
     const Weight &weight = *weights.find(variable.getSymName());
     if (weight.type.getRank() != 2 || !provesIdentity(weight))
       continue;
-    SmallVector<VariableOp, 1> &others = known[fingerprint(weight)];
+    SmallVector<VariableOp, 1> &others = known[hashDiagonal(weight)];
     auto *other = llvm::find_if(others, [&](VariableOp other) {
       return isTransposeOf(*weights.find(other.getSymName()), weight);
     });

@@ -64,7 +64,7 @@ bool allowRegisters(std::string &ptx, ArrayRef<KernelResources> kernels) {
     size_t entry = ptx.find(".entry " + kernel.name + "(");
     size_t body = entry == std::string::npos ? entry : ptx.find('{', entry);
     size_t limit = ptx.find(".maxntid", entry);
-    if (body == std::string::npos || limit > body)
+    if (body == std::string::npos || limit > body || ptx.find(".minnctapersm", entry) < body)
       continue;
     ptx.insert(ptx.find('\n', limit), "\n.minnctapersm 1");
     changed = true;
