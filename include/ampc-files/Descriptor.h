@@ -9,6 +9,7 @@
 #define AMPC_FILES_DESCRIPTOR_H
 
 #include <unistd.h>
+#include <utility>
 
 namespace ampc::files {
 
@@ -16,6 +17,7 @@ namespace ampc::files {
 class Descriptor {
 public:
   explicit Descriptor(int file = -1) : file(file) {}
+  Descriptor(Descriptor &&other) noexcept : file(std::exchange(other.file, -1)) {}
   ~Descriptor() { reset(); }
   Descriptor(const Descriptor &) = delete;
   Descriptor &operator=(const Descriptor &) = delete;

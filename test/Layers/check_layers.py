@@ -3,8 +3,8 @@
 
 Support <- Dialect <- {Import, Training, Precision, Optimize, Codegen, Target} <- Pipeline
 <- tools. Phases do not include one another. The runtime includes nothing of the compiler
-and nothing of LLVM; of the runtime, the compiler includes module_format.h only. Files, which
-all of them may include, is built on the C library alone.
+and nothing of LLVM; of the runtime, the compiler includes module_format.h only. Files and
+Numbers, which all of them may include, are built on the C library alone.
 
 SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """
@@ -49,9 +49,10 @@ def main():
             includes += re.findall(r'^include\s+"([^"]+)"', text, re.MULTILINE)
             parts = path.relative_to(root).parts
             name = path.relative_to(root)
-            if parts[1] in ("ampc-files", "Files"):
-                problems += [f"{name}: Files includes {include}" for include in includes
-                             if "/" in include and not include.startswith(("ampc-files/", "sys/"))]
+            if parts[1] in ("ampc-files", "Files", "ampc-numbers"):
+                below = ("ampc-files/", "ampc-numbers/", "sys/")
+                problems += [f"{name}: {parts[1]} includes {include}" for include in includes
+                             if "/" in include and not include.startswith(below)]
             elif parts[1] in ("ampc-runtime", "Runtime", "ampc-run"):
                 problems += check_runtime(name, includes)
             elif folder != "tools":

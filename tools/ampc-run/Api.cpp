@@ -7,6 +7,7 @@
 
 #include "Api.h"
 #include "Error.h"
+#include "ampc-numbers/CheckedMath.h"
 
 using namespace ampc::run;
 
@@ -74,7 +75,7 @@ void Module::readTensors() {
                     info.optional_in_step != 0,
                     info.optional_in_evaluate != 0};
     std::optional<uint64_t> count = elementCount(spec.shape);
-    if (!count || !checkedMultiply(*count, elementSize(*type)))
+    if (!count || !checkedMul(*count, elementSize(*type)))
       throw Error(name, what + " has shape " + shapeText(spec.shape) + ", which no memory holds");
     (isInput ? inputSpecs : outputSpecs).push_back(std::move(spec));
   }

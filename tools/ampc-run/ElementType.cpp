@@ -7,6 +7,9 @@
 
 #include "ElementType.h"
 
+#include "ampc-numbers/CheckedMath.h"
+#include "ampc-numbers/SmallFloat.h"
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -14,6 +17,7 @@
 #include <limits>
 #include <type_traits>
 
+using namespace ampc::numbers;
 using namespace ampc::run;
 
 namespace {
@@ -45,45 +49,15 @@ T load(const void *address) {
   return value;
 }
 
-float floatOfBits(uint32_t bits) {
-  float value;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
-float floatOfF16(uint16_t bits) {
-  uint32_t sign = uint32_t(bits & 0x8000) << 16;
-  uint32_t exponent = (bits >> 10) & 31, mantissa = bits & 0x3ff;
-  if (exponent == 31)
-    return floatOfBits(sign | 0x7f800000 | mantissa << 13);
-  if (exponent == 0) // zero and subnormals: mantissa * 2^-24
-    return std::copysign(std::ldexp(float(mantissa), -24), sign ? -1.f : 1.f);
-  return floatOfBits(sign | (exponent + 112) << 23 | mantissa << 13);
-}
-
-uint16_t bf16OfFloat(float value) {
-  auto bits = load<uint32_t>(&value);
-  if (std::isnan(value))
-    return uint16_t(bits >> 16 | 0x40); // quiet, and never rounded to infinity
-  return uint16_t((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
 /// An f16 or bf16 of the same value as an integer in `value`, where there is one.
 bool f16OfInteger(float value, uint16_t &result) {
-  result = 0;
-  if (value == 0)
-    return true;
-  int exponent = std::ilogb(value);
-  float mantissa = std::ldexp(std::fabs(value), 10 - exponent);
-  if (exponent > 15 || mantissa != std::floor(mantissa))
-    return false;
-  result = uint16_t((value < 0 ? 0x8000 : 0) | (exponent + 15) << 10 | (int(mantissa) - 1024));
-  return true;
+  result = f32ToF16(value);
+  return f16ToF32(result) == value;
 }
 
 bool bf16OfInteger(float value, uint16_t &result) {
-  result = uint16_t(load<uint32_t>(&value) >> 16);
-  return floatOfBits(uint32_t(result) << 16) == value;
+  result = f32ToBF16(value);
+  return bf16ToF32(result) == value;
 }
 
 /// Calls `f` with a value of the C++ type that stands for integer type `type`.
@@ -288,7 +262,7 @@ size_t ampc::run::convertElements(ElementType from, const void *source, ElementT
     });
   if (from == ElementType::F32)
     return convertAll<float, uint16_t>(source, target, count, [](float value, uint16_t &result) {
-      result = bf16OfFloat(value);
+      result = f32ToBF16(value);
       bool infinite = (result & 0x7fff) == 0x7f80;
       return !infinite || std::isinf(value);
     });
@@ -301,9 +275,9 @@ double ampc::run::elementAsDouble(ElementType type, const void *address) {
   case ElementType::Bool:
     return load<uint8_t>(address);
   case ElementType::F16:
-    return floatOfF16(load<uint16_t>(address));
+    return f16ToF32(load<uint16_t>(address));
   case ElementType::BF16:
-    return floatOfBits(uint32_t(load<uint16_t>(address)) << 16);
+    return bf16ToF32(load<uint16_t>(address));
   case ElementType::F32:
     return load<float>(address);
   case ElementType::F64:
@@ -331,18 +305,12 @@ std::string ampc::run::shapeText(const std::vector<int64_t> &shape) {
   return text + "]";
 }
 
-std::optional<uint64_t> ampc::run::checkedMultiply(uint64_t a, uint64_t b) {
-  if (a && b > std::numeric_limits<uint64_t>::max() / a)
-    return std::nullopt;
-  return a * b;
-}
-
 std::optional<uint64_t> ampc::run::elementCount(const std::vector<int64_t> &shape) {
   std::optional<uint64_t> count = 1;
   for (int64_t dim : shape) {
     if (dim < 0)
       return std::nullopt;
-    count = checkedMultiply(*count, static_cast<uint64_t>(dim));
+    count = checkedMul(*count, static_cast<uint64_t>(dim));
     if (!count)
       return std::nullopt;
   }

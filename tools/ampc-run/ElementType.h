@@ -54,8 +54,6 @@ std::string elementText(ElementType type, const void *address);
 /// "[64, 784]"
 std::string shapeText(const std::vector<int64_t> &shape);
 
-/// `a * b`, or nothing where 64 bits do not hold it.
-std::optional<uint64_t> checkedMultiply(uint64_t a, uint64_t b);
 /// Number of elements, or nothing where it is no 64-bit number or a dimension
 /// is negative.
 std::optional<uint64_t> elementCount(const std::vector<int64_t> &shape);

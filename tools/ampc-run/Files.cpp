@@ -12,7 +12,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,52 +21,25 @@ std::string ampc::run::errorText(int number) { return std::strerror(number); }
 std::string ampc::run::lastError() { return errorText(errno); }
 
 InputFile::InputFile(std::string path) : name(std::move(path)) {
-  // Without O_NONBLOCK the opening of a pipe waits for its writer.
-  descriptor = ::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0)
-    throw Error(name, "cannot be opened: " + lastError());
-  struct stat status;
-  std::string problem;
-  if (::fstat(descriptor, &status) != 0)
-    problem = "cannot be read: " + lastError();
-  else if (S_ISDIR(status.st_mode))
-    problem = "is a folder, not a file";
-  else if (!S_ISREG(status.st_mode))
-    problem = "is not a regular file";
-  if (!problem.empty()) {
-    ::close(descriptor);
-    throw Error(name, problem);
-  }
-  bytes = static_cast<uint64_t>(status.st_size);
-}
-
-InputFile::InputFile(InputFile &&other) noexcept
-    : name(std::move(other.name)), descriptor(other.descriptor), bytes(other.bytes) {
-  other.descriptor = -1;
-}
-
-InputFile::~InputFile() {
-  if (descriptor >= 0)
-    ::close(descriptor);
+  int error = file.open(name);
+  if (error == EISDIR)
+    throw Error(name, "is a folder, not a file");
+  if (error == ENOTSUP)
+    throw Error(name, "is not a regular file");
+  if (error)
+    throw Error(name, "cannot be opened: " + errorText(error));
 }
 
 void InputFile::readAt(uint64_t offset, void *target, size_t count) const {
-  auto *to = static_cast<char *>(target);
-  if (offset > bytes || count > bytes - offset)
+  if (offset > size() || count > size() - offset)
     throw Error(name, "is cut off: " + std::to_string(count) + " bytes are wanted at byte " +
-                          std::to_string(offset) + " of " + std::to_string(bytes));
-  while (count) {
-    ssize_t got = ::pread(descriptor, to, count, static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR)
-      continue;
-    if (got < 0)
-      throw Error(name, "cannot be read: " + lastError());
-    if (got == 0)
-      throw Error(name, "became shorter while it was read");
-    to += got;
-    offset += static_cast<uint64_t>(got);
-    count -= static_cast<size_t>(got);
-  }
+                          std::to_string(offset) + " of " + std::to_string(size()));
+  int error;
+  uint64_t done = file.readAt(offset, target, count, error);
+  if (error)
+    throw Error(name, "cannot be read: " + errorText(error));
+  if (done < count)
+    throw Error(name, "became shorter while it was read");
 }
 
 AtomicFile::AtomicFile(std::string path) : name(std::move(path)) {

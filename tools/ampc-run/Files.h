@@ -8,6 +8,7 @@
 #ifndef AMPC_RUN_FILES_H
 #define AMPC_RUN_FILES_H
 
+#include "ampc-files/RegularFile.h"
 #include "ampc-files/ReplacingFile.h"
 
 #include <cstdint>
@@ -17,27 +18,21 @@
 
 namespace ampc::run {
 
-/// A regular file that is read at any place. Never mapped: a file that another
-/// process cuts must end in an error, not in a signal.
+/// A regular file that is read at any place; what files::RegularFile says as exceptions.
 class InputFile {
 public:
   /// Throws Error where `path` is no readable regular file.
   explicit InputFile(std::string path);
-  InputFile(InputFile &&other) noexcept;
-  InputFile(const InputFile &) = delete;
-  InputFile &operator=(const InputFile &) = delete;
-  ~InputFile();
 
   const std::string &path() const { return name; }
-  uint64_t size() const { return bytes; }
+  uint64_t size() const { return file.size(); }
   /// Reads exactly `count` bytes from `offset` on; throws Error where they are
   /// not there.
   void readAt(uint64_t offset, void *target, size_t count) const;
 
 private:
   std::string name;
-  int descriptor;
-  uint64_t bytes = 0;
+  files::RegularFile file;
 };
 
 /// A file that appears under its name only when it is whole: it grows under a

@@ -7,6 +7,7 @@
 
 #include "Npy.h"
 #include "Error.h"
+#include "ampc-numbers/CheckedMath.h"
 
 #include <algorithm>
 #include <charconv>
@@ -227,7 +228,7 @@ NpyReader::NpyReader(ByteSource &source, std::string fileName, std::string array
     fail(problem.empty() ? "has a header that numpy does not write: " + quoted(text) : problem);
   std::optional<uint64_t> bytes = elementCount(parsed.shape);
   if (bytes)
-    bytes = checkedMultiply(*bytes, elementSize(parsed.type));
+    bytes = checkedMul(*bytes, elementSize(parsed.type));
   if (!bytes || *bytes != source.remaining())
     fail("has shape " + shapeText(parsed.shape) + " of " + elementName(parsed.type) +
          ", which does not match its " + std::to_string(source.remaining()) + " bytes of data");
@@ -241,7 +242,7 @@ Array NpyReader::read(ElementType type) {
          " is wanted");
   size_t fromSize = elementSize(parsed.type), toSize = elementSize(type);
   uint64_t count = parsed.dataBytes / fromSize;
-  std::optional<uint64_t> bytes = checkedMultiply(count, toSize);
+  std::optional<uint64_t> bytes = checkedMul(count, toSize);
   if (!bytes)
     fail("is too large");
   Array result{type, parsed.shape, std::unique_ptr<char[]>(new char[*bytes])};

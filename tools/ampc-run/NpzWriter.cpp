@@ -8,6 +8,7 @@
 #include "NpzWriter.h"
 #include "Error.h"
 #include "Npy.h"
+#include "ampc-numbers/CheckedMath.h"
 
 #include <algorithm>
 #include <zlib.h>
@@ -106,7 +107,7 @@ NpzWriter::NpzWriter(const std::string &path, std::vector<Entry> entries) : file
     member.npyHeader = formatNpyHeader(entry.type, entry.shape);
     std::optional<uint64_t> bytes = elementCount(entry.shape);
     if (bytes)
-      bytes = checkedMultiply(*bytes, elementSize(entry.type));
+      bytes = checkedMul(*bytes, elementSize(entry.type));
     if (!bytes || *bytes > limit - offset || member.memberName.size() > none16)
       throw Error(path, "cannot hold array " + quoted(entry.name) + " of shape " +
                             shapeText(entry.shape));

@@ -7,12 +7,12 @@
 
 #include "Checkpoint/Safetensors.h"
 
-#include "Core/CheckedMath.h"
 #include "Core/DType.h"
 #include "Core/Error.h"
 #include "Core/JsonReader.h"
 #include "Core/JsonWriter.h"
 #include "Core/Tables.h"
+#include "ampc-numbers/CheckedMath.h"
 
 #include <algorithm>
 #include <tuple>

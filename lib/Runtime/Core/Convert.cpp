@@ -9,6 +9,7 @@
 
 #include "Core/DType.h"
 #include "Core/FloatMode.h"
+#include "ampc-numbers/SmallFloat.h"
 
 #include <cmath>
 #include <cstring>
@@ -28,56 +29,15 @@ struct F16 {
 struct BF16 {
   uint16_t bits;
 };
-
-uint32_t bitsOf(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof(bits));
-  return bits;
-}
-float floatOf(uint32_t bits) {
-  float value;
-  std::memcpy(&value, &bits, sizeof(value));
-  return value;
-}
 } // namespace
 
-float bf16ToF32(uint16_t bits) { return floatOf(uint32_t(bits) << 16); }
+using numbers::bitsOf;
+using numbers::floatOf;
 
-uint16_t f32ToBF16(float value) {
-  uint32_t bits = bitsOf(value);
-  // A NaN whose payload lies in the low half must not become an infinity.
-  uint32_t quiet = (bits >> 16) | 0x40;
-  uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-  return (bits & 0x7fffffff) > 0x7f800000 ? quiet : rounded;
-}
-
-float f16ToF32(uint16_t half) {
-  uint32_t sign = uint32_t(half & 0x8000) << 16;
-  uint32_t magnitude = uint32_t(half & 0x7fff) << 13;
-  // Moving the exponent by a product also normalizes subnormals.
-  uint32_t finite = bitsOf(floatOf(magnitude) * 0x1p112f);
-  uint32_t special = magnitude | 0x7f800000;
-  // The hardware makes a signaling NaN quiet.
-  if (magnitude > 0x0f800000)
-    special |= 0x400000;
-  return floatOf(sign | (magnitude >= 0x0f800000 ? special : finite));
-}
-
-uint16_t f32ToF16(float value) {
-  uint32_t bits = bitsOf(value);
-  uint16_t sign = bits >> 16 & 0x8000;
-  bits &= 0x7fffffff;
-  if (bits > 0x7f800000)
-    return sign | 0x7e00 | (bits >> 13 & 0x3ff);
-  if (bits >= 0x477ff000) // rounds to 65536 or is beyond
-    return sign | 0x7c00;
-  if (bits < 0x38800000) { // below 2^-14: adding 0.5 rounds at 2^-24
-    float shifted = floatOf(bits) + 0.5f;
-    return sign | uint16_t(bitsOf(shifted) - 0x3f000000);
-  }
-  bits += 0xc8000fff + (bits >> 13 & 1);
-  return sign | uint16_t(bits >> 13);
-}
+float bf16ToF32(uint16_t bits) { return numbers::bf16ToF32(bits); }
+uint16_t f32ToBF16(float value) { return numbers::f32ToBF16(value); }
+float f16ToF32(uint16_t bits) { return numbers::f16ToF32(bits); }
+uint16_t f32ToF16(float value) { return numbers::f32ToF16(value); }
 
 /// Rounds a double to a float such that rounding that float again, to fewer
 /// bits, gives what rounding the double once would: inexact results are made

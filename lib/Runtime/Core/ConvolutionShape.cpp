@@ -7,10 +7,10 @@
 
 #include "Core/ConvolutionShape.h"
 
-#include "Core/CheckedMath.h"
 #include "Core/DType.h"
 #include "Core/Error.h"
 #include "Core/LibraryCall.h"
+#include "ampc-numbers/CheckedMath.h"
 
 #include <vector>
 

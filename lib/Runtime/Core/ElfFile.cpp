@@ -7,8 +7,8 @@
 
 #include "Core/ElfFile.h"
 
-#include "Core/CheckedMath.h"
 #include "Core/Error.h"
+#include "ampc-numbers/CheckedMath.h"
 
 #include <cstring>
 #include <elf.h>

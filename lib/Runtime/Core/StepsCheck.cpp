@@ -7,11 +7,11 @@
 
 #include "Core/StepsCheck.h"
 
-#include "Core/CheckedMath.h"
 #include "Core/DType.h"
 #include "Core/Error.h"
 #include "Core/LibraryCall.h"
 #include "Core/Utf8.h"
+#include "ampc-numbers/CheckedMath.h"
 
 #include <algorithm>
 #include <set>

@@ -7,10 +7,10 @@
 
 #include "Core/TablesCheck.h"
 
-#include "Core/CheckedMath.h"
 #include "Core/DType.h"
 #include "Core/Error.h"
 #include "Core/StepsCheck.h"
+#include "ampc-numbers/CheckedMath.h"
 
 #include <algorithm>
 #include <cmath>

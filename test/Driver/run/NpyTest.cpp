@@ -11,6 +11,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <gtest/gtest.h>
 #include <limits>
 
@@ -326,4 +327,20 @@ TEST(Npy, HalfFloatsPrintTheirValue) {
                        std::ldexp(1, -14)};
   for (size_t i = 0; i < 7; ++i)
     EXPECT_EQ(elementAsDouble(ElementType::F16, &values[i]), expected[i]);
+}
+
+TEST(InputFile, CutWhileItIsReadIsAnError) {
+  TemporaryFolder folder;
+  std::string path = folder.write("x.npy", std::string(100, 'x'));
+  InputFile file(path);
+  std::filesystem::resize_file(path, 40);
+  char bytes[100];
+  file.readAt(10, bytes, 30);
+  try {
+    file.readAt(10, bytes, 90);
+    FAIL() << "no error";
+  } catch (const Error &error) {
+    EXPECT_EQ(error.subject, path);
+    EXPECT_STREQ(error.what(), "became shorter while it was read");
+  }
 }

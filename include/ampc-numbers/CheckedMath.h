@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef AMPC_RUNTIME_CORE_CHECKEDMATH_H
-#define AMPC_RUNTIME_CORE_CHECKEDMATH_H
+#ifndef AMPC_NUMBERS_CHECKEDMATH_H
+#define AMPC_NUMBERS_CHECKEDMATH_H
 
 #include <cstdint>
 #include <optional>
@@ -34,4 +34,4 @@ inline bool fits(uint64_t offset, uint64_t bytes, uint64_t limit) {
 
 } // namespace ampc
 
-#endif // AMPC_RUNTIME_CORE_CHECKEDMATH_H
+#endif // AMPC_NUMBERS_CHECKEDMATH_H
