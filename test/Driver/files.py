@@ -122,10 +122,12 @@ class Compiler(FilesCase):
 
     def test_standard_output_is_checked(self):
         for flags in ([MODEL, *FLAGS, "--emit=amp"], [MODEL, *FLAGS, "--emit=plan", "-o", "-"],
-                      [MODEL, *FLAGS, "--explain"], ["--list-ops"]):
+                      [MODEL, *FLAGS, "--explain"], ["--list-ops"], ["--help"], ["--help-hidden"],
+                      ["--version"]):
             with self.subTest(flags):
                 with open("/dev/full", "w") as full:
-                    self.refuse("ampc", flags, "cannot write 'standard output'", stdout=full)
+                    self.refuse("ampc", flags, "(?m)^ampc: error: cannot write 'standard output'",
+                                stdout=full)
                 self.refuse("ampc", flags, "cannot write 'standard output'", stdout=None,
                             preexec_fn=lambda: os.close(1))
                 reading, writing = os.pipe()
@@ -299,10 +301,11 @@ class Run(FilesCase):
         outputs = self.work / "o.npz"
         for arguments in (["inspect", self.module], ["inspect", self.module, "--json"],
                           ["eval", self.module, data, "--quiet", f"--outputs={outputs}"],
-                          ["--help"], ["train", "--help"]):
+                          ["--help"], ["--version"], ["train", "--help"]):
             with self.subTest(arguments):
                 with open("/dev/full", "w") as full:
-                    self.refuse("ampc-run", arguments, "standard output", stdout=full)
+                    self.refuse("ampc-run", arguments, "(?m)^ampc-run: error: standard output",
+                                stdout=full)
                 self.refuse("ampc-run", arguments, "standard output", stdout=None,
                             preexec_fn=lambda: os.close(1))
         result = self.run_tool("ampc-run", "train", self.module, data, "--quiet",

@@ -14,9 +14,7 @@
 #include "ampc/Support/OutputFiles.h"
 #include "ampc/Training/Passes.h"
 #include "llvm/Support/InitLLVM.h"
-#include <fcntl.h>
-#include <unistd.h>
-#include <utility>
+#include <cstdlib>
 
 using namespace mlir;
 using namespace ampc;
@@ -59,8 +57,7 @@ int run(CommandLine &line) {
   context.loadAllAvailableDialects();
   if (line.listOps) {
     listOperators(context, llvm::outs());
-    llvm::Error error = finishStandardOutput();
-    return error ? fail(std::move(error)) : int(ExitDone);
+    return ExitDone;
   }
   if (!line.notBuilt.empty())
     return fail(line.notBuilt + ": documented, but not built in this version");
@@ -140,25 +137,21 @@ int run(CommandLine &line) {
 }
 } // namespace
 
-/// Takes the numbers of standard streams that are closed, as the next file opened would get them,
-/// and be written into. Messages then go nowhere; output that is asked for still fails.
-static void occupyStandardStreams() {
-  for (auto [number, mode] : {std::pair(STDIN_FILENO, O_RDONLY), std::pair(STDOUT_FILENO, O_RDONLY),
-                              std::pair(STDERR_FILENO, O_WRONLY)})
-    if (::fcntl(number, F_GETFD) < 0)
-      (void)::open("/dev/null", mode); // the lowest number that is free
+/// Standard output is checked at the very end: --help and --version leave by exit() from inside of
+/// llvm::cl, and the stream's destructor would take what cannot be written for a crash.
+static void checkStandardOutputAtExit() {
+  (void)llvm::outs(); // destructors and handlers run in reverse order
+  std::atexit([] {
+    if (llvm::Error error = finishStandardOutput())
+      std::_Exit(fail(std::move(error)));
+  });
 }
 
 int main(int argc, char **argv) {
-  occupyStandardStreams();
+  files::prepareProcess(); // before InitLLVM, which opens what it likes for closed streams
   llvm::InitLLVM init(argc, argv, /*InstallPipeSignalExitHandler=*/false);
-  files::prepareProcess(); // after InitLLVM, which takes SIGXFSZ for a crash
+  files::prepareProcess(); // and after it, as it takes SIGXFSZ for a crash
+  checkStandardOutputAtExit();
   std::optional<CommandLine> line = parseCommandLine(argc, argv);
-  int code = line ? run(*line) : ExitUsage;
-  llvm::outs().flush();
-  if (std::error_code error = llvm::outs().error()) {
-    llvm::outs().clear_error();
-    return fail("cannot write to standard output: " + error.message());
-  }
-  return code;
+  return line ? run(*line) : ExitUsage;
 }
