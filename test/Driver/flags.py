@@ -45,7 +45,8 @@ class Flags(harness.Case):
         for command in COMMANDS:
             with self.subTest(command):
                 documented = [flag for flag, of in self.runner if command in of]
-                self.assertEqual(sorted(documented), sorted(self.help("ampc-run", command, "--help")))
+                self.assertEqual(sorted(documented),
+                                 sorted(self.help("ampc-run", command, "--help")))
 
     def test_values(self):
         """All values that the page lists are taken; another one is not."""
