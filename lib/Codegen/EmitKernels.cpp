@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 // Kernels that are equal but for their operands are emitted once: the layers of a network
-// mostly are.
+// mostly are. A plan.scan or plan.sort is a kernel as it stands.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,6 +15,7 @@
 #include "ampc/Support/NodeLocation.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 namespace ampc {
 #define GEN_PASS_DEF_EMITKERNELS
@@ -27,9 +28,9 @@ using namespace codegen;
 constexpr size_t kLongestName = 48;
 
 /// What a kernel is called: the first ONNX node it computes, in the letters of PTX.
-std::string makeName(KernelOp kernel) {
+std::string makeName(Operation *kernel) {
   std::string name;
-  kernel.walk<WalkOrder::PreOrder>([&](Operation *op) {
+  kernel->walk<WalkOrder::PreOrder>([&](Operation *op) {
     SmallVector<StringRef> nodes = getNodeNames(op->getLoc());
     if (nodes.empty())
       return WalkResult::advance();
@@ -40,23 +41,52 @@ std::string makeName(KernelOp kernel) {
     if (!llvm::isAlnum(c))
       c = '_';
   name = StringRef(name).ltrim('_').take_front(kLongestName).str();
-  if (name.empty())
-    name = plan::stringifyKernelKind(kernel.getKind()).str();
+  if (name.empty()) {
+    auto ofOps = dyn_cast<KernelOp>(kernel);
+    name = ofOps ? plan::stringifyKernelKind(ofOps.getKind()).str()
+                 : kernel->getName().stripDialect().str();
+  }
   if (llvm::isDigit(name.front()))
     name = "k" + name;
   return name;
 }
 
 /// Equal kernels have equal hashes.
-llvm::hash_code hashOf(KernelOp kernel) {
+llvm::hash_code hashOf(Operation *kernel) {
   llvm::hash_code hash =
-      llvm::hash_combine(kernel.getKind(), llvm::hash_combine_range(kernel.getTied()),
-                         llvm::hash_combine_range(kernel->getOperandTypes()),
+      llvm::hash_combine(kernel->getName(), llvm::hash_combine_range(kernel->getOperandTypes()),
                          llvm::hash_combine_range(kernel->getResultTypes()));
-  kernel.getBody().walk([&](Operation *op) {
+  if (auto ofOps = dyn_cast<KernelOp>(kernel))
+    hash = llvm::hash_combine(hash, ofOps.getKind(), llvm::hash_combine_range(ofOps.getTied()));
+  kernel->getRegion(0).walk([&](Operation *op) {
     hash = llvm::hash_combine(hash, op->getName(), llvm::hash_combine_range(op->getResultTypes()));
   });
   return hash;
+}
+
+/// Whether two kernels differ in nothing but their operands.
+bool areEqualKernels(Operation *a, Operation *b) {
+  if (a->getName() != b->getName())
+    return false;
+  if (auto kernel = dyn_cast<KernelOp>(a))
+    return areEqual(kernel, cast<KernelOp>(b));
+  return a->getOperandTypes() == b->getOperandTypes() &&
+         a->getResultTypes() == b->getResultTypes() &&
+         a->getAttrDictionary() == b->getAttrDictionary() &&
+         OperationEquivalence::isRegionEquivalentTo(&a->getRegion(0), &b->getRegion(0),
+                                                    OperationEquivalence::IgnoreLocations);
+}
+
+FailureOr<EmittedKernel> emitKernel(Operation *op, StringRef name, const EmitTarget &target) {
+  return llvm::TypeSwitch<Operation *, FailureOr<EmittedKernel>>(op)
+      .Case([&](KernelOp kernel) {
+        auto emit = kernel.getKind() == plan::KernelKind::Fused      ? emitFused
+                    : kernel.getKind() == plan::KernelKind::Sequence ? emitSequence
+                                                                     : emitMultiTensor;
+        return emit(kernel, name, target);
+      })
+      .Case([&](plan::ScanOp scan) { return emitScan(scan, name, target); })
+      .Case([&](plan::SortOp sort) { return emitSort(sort, name, target); });
 }
 
 struct EmitKernels : impl::EmitKernelsBase<EmitKernels> {
@@ -81,39 +111,42 @@ struct EmitKernels : impl::EmitKernelsBase<EmitKernels> {
       sizes[name] = value;
     }
     symbols.insert(kernels.module); // renames it where a tensor has its name
-    SmallVector<KernelOp> all, legal;
-    module.walk<WalkOrder::PreOrder>([&](KernelOp kernel) {
-      all.push_back(kernel);
+    SmallVector<Operation *> all, legal;
+    module.walk<WalkOrder::PreOrder>([&](Operation *op) {
+      if (!isa<KernelOp, plan::ScanOp, plan::SortOp>(op))
+        return WalkResult::advance();
+      all.push_back(op);
       return WalkResult::skip(); // nested kernels belong to it
     });
-    for (KernelOp kernel : all)
-      if (failed(legalizeKernel(kernel, device, legal)))
+    for (Operation *op : all) {
+      auto kernel = dyn_cast<KernelOp>(op);
+      SmallVector<KernelOp> parts;
+      if (kernel && failed(legalizeKernel(kernel, device, parts)))
         return signalPassFailure();
-    for (KernelOp kernel : legal) {
+      kernel ? legal.append(parts.begin(), parts.end()) : legal.push_back(op);
+    }
+    for (Operation *kernel : legal) {
       FailureOr<const EmittedKernel *> emitted = emitOnce(kernel);
       if (failed(emitted))
         return signalPassFailure();
       replaceByLaunches(kernel, **emitted);
     }
-    for (KernelOp kernel : legal) // until here, they are what others are compared with
-      kernel.erase();
+    for (Operation *kernel : legal) // until here, they are what others are compared with
+      kernel->erase();
   }
 
 private:
   /// The code of a kernel, from an equal one if there was one.
-  FailureOr<const EmittedKernel *> emitOnce(KernelOp kernel) {
+  FailureOr<const EmittedKernel *> emitOnce(Operation *kernel) {
     SmallVector<size_t> &candidates = byHash[hashOf(kernel)];
     for (size_t i : candidates)
-      if (areEqual(kernel, done[i].first))
+      if (areEqualKernels(kernel, done[i].first))
         return &done[i].second;
     std::string name = makeName(kernel) + "_" + std::to_string(done.size());
-    auto emit = kernel.getKind() == plan::KernelKind::Fused      ? emitFused
-                : kernel.getKind() == plan::KernelKind::Sequence ? emitSequence
-                                                                 : emitMultiTensor;
     EmitTarget own = kernels;
     if (auto known = sizes.find(name); known != sizes.end())
       own.codeSize = known->second;
-    FailureOr<EmittedKernel> emitted = emit(kernel, name, own);
+    FailureOr<EmittedKernel> emitted = emitKernel(kernel, name, own);
     if (failed(emitted))
       return failure();
     candidates.push_back(done.size());
@@ -122,12 +155,12 @@ private:
   }
 
   /// Launches the stages of `emitted` on the operands of `kernel`.
-  void replaceByLaunches(KernelOp kernel, const EmittedKernel &emitted) {
+  void replaceByLaunches(Operation *kernel, const EmittedKernel &emitted) {
     OpBuilder b(kernel);
-    SmallVector<Value> buffers(kernel.getInputs());
-    buffers.resize(buffers.size() + kernel.getNumResults() + emitted.temporaries.size());
-    unsigned firstResult = kernel.getInputs().size();
-    unsigned firstTemporary = firstResult + kernel.getNumResults();
+    SmallVector<Value> buffers(kernel->getOperands());
+    buffers.resize(buffers.size() + kernel->getNumResults() + emitted.temporaries.size());
+    unsigned firstResult = kernel->getNumOperands();
+    unsigned firstTemporary = firstResult + kernel->getNumResults();
     for (auto [i, stage] : llvm::enumerate(emitted.stages)) {
       SmallVector<Value> inputs;
       SmallVector<Type> types;
@@ -135,26 +168,26 @@ private:
         inputs.push_back(buffers[number]);
       for (unsigned number : stage.outputs)
         if (number < firstTemporary)
-          types.push_back(kernel.getResult(number - firstResult).getType());
+          types.push_back(kernel->getResult(number - firstResult).getType());
         else
           types.push_back(emitted.temporaries[number - firstTemporary]);
       // What the first stage leaves to the second is next to nothing.
-      int64_t flops = i == 0 ? kernel.getFlops() : 0;
+      int64_t flops = i == 0 ? cast<plan::StepOpInterface>(kernel).getFlops() : 0;
       auto symbol = SymbolRefAttr::get(kernels.module.getSymNameAttr(),
                                        FlatSymbolRefAttr::get(b.getContext(), stage.name));
       auto launch =
-          plan::LaunchOp::create(b, kernel.getLoc(), types, symbol, inputs, {stage.blocks, 1, 1},
+          plan::LaunchOp::create(b, kernel->getLoc(), types, symbol, inputs, {stage.blocks, 1, 1},
                                  {stage.threads, 1, 1}, stage.tied, stage.numOutputs, flops);
       for (auto [number, result] : llvm::zip(stage.outputs, launch.getResults()))
         buffers[number] = result;
     }
-    for (auto [r, result] : llvm::enumerate(kernel.getResults()))
+    for (auto [r, result] : llvm::enumerate(kernel->getResults()))
       result.replaceAllUsesWith(buffers[firstResult + r]);
   }
 
   EmitTarget kernels;
   llvm::StringMap<int64_t> sizes;
-  std::vector<std::pair<KernelOp, EmittedKernel>> done;
+  std::vector<std::pair<Operation *, EmittedKernel>> done;
   llvm::DenseMap<size_t, SmallVector<size_t>> byHash;
 };
 

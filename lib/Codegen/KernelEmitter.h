@@ -87,6 +87,10 @@ FailureOr<EmittedKernel> emitSequence(KernelOp kernel, llvm::StringRef name,
                                       const EmitTarget &target);
 FailureOr<EmittedKernel> emitMultiTensor(KernelOp kernel, llvm::StringRef name,
                                          const EmitTarget &target);
+FailureOr<EmittedKernel> emitScan(plan::ScanOp scan, llvm::StringRef name,
+                                  const EmitTarget &target);
+FailureOr<EmittedKernel> emitSort(plan::SortOp sort, llvm::StringRef name,
+                                  const EmitTarget &target);
 
 /// What a value is a reshape of.
 Value getViewed(Value v);

@@ -8,7 +8,7 @@
 // Ops stand in a larger function here, as they do when kernels are formed.
 
 #include "ampc/Dialect/Plan/IterationStructure.h"
-#include "ampc/Support/KernelBuilder.h"
+#include "ampc/Dialect/Plan/KernelBuilder.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"

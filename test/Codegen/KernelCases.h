@@ -9,8 +9,8 @@
 #define AMPC_TEST_CODEGEN_KERNELCASES_H
 
 #include "Reference.h"
+#include "ampc/Dialect/Plan/KernelBuilder.h"
 #include "ampc/Dialect/Plan/Plan.h"
-#include "ampc/Support/KernelBuilder.h"
 #include "mlir/IR/BuiltinOps.h"
 #include <functional>
 
@@ -58,6 +58,7 @@ Values createFused(OpBuilder &b, ValueRange inputs, const KernelFn &body,
 
 void addElementwiseCases(CaseList &list);
 void addReductionCases(CaseList &list);
+void addLineCases(CaseList &list);
 void addStructureCases(CaseList &list);
 void addSequenceCases(CaseList &list);
 void addMultiTensorCases(CaseList &list);

@@ -242,6 +242,7 @@ int main(int argc, char **argv) {
   CaseList list(*module);
   addElementwiseCases(list);
   addReductionCases(list);
+  addLineCases(list);
   addStructureCases(list);
   addSequenceCases(list);
   addMultiTensorCases(list);

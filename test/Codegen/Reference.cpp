@@ -277,9 +277,69 @@ private:
       Elements &to = make(op.getResult(0));
       for (size_t at = 0; at < to.size(); ++at)
         write(to, at, scalars.lookup(fill.getInputs()[0]));
+    } else if (auto scan = dyn_cast<plan::ScanOp>(op)) {
+      runScan(scan);
+    } else if (auto sort = dyn_cast<plan::SortOp>(op)) {
+      runSort(sort);
     } else {
       runGeneric(cast<linalg::GenericOp>(op));
     }
+  }
+
+  /// Where the elements of each line along `axis` lie.
+  static void forEachLine(RankedTensorType type, int64_t axis,
+                          llvm::function_ref<void(ArrayRef<int64_t>)> fn) {
+    int64_t inner = llvm::product_of(type.getShape().drop_front(axis + 1), int64_t(1));
+    int64_t extent = type.getDimSize(axis);
+    for (int64_t at = 0; at < type.getNumElements(); ++at) {
+      if (at / inner % extent != 0)
+        continue;
+      SmallVector<int64_t> line;
+      for (int64_t i = 0; i < extent; ++i)
+        line.push_back(at + i * inner);
+      fn(line);
+    }
+  }
+
+  /// What a body of two scalars yields.
+  Scalar runBody(Region &body, Scalar x, Scalar y) {
+    Environment env;
+    env[body.getArgument(0)] = x;
+    env[body.getArgument(1)] = y;
+    for (Operation &op : body.front().without_terminator())
+      env[op.getResult(0)] = runScalar(op, env, {});
+    return env.lookup(body.front().getTerminator()->getOperand(0));
+  }
+
+  void runScan(plan::ScanOp scan) {
+    const Elements &from = *tensors.lookup(scan.getInput());
+    Elements &to = make(scan.getResult());
+    forEachLine(from.type, scan.getAxis(), [&](ArrayRef<int64_t> line) {
+      SmallVector<int64_t> order(line);
+      if (scan.getReverse())
+        std::reverse(order.begin(), order.end());
+      Scalar merged = fromAttribute(scan.getNeutral());
+      for (int64_t at : order) {
+        Scalar before = merged;
+        merged = runBody(scan.getCombiner(), read(from, at), merged);
+        write(to, at, scan.getExclusive() ? before : merged);
+      }
+    });
+  }
+
+  void runSort(plan::SortOp sort) {
+    const Elements &from = *tensors.lookup(sort.getKeys());
+    Elements &keys = make(sort.getSorted()), &places = make(sort.getPlaces());
+    forEachLine(from.type, sort.getAxis(), [&](ArrayRef<int64_t> line) {
+      auto order = llvm::to_vector(llvm::seq<int64_t>(0, line.size()));
+      std::stable_sort(order.begin(), order.end(), [&](int64_t i, int64_t j) {
+        return runBody(sort.getIsBefore(), read(from, line[i]), read(from, line[j])).i != 0;
+      });
+      for (auto [at, place] : llvm::zip(line, order)) {
+        write(keys, at, read(from, line[place]));
+        write(places, at, {0, place});
+      }
+    });
   }
 
   void runGeneric(linalg::GenericOp op) {

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc-runtime/module_format.h"
+#include "ampc/Dialect/Plan/KernelBuilder.h"
 #include "ampc/Dialect/Plan/Plan.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/Builders.h"
@@ -169,6 +170,59 @@ LogicalResult KernelOp::verify() {
                << stringifyKernelKind(getKind()) << " holds something else than fused kernels";
   return success();
 }
+
+//===----------------------------------------------------------------------===//
+// ScanOp, SortOp
+//===----------------------------------------------------------------------===//
+
+static LogicalResult verifyLines(Operation *op, int64_t axis) {
+  auto type = cast<RankedTensorType>(op->getOperand(0).getType());
+  if (axis < 0 || axis >= type.getRank())
+    return op->emitOpError("axis ") << axis << " is out of range for " << type;
+  for (Type result : op->getResultTypes())
+    if (cast<RankedTensorType>(result).getShape() != type.getShape())
+      return op->emitOpError("has a result ") << result << " for " << type;
+  return success();
+}
+
+/// A body of two scalars of one type that yields one scalar.
+static LogicalResult verifyBinaryBody(Operation *op, Type argument, Type result) {
+  Block &body = op->getRegion(0).front();
+  if (body.getArgumentTypes() != TypeRange({argument, argument}))
+    return op->emitOpError("must have a body of two arguments of ") << argument;
+  if (!isa<YieldOp>(body.back()) || body.back().getOperandTypes() != TypeRange(result))
+    return op->emitOpError("must have a body that yields ") << result;
+  return success();
+}
+
+LogicalResult ScanOp::verifyRegions() {
+  if (failed(verifyLines(*this, getAxis())))
+    return failure();
+  return verifyBinaryBody(*this, getNeutral().getType(), getNeutral().getType());
+}
+
+std::optional<uint32_t> ScanOp::getStepKind() { return std::nullopt; }
+
+int64_t ScanOp::getFlops() {
+  if (!isa<FloatType>(getNeutral().getType()))
+    return 0;
+  int64_t elements = cast<RankedTensorType>(getInput().getType()).getNumElements();
+  return elements * llvm::range_size(getCombiner().front().without_terminator());
+}
+
+LogicalResult SortOp::verifyRegions() {
+  if (failed(verifyLines(*this, getAxis())))
+    return failure();
+  if (!getElementTypeOrSelf(getPlaces().getType()).isInteger())
+    return emitOpError("must have places of an integer type, not ") << getPlaces().getType();
+  if (getSorted().getType() != getKeys().getType())
+    return emitOpError("sorts ") << getKeys().getType() << " into " << getSorted().getType();
+  Type key = ampc::KernelBuilder::computeType(getElementTypeOrSelf(getKeys().getType()));
+  return verifyBinaryBody(*this, key, IntegerType::get(getContext(), 1));
+}
+
+std::optional<uint32_t> SortOp::getStepKind() { return std::nullopt; }
+int64_t SortOp::getFlops() { return 0; }
 
 //===----------------------------------------------------------------------===//
 // LaunchOp, CopyOp

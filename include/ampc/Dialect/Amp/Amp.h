@@ -9,8 +9,8 @@
 #define AMPC_DIALECT_AMP_AMP_H
 
 #include "ampc/Dialect/Amp/GradientBuilder.h"
+#include "ampc/Dialect/Plan/KernelBuilder.h"
 #include "ampc/Support/FloatRange.h"
-#include "ampc/Support/KernelBuilder.h"
 #include "ampc/Support/OnnxNode.h"
 #include "ampc/Support/OperandUse.h"
 #include "ampc/Support/OptimizerOptions.h"

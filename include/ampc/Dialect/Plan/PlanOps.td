@@ -10,6 +10,7 @@
 
 include "ampc/Dialect/Plan/PlanDialect.td"
 include "ampc/Dialect/Plan/PlanInterfaces.td"
+include "mlir/IR/BuiltinAttributeInterfaces.td"
 include "mlir/IR/EnumAttr.td"
 include "mlir/IR/SymbolInterfaces.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
@@ -62,10 +63,48 @@ def Plan_KernelOp : Plan_Op<"kernel", [Pure, IsolatedFromAbove, SingleBlock,
 }
 
 def Plan_YieldOp : Plan_Op<"yield", [Pure, Terminator, ReturnLike,
-                                     HasParent<"KernelOp">]> {
-  let summary = "The results of a kernel's body";
-  let arguments = (ins Variadic<AnyRankedTensor>:$values);
+                                     ParentOneOf<["KernelOp", "ScanOp", "SortOp"]>]> {
+  let summary = "What a body computes: a kernel's results, or one scalar";
+  let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+}
+
+def Plan_ScanOp : Plan_Op<"scan", [Pure, IsolatedFromAbove, SingleBlock,
+    DeclareOpInterfaceMethods<StepOpInterface>]> {
+  let summary = "Running merges along an axis: a kernel of its own";
+  let description = [{
+    Each element of the result merges those of its line up to its own place: `combiner` takes
+    an element and what is merged so far, beginning with `neutral`, in whose type it computes.
+    `exclusive` leaves the element itself out; `reverse` begins at the end of the line. The
+    result is rounded once to its own element type.
+
+    `combiner` is associative: parts of a line are merged on their own.
+  }];
+  let arguments = (ins AnyRankedTensor:$input, I64Attr:$axis, UnitAttr:$exclusive,
+                   UnitAttr:$reverse, TypedAttrInterface:$neutral);
+  let results = (outs AnyRankedTensor:$result);
+  let regions = (region SizedRegion<1>:$combiner);
+  let assemblyFormat = [{
+    $input `along` $axis `from` $neutral attr-dict `:` functional-type($input, $result) $combiner
+  }];
+  let hasRegionVerifier = 1;
+}
+
+def Plan_SortOp : Plan_Op<"sort", [Pure, IsolatedFromAbove, SingleBlock,
+    DeclareOpInterfaceMethods<StepOpInterface>]> {
+  let summary = "Sorts lines along an axis: a kernel of its own";
+  let description = [{
+    Each line of `sorted` has the elements of that of `keys`, in the order of `isBefore`, a
+    strict weak order of two elements (f16 and bf16 as f32). `places` tells where in its line
+    each stood; equal elements stay in their order.
+  }];
+  let arguments = (ins AnyRankedTensor:$keys, I64Attr:$axis);
+  let results = (outs AnyRankedTensor:$sorted, AnyRankedTensor:$places);
+  let regions = (region SizedRegion<1>:$isBefore);
+  let assemblyFormat = [{
+    $keys `along` $axis attr-dict `:` functional-type($keys, results) $isBefore
+  }];
+  let hasRegionVerifier = 1;
 }
 
 def Plan_LaunchOp : Plan_Op<"launch", [

@@ -10,7 +10,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "ampc/Support/KernelBuilder.h"
+#include "ampc/Dialect/Plan/KernelBuilder.h"
+#include "ampc/Dialect/Plan/Plan.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -152,6 +153,96 @@ Value KernelBuilder::reduce(Value input, ArrayRef<int64_t> axes, Reduction kind,
     return result;
   return pointwise(result, RankedTensorType::get(shape, elementType),
                    [](ScalarBuilder &, ValueRange x) { return x[0]; });
+}
+
+/// The body of two arguments of `type` that a plan op keeps.
+static void buildBody(OpBuilder &builder, Location loc, Region &region, Type type,
+                      KernelBuilder::ScalarFn fn) {
+  OpBuilder::InsertionGuard guard(builder);
+  Block &body = region.emplaceBlock();
+  body.addArguments({type, type}, {loc, loc});
+  builder.setInsertionPointToEnd(&body);
+  ScalarBuilder scalars(builder, loc);
+  plan::YieldOp::create(builder, loc, fn(scalars, body.getArguments()));
+}
+
+Value KernelBuilder::scan(Value input, int64_t axis, Reduction kind, Type elementType,
+                          bool exclusive, bool reverse) {
+  RankedTensorType type = tensorType(input);
+  if (type.getNumElements() == 0)
+    return emptyTensor(builder, loc, type.clone(elementType));
+  Type accumulator = accumulatorType(type.getElementType(), elementType);
+  auto scan = plan::ScanOp::create(builder, loc, type.clone(elementType), input, axis, exclusive,
+                                   reverse, neutralElement(builder, kind, accumulator));
+  buildBody(builder, loc, scan.getCombiner(), accumulator,
+            [&](ScalarBuilder &s, ValueRange x) { return combine(s, kind, x[0], x[1]); });
+  return scan.getResult();
+}
+
+KernelBuilder::Sorted KernelBuilder::sort(Value keys, int64_t axis, ScalarFn isBefore) {
+  RankedTensorType type = tensorType(keys);
+  bool isShort = type.getDimSize(axis) <= std::numeric_limits<int32_t>::max();
+  RankedTensorType places = type.clone(builder.getIntegerType(isShort ? 32 : 64));
+  if (type.getNumElements() == 0)
+    return {keys, emptyTensor(builder, loc, places)};
+  auto sort = plan::SortOp::create(builder, loc, TypeRange{type, places}, keys, axis);
+  buildBody(builder, loc, sort.getIsBefore(), computeType(type.getElementType()), isBefore);
+  return {sort.getSorted(), sort.getPlaces()};
+}
+
+Value KernelBuilder::countBelow(ScalarBuilder &s, Value keys, int64_t axis, ValueRange at,
+                                Value bound) {
+  int64_t count = tensorType(keys).getDimSize(axis);
+  auto number = [&](int64_t n) { return s.constant(s.builder.getIndexType(), n); };
+  Value below = number(0);
+  if (count == 0)
+    return below;
+  // Binary search, from the largest power of 2 down.
+  SmallVector<Value> place(at);
+  for (int64_t step = int64_t(1) << llvm::Log2_64(count); step != 0; step /= 2) {
+    Value next = s.add(below, number(step));
+    Value fits = s.lessOrEqual(next, number(count));
+    place[axis] = s.sub(s.select(fits, next, number(1)), number(1));
+    Value isBelow = s.less(load(s, keys, place), bound);
+    below = s.select(s.logicalAnd(fits, isBelow), next, below);
+  }
+  return below;
+}
+
+Value KernelBuilder::scatter(Value data, Value places, Value updates, int64_t axis, MergeFn merge) {
+  RankedTensorType type = tensorType(data), updateType = tensorType(updates);
+  assert(tensorType(places).getShape() == updateType.getShape() && "one place for each update");
+  if (type.getNumElements() == 0 || updateType.getNumElements() == 0)
+    return data;
+  Sorted sorted =
+      sort(places, axis, [](ScalarBuilder &s, ValueRange key) { return s.less(key[0], key[1]); });
+  return generate(type, [&](ScalarBuilder &s, ValueRange at) {
+    Type index = s.builder.getIndexType(), key = tensorType(places).getElementType();
+    Value x = load(s, data, at);
+    // The line of updates beside the element; where there is none, the nearest with no updates.
+    SmallVector<Value> line;
+    Value isBeside;
+    for (auto [d, i] : llvm::enumerate(at)) {
+      int64_t extent = updateType.getDimSize(d);
+      line.push_back(i);
+      if (int64_t(d) == axis || extent == type.getDimSize(d))
+        continue;
+      Value last = s.constant(index, extent - 1), isInside = s.lessOrEqual(i, last);
+      line.back() = s.minimum(i, last);
+      isBeside = isBeside ? s.logicalAnd(isBeside, isInside) : isInside;
+    }
+    Value here = s.convert(at[axis], key);
+    Value from = countBelow(s, sorted.keys, axis, line, here);
+    Value to = countBelow(s, sorted.keys, axis, line, s.add(here, s.constant(key, int64_t(1))));
+    if (isBeside)
+      to = s.select(isBeside, to, from);
+    return s.fold(from, to, x, [&](ScalarBuilder &s, Value i, Value merged) {
+      SmallVector<Value> place(line);
+      place[axis] = i;
+      place[axis] = s.convert(load(s, sorted.places, place), index);
+      return merge(s, merged, load(s, updates, place));
+    });
+  });
 }
 
 Value KernelBuilder::generate(RankedTensorType type, ScalarFn fn) {

@@ -6,12 +6,13 @@
 //===----------------------------------------------------------------------===//
 
 // Ops say what they compute in these few words; what comes out is linalg on tensors,
-// which later passes fuse and schedule by its iteration structure. Knows no op.
+// which later passes fuse and schedule by its iteration structure, and plan.scan and
+// plan.sort, which are kernels of their own. Knows no op of the amp dialect.
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef AMPC_SUPPORT_KERNELBUILDER_H
-#define AMPC_SUPPORT_KERNELBUILDER_H
+#ifndef AMPC_DIALECT_PLAN_KERNELBUILDER_H
+#define AMPC_DIALECT_PLAN_KERNELBUILDER_H
 
 #include "ampc/Support/ScalarBuilder.h"
 #include "ampc/Support/Target.h"
@@ -52,6 +53,37 @@ public:
   mlir::Value reduce(mlir::Value input, llvm::ArrayRef<int64_t> axes, Reduction kind,
                      mlir::Type elementType);
 
+  /// Merges elements along `axis` like `reduce`, but keeps what is merged up to each place:
+  /// the element there included, unless `exclusive`; from the end, if `reverse`. Rounded
+  /// once to `elementType`. Not fused with anything.
+  mlir::Value scan(mlir::Value input, int64_t axis, Reduction kind, mlir::Type elementType,
+                   bool exclusive = false, bool reverse = false);
+
+  /// Lines of keys in order, and where in its line each key stood: i32, or i64 where the
+  /// lines are longer than that counts.
+  struct Sorted {
+    mlir::Value keys, places;
+  };
+  /// Sorts each line along `axis`; equal keys stay in their order. `isBefore` gives a strict
+  /// weak order of two keys, f16 and bf16 as f32. Not fused with anything.
+  Sorted sort(mlir::Value keys, int64_t axis, ScalarFn isBefore);
+  /// Inside `fn`: how many keys of a line are below `bound`, of their type. The line goes
+  /// along `axis` through `at` (whose index along `axis` is not looked at) of `keys`, which
+  /// ascend.
+  mlir::Value countBelow(ScalarBuilder &s, mlir::Value keys, int64_t axis, mlir::ValueRange at,
+                         mlir::Value bound);
+
+  /// What scatter makes of an element and an update, both as scalars compute.
+  using MergeFn =
+      llvm::function_ref<mlir::Value(ScalarBuilder &, mlir::Value old, mlir::Value update)>;
+  /// `data`, with the elements of `updates` merged into it in the order in which they stand
+  /// along `axis`, whatever the target: the same bits in every run. `places`, integers of the
+  /// shape of `updates`, are indices along `axis`; those out of range are left out. The other
+  /// indices are an update's own, so that `updates` has no more of them than `data`. Takes as
+  /// long as sorting `places`.
+  mlir::Value scatter(mlir::Value data, mlir::Value places, mlir::Value updates, int64_t axis,
+                      MergeFn merge);
+
   /// Each element of the result from its indices (of type index), one for each dimension.
   /// `fn` may read any tensor with `load`.
   mlir::Value generate(mlir::RankedTensorType type, ScalarFn fn);
@@ -74,4 +106,4 @@ public:
 
 } // namespace ampc
 
-#endif // AMPC_SUPPORT_KERNELBUILDER_H
+#endif // AMPC_DIALECT_PLAN_KERNELBUILDER_H

@@ -1,0 +1,323 @@
+//===- Sort.cpp - Stable sorts of lines -----------------------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// A merge sort. Runs of a few elements are sorted by insertion; then pairs of sorted runs are
+// merged, pass after pass. In a pass each share of the result is merged on its own: how many of
+// the elements before it come from the left run is found by bisection (merge path: O. Green,
+// R. McColl, D. Bader, 2012).
+//
+// A line that fits into workgroup memory is one block's, with barriers between the passes. A
+// longer one takes a launch a pass.
+//
+//===----------------------------------------------------------------------===//
+
+#include "LineKernels.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "llvm/Support/MathExtras.h"
+
+namespace ampc::codegen {
+namespace {
+
+/// Workgroup memory that the sort of a line may take; on the host it lies on the stack.
+constexpr int64_t kDeviceBytes = 32 << 10, kHostBytes = 256 << 10;
+/// Threads of a block that sorts a line.
+constexpr int64_t kMostThreads = 256;
+
+/// The keys of a line and where they stood, in memory: element i is at offset + i * stride.
+struct LineMemory {
+  Value keys, places;
+  Value offset;
+  int64_t stride;
+
+  Value at(LineBuilder &s, Value i) const {
+    IndexBuilder index = s.index();
+    return index.add(offset, index.mul(i, stride));
+  }
+};
+
+class SortEmitter {
+public:
+  SortEmitter(plan::SortOp sort, StringRef name, const EmitTarget &target)
+      : sort(sort), name(name), target(target),
+        keyType(cast<RankedTensorType>(sort.getSorted().getType())),
+        placeType(cast<RankedTensorType>(sort.getPlaces().getType())),
+        lines(keyType, sort.getAxis()), run(target.device ? 16 : 32), share(2 * run) {
+    if (target.device)
+      share = run;
+    for (int64_t width = run; width < lines.extent; width *= 2)
+      ++passes;
+  }
+
+  EmittedKernel emit() {
+    int64_t bytes =
+        getStorageBytes(keyType.getElementType()) + getStorageBytes(placeType.getElementType());
+    int64_t available = target.device ? kDeviceBytes : kHostBytes;
+    if (passes > 0 && lines.extent <= available / (2 * bytes))
+      emitBlocks();
+    else
+      emitPasses();
+    return std::move(emitted);
+  }
+
+private:
+  enum Buffer { Input, SortedKeys, SortedPlaces, Temporaries };
+
+  Value isBefore(LineBuilder &s, Value x, Value y) {
+    Type type = keyType.getElementType();
+    return s.apply(sort.getIsBefore(), {s.widen(x, type), s.widen(y, type)});
+  }
+
+  /// The line with number `line`, in buffers of the operand's shape.
+  LineMemory globalLine(LineBuilder &s, Value line, Value keys, Value places) const {
+    IndexBuilder index = s.index();
+    Value outer = index.mul(index.div(line, lines.inner), lines.extent * lines.inner);
+    return {keys, places, index.add(outer, index.rem(line, lines.inner)), lines.inner};
+  }
+
+  //===--------------------------------------------------------------------===//
+  // What one thread does
+  //===--------------------------------------------------------------------===//
+
+  /// Sorts elements [begin, begin + run) of `input` into `to`.
+  void sortRun(LineBuilder &s, const LineMemory &input, const LineMemory &to, Value begin) {
+    Value end = s.index().min(s.index().add(begin, run), lines.extent);
+    s.loop(begin, end, 1, [&](LineBuilder &s, Value i) {
+      Value key = s.load(input.keys, input.at(s, i));
+      Value place = shiftLater(s, key, to, begin, i);
+      s.store(key, to.keys, to.at(s, place));
+      s.store(s.convert(i, placeType.getElementType()), to.places, to.at(s, place));
+    });
+  }
+
+  /// Moves the elements of [begin, i) that come after `key` up by one; returns where it goes.
+  Value shiftLater(LineBuilder &s, Value key, const LineMemory &to, Value begin, Value i) {
+    auto previous = [](LineBuilder &s, Value j) { return s.index().sub(j, s.number(1)); };
+    auto comesBefore = [&](OpBuilder &nested, Location at, ValueRange j) {
+      LineBuilder s(nested, at);
+      auto hasMore = scf::IfOp::create(
+          nested, at, s.index().less(begin, j[0]),
+          [&](OpBuilder &inner, Location at) {
+            LineBuilder s(inner, at);
+            Value other = s.load(to.keys, to.at(s, previous(s, j[0])));
+            scf::YieldOp::create(inner, at, isBefore(s, key, other));
+          },
+          [&](OpBuilder &inner, Location at) {
+            LineBuilder s(inner, at);
+            scf::YieldOp::create(inner, at, s.constant(inner.getI1Type(), int64_t(0)));
+          });
+      scf::ConditionOp::create(nested, at, hasMore.getResult(0), j);
+    };
+    auto moveUp = [&](OpBuilder &nested, Location at, ValueRange j) {
+      LineBuilder s(nested, at);
+      Value from = previous(s, j[0]);
+      s.store(s.load(to.keys, to.at(s, from)), to.keys, to.at(s, j[0]));
+      s.store(s.load(to.places, to.at(s, from)), to.places, to.at(s, j[0]));
+      scf::YieldOp::create(nested, at, from);
+    };
+    return scf::WhileOp::create(s.builder, s.loc, TypeRange(i.getType()), i, comesBefore, moveUp)
+        .getResult(0);
+  }
+
+  /// Merges the share of `to` that begins at `first`; `from` has sorted runs of `width`.
+  void mergeShare(LineBuilder &s, const LineMemory &from, const LineMemory &to, Value width,
+                  Value first) {
+    IndexBuilder index = s.index();
+    Value pair = s.builder.createOrFold<arith::RemUIOp>(s.loc, first, index.mul(width, 2));
+    Value left = index.sub(first, pair), all = s.number(lines.extent);
+    Value right = index.min(index.add(left, width), all);
+    Value end = index.min(index.add(right, width), all);
+    Value fromLeft = countFromLeft(s, from, left, right, end, pair);
+    Value count = index.min(index.sub(all, first), share);
+    SmallVector<Value> heads{index.add(left, fromLeft),
+                             index.add(right, index.sub(pair, fromLeft))};
+    s.loop(s.number(0), count, heads, [&](LineBuilder &s, Value i, ValueRange heads) {
+      IndexBuilder index = s.index();
+      // An element of the left run stands before its equals of the right one.
+      Value takesLeft = isLeftNext(s, from, heads, right, end);
+      Value source = from.at(s, s.select(takesLeft, heads[0], heads[1]));
+      Value goal = to.at(s, index.add(first, i));
+      s.store(s.load(from.keys, source), to.keys, goal);
+      s.store(s.load(from.places, source), to.places, goal);
+      Value next[] = {index.add(heads[0], 1), index.add(heads[1], 1)};
+      return SmallVector<Value>{s.select(takesLeft, next[0], heads[0]),
+                                s.select(takesLeft, heads[1], next[1])};
+    });
+  }
+
+  Value isLeftNext(LineBuilder &s, const LineMemory &from, ValueRange heads, Value right,
+                   Value end) {
+    IndexBuilder index = s.index();
+    // Past the end of a run any element will do: what is compared does not count.
+    Value x = s.load(from.keys, from.at(s, index.min(heads[0], lines.extent - 1)));
+    Value y = s.load(from.keys, from.at(s, index.min(heads[1], lines.extent - 1)));
+    Value hasLeft = index.less(heads[0], right), hasRight = index.less(heads[1], end);
+    Value isFirst = s.logicalOr(s.logicalNot(hasRight), s.logicalNot(isBefore(s, y, x)));
+    return s.logicalAnd(hasLeft, isFirst);
+  }
+
+  /// How many of the first `count` elements that the runs [left, right) and [right, end) merge
+  /// into are of the left one.
+  Value countFromLeft(LineBuilder &s, const LineMemory &from, Value left, Value right, Value end,
+                      Value count) {
+    IndexBuilder index = s.index();
+    Value ofRight = index.sub(end, right);
+    Value fewest = s.select(index.less(ofRight, count), index.sub(count, ofRight), s.number(0));
+    Value most = index.min(count, index.sub(right, left));
+    auto isOpen = [&](OpBuilder &nested, Location at, ValueRange bounds) {
+      IndexBuilder index(nested, at);
+      scf::ConditionOp::create(nested, at, index.less(bounds[0], bounds[1]), bounds);
+    };
+    auto bisect = [&](OpBuilder &nested, Location at, ValueRange bounds) {
+      LineBuilder s(nested, at);
+      IndexBuilder index = s.index();
+      Value middle = index.div(index.add(bounds[0], bounds[1]), 2);
+      Value other = index.sub(index.sub(count, s.number(1)), middle);
+      Value x = s.load(from.keys, from.at(s, index.add(left, middle)));
+      Value y = s.load(from.keys, from.at(s, index.add(right, other)));
+      Value isTooMany = isBefore(s, y, x);
+      scf::YieldOp::create(nested, at,
+                           ValueRange{s.select(isTooMany, bounds[0], index.add(middle, 1)),
+                                      s.select(isTooMany, middle, bounds[1])});
+    };
+    SmallVector<Value> bounds{fewest, most};
+    return scf::WhileOp::create(s.builder, s.loc, ValueRange(bounds).getTypes(), bounds, isOpen,
+                                bisect)
+        .getResult(0);
+  }
+
+  //===--------------------------------------------------------------------===//
+  // One block a line
+  //===--------------------------------------------------------------------===//
+
+  void emitBlocks() {
+    KernelFunction function(target, name, sort.getLoc());
+    Value input = function.addInput(Input, keyType);
+    Value keys = function.addOutput(SortedKeys, keyType);
+    Value places = function.addOutput(SortedPlaces, placeType);
+    function.begin();
+    int64_t threads = 1, linesOfBlock = 1, blocks = lines.count();
+    if (target.device)
+      threads =
+          std::min(kMostThreads, int64_t(llvm::alignTo(llvm::divideCeil(lines.extent, share), 32)));
+    else
+      blocks = hostBlocks(lines.count(), lines.extent, 1, linesOfBlock);
+    LineBuilder s(function.b, function.loc);
+    LineMemory memory[] = {workgroupLine(function, s), workgroupLine(function, s)};
+    HostRange own = {function.block, s.index().add(function.block, 1)};
+    if (!target.device)
+      own = hostRange(s.index(), function.block, blocks, linesOfBlock, lines.count());
+    s.loop(own.begin, own.end, 1, [&](LineBuilder &s, Value line) {
+      LineMemory result = globalLine(s, line, keys, places);
+      LineMemory unsorted = globalLine(s, line, input, Value());
+      sortInBlock(s, unsorted, memory, result, function.thread, threads);
+    });
+    emitted.stages.push_back(function.finish(blocks, threads));
+  }
+
+  LineMemory workgroupLine(KernelFunction &function, LineBuilder &s) const {
+    auto space = gpu::AddressSpaceAttr::get(s.builder.getContext(), gpu::AddressSpace::Workgroup);
+    auto take = [&](Type type) {
+      auto memref =
+          MemRefType::get({lines.extent}, getStorageType(type), MemRefLayoutAttrInterface(), space);
+      return function.func.addWorkgroupAttribution(memref, s.loc);
+    };
+    Value keys = take(keyType.getElementType()), places = take(placeType.getElementType());
+    return {keys, places, s.number(0), 1};
+  }
+
+  void sortInBlock(LineBuilder &s, const LineMemory &input, LineMemory (&memory)[2],
+                   const LineMemory &result, Value thread, int64_t threads) {
+    Value all = s.number(lines.extent);
+    auto shares = [&](LineBuilder &s, int64_t size, LineBuilder::Body body) {
+      s.loop(s.index().mul(thread, size), all, threads * size, body);
+      gpu::BarrierOp::create(s.builder, s.loc);
+    };
+    shares(s, run, [&](LineBuilder &s, Value begin) { sortRun(s, input, memory[0], begin); });
+    // Two passes at a time, there and back. The last one may only copy.
+    s.loop(s.number(0), s.number(llvm::divideCeil(passes, 2)), s.number(run),
+           [&](LineBuilder &s, Value, ValueRange width) {
+             shares(s, share, [&](LineBuilder &s, Value first) {
+               mergeShare(s, memory[0], memory[1], width[0], first);
+             });
+             Value twice = s.index().mul(width[0], 2);
+             shares(s, share, [&](LineBuilder &s, Value first) {
+               mergeShare(s, memory[1], memory[0], twice, first);
+             });
+             return SmallVector<Value>{s.index().mul(width[0], 4)};
+           });
+    s.loop(thread, all, threads, [&](LineBuilder &s, Value i) {
+      s.store(s.load(memory[0].keys, memory[0].at(s, i)), result.keys, result.at(s, i));
+      s.store(s.load(memory[0].places, memory[0].at(s, i)), result.places, result.at(s, i));
+    });
+  }
+
+  //===--------------------------------------------------------------------===//
+  // One launch a pass
+  //===--------------------------------------------------------------------===//
+
+  void emitPasses() {
+    for (int64_t i = 0; i < 2 * std::min<int64_t>(passes, 2); ++i)
+      emitted.temporaries.push_back(i % 2 == 0 ? keyType : placeType);
+    emitPass(-1, run, [&](LineBuilder &s, const LineMemory &from, const LineMemory &to, Value at) {
+      sortRun(s, from, to, at);
+    });
+    for (int64_t pass = 0; pass < passes; ++pass)
+      emitPass(pass, share,
+               [&](LineBuilder &s, const LineMemory &from, const LineMemory &to, Value at) {
+                 mergeShare(s, from, to, s.number(run << pass), at);
+               });
+  }
+
+  /// Buffers that pass `pass` leaves its runs in: two pairs in turn, the last one's the result.
+  std::pair<unsigned, unsigned> buffersOf(int64_t pass) const {
+    if (pass == passes - 1)
+      return {SortedKeys, SortedPlaces};
+    unsigned first = Temporaries + 2 * ((pass + 1) % 2);
+    return {first, first + 1};
+  }
+
+  /// One worker for each `size` elements of each line.
+  void emitPass(
+      int64_t pass, int64_t size,
+      llvm::function_ref<void(LineBuilder &, const LineMemory &, const LineMemory &, Value)> body) {
+    std::string suffix = passes == 0 ? "" : "_pass" + std::to_string(pass + 1);
+    KernelFunction function(target, (name + suffix).str(), sort.getLoc());
+    bool isFirst = pass < 0;
+    auto [keysIn, placesIn] = buffersOf(pass - 1);
+    auto [keysOut, placesOut] = buffersOf(pass);
+    Value fromKeys = function.addInput(isFirst ? unsigned(Input) : keysIn, keyType);
+    Value fromPlaces = isFirst ? Value() : function.addInput(placesIn, placeType);
+    Value toKeys = function.addOutput(keysOut, keyType);
+    Value toPlaces = function.addOutput(placesOut, placeType);
+    function.begin();
+    int64_t parts = llvm::divideCeil(lines.extent, size);
+    Workers workers(target, lines.count() * parts, size);
+    workers.emit(function, [&](LineBuilder &s, Value worker) {
+      Value line = s.index().div(worker, parts);
+      Value first = s.index().mul(s.index().rem(worker, parts), size);
+      body(s, globalLine(s, line, fromKeys, fromPlaces), globalLine(s, line, toKeys, toPlaces),
+           first);
+    });
+    emitted.stages.push_back(function.finish(workers.blocks, workers.threads));
+  }
+
+  plan::SortOp sort;
+  StringRef name;
+  const EmitTarget &target;
+  RankedTensorType keyType, placeType;
+  Lines lines;
+  int64_t run, share; ///< elements sorted by insertion, and merged by one worker: powers of two
+  int64_t passes = 0;
+  EmittedKernel emitted;
+};
+} // namespace
+
+FailureOr<EmittedKernel> emitSort(plan::SortOp sort, StringRef name, const EmitTarget &target) {
+  return SortEmitter(sort, name, target).emit();
+}
+
+} // namespace ampc::codegen

@@ -1,0 +1,55 @@
+// RUN: ampc-opt %s -split-input-file -verify-diagnostics
+
+func.func @axis(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error @+1 {{'plan.scan' op axis 1 is out of range for 'tensor<4xf32>'}}
+  %0 = plan.scan %x along 1 from 0.0 : f32 : (tensor<4xf32>) -> tensor<4xf32> {
+  ^bb0(%e: f32, %m: f32):
+    plan.yield %m : f32
+  }
+  return %0 : tensor<4xf32>
+}
+
+// -----
+
+func.func @shape(%x: tensor<4xf32>) -> tensor<5xf32> {
+  // expected-error @+1 {{'plan.scan' op has a result 'tensor<5xf32>' for 'tensor<4xf32>'}}
+  %0 = plan.scan %x along 0 from 0.0 : f32 : (tensor<4xf32>) -> tensor<5xf32> {
+  ^bb0(%e: f32, %m: f32):
+    plan.yield %m : f32
+  }
+  return %0 : tensor<5xf32>
+}
+
+// -----
+
+func.func @body(%x: tensor<4xf16>) -> tensor<4xf16> {
+  // expected-error @+1 {{'plan.scan' op must have a body of two arguments of 'f32'}}
+  %0 = plan.scan %x along 0 from 0.0 : f32 : (tensor<4xf16>) -> tensor<4xf16> {
+  ^bb0(%e: f16, %m: f32):
+    plan.yield %m : f32
+  }
+  return %0 : tensor<4xf16>
+}
+
+// -----
+
+func.func @order(%x: tensor<4xf16>) -> (tensor<4xf16>, tensor<4xi32>) {
+  // expected-error @+1 {{'plan.sort' op must have a body that yields 'i1'}}
+  %0, %1 = plan.sort %x along 0 : (tensor<4xf16>) -> (tensor<4xf16>, tensor<4xi32>) {
+  ^bb0(%a: f32, %b: f32):
+    plan.yield %a : f32
+  }
+  return %0, %1 : tensor<4xf16>, tensor<4xi32>
+}
+
+// -----
+
+func.func @places(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
+  // expected-error @+1 {{'plan.sort' op must have places of an integer type, not 'tensor<4xf32>'}}
+  %0, %1 = plan.sort %x along 0 : (tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    %c = arith.cmpf ogt, %a, %b : f32
+    plan.yield %c : i1
+  }
+  return %0, %1 : tensor<4xf32>, tensor<4xf32>
+}

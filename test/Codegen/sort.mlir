@@ -1,0 +1,50 @@
+// RUN: ampc-opt %s | ampc-opt | FileCheck %s
+// RUN: ampc-opt %s -ampc-emit-kernels=target=cuda -canonicalize -cse | FileCheck %s --check-prefix=CUDA
+// RUN: ampc-opt %s -ampc-emit-kernels=target=host -canonicalize -cse | FileCheck %s --check-prefix=HOST
+
+// A line that fits into workgroup memory is one block's, in one launch.
+
+// CHECK-LABEL: @rows(
+// CUDA-LABEL: @rows(
+// HOST-LABEL: @rows(
+func.func @rows(%x: tensor<64x1000xf32>) -> (tensor<64x1000xf32>, tensor<64x1000xi32>) {
+  // CHECK: plan.sort %arg0 along 1 : (tensor<64x1000xf32>) -> (tensor<64x1000xf32>, tensor<64x1000xi32>) {
+  // CUDA: plan.launch @cuda_kernels::@sort_0 blocks [64, 1, 1] threads [64, 1, 1](%arg0)
+  // HOST: plan.launch @host_kernels::@sort_0 blocks [4, 1, 1] threads [1, 1, 1](%arg0)
+  %k, %p = plan.sort %x along 1 : (tensor<64x1000xf32>) -> (tensor<64x1000xf32>, tensor<64x1000xi32>) {
+  ^bb0(%a: f32, %b: f32):
+    %c = arith.cmpf ogt, %a, %b : f32
+    plan.yield %c : i1
+  }
+  return %k, %p : tensor<64x1000xf32>, tensor<64x1000xi32>
+}
+
+// Of lines as short as a run each is one worker's.
+
+// CUDA-LABEL: @short(
+func.func @short(%x: tensor<1024x16xf32>) -> (tensor<1024x16xf32>, tensor<1024x16xi32>) {
+  // CUDA: plan.launch @cuda_kernels::@sort_1 blocks [4, 1, 1] threads [256, 1, 1](%arg0)
+  %k, %p = plan.sort %x along 1 : (tensor<1024x16xf32>) -> (tensor<1024x16xf32>, tensor<1024x16xi32>) {
+  ^bb0(%a: f32, %b: f32):
+    %c = arith.cmpf ogt, %a, %b : f32
+    plan.yield %c : i1
+  }
+  return %k, %p : tensor<1024x16xf32>, tensor<1024x16xi32>
+}
+
+// A longer line takes a launch for the runs, and one for each pass over them.
+
+// CUDA-LABEL: @long(
+func.func @long(%x: tensor<60000xi32>) -> (tensor<60000xi32>, tensor<60000xi32>) {
+  // CUDA: %[[R:.*]]:2 = plan.launch @cuda_kernels::@sort_2_pass0 {{.*}}(%arg0)
+  // CUDA: %[[M:.*]]:2 = plan.launch @cuda_kernels::@sort_2_pass1 {{.*}}(%[[R]]#0, %[[R]]#1)
+  // CUDA: plan.launch @cuda_kernels::@sort_2_pass2 {{.*}}(%[[M]]#0, %[[M]]#1)
+  // CUDA: %[[L:.*]]:2 = plan.launch @cuda_kernels::@sort_2_pass12
+  // CUDA-NEXT: return %[[L]]#0, %[[L]]#1
+  %k, %p = plan.sort %x along 0 : (tensor<60000xi32>) -> (tensor<60000xi32>, tensor<60000xi32>) {
+  ^bb0(%a: i32, %b: i32):
+    %c = arith.cmpi slt, %a, %b : i32
+    plan.yield %c : i1
+  }
+  return %k, %p : tensor<60000xi32>, tensor<60000xi32>
+}
