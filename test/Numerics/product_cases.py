@@ -64,6 +64,19 @@ def reductions() -> list[OpCase]:
     return cases
 
 
+def running_sums() -> list[OpCase]:
+    x = spread(3, 5)
+    return [
+        op_case("CumSum", x, constants=(np.array(1),)),
+        op_case("CumSum", x, variant="columns", constants=(np.array(0, np.int32),)),
+        op_case("CumSum", x, variant="exclusive", constants=(np.array(-1),), exclusive=1),
+        op_case("CumSum", x, variant="reverse", constants=(np.array(-2),), reverse=1),
+        op_case("CumSum", spread(2, 3, 2), variant="both", constants=(np.array(1),),
+                exclusive=1, reverse=1),
+        op_case("CumSum", x, variant="opset 11", opset=11, constants=(np.array(1),)),
+    ]
+
+
 def normalized(x: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What LayerNormalization makes before it scales: rows, their mean, 1 / deviation."""
     axes = tuple(range(axis, x.ndim))
@@ -203,4 +216,5 @@ def convolutions() -> list[OpCase]:
 
 
 def all_cases() -> list[OpCase]:
-    return [*products(), *convolutions(), *reductions(), *normalizations(), *losses()]
+    return [*products(), *convolutions(), *reductions(), *running_sums(), *normalizations(),
+            *losses()]

@@ -383,3 +383,49 @@ SmallVector<Value> ReduceLogSumExpOp::emitKernel(KernelBuilder &kernel, ValueRan
   return reduction.after({sum, shift},
                          [](ScalarBuilder &s, ValueRange x) { return s.add(s.log(x[0]), x[1]); });
 }
+
+//===----------------------------------------------------------------------===//
+// cum_sum
+//===----------------------------------------------------------------------===//
+
+FailureOr<SmallVector<Value>> CumSumOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  if (failed(node.expectInputs(2, 2)))
+    return failure();
+  FailureOr<SmallVector<int64_t>> given = node.constantInts(1, "axis");
+  if (failed(given))
+    return failure();
+  if (given->size() != 1)
+    return node.emitError() << "input 1 (axis) must be one integer, but is "
+                            << node.input(1).getType();
+  FailureOr<int64_t> axis =
+      normalizeAxis(node, given->front(), tensorType(node.input(0)).getRank());
+  if (failed(axis))
+    return failure();
+  SmallVector<NamedAttribute> attributes{
+      builder.getNamedAttr("axis", builder.getI64IntegerAttr(*axis))};
+  for (StringRef flag : {"exclusive", "reverse"})
+    if (node.getInt(flag, 0))
+      attributes.push_back(builder.getNamedAttr(flag, builder.getUnitAttr()));
+  return single(importOp<CumSumOp>(node, builder, node.input(0), attributes));
+}
+
+LogicalResult CumSumOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                         Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  RankedTensorType type = tensorType(adaptor.getInput());
+  if (int64_t(adaptor.getAxis()) < 0 || int64_t(adaptor.getAxis()) >= type.getRank()) // cum_sum_c1
+    return inferenceError(location, "axis ", int64_t(adaptor.getAxis()), " is out of range for ",
+                          type);
+  types.push_back(type);
+  return success();
+}
+
+// dx = running sums of g from the other end
+void CumSumOp::buildGradient(GradientBuilder &gradient) {
+  gradient.set(0, gradient.create<CumSumOp>(gradient.resultGradient(), getAxis(), getExclusive(),
+                                            !getReverse()));
+}
+
+SmallVector<Value> CumSumOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.scan(operands[0], getAxis(), Reduction::Sum, getType().getElementType(),
+                      getExclusive(), getReverse())};
+}

@@ -79,4 +79,22 @@ def Amp_ReduceLogSumExpOp : Amp_ReduceOp<"reduce_log_sum_exp", [
   let summary = "Logarithm of the sum of exponentials, without overflow";
 }
 
+def Amp_CumSumOp : Amp_Op<"cum_sum", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
+    Computes<"Deny", "Deny", "Promote">, Onnx<[OnnxOperator<"CumSum", 11>]>]> {
+  let summary = "Running sums along an axis";
+  let description = [{
+    Each element is the sum of those of its line up to its own place; of those before it, if
+    `exclusive`; from the end, if `reverse`. Accumulates in f32 for f16 and bf16.
+
+    Constraints:
+    - (cum_sum_c1) `axis` is a dimension of `input`.
+  }];
+  let arguments = (ins Amp_Tensor:$input, I64Attr:$axis, UnitAttr:$exclusive,
+                   UnitAttr:$reverse);
+  let results = (outs Amp_Tensor:$result);
+  let assemblyFormat = [{
+    $input `along` $axis attr-dict `:` functional-type($input, $result)
+  }];
+}
+
 #endif // AMPC_DIALECT_AMP_OPS_REDUCTION_TD
