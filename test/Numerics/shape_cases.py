@@ -86,6 +86,43 @@ def chosen() -> list[OpCase]:
     ]
 
 
+def replaced(x: np.ndarray, indices: np.ndarray, updates: np.ndarray) -> np.ndarray:
+    result = x.copy()
+    np.put_along_axis(result, indices, updates, 0)
+    return result
+
+
+def scattered() -> list[OpCase]:
+    x, updates = spread(4, 3), spread(2, 3, seed=2)
+    rows = np.array([[1, 0, 2], [0, 2, 3]])  # each place once
+    doubled = np.array([[1, -4, 2], [1, 2, -2]])
+    cases = [
+        op_case("ScatterElements", x, rows, updates),
+        op_case("ScatterElements", x, doubled.astype(np.int32), updates, variant="doubled"),
+        op_case("ScatterElements", spread(2, 6), np.array([[1, -1, 5, 0, 1], [2, 2, 2, 0, 4]]),
+                spread(2, 5, seed=2), variant="last axis", axis=-1),
+        op_case("ScatterElements", x, np.array([[3, 1]]), spread(1, 2, seed=2),
+                variant="narrower"),
+        op_case("ScatterElements", spread(2, 3, 4), np.zeros((2, 2, 4), np.int64),
+                spread(2, 2, 4, seed=2), variant="middle axis", axis=1),
+        op_case("ScatterElements", x, rows, updates, variant="opset 11", opset=11),
+        op_case("Scatter", x, rows, updates, opset=10, formula=replaced),
+        op_case("GatherElements", x, doubled),
+        op_case("GatherElements", spread(2, 3), np.array([[2, -1, 0, 2], [1, 1, 0, 0]], np.int32),
+                variant="last axis", axis=1),
+        op_case("GatherElements", x, rows, variant="opset 11", opset=11),
+    ]
+    cases += [op_case("ScatterElements", x, doubled, updates, variant="add",
+                      opset=opset, reduction="add") for opset in (16, 18)]
+    # No gradient flows through these: it does beside them.
+    cases += [graph_case("ScatterElements", f"""
+        s = ScatterElements <reduction = "{reduction}"> (c, i, u)
+        out0 = Mul(s, x0)""", x, variant=reduction, opset=18,
+                         constants={"c": x, "i": doubled, "u": updates})
+              for reduction in ("mul", "max", "min")]
+    return cases
+
+
 def shapes() -> list[OpCase]:
     """Operators whose result hangs on the shape alone: nothing flows through them."""
     x = spread(2, 3)
@@ -110,4 +147,4 @@ def shapes() -> list[OpCase]:
 
 
 def all_cases() -> list[OpCase]:
-    return [*layout(), *parts(), *chosen(), *shapes()]
+    return [*layout(), *parts(), *chosen(), *scattered(), *shapes()]

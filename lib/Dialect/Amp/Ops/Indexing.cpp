@@ -5,8 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Common.h"
-#include "ampc-runtime/module_format.h"
+#include "Indices.h"
 
 using namespace mlir;
 using namespace ampc;
@@ -41,10 +40,8 @@ FailureOr<SmallVector<Value>> GatherOp::importNode(OnnxNode &node, OpBuilder &bu
   if (extent > std::numeric_limits<int32_t>::max())
     indices = castTo(builder, node.loc, indices, builder.getI64Type());
   if (DenseElementsAttr known = node.constant(1)) {
-    for (const APInt &index : known.getValues<APInt>()) // gather_c3
-      if (index.getSExtValue() < -extent || index.getSExtValue() >= extent)
-        return node.emitError() << "index " << index.getSExtValue() << " is out of range for axis "
-                                << *axis << " of " << type;
+    if (failed(checkKnownIndices(node, known, type, *axis))) // gather_c3
+      return failure();
     // One place that is known is a slice, whose gradient is simple.
     if (known.getNumElements() == 1) {
       int64_t place = (*known.value_begin<APInt>()).getSExtValue();
@@ -101,20 +98,6 @@ OpFoldResult GatherOp::fold(FoldAdaptor adaptor) {
   });
 }
 
-/// i1: whether an index is in [-extent, extent).
-static Value isInRange(ScalarBuilder &s, Value index, int64_t extent) {
-  return s.logicalAnd(s.greaterOrEqual(index, s.constant(index.getType(), -extent)),
-                      s.less(index, s.constant(index.getType(), extent)));
-}
-
-/// The element in [0, extent) that an index stands for; the nearest one where it is out of
-/// range.
-static Value elementAt(ScalarBuilder &s, Value index, int64_t extent) {
-  auto number = [&](int64_t n) { return s.constant(index.getType(), n); };
-  Value wrapped = s.select(s.less(index, number(0)), s.add(index, number(extent)), index);
-  return s.minimum(s.maximum(wrapped, number(0)), number(extent - 1));
-}
-
 SmallVector<Value> GatherOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   if (getType().getNumElements() == 0)
     return {kernel.splat(getType(), 0)};
@@ -143,24 +126,8 @@ void GatherOp::buildGradient(GradientBuilder &gradient) {
 }
 
 Value GatherOp::buildCheck(OpBuilder &builder) {
-  auto f32 = RankedTensorType::get({}, builder.getF32Type());
-  Value good = splat(builder, getLoc(), f32, 0);
-  RankedTensorType type = getIndices().getType();
-  if (matchPattern(getIndices(), m_Constant()) || type.getNumElements() == 0)
-    return good; // checked at import
-  int64_t extent = getInput().getType().getDimSize(getAxis());
-  auto scalar = RankedTensorType::get({}, type.getElementType());
-  auto number = [&](int64_t value) -> Value {
-    APInt element(type.getElementTypeBitWidth(), uint64_t(value), /*isSigned=*/true);
-    return ConstantOp::create(builder, getLoc(), DenseElementsAttr::get(scalar, element));
-  };
-  Value isBad = OrOp::create(
-      builder, getLoc(), LessOp::create(builder, getLoc(), getIndices(), number(-extent)),
-      GreaterOrEqualOp::create(builder, getLoc(), getIndices(), number(extent)));
-  Value flags = WhereOp::create(builder, getLoc(), isBad,
-                                splat(builder, getLoc(), f32, AMPC_FLAG_INDEX_OUT_OF_RANGE), good);
-  auto axes = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
-  return ReduceMaxOp::create(builder, getLoc(), flags, axes);
+  return buildIndexCheck(builder, getLoc(), getIndices(),
+                         getInput().getType().getDimSize(getAxis()));
 }
 
 int64_t GatherOp::getCheckFlag() { return AMPC_FLAG_INDEX_OUT_OF_RANGE; }

@@ -1,0 +1,234 @@
+//===- Scatter.cpp - Elements put where indices say -----------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Indices.h"
+
+using namespace mlir;
+using namespace ampc;
+
+/// Whether indices of `shape` choose along `axis` of `type`.
+static LogicalResult checkShape(std::optional<Location> location, RankedTensorType type,
+                                RankedTensorType indices, int64_t axis) {
+  if (axis < 0 || axis >= type.getRank()) // scatter_c1
+    return inferenceError(location, "axis ", axis, " is out of range for ", type);
+  bool fits = indices.getRank() == type.getRank();
+  for (int64_t d = 0; fits && d < type.getRank(); ++d)
+    fits = d == axis || indices.getDimSize(d) <= type.getDimSize(d);
+  if (!fits) // scatter_c2
+    return inferenceError(location, "indices ", indices, " do not choose along axis ", axis, " of ",
+                          type);
+  return success();
+}
+
+/// Checks the indices, input 1, and gives the axis. They are cast to i64 where the axis has
+/// more elements than i32 counts, since they are compared with its extent.
+static FailureOr<int64_t> importIndices(OnnxNode &node, OpBuilder &builder, Value &indices) {
+  RankedTensorType type = tensorType(node.input(0)), indexType = tensorType(indices);
+  if (!indexType.getElementType().isInteger(32) && !indexType.getElementType().isInteger(64))
+    return node.emitError() << "indices must be i32 or i64, but are " << indexType;
+  FailureOr<int64_t> axis = normalizeAxis(node, node.getInt("axis", 0), type.getRank());
+  if (failed(axis))
+    return failure();
+  DenseElementsAttr known = node.constant(1);
+  if (known && failed(checkKnownIndices(node, known, type, *axis))) // scatter_c3
+    return failure();
+  if (type.getDimSize(*axis) > std::numeric_limits<int32_t>::max())
+    indices = castTo(builder, node.loc, indices, builder.getI64Type());
+  return axis;
+}
+
+//===----------------------------------------------------------------------===//
+// scatter and its relatives
+//===----------------------------------------------------------------------===//
+
+FailureOr<SmallVector<Value>> ScatterOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  if (failed(node.expectInputs(3, 3)))
+    return failure();
+  std::string reduction = node.version >= 16 ? node.getString("reduction", "none") : "none";
+  StringRef name = llvm::StringSwitch<StringRef>(reduction)
+                       .Case("none", ScatterOp::getOperationName())
+                       .Case("add", ScatterAddOp::getOperationName())
+                       .Case("mul", ScatterMulOp::getOperationName())
+                       .Case("max", ScatterMaxOp::getOperationName())
+                       .Case("min", ScatterMinOp::getOperationName())
+                       .Default("");
+  if (name.empty())
+    return node.emitError() << "attribute 'reduction' is '" << reduction
+                            << "', but should be 'none', 'add', 'mul', 'max' or 'min'";
+  Value indices = node.input(1);
+  FailureOr<int64_t> axis = importIndices(node, builder, indices);
+  if (failed(axis))
+    return failure();
+  return single(importOp(node, builder, name, {node.input(0), indices, node.input(2)},
+                         builder.getNamedAttr("axis", builder.getI64IntegerAttr(*axis))));
+}
+
+/// The places of updates: indices that count from the start. Those out of range stay so.
+static Value placesOf(KernelBuilder &kernel, Value indices, int64_t extent) {
+  return kernel.pointwise(indices, tensorType(indices), [&](ScalarBuilder &s, ValueRange index) {
+    return wrapIndex(s, index[0], extent);
+  });
+}
+
+template <typename OpTy>
+static Value emitScatter(OpTy op, KernelBuilder &kernel, ValueRange operands,
+                         KernelBuilder::MergeFn merge) {
+  int64_t axis = op.getAxis();
+  Value places = placesOf(kernel, operands[1], op.getType().getDimSize(axis));
+  return kernel.scatter(operands[0], places, operands[2], axis, merge);
+}
+
+// The ops differ in what they make of an element and an update.
+#define AMPC_SCATTER(OP, MERGED)                                                                   \
+  LogicalResult OP::inferReturnTypes(MLIRContext *, std::optional<Location> location,              \
+                                     Adaptor adaptor, SmallVectorImpl<Type> &types) {              \
+    RankedTensorType type = tensorType(adaptor.getInput());                                        \
+    RankedTensorType updates = tensorType(adaptor.getUpdates());                                   \
+    RankedTensorType indices = tensorType(adaptor.getIndices());                                   \
+    if (failed(checkShape(location, type, indices, adaptor.getAxis())))                            \
+      return failure();                                                                            \
+    if (updates != type.clone(indices.getShape()))                                                 \
+      return inferenceError(location, "updates ", updates, " do not fit ", type, " and indices ",  \
+                            indices);                                                              \
+    types.push_back(type);                                                                         \
+    return success();                                                                              \
+  }                                                                                                \
+  SmallVector<Value> OP::emitKernel(KernelBuilder &kernel, ValueRange operands) {                  \
+    return {emitScatter(*this, kernel, operands,                                                   \
+                        []([[maybe_unused]] ScalarBuilder &s, [[maybe_unused]] Value old,          \
+                           Value update) { return MERGED; })};                                     \
+  }                                                                                                \
+  Value OP::buildCheck(OpBuilder &builder) {                                                       \
+    return buildIndexCheck(builder, getLoc(), getIndices(), getType().getDimSize(getAxis()));      \
+  }                                                                                                \
+  int64_t OP::getCheckFlag() { return AMPC_FLAG_INDEX_OUT_OF_RANGE; }                              \
+  Value OP::getCheckedValue() { return getIndices(); }
+
+AMPC_SCATTER(ScatterOp, update)
+AMPC_SCATTER(ScatterAddOp, s.add(old, update))
+AMPC_SCATTER(ScatterMulOp, s.mul(old, update))
+AMPC_SCATTER(ScatterMaxOp, s.maximum(old, update))
+AMPC_SCATTER(ScatterMinOp, s.minimum(old, update))
+#undef AMPC_SCATTER
+
+// d input = g, 0 where an element was replaced; d updates = g at their places
+void ScatterOp::buildGradient(GradientBuilder &gradient) {
+  Value g = gradient.resultGradient();
+  if (gradient.needs(0)) {
+    auto type = tensorType(g).clone(getUpdates().getType().getShape());
+    Value zeros = splat(gradient.builder, gradient.loc, type, 0);
+    gradient.set(0, gradient.create<ScatterOp>(g, getIndices(), zeros, getAxis()));
+  }
+  if (gradient.needs(2))
+    gradient.set(2, gradient.create<ScatterUpdatesGradOp>(g, getIndices(), getAxis()));
+}
+
+// d input = g, d updates = g at their places
+void ScatterAddOp::buildGradient(GradientBuilder &gradient) {
+  Value g = gradient.resultGradient();
+  if (gradient.needs(0))
+    gradient.set(0, g);
+  if (gradient.needs(2))
+    gradient.set(2, gradient.create<GatherElementsOp>(g, getIndices(), getAxis()));
+}
+
+//===----------------------------------------------------------------------===//
+// scatter_updates_grad
+//===----------------------------------------------------------------------===//
+
+LogicalResult ScatterUpdatesGradOp::inferReturnTypes(MLIRContext *,
+                                                     std::optional<Location> location,
+                                                     Adaptor adaptor,
+                                                     SmallVectorImpl<Type> &types) {
+  RankedTensorType type = tensorType(adaptor.getGradient());
+  RankedTensorType indices = tensorType(adaptor.getIndices());
+  types.push_back(type.clone(indices.getShape()));
+  return checkShape(location, type, indices, adaptor.getAxis());
+}
+
+SmallVector<Value> ScatterUpdatesGradOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  if (getType().getNumElements() == 0)
+    return {kernel.splat(getType(), 0)};
+  int64_t axis = getAxis(), extent = getGradient().getType().getDimSize(axis);
+  Value places = placesOf(kernel, operands[1], extent);
+  // As amp.scatter sorts them, so that both sorts are one.
+  KernelBuilder::Sorted sorted = kernel.sort(
+      places, axis, [](ScalarBuilder &s, ValueRange key) { return s.less(key[0], key[1]); });
+  return {kernel.generate(getType(), [&](ScalarBuilder &s, ValueRange at) {
+    Value index = kernel.load(s, operands[1], at), place = wrapIndex(s, index, extent);
+    Value next = s.add(place, s.constant(place.getType(), int64_t(1)));
+    // One at least is not above: the update itself.
+    Value notAbove = kernel.countBelow(s, sorted.keys, axis, at, next);
+    SmallVector<Value> last(at), source(at);
+    last[axis] = s.sub(notAbove, s.constant(s.builder.getIndexType(), int64_t(1)));
+    Value winner = s.convert(kernel.load(s, sorted.places, last), s.builder.getIndexType());
+    source[axis] = s.convert(elementAt(s, index, extent), s.builder.getIndexType());
+    Value g = kernel.load(s, operands[0], source);
+    Value counts = s.logicalAnd(s.equal(winner, at[axis]), isInRange(s, index, extent));
+    return s.select(counts, g, s.constantLike(g, 0));
+  })};
+}
+
+//===----------------------------------------------------------------------===//
+// gather_elements
+//===----------------------------------------------------------------------===//
+
+FailureOr<SmallVector<Value>> GatherElementsOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  if (failed(node.expectInputs(2, 2)))
+    return failure();
+  Value indices = node.input(1);
+  FailureOr<int64_t> axis = importIndices(node, builder, indices);
+  if (failed(axis))
+    return failure();
+  return single(
+      importOp<GatherElementsOp>(node, builder, {node.input(0), indices},
+                                 builder.getNamedAttr("axis", builder.getI64IntegerAttr(*axis))));
+}
+
+LogicalResult GatherElementsOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                                 Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  RankedTensorType type = tensorType(adaptor.getInput());
+  RankedTensorType indices = tensorType(adaptor.getIndices());
+  if (failed(checkShape(location, type, indices, adaptor.getAxis())))
+    return failure();
+  if (type.getNumElements() == 0 && indices.getNumElements() != 0)
+    return inferenceError(location, "there is nothing to choose from in ", type);
+  types.push_back(type.clone(indices.getShape()));
+  return success();
+}
+
+// dx = g, added up where it came from
+void GatherElementsOp::buildGradient(GradientBuilder &gradient) {
+  Type type = gradient.gradientElementType(0);
+  Value zeros = splat(gradient.builder, gradient.loc, getInput().getType().clone(type), 0);
+  Value g = gradient.cast(gradient.resultGradient(), type);
+  gradient.set(0, gradient.create<ScatterAddOp>(zeros, getIndices(), g, getAxis()));
+}
+
+SmallVector<Value> GatherElementsOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  if (getType().getNumElements() == 0)
+    return {kernel.splat(getType(), 0)};
+  int64_t axis = getAxis(), extent = getInput().getType().getDimSize(axis);
+  return {kernel.generate(getType(), [&](ScalarBuilder &s, ValueRange at) {
+    Value index = kernel.load(s, operands[1], at);
+    SmallVector<Value> place(at);
+    place[axis] = s.convert(elementAt(s, index, extent), s.builder.getIndexType());
+    Value x = kernel.load(s, operands[0], place);
+    if (!isa<FloatType>(x.getType()))
+      return x;
+    return s.select(isInRange(s, index, extent), x,
+                    s.constantLike(x, std::numeric_limits<double>::quiet_NaN()));
+  })};
+}
+
+Value GatherElementsOp::buildCheck(OpBuilder &builder) {
+  return buildIndexCheck(builder, getLoc(), getIndices(),
+                         getInput().getType().getDimSize(getAxis()));
+}
+
+int64_t GatherElementsOp::getCheckFlag() { return AMPC_FLAG_INDEX_OUT_OF_RANGE; }
+Value GatherElementsOp::getCheckedValue() { return getIndices(); }
