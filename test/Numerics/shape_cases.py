@@ -123,6 +123,24 @@ def scattered() -> list[OpCase]:
     return cases
 
 
+def sorted_out() -> list[OpCase]:
+    x, k = spread(3, 7), {"k": ints(3)}
+    return [
+        graph_case("TopK", "out0, i = TopK(x0, k)", x, constants=k),
+        graph_case("TopK", "out0, i = TopK <largest = 0> (x0, k)", x, variant="smallest",
+                   constants=k),
+        graph_case("TopK", "out0, i = TopK <axis = 0> (x0, k)", spread(40, 2),
+                   variant="columns", constants=k),
+        graph_case("TopK", """
+            v, i = TopK(x0, k)
+            f = CastLike(i, x0)
+            out0 = Mul(f, v)""", x, variant="indices", constants=k),
+        graph_case("TopK", "out0, i = TopK(x0, k)", x, variant="opset 10", opset=10,
+                   constants=k),
+        graph_case("TopK", "out0, i = TopK <k = 2> (x0)", x, variant="opset 1", opset=9),
+    ]
+
+
 def shapes() -> list[OpCase]:
     """Operators whose result hangs on the shape alone: nothing flows through them."""
     x = spread(2, 3)
@@ -147,4 +165,4 @@ def shapes() -> list[OpCase]:
 
 
 def all_cases() -> list[OpCase]:
-    return [*layout(), *parts(), *chosen(), *scattered(), *shapes()]
+    return [*layout(), *parts(), *chosen(), *scattered(), *sorted_out(), *shapes()]

@@ -24,6 +24,7 @@ include "ampc/Dialect/Amp/Ops/Scatter.td"
 include "ampc/Dialect/Amp/Ops/Shape.td"
 include "ampc/Dialect/Amp/Ops/Slice.td"
 include "ampc/Dialect/Amp/Ops/Softmax.td"
+include "ampc/Dialect/Amp/Ops/Sort.td"
 include "ampc/Dialect/Amp/Ops/State.td"
 include "ampc/Dialect/Amp/Ops/Unary.td"
 
