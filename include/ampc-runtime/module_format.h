@@ -118,7 +118,6 @@ enum {
 enum {
   AMPC_FLAG_NONFINITE_GRADIENT = 1,
   AMPC_FLAG_LABEL_OUT_OF_RANGE = 2,
-  AMPC_FLAG_SHAPE_MISMATCH = 4,
   AMPC_FLAG_INDEX_OUT_OF_RANGE = 8,
   AMPC_FLAG_NONFINITE_LOSS = 16,     /* raised without a scaler only */
   AMPC_FLAG_NONFINITE_NORM = 32,     /* of all gradients, before clipping */
@@ -194,8 +193,7 @@ typedef struct ampc_program_entry_t {
 typedef enum ampc_step_kind_t {
   AMPC_STEP_LAUNCH = 0,  /* `index` is a kernel */
   AMPC_STEP_LIBRARY = 1, /* `index` is an ampc_library_t */
-  AMPC_STEP_COPY = 2,    /* arguments: source, destination; equal bytes */
-  AMPC_STEP_FILL = 3     /* argument: destination; integer 0 is the byte value */
+  AMPC_STEP_COPY = 2     /* arguments: source, destination; equal bytes */
 } ampc_step_kind_t;
 
 typedef struct ampc_step_entry_t {

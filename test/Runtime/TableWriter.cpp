@@ -225,13 +225,6 @@ void TableWriter::addCopy(ampc_argument_entry_t from, ampc_argument_entry_t to) 
   addStep(AMPC_STEP_COPY, {from, to}, "");
 }
 
-void TableWriter::addFill(ampc_argument_entry_t to, uint8_t value) {
-  uint32_t first = integers({value});
-  ampc_step_entry_t &step = addStep(AMPC_STEP_FILL, {to}, "");
-  step.first_integer = first;
-  step.integer_count = 1;
-}
-
 std::string TableWriter::serialize() const {
   ampc_tables_t head = header;
   head.weights_bytes = weights.size();

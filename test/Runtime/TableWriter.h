@@ -56,7 +56,6 @@ public:
   void addMatmul(const std::vector<int64_t> &parameters,
                  const std::vector<ampc_argument_entry_t> &arguments, const std::string &nodes);
   void addCopy(ampc_argument_entry_t from, ampc_argument_entry_t to);
-  void addFill(ampc_argument_entry_t to, uint8_t value);
 
   /// The tables' bytes.
   std::string serialize() const;

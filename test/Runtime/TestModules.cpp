@@ -182,7 +182,6 @@ TableWriter makeTrainer(const TrainerOptions &options) {
 
   t.beginProgram(AMPC_PROGRAM_TRAIN, inputs);
   addForward(f32At(flagsAt, 1, kWrite));
-  t.addFill(f32At(dwAt, 3, kWrite), 0);
   // dw = dy^T x, from an f32 and an f16 operand.
   t.addMatmul({1, 1, 3, 4, 1, 0, 4, 12, 0, AMPC_EPILOGUE_NONE, 0x3ff0000000000000},
               {f32At(dyAt, 4, kRead), x16, f32At(productAt, 3, kWrite)}, "MatMul_0");

@@ -147,7 +147,7 @@ TEST(CudaSession, RunsWhatInspectShows) {
   ampc::standin::takeEvents();
   expectOk(batch.step(cuda, nullptr));
   expectOk(ampc_session_synchronize(cuda));
-  EXPECT_EQ(expectAsInspected(classifier(), ampc::standin::takeEvents()), 7);
+  EXPECT_EQ(expectAsInspected(classifier(), ampc::standin::takeEvents()), 6);
 }
 
 // A failure in a step enqueued unseen must not be written over in the ring.

@@ -354,10 +354,9 @@ TableWriter makeClassifier(bool hasScaler) {
   };
   t.beginProgram(AMPC_PROGRAM_TRAIN, inputs);
   addForward();
-  // dw = dy^T x, by way of a copy over zeros.
+  // dw = dy^T x, by way of a copy.
   t.addMatmul({1, 3, 80, 4, 1, 0, 0, 0, 0, AMPC_EPILOGUE_NONE, kOne}, {dy, x16, written(product)},
               "Gemm_0");
-  t.addFill(written(dw), 0);
   t.addCopy(product, written(dw));
   t.addLaunch(biasKernel, 3, {dy, written(db)}, "Gemm_0");
   t.addLaunch(updateKernel, 1,

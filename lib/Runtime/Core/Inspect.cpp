@@ -47,10 +47,8 @@ static const char *kindOf(const ampc_step_entry_t &step) {
     return "launch";
   case AMPC_STEP_LIBRARY:
     return findLibraryCall(step.index)->name; // as the tables' check found
-  case AMPC_STEP_COPY:
-    return "copy";
   default:
-    return "fill";
+    return "copy";
   }
 }
 

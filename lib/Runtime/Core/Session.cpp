@@ -19,8 +19,7 @@
 namespace ampc {
 
 /// The flags of a batch that a program refused.
-static constexpr unsigned kRefusals =
-    AMPC_FLAG_LABEL_OUT_OF_RANGE | AMPC_FLAG_SHAPE_MISMATCH | AMPC_FLAG_INDEX_OUT_OF_RANGE;
+static constexpr unsigned kRefusals = AMPC_FLAG_LABEL_OUT_OF_RANGE | AMPC_FLAG_INDEX_OUT_OF_RANGE;
 
 /// The sum of AMPC_FLAG_* as bits.
 static unsigned flagsOf(float sum) { return sum > 0 && sum < 256 ? unsigned(sum) : 0; }
@@ -232,11 +231,6 @@ void Session::refuse(unsigned flags, const std::string &where, const char *conse
                        inputs.empty() ? "" : " ", "is not the number of a class", consequence),
                 node);
   }
-  if (flags & AMPC_FLAG_SHAPE_MISMATCH)
-    throw Error(AMPC_STATUS_DATA, concat(where,
-                                         "a shape computed from the batch is not the one "
-                                         "the model declares",
-                                         consequence));
   if (flags & AMPC_FLAG_INDEX_OUT_OF_RANGE) {
     std::string inputs = listInputs(tables, AMPC_TENSOR_CHECKED_INDICES, node);
     throw Error(AMPC_STATUS_DATA,

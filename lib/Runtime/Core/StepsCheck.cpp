@@ -20,7 +20,7 @@
 namespace ampc {
 
 /// The order of the kinds of ampc_step_kind_t, in errors.
-static constexpr const char *kStepKinds[] = {"launch", "library call", "copy", "fill"};
+static constexpr const char *kStepKinds[] = {"launch", "library call", "copy"};
 
 void TableChecks::fail(const std::string &what) const {
   throw Error(AMPC_STATUS_CORRUPT, concat("the tables of '", path, "' contradict themselves: ",
@@ -121,7 +121,7 @@ void StepsCheck::checkStep(size_t index, const ampc_program_entry_t &program) co
   const ampc_step_entry_t &step = tables.steps[index];
   std::string what = concat("step ", index);
   checkString(step.name, what);
-  check(step.kind <= AMPC_STEP_FILL, concat(what, ": kind ", step.kind));
+  check(step.kind <= AMPC_STEP_COPY, concat(what, ": kind ", step.kind));
   what =
       concat("step ", index, " (", kStepKinds[step.kind], " for '", tables.string(step.name), "')");
   check(fits(step.first_argument, step.argument_count, tables.arguments.size()),
@@ -157,12 +157,6 @@ void StepsCheck::checkStep(size_t index, const ampc_program_entry_t &program) co
               (arguments[0].flags & AMPC_ARGUMENT_READ) &&
               (arguments[1].flags & AMPC_ARGUMENT_WRITE),
           concat(what, ": not one source and one destination of equal size"));
-    break;
-  case AMPC_STEP_FILL:
-    check(arguments.size() == 1 && (arguments[0].flags & AMPC_ARGUMENT_WRITE) &&
-              step.integer_count == 1 && tables.integersOf(step)[0] >= 0 &&
-              tables.integersOf(step)[0] <= 255,
-          concat(what, ": not one destination and one byte value"));
     break;
   }
 }

@@ -105,10 +105,7 @@ std::optional<CudaPrograms::Step> CudaPrograms::prepareStep(const ampc_step_entr
       return std::nullopt;
     break;
   case AMPC_STEP_COPY:
-  case AMPC_STEP_FILL:
     step.bytes = arguments[0].bytes;
-    if (entry.kind == AMPC_STEP_FILL)
-      step.fillValue = uint8_t(tables.integersOf(entry)[0]);
     if (step.bytes == 0)
       return std::nullopt;
     break;
@@ -209,11 +206,6 @@ void CudaPrograms::enqueueStep(const Step &step) {
     call = driver.memcpyDtoDAsync.name;
     result = driver.memcpyDtoDAsync.function(step.addresses[1], step.addresses[0], step.bytes,
                                              stream.get());
-    break;
-  case AMPC_STEP_FILL:
-    call = driver.memsetD8Async.name;
-    result =
-        driver.memsetD8Async.function(step.addresses[0], step.fillValue, step.bytes, stream.get());
     break;
   }
   if (result)

@@ -40,12 +40,11 @@ private:
   struct Step {
     const ampc_step_entry_t *entry;
     // Of a launch: what each parameter points to. Of a copy: source,
-    // destination; of a fill: destination.
+    // destination.
     std::vector<cuda::CUdeviceptr> addresses;
     cuda::CUfunction function = nullptr;
     const CudaMatmul *matmul = nullptr;
     uint64_t bytes = 0;
-    uint8_t fillValue = 0;
   };
   struct Program {
     explicit Program(const CudaDriver &driver) : graph(driver) {}

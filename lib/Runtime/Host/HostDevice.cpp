@@ -98,10 +98,6 @@ HostDevice::Step HostDevice::prepareStep(const ampc_step_entry_t &entry) {
   case AMPC_STEP_COPY:
     step.bytes = arguments[0].bytes;
     break;
-  case AMPC_STEP_FILL:
-    step.bytes = arguments[0].bytes;
-    step.fillValue = int(tables.integersOf(entry)[0]);
-    break;
   }
   return step;
 }
@@ -133,9 +129,6 @@ void HostDevice::runStep(const Step &step) {
   case AMPC_STEP_COPY:
     // The same place is allowed; parts of it are not ruled out.
     std::memmove(step.arguments[1], step.arguments[0], step.bytes);
-    break;
-  case AMPC_STEP_FILL:
-    std::memset(step.arguments[0], step.fillValue, step.bytes);
     break;
   }
 }

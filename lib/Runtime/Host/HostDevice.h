@@ -57,9 +57,8 @@ private:
     bool wake; ///< sleeping threads for it
     // Of a library call.
     std::unique_ptr<HostCall> call;
-    // Of a copy or fill.
+    // Of a copy.
     uint64_t bytes;
-    int fillValue;
   };
 
   void prepare(const ampc_program_entry_t &program);
