@@ -14,6 +14,9 @@
 #include <cstddef>
 #include <cublasLt.h>
 #include <cuda.h>
+#ifdef AMPC_HAS_CUDNN
+#include <cudnn_graph.h>
+#endif
 #include <tuple>
 #include <type_traits>
 
@@ -50,10 +53,19 @@ AMPC_CUDA_DRIVER_CALLS(AMPC_CHECK_CALL)
 AMPC_CUBLASLT_CALLS(AMPC_CHECK_CALL)
 AMPC_CUBLASLT_QUERIES(AMPC_CHECK_CALL)
 #undef CALLS
+#ifdef AMPC_HAS_CUDNN
+#define CALLS ampc::cuda::CudnnCalls
+AMPC_CUDNN_CALLS(AMPC_CHECK_CALL)
+AMPC_CUDNN_QUERIES(AMPC_CHECK_CALL)
+#undef CALLS
+#endif
 
 #define AMPC_CHECK_CONSTANT(name, value) static_assert(int(::name) == int(ampc::cuda::name), #name);
 AMPC_CUDA_CONSTANTS(AMPC_CHECK_CONSTANT)
 AMPC_CUBLASLT_CONSTANTS(AMPC_CHECK_CONSTANT)
+#ifdef AMPC_HAS_CUDNN
+AMPC_CUDNN_CONSTANTS(AMPC_CHECK_CONSTANT)
+#endif
 
 using Ours = ampc::cuda::cublasLtMatmulHeuristicResult_t;
 using Theirs = ::cublasLtMatmulHeuristicResult_t;

@@ -5,19 +5,20 @@
 //
 //===----------------------------------------------------------------------===//
 
-// libampc_standin_cuda.so and libampc_standin_cublaslt.so take the place of
-// libcuda and libcublasLt: they record every call and execute the work on the
-// CPU, kernels through the libraries of SimtFormat.h. Work runs as late as CUDA
-// allows, when something waits for it, so that a missing wait shows. Memory
-// starts as NaN, device addresses are no addresses of the host, and every range
-// that is touched is checked.
+// libampc_standin_cuda.so, libampc_standin_cublaslt.so and libampc_standin_cudnn.so
+// take the place of libcuda, libcublasLt and libcudnn: they record every call and
+// execute the work on the CPU, kernels through the libraries of SimtFormat.h. Work
+// runs as late as CUDA allows, when something waits for it, so that a missing wait
+// shows. Memory starts as NaN, device addresses are no addresses of the host, and
+// every range that is touched is checked.
 //
 // The environment, read at the first call and by reset():
 //   AMPC_SIMT_LIBRARY            the kernels (SimtFormat.h)
 //   AMPC_STANDIN_FAIL=N[:ERROR]  the N-th call fails with the number ERROR. One
 //                                that gives something back does so before.
 //   AMPC_STANDIN_SEED=N          the order of threads and blocks; 0: natural
-//   AMPC_STANDIN_DEVICES=N, _ARCH=N, _MEMORY=BYTES, _DRIVER_VERSION=N
+//   AMPC_STANDIN_DEVICES=N, _ARCH=N, _MEMORY=BYTES, _DRIVER_VERSION=N,
+//   _CUDNN_VERSION=N, _CUDNN_CUDA=N (the CUDA that cuDNN is made for)
 //   AMPC_STANDIN_TRACE=FILE      written at exit: one JSON object a line
 //   AMPC_STANDIN_REPORT=FILE     written at exit: leaks and misuse, or "ok"
 //
@@ -42,7 +43,7 @@ struct Event {
   };
 
   /// "cuMemAlloc", ...; of work "launch", "matmul", "copy", "upload", "download"
-  /// or "fill".
+  /// or "fill" (cuMemsetD8Async).
   std::string name;
   bool isWork = false;
   std::string detail;    ///< kernel; "cubin" or "ptx" and the image's hash

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 //
 // One line for each call in LibraryCall.cpp; what a device does for it is in
-// Host/HostCall.cpp and Cuda/CudaDevice.cpp.
+// Host/HostCall.cpp and Cuda/CudaCall.cpp.
 //
 //===----------------------------------------------------------------------===//
 

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The types, constants and functions of libcuda and libcublasLt that the runtime
-// uses, under NVIDIA's names, so that no CUDA header is needed to build. Where
+// The types, constants and functions of libcuda, libcublasLt and libcudnn that the
+// runtime uses, under NVIDIA's names, so that no CUDA header is needed to build. Where
 // the headers exist, a test (test/StandIn/CudaAbiTest.cpp) compares.
 //
 //===----------------------------------------------------------------------===//
@@ -216,9 +216,38 @@ struct cublasLtMatmulHeuristicResult_t {
   X(getStatusString, cublasLtGetStatusString, const char *, (cublasStatus_t status))               \
   X(getVersion, cublasLtGetVersion, size_t, (void))
 
+//===----------------------------------------------------------------------===//
+// cuDNN
+//===----------------------------------------------------------------------===//
+
+using cudnnStatus_t = int;
+using cudnnHandle_t = struct cudnnContext *;
+
+#define AMPC_CUDNN_CONSTANTS(X)                                                                    \
+  X(CUDNN_STATUS_SUCCESS, 0)                                                                       \
+  X(CUDNN_STATUS_NOT_INITIALIZED, 1001)                                                            \
+  X(CUDNN_STATUS_SUBLIBRARY_LOADING_FAILED, 1008)                                                  \
+  X(CUDNN_STATUS_BAD_PARAM, 2000)                                                                  \
+  X(CUDNN_STATUS_INTERNAL_ERROR, 4000)                                                             \
+  X(CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED, 4003)                                      \
+  X(CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED, 4004)
+
+/// X(member, symbol, parameters); each returns cudnnStatus_t.
+#define AMPC_CUDNN_CALLS(X)                                                                        \
+  X(create, cudnnCreate, (cudnnHandle_t * handle))                                                 \
+  X(destroy, cudnnDestroy, (cudnnHandle_t handle))
+
+/// Functions of cuDNN that return no status: X(member, symbol, result, parameters).
+#define AMPC_CUDNN_QUERIES(X)                                                                      \
+  X(getErrorString, cudnnGetErrorString, const char *, (cudnnStatus_t status))                     \
+  X(getVersion, cudnnGetVersion, size_t, (void))                                                   \
+  X(getMaxDeviceVersion, cudnnGetMaxDeviceVersion, size_t, (void))                                 \
+  X(getCudartVersion, cudnnGetCudartVersion, size_t, (void))
+
 enum : int {
 #define AMPC_CUDA_CONSTANT(name, value) name = value,
   AMPC_CUDA_CONSTANTS(AMPC_CUDA_CONSTANT) AMPC_CUBLASLT_CONSTANTS(AMPC_CUDA_CONSTANT)
+      AMPC_CUDNN_CONSTANTS(AMPC_CUDA_CONSTANT)
 #undef AMPC_CUDA_CONSTANT
 };
 
@@ -241,6 +270,15 @@ struct CublasLtCalls {
 #undef AMPC_CUDA_MEMBER
 #define AMPC_CUDA_MEMBER(member, symbol, result, parameters) Call<result parameters> member;
   AMPC_CUBLASLT_QUERIES(AMPC_CUDA_MEMBER)
+#undef AMPC_CUDA_MEMBER
+};
+
+struct CudnnCalls {
+#define AMPC_CUDA_MEMBER(member, symbol, parameters) Call<cudnnStatus_t parameters> member;
+  AMPC_CUDNN_CALLS(AMPC_CUDA_MEMBER)
+#undef AMPC_CUDA_MEMBER
+#define AMPC_CUDA_MEMBER(member, symbol, result, parameters) Call<result parameters> member;
+  AMPC_CUDNN_QUERIES(AMPC_CUDA_MEMBER)
 #undef AMPC_CUDA_MEMBER
 };
 

@@ -15,10 +15,6 @@ namespace ampc {
 
 using namespace cuda;
 
-/// What one product may take for itself; NVIDIA advises 32 MiB for Hopper, and
-/// older GPUs do with less. Only what the chosen algorithms need is allocated.
-static constexpr uint64_t kWorkspaceLimit = uint64_t(32) << 20;
-
 //===----------------------------------------------------------------------===//
 // Creation
 //===----------------------------------------------------------------------===//
@@ -38,48 +34,28 @@ static uint64_t inputBytes(const Tables &tables) {
 
 CudaPrograms::CudaPrograms(const CudaDriver &driver, const CudaContext &context,
                            const Module &module)
-    : driver(driver), context(context), tables(module.tables()), stream(driver), arena(driver),
-      workspace(driver), code(driver, context, tables), staging(driver, inputBytes(tables)),
-      fetched(driver) {
+    : driver(driver), tables(module.tables()), stream(driver), arena(driver), loadMemory(driver),
+      code(driver, context, tables), libraries(driver, context),
+      staging(driver, inputBytes(tables)), fetched(driver) {
   driver(driver.streamCreate, stream.out(), unsigned(CU_STREAM_NON_BLOCKING));
-  allocate();
+  const ampc_target_entry_t &target = tables.header().targets[AMPC_TARGET_CUDA];
+  arena =
+      allocateDevice(driver, context, std::max<uint64_t>(target.arena_bytes, 1), "the step needs");
+  if (target.state_bytes > 0)
+    driver(driver.memsetD8Async, arena.get(), (unsigned char)(0), size_t(target.state_bytes),
+           stream.get());
   for (int kind = 0; kind <= AMPC_PROGRAM_INIT; ++kind)
     programs.emplace_back(driver);
   for (const ampc_program_entry_t &entry : tables.programs)
     if (entry.target == AMPC_TARGET_CUDA)
       prepare(entry);
-
-  uint64_t needed = 0;
-  for (const CudaMatmul &matmul : matmuls)
-    needed = std::max(needed, matmul.workspaceBytes());
-  if (needed > 0)
-    driver(driver.memAlloc, workspace.out(), needed);
+  loadMemory.allocate(driver, context);
 }
 
 CudaPrograms::~CudaPrograms() {
   // What is still enqueued uses what is about to be given back.
   if (stream)
     driver.streamSynchronize.function(stream.get());
-}
-
-void CudaPrograms::allocate() {
-  const ampc_target_entry_t &target = tables.header().targets[AMPC_TARGET_CUDA];
-  uint64_t bytes = std::max<uint64_t>(target.arena_bytes, 1);
-  CUresult result = driver.memAlloc.function(arena.out(), bytes);
-  if (result == CUDA_ERROR_OUT_OF_MEMORY) {
-    size_t free = 0, total = 0;
-    driver(driver.memGetInfo, &free, &total);
-    throw Error(AMPC_STATUS_OUT_OF_MEMORY,
-                concat("the step needs ", bytes, " bytes of device memory, but '", context.name(),
-                       "' has ", free, " of ", total,
-                       " bytes free: compile for a smaller batch, or free "
-                       "memory of the device"));
-  }
-  if (result)
-    driver.fail(result, driver.memAlloc.name);
-  if (target.state_bytes > 0)
-    driver(driver.memsetD8Async, arena.get(), (unsigned char)(0), size_t(target.state_bytes),
-           stream.get());
 }
 
 void CudaPrograms::prepare(const ampc_program_entry_t &entry) {
@@ -101,8 +77,10 @@ std::optional<CudaPrograms::Step> CudaPrograms::prepareStep(const ampc_step_entr
       return std::nullopt; // no blocks, which the driver refuses
     break;
   case AMPC_STEP_LIBRARY:
-    if (!prepareLibraryCall(entry, step))
+    step.call = makeCudaCall(tables, entry);
+    if (!step.call)
       return std::nullopt;
+    prepareCall(entry, step);
     break;
   case AMPC_STEP_COPY:
     step.bytes = arguments[0].bytes;
@@ -113,23 +91,11 @@ std::optional<CudaPrograms::Step> CudaPrograms::prepareStep(const ampc_step_entr
   return step;
 }
 
-bool CudaPrograms::prepareLibraryCall(const ampc_step_entry_t &entry, Step &step) {
-  if (entry.index != AMPC_LIBRARY_MATMUL)
-    throw Error(AMPC_STATUS_INTERNAL, concat("no library call ", entry.index, " on CUDA devices"),
-                tables.string(entry.name));
-  MatmulShape shape = readMatmul(tables.argumentsOf(entry), tables.integersOf(entry));
-  if (shape.batch == 0 || shape.m == 0 || shape.n == 0)
-    return false;
-  if (!blas) {
-    blas.emplace(CublasLt::load(driver));
-    blasHandle.emplace(*blas);
-    (*blas)(blas->create, blasHandle->out());
-  }
-  const std::vector<CUdeviceptr> &at = step.addresses;
-  CudaMatmulOperands operands = {at[0], at[1], shape.hasBias ? at[2] : 0, at.back()};
-  step.matmul = &matmuls.emplace_back(*blas, blasHandle->get(), shape, operands, kWorkspaceLimit,
-                                      nodesOf(entry));
-  return true;
+void CudaPrograms::prepareCall(const ampc_step_entry_t &entry, Step &step) {
+  libraries.require(step.call->requirement(), nodesOf(entry));
+  CudaCallBytes need =
+      step.call->prepare({libraries, step.addresses, nodesOf(entry), /*isDeterministic=*/false});
+  loadMemory.add(need, step.reserve);
 }
 
 //===----------------------------------------------------------------------===//
@@ -165,7 +131,7 @@ void CudaPrograms::run(ampc_program_kind_t kind) {
 }
 
 void CudaPrograms::record(Program &program) {
-  // Relaxed, since cuBLASLt may load a kernel when it is first used.
+  // Relaxed, since a library may load a kernel when it is first used.
   driver(driver.streamBeginCapture, stream.get(), int(CU_STREAM_CAPTURE_MODE_RELAXED));
   CudaGraph graph(driver);
   try {
@@ -200,7 +166,7 @@ void CudaPrograms::enqueueStep(const Step &step) {
     break;
   }
   case AMPC_STEP_LIBRARY:
-    step.matmul->run(workspace.get(), stream.get());
+    step.call->run(loadMemory.at(step.reserve), stream.get());
     break;
   case AMPC_STEP_COPY:
     call = driver.memcpyDtoDAsync.name;

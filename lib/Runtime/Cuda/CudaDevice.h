@@ -9,12 +9,10 @@
 #define AMPC_RUNTIME_CUDA_CUDADEVICE_H
 
 #include "Core/Device.h"
+#include "Cuda/CudaCall.h"
 #include "Cuda/CudaCode.h"
-#include "Cuda/CudaContext.h"
-#include "Cuda/CudaMatmul.h"
 #include "Cuda/CudaStaging.h"
 
-#include <deque>
 #include <optional>
 #include <vector>
 
@@ -39,11 +37,11 @@ private:
   /// One step with its addresses in place.
   struct Step {
     const ampc_step_entry_t *entry;
-    // Of a launch: what each parameter points to. Of a copy: source,
-    // destination.
+    // Of a launch: what each parameter points to. Of a copy: source, destination.
     std::vector<cuda::CUdeviceptr> addresses;
     cuda::CUfunction function = nullptr;
-    const CudaMatmul *matmul = nullptr;
+    std::unique_ptr<CudaCall> call;
+    std::optional<uint64_t> reserve; ///< its number, of a call that has one sized at load
     uint64_t bytes = 0;
   };
   struct Program {
@@ -52,27 +50,23 @@ private:
     CudaGraphExec graph;
   };
 
-  void allocate();
   void prepare(const ampc_program_entry_t &entry);
   /// Nothing for a step that does nothing.
   std::optional<Step> prepareStep(const ampc_step_entry_t &entry);
-  /// False where the call has nothing to write.
-  bool prepareLibraryCall(const ampc_step_entry_t &entry, Step &step);
+  void prepareCall(const ampc_step_entry_t &entry, Step &step);
   void enqueue(const Program &program);
   void enqueueStep(const Step &step);
   void record(Program &program);
   const char *nodesOf(const ampc_step_entry_t &step) const { return tables.string(step.name); }
 
   const CudaDriver &driver;
-  const CudaContext &context;
   const Tables &tables;
   // In the order in which they must come to life; they end in the opposite one.
   CudaStream stream;
-  CudaMemory arena, workspace;
+  CudaMemory arena;
+  CudaLoadMemory loadMemory; // of library calls
   CudaCode code;
-  std::optional<CublasLt> blas; // of a module that needs it
-  std::optional<CublasLtHandle> blasHandle;
-  std::deque<CudaMatmul> matmuls;
+  CudaLibraries libraries;
   CudaStaging staging;
   CudaHostBuffer fetched;
   std::vector<Program> programs; // by kind

@@ -8,10 +8,9 @@
 #include "Cuda/CudaLibrary.h"
 
 #include "Core/Error.h"
+#include "Cuda/DynamicLibrary.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <dlfcn.h>
 #include <vector>
 
 namespace ampc {
@@ -22,24 +21,6 @@ using namespace cuda;
 static constexpr int kOldestDriver = 12000;
 /// The releases of cuBLASLt that have the interface of CudaApi.h.
 static constexpr int kNewestCublasLt = 13, kOldestCublasLt = 12;
-
-/// What the environment variable names in the place of `usual`.
-static std::string fileOf(const char *variable, const std::string &usual) {
-  const char *other = std::getenv(variable);
-  return other && *other ? other : usual;
-}
-
-static void *openLibrary(const std::string &file) {
-  return ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-}
-
-/// Returns whether `library` has the function.
-template <class Function>
-static bool resolve(Call<Function> &call, void *library, const char *symbol) {
-  call.name = symbol;
-  call.function = reinterpret_cast<Function *>(::dlsym(library, symbol));
-  return call.function;
-}
 
 /// As NVIDIA's manual calls it: without the version.
 static std::string manualName(const std::string &symbol) {
@@ -56,15 +37,15 @@ static std::string versionText(int version) {
 //===----------------------------------------------------------------------===//
 
 CudaDriver CudaDriver::load() {
-  std::string file = fileOf("AMPC_CUDA_DRIVER", "libcuda.so.1");
-  void *library = openLibrary(file);
+  DynamicLibrary library("AMPC_CUDA_DRIVER", {"libcuda.so.1"});
+  const std::string &file = library.file();
   if (!library)
     throw Error(AMPC_STATUS_NOT_FOUND,
-                concat("there is no CUDA driver on this machine (", ::dlerror(),
+                concat("there is no CUDA driver on this machine (", library.reasons(),
                        "): install NVIDIA's driver, or use the host"));
   CudaDriver driver;
 #define AMPC_CUDA_RESOLVE(member, symbol, parameters)                                              \
-  if (!resolve(driver.member, library, #symbol))                                                   \
+  if (!library.resolve(driver.member, #symbol))                                                    \
     throw Error(AMPC_STATUS_INCOMPATIBLE,                                                          \
                 concat("the CUDA driver '", file,                                                  \
                        "' has no " #symbol ": it is too old; ampc needs one for CUDA ",            \
@@ -138,30 +119,19 @@ CublasLt CublasLt::load(const CudaDriver &driver) {
   int newest = std::min(driver.version / 1000, kNewestCublasLt);
   for (int release = newest; release >= kOldestCublasLt; --release)
     files.push_back(concat("libcublasLt.so.", release));
-  std::string other = fileOf("AMPC_CUBLASLT", "");
-  if (!other.empty())
-    files = {other};
-
-  void *library = nullptr;
-  std::string file, reasons;
-  for (size_t i = 0; i != files.size() && !library; ++i) {
-    file = files[i];
-    library = openLibrary(file);
-    if (!library)
-      reasons += concat(reasons.empty() ? "" : "; ", ::dlerror());
-  }
+  DynamicLibrary library("AMPC_CUBLASLT", files);
   if (!library)
-    throw Error(AMPC_STATUS_NOT_FOUND, concat("there is no cuBLASLt for this driver (", reasons,
-                                              "): install NVIDIA's libcublas ", newest,
-                                              ", or name the file in AMPC_CUBLASLT"));
+    throw Error(AMPC_STATUS_NOT_FOUND, concat("there is no cuBLASLt for this driver (",
+                                              library.reasons(), "): install NVIDIA's libcublas ",
+                                              newest, ", or name the file in AMPC_CUBLASLT"));
   CublasLt blas;
   bool complete = true;
-#define AMPC_CUDA_RESOLVE(member, symbol, ...) complete &= resolve(blas.member, library, #symbol);
+#define AMPC_CUDA_RESOLVE(member, symbol, ...) complete &= library.resolve(blas.member, #symbol);
   AMPC_CUBLASLT_CALLS(AMPC_CUDA_RESOLVE)
   AMPC_CUBLASLT_QUERIES(AMPC_CUDA_RESOLVE)
 #undef AMPC_CUDA_RESOLVE
   if (!complete)
-    throw Error(AMPC_STATUS_NOT_FOUND, concat("'", file,
+    throw Error(AMPC_STATUS_NOT_FOUND, concat("'", library.file(),
                                               "' lacks functions of cuBLASLt: install "
                                               "NVIDIA's libcublas ",
                                               newest));

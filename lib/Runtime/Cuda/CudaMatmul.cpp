@@ -16,6 +16,12 @@ namespace ampc {
 
 using namespace cuda;
 
+/// The first release with the interface of CudaApi.h.
+static constexpr uint64_t kOldestCublasLt = 120000;
+/// What one product may take for itself; NVIDIA advises 32 MiB for Hopper, and
+/// older GPUs do with less. Only what the chosen algorithms need is allocated.
+static constexpr uint64_t kWorkspaceLimit = uint64_t(32) << 20;
+
 static int cudaType(uint32_t dtype) {
   switch (dtype) {
   case AMPC_DTYPE_F16:
@@ -66,56 +72,66 @@ static CublasLtLayout makeLayout(const CublasLt &blas, uint32_t dtype, int64_t r
   return layout;
 }
 
+std::unique_ptr<CudaCall> CudaMatmul::make(Span<ampc_argument_entry_t> arguments,
+                                           Span<int64_t> integers) {
+  MatmulShape shape = readMatmul(arguments, integers);
+  if (shape.batch == 0 || shape.m == 0 || shape.n == 0)
+    return nullptr;
+  return std::make_unique<CudaMatmul>(shape);
+}
+
+CudaRequirement CudaMatmul::requirement() const {
+  return {CudaLibraryId::CublasLt, kOldestCublasLt, /*oldestArchitecture=*/0, checkProduct(shape)};
+}
+
+CudaCallBytes CudaMatmul::prepare(const CudaCallSite &site) {
+  const std::vector<CUdeviceptr> &at = site.arguments;
+  operands = {at[0], at[1], shape.hasBias ? at[2] : 0, at.back()};
+  node = site.node;
+  library = &site.libraries.cublasLt();
+  handle = site.libraries.cublasLtHandle();
+  describe(*library);
+  chooseAlgorithm(*library);
+  return {found.workspaceSize, 0};
+}
+
 // cuBLASLt sees matrices by columns, so a row-major matrix is its transpose to
 // it: out^T = op(rhs)^T * op(lhs)^T takes the operands as they lie, in the other
 // order, and the bias along the rows of out^T, where cuBLASLt wants it.
-CudaMatmul::CudaMatmul(const CublasLt &blas, cublasLtHandle_t handle, MatmulShape shape,
-                       const CudaMatmulOperands &operands, uint64_t workspaceLimit,
-                       std::string node)
-    : blas(blas), handle(handle), operands(operands), node(std::move(node)), desc(blas), a(blas),
-      b(blas), d(blas), alpha32(float(shape.alpha)), alpha64(shape.alpha),
-      isF64(shape.out == AMPC_DTYPE_F64) {
-  shape = mergeBatch(shape);
-  std::string problem = checkProduct(shape);
-  if (!problem.empty())
-    throw Error(AMPC_STATUS_INCOMPATIBLE,
-                concat("cuBLASLt ", problem, " (node '", this->node,
-                       "'): compile the model with this version of ampc, or "
-                       "use the host"),
-                this->node);
+void CudaMatmul::describe(const CublasLt &blas) {
+  Description &to = description.emplace(blas);
+  bool isF64 = shape.out == AMPC_DTYPE_F64;
   // f32 in f32, not in TF32.
-  blas(blas.matmulDescCreate, desc.out(), int(isF64 ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F),
+  blas(blas.matmulDescCreate, to.desc.out(), int(isF64 ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F),
        int(isF64 ? CUDA_R_64F : CUDA_R_32F));
-  setDesc<int32_t>(CUBLASLT_MATMUL_DESC_TRANSA, shape.transposeRhs ? CUBLAS_OP_T : CUBLAS_OP_N);
-  setDesc<int32_t>(CUBLASLT_MATMUL_DESC_TRANSB, shape.transposeLhs ? CUBLAS_OP_T : CUBLAS_OP_N);
-  setEpilogue(shape);
+  auto set = [&](int attribute, auto value) {
+    blas(blas.matmulDescSetAttribute, to.desc.get(), attribute, &value, sizeof(value));
+  };
+  set(CUBLASLT_MATMUL_DESC_TRANSA, int32_t(shape.transposeRhs ? CUBLAS_OP_T : CUBLAS_OP_N));
+  set(CUBLASLT_MATMUL_DESC_TRANSB, int32_t(shape.transposeLhs ? CUBLAS_OP_T : CUBLAS_OP_N));
+  if (shape.hasBias) {
+    set(CUBLASLT_MATMUL_DESC_EPILOGUE, uint32_t(CUBLASLT_EPILOGUE_BIAS));
+    set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, int32_t(cudaType(shape.bias)));
+    set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, uint64_t(operands.bias));
+  }
   auto layout = [&](uint32_t dtype, int64_t rows, int64_t columns, bool isTransposed,
                     int64_t stride) {
     if (isTransposed)
       std::swap(rows, columns);
     return makeLayout(blas, dtype, rows, columns, shape.batch, stride);
   };
-  a = layout(shape.rhs, shape.n, shape.k, shape.transposeRhs, shape.rhsStride);
-  b = layout(shape.lhs, shape.k, shape.m, shape.transposeLhs, shape.lhsStride);
-  d = layout(shape.out, shape.n, shape.m, false, shape.m * shape.n);
-  chooseAlgorithm(shape, workspaceLimit);
+  to.a = layout(shape.rhs, shape.n, shape.k, shape.transposeRhs, shape.rhsStride);
+  to.b = layout(shape.lhs, shape.k, shape.m, shape.transposeLhs, shape.lhsStride);
+  to.d = layout(shape.out, shape.n, shape.m, false, shape.m * shape.n);
 }
 
-void CudaMatmul::setEpilogue(const MatmulShape &shape) {
-  if (!shape.hasBias)
-    return;
-  setDesc<uint32_t>(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
-  setDesc<int32_t>(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, cudaType(shape.bias));
-  setDesc<uint64_t>(CUBLASLT_MATMUL_DESC_BIAS_POINTER, operands.bias);
-}
-
-void CudaMatmul::chooseAlgorithm(const MatmulShape &shape, uint64_t workspaceLimit) {
+void CudaMatmul::chooseAlgorithm(const CublasLt &blas) {
   CublasLtPreference preference(blas);
   blas(blas.preferenceCreate, preference.out());
   auto set = [&](int attribute, auto value) {
     blas(blas.preferenceSetAttribute, preference.get(), attribute, &value, sizeof(value));
   };
-  set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, workspaceLimit);
+  set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kWorkspaceLimit);
   // Partial sums are kept in f32, so that the result is rounded once.
   uint32_t schemes = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
   if (sizeOf(shape.out) > 2)
@@ -131,8 +147,10 @@ void CudaMatmul::chooseAlgorithm(const MatmulShape &shape, uint64_t workspaceLim
   set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment(operands.out));
 
   int count = 0;
-  cublasStatus_t status = blas.algoGetHeuristic.function(
-      handle, desc.get(), a.get(), b.get(), d.get(), d.get(), preference.get(), 1, &found, &count);
+  const Description &of = *description;
+  cublasStatus_t status =
+      blas.algoGetHeuristic.function(handle, of.desc.get(), of.a.get(), of.b.get(), of.d.get(),
+                                     of.d.get(), preference.get(), 1, &found, &count);
   if (status == CUBLAS_STATUS_SUCCESS && count > 0)
     status = found.state;
   else if (status == CUBLAS_STATUS_SUCCESS)
@@ -151,19 +169,21 @@ void CudaMatmul::chooseAlgorithm(const MatmulShape &shape, uint64_t workspaceLim
 /// An address of the device as cuBLASLt takes it.
 static void *pointer(CUdeviceptr address) { return reinterpret_cast<void *>(uintptr_t(address)); }
 
-void CudaMatmul::run(CUdeviceptr workspace, CUstream stream) const {
-  const void *alpha = &alpha32, *beta = &zero32;
-  if (isF64) {
-    alpha = &alpha64;
-    beta = &zero64;
-  }
+void CudaMatmul::run(const CudaCallMemory &memory, CUstream stream) const {
+  // In the type that cuBLASLt scales in.
+  const float alpha32 = float(shape.alpha), zero32 = 0;
+  const double alpha64 = shape.alpha, zero64 = 0;
+  bool isF64 = shape.out == AMPC_DTYPE_F64;
+  const void *alpha = isF64 ? static_cast<const void *>(&alpha64) : &alpha32;
+  const void *beta = isF64 ? static_cast<const void *>(&zero64) : &zero32;
+  const Description &of = *description;
   void *out = pointer(operands.out);
-  cublasStatus_t status =
-      blas.matmul.function(handle, desc.get(), alpha, pointer(operands.rhs), a.get(),
-                           pointer(operands.lhs), b.get(), beta, out, d.get(), out, d.get(),
-                           &found.algo, pointer(workspace), found.workspaceSize, stream);
+  cublasStatus_t status = library->matmul.function(
+      handle, of.desc.get(), alpha, pointer(operands.rhs), of.a.get(), pointer(operands.lhs),
+      of.b.get(), beta, out, of.d.get(), out, of.d.get(), &found.algo, pointer(memory.scratch),
+      found.workspaceSize, stream);
   if (status)
-    blas.fail(status, blas.matmul.name, node);
+    library->fail(status, library->matmul.name, node);
 }
 
 } // namespace ampc

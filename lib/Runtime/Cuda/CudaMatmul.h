@@ -9,51 +9,46 @@
 #define AMPC_RUNTIME_CUDA_CUDAMATMUL_H
 
 #include "Core/MatmulShape.h"
-#include "Cuda/CudaResource.h"
-
-#include <string>
+#include "Cuda/CudaCall.h"
 
 namespace ampc {
 
-/// Where the operands of a matmul lie on the device; `bias` is 0 where there is
-/// none.
-struct CudaMatmulOperands {
-  cuda::CUdeviceptr lhs, rhs, bias, out;
-};
-
-/// A product with elements, described to cuBLASLt and with an algorithm chosen.
-class CudaMatmul {
+/// A product with elements, by cuBLASLt. All of its algorithms give equal bits in equal runs:
+/// partial sums are added in one order, also where they lie in the result.
+class CudaMatmul final : public CudaCall {
 public:
-  /// Asks for the algorithm, which may use up to `workspaceLimit` bytes. Throws
-  /// AMPC_STATUS_INCOMPATIBLE, naming `node`, for a product that cuBLASLt does
-  /// not compute as the module's format defines it.
-  CudaMatmul(const CublasLt &blas, cuda::cublasLtHandle_t handle, MatmulShape shape,
-             const CudaMatmulOperands &operands, uint64_t workspaceLimit, std::string node);
+  explicit CudaMatmul(const MatmulShape &shape) : shape(mergeBatch(shape)) {}
+  /// Null for a product without elements.
+  static std::unique_ptr<CudaCall> make(Span<ampc_argument_entry_t> arguments,
+                                        Span<int64_t> integers);
 
-  uint64_t workspaceBytes() const { return found.workspaceSize; }
-  /// Enqueues the product. `workspace` has at least workspaceBytes() bytes.
-  void run(cuda::CUdeviceptr workspace, cuda::CUstream stream) const;
+  CudaRequirement requirement() const override;
+  CudaCallBytes prepare(const CudaCallSite &site) override;
+  void run(const CudaCallMemory &memory, cuda::CUstream stream) const override;
 
 private:
-  void setEpilogue(const MatmulShape &shape);
-  void chooseAlgorithm(const MatmulShape &shape, uint64_t workspaceLimit);
-  template <class Value>
-  void setDesc(int attribute, Value value) {
-    blas(blas.matmulDescSetAttribute, desc.get(), attribute, &value, sizeof(value));
-  }
+  /// Where the operands lie on the device; `bias` is 0 where there is none.
+  struct Operands {
+    cuda::CUdeviceptr lhs, rhs, bias, out;
+  };
+  /// The product as cuBLASLt sees it.
+  struct Description {
+    explicit Description(const CublasLt &blas) : desc(blas), a(blas), b(blas), d(blas) {}
+    CublasLtDesc desc;
+    // Of a row-major result seen by columns: see describe().
+    CublasLtLayout a, b, d;
+  };
 
-  const CublasLt &blas;
-  cuda::cublasLtHandle_t handle;
-  CudaMatmulOperands operands;
+  void describe(const CublasLt &blas);
+  void chooseAlgorithm(const CublasLt &blas);
+
+  MatmulShape shape;
+  Operands operands = {};
   std::string node;
-  CublasLtDesc desc;
-  // Of a row-major result seen by columns: see the constructor.
-  CublasLtLayout a, b, d;
+  const CublasLt *library = nullptr;
+  cuda::cublasLtHandle_t handle = nullptr;
+  std::optional<Description> description; ///< from prepare() on
   cuda::cublasLtMatmulHeuristicResult_t found = {};
-  // In the type that cuBLASLt scales in.
-  float alpha32, zero32 = 0;
-  double alpha64, zero64 = 0;
-  bool isF64;
 };
 
 } // namespace ampc

@@ -9,6 +9,7 @@
 #define AMPC_RUNTIME_CUDA_CUDARESOURCE_H
 
 #include "Cuda/CudaLibrary.h"
+#include "Cuda/Cudnn.h"
 
 #include <utility>
 
@@ -62,6 +63,8 @@ using CublasLtLayout =
     CudaResource<CublasLt, cuda::cublasLtMatrixLayout_t, &CublasLt::matrixLayoutDestroy>;
 using CublasLtPreference =
     CudaResource<CublasLt, cuda::cublasLtMatmulPreference_t, &CublasLt::preferenceDestroy>;
+
+using CudnnHandle = CudaResource<Cudnn, cuda::cudnnHandle_t, &Cudnn::destroy>;
 
 } // namespace ampc
 
