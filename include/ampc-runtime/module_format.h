@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 /* Bumped when a table changes its meaning; a loader refuses other versions. */
-#define AMPC_FORMAT_VERSION 2u
+#define AMPC_FORMAT_VERSION 3u
 #define AMPC_MODULE_SYMBOL "ampc_module_v1"
 #define AMPC_WEIGHTS_SECTION ".ampc.weights"
 #define AMPC_TABLES_MAGIC "AMPCTBL"
@@ -207,7 +207,22 @@ typedef struct ampc_step_entry_t {
   uint64_t flops, read_bytes, written_bytes; /* counted by the compiler */
 } ampc_step_entry_t;
 
-enum { AMPC_ARGUMENT_READ = 1, AMPC_ARGUMENT_WRITE = 2 };
+/* What a step does with an argument, and what that memory is to it. Memory of which
+ * nothing but its size matters to others is SCRATCH or RESERVE. */
+enum {
+  AMPC_ARGUMENT_READ = 1,
+  AMPC_ARGUMENT_WRITE = 2,
+  /* With READ and WRITE: undefined before the step and after it. (Scratch that only a
+   * library knows the size of is no argument: the runtime asks the library.) */
+  AMPC_ARGUMENT_SCRATCH = 4,
+  /* Of library calls: WRITE of the one that fills it, READ of those that use it later in
+   * the program, in a form that the library alone knows. */
+  AMPC_ARGUMENT_RESERVE = 8,
+  /* With RESERVE, on CUDA: sized by the library when a session is created, and not in
+   * the arena. `bytes` is 0, `offset` is the number of the reserve, below the number of
+   * all arguments. One for each call at most. */
+  AMPC_ARGUMENT_SIZED_AT_LOAD = 16
+};
 typedef struct ampc_argument_entry_t {
   uint64_t offset; /* into the arena */
   uint64_t bytes;
@@ -268,17 +283,18 @@ typedef struct ampc_tables_t {
   ampc_span_t gradients; /* uint32_t: tensor of the k-th checked gradient;
                             AMPC_NONE_U32 where it belongs to no named tensor */
   ampc_target_entry_t targets[AMPC_TARGET_COUNT];
-  uint32_t producer;   /* string: "ampc 0.1.0" */
-  uint32_t model;      /* string: the model file's name */
-  uint32_t options;    /* string: the compile flags, as JSON */
-  uint32_t low_dtype;  /* ampc_dtype_t of the low type; F32 where there is none */
-  uint32_t has_scaler; /* 1: a skipped step is normal; 0: a value that is not
-                          finite stops the run */
-  float scale_floor;   /* the run stops when the loss scale falls below; 0: off */
-  uint32_t optimizer;  /* string: "adam"; "" where there is none or the model's own */
-  uint32_t reserved;
-  uint64_t identity; /* hash of all tables but this word: names a build in
-                        checkpoints */
+  uint32_t producer;      /* string: "ampc 0.1.0" */
+  uint32_t model;         /* string: the model file's name */
+  uint32_t options;       /* string: the compile flags, as JSON */
+  uint32_t low_dtype;     /* ampc_dtype_t of the low type; F32 where there is none */
+  uint32_t has_scaler;    /* 1: a skipped step is normal; 0: a value that is not
+                             finite stops the run */
+  float scale_floor;      /* the run stops when the loss scale falls below; 0: off */
+  uint32_t optimizer;     /* string: "adam"; "" where there is none or the model's own */
+  uint32_t deterministic; /* 1: equal runs give equal bits; libraries are asked for no
+                             other algorithm */
+  uint64_t identity;      /* hash of all tables but this word: names a build in
+                             checkpoints */
 } ampc_tables_t;
 
 /* Runs the blocks [begin, end) of a kernel's one-dimensional grid. `args` holds

@@ -199,7 +199,9 @@ TEST(Embedding, CreatingAndDestroyingDoesNotGrow) {
 #ifndef AMPC_TEST_SANITIZED // a sanitizer's allocator keeps what is freed, and finds leaks itself
   // The allocator's arenas come and go with threads: a leak is one mapping or more a round.
   EXPECT_LT(after.mappings, before.mappings + 20);
-  EXPECT_LT(after.heapBytes, before.heapBytes + 300 * 8);
+  // What is freed and kept for this thread counts as used; the smallest block that could leak in a
+  // round has 32 bytes.
+  EXPECT_LT(after.heapBytes, before.heapBytes + 300 * 24);
 #endif
 }
 

@@ -328,6 +328,26 @@ TEST(Module, RefusesEachContradiction) {
        [](Image &i) { i.tensor(AMPC_EVAL_FLAGS).role = AMPC_ROLE_STATE; }},
       {"flags", [](Image &i) { i.argument(kLaunchStep, 0).flags = 0; }},
       {"flags", [](Image &i) { i.argument(kLaunchStep, 0).flags = 4; }},
+      // Scratch is read and written; a reserve is of library calls, sized at load on CUDA.
+      {"flags 5",
+       [](Image &i) {
+         i.argument(kLaunchStep, 0).flags = AMPC_ARGUMENT_SCRATCH | AMPC_ARGUMENT_READ;
+       }},
+      {"flags 9",
+       [](Image &i) {
+         i.argument(kLaunchStep, 0).flags = AMPC_ARGUMENT_RESERVE | AMPC_ARGUMENT_READ;
+       }},
+      {"flags 7", [](Image &i) { i.argument(kCopyStep, 1).flags = 7; }},
+      {"flags 25",
+       [](Image &i) {
+         i.argument(kMatmulStep, 0).flags =
+             AMPC_ARGUMENT_RESERVE | AMPC_ARGUMENT_SIZED_AT_LOAD | AMPC_ARGUMENT_READ;
+       }},
+      {"flags 17", [](Image &i) { i.argument(kMatmulStep, 0).flags = 17; }},
+      {"flags 33", [](Image &i) { i.argument(kMatmulStep, 0).flags = 33; }},
+      {"neither scratch nor reserve",
+       [](Image &i) { i.argument(kMatmulStep, 0).flags |= AMPC_ARGUMENT_RESERVE; }},
+      {"deterministic is 2", [](Image &i) { i.header().deterministic = 2; }},
       {"equal size", [](Image &i) { i.argument(kCopyStep, 0).bytes -= 4; }},
       {"equal size",
        [](Image &i) { i.argument(kCopyStep, 1).flags = AMPC_ARGUMENT_READ; }},
@@ -468,10 +488,10 @@ TEST(Module, InspectsAsJson) {
        R"({"name":"loss","shape":[],"dtype":"f32","loss":true,"batched":false})",
        R"("parameters":[{"name":"w","shape":[3],"dtype":"f32","trained":true},{"name":"bias","shape":[1],"dtype":"f32","trained":false}])",
        R"("precision":{"low_dtype":"f16","loss_scaling":true,"loss_scale_min":0})",
-       R"("steps":[{"kind":"launch","nodes":["MatMul_0","Add_1"],"kernel":"forward","read_bytes":34,"written_bytes":16,"flops":0,"operand_types":["f16","f16","f32","f32"]})",
-       R"({"kind":"matmul","nodes":["MatMul_0"],"kernel":null,"read_bytes":40,"written_bytes":12,"flops":0,"operand_types":["f32","f16","f32"]})",
+       R"("steps":[{"kind":"launch","nodes":["MatMul_0","Add_1"],"kernel":"forward","read_bytes":34,"written_bytes":16,"flops":0,"scratch_bytes":0,"reserve_bytes":0,"operand_types":["f16","f16","f32","f32"]})",
+       R"({"kind":"matmul","nodes":["MatMul_0"],"kernel":null,"read_bytes":40,"written_bytes":12,"flops":0,"scratch_bytes":0,"reserve_bytes":0,"operand_types":["f32","f16","f32"]})",
        R"({"kind":"copy","nodes":[])", R"("eval_steps":[{"kind":"launch")", R"("arena_bytes":)",
-       R"("trains":true)"})
+       R"("deterministic":false)", R"("trains":true)"})
     EXPECT_NE(json.find(part), std::string::npos) << part << "\n" << json;
   expectError(ampc_module_inspect(module, AMPC_DEVICE_CUDA, &text), AMPC_STATUS_INCOMPATIBLE,
               "no CUDA code");

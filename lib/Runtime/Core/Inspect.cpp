@@ -52,6 +52,21 @@ static const char *kindOf(const ampc_step_entry_t &step) {
   }
 }
 
+/// Null where the library tells when the session is created.
+static void writeReserveBytes(JsonWriter &json, Span<ampc_argument_entry_t> arguments) {
+  uint64_t bytes = 0;
+  bool isKnown = true;
+  for (const ampc_argument_entry_t &argument : arguments) {
+    isKnown &= !(argument.flags & AMPC_ARGUMENT_SIZED_AT_LOAD);
+    bytes += argument.flags & AMPC_ARGUMENT_RESERVE ? argument.bytes : 0;
+  }
+  json.key("reserve_bytes");
+  if (isKnown)
+    json.value(bytes);
+  else
+    json.null();
+}
+
 static void writeStep(JsonWriter &json, const Tables &tables, const ampc_step_entry_t &step) {
   json.beginObject();
   json.member("kind", kindOf(step));
@@ -72,6 +87,11 @@ static void writeStep(JsonWriter &json, const Tables &tables, const ampc_step_en
   json.member("read_bytes", step.read_bytes);
   json.member("written_bytes", step.written_bytes);
   json.member("flops", step.flops);
+  uint64_t scratch = 0;
+  for (const ampc_argument_entry_t &argument : tables.argumentsOf(step))
+    scratch += argument.flags & AMPC_ARGUMENT_SCRATCH ? argument.bytes : 0;
+  json.member("scratch_bytes", scratch);
+  writeReserveBytes(json, tables.argumentsOf(step));
   json.key("operand_types");
   json.beginArray();
   for (const ampc_argument_entry_t &argument : tables.argumentsOf(step))
@@ -163,6 +183,7 @@ std::string inspect(const Module &module, ampc_device_t device) {
   json.member("loss_scaling", header.has_scaler != 0);
   json.member("loss_scale_min", header.scale_floor);
   json.endObject();
+  json.member("deterministic", header.deterministic != 0);
   json.member("arena_bytes", entry.arena_bytes);
   json.member("state_bytes", entry.state_bytes);
   json.member("weights_bytes", header.weights_bytes);

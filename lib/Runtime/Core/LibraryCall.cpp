@@ -36,6 +36,8 @@ std::string checkOperands(Span<ampc_argument_entry_t> arguments) {
     return "the result is not written";
   bool isF64 = out.dtype == AMPC_DTYPE_F64;
   for (const ampc_argument_entry_t &argument : arguments) {
+    if (argument.flags & ~unsigned(AMPC_ARGUMENT_READ | AMPC_ARGUMENT_WRITE))
+      return "takes neither scratch nor reserve";
     if (!isFloat(argument.dtype) || (argument.dtype == AMPC_DTYPE_F64) != isF64)
       return concat("an operand of type ", nameOf(argument.dtype), " beside a result of type ",
                     nameOf(out.dtype));

@@ -32,8 +32,8 @@ struct LibraryCall {
 const LibraryCall *findLibraryCall(uint32_t id);
 
 /// For the checks: why these cannot be a product's operands, the last one its
-/// result. All must be floats, f64 only where all are, the result written and
-/// no other operand overlapping it.
+/// result. All must be floats, f64 only where all are, none scratch or reserve,
+/// the result written and no other operand overlapping it.
 std::string checkOperands(Span<ampc_argument_entry_t> arguments);
 
 } // namespace ampc

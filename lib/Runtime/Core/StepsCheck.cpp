@@ -14,7 +14,6 @@
 #include "ampc-numbers/CheckedMath.h"
 
 #include <algorithm>
-#include <set>
 #include <vector>
 
 namespace ampc {
@@ -117,7 +116,64 @@ void StepsCheck::checkDisjoint(const ampc_step_entry_t &step, const std::string 
   }
 }
 
-void StepsCheck::checkStep(size_t index, const ampc_program_entry_t &program) const {
+/// Whether a step of this kind may have an argument with these flags.
+static bool areFlags(uint32_t flags, uint32_t kind, uint32_t target) {
+  constexpr uint32_t kBoth = AMPC_ARGUMENT_READ | AMPC_ARGUMENT_WRITE;
+  uint32_t role = flags & ~kBoth;
+  switch (role) {
+  case 0:
+    return flags != 0;
+  case AMPC_ARGUMENT_SCRATCH:
+    return (flags & kBoth) == kBoth && kind != AMPC_STEP_COPY;
+  case AMPC_ARGUMENT_RESERVE:
+    return flags != role && kind == AMPC_STEP_LIBRARY;
+  case AMPC_ARGUMENT_RESERVE | AMPC_ARGUMENT_SIZED_AT_LOAD:
+    // Calls of the host are ours: their sizes are known when a model is compiled.
+    return flags != role && kind == AMPC_STEP_LIBRARY && target == AMPC_TARGET_CUDA;
+  default:
+    return false;
+  }
+}
+
+void StepsCheck::checkArgument(const ampc_argument_entry_t &argument, const ampc_step_entry_t &step,
+                               const ampc_program_entry_t &program, const std::string &what) const {
+  uint64_t size = sizeOf(argument.dtype);
+  check(size > 0, concat(what, ": an argument of type ", argument.dtype));
+  check(areFlags(argument.flags, step.kind, program.target),
+        concat(what, ": an argument with flags ", argument.flags));
+  if (argument.flags & AMPC_ARGUMENT_SIZED_AT_LOAD) {
+    check(argument.bytes == 0 && argument.offset < tables.arguments.size(),
+          concat(what, ": reserve ", argument.offset, ", sized at load, has ", argument.bytes,
+                 " bytes"));
+    return;
+  }
+  uint64_t arenaBytes = header.targets[program.target].arena_bytes;
+  check(argument.offset % size == 0 && argument.bytes % size == 0 &&
+            fits(argument.offset, argument.bytes, arenaBytes),
+        concat(what, ": an argument of ", argument.bytes, " bytes at ", argument.offset,
+               " in an arena of ", arenaBytes, " bytes"));
+}
+
+// A library trusts what it finds in a reserve.
+void StepsCheck::checkReserves(const ampc_step_entry_t &step, std::set<uint64_t> &filled,
+                               const std::string &what) const {
+  bool hasOne = false;
+  for (const ampc_argument_entry_t &argument : tables.argumentsOf(step)) {
+    if (!(argument.flags & AMPC_ARGUMENT_SIZED_AT_LOAD))
+      continue;
+    check(!hasOne, concat(what, ": two reserves that are sized at load"));
+    hasOne = true;
+    if (argument.flags & AMPC_ARGUMENT_READ)
+      check(filled.count(argument.offset),
+            concat(what, ": reads reserve ", argument.offset, ", which nothing has filled"));
+    else
+      check(filled.insert(argument.offset).second,
+            concat(what, ": fills reserve ", argument.offset, " a second time"));
+  }
+}
+
+void StepsCheck::checkStep(size_t index, const ampc_program_entry_t &program,
+                           std::set<uint64_t> &reserves) const {
   const ampc_step_entry_t &step = tables.steps[index];
   std::string what = concat("step ", index);
   checkString(step.name, what);
@@ -131,19 +187,10 @@ void StepsCheck::checkStep(size_t index, const ampc_program_entry_t &program) co
         concat(what, ": integers from ", step.first_integer, " on, ", step.integer_count, " of ",
                tables.integers.size()));
 
-  uint64_t arenaBytes = header.targets[program.target].arena_bytes;
   Span<ampc_argument_entry_t> arguments = tables.argumentsOf(step);
-  for (const ampc_argument_entry_t &argument : arguments) {
-    uint64_t size = sizeOf(argument.dtype);
-    check(size > 0, concat(what, ": an argument of type ", argument.dtype));
-    check(argument.offset % size == 0 && argument.bytes % size == 0 &&
-              fits(argument.offset, argument.bytes, arenaBytes),
-          concat(what, ": an argument of ", argument.bytes, " bytes at ", argument.offset,
-                 " in an arena of ", arenaBytes, " bytes"));
-    check(argument.flags >= AMPC_ARGUMENT_READ &&
-              argument.flags <= (AMPC_ARGUMENT_READ | AMPC_ARGUMENT_WRITE),
-          concat(what, ": an argument with flags ", argument.flags));
-  }
+  for (const ampc_argument_entry_t &argument : arguments)
+    checkArgument(argument, step, program, what);
+  checkReserves(step, reserves, what);
 
   switch (step.kind) {
   case AMPC_STEP_LAUNCH:
@@ -170,6 +217,7 @@ void StepsCheck::checkLibrary(const ampc_step_entry_t &step, const std::string &
                 tables.string(step.name));
   std::string problem = call->check(tables.argumentsOf(step), tables.integersOf(step));
   check(problem.empty(), concat(what, ": ", problem));
+  checkDisjoint(step, what);
 }
 
 } // namespace ampc

@@ -10,6 +10,8 @@
 
 #include "Core/Tables.h"
 
+#include <set>
+
 namespace ampc {
 
 /// What all checks of tables share. Each throws AMPC_STATUS_CORRUPT.
@@ -39,13 +41,19 @@ public:
       : TableChecks(tables, path), module(module) {}
 
   void checkKernels() const;
-  /// A step of `program`. The kernels have been checked.
-  void checkStep(size_t index, const ampc_program_entry_t &program) const;
+  /// A step of `program`. The kernels have been checked. `reserves` are the numbers of those that
+  /// are sized at load and that the steps before it have filled.
+  void checkStep(size_t index, const ampc_program_entry_t &program,
+                 std::set<uint64_t> &reserves) const;
 
 private:
   void checkKernel(const ampc_kernel_entry_t &kernel, const std::string &what) const;
   void checkLaunch(const ampc_step_entry_t &step, const ampc_program_entry_t &program,
                    const std::string &what) const;
+  void checkArgument(const ampc_argument_entry_t &argument, const ampc_step_entry_t &step,
+                     const ampc_program_entry_t &program, const std::string &what) const;
+  void checkReserves(const ampc_step_entry_t &step, std::set<uint64_t> &filled,
+                     const std::string &what) const;
   void checkDisjoint(const ampc_step_entry_t &step, const std::string &what) const;
   void checkLibrary(const ampc_step_entry_t &step, const std::string &what) const;
 

@@ -118,6 +118,7 @@ void Checker::run() {
             header.low_dtype == AMPC_DTYPE_BF16,
         concat("low_dtype is ", header.low_dtype));
   check(header.has_scaler <= 1, concat("has_scaler is ", header.has_scaler));
+  check(header.deterministic <= 1, concat("deterministic is ", header.deterministic));
   check(std::isfinite(header.scale_floor) && header.scale_floor >= 0,
         concat("scale_floor is ", header.scale_floor));
 
@@ -305,8 +306,9 @@ void Checker::checkProgram(size_t index) {
     checkBinding(output, AMPC_ROLE_OUTPUT, arenaBytes, what);
     check(outputs.insert(output.tensor).second, concat(what, ": an output twice"));
   }
+  std::set<uint64_t> reserves;
   for (size_t i = 0; i != program.step_count; ++i)
-    steps.checkStep(program.first_step + i, program);
+    steps.checkStep(program.first_step + i, program, reserves);
   if (program.kind == AMPC_PROGRAM_TRAIN)
     checkTraining(program.target);
 }

@@ -68,8 +68,12 @@ std::optional<CudaPrograms::Step> CudaPrograms::prepareStep(const ampc_step_entr
   Span<ampc_argument_entry_t> arguments = tables.argumentsOf(entry);
   Step step;
   step.entry = &entry;
-  for (const ampc_argument_entry_t &argument : arguments)
-    step.addresses.push_back(arena.get() + argument.offset);
+  for (const ampc_argument_entry_t &argument : arguments) {
+    bool isInArena = !(argument.flags & AMPC_ARGUMENT_SIZED_AT_LOAD);
+    step.addresses.push_back(isInArena ? arena.get() + argument.offset : 0);
+    if (!isInArena)
+      step.reserve = argument.offset;
+  }
   switch (entry.kind) {
   case AMPC_STEP_LAUNCH:
     step.function = code.function(entry.index);
@@ -93,8 +97,8 @@ std::optional<CudaPrograms::Step> CudaPrograms::prepareStep(const ampc_step_entr
 
 void CudaPrograms::prepareCall(const ampc_step_entry_t &entry, Step &step) {
   libraries.require(step.call->requirement(), nodesOf(entry));
-  CudaCallBytes need =
-      step.call->prepare({libraries, step.addresses, nodesOf(entry), /*isDeterministic=*/false});
+  CudaCallBytes need = step.call->prepare(
+      {libraries, step.addresses, nodesOf(entry), tables.header().deterministic != 0});
   loadMemory.add(need, step.reserve);
 }
 

@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Cuda/CudaMatmul.h"
-
 #include "Core/DType.h"
 #include "Core/Error.h"
+#include "Core/MatmulShape.h"
+#include "Cuda/CudaCall.h"
 
 #include <algorithm>
 
@@ -21,6 +21,45 @@ static constexpr uint64_t kOldestCublasLt = 120000;
 /// What one product may take for itself; NVIDIA advises 32 MiB for Hopper, and
 /// older GPUs do with less. Only what the chosen algorithms need is allocated.
 static constexpr uint64_t kWorkspaceLimit = uint64_t(32) << 20;
+
+namespace {
+
+/// A product with elements, by cuBLASLt. All of its algorithms give equal bits in equal runs:
+/// partial sums are added in one order, also where they lie in the result.
+class CudaMatmul final : public CudaCall {
+public:
+  explicit CudaMatmul(const MatmulShape &shape) : shape(mergeBatch(shape)) {}
+
+  CudaRequirement requirement() const override;
+  CudaCallBytes prepare(const CudaCallSite &site) override;
+  void run(const CudaCallMemory &memory, cuda::CUstream stream) const override;
+
+private:
+  /// Where the operands lie on the device; `bias` is 0 where there is none.
+  struct Operands {
+    cuda::CUdeviceptr lhs, rhs, bias, out;
+  };
+  /// The product as cuBLASLt sees it.
+  struct Description {
+    explicit Description(const CublasLt &blas) : desc(blas), a(blas), b(blas), d(blas) {}
+    CublasLtDesc desc;
+    // Of a row-major result seen by columns: see describe().
+    CublasLtLayout a, b, d;
+  };
+
+  void describe(const CublasLt &blas);
+  void chooseAlgorithm(const CublasLt &blas);
+
+  MatmulShape shape;
+  Operands operands = {};
+  std::string node;
+  const CublasLt *library = nullptr;
+  cuda::cublasLtHandle_t handle = nullptr;
+  std::optional<Description> description; ///< from prepare() on
+  cuda::cublasLtMatmulHeuristicResult_t found = {};
+};
+
+} // namespace
 
 static int cudaType(uint32_t dtype) {
   switch (dtype) {
@@ -70,14 +109,6 @@ static CublasLtLayout makeLayout(const CublasLt &blas, uint32_t dtype, int64_t r
          int(CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET), &stride, sizeof(stride));
   }
   return layout;
-}
-
-std::unique_ptr<CudaCall> CudaMatmul::make(Span<ampc_argument_entry_t> arguments,
-                                           Span<int64_t> integers) {
-  MatmulShape shape = readMatmul(arguments, integers);
-  if (shape.batch == 0 || shape.m == 0 || shape.n == 0)
-    return nullptr;
-  return std::make_unique<CudaMatmul>(shape);
 }
 
 CudaRequirement CudaMatmul::requirement() const {
@@ -184,6 +215,14 @@ void CudaMatmul::run(const CudaCallMemory &memory, CUstream stream) const {
       found.workspaceSize, stream);
   if (status)
     library->fail(status, library->matmul.name, node);
+}
+
+std::unique_ptr<CudaCall> makeCudaMatmul(Span<ampc_argument_entry_t> arguments,
+                                         Span<int64_t> integers) {
+  MatmulShape shape = readMatmul(arguments, integers);
+  if (shape.batch == 0 || shape.m == 0 || shape.n == 0)
+    return nullptr;
+  return std::make_unique<CudaMatmul>(shape);
 }
 
 } // namespace ampc
