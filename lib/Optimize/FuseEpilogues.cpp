@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Optimize/Buffers.h"
+#include "ampc/Optimize/LibraryTable.h"
 #include "ampc/Optimize/Passes.h"
 #include "mlir/IR/Matchers.h"
 
@@ -81,6 +82,10 @@ struct FuseEpilogues : impl::FuseEpiloguesBase<FuseEpilogues> {
         ;
   }
 
+  bool fuse(plan::LibraryCallOpInterface call, plan::EpilogueKind epilogue, Value operand) const {
+    return LibraryTable(target).supports(call, epilogue) && call.fuseEpilogue(epilogue, operand);
+  }
+
   /// Takes the op behind the call's result (or behind a view of it) into the call.
   bool fuseNext(plan::LibraryCallOpInterface call) const {
     if (call->getNumResults() != 1)
@@ -96,7 +101,7 @@ struct FuseEpilogues : impl::FuseEpiloguesBase<FuseEpilogues> {
     unsigned index = value.use_begin()->getOperandNumber();
     bool fused = false;
     if (isRelu(next)) {
-      fused = target == Target::Host && call.fuseEpilogue("relu", Value());
+      fused = fuse(call, plan::EpilogueKind::Relu, Value());
     } else if (Value bias = matchBias(next, index)) {
       if (cast<RankedTensorType>(bias.getType()).getDimSize(0) != columns)
         return false;
@@ -104,7 +109,7 @@ struct FuseEpilogues : impl::FuseEpiloguesBase<FuseEpilogues> {
       SmallVector<Operation *> moved;
       for (Value v = value; isView(v.getDefiningOp()); v = v.getDefiningOp()->getOperand(0))
         moved.push_back(v.getDefiningOp());
-      fused = call.fuseEpilogue("bias", bias);
+      fused = fuse(call, plan::EpilogueKind::Bias, bias);
       if (fused) {
         call->moveBefore(next);
         for (Operation *view : llvm::reverse(moved))

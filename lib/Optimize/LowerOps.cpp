@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Amp/Amp.h"
+#include "ampc/Optimize/LibraryTable.h"
 #include "ampc/Optimize/Passes.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/IR/PatternMatch.h"
@@ -40,9 +41,10 @@ private:
 
   void lower(func::FuncOp function) const {
     IRRewriter rewriter(function.getContext());
+    LibraryTable libraries(target);
     function.walk([&](KernelOpInterface op) {
       rewriter.setInsertionPoint(op);
-      KernelBuilder kernel(rewriter, op.getLoc(), target);
+      KernelBuilder kernel(rewriter, op.getLoc(), &libraries);
       rewriter.replaceOp(op, op.emitKernel(kernel, op->getOperands()));
     });
   }

@@ -34,7 +34,7 @@ void buildOptimizePipeline(OpPassManager &pm, const OptimizeOptions &options) {
 
 void buildMemoryPipeline(OpPassManager &pm, const MemoryOptions &options) {
   pm.addPass(createPlanMemory({options.memoryLimit}));
-  pm.addPass(createVerifyPlan());
+  pm.addPass(createVerifyPlan({options.deterministic}));
 }
 
 } // namespace ampc

@@ -11,18 +11,26 @@
 namespace ampc {
 
 SmallVector<StepArgument> getStepArguments(plan::StepOpInterface step) {
+  using Role = plan::OperandRole;
   SmallVector<StepArgument> arguments;
-  for (Value operand : step->getOperands())
-    arguments.push_back({operand, /*isRead=*/true, /*isWritten=*/false});
   auto launch = dyn_cast<plan::LaunchOp>(step.getOperation());
-  unsigned outputs = launch ? launch.getNumOutputs() : step->getNumResults();
+  auto call = dyn_cast<plan::LibraryCallOpInterface>(step.getOperation());
+  for (OpOperand &operand : step->getOpOperands())
+    arguments.push_back({operand.get(), /*isRead=*/true, /*isWritten=*/false,
+                         call ? call.getOperandRole(operand.getOperandNumber()) : Role::In});
+  auto roleOf = [&](unsigned index) {
+    if (call)
+      return call.getResultRole(index);
+    return launch && index >= launch.getNumOutputs() ? Role::Scratch : Role::Out;
+  };
   for (OpResult result : step->getResults()) {
     unsigned index = result.getResultNumber();
     int64_t tied = step.getTiedOperand(index);
     if (tied >= 0)
       arguments[tied].isWritten = true;
     else
-      arguments.push_back({result, /*isRead=*/index >= outputs, /*isWritten=*/true});
+      arguments.push_back(
+          {result, /*isRead=*/roleOf(index) == Role::Scratch, /*isWritten=*/true, roleOf(index)});
   }
   return arguments;
 }

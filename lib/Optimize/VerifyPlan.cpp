@@ -86,6 +86,8 @@ private:
 };
 
 struct VerifyPlan : impl::VerifyPlanBase<VerifyPlan> {
+  using VerifyPlanBase::VerifyPlanBase;
+
   void runOnOperation() override {
     markAllAnalysesPreserved();
     auto arena = getOperation()->getAttrOfType<IntegerAttr>(plan::kArenaBytesAttr);
@@ -101,13 +103,29 @@ struct VerifyPlan : impl::VerifyPlanBase<VerifyPlan> {
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (good && !function.isExternal())
         good = succeeded(verifyFunction(function));
-    if (!good)
+    if (!good || failed(verifyDeterminism()))
       signalPassFailure();
   }
 
 private:
   uint64_t arenaBytes, stateBytes;
   llvm::MapVector<StringAttr, Range> variables;
+
+  /// Not an error of the plan: the user asked for what a step does not promise (c6).
+  LogicalResult verifyDeterminism() {
+    if (!deterministic)
+      return success();
+    WalkResult result = getOperation().walk([](plan::StepOpInterface step) {
+      if (step.isDeterministic())
+        return WalkResult::advance();
+      emitError(step.getLoc()) << "the step of node '" << joinNodeNames(step.getLoc()) << "', a "
+                               << step->getName()
+                               << ", gives other bits in equal runs, which --deterministic rules "
+                                  "out: compile without it, or take the node out of the model";
+      return WalkResult::interrupt();
+    });
+    return failure(result.wasInterrupted());
+  }
 
   /// The range of a buffer, checked against the arena (c1).
   FailureOr<Range> makeRange(Operation *op, StringRef name, Value value, Type type,

@@ -192,7 +192,7 @@ LogicalResult Compiler::print(Stage stage, llvm::raw_ostream &os) {
     std::string ptx;
     if (failed(target == Target::Cuda ? planCuda(module, ptx)
                                       : run(*module, [&](OpPassManager &pm) {
-                                          buildPlanPipeline(pm, target, options.memoryLimit);
+                                          buildPlanPipeline(pm, {target, options});
                                         })))
       return failure();
     gpu::GPUModuleOp kernels = kernelsOf(*module);
@@ -222,13 +222,11 @@ LogicalResult Compiler::planCuda(OwningOpRef<ModuleOp> &module, std::string &ptx
   constexpr unsigned kTries = 3;
   std::map<std::string, int64_t> percent; // of the estimate
   for (unsigned tries = 1;; ++tries) {
-    std::vector<std::string> codeSizes;
+    PlanOptions plan(Target::Cuda, options);
     for (const auto &[name, value] : percent)
-      codeSizes.push_back(name + "=" + std::to_string(value));
+      plan.codeSizes.push_back(name + "=" + std::to_string(value));
     OwningOpRef<ModuleOp> planned = module->clone();
-    if (failed(run(*planned, [&](OpPassManager &pm) {
-          buildPlanPipeline(pm, Target::Cuda, options.memoryLimit, codeSizes);
-        })))
+    if (failed(run(*planned, [&](OpPassManager &pm) { buildPlanPipeline(pm, plan); })))
       return failure();
     bool isDividedAgain = false;
     if (gpu::GPUModuleOp kernels = kernelsOf(*planned)) {
@@ -287,11 +285,10 @@ LogicalResult Compiler::compile(llvm::raw_ostream &os) {
         failed(dump(*module, ("3-kernels-" + nameOf(target) + ".mlir").str())))
       return failure();
     PlannedTarget &entry = planned.emplace_back();
-    if (failed(target == Target::Cuda ? planCuda(module, entry.ptx)
-                                      : run(*module,
-                                            [&](OpPassManager &pm) {
-                                              buildPlanPipeline(pm, target, options.memoryLimit);
-                                            })) ||
+    if (failed(target == Target::Cuda
+                   ? planCuda(module, entry.ptx)
+                   : run(*module,
+                         [&](OpPassManager &pm) { buildPlanPipeline(pm, {target, options}); })) ||
         failed(dump(*module, ("4-plan-" + nameOf(target) + ".mlir").str())))
       return failure();
     entry.target = target;

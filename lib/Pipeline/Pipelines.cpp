@@ -77,13 +77,12 @@ void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
 
 void buildKernelPipeline(OpPassManager &pm, Target target) { buildOptimizePipeline(pm, {target}); }
 
-void buildPlanPipeline(OpPassManager &pm, Target target, uint64_t memoryLimit,
-                       ArrayRef<std::string> codeSizes) {
+void buildPlanPipeline(OpPassManager &pm, const PlanOptions &options) {
   EmitKernelsOptions emit;
-  emit.target = target;
-  emit.codeSizes.assign(codeSizes.begin(), codeSizes.end());
+  emit.target = options.target;
+  emit.codeSizes.assign(options.codeSizes.begin(), options.codeSizes.end());
   pm.addPass(createEmitKernels(emit));
-  buildMemoryPipeline(pm, {memoryLimit});
+  buildMemoryPipeline(pm, options.memory);
 }
 
 namespace {
@@ -126,7 +125,7 @@ void registerAmpcPipelines() {
       [](OpPassManager &pm, const TargetPipelineOptions &o) { buildKernelPipeline(pm, o.get()); });
   PassPipelineRegistration<TargetPipelineOptions>(
       "ampc-plan", "From kernels to a planned program",
-      [](OpPassManager &pm, const TargetPipelineOptions &o) { buildPlanPipeline(pm, o.get(), 0); });
+      [](OpPassManager &pm, const TargetPipelineOptions &o) { buildPlanPipeline(pm, o.get()); });
 }
 
 void registerAmpcDialects(DialectRegistry &registry) {

@@ -96,6 +96,7 @@ private:
   void addBindings(func::FuncOp function);
   void addStep(plan::StepOpInterface step, const PlannedTarget &target);
   uint32_t addKernel(plan::LaunchOp launch, const PlannedTarget &target);
+  ampc_argument_entry_t makeArgument(const StepArgument &argument);
   uint64_t addWeights(ArrayRef<char> bytes);
   uint64_t offsetOf(Value value);
 
@@ -116,6 +117,7 @@ private:
   std::vector<ampc_parameter_entry_t> parameters;
   std::map<std::pair<uint32_t, std::string>, uint32_t> kernelOf;
   llvm::StringMap<uint32_t> hostFunctionOf; ///< place in hostSymbols, by name
+  DenseMap<Value, uint64_t> reserveOf;      ///< number of what is sized at load, of one target
   SymbolTableCollection symbolTables;
   std::vector<ampc_image_entry_t> images;
   std::vector<StringRef> imageBytes; ///< of images[i]
@@ -313,6 +315,23 @@ uint32_t TableWriter::addKernel(plan::LaunchOp launch, const PlannedTarget &targ
   return it->second;
 }
 
+ampc_argument_entry_t TableWriter::makeArgument(const StepArgument &argument) {
+  auto type = cast<RankedTensorType>(argument.value.getType());
+  uint32_t flags =
+      (argument.isRead ? AMPC_ARGUMENT_READ : 0) | (argument.isWritten ? AMPC_ARGUMENT_WRITE : 0);
+  uint64_t offset = offsetOf(argument.value);
+  if (argument.role == plan::OperandRole::Scratch)
+    flags |= AMPC_ARGUMENT_SCRATCH;
+  if (argument.role == plan::OperandRole::Reserve) {
+    flags |= AMPC_ARGUMENT_RESERVE;
+    if (plan::isSizedAtLoad(type)) {
+      flags |= AMPC_ARGUMENT_SIZED_AT_LOAD;
+      offset = reserveOf.try_emplace(argument.value, reserveOf.size()).first->second;
+    }
+  }
+  return {offset, *getByteSize(type), dtypeOf(type.getElementType()), flags};
+}
+
 void TableWriter::addStep(plan::StepOpInterface step, const PlannedTarget &target) {
   ampc_step_entry_t entry = {};
   entry.name = addString(joinNodeNames(step->getLoc()));
@@ -332,13 +351,8 @@ void TableWriter::addStep(plan::StepOpInterface step, const PlannedTarget &targe
   }
   entry.integer_count = integers.size() - entry.first_integer;
   entry.first_argument = arguments.size();
-  for (const StepArgument &argument : getStepArguments(step)) {
-    auto type = cast<RankedTensorType>(argument.value.getType());
-    arguments.push_back({offsetOf(argument.value), *getByteSize(type),
-                         dtypeOf(type.getElementType()),
-                         (argument.isRead ? unsigned(AMPC_ARGUMENT_READ) : 0u) |
-                             (argument.isWritten ? unsigned(AMPC_ARGUMENT_WRITE) : 0u)});
-  }
+  for (const StepArgument &argument : getStepArguments(step))
+    arguments.push_back(makeArgument(argument));
   entry.argument_count = arguments.size() - entry.first_argument;
   StepCosts costs = getStepCosts(step);
   entry.flops = costs.flops;
@@ -367,6 +381,7 @@ LogicalResult TableWriter::addProgram(func::FuncOp function, ampc_program_kind_t
 
 LogicalResult TableWriter::addTarget(const PlannedTarget &target) {
   uint32_t index = targetIndex(target.target);
+  reserveOf.clear();
   ModuleOp module = target.module;
   ampc_target_entry_t &entry = header.targets[index];
   entry.present = 1;
@@ -435,6 +450,7 @@ Tables TableWriter::finish() {
                                                : AMPC_DTYPE_F16;
   header.has_scaler = stateOf.contains(AMPC_SCALAR_LOSS_SCALE) ||
                       (!options.lossScale.empty() && options.lossScale != "none");
+  header.deterministic = options.deterministic;
   header.scale_floor =
       stateOf.contains(AMPC_SCALAR_LOSS_SCALE) ? float(options.lossScaleMin) : 0.0f;
 

@@ -36,7 +36,7 @@ void check(bool holds, const char *what) {
 struct Function {
   explicit Function(MLIRContext &context)
       : module(ModuleOp::create(UnknownLoc::get(&context))), b(module->getBodyRegion()),
-        kernel(b, b.getUnknownLoc(), Target::Host) {
+        kernel(b, b.getUnknownLoc()) {
     b.setInsertionPointToEnd(module->getBody());
     func = func::FuncOp::create(b, b.getUnknownLoc(), "f", b.getFunctionType({}, {}));
     b.setInsertionPointToEnd(func.addEntryBlock());

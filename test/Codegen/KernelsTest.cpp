@@ -103,7 +103,7 @@ Values createFused(OpBuilder &b, ValueRange inputs, const KernelFn &body, ArrayR
   return createKernel(
       b, plan::KernelKind::Fused, inputs,
       [&](OpBuilder &inner, ValueRange arguments) {
-        KernelBuilder kernel(inner, inner.getUnknownLoc(), Target::Host);
+        KernelBuilder kernel(inner, inner.getUnknownLoc());
         return body(kernel, arguments);
       },
       tied);

@@ -25,7 +25,7 @@ KernelFn reduceTo(Type type, SmallVector<int64_t> axes) {
 }
 
 Value reshape(OpBuilder &b, Value v, ArrayRef<int64_t> shape) {
-  return KernelBuilder(b, b.getUnknownLoc(), Target::Host).reshape(v, shape);
+  return KernelBuilder(b, b.getUnknownLoc()).reshape(v, shape);
 }
 
 } // namespace

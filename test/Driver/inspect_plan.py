@@ -81,6 +81,23 @@ class Inspect(harness.Case):
             for tensor in plan["parameters"] + plan["state"]:
                 self.assertEqual(tensor["dtype"], "f32", tensor["name"])
 
+    def test_memory_that_steps_need_for_themselves(self):
+        for target in TARGETS:
+            plan = self.inspect(self.example("mlp_10_100_10"), target)
+            scratch = [step["scratch_bytes"] for step in plan["steps"]]
+            print(f"\n  {target}: scratch {scratch}", end="")
+            self.assertLessEqual(max(scratch), plan["arena_bytes"] - plan["state_bytes"])
+            for step in plan["steps"]:
+                # Kernels in a row keep in scratch what the one leaves to the next.
+                self.assertTrue(step["kind"] == "launch" or step["scratch_bytes"] == 0, step)
+                self.assertEqual(step["reserve_bytes"], 0, "no call of today keeps anything")
+
+    def test_equal_bits_may_be_asked_for(self):
+        for flags, expected in (([], False), (["--deterministic"], True)):
+            module = self.example("mlp_10_100_10", *flags)
+            for target in TARGETS:
+                self.assertIs(self.inspect(module, target)["deterministic"], expected)
+
     def test_c_api_and_tool_agree(self):
         path = self.example("digits")
         module = self.open(path)

@@ -346,6 +346,7 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
   o.toolkitPrefixes.assign(f.toolkit.begin(), f.toolkit.end());
   o.toolkitPrefixes.push_back(AMPC_WHEELS);
   o.memoryLimit = f.memoryLimit;
+  o.deterministic = f.deterministic;
 
   static const std::pair<StringRef, Stage> stages[] = {
       {"amp", Stage::Amp},        {"train", Stage::Train}, {"kernels", Stage::Kernels},

@@ -38,6 +38,8 @@ void buildOptimizePipeline(mlir::OpPassManager &pm, const OptimizeOptions &optio
 struct MemoryOptions {
   /// Most bytes the arena may have; 0 for no limit.
   uint64_t memoryLimit = 0;
+  /// Every step must give equal bits in equal runs.
+  bool deterministic = false;
 };
 
 /// From launches and library calls to fixed offsets, checked.

@@ -61,8 +61,8 @@ def FuseEpilogues : Pass<"plan-fuse-epilogues", "::mlir::func::FuncOp"> {
   let summary = "Give library calls the elementwise ops behind them that they can do";
   let description = [{
     Recognises a row added to each row of a result ("bias") and `max(x, 0)` ("relu") by
-    their bodies and offers them to the call, where nothing else reads what lies between.
-    On CUDA a relu stays a kernel: that of cuBLASLt turns NaN into 0.
+    their bodies and offers them to the call, where nothing else reads what lies between
+    and the target's library computes them (LibraryTable).
   }];
   let options = [Optimize_TargetOption];
 }
@@ -164,8 +164,12 @@ def VerifyPlan : Pass<"plan-verify", "::mlir::ModuleOp"> {
     - the results of a step overlap neither each other nor what it reads, but for a tied
       result, which lies where its operand does (plan_verify_c4);
     - at the end, outputs are there, each assigned variable holds its new value, and
-      every other variable its old one (plan_verify_c5).
+      every other variable its old one (plan_verify_c5);
+    - where `deterministic` asks for it, equal runs give equal bits: each step says so
+      (plan_verify_c6).
   }];
+  let options = [Option<"deterministic", "deterministic", "bool", "false",
+                        "Refuse steps that give other bits in equal runs">];
 }
 
 #endif // AMPC_OPTIMIZE_PASSES_TD

@@ -17,6 +17,7 @@ struct StepArgument {
   mlir::Value value; ///< the operand or result that lies there
   bool isRead;
   bool isWritten;
+  plan::OperandRole role;
 };
 
 /// The buffers of a step in the order in which it takes them: operands, then results that

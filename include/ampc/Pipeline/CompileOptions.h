@@ -51,6 +51,8 @@ struct CompileOptions {
   /// Where to look for ptxas and libdevice before the usual places.
   std::vector<std::string> toolkitPrefixes;
   uint64_t memoryLimit = 0; ///< bytes; 0 for none
+  /// Equal runs must give equal bits: a step that cannot promise that is an error.
+  bool deterministic = false;
 
   // Inspection.
   /// A folder that gets the IR of every stage; "" for none.

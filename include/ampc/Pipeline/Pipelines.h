@@ -20,9 +20,19 @@ void buildTrainPipeline(mlir::OpPassManager &pm, const CompileOptions &options);
 /// From ops to kernels and library calls of one target.
 void buildKernelPipeline(mlir::OpPassManager &pm, Target target);
 
-/// From kernels to emitted device functions and fixed offsets. `codeSizes` are EmitKernels'.
-void buildPlanPipeline(mlir::OpPassManager &pm, Target target, uint64_t memoryLimit,
-                       llvm::ArrayRef<std::string> codeSizes = {});
+/// How the program of one target is planned.
+struct PlanOptions {
+  PlanOptions(Target target) : target(target) {}
+  PlanOptions(Target target, const CompileOptions &options)
+      : target(target), memory{options.memoryLimit, options.deterministic} {}
+
+  Target target;
+  MemoryOptions memory;
+  llvm::SmallVector<std::string> codeSizes; ///< EmitKernels'
+};
+
+/// From kernels to emitted device functions and fixed offsets.
+void buildPlanPipeline(mlir::OpPassManager &pm, const PlanOptions &options);
 
 /// Registers the phases as pass pipelines (`ampc-train`, ...) for ampc-opt, and all passes.
 void registerAmpcPipelines();

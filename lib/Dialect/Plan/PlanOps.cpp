@@ -21,6 +21,63 @@ using namespace ampc::plan;
 #include "ampc/Dialect/Plan/PlanOps.cpp.inc"
 
 //===----------------------------------------------------------------------===//
+// LibraryCallOpInterface
+//===----------------------------------------------------------------------===//
+
+bool ampc::plan::isSizedAtLoad(Type reserve) {
+  return cast<RankedTensorType>(reserve).getNumElements() == 0;
+}
+
+/// Whether bytes of this type are known to nobody but a library.
+static bool isOpaque(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && tensor.getRank() == 1 && tensor.hasStaticShape() &&
+         tensor.getElementType().isSignlessInteger(8);
+}
+
+/// Whether `value` is what a library call has reserved.
+static bool isReserve(Value value) {
+  auto call = value.getDefiningOp<LibraryCallOpInterface>();
+  return call &&
+         call.getResultRole(cast<OpResult>(value).getResultNumber()) == OperandRole::Reserve;
+}
+
+LogicalResult ampc::plan::detail::verifyLibraryCall(Operation *op) {
+  auto call = cast<LibraryCallOpInterface>(op);
+  unsigned sizedAtLoad = 0;
+  for (OpOperand &operand : op->getOpOperands()) {
+    unsigned index = operand.getOperandNumber();
+    bool asReserve = call.getOperandRole(index) == OperandRole::Reserve;
+    if (!asReserve && call.getOperandRole(index) != OperandRole::In)
+      return op->emitOpError("has an operand ") << index << " that is neither in nor reserve";
+    if (asReserve != isReserve(operand.get()))
+      return op->emitOpError() << (asReserve ? "takes as a reserve what is none, operand "
+                                             : "reads a reserve as operand ")
+                               << index;
+    sizedAtLoad += asReserve && isSizedAtLoad(operand.get().getType());
+  }
+  for (OpResult result : op->getResults()) {
+    OperandRole role = call.getResultRole(result.getResultNumber());
+    if (role == OperandRole::Out)
+      continue;
+    if (role == OperandRole::In || !isOpaque(result.getType()))
+      return op->emitOpError("has a result ")
+             << result.getResultNumber() << ", " << stringifyOperandRole(role) << " of "
+             << result.getType() << ", not bytes";
+    if (role == OperandRole::Scratch && !result.use_empty())
+      return op->emitOpError("has scratch that is read, result ") << result.getResultNumber();
+    if (role == OperandRole::Reserve &&
+        !llvm::all_of(result.getUsers(), llvm::IsaPred<LibraryCallOpInterface>))
+      return op->emitOpError("has a reserve that no library call reads, result ")
+             << result.getResultNumber();
+    sizedAtLoad += role == OperandRole::Reserve && isSizedAtLoad(result.getType());
+  }
+  if (sizedAtLoad > 1)
+    return op->emitOpError("has ") << sizedAtLoad << " reserves that are sized at load, not one";
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // KernelOp
 //===----------------------------------------------------------------------===//
 
@@ -311,20 +368,20 @@ SmallVector<int64_t> MatMulOp::getIntegers() {
   return integers;
 }
 
-bool MatMulOp::fuseEpilogue(StringRef epilogue, Value operand) {
+bool MatMulOp::fuseEpilogue(EpilogueKind epilogue, Value operand) {
   if (getEpilogue() != Epilogue::None)
     return false;
-  if (epilogue == "bias") {
+  switch (epilogue) {
+  case EpilogueKind::Bias:
     if (getBias())
       return false;
     getBiasMutable().assign(operand);
     return true;
+  case EpilogueKind::Relu:
+    setEpilogue(Epilogue::Relu);
+    return true;
   }
-  std::optional<Epilogue> known = symbolizeEpilogue(epilogue);
-  if (!known)
-    return false;
-  setEpilogue(*known);
-  return true;
+  return false;
 }
 
 //===----------------------------------------------------------------------===//
@@ -412,8 +469,8 @@ SmallVector<int64_t> ConvolutionOp::getIntegers() {
   return integers;
 }
 
-bool ConvolutionOp::fuseEpilogue(StringRef epilogue, Value) {
-  if (epilogue != stringifyEpilogue(Epilogue::Relu) || getEpilogue() != Epilogue::None)
+bool ConvolutionOp::fuseEpilogue(EpilogueKind epilogue, Value) {
+  if (epilogue != EpilogueKind::Relu || getEpilogue() != Epilogue::None)
     return false;
   setEpilogue(Epilogue::Relu);
   return true;

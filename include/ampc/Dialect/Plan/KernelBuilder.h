@@ -14,8 +14,8 @@
 #ifndef AMPC_DIALECT_PLAN_KERNELBUILDER_H
 #define AMPC_DIALECT_PLAN_KERNELBUILDER_H
 
+#include "ampc/Support/LibrarySupport.h"
 #include "ampc/Support/ScalarBuilder.h"
-#include "ampc/Support/Target.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/ValueRange.h"
 
@@ -34,13 +34,19 @@ class KernelBuilder {
 public:
   using ScalarFn = llvm::function_ref<mlir::Value(ScalarBuilder &, mlir::ValueRange)>;
 
-  KernelBuilder(mlir::OpBuilder &builder, mlir::Location loc, Target target)
-      : builder(builder), loc(loc), target(target) {}
+  /// Without `libraries` there are none; they outlive the builder.
+  KernelBuilder(mlir::OpBuilder &builder, mlir::Location loc,
+                const LibrarySupport *libraries = nullptr)
+      : builder(builder), loc(loc), libraries(libraries) {}
 
   mlir::OpBuilder &builder;
   mlir::Location loc;
-  /// Where the kernel will run: not every target has every library call.
-  Target target;
+
+  /// Whether a library of the target computes this call. An op that has another way to say
+  /// what it computes asks before it makes the call.
+  bool supports(const LibraryRequest &request) const {
+    return libraries && libraries->supports(request);
+  }
 
   /// Each element of the result from the elements at the same place in `inputs`, which
   /// broadcast to the result's shape as numpy's do. `fn` sees f16 and bf16 as f32 and
@@ -102,6 +108,9 @@ public:
 
   /// f32 for f16 and bf16, other types as they are: what scalars compute in.
   static mlir::Type computeType(mlir::Type elementType);
+
+private:
+  const LibrarySupport *libraries;
 };
 
 } // namespace ampc

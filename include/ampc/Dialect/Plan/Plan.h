@@ -28,6 +28,14 @@ constexpr llvm::StringLiteral kOffsetAttr = "plan.offset";
 /// On a planned module: bytes of the arena, and of the state region at its start.
 constexpr llvm::StringLiteral kArenaBytesAttr = "plan.arena_bytes";
 constexpr llvm::StringLiteral kStateBytesAttr = "plan.state_bytes";
+
+/// Whether a reserve of this type is sized by the library when a session is created.
+bool isSizedAtLoad(Type reserve);
+
+namespace detail {
+/// That operands and results have roles and types that LibraryCallOpInterface allows.
+LogicalResult verifyLibraryCall(Operation *op);
+} // namespace detail
 } // namespace ampc::plan
 
 #include "ampc/Dialect/Plan/PlanEnums.h.inc"

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Common.h"
+#include "ampc-runtime/module_format.h"
 #include "ampc/Dialect/Plan/Plan.h"
 
 using namespace mlir;
@@ -402,7 +403,13 @@ private:
 /// The library call; null where there is nothing to compute, or the target has none.
 static Value callLibrary(KernelBuilder &kernel, plan::ConvolutionKind kind, Value lhs, Value rhs,
                          Value bias, const Window &window, RankedTensorType type) {
-  if (kernel.target != Target::Host)
+  LibraryRequest request{AMPC_LIBRARY_CONVOLUTION,
+                         uint32_t(kind),
+                         {getElementTypeOrSelf(lhs), getElementTypeOrSelf(rhs)},
+                         {type.getElementType()}};
+  if (bias)
+    request.operands.push_back(getElementTypeOrSelf(bias));
+  if (!kernel.supports(request))
     return {};
   return plan::ConvolutionOp::create(kernel.builder, kernel.loc, type, kind, lhs, rhs, bias,
                                      window.strides, window.pads, window.dilations, window.groups,

@@ -1,0 +1,32 @@
+//===- LibraryTable.h - Which library computes what ----------- -*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_OPTIMIZE_LIBRARYTABLE_H
+#define AMPC_OPTIMIZE_LIBRARYTABLE_H
+
+#include "ampc/Dialect/Plan/Plan.h"
+#include "ampc/Support/LibrarySupport.h"
+#include "ampc/Support/Target.h"
+
+namespace ampc {
+
+/// The calls of one target's libraries, a row each in LibraryTable.cpp.
+class LibraryTable : public LibrarySupport {
+public:
+  explicit LibraryTable(Target target) : target(target) {}
+
+  bool supports(const LibraryRequest &request) const override;
+  /// Whether the library does this to the result of `call` as our kernels would.
+  bool supports(plan::LibraryCallOpInterface call, plan::EpilogueKind epilogue) const;
+
+private:
+  Target target;
+};
+
+} // namespace ampc
+
+#endif // AMPC_OPTIMIZE_LIBRARYTABLE_H

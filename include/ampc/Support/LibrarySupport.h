@@ -1,0 +1,33 @@
+//===- LibrarySupport.h - What libraries compute -------------- -*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_SUPPORT_LIBRARYSUPPORT_H
+#define AMPC_SUPPORT_LIBRARYSUPPORT_H
+
+#include "mlir/IR/Types.h"
+#include "llvm/ADT/SmallVector.h"
+
+namespace ampc {
+
+/// A call that an op would leave to a library.
+struct LibraryRequest {
+  uint32_t call; ///< ampc_library_t
+  uint32_t kind; ///< of a call that has several, numbered as in its integers; else 0
+  llvm::SmallVector<mlir::Type, 4> operands; ///< element types of what is read, in order
+  llvm::SmallVector<mlir::Type, 2> results;  ///< element types of what is written
+};
+
+/// Says which calls the libraries of a target compute.
+class LibrarySupport {
+public:
+  virtual ~LibrarySupport() = default;
+  virtual bool supports(const LibraryRequest &request) const = 0;
+};
+
+} // namespace ampc
+
+#endif // AMPC_SUPPORT_LIBRARYSUPPORT_H

@@ -1,0 +1,68 @@
+//===- LibraryTable.cpp - Which library computes what --------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ampc/Optimize/LibraryTable.h"
+#include "ampc-runtime/module_format.h"
+
+using namespace mlir;
+
+namespace ampc {
+
+static bool isNarrow(Type type) { return type.isF16() || type.isBF16(); }
+
+/// Floats of any size, f64 only where all are.
+static bool takesFloats(const LibraryRequest &request) {
+  bool isF64 = request.results.front().isF64();
+  return llvm::all_of(llvm::concat<const Type>(request.operands, request.results),
+                      [&](Type type) { return isa<FloatType>(type) && type.isF64() == isF64; });
+}
+
+/// One type, whose products may be summed up into f32; a bias is of the result's type.
+static bool takesEqualFloats(const LibraryRequest &request) {
+  Type type = request.operands[0], result = request.results.front();
+  bool isSummable = isNarrow(type) || type.isF32() || type.isF64();
+  return isSummable && request.operands[1] == type &&
+         (result == type || (isNarrow(type) && result.isF32())) &&
+         llvm::all_of(ArrayRef(request.operands).drop_front(2),
+                      [&](Type bias) { return bias == result; });
+}
+
+namespace {
+struct Row {
+  Target target;
+  ampc_library_t call;
+  /// Whether it computes operands and results of these types.
+  bool (*takes)(const LibraryRequest &request);
+  bool bias, relu; ///< what it does to the result
+};
+} // namespace
+
+static constexpr Row kTable[] = {
+    // Ours, Host/HostCall.cpp.
+    {Target::Host, AMPC_LIBRARY_MATMUL, takesFloats, true, true},
+    {Target::Host, AMPC_LIBRARY_CONVOLUTION, takesFloats, false, true},
+    // cuBLASLt, whose relu gives 0 for NaN.
+    {Target::Cuda, AMPC_LIBRARY_MATMUL, takesEqualFloats, true, false},
+};
+
+static const Row *findRow(Target target, uint32_t call) {
+  const Row *row = llvm::find_if(
+      kTable, [&](const Row &row) { return row.target == target && row.call == call; });
+  return row == std::end(kTable) ? nullptr : row;
+}
+
+bool LibraryTable::supports(const LibraryRequest &request) const {
+  const Row *row = findRow(target, request.call);
+  return row && row->takes(request);
+}
+
+bool LibraryTable::supports(plan::LibraryCallOpInterface call, plan::EpilogueKind epilogue) const {
+  const Row *row = findRow(target, call.getLibraryCall());
+  return row && (epilogue == plan::EpilogueKind::Bias ? row->bias : row->relu);
+}
+
+} // namespace ampc

@@ -1,0 +1,85 @@
+//===- TableWriterTest.cpp - Roles and options in the tables --------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "TableWriter.h"
+#include "../Optimize/TestCalls.h"
+#include "ampc/Dialect/Amp/Amp.h"
+#include "ampc/Support/WeightStore.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+
+using namespace mlir;
+using namespace ampc;
+using namespace ampc::test;
+
+namespace {
+
+int failures = 0;
+
+void check(bool holds, const std::string &what) {
+  if (holds)
+    return;
+  ++failures;
+  std::printf("FAILED: %s\n", what.c_str());
+}
+
+/// A span's entries, in tables as the runtime finds them.
+template <typename T>
+ArrayRef<T> entries(const Tables &tables, const ampc_span_t &span) {
+  return {reinterpret_cast<const T *>(tables.bytes.data() + span.offset), size_t(span.count)};
+}
+
+void writesRoles(MLIRContext &context) {
+  OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(kRecurrentStep, &context);
+  PassManager pm(&context);
+  buildMemoryPipeline(pm, {});
+  check(succeeded(pm.run(*module)), "the step is planned");
+  CompileOptions options;
+  options.deterministic = true;
+  WeightStore weights;
+  PlannedTarget target;
+  target.target = Target::Cuda;
+  target.module = *module;
+  FailureOr<Tables> tables = writeTables(target, weights, options, "");
+  check(succeeded(tables), "the tables are written");
+  if (failed(tables))
+    return;
+  auto &header = *reinterpret_cast<const ampc_tables_t *>(tables->bytes.data());
+  check(header.deterministic == 1, "the runtime is told to ask for equal bits");
+  auto steps = entries<ampc_step_entry_t>(*tables, header.steps);
+  auto arguments = entries<ampc_argument_entry_t>(*tables, header.arguments);
+  check(steps.size() == 4 && arguments.size() == 16, "four steps of four arguments");
+  constexpr uint32_t kRead = AMPC_ARGUMENT_READ, kWrite = AMPC_ARGUMENT_WRITE,
+                     kReserve = AMPC_ARGUMENT_RESERVE, kAtLoad = AMPC_ARGUMENT_SIZED_AT_LOAD;
+  auto has = [&](unsigned step, unsigned index, uint32_t flags, uint64_t bytes) {
+    const ampc_argument_entry_t &argument = arguments[steps[step].first_argument + index];
+    return argument.flags == flags && argument.bytes == bytes;
+  };
+  check(has(0, 0, kRead, 64) && has(0, 1, kWrite, 64), "what a call reads and writes");
+  check(has(0, 2, kRead | kWrite | AMPC_ARGUMENT_SCRATCH, 100), "its scratch");
+  check(has(0, 3, kWrite | kReserve | kAtLoad, 0) && has(3, 1, kRead | kReserve | kAtLoad, 0),
+        "a reserve of a size known at load");
+  check(arguments[steps[0].first_argument + 3].offset == 0 &&
+            arguments[steps[3].first_argument + 1].offset == 0,
+        "it is the first of its target");
+  check(has(1, 3, kWrite | kReserve, 24) && has(2, 1, kRead | kReserve, 24) &&
+            arguments[steps[1].first_argument + 3].offset ==
+                arguments[steps[2].first_argument + 1].offset,
+        "a reserve in the arena");
+  check(has(3, 3, kWrite, 32) && arguments[steps[3].first_argument + 3].dtype == AMPC_DTYPE_I64,
+        "a second result, of integers");
+}
+
+} // namespace
+
+int main() {
+  DialectRegistry registry;
+  registry.insert<AmpDialect, plan::PlanDialect, func::FuncDialect, TestDialect>();
+  MLIRContext context(registry);
+  writesRoles(context);
+  return failures != 0;
+}
