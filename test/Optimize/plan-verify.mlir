@@ -1,4 +1,5 @@
 // RUN: ampc-opt %s -plan-verify -verify-diagnostics -split-input-file
+// RUN: ampc-opt %s -plan-verify=deterministic=true -verify-diagnostics -split-input-file
 
 // expected-error@below {{has no planned memory; run plan-memory}}
 module {
