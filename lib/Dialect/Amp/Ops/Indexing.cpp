@@ -149,11 +149,13 @@ LogicalResult GatherGradOp::verify() {
   return success();
 }
 
+/// Of more indices, comparing all pairs takes longer than the launches of a sort: a device does
+/// 2^26 comparisons in some ten microseconds.
+constexpr int64_t kMostCompared = 8192;
+
 namespace {
 /// The places of `count` indices, sorted by the element of [0, extent) that they stand for;
-/// equal ones stay in their order. Each place counts those before it, so that no thread
-/// waits for another: count^2 comparisons, next to nothing beside the products of a network
-/// that looks `count` tokens up.
+/// equal ones stay in their order.
 struct SortedIndices {
   Value elements; ///< [count], ascending
   Value places;   ///< [count], those that `elements` come from
@@ -163,11 +165,37 @@ struct SortedIndices {
     constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
     OpBuilder &b = kernel.builder;
     Type type = count <= kMost && extent <= kMost ? b.getI32Type() : b.getI64Type();
-    auto list = RankedTensorType::get(count, type), square = list.clone({count, count});
+    auto list = RankedTensorType::get(count, type);
     Value keys =
         kernel.pointwise(kernel.reshape(indices, count), list, [&](ScalarBuilder &s, ValueRange x) {
           return elementAt(s, x[0], extent);
         });
+    if (count <= kMostCompared) {
+      compareAll(kernel, keys);
+      return;
+    }
+    KernelBuilder::Sorted sorted = kernel.sort(
+        keys, 0, [](ScalarBuilder &s, ValueRange key) { return s.less(key[0], key[1]); });
+    elements = sorted.keys;
+    places = sorted.places;
+  }
+
+  /// [extent + 1]: how many of the sorted elements lie below each number.
+  Value countBelow(KernelBuilder &kernel, int64_t extent) const {
+    RankedTensorType type = tensorType(elements);
+    return kernel.generate(type.clone({extent + 1}), [&](ScalarBuilder &s, ValueRange at) {
+      return kernel.countBelow(s, elements, 0, at, s.convert(at[0], type.getElementType()));
+    });
+  }
+
+private:
+  /// Each place counts those before it, so that no thread waits for another: count^2
+  /// comparisons, of which nothing is stored, and which small kernels around them may join.
+  void compareAll(KernelBuilder &kernel, Value keys) {
+    RankedTensorType list = tensorType(keys);
+    int64_t count = list.getNumElements();
+    Type type = list.getElementType();
+    auto square = list.clone({count, count});
     Value column = kernel.reshape(keys, {count, 1}), row = kernel.reshape(keys, {1, count});
     Value isBefore = kernel.pointwise({column, row}, square, [&](ScalarBuilder &s, ValueRange key) {
       Value isEarlier = s.less(kernel.index(s, 1), kernel.index(s, 0));
@@ -188,26 +216,6 @@ struct SortedIndices {
     };
     elements = pick(true);
     places = pick(false);
-  }
-
-  /// [extent + 1]: how many of the sorted elements lie below each number.
-  Value countBelow(KernelBuilder &kernel, int64_t extent) const {
-    RankedTensorType type = tensorType(elements);
-    int64_t count = type.getNumElements();
-    return kernel.generate(type.clone({extent + 1}), [&](ScalarBuilder &s, ValueRange at) {
-      Type index = s.builder.getIndexType();
-      auto number = [&](int64_t n) { return s.constant(index, n); };
-      Value bound = s.convert(at[0], type.getElementType()), below = number(0);
-      // Binary search, from the largest power of 2 down.
-      for (int64_t step = int64_t(1) << llvm::Log2_64(count); step != 0; step /= 2) {
-        Value next = s.add(below, number(step));
-        Value fits = s.lessOrEqual(next, number(count));
-        Value last = s.sub(s.select(fits, next, number(1)), number(1));
-        Value isBelow = s.less(kernel.load(s, elements, last), bound);
-        below = s.select(s.logicalAnd(fits, isBelow), next, below);
-      }
-      return below;
-    });
   }
 };
 } // namespace
