@@ -176,13 +176,21 @@ static Value floatToInteger(ScalarBuilder &s, Value x, IntegerType type) {
 
 Value ScalarBuilder::fold(Value from, Value to, Value initial,
                           llvm::function_ref<Value(ScalarBuilder &, Value, Value)> fn) {
+  return fold(from, to, ValueRange(initial), [&](ScalarBuilder &s, Value i, ValueRange values) {
+    return SmallVector<Value>{fn(s, i, values[0])};
+  })[0];
+}
+
+SmallVector<Value>
+ScalarBuilder::fold(Value from, Value to, ValueRange initial,
+                    llvm::function_ref<SmallVector<Value>(ScalarBuilder &, Value, ValueRange)> fn) {
   Value step = constant(builder.getIndexType(), int64_t(1));
   auto loop = scf::ForOp::create(builder, loc, from, to, step, initial,
-                                 [&](OpBuilder &nested, Location at, Value i, ValueRange value) {
+                                 [&](OpBuilder &nested, Location at, Value i, ValueRange values) {
                                    ScalarBuilder inner(nested, at);
-                                   scf::YieldOp::create(nested, at, fn(inner, i, value[0]));
+                                   scf::YieldOp::create(nested, at, fn(inner, i, values));
                                  });
-  return loop.getResult(0);
+  return SmallVector<Value>(loop.getResults());
 }
 
 Value ScalarBuilder::convert(Value x, Type type) {

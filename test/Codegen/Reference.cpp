@@ -306,8 +306,7 @@ private:
     Environment env;
     env[body.getArgument(0)] = x;
     env[body.getArgument(1)] = y;
-    for (Operation &op : body.front().without_terminator())
-      env[op.getResult(0)] = runScalar(op, env, {});
+    runBlock(body.front(), env, {});
     return env.lookup(body.front().getTerminator()->getOperand(0));
   }
 
@@ -359,8 +358,7 @@ private:
         Value source = op.isDpsInit(&operand) ? Value(op.getTiedOpResult(&operand)) : operand.get();
         env[op.getMatchingBlockArgument(&operand)] = read(*tensors.lookup(source), place(operand));
       }
-      for (Operation &inner : op.getBody()->without_terminator())
-        env[inner.getResult(0)] = runScalar(inner, env, point);
+      runBlock(*op.getBody(), env, point);
       for (auto [i, v] : llvm::enumerate(op.getBody()->getTerminator()->getOperands()))
         write(*tensors.lookup(op.getResult(i)), place(*op.getDpsInitOperand(i)), env.lookup(v));
       size_t d = ranges.size();
@@ -371,23 +369,34 @@ private:
     }
   }
 
-  Scalar runLoop(scf::ForOp loop, const Environment &outer, ArrayRef<int64_t> point) {
+  void runBlock(Block &block, Environment &env, ArrayRef<int64_t> point) {
+    for (Operation &op : block.without_terminator()) {
+      if (auto loop = dyn_cast<scf::ForOp>(op))
+        runLoop(loop, env, point);
+      else
+        env[op.getResult(0)] = runScalar(op, env, point);
+    }
+  }
+
+  void runLoop(scf::ForOp loop, Environment &outer, ArrayRef<int64_t> point) {
     Environment env = outer;
-    Scalar carried = env.lookup(loop.getInitArgs()[0]);
+    for (auto [carried, initial] : llvm::zip(loop.getRegionIterArgs(), loop.getInitArgs()))
+      env[carried] = env.lookup(initial);
     int64_t to = env.lookup(loop.getUpperBound()).i, step = env.lookup(loop.getStep()).i;
     for (int64_t i = env.lookup(loop.getLowerBound()).i; i < to; i += step) {
       env[loop.getInductionVar()] = {0, i};
-      env[loop.getRegionIterArg(0)] = carried;
-      for (Operation &inner : loop.getBody()->without_terminator())
-        env[inner.getResult(0)] = runScalar(inner, env, point);
-      carried = env.lookup(loop.getYieldedValues()[0]);
+      runBlock(*loop.getBody(), env, point);
+      SmallVector<Scalar> next;
+      for (Value v : loop.getYieldedValues())
+        next.push_back(env.lookup(v));
+      for (auto [carried, x] : llvm::zip(loop.getRegionIterArgs(), next))
+        env[carried] = x;
     }
-    return carried;
+    for (auto [result, carried] : llvm::zip(loop.getResults(), loop.getRegionIterArgs()))
+      outer[result] = env.lookup(carried);
   }
 
   Scalar runScalar(Operation &op, const Environment &env, ArrayRef<int64_t> point) {
-    if (auto loop = dyn_cast<scf::ForOp>(op))
-      return runLoop(loop, env, point);
     if (auto index = dyn_cast<linalg::IndexOp>(op))
       return {0, point[index.getDim()]};
     if (auto extract = dyn_cast<tensor::ExtractOp>(op)) {

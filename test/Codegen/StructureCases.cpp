@@ -249,6 +249,36 @@ void addYields(CaseList &list) {
                 {0, -1});
 }
 
+/// The sum, the largest element and its place of each window.
+Values reduceWindows(KernelBuilder &k, Value x, const KernelBuilder::Windows &windows) {
+  RankedTensorType type = typeOf(x);
+  Type wide = KernelBuilder::computeType(type.getElementType()), i64 = k.builder.getI64Type();
+  TypedAttr initial[] = {k.builder.getFloatAttr(wide, 0.0), k.builder.getFloatAttr(wide, -100.0),
+                         k.builder.getI64IntegerAttr(-1)};
+  return k.reduceWindows(x, windows, initial, {wide, type.getElementType(), i64},
+                         [&](ScalarBuilder &s, Value element, Value place, ValueRange merged) {
+                           Value isLarger = s.greater(element, merged[1]);
+                           return SmallVector<Value>{
+                               s.add(merged[0], element), s.select(isLarger, element, merged[1]),
+                               s.select(isLarger, s.convert(place, i64), merged[2])};
+                         });
+}
+
+void addWindows(CaseList &list) {
+  auto add = [&](const std::string &name, RankedTensorType type,
+                 const KernelBuilder::Windows &windows) {
+    list.addFused("windows_" + name, type, [&](KernelBuilder &k, ValueRange in) {
+      return reduceWindows(k, in[0], windows);
+    });
+  };
+  add("inside", list.type("f32", {3, 9, 10}), {{4, 8}, {3, 3}, {2, 1}, {1, 1}, {0, 0}});
+  add("padded", list.type("f16", {2, 7, 7}), {{4, 5}, {3, 4}, {2, 2}, {1, 2}, {1, 4}});
+  add("outside", list.type("f64", {4, 5}), {{4}, {2}, {3}, {2}, {3}}); // some have no element
+  add("rank_1", list.type("bf16", {40}), {{20}, {3}, {2}, {1}, {1}});
+  add("rank_3", list.type("f32", {2, 4, 5, 6}),
+      {{2, 2, 3}, {2, 3, 2}, {2, 2, 2}, {1, 1, 1}, {0, 1, 0}});
+}
+
 } // namespace
 
 void addStructureCases(CaseList &list) {
@@ -257,6 +287,7 @@ void addStructureCases(CaseList &list) {
   addMiddleReductions(list);
   addViews(list);
   addYields(list);
+  addWindows(list);
 }
 
 } // namespace ampc::test

@@ -215,6 +215,29 @@ def convolutions() -> list[OpCase]:
     ]
 
 
+def poolings() -> list[OpCase]:
+    x, line = spread(2, 3, 5, 6), spread(2, 2, 9)
+    return [
+        op_case("MaxPool", x, kernel_shape=[2, 3]),
+        op_case("MaxPool", x, variant="strides", kernel_shape=[3, 3], strides=[2, 2],
+                pads=[1, 1, 1, 1]),
+        op_case("MaxPool", x, variant="dilations", kernel_shape=[2, 2], dilations=[3, 2]),
+        op_case("MaxPool", x, variant="ceil", kernel_shape=[2, 2], strides=[3, 4], ceil_mode=1),
+        op_case("MaxPool", x, variant="same upper", kernel_shape=[2, 3], strides=[2, 1],
+                auto_pad="SAME_UPPER"),
+        op_case("MaxPool", x, variant="same lower", kernel_shape=[2, 2], auto_pad="SAME_LOWER"),
+        op_case("MaxPool", line, variant="1 dimension", kernel_shape=[3], strides=[2]),
+        op_case("MaxPool", line, variant="apart", kernel_shape=[2], strides=[4]),
+        op_case("MaxPool", spread(1, 2, 3, 4, 3), variant="3 dimensions",
+                kernel_shape=[2, 2, 2]),
+        op_case("MaxPool", x, variant="opset 1", opset=6, kernel_shape=[2, 2]),
+        graph_case("MaxPool", """
+            v, i = MaxPool <kernel_shape = [2, 2], strides = [2, 1]> (x0)
+            f = CastLike(i, x0)
+            out0 = Mul(f, v)""", x, variant="indices", types=("f32",)),
+    ]
+
+
 def all_cases() -> list[OpCase]:
     return [*products(), *convolutions(), *reductions(), *running_sums(), *normalizations(),
-            *losses()]
+            *losses(), *poolings()]

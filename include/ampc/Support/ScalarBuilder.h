@@ -9,6 +9,7 @@
 #define AMPC_SUPPORT_SCALARBUILDER_H
 
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/ValueRange.h"
 
 namespace ampc {
 
@@ -81,6 +82,12 @@ public:
   mlir::Value
   fold(mlir::Value from, mlir::Value to, mlir::Value initial,
        llvm::function_ref<mlir::Value(ScalarBuilder &, mlir::Value index, mlir::Value value)> fn);
+  /// The same with several values.
+  llvm::SmallVector<mlir::Value>
+  fold(mlir::Value from, mlir::Value to, mlir::ValueRange initial,
+       llvm::function_ref<llvm::SmallVector<mlir::Value>(ScalarBuilder &, mlir::Value index,
+                                                         mlir::ValueRange values)>
+           fn);
   /// To another element type as ONNX Cast does: floats to nearest even, float to integer
   /// truncates, anything to i1 tests for not zero.
   mlir::Value convert(mlir::Value x, mlir::Type type);

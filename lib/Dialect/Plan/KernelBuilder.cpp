@@ -44,17 +44,28 @@ static AffineMap broadcastMap(ArrayRef<int64_t> operand, ArrayRef<int64_t> shape
   return AffineMap::get(shape.size(), 0, exprs, context);
 }
 
-/// A linalg.generic with one result. `body` gives what is yielded from the arguments.
-static Value buildGeneric(OpBuilder &builder, Location loc, ValueRange inputs, Value init,
-                          ArrayRef<AffineMap> maps, ArrayRef<utils::IteratorType> iterators,
-                          llvm::function_ref<Value(ScalarBuilder &, ValueRange)> body) {
+/// A linalg.generic. `body` gives what is yielded from the arguments.
+static SmallVector<Value>
+buildGeneric(OpBuilder &builder, Location loc, ValueRange inputs, ValueRange inits,
+             ArrayRef<AffineMap> maps, ArrayRef<utils::IteratorType> iterators,
+             llvm::function_ref<SmallVector<Value>(ScalarBuilder &, ValueRange)> body) {
   auto generic = linalg::GenericOp::create(
-      builder, loc, init.getType(), inputs, init, maps, iterators,
+      builder, loc, inits.getTypes(), inputs, inits, maps, iterators,
       [&](OpBuilder &nested, Location nestedLoc, ValueRange arguments) {
         ScalarBuilder scalars(nested, nestedLoc);
         linalg::YieldOp::create(nested, nestedLoc, body(scalars, arguments));
       });
-  return generic.getResult(0);
+  return SmallVector<Value>(generic.getResults());
+}
+
+/// The same with one result.
+static Value buildGeneric(OpBuilder &builder, Location loc, ValueRange inputs, Value init,
+                          ArrayRef<AffineMap> maps, ArrayRef<utils::IteratorType> iterators,
+                          llvm::function_ref<Value(ScalarBuilder &, ValueRange)> body) {
+  return buildGeneric(builder, loc, inputs, ValueRange(init), maps, iterators,
+                      [&](ScalarBuilder &s, ValueRange arguments) {
+                        return SmallVector<Value>{body(s, arguments)};
+                      })[0];
 }
 
 static Value emptyTensor(OpBuilder &builder, Location loc, RankedTensorType type) {
@@ -254,6 +265,87 @@ Value KernelBuilder::generate(RankedTensorType type, ScalarFn fn) {
                         for (int64_t dim = 0; dim < type.getRank(); ++dim)
                           indices.push_back(index(s, dim));
                         return s.convert(fn(s, indices), type.getElementType());
+                      });
+}
+
+namespace {
+/// The loops over the taps of one window, outermost first.
+class WindowLoops {
+public:
+  WindowLoops(const KernelBuilder::Windows &windows, RankedTensorType type, Value input,
+              KernelBuilder &kernel, KernelBuilder::WindowFn merge)
+      : windows(windows), type(type), input(input), kernel(kernel), merge(merge),
+        leading(type.getRank() - windows.taps.size()) {}
+
+  /// Merges dimension `d` of the window and those behind it, for the indices `at` of a result.
+  SmallVector<Value> run(ScalarBuilder &s, size_t d, ValueRange at, ArrayRef<Value> place,
+                         ValueRange merged) {
+    if (d == windows.taps.size())
+      return merge(s, kernel.load(s, input, place), flatten(s, place), merged);
+    auto number = [](ScalarBuilder &s, int64_t n) {
+      return s.constant(s.builder.getIndexType(), n);
+    };
+    int64_t extent = type.getDimSize(leading + d), pad = windows.pads[d];
+    int64_t stride = windows.strides[d], dilation = windows.dilations[d], taps = windows.taps[d];
+    int64_t last = (windows.points[d] - 1) * stride + (taps - 1) * dilation - pad;
+    Value start = s.mul(at[leading + d], number(s, stride)); // before the pad is taken off
+    // Taps before the first element, and taps up to the last one: rounded up.
+    auto tapsTo = [&](Value distance) {
+      Value positive = s.maximum(distance, number(s, 0));
+      return s.minimum(s.div(s.add(positive, number(s, dilation - 1)), number(s, dilation)),
+                       number(s, taps));
+    };
+    Value from = pad > 0 ? tapsTo(s.sub(number(s, pad), start)) : number(s, 0);
+    Value to = last >= extent ? tapsTo(s.sub(number(s, extent + pad), start)) : number(s, taps);
+    return s.fold(from, to, merged, [&](ScalarBuilder &s, Value tap, ValueRange merged) {
+      Value i = s.sub(s.add(start, s.mul(tap, number(s, dilation))), number(s, pad));
+      SmallVector<Value> inner(place);
+      inner.push_back(i);
+      return run(s, d + 1, at, inner, merged);
+    });
+  }
+
+private:
+  Value flatten(ScalarBuilder &s, ArrayRef<Value> place) {
+    Value flat = s.constant(s.builder.getIndexType(), int64_t(0));
+    for (auto [i, extent] : llvm::zip(place, type.getShape()))
+      flat = s.add(s.mul(flat, s.constant(s.builder.getIndexType(), extent)), i);
+    return flat;
+  }
+
+  const KernelBuilder::Windows &windows;
+  RankedTensorType type;
+  Value input;
+  KernelBuilder &kernel;
+  KernelBuilder::WindowFn merge;
+  size_t leading; ///< dimensions that windows do not move over
+};
+} // namespace
+
+SmallVector<Value> KernelBuilder::reduceWindows(Value input, const Windows &windows,
+                                                ArrayRef<TypedAttr> initial,
+                                                ArrayRef<Type> elementTypes, WindowFn merge) {
+  RankedTensorType type = tensorType(input);
+  size_t leading = type.getRank() - windows.taps.size();
+  SmallVector<int64_t> shape(type.getShape().take_front(leading));
+  llvm::append_range(shape, windows.points);
+  SmallVector<Value> inits;
+  for (Type elementType : elementTypes)
+    inits.push_back(emptyTensor(builder, loc, RankedTensorType::get(shape, elementType)));
+  SmallVector<AffineMap> maps(inits.size(), builder.getMultiDimIdentityMap(shape.size()));
+  SmallVector<utils::IteratorType> iterators(shape.size(), utils::IteratorType::parallel);
+  WindowLoops loops(windows, type, input, *this, merge);
+  return buildGeneric(builder, loc, {}, ValueRange(inits), maps, iterators,
+                      [&](ScalarBuilder &s, ValueRange) {
+                        SmallVector<Value> at, merged;
+                        for (size_t d = 0; d < shape.size(); ++d)
+                          at.push_back(index(s, d));
+                        for (TypedAttr value : initial)
+                          merged.push_back(arith::ConstantOp::create(s.builder, s.loc, value));
+                        merged = loops.run(s, 0, at, ArrayRef(at).take_front(leading), merged);
+                        for (auto [x, elementType] : llvm::zip(merged, elementTypes))
+                          x = s.convert(x, elementType);
+                        return merged;
                       });
 }
 

@@ -90,6 +90,23 @@ public:
   mlir::Value scatter(mlir::Value data, mlir::Value places, mlir::Value updates, int64_t axis,
                       MergeFn merge);
 
+  /// Windows that move over the last dimensions of a tensor, with a number for each: tap t of
+  /// the window at point p lies at p * stride + t * dilation - pad.
+  struct Windows {
+    llvm::ArrayRef<int64_t> points, taps, strides, dilations, pads;
+  };
+  /// Merges an element, whose place in the row-major tensor is given (of type index), into the
+  /// accumulators, and returns these.
+  using WindowFn = llvm::function_ref<llvm::SmallVector<mlir::Value>(
+      ScalarBuilder &, mlir::Value element, mlir::Value place, mlir::ValueRange accumulators)>;
+  /// Merges the elements of each window in row-major order into accumulators, which begin as
+  /// `initial` and keep its types inside. What lies outside of `input` is left out. The results
+  /// have `points` in the place of the last dimensions, and element type `elementTypes`.
+  llvm::SmallVector<mlir::Value> reduceWindows(mlir::Value input, const Windows &windows,
+                                               llvm::ArrayRef<mlir::TypedAttr> initial,
+                                               llvm::ArrayRef<mlir::Type> elementTypes,
+                                               WindowFn merge);
+
   /// Each element of the result from its indices (of type index), one for each dimension.
   /// `fn` may read any tensor with `load`.
   mlir::Value generate(mlir::RankedTensorType type, ScalarFn fn);
