@@ -147,6 +147,34 @@ class Stops(harness.Case):
         self.assertTrue(np.isfinite(session.evaluate(session.batch(good))["loss"]))
         self.assertTrue(session.step(session.batch(good)).applied)
 
+    def test_scattered_index_out_of_range_updates_nothing(self):
+        table = np.random.RandomState(0).randn(7, 4).astype(np.float32)
+        model = self.model("scattered", """<ir_version: 8, opset_import: ["" : 18]>
+            scattered (int64[5] tokens, int64[5, 4] places, int64[5] target) => (float loss) {
+                rows = Gather (table, tokens)
+                put = ScatterElements (rows, places, rows)
+                got = GatherElements (put, places)
+                sums = ScatterElements <reduction = "add"> (put, places, got)
+                loss = SoftmaxCrossEntropyLoss (sums, target)
+            }""", table=table)
+        module = self.open(self.compile(model, "scattered", "--target=host", "--optimizer=adam"))
+        session = self.session(module)
+        places = np.arange(20).reshape(5, 4) % 10 - 5
+        good = {"tokens": np.array([0, 6, -7, -1, 3]), "places": places,
+                "target": np.array([0, 1, 2, 3, 0])}
+        session.step(session.batch(good))
+        before = session.get("table")
+        for index in (5, -6, 2**40, 2**63 - 1, -2**63):
+            wrong = places.copy()
+            wrong[2, 1] = index
+            with self.subTest(index), self.assertRaises(ampc_api.Error) as caught:
+                session.step(session.batch(good, places=wrong))
+            self.assertEqual(caught.exception.code, ampc_api.DATA)
+            self.assertIn("an index in one of the inputs 'tokens', 'places' lies outside",
+                          str(caught.exception))
+            self.assertSameBits(session.get("table"), before)
+        self.assertTrue(session.step(session.batch(good)).applied)
+
     def test_not_finite_without_a_scaler(self):
         for flags in (["--amp-dtype=bf16"], ["--loss-scale=none"]):
             with self.subTest(flags):

@@ -161,10 +161,11 @@ SmallVector<Value> ScatterUpdatesGradOp::emitKernel(KernelBuilder &kernel, Value
   return {kernel.generate(getType(), [&](ScalarBuilder &s, ValueRange at) {
     Value index = kernel.load(s, operands[1], at), place = wrapIndex(s, index, extent);
     Value next = s.add(place, s.constant(place.getType(), int64_t(1)));
-    // One at least is not above: the update itself.
+    // One at least is not above, the update itself; but for the largest number, next wraps.
     Value notAbove = kernel.countBelow(s, sorted.keys, axis, at, next);
     SmallVector<Value> last(at), source(at);
-    last[axis] = s.sub(notAbove, s.constant(s.builder.getIndexType(), int64_t(1)));
+    Value one = s.constant(s.builder.getIndexType(), int64_t(1));
+    last[axis] = s.sub(s.maximum(notAbove, one), one);
     Value winner = s.convert(kernel.load(s, sorted.places, last), s.builder.getIndexType());
     source[axis] = s.convert(elementAt(s, index, extent), s.builder.getIndexType());
     Value g = kernel.load(s, operands[0], source);
