@@ -99,9 +99,9 @@ public:
   /// accumulators, and returns these.
   using WindowFn = llvm::function_ref<llvm::SmallVector<mlir::Value>(
       ScalarBuilder &, mlir::Value element, mlir::Value place, mlir::ValueRange accumulators)>;
-  /// Merges the elements of each window in row-major order into accumulators, which begin as
-  /// `initial` and keep its types inside. What lies outside of `input` is left out. The results
-  /// have `points` in the place of the last dimensions, and element type `elementTypes`.
+  /// Merges the elements of each window, in row-major order, into accumulators that begin as
+  /// `initial` and have its types. What lies outside of `input` is left out. The results have
+  /// `points` in the place of the last dimensions, and `elementTypes`.
   llvm::SmallVector<mlir::Value> reduceWindows(mlir::Value input, const Windows &windows,
                                                llvm::ArrayRef<mlir::TypedAttr> initial,
                                                llvm::ArrayRef<mlir::Type> elementTypes,

@@ -10,6 +10,7 @@
 
 #include "Common.h"
 #include "ampc-runtime/module_format.h"
+#include "mlir/IR/Matchers.h"
 
 namespace ampc {
 

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Indices.h"
+#include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
 using namespace ampc;
