@@ -22,8 +22,6 @@ namespace {
 constexpr int64_t kWidth = 32; ///< threads side by side
 /// Rows that a thread of a column does at once.
 constexpr int64_t kUnroll = 4;
-/// Workgroup memory that a kernel takes, so that several of its blocks fit.
-constexpr int64_t kWorkgroupBytes = 32 << 10;
 
 /// Merges the accumulators of the threads that share a column; all of them get the
 /// totals, one for each reduction and lane.
@@ -75,12 +73,13 @@ public:
     threads = limits.threads ? limits.threads : 256;
     height = threads / kWidth;
     lanes = limitLanes(s, widestLanes(s, s.keptDims(), /*whole=*/true));
-    // Static workgroup memory ends at 48 KiB.
+    // Less than a block may have, so that several of them fit.
+    int64_t most = limits.model.blockShared * 2 / 3;
     int64_t bytes = 0;
     for (ArrayRef<Combiner> level : reductions.levels)
       for (const Combiner &c : level)
         bytes += threads * getStorageBytes(c.getType());
-    while (lanes > 1 && bytes * lanes > kWorkgroupBytes)
+    while (lanes > 1 && bytes * lanes > most)
       lanes /= 2;
     unroll = std::max<int64_t>(1, limitCopies(s, kUnroll * lanes) / lanes);
     tiles = std::max<int64_t>(1, llvm::divideCeil(columns, kWidth * lanes));

@@ -94,13 +94,14 @@ struct EmitKernels : impl::EmitKernelsBase<EmitKernels> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    bool device = target == Target::Cuda;
+    const DeviceModel &model = getDeviceModel(target, gpu);
+    bool device = model.isDevice;
     OpBuilder b(&getContext());
     module->setAttr(gpu::GPUDialect::getContainerModuleAttrName(), b.getUnitAttr());
     SymbolTable symbols(module);
     kernels = {
         gpu::GPUModuleOp::create(b, module.getLoc(), device ? "cuda_kernels" : "host_kernels"),
-        device};
+        device, &model};
     for (StringRef size : codeSizes) {
       auto [name, percent] = size.rsplit('=');
       int64_t value;

@@ -47,6 +47,7 @@ void Evaluator::setAxes(ArrayRef<SmallVector<unsigned>> newAxes, unsigned newLan
   laneAxis = newLaneAxis;
   lanes = newLanes;
   stagedValues.clear();
+  stagedReads.clear();
   stagedAxes = 0;
   scopes.clear();
   push(/*isGuard=*/false);
@@ -178,49 +179,8 @@ bool Evaluator::variesByLane(const LinearAccess &access) const {
   return variesByLane(dimsOf(access));
 }
 
-/// Whether `count` lanes along an axis are consecutive, aligned elements.
-static bool areContiguous(const IterationStructure &s, const LinearAccess &access,
-                          ArrayRef<unsigned> axis, int64_t count) {
-  if (axis.empty() || access.strides[axis.back()] != 1 || access.offset % count != 0)
-    return false;
-  // The innermost dimensions that one linear index counts, in elements.
-  int64_t run = 1;
-  size_t first = axis.size();
-  while (first > 0 && access.strides[axis[first - 1]] == run)
-    run *= s.dims[axis[--first]].extent;
-  if (first > 0 && run % count != 0)
-    return false;
-  for (auto [d, stride] : llvm::enumerate(access.strides))
-    if (!llvm::is_contained(axis.drop_front(first), d) && stride % count != 0)
-      return false;
-  return true;
-}
-
 bool Evaluator::isContiguous(const LinearAccess &access) const {
-  return areContiguous(s, access, axes[laneAxis], lanes);
-}
-
-int64_t widestLanes(const IterationStructure &s, ArrayRef<unsigned> axis, bool whole) {
-  int64_t widest = 1;
-  auto consider = [&](const LinearAccess &access, Value tensor) {
-    int64_t count = std::min<int64_t>(
-        8, kAccessBytes / getStorageBytes(getElementTypeOrSelf(tensor.getType())));
-    while (count > 1 && !areContiguous(s, access, axis, count))
-      count /= 2;
-    widest = std::max(widest, count);
-  };
-  for (linalg::GenericOp op : s.ops)
-    for (OpOperand &operand : op->getOpOperands())
-      if (const LinearAccess *access = s.getRead(operand))
-        consider(*access, operand.get());
-  for (Value r : s.results)
-    consider(s.getWrite(r), r);
-  int64_t extent = 1;
-  for (unsigned d : axis)
-    extent *= s.dims[d].extent;
-  while (whole && extent % widest != 0)
-    widest /= 2;
-  return widest;
+  return plan::areContiguous(s, access, axes[laneAxis], lanes);
 }
 
 /// The index along dimensions [first, last) of an axis, taken as one.
@@ -304,6 +264,8 @@ Value Evaluator::read(unsigned id, const Point &p, int64_t lane) {
       wideLoads[x] = arith::ExtFOp::create(b, loc, b.getF32Type(), x);
     return scopes.back().known[key(l)] = x;
   };
+  if (auto it = stagedReads.find(id); it != stagedReads.end())
+    return remember(lane, loadScalar(it->second.buffer, type, it->second.place(p)));
   if (byLane && isContiguous(r.access)) {
     auto vectorType = VectorType::get({lanes}, getStorageType(type));
     Value vector = vector::LoadOp::create(
@@ -316,6 +278,14 @@ Value Evaluator::read(unsigned id, const Point &p, int64_t lane) {
   }
   Value x = loadScalar(buffer, type, linear(r.access, p, byLane ? lane : 0));
   return remember(lane, x);
+}
+
+SmallVector<Evaluator::StagedRead> Evaluator::readsAcross(unsigned along) const {
+  SmallVector<StagedRead> found;
+  for (auto [id, r] : llvm::enumerate(readList))
+    if (r.access.strides.back() > 1 && r.access.strides[along] == 1)
+      found.push_back({unsigned(id), getElementTypeOrSelf(r.source.getType())});
+  return found;
 }
 
 void Evaluator::store(Value result, const Point &p) {

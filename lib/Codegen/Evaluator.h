@@ -10,6 +10,7 @@
 
 #include "IndexBuilder.h"
 #include "ampc/Dialect/Plan/IterationStructure.h"
+#include "ampc/Support/DeviceModel.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
@@ -20,21 +21,17 @@ namespace ampc::codegen {
 using plan::IterationKind;
 using plan::IterationStructure;
 using plan::LinearAccess;
+using plan::widestLanes;
 
 /// The flat memref that stands for each tensor that a kernel reads or writes.
 using BufferMap = llvm::DenseMap<Value, Value>;
 
 /// The widest global load or store of a device.
-constexpr int64_t kAccessBytes = 16;
+constexpr int64_t kAccessBytes = DeviceModel::kVectorBytes;
 
 /// In memory: a boolean takes a byte.
 Type getStorageType(Type elementType);
 int64_t getStorageBytes(Type elementType);
-
-/// The most lanes along an axis (a list of dimensions that one index counts) that some read
-/// or write takes as one access of at most kAccessBytes, up to 8. `whole`: the lanes must
-/// divide the extent of the axis.
-int64_t widestLanes(const IterationStructure &s, ArrayRef<unsigned> axis, bool whole);
 
 /// Where a thread is: the index along each axis of the evaluator; null along an axis that
 /// what is evaluated does not vary along.
@@ -90,6 +87,18 @@ public:
     stagedValues[v] = std::move(staged);
     if (axis)
       stagedAxes |= uint64_t(1) << *axis;
+  }
+  /// The same for an input where it is read across the innermost dimension, its elements side by
+  /// side along dimension `along`: `load` puts what is read at a point into the buffer, and later
+  /// reads take it from there.
+  struct StagedRead {
+    unsigned id;
+    Type type;
+  };
+  llvm::SmallVector<StagedRead> readsAcross(unsigned along) const;
+  Value load(const StagedRead &staged, const Point &p) { return read(staged.id, p, 0); }
+  void stage(const StagedRead &staged, Staged elements) {
+    stagedReads[staged.id] = std::move(elements);
   }
   /// Computes `v` at a point and writes it to where it is going to be staged.
   void fillStage(Value v, const Staged &staged, const Point &p);
@@ -172,6 +181,7 @@ private:
   llvm::DenseSet<Operation *> reassociable;
   llvm::DenseMap<Value, Value> wideLoads; // f16 and bf16 from memory, as f32
   llvm::DenseMap<Value, Staged> stagedValues;
+  llvm::DenseMap<unsigned, Staged> stagedReads;
   uint64_t stagedAxes = 0; ///< axes along which reductions are staged
 };
 

@@ -73,21 +73,6 @@ private:
   int64_t lineParts = 1, partLength = 1, blockLines = 1;
 };
 
-/// The dimension along which inputs lie that are read across the innermost one: those of a
-/// transpose. None where memory is read in its order.
-std::optional<unsigned> findCrossing(const IterationStructure &s) {
-  for (linalg::GenericOp op : s.ops)
-    for (OpOperand &operand : op->getOpOperands()) {
-      const LinearAccess *access = s.getRead(operand);
-      if (!access || access->strides.empty() || access->strides.back() <= 1)
-        continue;
-      for (auto [d, stride] : llvm::enumerate(access->strides))
-        if (stride == 1)
-          return d;
-    }
-  return std::nullopt;
-}
-
 /// Square tiles of the innermost dimension and the one that crosses it: what is read of a
 /// cache line serves several lines of the tile.
 class HostCrossing : public Schedule {

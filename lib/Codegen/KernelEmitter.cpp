@@ -164,8 +164,7 @@ FailureOr<EmittedKernel> emitFused(KernelOp kernel, StringRef name, const EmitTa
   if (failed(structure) || failed(checkTied(kernel, *structure)))
     return failure();
   const IterationStructure &s = *structure;
-  ScheduleLimits limits;
-  limits.device = target.device;
+  ScheduleLimits limits{*target.model};
   FusedSchedule fused;
   std::string reason;
   if (failed(scheduleFused(s, limits, fused, reason)))

@@ -36,7 +36,8 @@ struct EmittedKernel {
 /// Where kernels are emitted to.
 struct EmitTarget {
   gpu::GPUModuleOp module;
-  bool device;
+  bool device; ///< CUDA's threads; else the threads of the host
+  const DeviceModel *model;
   /// A kernel's lines of code, in percent of what is estimated.
   int64_t codeSize = 100;
 };

@@ -28,8 +28,8 @@ namespace {
 constexpr int64_t kThreads = 256;
 /// The most and the least that a block on a device does.
 constexpr int64_t kLargestChunk = 32768, kSmallestChunk = 1024;
-/// Enough blocks for every multiprocessor to have several.
-constexpr int64_t kEnoughBlocks = 528;
+/// Blocks for every multiprocessor to have several.
+constexpr int64_t kBlocksOfProcessor = 4;
 
 /// A nested kernel: one tensor and what belongs to it.
 struct Member {
@@ -90,8 +90,9 @@ private:
       total += m.count;
     oneBlock = !target.device && total <= kHostInline;
     if (target.device)
-      chunk = std::clamp<int64_t>(llvm::alignTo(total / kEnoughBlocks, kSmallestChunk),
-                                  kSmallestChunk, kLargestChunk);
+      chunk = std::clamp<int64_t>(
+          llvm::alignTo(total / (kBlocksOfProcessor * target.model->processors), kSmallestChunk),
+          kSmallestChunk, kLargestChunk);
     else
       chunk = oneBlock ? std::max<int64_t>(1, total) : kHostChunk;
     for (Member &m : members) {

@@ -6,21 +6,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "Schedule.h"
-#include "llvm/Support/MathExtras.h"
+#include "ampc/Dialect/Plan/KernelCost.h"
 
 namespace ampc::codegen {
-
-/// Two blocks for each of the 132 multiprocessors of an H100; an A100 has 108.
-constexpr int64_t kTargetBlocks = 264;
-/// Rows that a block of a split column reduction adds at least: fewer are added in less time
-/// than the second launch takes.
-constexpr int64_t kRowsPerSplit = 128;
-/// Elements that a block of a split row reduction adds at least.
-constexpr int64_t kElementsPerSplit = 8192;
-/// Elements that a block on the host adds at least when a reduction is split.
-constexpr int64_t kHostElementsPerSplit = 32768;
-/// Most parts on the host, so that adding them up costs nothing.
-constexpr int64_t kHostSplits = 64;
 
 SmallVector<Value> fullResultsAt(const IterationStructure &s, unsigned level,
                                  const llvm::DenseSet<Value> &tied) {
@@ -46,44 +34,23 @@ void storeAll(Evaluator &e, ArrayRef<Value> results, const Point &p) {
     e.store(r, p);
 }
 
-/// Whether the reductions may be added up in parts by several blocks: nothing that varies
-/// along the reduced dimensions waits for them.
-static bool canSplit(const IterationStructure &s) {
-  return s.maxLevel == 1 && llvm::none_of(s.results, [&](Value r) {
-           return s.variesAlongReduced(r) && s.getLevel(r) > 0;
-         });
-}
-
-/// Parts to divide the reduced points into so that none is empty.
-static int64_t evenSplits(int64_t points, int64_t wanted) {
-  if (wanted <= 1 || points == 0)
-    return 1;
-  return llvm::divideCeil(points, llvm::divideCeil(points, wanted));
-}
-
-static int64_t chooseSplits(const IterationStructure &s, const ScheduleLimits &limits) {
-  if (limits.singleStage || !canSplit(s) || s.reducedDims().empty() || s.points() == 0)
-    return 1;
-  int64_t kept = s.keptPoints(), reduced = s.reducedPoints();
-  if (!limits.device && s.kind == IterationKind::Row)
-    return evenSplits(reduced, std::min(kHostSplits / kept, reduced / kHostElementsPerSplit));
-  if (!limits.device) { // only the outermost dimension is split
-    int64_t outermost = s.dims[s.reducedDims().front()].extent;
-    int64_t parts = kept >= kHostElementsPerSplit ? 1 : s.points() / kHostElementsPerSplit;
-    return evenSplits(outermost, std::min({parts, kHostSplits, outermost / 2}));
-  }
-  if (s.kind == IterationKind::Column) {
-    int64_t tiles = llvm::divideCeil(kept, 32 * widestLanes(s, s.keptDims(), /*whole=*/true));
-    return evenSplits(reduced, std::min<int64_t>(llvm::divideCeil(kTargetBlocks, tiles),
-                                                 reduced / kRowsPerSplit));
-  }
-  return evenSplits(reduced, std::min(kTargetBlocks / kept, reduced / kElementsPerSplit));
+std::optional<unsigned> findCrossing(const IterationStructure &s) {
+  for (linalg::GenericOp op : s.ops)
+    for (OpOperand &operand : op->getOpOperands()) {
+      const LinearAccess *access = s.getRead(operand);
+      if (!access || access->strides.empty() || access->strides.back() <= 1)
+        continue;
+      for (auto [d, stride] : llvm::enumerate(access->strides))
+        if (stride == 1)
+          return d;
+    }
+  return std::nullopt;
 }
 
 LogicalResult scheduleFused(const IterationStructure &s, const ScheduleLimits &limits,
                             FusedSchedule &fused, std::string &reason) {
   if (s.kind == IterationKind::Elementwise) {
-    fused.stages.push_back(limits.device ? deviceElementwise(s, limits) : hostElementwise(s));
+    fused.stages.push_back(limits.isDevice() ? deviceElementwise(s, limits) : hostElementwise(s));
     return success();
   }
   FailureOr<Reductions> found = findReductions(s, reason);
@@ -91,17 +58,17 @@ LogicalResult scheduleFused(const IterationStructure &s, const ScheduleLimits &l
     return failure();
   fused.reductions = std::move(*found);
   const Reductions &r = fused.reductions;
-  int64_t splits = chooseSplits(s, limits);
+  int64_t splits = limits.singleStage ? 1 : plan::computeCost(s, limits.model).splits;
   bool isRow = s.kind == IterationKind::Row;
   if (splits <= 1) {
-    if (limits.device)
+    if (limits.isDevice())
       fused.stages.push_back(isRow ? deviceRow(s, r, limits) : deviceColumn(s, r, limits, 1));
     else
       fused.stages.push_back(isRow ? hostRow(s, r) : hostColumn(s, r, 1));
     return success();
   }
   fused.splits = splits;
-  if (limits.device) {
+  if (limits.isDevice()) {
     fused.stages.push_back(isRow ? deviceRowPartial(s, r, splits)
                                  : deviceColumn(s, r, limits, splits));
     fused.stages.push_back(deviceFinal(s, r, splits));

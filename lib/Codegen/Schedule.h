@@ -45,11 +45,13 @@ protected:
 
 /// What a schedule has to keep to.
 struct ScheduleLimits {
-  bool device = false;
+  const DeviceModel &model;
   /// Threads of every block; 0: as the schedule likes.
   int64_t threads = 0;
   /// All blocks are one after another, so that nothing is gained by two stages.
   bool singleStage = false;
+
+  bool isDevice() const { return model.isDevice; }
 };
 
 /// The launches of a fused kernel. Where there are two, the first one writes what does not
@@ -93,6 +95,10 @@ llvm::SmallVector<Value> fullResultsAt(const IterationStructure &s, unsigned lev
                                        const llvm::DenseSet<Value> &tied);
 /// Results with one element for each kept point.
 llvm::SmallVector<Value> keptResults(const IterationStructure &s);
+
+/// The dimension along which an input lies that is read across the innermost one: that of a
+/// transpose. None where memory is read in its order.
+std::optional<unsigned> findCrossing(const IterationStructure &s);
 
 /// Evaluates all of `results` at a point, then writes them: a tied one may overwrite what
 /// another one reads.

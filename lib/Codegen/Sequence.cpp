@@ -113,8 +113,7 @@ private:
       else if (target.device)
         threads = std::max<int64_t>(threads, 256);
     }
-    ScheduleLimits limits;
-    limits.device = target.device;
+    ScheduleLimits limits{*target.model};
     limits.threads = target.device ? threads : 0;
     limits.singleStage = true;
     for (const std::unique_ptr<Phase> &phase : phases) {

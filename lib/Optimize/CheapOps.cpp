@@ -72,7 +72,7 @@ static void makePrivate(linalg::GenericOp generic) {
     makePrivate(builder, operand);
 }
 
-CheapOps::CheapOps(Block &block) : block(block) {
+CheapOps::CheapOps(Block &block, const DeviceModel &model) : block(block), model(model) {
   for (auto assign : block.getOps<AssignOp>())
     assigned.insert(assign.getVariableAttr());
 }
@@ -91,7 +91,8 @@ void CheapOps::repeat() {
 }
 
 bool CheapOps::isCheapToRepeat(linalg::GenericOp generic) const {
-  if (plan::isReduction(generic) || bodyCost(generic) > kCheapCost || generic.getNumResults() != 1)
+  if (plan::isReduction(generic) || bodyCost(generic) > model.cheapOperations ||
+      generic.getNumResults() != 1)
     return false;
   constexpr uint64_t kScalarBytes = 64; // what a few scalars take
   uint64_t readBytes = 0;

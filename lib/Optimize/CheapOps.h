@@ -8,6 +8,7 @@
 #ifndef AMPC_LIB_OPTIMIZE_CHEAPOPS_H
 #define AMPC_LIB_OPTIMIZE_CHEAPOPS_H
 
+#include "ampc/Support/DeviceModel.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
 namespace ampc {
@@ -15,8 +16,6 @@ using namespace mlir;
 
 /// About how many simple instructions one element of a result takes.
 int64_t bodyCost(linalg::GenericOp generic);
-/// Up to here an op is computed again rather than stored.
-constexpr int64_t kCheapCost = 12;
 
 /// Whether an op has a loop of more than one trip.
 bool hasLoops(linalg::GenericOp generic);
@@ -30,7 +29,7 @@ void eraseDead(Block &block);
 /// own as well, so that it can stand in its kernel.
 class CheapOps {
 public:
-  explicit CheapOps(Block &block);
+  CheapOps(Block &block, const DeviceModel &model);
 
   /// Gives all readers their copies.
   void repeat();
@@ -45,6 +44,7 @@ private:
   void cloneIntoUsers(linalg::GenericOp generic) const;
 
   Block &block;
+  const DeviceModel &model;
   DenseSet<Attribute> assigned; ///< variables that the function assigns
 };
 

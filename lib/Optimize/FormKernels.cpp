@@ -9,7 +9,7 @@
 // decided which ops to try. First each op gets what belongs to it alone: its destinations,
 // the views it reads through, and copies of cheap producers. Then groups grow, the two
 // first that save most traffic with memory: a producer and its consumer, or two readers of
-// one tensor.
+// one tensor. They stay apart where one kernel would leave too much of the device idle.
 //
 //===----------------------------------------------------------------------===//
 
@@ -46,11 +46,12 @@ struct FormKernels : impl::FormKernelsBase<FormKernels> {
     if (getOperation().isExternal())
       return;
     Block &block = getOperation().front();
-    CheapOps cheapOps(block);
+    const DeviceModel &model = getDeviceModel(target, gpu);
+    CheapOps cheapOps(block, model);
     cheapOps.repeat();
 
     OpGraph ops(block);
-    KernelGroups kernels(ops, block);
+    KernelGroups kernels(ops, block, model);
     graph = &ops;
     groups = &kernels;
     absorbCheap(block, cheapOps);
@@ -260,16 +261,21 @@ private:
       ops.push_back(&op);
     FailureOr<plan::IterationStructure> structure = plan::analyzeIteration(ops);
     StringRef kind = "one op";
-    if (succeeded(structure))
+    plan::KernelCost cost;
+    if (succeeded(structure)) {
+      cost = plan::computeCost(*structure, getDeviceModel(target, gpu));
       kind = structure->kind == plan::IterationKind::Elementwise ? "elementwise"
              : structure->kind == plan::IterationKind::Row       ? "row"
                                                                  : "column";
+    }
     remark::passed(kernel.getLoc(), remark::RemarkOpts::name("kernel")
                                         .category("plan-form-kernels")
                                         .function(getOperation().getName()))
         << remark::metric("nodes", joinNodeNames(kernel.getLoc()))
         << remark::metric("structure", kind) << remark::metric("inputs", kernel.getInputs().size())
-        << remark::metric("results", kernel.getNumResults());
+        << remark::metric("results", kernel.getNumResults())
+        << remark::metric("blocks", cost.blocks) << remark::metric("read_bytes", cost.readBytes)
+        << remark::metric("written_bytes", cost.writtenBytes);
   }
 };
 } // namespace

@@ -96,7 +96,7 @@ private:
       return false;
     auto [it, isNew] = isSmallOp.try_emplace(op);
     if (isNew)
-      it->second = isSmall(KernelSize(kernel), target);
+      it->second = isSmall(KernelSize(kernel), getDeviceModel(target, gpu));
     return it->second;
   }
 

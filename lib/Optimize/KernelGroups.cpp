@@ -8,6 +8,7 @@
 #include "KernelGroups.h"
 #include "CheapOps.h"
 #include "ampc/Optimize/Buffers.h"
+#include <limits>
 
 namespace ampc {
 
@@ -19,9 +20,11 @@ constexpr unsigned kMostBuffers = 48;
 /// of a sequence, which is not divided, stays below 2,000 lines of PTX.
 constexpr unsigned kMostOps = 96;
 constexpr int64_t kMostCost = 1024;
-/// Most bytes of accumulators for a sum of columns, each of which has one for every thread of a
-/// block, in workgroup memory: 512 threads and 48 KiB.
-constexpr uint64_t kMostAccumulatorBytes = (48 << 10) / 512;
+/// Threads of a block, or columns of a tile on the host, each with accumulators of its own.
+constexpr int64_t kColumnThreads = 512;
+/// Launches whose time two kernels must spare at least to be better than one: times are estimates,
+/// and one kernel moves fewer bytes.
+constexpr double kLeastGain = 2;
 /// How often two groups are analysed together in vain, as they grow.
 constexpr unsigned kMostFailures = 8;
 /// Most edges of the graph that are looked at, before and behind two groups, for what stands
@@ -43,7 +46,8 @@ static int64_t pointsOf(Value tensor) {
 
 static uint64_t bytesOf(Value tensor) { return getByteSize(tensor.getType()).value_or(0); }
 
-KernelGroups::KernelGroups(OpGraph &graph, Block &block) : graph(graph) {
+KernelGroups::KernelGroups(OpGraph &graph, Block &block, const DeviceModel &model)
+    : graph(graph), model(model) {
   for (auto generic : block.getOps<linalg::GenericOp>())
     attach(generic);
 }
@@ -94,16 +98,16 @@ FailureOr<plan::IterationStructure> KernelGroups::analyzeTogether(unsigned a, un
 
 /// Whether an expensive op would be computed more often than it has elements: without
 /// reductions every point of the kernel computes all ops.
-static bool repeatsMuch(const plan::IterationStructure &structure) {
+static bool repeatsMuch(const plan::IterationStructure &structure, const DeviceModel &model) {
   if (structure.kind != plan::IterationKind::Elementwise)
     return false;
   return llvm::any_of(structure.ops, [&](linalg::GenericOp op) {
-    return pointsOf(op) < structure.points() && bodyCost(op) > kCheapCost;
+    return pointsOf(op) < structure.points() && bodyCost(op) > model.cheapOperations;
   });
 }
 
 /// Whether the sums of columns take more memory than a block has.
-static bool accumulatesMuch(const plan::IterationStructure &structure) {
+static bool accumulatesMuch(const plan::IterationStructure &structure, const DeviceModel &model) {
   if (structure.kind != plan::IterationKind::Column)
     return false;
   uint64_t bytes = 0;
@@ -111,7 +115,40 @@ static bool accumulatesMuch(const plan::IterationStructure &structure) {
     if (plan::isReduction(op))
       for (Type type : op.getResultTypes())
         bytes += getByteSize(RankedTensorType::get({}, getElementTypeOrSelf(type))).value_or(0);
-  return bytes > kMostAccumulatorBytes;
+  return bytes * kColumnThreads > uint64_t(model.blockShared);
+}
+
+/// Whether what the analysis found can be scheduled well as one kernel.
+bool KernelGroups::isKernel(const plan::IterationStructure &together) const {
+  return together.inputs.size() + together.results.size() <= kMostBuffers &&
+         !repeatsMuch(together, model) && !accumulatesMuch(together, model);
+}
+
+/// How long a group takes as a kernel of its own.
+double KernelGroups::timeOf(unsigned group) {
+  std::optional<double> &time = factsOf(group).time;
+  if (!time) {
+    ++numAnalyses;
+    numAnalyzedOps += graph.getOps(group).size();
+    FailureOr<plan::IterationStructure> own = plan::analyzeIteration(graph.getOps(group));
+    // Ops that are no kernel are divided later: as one, they gain nothing.
+    time = succeeded(own) ? plan::computeCost(*own, model).time(model)
+                          : std::numeric_limits<double>::infinity();
+  }
+  return *time;
+}
+
+/// Whether two kernels are done sooner than one, whose blocks are too few to fill the device:
+/// what waits for a reduction keeps it from being divided among blocks.
+bool KernelGroups::isSlowerTogether(const plan::IterationStructure &together, unsigned a,
+                                    unsigned b) {
+  if (together.kind == plan::IterationKind::Elementwise)
+    return false;
+  plan::KernelCost cost = plan::computeCost(together, model);
+  if (cost.blocks >= model.processors)
+    return false;
+  double time = cost.time(model) - kLeastGain * model.launchTime;
+  return time > 2 * model.launchTime && time > timeOf(a) + timeOf(b);
 }
 
 bool KernelGroups::tryMerge(unsigned a, unsigned b) {
@@ -129,14 +166,13 @@ bool KernelGroups::tryMerge(unsigned a, unsigned b) {
     if (failures >= kMostFailures)
       return false;
     FailureOr<plan::IterationStructure> structure = analyzeTogether(a, b);
-    if (failed(structure) || structure->inputs.size() + structure->results.size() > kMostBuffers ||
-        repeatsMuch(*structure) || accumulatesMuch(*structure)) {
+    if (failed(structure) || !isKernel(*structure) || isSlowerTogether(*structure, a, b)) {
       ++failures;
       return false;
     }
   }
   auto both = std::make_shared<GroupFacts>(
-      GroupFacts{x.ops + y.ops, x.cost + y.cost, isUniform, x.points, {}});
+      GroupFacts{x.ops + y.ops, x.cost + y.cost, isUniform, x.points, {}, {}});
   unsigned merged = graph.merge(a, b);
   for (linalg::GenericOp generic : genericsOf(merged))
     addInputs(merged, generic, both->inputs);
@@ -144,7 +180,7 @@ bool KernelGroups::tryMerge(unsigned a, unsigned b) {
   return true;
 }
 
-const KernelGroups::GroupFacts &KernelGroups::factsOf(unsigned group) {
+KernelGroups::GroupFacts &KernelGroups::factsOf(unsigned group) {
   std::shared_ptr<GroupFacts> &known = facts[group];
   if (known)
     return *known;

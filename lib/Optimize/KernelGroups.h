@@ -9,7 +9,7 @@
 #define AMPC_LIB_OPTIMIZE_KERNELGROUPS_H
 
 #include "OpGraph.h"
-#include "ampc/Dialect/Plan/IterationStructure.h"
+#include "ampc/Dialect/Plan/KernelCost.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include <memory>
 
@@ -21,7 +21,7 @@ using namespace mlir;
 class KernelGroups {
 public:
   /// Puts each tensor op of the block into one group with what belongs to it alone.
-  KernelGroups(OpGraph &graph, Block &block);
+  KernelGroups(OpGraph &graph, Block &block, const DeviceModel &model);
 
   /// Groups that hold tensor ops, in the order of the block.
   SmallVector<unsigned> get() const;
@@ -35,7 +35,7 @@ public:
   bool mayMerge(unsigned producer, unsigned consumer) const;
   /// Bytes that need not be read or written where two groups are one.
   uint64_t savedBytes(unsigned a, unsigned b);
-  /// Merges two groups where that is right and one kernel can do both.
+  /// Merges two groups where that is right, one kernel can do both, and takes no longer.
   bool tryMerge(unsigned a, unsigned b);
 
   /// Merges that were tried, those that were analysed, and the ops in them.
@@ -48,11 +48,15 @@ private:
     bool isUniform = false;        ///< see isUniform; and each op hands to or takes from another
     Type points;                   ///< of a uniform group, a tensor type of its loops' extents
     llvm::SetVector<Value> inputs; ///< tensors of more than one element from outside
+    std::optional<double> time;    ///< see timeOf
   };
 
   void attach(linalg::GenericOp generic);
   FailureOr<plan::IterationStructure> analyzeTogether(unsigned a, unsigned b);
-  const GroupFacts &factsOf(unsigned group);
+  double timeOf(unsigned group);
+  bool isSlowerTogether(const plan::IterationStructure &together, unsigned a, unsigned b);
+  bool isKernel(const plan::IterationStructure &together) const;
+  GroupFacts &factsOf(unsigned group);
   void addInputs(unsigned group, linalg::GenericOp generic, llvm::SetVector<Value> &inputs);
   bool isUniform(linalg::GenericOp generic);
   bool handsOver(unsigned a, unsigned b);
@@ -63,6 +67,7 @@ private:
   unsigned countUses(Value value);
 
   OpGraph &graph;
+  const DeviceModel &model;
   DenseMap<Operation *, SmallVector<Value, 4>> reads;
   DenseMap<Value, unsigned> useCounts;
   DenseMap<unsigned, std::shared_ptr<GroupFacts>> facts; ///< by the name of a group

@@ -32,14 +32,8 @@ struct KernelSize {
 
 /// Whether one block gets `size` done in the time of a launch: the kernel is then better
 /// off as a part of another one's block.
-inline bool isSmall(const KernelSize &size, Target target) {
-  // A launch inside a CUDA graph takes about a microsecond. In this time one
-  // multiprocessor moves about 100 KB to and from L2, and does 128 operations a cycle.
-  if (target == Target::Cuda)
-    return size.bytes <= 96 << 10 && size.operations <= 200'000;
-  // Waking another core takes several microseconds; in that time one core moves 64 KB and
-  // does, in vectors, some ten operations a nanosecond.
-  return size.bytes <= 64 << 10 && size.operations <= 100'000;
+inline bool isSmall(const KernelSize &size, const DeviceModel &model) {
+  return size.bytes <= uint64_t(model.smallBytes) && size.operations <= model.smallOperations;
 }
 
 } // namespace ampc

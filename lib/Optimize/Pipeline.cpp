@@ -23,11 +23,11 @@ void buildOptimizePipeline(OpPassManager &pm, const OptimizeOptions &options) {
   pm.addNestedPass<func::FuncOp>(createFuseEpilogues({options.target}));
   // After the library has been asked.
   pm.addNestedPass<func::FuncOp>(createExpandProducts({options.target}));
-  pm.addNestedPass<func::FuncOp>(createFormKernels({options.target}));
+  pm.addNestedPass<func::FuncOp>(createFormKernels({options.target, options.gpu}));
   pm.addNestedPass<func::FuncOp>(createWidenIntermediates());
   // Kernels that run as one are no longer small: before sequences are formed.
-  pm.addNestedPass<func::FuncOp>(createBatchKernels({options.target}));
-  pm.addNestedPass<func::FuncOp>(createFormSequences({options.target}));
+  pm.addNestedPass<func::FuncOp>(createBatchKernels({options.target, options.gpu}));
+  pm.addNestedPass<func::FuncOp>(createFormSequences({options.target, options.gpu}));
   // Last, since it depends on the order of the steps.
   pm.addNestedPass<func::FuncOp>(createTieUpdates());
 }

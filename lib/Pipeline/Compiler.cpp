@@ -157,6 +157,15 @@ LogicalResult Compiler::train() {
   return dump(*model.module, "2-train.mlir");
 }
 
+/// Plans are made for the newest device that the code is for.
+OptimizeOptions Compiler::optimizeOptions(Target target) const {
+  return {target, newestGpu(options.cudaArchs)};
+}
+
+PlanOptions Compiler::planOptions(Target target) const {
+  return {optimizeOptions(target), {options.memoryLimit, options.deterministic}, {}};
+}
+
 LogicalResult Compiler::emit(Stage stage, llvm::raw_ostream &os) {
   return watch->run([&] { return print(stage, os); });
 }
@@ -181,7 +190,8 @@ LogicalResult Compiler::print(Stage stage, llvm::raw_ostream &os) {
     targets.push_back(Target::Cuda);
   for (Target target : targets) {
     OwningOpRef<ModuleOp> module = model.module->clone();
-    if (failed(run(*module, [&](OpPassManager &pm) { buildKernelPipeline(pm, target); })))
+    if (failed(run(*module,
+                   [&](OpPassManager &pm) { buildKernelPipeline(pm, optimizeOptions(target)); })))
       return failure();
     if (targets.size() > 1)
       os << "// --target=" << nameOf(target) << "\n";
@@ -192,7 +202,7 @@ LogicalResult Compiler::print(Stage stage, llvm::raw_ostream &os) {
     std::string ptx;
     if (failed(target == Target::Cuda ? planCuda(module, ptx)
                                       : run(*module, [&](OpPassManager &pm) {
-                                          buildPlanPipeline(pm, {target, options});
+                                          buildPlanPipeline(pm, planOptions(target));
                                         })))
       return failure();
     gpu::GPUModuleOp kernels = kernelsOf(*module);
@@ -222,7 +232,7 @@ LogicalResult Compiler::planCuda(OwningOpRef<ModuleOp> &module, std::string &ptx
   constexpr unsigned kTries = 3;
   std::map<std::string, int64_t> percent; // of the estimate
   for (unsigned tries = 1;; ++tries) {
-    PlanOptions plan(Target::Cuda, options);
+    PlanOptions plan = planOptions(Target::Cuda);
     for (const auto &[name, value] : percent)
       plan.codeSizes.push_back(name + "=" + std::to_string(value));
     OwningOpRef<ModuleOp> planned = module->clone();
@@ -281,14 +291,15 @@ LogicalResult Compiler::compile(llvm::raw_ostream &os) {
     if (target == Target::Cuda ? !options.cuda : !options.host)
       continue;
     OwningOpRef<ModuleOp> &module = owners.emplace_back(model.module->clone());
-    if (failed(run(*module, [&](OpPassManager &pm) { buildKernelPipeline(pm, target); })) ||
+    if (failed(run(*module,
+                   [&](OpPassManager &pm) { buildKernelPipeline(pm, optimizeOptions(target)); })) ||
         failed(dump(*module, ("3-kernels-" + nameOf(target) + ".mlir").str())))
       return failure();
     PlannedTarget &entry = planned.emplace_back();
     if (failed(target == Target::Cuda
                    ? planCuda(module, entry.ptx)
                    : run(*module,
-                         [&](OpPassManager &pm) { buildPlanPipeline(pm, {target, options}); })) ||
+                         [&](OpPassManager &pm) { buildPlanPipeline(pm, planOptions(target)); })) ||
         failed(dump(*module, ("4-plan-" + nameOf(target) + ".mlir").str())))
       return failure();
     entry.target = target;

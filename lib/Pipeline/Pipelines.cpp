@@ -75,11 +75,14 @@ void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
   pm.addPass(createDropUnusedVariables());
 }
 
-void buildKernelPipeline(OpPassManager &pm, Target target) { buildOptimizePipeline(pm, {target}); }
+void buildKernelPipeline(OpPassManager &pm, const OptimizeOptions &options) {
+  buildOptimizePipeline(pm, options);
+}
 
 void buildPlanPipeline(OpPassManager &pm, const PlanOptions &options) {
   EmitKernelsOptions emit;
-  emit.target = options.target;
+  emit.target = options.device.target;
+  emit.gpu = options.device.gpu;
   emit.codeSizes.assign(options.codeSizes.begin(), options.codeSizes.end());
   pm.addPass(createEmitKernels(emit));
   buildMemoryPipeline(pm, options.memory);
@@ -97,7 +100,13 @@ struct TrainPipelineOptions : PassPipelineOptions<TrainPipelineOptions> {
 };
 struct TargetPipelineOptions : PassPipelineOptions<TargetPipelineOptions> {
   Option<std::string> target{*this, "target", llvm::cl::init("cuda")};
-  Target get() const { return target == "host" ? Target::Host : Target::Cuda; }
+  Option<Gpu> gpu{*this, "gpu", llvm::cl::init(Gpu::H100),
+                  llvm::cl::values(clEnumValN(Gpu::A100, "a100", "NVIDIA A100"),
+                                   clEnumValN(Gpu::H100, "h100", "NVIDIA H100"),
+                                   clEnumValN(Gpu::H200, "h200", "NVIDIA H200"))};
+  OptimizeOptions get() const {
+    return {target == "host" ? Target::Host : Target::Cuda, gpu.getValue()};
+  }
 };
 } // namespace
 
@@ -125,7 +134,7 @@ void registerAmpcPipelines() {
       [](OpPassManager &pm, const TargetPipelineOptions &o) { buildKernelPipeline(pm, o.get()); });
   PassPipelineRegistration<TargetPipelineOptions>(
       "ampc-plan", "From kernels to a planned program",
-      [](OpPassManager &pm, const TargetPipelineOptions &o) { buildPlanPipeline(pm, o.get()); });
+      [](OpPassManager &pm, const TargetPipelineOptions &o) { buildPlanPipeline(pm, {o.get(), {}, {}}); });
 }
 
 void registerAmpcDialects(DialectRegistry &registry) {

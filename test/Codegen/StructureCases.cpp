@@ -25,6 +25,36 @@ void addTransposes(CaseList &list) {
   list.addFused(
       "transpose_outer", {list.type("f32", {5, 12, 24})},
       [](KernelBuilder &k, ValueRange in) -> Values { return {k.transpose(in[0], {1, 0, 2})}; });
+  // Of other widths, with edges and without, and small ones.
+  for (const char *element : {"i1", "i64", "f64", "bf16"}) {
+    const SmallVector<int64_t> shapes[] = {{64, 96}, {3, 45, 33}, {50, 7}};
+    for (const SmallVector<int64_t> &shape : shapes) {
+      auto order = llvm::to_vector(llvm::seq<int64_t>(0, shape.size()));
+      std::swap(order[shape.size() - 1], order[shape.size() - 2]);
+      list.addFused("transpose_" + std::string(element) + "_" + std::to_string(shape.back()),
+                    {list.type(element, shape)}, [=](KernelBuilder &k, ValueRange in) -> Values {
+                      return {k.transpose(in[0], order)};
+                    });
+    }
+  }
+  // Two that cross, one that does not, and one of which a row is read.
+  list.addFused("sum_of_transposes",
+                {list.type("f16", {70, 40}), list.type("f32", {70, 40}), list.type("f16", {40, 70}),
+                 list.type("f32", {70})},
+                [&list](KernelBuilder &k, ValueRange in) -> Values {
+                  auto type = list.type("f32", {40, 70});
+                  Value a = k.transpose(in[0], {1, 0}), b = k.transpose(in[1], {1, 0});
+                  Value both = k.pointwise({a, b}, type, product);
+                  Value more = k.pointwise({both, in[2]}, type, sum);
+                  return {k.pointwise({more, in[3]}, type, sum), both};
+                });
+  // The result is written over the input that lies as it does.
+  list.addFused(
+      "transpose_added_in_place", {list.type("f32", {48, 64}), list.type("f32", {64, 48})},
+      [&list](KernelBuilder &k, ValueRange in) -> Values {
+        return {k.pointwise({in[0], k.transpose(in[1], {1, 0})}, list.type("f32", {48, 64}), sum)};
+      },
+      {0});
   // An input that is read at two places.
   list.addFused("symmetric", {list.type("f32", {33, 33})},
                 [](KernelBuilder &k, ValueRange in) -> Values {
@@ -181,6 +211,55 @@ void addMiddleReductions(CaseList &list) {
       .absolute = 1e-3;
 }
 
+/// Statistics that fill the device: each level of reductions is a kernel, divided among blocks.
+void addDividedStatistics(CaseList &list) {
+  struct Shape {
+    const char *name, *element;
+    SmallVector<int64_t> shape, axes, kept; ///< kept: with 1 where axes are
+  };
+  for (const Shape &s : {Shape{"channels", "f16", {16, 3, 96, 64}, {0, 2, 3}, {1, 3, 1, 1}},
+                         {"channels_odd", "f32", {7, 2, 171, 63}, {0, 2, 3}, {1, 2, 1, 1}},
+                         {"all", "f32", {1 << 17}, {0}, {1}},
+                         {"rows", "f16", {1200, 24}, {0}, {1, 24}}}) {
+    RankedTensorType type = list.type(s.element, s.shape);
+    Type f32 = list.type("f32").getElementType();
+    double count = 1;
+    for (int64_t axis : s.axes)
+      count *= s.shape[axis];
+    auto mean = [=](KernelBuilder &k, Value x) {
+      Value total = k.reduce(x, s.axes, Reduction::Sum, f32);
+      return k.pointwise({total}, typeOf(total), [=](ScalarBuilder &b, ValueRange in) {
+        return b.div(in[0], b.constantLike(in[0], count));
+      });
+    };
+    list.add(std::string("statistics_") + s.name, {type},
+             [=](OpBuilder &b, ValueRange in) -> Values {
+               Value center = createFused(b, in, [=](KernelBuilder &k, ValueRange x) -> Values {
+                 return {mean(k, x[0])};
+               })[0];
+               Value variance =
+                   createFused(b, {in[0], center}, [=](KernelBuilder &k, ValueRange x) -> Values {
+                     Value squares = k.pointwise({x[0], k.reshape(x[1], s.kept)},
+                                                 RankedTensorType::get(s.shape, f32),
+                                                 [](ScalarBuilder &b, ValueRange in) {
+                                                   Value d = b.sub(in[0], in[1]);
+                                                   return b.mul(d, d);
+                                                 });
+                     return {mean(k, squares)};
+                   })[0];
+               Value normal = createFused(
+                   b, {in[0], center, variance}, [=](KernelBuilder &k, ValueRange x) -> Values {
+                     return {k.pointwise({x[0], k.reshape(x[1], s.kept), k.reshape(x[2], s.kept)},
+                                         type, [](ScalarBuilder &b, ValueRange in) {
+                                           return b.div(b.sub(in[0], in[1]), b.sqrt(in[2]));
+                                         })};
+                   })[0];
+               return {center, variance, normal};
+             })
+        .absolute = 2e-3;
+  }
+}
+
 void addViews(CaseList &list) {
   Type f32 = list.type("f32").getElementType();
   // Flattened, reduced, and given back its shape.
@@ -285,6 +364,7 @@ void addStructureCases(CaseList &list) {
   addTransposes(list);
   addMovements(list);
   addMiddleReductions(list);
+  addDividedStatistics(list);
   addViews(list);
   addYields(list);
   addWindows(list);

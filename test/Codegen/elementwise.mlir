@@ -102,3 +102,28 @@ func.func @transpose(%x: tensor<30x50xf32>) -> tensor<50x30xf32> {
 // HOST: scf.for %[[FIRST:.*]] = %c0 to %c30 step %c8
 // HOST: scf.for %[[ROW:.*]] = %{{.*}} to %{{.*}} step %c1 {
 // HOST-NEXT: scf.for %[[COLUMN:.*]] = %[[FIRST]] to
+
+// -----
+
+// A transpose goes through workgroup memory in tiles of 32 by 32, whose lines are 33 long: what 32
+// threads read lies side by side, and so does what they write. Each of 256 threads has four
+// elements.
+
+// CUDA-LABEL: @transpose
+func.func @transpose(%x: tensor<128x96xf32>) -> tensor<96x128xf32> {
+  // CUDA: plan.launch @cuda_kernels::@fused_{{.*}} blocks [12, 1, 1] threads [256, 1, 1]
+  %y = plan.kernel fused (%a = %x : tensor<128x96xf32>) -> tensor<96x128xf32> {
+    %e = tensor.empty() : tensor<96x128xf32>
+    %t = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d1, d0)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]} ins(%a : tensor<128x96xf32>) outs(%e : tensor<96x128xf32>) {
+    ^bb0(%i: f32, %o: f32):
+      linalg.yield %i : f32
+    } -> tensor<96x128xf32>
+    plan.yield %t : tensor<96x128xf32>
+  }
+  return %y : tensor<96x128xf32>
+}
+// CUDA: gpu.func @fused_{{.*}} workgroup(%[[TILE:.*]] : memref<1056xf32, #gpu.address_space<workgroup>>)
+// CUDA-COUNT-4: memref.store %{{.*}}, %[[TILE]]
+// CUDA: gpu.barrier
+// CUDA-COUNT-4: memref.load %[[TILE]]
+// CUDA-NOT: memref.load

@@ -3,10 +3,11 @@
 
 #id = affine_map<(d0) -> (d0)>
 
-// Each kernel says which nodes it computes.
+// Each kernel says which nodes it computes, and what it costs.
 
 // CHECK: remark: [Passed] kernel | Category:plan-form-kernels | Function=kernels_name_their_nodes
-// CHECK-SAME: inputs=1, nodes="encoder/Exp, encoder/Tanh", results=1, structure=elementwise
+// CHECK-SAME: blocks=1, inputs=1, nodes="encoder/Exp, encoder/Tanh", read_bytes=256, results=1,
+// CHECK-SAME: structure=elementwise, written_bytes=256
 
 func.func @kernels_name_their_nodes(%x: tensor<64xf32>) -> tensor<64xf32> {
   %e = tensor.empty() : tensor<64xf32>

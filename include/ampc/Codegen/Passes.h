@@ -9,7 +9,7 @@
 #define AMPC_CODEGEN_PASSES_H
 
 #include "ampc/Dialect/Plan/Plan.h"
-#include "ampc/Support/Target.h"
+#include "ampc/Support/DeviceModel.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"

@@ -9,7 +9,7 @@
 #define AMPC_OPTIMIZE_PASSES_H
 
 #include "ampc/Dialect/Plan/Plan.h"
-#include "ampc/Support/Target.h"
+#include "ampc/Support/DeviceModel.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -30,6 +30,8 @@ constexpr llvm::StringLiteral kDeclaredTypeAttr = "plan.declared_type";
 
 struct OptimizeOptions {
   Target target = Target::Cuda;
+  /// The CUDA device that kernels are formed for.
+  Gpu gpu = Gpu::H100;
 };
 
 /// From ops of final types to kernels and library calls, with in-place updates marked.

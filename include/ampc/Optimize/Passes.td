@@ -18,6 +18,12 @@ def Optimize_TargetOption : Option<"target", "target", "::ampc::Target",
     [{::llvm::cl::values(clEnumValN(::ampc::Target::Host, "host", "the CPU"),
                          clEnumValN(::ampc::Target::Cuda, "cuda", "a CUDA device"))}]>;
 
+def Optimize_GpuOption : Option<"gpu", "gpu", "::ampc::Gpu",
+    "::ampc::Gpu::H100", "The CUDA device that kernels are formed for",
+    [{::llvm::cl::values(clEnumValN(::ampc::Gpu::A100, "a100", "NVIDIA A100"),
+                         clEnumValN(::ampc::Gpu::H100, "h100", "NVIDIA H100"),
+                         clEnumValN(::ampc::Gpu::H200, "h200", "NVIDIA H200"))}]>;
+
 def StageInputs : Pass<"plan-stage-inputs", "::mlir::func::FuncOp"> {
   let summary = "Take inputs in the type that they are computed in";
   let description = [{
@@ -86,11 +92,13 @@ def FormKernels : Pass<"plan-form-kernels", "::mlir::func::FuncOp"> {
     Afterwards every tensor op stands in a `plan.kernel` of kind `fused`. Ops are grouped
     while they still are one kernel by their iteration structure: producers with
     consumers, then ops that read the same large tensor. Cheap producers are computed
-    again in each kernel rather than stored. Each kernel is told as a remark.
+    again in each kernel rather than stored. What waits for a reduction is a kernel of its
+    own where one kernel would have too few blocks to fill the device (KernelCost.h). Each
+    kernel is told as a remark, with the blocks and bytes that were counted for it.
   }];
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect",
                            "::ampc::plan::PlanDialect"];
-  let options = [Optimize_TargetOption];
+  let options = [Optimize_TargetOption, Optimize_GpuOption];
 }
 
 def WidenIntermediates : Pass<"plan-widen-intermediates", "::mlir::func::FuncOp"> {
@@ -111,7 +119,7 @@ def BatchKernels : Pass<"plan-batch-kernels", "::mlir::func::FuncOp"> {
     `multi_tensor` kernel: an optimizer's updates, finite checks, norms.
   }];
   let dependentDialects = ["::mlir::tensor::TensorDialect", "::ampc::plan::PlanDialect"];
-  let options = [Optimize_TargetOption];
+  let options = [Optimize_TargetOption, Optimize_GpuOption];
 }
 
 def FormSequences : Pass<"plan-form-sequences", "::mlir::func::FuncOp"> {
@@ -123,7 +131,7 @@ def FormSequences : Pass<"plan-form-sequences", "::mlir::func::FuncOp"> {
     value where that is possible.
   }];
   let dependentDialects = ["::ampc::plan::PlanDialect"];
-  let options = [Optimize_TargetOption];
+  let options = [Optimize_TargetOption, Optimize_GpuOption];
 }
 
 def TieUpdates : Pass<"plan-tie-updates", "::mlir::func::FuncOp"> {

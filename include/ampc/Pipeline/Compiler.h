@@ -8,7 +8,7 @@
 #ifndef AMPC_PIPELINE_COMPILER_H
 #define AMPC_PIPELINE_COMPILER_H
 
-#include "ampc/Pipeline/CompileOptions.h"
+#include "ampc/Pipeline/Pipelines.h"
 #include "ampc/Support/OutputFiles.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
@@ -51,6 +51,8 @@ private:
   mlir::LogicalResult import();
   mlir::LogicalResult train();
   mlir::LogicalResult compile(llvm::raw_ostream &os);
+  OptimizeOptions optimizeOptions(Target target) const;
+  PlanOptions planOptions(Target target) const;
   mlir::LogicalResult planCuda(mlir::OwningOpRef<mlir::ModuleOp> &module, std::string &ptx);
   mlir::LogicalResult print(Stage stage, llvm::raw_ostream &os);
   mlir::LogicalResult checkFiles();

@@ -18,15 +18,11 @@ namespace ampc {
 void buildTrainPipeline(mlir::OpPassManager &pm, const CompileOptions &options);
 
 /// From ops to kernels and library calls of one target.
-void buildKernelPipeline(mlir::OpPassManager &pm, Target target);
+void buildKernelPipeline(mlir::OpPassManager &pm, const OptimizeOptions &options);
 
 /// How the program of one target is planned.
 struct PlanOptions {
-  PlanOptions(Target target) : target(target) {}
-  PlanOptions(Target target, const CompileOptions &options)
-      : target(target), memory{options.memoryLimit, options.deterministic} {}
-
-  Target target;
+  OptimizeOptions device; ///< that the kernels were formed for
   MemoryOptions memory;
   llvm::SmallVector<std::string> codeSizes; ///< EmitKernels'
 };

@@ -6,9 +6,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Plan/IterationStructure.h"
+#include "ampc/Support/DeviceModel.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
@@ -94,6 +96,47 @@ bool IterationStructure::mayOverwrite(Value input, Value result) const {
     if (getSource(operand->get()) == input && !(read == write))
       return false;
   return true;
+}
+
+bool areContiguous(const IterationStructure &s, const LinearAccess &access, ArrayRef<unsigned> axis,
+                   int64_t count) {
+  if (axis.empty() || access.strides[axis.back()] != 1 || access.offset % count != 0)
+    return false;
+  // The innermost dimensions that one linear index counts, in elements.
+  int64_t run = 1;
+  size_t first = axis.size();
+  while (first > 0 && access.strides[axis[first - 1]] == run)
+    run *= s.dims[axis[--first]].extent;
+  if (first > 0 && run % count != 0)
+    return false;
+  for (auto [d, stride] : llvm::enumerate(access.strides))
+    if (!llvm::is_contained(axis.drop_front(first), d) && stride % count != 0)
+      return false;
+  return true;
+}
+
+int64_t widestLanes(const IterationStructure &s, ArrayRef<unsigned> axis, bool whole) {
+  int64_t widest = 1;
+  auto consider = [&](const LinearAccess &access, Value tensor) {
+    int64_t count = std::min<int64_t>(
+        8, DeviceModel::kVectorBytes /
+               llvm::divideCeil(getElementTypeOrSelf(tensor.getType()).getIntOrFloatBitWidth(), 8));
+    while (count > 1 && !areContiguous(s, access, axis, count))
+      count /= 2;
+    widest = std::max(widest, count);
+  };
+  for (linalg::GenericOp op : s.ops)
+    for (OpOperand &operand : op->getOpOperands())
+      if (const LinearAccess *access = s.getRead(operand))
+        consider(*access, operand.get());
+  for (Value r : s.results)
+    consider(s.getWrite(r), r);
+  int64_t extent = 1;
+  for (unsigned d : axis)
+    extent *= s.dims[d].extent;
+  while (whole && extent % widest != 0)
+    widest /= 2;
+  return widest;
 }
 
 } // namespace ampc::plan

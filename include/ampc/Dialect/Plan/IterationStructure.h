@@ -99,6 +99,14 @@ private:
   llvm::DenseSet<mlir::Value> gathered; // read by tensor.extract
 };
 
+/// Whether `count` elements along an axis (a list of dimensions that one index counts) are
+/// consecutive and aligned.
+bool areContiguous(const IterationStructure &s, const LinearAccess &access,
+                   llvm::ArrayRef<unsigned> axis, int64_t count);
+/// The most elements along an axis, up to 8, that some read or write takes as one access of at
+/// most DeviceModel::kVectorBytes. `whole`: they must divide the extent of the axis.
+int64_t widestLanes(const IterationStructure &s, llvm::ArrayRef<unsigned> axis, bool whole);
+
 /// A linalg op that merges elements.
 bool isReduction(mlir::Operation *op);
 

@@ -1,0 +1,44 @@
+//===- KernelCost.h - What a kernel takes on a machine --------- -*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_DIALECT_PLAN_KERNELCOST_H
+#define AMPC_DIALECT_PLAN_KERNELCOST_H
+
+#include "ampc/Dialect/Plan/IterationStructure.h"
+#include "ampc/Support/DeviceModel.h"
+
+namespace ampc::plan {
+
+/// What a kernel moves, and how far its work can be divided. Grouping asks whether one kernel is
+/// better than two, scheduling how many parts reductions have: both from here.
+struct KernelCost {
+  /// To and from memory. An input counts once for each phase of the kernel that has to fetch it
+  /// again, since neither a block nor the cache has kept it.
+  uint64_t readBytes = 0, writtenBytes = 0;
+  /// Blocks that share the work, those of the first launch where there are two. Schedules may
+  /// use somewhat fewer, with more work a thread.
+  int64_t blocks = 1;
+  int64_t lanes = 1; ///< elements that a thread loads at once
+  /// Whether several blocks may add up parts of one reduction: nothing waits for them that
+  /// varies along the reduced dimensions, other reductions neither.
+  bool isSplittable = false;
+  /// Parts of each reduction. More than 1 takes a second launch, which merges them.
+  int64_t splits = 1;
+
+  uint64_t bytes() const { return readBytes + writtenBytes; }
+  /// How long the kernel takes as far as memory and launches tell, in microseconds.
+  double time(const DeviceModel &model) const {
+    return model.transferTime(bytes(), blocks) + (splits > 1 ? 2 : 1) * model.launchTime;
+  }
+};
+
+/// The cost of a kernel with structure `s`.
+KernelCost computeCost(const IterationStructure &s, const DeviceModel &model);
+
+} // namespace ampc::plan
+
+#endif // AMPC_DIALECT_PLAN_KERNELCOST_H
