@@ -155,3 +155,44 @@ func.func @center_little(%x: tensor<4096xf32>) -> tensor<4096xf32> {
   } -> tensor<4096xf32>
   return %y : tensor<4096xf32>
 }
+
+// The same along columns, where one tile is as wide as the tensor: its rows are divided.
+
+// COST: Function=columns | blocks=264, inputs=1, {{.*}}read_bytes=205520896, {{.*}}structure=column
+// COST: Function=columns | blocks=264, inputs=2, {{.*}}read_bytes=205521152, {{.*}}structure=column
+// COST: Function=columns | {{.*}}read_bytes=205521408, {{.*}}structure=elementwise, written_bytes=205520896
+// CHECK-LABEL: func.func @columns
+// CHECK-COUNT-2: _partial blocks [264, 1, 1]
+#rows = affine_map<(d0, d1) -> (d0, d1)>
+#column = affine_map<(d0, d1) -> (d1)>
+func.func @columns(%x: tensor<802816x64xf32>) -> tensor<802816x64xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<64xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<64xf32>) -> tensor<64xf32>
+  %sum = linalg.generic {indexing_maps = [#rows, #column], iterator_types = ["reduction", "parallel"]} ins(%x : tensor<802816x64xf32>) outs(%f : tensor<64xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    %r = arith.addf %o, %i : f32
+    linalg.yield %r : f32
+  } -> tensor<64xf32>
+  %squares = linalg.generic {indexing_maps = [#rows, #column, #column], iterator_types = ["reduction", "parallel"]} ins(%x, %sum : tensor<802816x64xf32>, tensor<64xf32>) outs(%f : tensor<64xf32>) {
+  ^bb0(%i: f32, %s: f32, %o: f32):
+    %n = arith.constant 802816.0 : f32
+    %m = arith.divf %s, %n : f32
+    %d = arith.subf %i, %m : f32
+    %q = arith.mulf %d, %d : f32
+    %r = arith.addf %o, %q : f32
+    linalg.yield %r : f32
+  } -> tensor<64xf32>
+  %d = tensor.empty() : tensor<802816x64xf32>
+  %y = linalg.generic {indexing_maps = [#rows, #column, #column, #rows], iterator_types = ["parallel", "parallel"]} ins(%x, %sum, %squares : tensor<802816x64xf32>, tensor<64xf32>, tensor<64xf32>) outs(%d : tensor<802816x64xf32>) {
+  ^bb0(%i: f32, %s: f32, %q: f32, %o: f32):
+    %n = arith.constant 802816.0 : f32
+    %m = arith.divf %s, %n : f32
+    %c = arith.subf %i, %m : f32
+    %v = arith.divf %q, %n : f32
+    %w = math.sqrt %v : f32
+    %r = arith.divf %c, %w : f32
+    linalg.yield %r : f32
+  } -> tensor<802816x64xf32>
+  return %y : tensor<802816x64xf32>
+}
