@@ -65,7 +65,8 @@ private:
 /// longer than it is wide, else all elements of a column would lie in one bank.
 class DeviceCrossing : public Schedule {
 public:
-  DeviceCrossing(const IterationStructure &s, unsigned crossing) : Schedule(s), crossing(crossing) {
+  DeviceCrossing(const IterationStructure &s, unsigned crossing, const DeviceModel &model)
+      : Schedule(s), crossing(crossing), mostBytes(model.blockShared) {
     for (unsigned d : s.keptDims())
       if (d != crossing && d + 1 != s.dims.size())
         outer.push_back(d);
@@ -77,9 +78,13 @@ public:
       blocks *= s.dims[d].extent;
   }
 
-  /// Whether tiles are filled well enough to be worth their barrier.
+  /// Whether tiles are filled well enough to be worth their barrier, and a thread's elements are
+  /// not too much code.
   static bool isWorthwhile(const IterationStructure &s, unsigned crossing) {
-    return s.points() != 0 && std::min(s.dims[crossing].extent, s.dims.back().extent) >= kTile / 2;
+    constexpr int64_t kElements = kTile / kLines;
+    return s.points() != 0 &&
+           std::min(s.dims[crossing].extent, s.dims.back().extent) >= kTile / 2 &&
+           limitCopies(s, kElements) == kElements;
   }
 
   void emit(Emission &at) const override {
@@ -92,7 +97,7 @@ public:
     Value left = index.mul(index.rem(at.block, across), kTile);
     Value x = index.rem(at.thread, kTile), y = index.div(at.thread, kTile);
 
-    SmallVector<Evaluator::StagedRead> reads = e.readsAcross(crossing);
+    SmallVector<Evaluator::StagedRead> reads = chooseStaged(e);
     SmallVector<Value> tiles;
     for (const Evaluator::StagedRead &read : reads)
       tiles.push_back(at.arrays.take(at.loc, kTile * kPitch, read.type));
@@ -122,6 +127,18 @@ private:
   /// A tile's extent, lines that the threads do at once, and elements from line to line.
   static constexpr int64_t kTile = 32, kLines = 8, kPitch = kTile + 1;
 
+  /// As many of the reads that cross as have room; the others read memory with strides.
+  SmallVector<Evaluator::StagedRead> chooseStaged(const Evaluator &e) const {
+    SmallVector<Evaluator::StagedRead> reads = e.readsAcross(crossing);
+    int64_t bytes = 0;
+    auto isTooMuch = [&](const Evaluator::StagedRead &read) { // integers have 32 bits at least
+      bytes += kTile * kPitch * std::max<int64_t>(4, getStorageBytes(read.type));
+      return bytes > mostBytes;
+    };
+    reads.erase(llvm::find_if(reads, isTooMuch), reads.end());
+    return reads;
+  }
+
   /// Null where no tile reaches beyond the edges.
   Value isInside(Evaluator &e, const Point &p) const {
     Value inside;
@@ -135,6 +152,7 @@ private:
   }
 
   unsigned crossing;
+  int64_t mostBytes; ///< of workgroup memory
   SmallVector<unsigned> outer;
   int64_t height, width;
 };
@@ -145,7 +163,7 @@ std::unique_ptr<Schedule> deviceElementwise(const IterationStructure &s,
   // A sequence's phases have too few elements to gain.
   std::optional<unsigned> crossing = findCrossing(s);
   if (crossing && !limits.singleStage && DeviceCrossing::isWorthwhile(s, *crossing))
-    return std::make_unique<DeviceCrossing>(s, *crossing);
+    return std::make_unique<DeviceCrossing>(s, *crossing, limits.model);
   return std::make_unique<DeviceElementwise>(s, limits);
 }
 

@@ -9,13 +9,12 @@
 #define AMPC_LIB_CODEGEN_HOSTLOOPS_H
 
 #include "Schedule.h"
+#include "ampc/Dialect/Plan/KernelCost.h"
 #include "llvm/Support/MathExtras.h"
 
 namespace ampc::codegen {
 
-/// Elements that a block on the host does: enough that its cost hides that of handing it
-/// to a thread, little enough to stay in the first cache.
-constexpr int64_t kHostChunk = 16384;
+using plan::kHostChunk;
 /// A kernel with fewer elements is one block, which the runtime calls without threads.
 constexpr int64_t kHostInline = 32768;
 

@@ -7,8 +7,8 @@
 
 // Ops stand in a larger function here, as they do when kernels are formed.
 
-#include "ampc/Dialect/Plan/IterationStructure.h"
 #include "ampc/Dialect/Plan/KernelBuilder.h"
+#include "ampc/Dialect/Plan/KernelCost.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -172,6 +172,56 @@ void refuses(MLIRContext &context) {
         "a value is made at one place");
 }
 
+/// The cost on an H100 of x - mean(x) for each row, with the sum of the distances.
+KernelCost costOfRows(MLIRContext &context, int64_t rows, int64_t columns) {
+  Function f(context);
+  Value x = f.argument({rows, columns});
+  Value mean = f.kernel.reshape(f.sum(x, {1}), {rows, 1});
+  Value z =
+      f.kernel.pointwise({x, mean}, f.type({rows, columns}), [](ScalarBuilder &s, ValueRange v) {
+        return s.sub(v[0], s.div(v[1], s.constantLike(v[1], 7)));
+      });
+  f.end({z, f.sum(z, {1})});
+  auto s = f.analyze();
+  return succeeded(s) ? computeCost(*s, getDeviceModel(Target::Cuda)) : KernelCost();
+}
+
+void countsBytesAndBlocks(MLIRContext &context) {
+  constexpr uint64_t kMega = 1 << 20;
+  KernelCost registers = costOfRows(context, 1 << 12, 1 << 12);
+  check(registers.readBytes == 64 * kMega && registers.blocks == 1 << 12,
+        "a row that fits in registers is read once");
+  KernelCost cache = costOfRows(context, 8, 1 << 18);
+  check(cache.readBytes == 8 * kMega && cache.blocks == 8 && !cache.isSplittable,
+        "rows that fit in the cache are read once; what waits for a sum is not split");
+  KernelCost memory = costOfRows(context, 64, 1 << 20);
+  check(memory.readBytes == 512 * kMega && memory.writtenBytes == 256 * kMega + 256 &&
+            memory.blocks == 64,
+        "longer rows are read again after their sum is known");
+
+  Function f(context);
+  f.end(f.sum(f.argument({256, 64, 3136}), {0, 2}));
+  auto s = f.analyze();
+  for (auto [gpu, blocks] : {std::pair(Gpu::A100, 192), {Gpu::H100, 256}, {Gpu::H200, 256}}) {
+    KernelCost cost = computeCost(*s, getDeviceModel(Target::Cuda, gpu));
+    check(cost.isSplittable && cost.blocks == blocks && cost.splits == blocks / 64 &&
+              cost.lanes == 4,
+          "sums of channels are split until they fill the device");
+  }
+  KernelCost host = computeCost(*s, getDeviceModel(Target::Host));
+  check(host.splits == 1 && host.blocks == 64, "the host has blocks enough");
+}
+
+void knowsDevices(MLIRContext &) {
+  check(newestGpu({}) == Gpu::H100 && newestGpu({80, 90}) == Gpu::H100 &&
+            newestGpu({90, 80}) == Gpu::H100 && newestGpu({100}) == Gpu::H100,
+        "plans are for an H100 where code for it or a newer one is made");
+  check(newestGpu({80}) == Gpu::A100 && newestGpu({80, 86}) == Gpu::A100, "else for an A100");
+  check(getDeviceModel(Target::Cuda).fillingBlocks() == 264 &&
+            getDeviceModel(Target::Cuda).fillingThreads() == 270336,
+        "an H100 is full with 2048 threads on each of 132 multiprocessors");
+}
+
 /// What a forward op and its gradient both ask for is computed once.
 void mergesEqualRequests(MLIRContext &context) {
   Function f(context);
@@ -201,7 +251,7 @@ int main() {
   context.loadDialect<arith::ArithDialect, func::FuncDialect, linalg::LinalgDialect,
                       math::MathDialect, tensor::TensorDialect>();
   for (auto test : {findsOneDimension, keepsBroadcasts, findsRows, findsColumns, followsMemory,
-                    refuses, mergesEqualRequests})
+                    refuses, countsBytesAndBlocks, knowsDevices, mergesEqualRequests})
     test(context);
   std::printf("%d failures\n", failures);
   return failures != 0;

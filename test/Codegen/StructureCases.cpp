@@ -48,6 +48,15 @@ void addTransposes(CaseList &list) {
                   Value more = k.pointwise({both, in[2]}, type, sum);
                   return {k.pointwise({more, in[3]}, type, sum), both};
                 });
+  // More than there is workgroup memory for.
+  list.addFused(
+      "sum_of_many_transposes", SmallVector<RankedTensorType>(9, list.type("f64", {40, 33})),
+      [&list](KernelBuilder &k, ValueRange in) -> Values {
+        Value total = k.transpose(in[0], {1, 0});
+        for (Value x : in.drop_front())
+          total = k.pointwise({total, k.transpose(x, {1, 0})}, list.type("f64", {33, 40}), sum);
+        return {total};
+      });
   // The result is written over the input that lies as it does.
   list.addFused(
       "transpose_added_in_place", {list.type("f32", {48, 64}), list.type("f32", {64, 48})},

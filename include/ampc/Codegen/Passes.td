@@ -40,7 +40,8 @@ def EmitKernels : Pass<"ampc-emit-kernels", "::mlir::ModuleOp"> {
                                            "a CUDA device"))}]>,
     ListOption<"codeSizes", "code-sizes", "std::string",
                "Sequences whose code is larger than estimated: NAME=PERCENT of the estimate">,
-    Option<"gpu", "gpu", "::ampc::Gpu", "::ampc::Gpu::H100", "The CUDA device that grids are made for",
+    Option<"gpu", "gpu", "::ampc::Gpu", "::ampc::Gpu::H100",
+           "The CUDA device that grids are made for",
            [{::llvm::cl::values(clEnumValN(::ampc::Gpu::A100, "a100", "NVIDIA A100"),
                                 clEnumValN(::ampc::Gpu::H100, "h100", "NVIDIA H100"),
                                 clEnumValN(::ampc::Gpu::H200, "h200", "NVIDIA H200"))}]>];

@@ -19,8 +19,8 @@ constexpr int64_t kRowThreads = 128;
 /// Rows that a block of a split column reduction adds at least: fewer are added in less time
 /// than the second launch takes.
 constexpr int64_t kRowsPerSplit = 128;
-/// Elements that a block on the host does, and the least width of its tiles of columns.
-constexpr int64_t kHostChunk = 16384, kHostTile = 64;
+/// The least width of a tile of columns on the host.
+constexpr int64_t kHostTile = 64;
 
 /// Blocks at work on a multiprocessor at a time, where each is large.
 constexpr int64_t kBlocksInFlight = 2;

@@ -13,6 +13,10 @@
 
 namespace ampc::plan {
 
+/// Elements that a block on the host does: enough that its cost hides that of handing it
+/// to a thread, little enough to stay in the first cache.
+constexpr int64_t kHostChunk = 16384;
+
 /// What a kernel moves, and how far its work can be divided. Grouping asks whether one kernel is
 /// better than two, scheduling how many parts reductions have: both from here.
 struct KernelCost {
