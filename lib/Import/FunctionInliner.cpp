@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "FunctionInliner.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 
@@ -27,8 +28,6 @@ FunctionInliner::FunctionInliner(ImportContext &context, const OperatorTable &op
   for (const onnx::FunctionProto &function : model.functions())
     functions.try_emplace(functionKey(function.domain(), function.name(), function.overload()),
                           &function);
-  if (functions.empty())
-    return;
   takeNames(model.graph());
   for (const onnx::TrainingInfoProto &entry : model.training_info())
     takeNames(entry.algorithm());
@@ -64,30 +63,33 @@ std::string FunctionInliner::makeUnique(const std::string &name) {
   return unique;
 }
 
+/// What a tensor of the body is called outside. A function's get their names where they are first
+/// mentioned; a graph sees the tensors around it.
+std::string FunctionInliner::rename(const std::string &name, Scope &scope) {
+  if (name.empty())
+    return name;
+  if (auto it = scope.names.find(name); it != scope.names.end())
+    return it->second;
+  if (scope.function)
+    return scope.names[name] = makeUnique(scope.prefix + name);
+  return scope.parent ? rename(name, *scope.parent) : name;
+}
+
 LogicalResult FunctionInliner::append(const NodeList &list, Scope &scope,
                                       std::vector<GraphNode> &nodes) {
-  // Tensors of a body get their outside name where they are first mentioned.
-  auto rename = [&](const std::string &name) {
-    if (!scope.function || name.empty())
-      return name;
-    auto [it, isNew] = scope.names.try_emplace(name);
-    if (isNew)
-      it->second = makeUnique(scope.prefix + name);
-    return it->second;
-  };
   for (const onnx::NodeProto &proto : list) {
     GraphNode node;
     node.proto = &proto;
     node.domain = normalizeDomain(proto.domain()).str();
     node.version = scope.opsets->lookup(node.domain);
     node.bindings = scope.bindings;
-    if (!scope.function)
+    if (!scope.parent)
       ++number;
     node.number = number;
     for (const std::string &input : proto.input())
-      node.inputs.push_back(rename(input));
+      node.inputs.push_back(rename(input, scope));
     for (const std::string &output : proto.output())
-      node.outputs.push_back(rename(output));
+      node.outputs.push_back(rename(output, scope));
     for (auto *names : {&node.inputs, &node.outputs})
       while (!names->empty() && names->back().empty())
         names->pop_back();
@@ -103,11 +105,93 @@ LogicalResult FunctionInliner::append(const NodeList &list, Scope &scope,
         return failure();
       continue;
     }
+    if (failed(addGraphs(node, scope)))
+      return failure();
     nodes.push_back(std::move(node));
-    if (nodes.size() > kMaxNodes)
+    if (++count > kMaxNodes)
       return context.emitError() << "has more than " << kMaxNodes
                                  << " nodes once its functions are inlined";
   }
+  return success();
+}
+
+LogicalResult FunctionInliner::checkDepth(const GraphNode &node, const Scope &scope) const {
+  unsigned depth = 0;
+  for (const Scope *outer = &scope; outer; outer = outer->parent)
+    ++depth;
+  if (depth > kMaxDepth)
+    return node.emitError(context)
+           << "calls of functions and graphs in nodes are nested deeper than " << kMaxDepth;
+  return success();
+}
+
+LogicalResult FunctionInliner::addGraphs(GraphNode &node, Scope &scope) {
+  for (const onnx::AttributeProto &attribute : node.proto->attribute())
+    if (isGraph(attribute) && failed(addGraph(node, attribute, scope)))
+      return failure();
+  return success();
+}
+
+/// Gives all that `graph` defines a name, at once: what has the name of a value around the graph
+/// hides it, also in nodes that stand before.
+void FunctionInliner::defineNames(Subgraph &graph, const std::string &prefix) {
+  auto define = [&](const std::string &name) {
+    if (auto [it, isNew] = graph.names.try_emplace(name); isNew)
+      it->second = name.empty() ? "" : makeUnique(prefix + name);
+  };
+  for (const onnx::TensorProto &initializer : graph.proto->initializer())
+    define(initializer.name());
+  for (const onnx::ValueInfoProto &input : graph.proto->input()) {
+    bool isInitialized = graph.names.contains(input.name());
+    define(input.name());
+    if (!isInitialized)
+      graph.inputs.push_back(graph.names.lookup(input.name()));
+  }
+  for (const onnx::NodeProto &node : graph.proto->node())
+    for (const std::string &output : node.output())
+      define(output);
+}
+
+/// Adds to `node` what `graph`, one of its graphs, reads from around it.
+static void addCaptured(GraphNode &node, const Subgraph &graph) {
+  llvm::StringSet<> known;
+  for (const auto &entry : graph.names)
+    known.insert(entry.second);
+  for (const GraphNode &inside : graph.nodes) // functions that are called have values as well
+    known.insert_range(inside.outputs);
+  known.insert_range(node.captured);
+  auto capture = [&](const std::string &name) {
+    if (!name.empty() && known.insert(name).second)
+      node.captured.push_back(name);
+  };
+  for (const GraphNode &inside : graph.nodes) {
+    llvm::for_each(inside.inputs, capture);
+    llvm::for_each(inside.captured, capture);
+  }
+  llvm::for_each(graph.outputs, capture);
+}
+
+LogicalResult FunctionInliner::addGraph(GraphNode &node, const onnx::AttributeProto &attribute,
+                                        Scope &outer) {
+  if (failed(checkDepth(node, outer)))
+    return failure();
+  auto graph = std::make_shared<Subgraph>();
+  if (!node.graphs.try_emplace(attribute.name(), graph).second)
+    return node.emitError(context) << "attribute '" << attribute.name() << "' is given twice";
+  graph->proto = &attribute.g();
+  defineNames(*graph, outer.prefix);
+
+  Scope scope;
+  scope.parent = &outer;
+  scope.prefix = outer.prefix;
+  scope.names = graph->names;
+  scope.opsets = outer.opsets;
+  scope.bindings = outer.bindings;
+  if (failed(append(graph->proto->node(), scope, graph->nodes)))
+    return failure();
+  for (const onnx::ValueInfoProto &output : graph->proto->output())
+    graph->outputs.push_back(rename(output.name(), scope));
+  addCaptured(node, *graph);
   return success();
 }
 
@@ -128,14 +212,13 @@ static AttributeBindings bindAttributes(const GraphNode &call,
 }
 
 LogicalResult FunctionInliner::appendCall(const GraphNode &call,
-                                          const onnx::FunctionProto &function, const Scope &caller,
+                                          const onnx::FunctionProto &function, Scope &caller,
                                           std::vector<GraphNode> &nodes) {
-  unsigned depth = 0;
-  for (const Scope *scope = &caller; scope; scope = scope->parent, ++depth)
+  for (const Scope *scope = &caller; scope; scope = scope->parent)
     if (scope->function == &function)
       return call.emitError(context) << "function '" << function.name() << "' calls itself";
-  if (depth > kMaxDepth)
-    return call.emitError(context) << "calls of functions are nested deeper than " << kMaxDepth;
+  if (failed(checkDepth(call, caller)))
+    return failure();
   if (int(call.inputs.size()) > function.input_size() ||
       int(call.outputs.size()) > function.output_size())
     return call.emitError(context)

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "GraphBuilder.h"
+#include "NodeOrder.h"
 #include "ampc-runtime/module_format.h"
 #include "mlir/IR/Matchers.h"
 
@@ -14,6 +15,30 @@ using namespace mlir;
 namespace ampc {
 /// Operands up to this size are folded during import: shapes, axes, bounds.
 constexpr int64_t kMaxFoldedElements = 1024;
+
+std::string findProblem(const GraphNode &node, const OperatorTable &operators) {
+  if (!node.proto || operators.find(node.domain, node.opType(), node.version))
+    return "";
+  std::string problem;
+  llvm::raw_string_ostream os(problem);
+  ArrayRef<OperatorTable::Claim> claims = operators.find(node.domain, node.opType());
+  if (claims.empty()) {
+    os << "the operator is not supported";
+    if (!node.domain.empty())
+      os << " (domain " << node.domain << ")";
+  } else if (node.version == 0) {
+    os << "the model imports no opset of the domain " << domainText(node.domain);
+  } else {
+    os << "opset " << node.version << " is not supported, only ";
+    llvm::interleave(
+        claims, os,
+        [&](const OperatorTable::Claim &claim) {
+          os << claim.name.since << " to " << claim.name.until;
+        },
+        " and ");
+  }
+  return problem;
+}
 
 GraphBuilder::GraphBuilder(ImportContext &context, const OperatorTable &operators,
                            const DimensionBinder &dimensions, const WeightStore &weights,
@@ -121,7 +146,8 @@ void GraphBuilder::foldOp(Operation *op) {
 
 void GraphBuilder::finishOps(Operation *first, DictionaryAttr attribute) {
   for (Operation *op = first; op; op = op->getNextNode()) {
-    if (attribute && isa<PrecisionOpInterface>(op))
+    // What a graph in a node says about its own nodes comes first.
+    if (attribute && isa<PrecisionOpInterface>(op) && !op->hasAttr(kPrecisionAttr))
       op->setAttr(kPrecisionAttr, attribute);
     foldOp(op);
   }
@@ -149,6 +175,8 @@ LogicalResult GraphBuilder::addNode(const GraphNode &node) {
   for (const std::string &input : node.inputs)
     onnxNode.inputs.push_back(input.empty() ? Value() : lookup(input));
   if (failed(readAttributes(node, onnxNode, context)))
+    return failure();
+  if (failed(addGraphs(node, onnxNode)))
     return failure();
 
   Operation *last = body->empty() ? nullptr : &body->back();
@@ -183,6 +211,55 @@ LogicalResult GraphBuilder::addNode(const GraphNode &node) {
                       : precision.decide(node.name, node.opType());
   finishOps(first, attribute);
   return defineOutputs(node, *results);
+}
+
+/// Lets the op that claims the node build the graphs among its attributes.
+LogicalResult GraphBuilder::addGraphs(const GraphNode &node, OnnxNode &onnxNode) {
+  for (const auto &entry : node.graphs) {
+    const Subgraph &subgraph = *entry.second;
+    auto importInline = [this, &node, &subgraph](OpBuilder &builder, ValueRange inputs) {
+      assert(builder.getInsertionBlock() == body && builder.getInsertionPoint() == body->end() &&
+             "graphs are inlined where their node stands");
+      return addSubgraph(node, subgraph, inputs);
+    };
+    OnnxGraph graph{subgraph.inputs.size(), subgraph.outputs.size(), importInline};
+    if (!onnxNode.attributes.try_emplace(entry.first(), std::move(graph)).second)
+      return node.emitError(context) << "attribute '" << entry.first() << "' is given twice";
+  }
+  return success();
+}
+
+FailureOr<SmallVector<Value>>
+GraphBuilder::addSubgraph(const GraphNode &node, const Subgraph &subgraph, ValueRange inputs) {
+  assert(inputs.size() == subgraph.inputs.size() && "each input of the graph has a value");
+  for (const GraphNode &inside : subgraph.nodes) // of another time that the graph was inlined
+    for (const std::string &output : inside.outputs)
+      values.erase(output);
+  for (auto [name, value] : llvm::zip_equal(subgraph.inputs, inputs))
+    values[name] = value;
+  llvm::StringSet<> given;
+  for (const GraphNode &inside : subgraph.nodes)
+    for (const std::string &input : inside.inputs)
+      if (isVisible(input))
+        given.insert(input);
+  std::vector<GraphNode> nodes = subgraph.nodes;
+  if (failed(sortNodes(nodes, given, context)))
+    return failure();
+  for (const GraphNode &inside : nodes) {
+    std::string problem = findProblem(inside, operators);
+    if (!problem.empty())
+      return inside.emitError(context) << problem;
+    if (failed(addNode(inside)))
+      return failure();
+  }
+  SmallVector<Value> outputs;
+  for (auto [name, declared] : llvm::zip_equal(subgraph.outputs, subgraph.proto->output())) {
+    outputs.push_back(lookup(name));
+    if (!outputs.back())
+      return node.emitError(context) << "output '" << declared.name() << "' of its graph '"
+                                     << subgraph.proto->name() << "' is made by no node";
+  }
+  return outputs;
 }
 
 Value GraphBuilder::replaceRate(OpBuilder &builder, Location loc, StringRef input) {

@@ -40,6 +40,9 @@ struct Graph {
   const Initializers *initializers = nullptr;
 };
 
+/// Why a node cannot be imported; "" where it can.
+std::string findProblem(const GraphNode &node, const OperatorTable &operators);
+
 /// Builds one function: values by name, ops by asking those who claim the operators.
 class GraphBuilder {
 public:
@@ -62,6 +65,13 @@ public:
 private:
   LogicalResult addArguments();
   LogicalResult addNode(const GraphNode &node);
+  LogicalResult addGraphs(const GraphNode &node, OnnxNode &onnxNode);
+  /// Adds the nodes of a graph in `node` and gives its outputs.
+  FailureOr<SmallVector<Value>> addSubgraph(const GraphNode &node, const Subgraph &subgraph,
+                                            ValueRange inputs);
+  bool isVisible(StringRef name) const {
+    return values.contains(name) || graph->initializers->contains(name);
+  }
   LogicalResult addOutputs();
   Value replaceRate(OpBuilder &builder, Location loc, StringRef input);
   LogicalResult defineOutputs(const GraphNode &node, ArrayRef<Value> results);

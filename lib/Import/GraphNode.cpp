@@ -59,6 +59,28 @@ static onnx::AttributeProto::AttributeType attributeType(const onnx::AttributePr
   return Proto::UNDEFINED;
 }
 
+bool isGraph(const onnx::AttributeProto &attribute) {
+  return attribute.ref_attr_name().empty() &&
+         attributeType(attribute) == onnx::AttributeProto::GRAPH;
+}
+
+void forEachNode(std::vector<GraphNode> &nodes, function_ref<void(GraphNode &)> visit) {
+  for (GraphNode &node : nodes) {
+    visit(node);
+    for (auto &entry : node.graphs)
+      forEachNode(entry.second->nodes, visit);
+  }
+}
+
+void forEachSubgraph(const std::vector<GraphNode> &nodes,
+                     function_ref<void(const Subgraph &)> visit) {
+  for (const GraphNode &node : nodes)
+    for (const auto &entry : node.graphs) {
+      visit(*entry.second);
+      forEachSubgraph(entry.second->nodes, visit);
+    }
+}
+
 /// Whether the one value that a type calls for is there.
 static bool hasValue(const onnx::AttributeProto &proto, onnx::AttributeProto::AttributeType type) {
   using Proto = onnx::AttributeProto;
@@ -115,6 +137,8 @@ readAttribute(const onnx::AttributeProto &proto, ImportContext &context, EmitErr
 
 LogicalResult readAttributes(const GraphNode &node, OnnxNode &result, ImportContext &context) {
   for (const onnx::AttributeProto &attribute : node.proto->attribute()) {
+    if (isGraph(attribute))
+      continue;
     const onnx::AttributeProto *value = &attribute;
     if (!attribute.ref_attr_name().empty()) {
       if (!node.bindings)

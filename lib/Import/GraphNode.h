@@ -21,6 +21,8 @@ using AttributeBindings = llvm::StringMap<const onnx::AttributeProto *>;
 /// The opset version of each domain; "" is ai.onnx.
 using OpsetVersions = llvm::StringMap<int64_t>;
 
+struct Subgraph;
+
 struct GraphNode {
   /// Operator and attributes. Null for a value that only gets a second name:
   /// outputs[0] is inputs[0].
@@ -36,6 +38,10 @@ struct GraphNode {
   std::vector<std::string> inputs, outputs;
   /// What attributes that refer to the function's stand for; null outside of functions.
   std::shared_ptr<const AttributeBindings> bindings;
+  /// The graphs among the attributes, by the attribute's name.
+  llvm::StringMap<std::shared_ptr<Subgraph>> graphs;
+  /// Values from around the node that its graphs read, however deep inside.
+  std::vector<std::string> captured;
   /// A node of a training algorithm: computes in f32.
   bool isTraining = false;
 
@@ -44,6 +50,21 @@ struct GraphNode {
   /// Starts "node 'NAME' (OPTYPE): ".
   InFlightDiagnostic emitError(const ImportContext &context) const;
 };
+
+/// A graph that a node has as an attribute. Its values have names that no other value of the
+/// model has, so that inside and outside are one name space.
+struct Subgraph {
+  const onnx::GraphProto *proto = nullptr;
+  llvm::StringMap<std::string> names; ///< of what the graph defines, by the file's names
+  std::vector<std::string> inputs, outputs;
+  std::vector<GraphNode> nodes; ///< functions inlined, not sorted
+};
+
+/// Calls `visit` for each node, those of graphs in nodes after the node.
+void forEachNode(std::vector<GraphNode> &nodes, llvm::function_ref<void(GraphNode &)> visit);
+/// Calls `visit` for each graph in a node, outer ones first.
+void forEachSubgraph(const std::vector<GraphNode> &nodes,
+                     llvm::function_ref<void(const Subgraph &)> visit);
 
 /// "ai.onnx" is written as "".
 StringRef normalizeDomain(StringRef domain);
@@ -55,7 +76,10 @@ StringRef domainText(StringRef domain);
 OpsetVersions
 readOpsets(const google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto> &imports);
 
-/// Fills in the node's attributes.
+/// Whether the attribute itself is a graph, not a reference to one.
+bool isGraph(const onnx::AttributeProto &attribute);
+
+/// Fills in the node's attributes but for its graphs.
 LogicalResult readAttributes(const GraphNode &node, OnnxNode &result, ImportContext &context);
 
 } // namespace ampc

@@ -49,10 +49,12 @@ private:
   LogicalResult decideRoles();
   void simplify();
 
-  LogicalResult readInitializers(const onnx::GraphProto &proto, Initializers &initializers,
-                                 StringRef suffix);
+  LogicalResult readInitializers(const onnx::GraphProto &proto, ArrayRef<GraphNode> nodes,
+                                 Initializers &initializers, StringRef suffix);
+  LogicalResult readInitializer(const onnx::TensorProto &tensor, StringRef name,
+                                Initializers &initializers, StringRef suffix);
   void addValues(const onnx::GraphProto &proto, Graph &graph) const;
-  LogicalResult sortGraph(Graph &graph) const;
+  LogicalResult finishGraph(Graph &graph) const;
   LogicalResult buildFunction(StringRef name, const Graph &graph, ArrayRef<Binding> updates);
   LogicalResult buildInitialization();
   void warnAboutInference(StringRef function, const GraphBuilder &builder) const;
@@ -124,37 +126,11 @@ LogicalResult Importer::flattenGraphs() {
     return failure();
   if (training.algorithm && failed(inliner.flatten(*training.algorithm, stepNodes)))
     return failure();
-  for (GraphNode &node : stepNodes)
-    node.isTraining = true;
+  forEachNode(stepNodes, [](GraphNode &node) { node.isTraining = true; });
   for (const auto &initialization : training.initializations)
     if (failed(inliner.flatten(*initialization.graph, initializationNodes.emplace_back())))
       return failure();
   return success();
-}
-
-/// Why a node cannot be imported; "" where it can.
-static std::string findProblem(const GraphNode &node, const OperatorTable &operators) {
-  if (!node.proto || operators.find(node.domain, node.opType(), node.version))
-    return "";
-  std::string problem;
-  llvm::raw_string_ostream os(problem);
-  ArrayRef<OperatorTable::Claim> claims = operators.find(node.domain, node.opType());
-  if (claims.empty()) {
-    os << "the operator is not supported";
-    if (!node.domain.empty())
-      os << " (domain " << node.domain << ")";
-  } else if (node.version == 0) {
-    os << "the model imports no opset of the domain " << domainText(node.domain);
-  } else {
-    os << "opset " << node.version << " is not supported, only ";
-    llvm::interleave(
-        claims, os,
-        [&](const OperatorTable::Claim &claim) {
-          os << claim.name.since << " to " << claim.name.until;
-        },
-        " and ");
-  }
-  return problem;
 }
 
 /// Reports all operators that nothing stands for, in one error.
@@ -236,58 +212,75 @@ static bool isReserved(StringRef name) {
              {kMainFunction, kTrainFunction, kEvalFunction, kRefreshFunction, kInitFunction}, name);
 }
 
-LogicalResult Importer::readInitializers(const onnx::GraphProto &proto, Initializers &initializers,
-                                         StringRef suffix) {
-  if (proto.sparse_initializer_size() > 0)
-    return context.emitError() << "initializer '" << proto.sparse_initializer(0).values().name()
-                               << "' is sparse, which is not supported";
-  for (const onnx::TensorProto &tensor : proto.initializer()) {
-    auto emitError = [&] {
-      return context.emitError() << "initializer '" << tensor.name() << "': ";
-    };
-    if (tensor.name().empty())
-      return context.emitError() << "has an initializer without a name";
-    if (isReserved(tensor.name()))
-      return emitError() << "ampc uses this name itself; rename the initializer";
-    auto [it, isNew] = initializers.try_emplace(tensor.name());
-    if (!isNew)
-      return emitError() << "there are two of this name";
-    FailureOr<TensorValue> value = readTensor(tensor, model, context, emitError);
-    if (failed(value))
-      return failure();
+LogicalResult Importer::readInitializer(const onnx::TensorProto &tensor, StringRef name,
+                                        Initializers &initializers, StringRef suffix) {
+  auto emitError = [&] { return context.emitError() << "initializer '" << tensor.name() << "': "; };
+  if (tensor.name().empty())
+    return context.emitError() << "has an initializer without a name";
+  if (isReserved(tensor.name()))
+    return emitError() << "ampc uses this name itself; rename the initializer";
+  auto [it, isNew] = initializers.try_emplace(name);
+  if (!isNew)
+    return emitError() << "there are two of this name";
+  FailureOr<TensorValue> value = readTensor(tensor, model, context, emitError);
+  if (failed(value))
+    return failure();
 
-    Initializer &initializer = it->second;
-    initializer.type = value->type;
-    initializer.key = tensor.name();
-    if (!suffix.empty())
-      while (result.weights.find(initializer.key))
-        initializer.key += suffix;
-    initializer.isBound = suffix.empty() && training.bound.contains(tensor.name());
-    bool isFloat = isa<FloatType>(value->type.getElementType());
-    initializer.isVariable =
-        initializer.isBound || isFloat || value->type.getNumElements() > kSmallIntegers;
-    result.weights.add(initializer.key, value->type, value->bytes, value->owner);
-    if (!initializer.isVariable)
-      continue;
-    auto builder = OpBuilder::atBlockEnd(result.module->getBody());
-    bool isState = initializer.isBound && training.hasStep();
-    VariableOp::create(builder, context.loc, isState ? VariableRole::State : VariableRole::Constant,
-                       initializer.key, value->type, /*initial=*/nullptr,
-                       /*from_model=*/true, /*trained=*/false);
-  }
+  Initializer &initializer = it->second;
+  initializer.type = value->type;
+  initializer.key = name.str();
+  if (!suffix.empty())
+    while (result.weights.find(initializer.key))
+      initializer.key += suffix;
+  initializer.isBound = suffix.empty() && training.bound.contains(name);
+  bool isFloat = isa<FloatType>(value->type.getElementType());
+  initializer.isVariable =
+      initializer.isBound || isFloat || value->type.getNumElements() > kSmallIntegers;
+  result.weights.add(initializer.key, value->type, value->bytes, value->owner);
+  if (!initializer.isVariable)
+    return success();
+  auto builder = OpBuilder::atBlockEnd(result.module->getBody());
+  bool isState = initializer.isBound && training.hasStep();
+  VariableOp::create(builder, context.loc, isState ? VariableRole::State : VariableRole::Constant,
+                     initializer.key, value->type, /*initial=*/nullptr,
+                     /*from_model=*/true, /*trained=*/false);
   return success();
 }
 
-LogicalResult Importer::readInitializers() {
-  if (failed(readInitializers(model->graph(), variables, "")))
+/// Reads the initializers of a graph and of the graphs in its nodes.
+LogicalResult Importer::readInitializers(const onnx::GraphProto &proto, ArrayRef<GraphNode> nodes,
+                                         Initializers &initializers, StringRef suffix) {
+  auto read = [&](const onnx::GraphProto &graph, const Subgraph *subgraph) -> LogicalResult {
+    if (graph.sparse_initializer_size() > 0)
+      return context.emitError() << "initializer '" << graph.sparse_initializer(0).values().name()
+                                 << "' is sparse, which is not supported";
+    for (const onnx::TensorProto &tensor : graph.initializer()) {
+      std::string name = subgraph ? subgraph->names.lookup(tensor.name()) : tensor.name();
+      if (failed(readInitializer(tensor, name, initializers, suffix)))
+        return failure();
+    }
+    return success();
+  };
+  if (failed(read(proto, nullptr)))
     return failure();
-  if (training.algorithm && failed(readInitializers(*training.algorithm, variables, "")))
-    return failure();
-  for (const auto &initialization : training.initializations)
-    if (failed(readInitializers(*initialization.graph, initializationVariables.emplace_back(),
-                                ".init")))
-      return failure();
+  LogicalResult all = success();
+  forEachSubgraph(nodes, [&](const Subgraph &subgraph) {
+    if (succeeded(all))
+      all = read(*subgraph.proto, &subgraph);
+  });
+  return all;
+}
 
+LogicalResult Importer::readInitializers() {
+  if (failed(readInitializers(model->graph(), mainNodes, variables, "")))
+    return failure();
+  if (training.algorithm && failed(readInitializers(*training.algorithm, stepNodes, variables, "")))
+    return failure();
+  for (auto [initialization, nodes] :
+       llvm::zip_equal(training.initializations, initializationNodes))
+    if (failed(readInitializers(*initialization.graph, nodes,
+                                initializationVariables.emplace_back(), ".init")))
+      return failure();
   return success();
 }
 
@@ -349,7 +342,15 @@ void Importer::addValues(const onnx::GraphProto &proto, Graph &graph) const {
   }
 }
 
-LogicalResult Importer::sortGraph(Graph &graph) const {
+/// Takes what graphs in nodes declare, and sorts the nodes.
+LogicalResult Importer::finishGraph(Graph &graph) const {
+  forEachSubgraph(graph.nodes, [&](const Subgraph &subgraph) {
+    for (const auto *values : {&subgraph.proto->value_info(), &subgraph.proto->output()})
+      for (const onnx::ValueInfoProto &value : *values)
+        if (auto it = subgraph.names.find(value.name()); it != subgraph.names.end())
+          graph.declared[it->second] = &value;
+  });
+
   llvm::StringSet<> given, outputs;
   for (const onnx::ValueInfoProto *input : graph.inputs) {
     if (input->name().empty())
@@ -380,7 +381,7 @@ LogicalResult Importer::collectValues() {
   main.initializers = step.initializers = &variables;
   addValues(model->graph(), main);
   main.nodes = std::move(mainNodes);
-  if (failed(sortGraph(main)))
+  if (failed(finishGraph(main)))
     return failure();
   if (training.hasStep()) {
     addValues(model->graph(), step);
@@ -388,7 +389,7 @@ LogicalResult Importer::collectValues() {
       addValues(*training.algorithm, step);
     step.nodes = main.nodes;
     llvm::append_range(step.nodes, stepNodes);
-    if (failed(sortGraph(step)))
+    if (failed(finishGraph(step)))
       return failure();
   }
   const Graph &all = training.hasStep() ? step : main;
@@ -435,7 +436,7 @@ LogicalResult Importer::buildInitialization() {
     graph.outputs.clear(); // they are assigned, not returned
     graph.nodes = nodes;
     graph.initializers = &initializers;
-    if (failed(sortGraph(graph)) || failed(builder.add(graph)) ||
+    if (failed(finishGraph(graph)) || failed(builder.add(graph)) ||
         failed(builder.assign(initialization.bindings, variables)))
       return failure();
   }

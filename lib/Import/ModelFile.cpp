@@ -19,6 +19,10 @@
 using namespace mlir;
 
 namespace ampc {
+/// Messages within messages; a graph in a node is three deeper than the node's. Enough for the
+/// import to say itself which node is too deep.
+constexpr int kMaxNesting = 1000;
+
 /// What a file that is no ONNX model looks like, from its first bytes; "" if like nothing.
 static StringRef guessKind(StringRef head) {
   static constexpr std::pair<StringRef, StringRef> magics[] = {
@@ -76,6 +80,7 @@ FailureOr<std::shared_ptr<onnx::ModelProto>> readModelFile(StringRef path, Locat
   google::protobuf::io::FileInputStream stream(file);
   google::protobuf::io::CodedInputStream coded(&stream);
   coded.SetTotalBytesLimit(std::numeric_limits<int>::max());
+  coded.SetRecursionLimit(kMaxNesting);
   bool parsed = model->ParseFromCodedStream(&coded) && coded.ConsumedEntireMessage();
   if (int error = stream.GetErrno())
     return emitError(loc) << "cannot read the model: " << strerror(error);

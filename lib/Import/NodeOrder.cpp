@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "NodeOrder.h"
+#include <optional>
 #include <queue>
 
 using namespace mlir;
@@ -39,12 +40,20 @@ static FailureOr<Producers> findProducers(const std::vector<GraphNode> &nodes,
   return producers;
 }
 
+/// Calls `visit` with each node that must come before `node`, once for each value read.
+static void forEachProducer(const GraphNode &node, const Producers &producers,
+                            function_ref<void(size_t)> visit) {
+  for (const auto *names : {&node.inputs, &node.captured})
+    for (const std::string &name : *names)
+      if (auto it = producers.find(name); it != producers.end())
+        visit(it->second);
+}
+
 static bool isSorted(const std::vector<GraphNode> &nodes, const Producers &producers) {
+  bool sorted = true;
   for (auto [i, node] : llvm::enumerate(nodes))
-    for (const std::string &input : node.inputs)
-      if (auto it = producers.find(input); it != producers.end() && it->second >= i)
-        return false;
-  return true;
+    forEachProducer(node, producers, [&, i = i](size_t from) { sorted &= from < i; });
+  return sorted;
 }
 
 /// Reports a cycle among the nodes that never became ready: from any of them, going to a
@@ -57,11 +66,12 @@ static LogicalResult reportCycle(const std::vector<GraphNode> &nodes, const Prod
   std::vector<size_t> path;
   while (seen.try_emplace(at, path.size()).second) {
     path.push_back(at);
-    for (const std::string &input : nodes[at].inputs)
-      if (auto it = producers.find(input); it != producers.end() && missing[it->second] > 0) {
-        at = it->second;
-        break;
-      }
+    std::optional<size_t> next;
+    forEachProducer(nodes[at], producers, [&](size_t from) {
+      if (!next && missing[from] > 0)
+        next = from;
+    });
+    at = next.value_or(at);
   }
   // The path went against the edges.
   SmallVector<size_t> cycle(path.begin() + seen[at], path.end());
@@ -89,11 +99,10 @@ LogicalResult sortNodes(std::vector<GraphNode> &nodes, const llvm::StringSet<> &
   std::vector<unsigned> missing(nodes.size());
   std::vector<SmallVector<size_t, 2>> users(nodes.size());
   for (auto [i, node] : llvm::enumerate(nodes))
-    for (const std::string &input : node.inputs)
-      if (auto it = producers->find(input); it != producers->end()) {
-        ++missing[i];
-        users[it->second].push_back(i);
-      }
+    forEachProducer(node, *producers, [&, i = i](size_t from) {
+      ++missing[i];
+      users[from].push_back(i);
+    });
   std::priority_queue<size_t, std::vector<size_t>, std::greater<>> ready;
   for (auto [i, count] : llvm::enumerate(missing))
     if (count == 0)

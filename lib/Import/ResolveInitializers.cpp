@@ -16,7 +16,7 @@ namespace ampc {
 namespace {
 /// An input of a node that is a float initializer.
 struct Use {
-  unsigned node, input;
+  unsigned node, input; ///< `node` counts allNodes
   StringRef initializer;
   /// The declared tensor that stands here; "" for a constant that was merged with one.
   std::optional<StringRef> claim;
@@ -33,7 +33,9 @@ public:
   Resolver(const ExportMetadata &metadata, std::vector<GraphNode> &nodes,
            const Initializers &initializers, const WeightStore &weights, InitializerEdits edits)
       : metadata(metadata), nodes(nodes), initializers(initializers), weights(weights),
-        edits(edits) {}
+        edits(edits) {
+    forEachNode(nodes, [&](GraphNode &node) { allNodes.push_back(&node); });
+  }
 
   Resolution run(const onnx::GraphProto &graph);
 
@@ -54,6 +56,7 @@ private:
 
   const ExportMetadata &metadata;
   std::vector<GraphNode> &nodes;
+  std::vector<GraphNode *> allNodes; ///< also those of graphs in nodes
   const Initializers &initializers;
   const WeightStore &weights;
   InitializerEdits edits;
@@ -106,11 +109,11 @@ static std::string scopeOf(StringRef node) {
 }
 
 void Resolver::collectUses() {
-  for (auto [i, node] : llvm::enumerate(nodes)) {
-    StringRef text = node.proto ? ExportMetadata::callOf(*node.proto) : "";
-    for (const std::string &output : node.outputs)
+  for (auto [i, node] : llvm::enumerate(allNodes)) {
+    StringRef text = node->proto ? ExportMetadata::callOf(*node->proto) : "";
+    for (const std::string &output : node->outputs)
       taken.insert(output);
-    for (auto [j, input] : llvm::enumerate(node.inputs)) {
+    for (auto [j, input] : llvm::enumerate(node->inputs)) {
       auto it = initializers.find(input);
       if (it == initializers.end() || !isFloatInitializer(input))
         continue;
@@ -218,7 +221,9 @@ void Resolver::claimRest() {
 /// transposed, and a checkpoint must not claim otherwise.
 std::string Resolver::nameSplit(StringRef initializer, StringRef claim, ArrayRef<unsigned> ownUses,
                                 ArrayRef<unsigned> claimUses) {
-  auto place = [&](unsigned i) { return std::pair(nodes[uses[i].node].opType(), uses[i].input); };
+  auto place = [&](unsigned i) {
+    return std::pair(allNodes[uses[i].node]->opType(), uses[i].input);
+  };
   bool sameShape = metadata.kindOf(initializer) != Declared::No &&
                    (initializers.find(initializer)->second.type.getRank() <= 1 ||
                     (!ownUses.empty() && llvm::all_of(claimUses, [&](unsigned i) {
@@ -260,7 +265,7 @@ void Resolver::splitMerged() {
       edits.split(initializer, name);
       add(name, claim).splitFrom = initializer.str();
       for (unsigned i : claimUses)
-        nodes[uses[i].node].inputs[uses[i].input] = name;
+        allNodes[uses[i].node]->inputs[uses[i].input] = name;
     }
   }
 }
@@ -276,14 +281,14 @@ void Resolver::restoreBiases(const onnx::GraphProto &graph) {
   for (const Use &use : uses)
     if (use.claim)
       found.insert(*use.claim);
-  for (GraphNode &node : nodes) {
-    if (!node.proto || node.outputs.empty() || !metadata.lostBias(*node.proto))
+  for (GraphNode *node : allNodes) {
+    if (!node->proto || node->outputs.empty() || !metadata.lostBias(*node->proto))
       continue;
-    SmallVector<StringRef> missing = metadata.operandsOf(ExportMetadata::callOf(*node.proto));
+    SmallVector<StringRef> missing = metadata.operandsOf(ExportMetadata::callOf(*node->proto));
     llvm::erase_if(missing, [&](StringRef operand) {
       return found.contains(operand) || initializers.contains(operand) || taken.contains(operand);
     });
-    const onnx::TypeProto *type = types.lookup(node.outputs.front());
+    const onnx::TypeProto *type = types.lookup(node->outputs.front());
     if (missing.size() != 1 || metadata.kindOf(missing[0]) != Declared::Parameter || !type ||
         !type->has_tensor_type() || type->tensor_type().shape().dim_size() < 2)
       continue;
@@ -291,7 +296,7 @@ void Resolver::restoreBiases(const onnx::GraphProto &graph) {
     if (!channels.has_dim_value() || channels.dim_value() < 1 ||
         failed(edits.addZeros(missing[0], type->tensor_type().elem_type(), channels.dim_value())))
       continue;
-    node.inputs.push_back(missing[0].str());
+    node->inputs.push_back(missing[0].str());
     Provenance &entry = result.initializers[missing[0]];
     entry.declared = Declared::Parameter;
     entry.isRestored = true;
@@ -308,8 +313,8 @@ void Resolver::findLost() {
       mentioned.insert(operand);
   // Nodes that read no float initializer of the file have calls as well.
   llvm::StringSet<> texts;
-  for (const GraphNode &node : nodes)
-    if (StringRef text = node.proto ? ExportMetadata::callOf(*node.proto) : "";
+  for (const GraphNode *node : allNodes)
+    if (StringRef text = node->proto ? ExportMetadata::callOf(*node->proto) : "";
         !text.empty() && !calls.contains(text) && texts.insert(text).second)
       for (StringRef operand : metadata.operandsOf(text))
         mentioned.insert(operand);

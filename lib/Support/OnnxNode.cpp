@@ -14,7 +14,7 @@ namespace ampc {
 /// ONNX's name for the type of an attribute.
 static StringRef attributeTypeName(const OnnxNode::Attribute &attribute) {
   static constexpr StringRef names[] = {"INT",    "FLOAT",   "STRING", "INTS",
-                                        "FLOATS", "STRINGS", "TENSOR"};
+                                        "FLOATS", "STRINGS", "TENSOR", "GRAPH"};
   return names[attribute.index()];
 }
 
@@ -86,6 +86,8 @@ LogicalResult OnnxNode::checkAttributes() {
   return error << "', which " << opType << " does not have in opset " << version
                << (domain.empty() ? "" : " of ") << domain;
 }
+
+const OnnxGraph *OnnxNode::getGraph(StringRef key) { return getAttribute<OnnxGraph>(key); }
 
 DenseElementsAttr OnnxNode::constant(unsigned i) const {
   Value value = input(i);

@@ -39,11 +39,23 @@ struct OnnxName {
 /// The newest ai.onnx opset whose operators are known.
 constexpr int64_t kNewestOnnxOpset = 28;
 
+/// A graph that a node has as an attribute: a branch, a loop's body.
+struct OnnxGraph {
+  size_t inputCount = 0, outputCount = 0;
+  /// Builds the graph's nodes on `inputs`, one for each of its inputs, at the builder's
+  /// insertion point, the end of the function that is being imported, and gives a value for each
+  /// output. What the graph names and does not make is taken from the graphs around it. Failure
+  /// after an error. Until it is called, nothing in the graph is looked at.
+  std::function<llvm::FailureOr<llvm::SmallVector<mlir::Value>>(mlir::OpBuilder &builder,
+                                                                mlir::ValueRange inputs)>
+      importInline;
+};
+
 class OnnxNode {
 public:
   using Attribute =
       std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>,
-                   std::vector<std::string>, mlir::DenseElementsAttr>;
+                   std::vector<std::string>, mlir::DenseElementsAttr, OnnxGraph>;
 
   std::string name; ///< the node's name, or one made from its first output
   std::string opType;
@@ -101,6 +113,7 @@ public:
   std::optional<std::vector<float>> getFloats(llvm::StringRef key);
   std::optional<std::vector<std::string>> getStrings(llvm::StringRef key);
   mlir::DenseElementsAttr getTensor(llvm::StringRef key);
+  const OnnxGraph *getGraph(llvm::StringRef key);
 
   /// The value of operand `i` where it is known at compile time, else null.
   mlir::DenseElementsAttr constant(unsigned i) const;

@@ -243,7 +243,44 @@ SmallVector<Value> IsInfOp::emitKernel(KernelBuilder &kernel, ValueRange operand
 // where
 //===----------------------------------------------------------------------===//
 
+/// If: the nodes of the branch that is taken. The other one need not be understood.
+static FailureOr<SmallVector<Value>> importIf(OnnxNode &node, OpBuilder &builder) {
+  if (failed(node.expectInputs(1, 1)))
+    return failure();
+  auto getBranch = [&](StringRef key) -> const OnnxGraph * {
+    const OnnxGraph *branch = node.getGraph(key);
+    if (node.hadError)
+      return nullptr;
+    if (!branch) {
+      node.emitError() << "lacks the attribute '" << key << "'";
+    } else if (branch->inputCount != 0 || branch->outputCount < node.outputNames.size()) {
+      node.emitError() << "attribute '" << key << "' is a graph of " << branch->inputCount
+                       << " inputs and " << branch->outputCount
+                       << " outputs, but a branch has no input and an output for each of the "
+                       << node.outputNames.size() << " of the node";
+    }
+    return node.hadError ? nullptr : branch;
+  };
+  const OnnxGraph *thenBranch = getBranch("then_branch");
+  const OnnxGraph *elseBranch = thenBranch ? getBranch("else_branch") : nullptr;
+  if (!elseBranch)
+    return failure();
+  RankedTensorType type = tensorType(node.input(0));
+  if (!type.getElementType().isInteger(1) || type.getNumElements() != 1)
+    return node.emitError() << "the condition must be one boolean, but is " << type;
+  DenseElementsAttr condition = node.constant(0);
+  if (!condition)
+    return node.emitError() << "the condition '" << node.inputNames[0]
+                            << "' is not known at compile time, where one of the branches is "
+                               "chosen: make it a constant or an initializer, or choose between "
+                               "what both branches compute with Where";
+  bool isTrue = *condition.getValues<bool>().begin();
+  return (isTrue ? thenBranch : elseBranch)->importInline(builder, {});
+}
+
 FailureOr<SmallVector<Value>> WhereOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  if (node.opType == "If")
+    return importIf(node, builder);
   if (failed(node.expectInputs(3, 3)))
     return failure();
   return single(importOp<WhereOp>(node, builder, node.inputs));

@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 # Each adds its cases to CASES.
+import branch_cases
 import external_cases
 import file_cases
 import flag_cases

@@ -41,3 +41,10 @@ def model(nodes=None, inputs=None, outputs=None, initializers=None, opset=17, **
 
 def raw(name, dims, data, kind=TensorProto.FLOAT):
     return TensorProto(name=name, data_type=kind, dims=dims, raw_data=data)
+
+
+def field(number, message):
+    """A message within a message, as protobuf writes it."""
+    def varint(value):
+        return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + varint(value >> 7)
+    return varint(number << 3 | 2) + varint(len(message)) + message

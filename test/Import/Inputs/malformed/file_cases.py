@@ -7,7 +7,7 @@ import socket
 import numpy as np
 import onnx
 
-from build import case, model
+from build import case, field, model
 
 
 @case("cannot open the model: No such file or directory")
@@ -103,16 +103,8 @@ def endless_varint(path):
 
 @case("cannot be parsed")
 def nested_too_deeply(path):
-    def field(number, content):
-        length = len(content)
-        encoded = b""
-        while length > 127:
-            encoded += bytes([length & 127 | 128])
-            length >>= 7
-        return bytes([number << 3 | 2]) + encoded + bytes([length]) + content
-
     graph = b""
-    for _ in range(100):  # graph in attribute in node
+    for _ in range(400):  # graph in attribute in node
         graph = field(1, field(5, field(6, graph)))
     path.write_bytes(b"\x08\x08" + field(7, graph))
 

@@ -79,9 +79,12 @@ def Amp_IsInfOp : Amp_TestOp<"is_inf", [Onnx<[OnnxOperator<"IsInf", 10>]>]> {
 
 def Amp_WhereOp : Amp_Op<"where", [Pure, InferTypeOpAdaptor, PartialGradient, Kernel,
     Computes<"Promote">, Uses<["Other", "Elementwise"]>,
-    Onnx<[OnnxOperator<"Where", 9>]>]> {
+    Onnx<[OnnxOperator<"Where", 9>, OnnxOperator<"If">]>]> {
   let summary = "condition ? lhs : rhs";
-  let description = [{ The three broadcast to a common shape, as numpy's do. }];
+  let description = [{
+    The three broadcast to a common shape, as numpy's do. ONNX's choice between two graphs, `If`,
+    imports as the nodes of the graph that is taken: its condition must be known by then.
+  }];
   let arguments = (ins Amp_BoolTensor:$condition, Amp_Tensor:$lhs, Amp_Tensor:$rhs);
   let results = (outs Amp_Tensor:$result);
   let assemblyFormat = [{
