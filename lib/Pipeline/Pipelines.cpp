@@ -30,6 +30,10 @@ void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
   // Before casts are placed: a cast for each of two equal values is one too many.
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  // Before types are decided: an op that is recovered has a precision of its own. What is
+  // computed twice is one op by now. At O0 a file computes as it is written.
+  if (options.level > 0)
+    pm.addPass(createRecoverPatterns());
   // At O0 for the loss of a model that is in 16 bits itself.
   if (options.level > 0 || options.trains())
     pm.addPass(createAutocast({options.level, options.dtype, options.lists}));

@@ -10,6 +10,31 @@
 
 include "mlir/Pass/PassBase.td"
 
+def RecoverPatterns : Pass<"amp-recover-patterns", "::mlir::ModuleOp"> {
+  let summary = "Put ops in the place of what spells them out";
+  let description = [{
+    Exporters write a layer that their opset does not have with the ops that it has. What an op
+    recognizes (`RecoveryOpInterface`) becomes the op again, which knows its gradient and keeps
+    what lies between in f32. Each one is a remark.
+
+    ```mlir
+    %m = amp.reduce_mean %x [1] {keepdims} : (tensor<8x16xf32>) -> tensor<8x1xf32>
+    %d = amp.sub %x, %m : (tensor<8x16xf32>, tensor<8x1xf32>) -> tensor<8x16xf32>
+    %q = amp.mul %d, %d : (tensor<8x16xf32>, tensor<8x16xf32>) -> tensor<8x16xf32>
+    %v = amp.reduce_mean %q [1] {keepdims} : (tensor<8x16xf32>) -> tensor<8x1xf32>
+    %e = amp.add %v, %epsilon : (tensor<8x1xf32>, tensor<f32>) -> tensor<8x1xf32>
+    %s = amp.sqrt %e : tensor<8x1xf32>
+    %n = amp.div %d, %s : (tensor<8x16xf32>, tensor<8x1xf32>) -> tensor<8x16xf32>
+    %y = amp.mul %n, %gamma : (tensor<8x16xf32>, tensor<16xf32>) -> tensor<8x16xf32>
+    // becomes
+    %y, %mean, %inverse = amp.layer_norm %x, %gamma from 1 {epsilon = 1.0e-05 : f64}
+       : (tensor<8x16xf32>, tensor<16xf32>)
+       -> (tensor<8x16xf32>, tensor<8x1xf32>, tensor<8x1xf32>)
+    ```
+  }];
+  let statistics = [Statistic<"numRecovered", "recovered", "Ops put in the place of others">];
+}
+
 def Autocast : Pass<"amp-autocast", "::mlir::ModuleOp"> {
   let summary = "Give each op the precision that its list says, with casts in between";
   let description = [{

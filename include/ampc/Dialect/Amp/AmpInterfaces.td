@@ -175,6 +175,22 @@ def OptimizerOpInterface : OpInterface<"OptimizerOpInterface"> {
   ];
 }
 
+def RecoveryOpInterface : OpInterface<"RecoveryOpInterface"> {
+  let cppNamespace = "::ampc";
+  let description = [{
+    An op that files also spell out with other ops. `amp-recover-patterns` collects the patterns
+    of all registered ops; that pass and its place know none of them.
+  }];
+  let methods = [
+    StaticInterfaceMethod<[{
+        Adds patterns that put the op in the place of what spells it out. A pattern applies only
+        where the op computes the same but for rounding and nothing else reads what lies between;
+        the op's location is that of all it replaces, fused.
+      }],
+      "void", "getRecoveryPatterns", (ins "::mlir::RewritePatternSet &":$patterns)>
+  ];
+}
+
 // Shorthands, so that an op's definition reads as a list of facts.
 
 /// An ONNX operator by name, domain and the opset versions whose meaning is implemented.
@@ -238,5 +254,6 @@ def Gradient : TraitList<[DeclareOpInterfaceMethods<GradientOpInterface>]>;
 def PartialGradient : TraitList<[
     DeclareOpInterfaceMethods<GradientOpInterface, ["isDifferentiable"]>]>;
 def Kernel : TraitList<[DeclareOpInterfaceMethods<KernelOpInterface>]>;
+def Recovery : TraitList<[DeclareOpInterfaceMethods<RecoveryOpInterface>]>;
 
 #endif // AMPC_DIALECT_AMP_AMPINTERFACES_TD

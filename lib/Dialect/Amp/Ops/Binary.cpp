@@ -276,15 +276,6 @@ LogicalResult PowOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc
   return inferBinary(location, adaptor.getLhs(), adaptor.getRhs(), types);
 }
 
-/// The exponent where it is one number known at compile time.
-static std::optional<double> constantExponent(Value exponent) {
-  DenseElementsAttr elements;
-  if (!matchPattern(exponent, m_Constant(&elements)) || !elements.isSplat() ||
-      !isa<FloatType>(elements.getElementType()))
-    return std::nullopt;
-  return elements.getSplatValue<APFloat>().convertToDouble();
-}
-
 // da = g * b * a^(b - 1), 0 where b = 0
 // db = g * y * log(a), 0 where a = 0 and b >= 0
 void PowOp::buildGradient(GradientBuilder &gradient) {
@@ -292,7 +283,7 @@ void PowOp::buildGradient(GradientBuilder &gradient) {
   Value a = widen(gradient, getLhs()), b = widen(gradient, getRhs());
   if (gradient.needs(0)) {
     Value slope;
-    if (std::optional<double> exponent = constantExponent(getRhs())) {
+    if (std::optional<double> exponent = splatNumber(getRhs())) {
       slope = gradient.splatLike(a, *exponent);
       if (*exponent != 0 && *exponent != 1) {
         Value less = gradient.splatLike(b, *exponent - 1);
@@ -319,7 +310,7 @@ void PowOp::buildGradient(GradientBuilder &gradient) {
 
 SmallVector<Value> PowOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   auto pow = [](ScalarBuilder &s, ValueRange x) { return s.pow(x[0], x[1]); };
-  std::optional<double> exponent = constantExponent(getRhs());
+  std::optional<double> exponent = splatNumber(getRhs());
   if (!exponent || getLhs().getType() != getType())
     return {kernel.pointwise(operands, getType(), pow)};
   auto product = [&](ScalarBuilder &s, ValueRange x) -> Value {

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Common.h"
+#include "mlir/IR/Matchers.h"
 #include "llvm/Support/CheckedArithmetic.h"
 
 using namespace mlir;
@@ -163,6 +164,14 @@ SmallVector<int64_t> ampc::keepAxes(ArrayRef<int64_t> shape, ArrayRef<int64_t> a
 
 /// Shape arithmetic is on a few numbers; larger constants are data.
 static constexpr int64_t kMaxFoldedElements = 1024;
+
+std::optional<double> ampc::splatNumber(Value x) {
+  DenseElementsAttr elements;
+  if (!matchPattern(x, m_Constant(&elements)) || !elements.isSplat() ||
+      !isa<FloatType>(elements.getElementType()))
+    return std::nullopt;
+  return elements.getSplatValue<APFloat>().convertToDouble();
+}
 
 SmallVector<int64_t> ampc::stridesOf(ArrayRef<int64_t> shape) {
   SmallVector<int64_t> strides(shape.size(), 1);

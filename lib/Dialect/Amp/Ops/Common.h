@@ -103,6 +103,9 @@ Attribute foldIntegers(ArrayRef<Attribute> operands, Type result,
 /// large.
 Attribute foldMove(Attribute operand, Type result, function_ref<int64_t(int64_t)> source);
 
+/// The number that all elements of a float constant are; nullopt for other values.
+std::optional<double> splatNumber(Value x);
+
 /// Row-major strides of a shape.
 SmallVector<int64_t> stridesOf(ArrayRef<int64_t> shape);
 

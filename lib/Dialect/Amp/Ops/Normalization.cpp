@@ -12,6 +12,7 @@
 
 #include "Common.h"
 #include "ampc-runtime/module_format.h"
+#include "mlir/IR/PatternMatch.h"
 
 using namespace mlir;
 using namespace ampc;
@@ -241,4 +242,209 @@ void LayerNormOp::buildGradient(GradientBuilder &gradient) {
   }
   if (getBias())
     gradient.set(2, g);
+}
+
+//===----------------------------------------------------------------------===//
+// Recovery
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// A layer norm as files spell it out where their opset does not have it:
+///
+///   d = x - mean(x); y = d / sqrt(mean(d * d) + epsilon) [* scale] [+ bias]
+///
+/// with d ^ 2 for d * d, v ^ 0.5 for a root, a product with the root's inverse for the quotient.
+class SpelledLayerNorm {
+public:
+  /// Whether `quotient` is d / sqrt(...), and all that stands before it belongs to it alone.
+  bool match(Operation *quotient);
+
+  Value input, scale, bias;
+  int64_t axis = 0;
+  double epsilon = 0;
+  /// In the order in which they are computed; the last gives the result.
+  SmallVector<Operation *> ops;
+
+private:
+  /// The op that makes `value`, which nothing else reads; null where it is no `OpTy`.
+  template <typename OpTy>
+  OpTy take(Value value);
+  bool matchQuotient(Operation *op, Value &distance, Value &variance);
+  bool matchRoot(Value root, Value &variance);
+  bool matchInverseRoot(Value inverse, Value &variance);
+  bool matchSquare(Value square, Value distance);
+  bool matchMean(Value mean, Value &of);
+  template <typename OpTy>
+  Value takeParameter();
+  bool hasOnePrecision() const;
+};
+} // namespace
+
+template <typename OpTy>
+OpTy SpelledLayerNorm::take(Value value) {
+  auto op = value.getDefiningOp<OpTy>();
+  if (!op || !value.hasOneUse())
+    return {};
+  ops.push_back(op);
+  return op;
+}
+
+/// v of sqrt(v) or v ^ 0.5.
+bool SpelledLayerNorm::matchRoot(Value root, Value &variance) {
+  if (auto sqrt = take<SqrtOp>(root)) {
+    variance = sqrt.getInput();
+    return true;
+  }
+  auto pow = take<PowOp>(root);
+  if (!pow || splatNumber(pow.getRhs()) != 0.5)
+    return false;
+  variance = pow.getLhs();
+  return true;
+}
+
+/// v of 1 / sqrt(v) or v ^ -0.5.
+bool SpelledLayerNorm::matchInverseRoot(Value inverse, Value &variance) {
+  if (auto reciprocal = take<ReciprocalOp>(inverse))
+    return matchRoot(reciprocal.getInput(), variance);
+  if (auto quotient = take<DivOp>(inverse))
+    return splatNumber(quotient.getLhs()) == 1.0 && matchRoot(quotient.getRhs(), variance);
+  auto pow = take<PowOp>(inverse);
+  if (!pow || splatNumber(pow.getRhs()) != -0.5)
+    return false;
+  variance = pow.getLhs();
+  return true;
+}
+
+bool SpelledLayerNorm::matchQuotient(Operation *op, Value &distance, Value &variance) {
+  ops = {op};
+  if (auto quotient = dyn_cast<DivOp>(op)) {
+    distance = quotient.getLhs();
+    return matchRoot(quotient.getRhs(), variance);
+  }
+  auto product = cast<MulOp>(op);
+  for (auto [d, inverse] : {std::pair(product.getLhs(), product.getRhs()),
+                            std::pair(product.getRhs(), product.getLhs())}) {
+    ops = {op};
+    distance = d;
+    if (matchInverseRoot(inverse, variance))
+      return true;
+  }
+  return false;
+}
+
+/// Whether `square` is `distance` times itself.
+bool SpelledLayerNorm::matchSquare(Value square, Value distance) {
+  if (auto product = take<MulOp>(square))
+    return product.getLhs() == distance && product.getRhs() == distance;
+  auto pow = take<PowOp>(square);
+  return pow && pow.getLhs() == distance && splatNumber(pow.getRhs()) == 2.0;
+}
+
+/// Whether `mean` is one over the dimensions from `axis` on, which stay as 1.
+bool SpelledLayerNorm::matchMean(Value mean, Value &of) {
+  auto op = take<ReduceMeanOp>(mean);
+  if (!op || !op.getKeepdims() || op.getAxes().empty() ||
+      !isa<FloatType>(tensorType(mean).getElementType()))
+    return false;
+  of = op.getInput();
+  axis = op.getAxes().front();
+  return llvm::equal(op.getAxes(), rowAxes(tensorType(of), axis));
+}
+
+/// The other operand of the one `OpTy` that reads the result so far, where it is the same for all
+/// rows; null where there is none.
+template <typename OpTy>
+Value SpelledLayerNorm::takeParameter() {
+  Value y = ops.back()->getResult(0);
+  auto next = y.hasOneUse() ? dyn_cast<OpTy>(*y.user_begin()) : OpTy();
+  if (!next || next.getType() != y.getType())
+    return {};
+  Value parameter = next.getLhs() == y ? next.getRhs() : next.getLhs();
+  int64_t leading = tensorType(parameter).getRank() - (tensorType(y).getRank() - axis);
+  if (llvm::any_of(tensorType(parameter).getShape().take_front(std::max<int64_t>(leading, 0)),
+                   [](int64_t extent) { return extent != 1; }))
+    return {};
+  ops.push_back(next);
+  return parameter;
+}
+
+/// Whether the user asks the same of all ops.
+bool SpelledLayerNorm::hasOnePrecision() const {
+  Attribute asked = ops.back()->getAttr(kPrecisionAttr);
+  return llvm::all_of(ops, [&](Operation *op) {
+    return !isa<PrecisionOpInterface>(op) || op->getAttr(kPrecisionAttr) == asked;
+  });
+}
+
+bool SpelledLayerNorm::match(Operation *quotient) {
+  Value distance, shifted;
+  if (!matchQuotient(quotient, distance, shifted))
+    return false;
+  auto shift = take<AddOp>(shifted);
+  if (!shift)
+    return false;
+  bool isRight = splatNumber(shift.getRhs()).has_value();
+  std::optional<double> added = splatNumber(isRight ? shift.getRhs() : shift.getLhs());
+  Value variance = isRight ? shift.getLhs() : shift.getRhs();
+  if (!added || !(*added >= 0) || shift.getType() != variance.getType())
+    return false;
+  epsilon = *added;
+
+  Value square, mean, of;
+  if (!matchMean(variance, square) || !matchSquare(square, distance))
+    return false;
+  int64_t varianceAxis = axis;
+  Operation *squaring = square.getDefiningOp();
+  auto difference = distance.getDefiningOp<SubOp>();
+  if (!difference || llvm::any_of(distance.getUsers(), [&](Operation *user) {
+        return user != quotient && user != squaring;
+      }))
+    return false;
+  ops.push_back(difference);
+  input = difference.getLhs();
+  mean = difference.getRhs();
+  if (!matchMean(mean, of) || of != input || axis != varianceAxis ||
+      quotient->getResult(0).getType() != input.getType())
+    return false;
+  std::reverse(ops.begin(), ops.end());
+  scale = takeParameter<MulOp>();
+  bias = takeParameter<AddOp>();
+  return hasOnePrecision();
+}
+
+namespace {
+/// Puts the op in the place of the ops that spell it out.
+template <typename QuotientOp>
+struct RecoverLayerNorm : OpRewritePattern<QuotientOp> {
+  using OpRewritePattern<QuotientOp>::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(QuotientOp quotient, PatternRewriter &rewriter) const override {
+    SpelledLayerNorm spelled;
+    if (!spelled.match(quotient))
+      return failure();
+    Operation *last = spelled.ops.back();
+    SmallVector<Location> locations;
+    for (Operation *op : spelled.ops)
+      locations.push_back(op->getLoc());
+    Location loc = FusedLoc::get(rewriter.getContext(), locations);
+    rewriter.setInsertionPoint(last);
+    RankedTensorType type = tensorType(spelled.input);
+    Value scale = spelled.scale;
+    if (!scale)
+      scale = splat(rewriter, loc, type.clone(type.getShape().drop_front(spelled.axis)), 1.0);
+    auto op = LayerNormOp::create(rewriter, loc, spelled.input, scale, spelled.bias,
+                                  rewriter.getI64IntegerAttr(spelled.axis),
+                                  rewriter.getF64FloatAttr(spelled.epsilon));
+    if (Attribute asked = last->getAttr(kPrecisionAttr))
+      op->setAttr(kPrecisionAttr, asked);
+    rewriter.replaceOp(last, op.getY());
+    for (Operation *dead : llvm::reverse(ArrayRef(spelled.ops).drop_back()))
+      rewriter.eraseOp(dead);
+    return success();
+  }
+};
+} // namespace
+
+void LayerNormOp::getRecoveryPatterns(RewritePatternSet &patterns) {
+  patterns.add<RecoverLayerNorm<DivOp>, RecoverLayerNorm<MulOp>>(patterns.getContext());
 }

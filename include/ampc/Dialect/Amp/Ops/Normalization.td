@@ -13,7 +13,7 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 // Statistics are f32 whatever the input's type, so low precision costs one rounding of the
 // result; PyTorch's list, which governs storage alone, has f32.
 def Amp_LayerNormOp : Amp_Op<"layer_norm", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
-    Absorbs, Computes<"Promote", "Deny">, Uses<["Other", "Weight"]>,
+    Absorbs, Computes<"Promote", "Deny">, Uses<["Other", "Weight"]>, Recovery,
     Onnx<[OnnxOperator<"LayerNormalization", 17>]>]> {
   let summary = "Zero mean and unit variance over the dimensions from an axis on";
   let description = [{
@@ -21,7 +21,8 @@ def Amp_LayerNormOp : Amp_Op<"layer_norm", [Pure, InferTypeOpAdaptor, Gradient, 
     which stay as 1 in both, `mean` is the mean and `inv_std_dev` is
     `1 / sqrt(variance + epsilon)`, where the variance is the mean square of
     `input - mean`: a second pass, which does not cancel. Statistics and what follows are
-    f32 (f64 for f64); `y` is rounded once.
+    f32 (f64 for f64); `y` is rounded once. Spelled out with means, differences and roots, it is
+    recovered.
 
     Constraints:
     - (layer_norm_c1) `axis` is in [0, rank).
