@@ -286,10 +286,9 @@ LogicalResult MakeTrainingStep::makeTrain(func::FuncOp function) {
     for (Value &g : gradients)
       g = ClipGradValueOp::create(b, loc, g, b.getF32FloatAttr(float(clipGradValue)));
 
-  // Adagrad's customary rate is ten times the others' (torch.optim defaults).
-  double rateDefault = settings.name == "adagrad" ? 1e-2 : 1e-3;
-  Value rate = readScalar(b, loc, AMPC_SCALAR_LEARNING_RATE,
-                          scalar(b.getF32Type(), settings.learningRate.value_or(rateDefault)));
+  Value rate = readScalar(
+      b, loc, AMPC_SCALAR_LEARNING_RATE,
+      scalar(b.getF32Type(), settings.learningRate.value_or(update->getDefaultLearningRate())));
   Value step = count(b, loc, AMPC_SCALAR_STEP);
   SmallVector<OptimizerState> kinds = update->getOptimizerStates(settings);
   SymbolTable symbols(module);
@@ -319,14 +318,32 @@ LogicalResult MakeTrainingStep::makeTrain(func::FuncOp function) {
   return success();
 }
 
-/// A step that the model itself describes: its loss is what it differentiates first.
+/// The loss of a step that the model itself describes: what it differentiates first, or, where it
+/// arrives differentiated, the only output of one float; null where there is none.
+static Value findLoss(func::FuncOp train) {
+  auto isScalarFloat = [](Value value) {
+    auto type = cast<RankedTensorType>(value.getType());
+    return isa<FloatType>(type.getElementType()) && type.getNumElements() == 1;
+  };
+  SmallVector<GradientOp> gradients(train.getOps<GradientOp>());
+  for (GradientOp gradient : gradients)
+    if (isScalarFloat(gradient.getOf()))
+      return gradient.getOf();
+  if (!gradients.empty())
+    return {};
+  Value loss;
+  for (Value result : train.getBody().front().getTerminator()->getOperands())
+    if (isScalarFloat(result)) {
+      if (loss)
+        return {};
+      loss = result;
+    }
+  return loss;
+}
+
 LogicalResult MakeTrainingStep::recordGivenStep(func::FuncOp train) {
   OpBuilder b(train.getBody().front().getTerminator());
-  Value loss;
-  train.walk([&](GradientOp op) {
-    if (!loss && cast<RankedTensorType>(op.getOf().getType()).getNumElements() == 1)
-      loss = op.getOf();
-  });
+  Value loss = findLoss(train);
   Location loc = train.getLoc();
   count(b, loc, AMPC_SCALAR_STEP);
   Value rate;

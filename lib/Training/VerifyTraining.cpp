@@ -95,18 +95,18 @@ struct VerifyTraining : impl::VerifyTrainingBase<VerifyTraining> {
   bool verifySums(func::FuncOp function) {
     bool ok = true;
     function.walk([&](Operation *op) {
-      if (!isa<UnscaleOp, ClipGradNormOp, ClipGradValueOp, OptimizerOpInterface>(op))
+      if (!op->hasTrait<ReadsGradients>())
         return;
       for (Value operand : op->getOperands()) {
         auto cast = operand.getDefiningOp<CastOp>();
         if (!cast || !isLow(cast.getInput().getType()) || isLow(cast.getType()))
           continue;
-        if (!cast.getInput().getDefiningOp<AddOp>())
+        Operation *sum = cast.getInput().getDefiningOp();
+        if (!sum || !sum->hasTrait<AddsOperands>())
           continue;
         InFlightDiagnostic error =
             op->emitOpError("reads a gradient that was summed in 16 bits"); // gradient_c1
-        error.attachNote(cast.getInput().getLoc())
-            << "summed here, in " << cast.getInput().getType();
+        error.attachNote(sum->getLoc()) << "summed here, in " << cast.getInput().getType();
         ok = false;
       }
     });

@@ -55,6 +55,12 @@ struct OrdinaryRange : OpTrait::TraitBase<ConcreteOp, OrdinaryRange> {
 };
 
 template <typename ConcreteOp>
+struct AddsOperands : OpTrait::TraitBase<ConcreteOp, AddsOperands> {};
+
+template <typename ConcreteOp>
+struct ReadsGradients : OpTrait::TraitBase<ConcreteOp, ReadsGradients> {};
+
+template <typename ConcreteOp>
 struct OnnxNames : OpTrait::TraitBase<ConcreteOp, OnnxNames> {};
 
 /// The shape that numpy's broadcasting gives; nullopt where the shapes do not fit.

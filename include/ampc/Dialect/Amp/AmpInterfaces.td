@@ -155,6 +155,8 @@ def OptimizerOpInterface : OpInterface<"OptimizerOpInterface"> {
   let methods = [
     StaticInterfaceMethod<"Names that `--optimizer` takes for this op.",
         "::llvm::ArrayRef<::llvm::StringRef>", "getOptimizerNames">,
+    StaticInterfaceMethod<"The learning rate where `--lr` gives none: torch.optim's default.",
+        "double", "getDefaultLearningRate", (ins), [{}], [{ return 1e-3; }]>,
     StaticInterfaceMethod<[{
         What is wrong with `options` for this optimizer, "" where nothing is: a setting it
         does not have, or a value out of range. Begins with the flag.
@@ -255,5 +257,15 @@ def PartialGradient : TraitList<[
     DeclareOpInterfaceMethods<GradientOpInterface, ["isDifferentiable"]>]>;
 def Kernel : TraitList<[DeclareOpInterfaceMethods<KernelOpInterface>]>;
 def Recovery : TraitList<[DeclareOpInterfaceMethods<RecoveryOpInterface>]>;
+
+/// The result is the sum of the operands, rounded to their type.
+def AddsOperands : NativeOpTrait<"AddsOperands"> {
+  let cppNamespace = "::ampc";
+}
+/// Among the operands are gradients of parameters, summed and final: the op clips or checks
+/// them, or updates a parameter with them.
+def ReadsGradients : NativeOpTrait<"ReadsGradients"> {
+  let cppNamespace = "::ampc";
+}
 
 #endif // AMPC_DIALECT_AMP_AMPINTERFACES_TD

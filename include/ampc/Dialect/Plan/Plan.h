@@ -8,6 +8,7 @@
 #ifndef AMPC_DIALECT_PLAN_PLAN_H
 #define AMPC_DIALECT_PLAN_PLAN_H
 
+#include "ampc/Support/Target.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/Dialect.h"
 #include "mlir/IR/OpDefinition.h"

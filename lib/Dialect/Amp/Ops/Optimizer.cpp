@@ -157,6 +157,8 @@ ArrayRef<StringRef> AdagradOp::getOptimizerNames() {
   return names;
 }
 
+double AdagradOp::getDefaultLearningRate() { return 1e-2; }
+
 std::string AdagradOp::checkOptions(const OptimizerOptions &options) {
   OptionChecker check(options);
   check.refuseBetas();

@@ -11,7 +11,7 @@
 include "ampc/Dialect/Amp/Ops/Pointwise.td"
 
 def Amp_AddOp : Amp_BinaryOp<"add", [Onnx<[OnnxOperator<"Add">, OnnxOperator<"Sum">]>,
-                                     Ranged, Computes<"Promote">, Commutative],
+                                     Ranged, Computes<"Promote">, Commutative, AddsOperands],
                              Amp_Tensor, UsesByOp> {
   let summary = "lhs + rhs";
   let hasFolder = 1;

@@ -11,9 +11,9 @@
 include "ampc/Dialect/Amp/AmpDialect.td"
 
 /// Operands as OptimizerOpInterface says; states and results have the parameter's type.
-class Amp_OptimizerOp<string mnemonic, list<Trait> traits>
-    : Amp_Op<mnemonic, traits # [Pure, Kernel,
-          DeclareOpInterfaceMethods<OptimizerOpInterface>]> {
+class Amp_OptimizerOp<string mnemonic, list<Trait> traits, list<string> overrides = []>
+    : Amp_Op<mnemonic, traits # [Pure, Kernel, ReadsGradients,
+          DeclareOpInterfaceMethods<OptimizerOpInterface, overrides>]> {
   let assemblyFormat = [{
     $parameter `,` $gradient `rate` $learning_rate `step` $step (`states` $states^)?
     attr-dict `:` functional-type(operands, results)
@@ -36,7 +36,8 @@ def Amp_SgdOp : Amp_OptimizerOp<"sgd", [
 }
 
 def Amp_AdagradOp : Amp_OptimizerOp<"adagrad", [
-    Onnx<[OnnxOperator<"Adagrad", 1, 1, "ai.onnx.preview.training">]>]> {
+    Onnx<[OnnxOperator<"Adagrad", 1, 1, "ai.onnx.preview.training">]>],
+    ["getDefaultLearningRate"]> {
   let summary = "Adagrad";
   let description = [{
     torch.optim.Adagrad. With g = gradient + weight_decay * parameter,

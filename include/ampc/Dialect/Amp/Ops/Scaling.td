@@ -37,7 +37,7 @@ def Amp_ScaleLossOp : Amp_Op<"scale_loss", [Pure, AllTypesMatch<["loss", "result
   let assemblyFormat = "$loss `by` $scale attr-dict `:` type($loss)";
 }
 
-def Amp_UnscaleOp : Amp_Op<"unscale", [Pure, AttrSizedOperandSegments, Kernel]> {
+def Amp_UnscaleOp : Amp_Op<"unscale", [Pure, AttrSizedOperandSegments, ReadsGradients, Kernel]> {
   let summary = "Divides gradients by the loss scale and checks them for non-finite values";
   let description = [{
     Result i is `gradients[i] * (1 / scale)`, computed in f32 (unchanged without a
@@ -74,7 +74,7 @@ def Amp_UpdateScaleOp : Amp_Op<"update_scale", [Pure, AllTypesMatch<["tracker", 
   }];
 }
 
-def Amp_ClipGradNormOp : Amp_Op<"clip_grad_norm", [Pure, Kernel]> {
+def Amp_ClipGradNormOp : Amp_Op<"clip_grad_norm", [Pure, ReadsGradients, Kernel]> {
   let summary = "Clips gradients by their global norm";
   let description = [{
     `norm` is the 2-norm of all gradients taken as one vector, summed in f32. Each result
@@ -89,7 +89,7 @@ def Amp_ClipGradNormOp : Amp_Op<"clip_grad_norm", [Pure, Kernel]> {
 }
 
 def Amp_ClipGradValueOp : Amp_Op<"clip_grad_value", [Pure, SameOperandsAndResultType,
-                                                     Kernel]> {
+                                                     ReadsGradients, Kernel]> {
   let summary = "Clamps each element of a gradient to [-limit, limit]";
   let arguments = (ins Amp_FloatTensor:$gradient, F32Attr:$limit);
   let results = (outs Amp_FloatTensor:$result);
