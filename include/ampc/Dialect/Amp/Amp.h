@@ -54,9 +54,11 @@ struct OrdinaryRange : OpTrait::TraitBase<ConcreteOp, OrdinaryRange> {
   FloatRange inferRange(ArrayRef<FloatRange>) { return {}; }
 };
 
+/// The result is the sum of the operands, rounded to their type.
 template <typename ConcreteOp>
 struct AddsOperands : OpTrait::TraitBase<ConcreteOp, AddsOperands> {};
 
+/// Among the operands are gradients of parameters, summed and final.
 template <typename ConcreteOp>
 struct ReadsGradients : OpTrait::TraitBase<ConcreteOp, ReadsGradients> {};
 
