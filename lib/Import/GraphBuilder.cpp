@@ -8,6 +8,7 @@
 #include "GraphBuilder.h"
 #include "NodeOrder.h"
 #include "ampc-runtime/module_format.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;

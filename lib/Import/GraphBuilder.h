@@ -12,7 +12,7 @@
 #include "GraphNode.h"
 #include "OperatorTable.h"
 #include "PrecisionFlags.h"
-#include "ampc/Dialect/Amp/Amp.h"
+#include "ampc/Dialect/Amp/AmpBase.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include <map>
 

@@ -9,6 +9,7 @@
 #define AMPC_LIB_IMPORT_MARKPARAMETERS_H
 
 #include "ResolveInitializers.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 
 namespace ampc {
 

@@ -8,7 +8,7 @@
 #ifndef AMPC_LIB_IMPORT_OPERATORTABLE_H
 #define AMPC_LIB_IMPORT_OPERATORTABLE_H
 
-#include "ampc/Dialect/Amp/Amp.h"
+#include "ampc/Dialect/Amp/AmpBase.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
 

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "MarkParameters.h"
+#include "ampc/Dialect/Amp/Ops/Shape.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 #include "llvm/ADT/Hashing.h"
 #include <cstring>
 #include <set>

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Optimize/Buffers.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Dialect/Plan/Plan.h"
 #include "ampc/Support/NodeLocation.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "CheapOps.h"
-#include "ampc/Dialect/Amp/Amp.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Dialect/Plan/IterationStructure.h"
 #include "ampc/Optimize/Buffers.h"
 

@@ -13,6 +13,7 @@
 
 #include "KernelSize.h"
 #include "OpGraph.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Dialect/Plan/IterationStructure.h"
 #include "ampc/Optimize/Buffers.h"
 #include "ampc/Optimize/Passes.h"

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "ampc/Dialect/Amp/Amp.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Optimize/LibraryTable.h"
 #include "ampc/Optimize/Passes.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"

@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc-runtime/module_format.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Optimize/Buffers.h"
 #include "ampc/Optimize/Passes.h"
 #include "llvm/Support/CheckedArithmetic.h"

@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Dialect/Plan/IterationStructure.h"
 #include "ampc/Optimize/Buffers.h"
 #include "ampc/Optimize/Passes.h"

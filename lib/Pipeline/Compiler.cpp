@@ -9,7 +9,7 @@
 #include "InternalErrors.h"
 #include "TableWriter.h"
 #include "ampc/Codegen/Passes.h"
-#include "ampc/Dialect/Amp/Amp.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Pipeline/Pipelines.h"
 #include "ampc/Target/DeviceCompiler.h"
 #include "ampc/Target/HostCompiler.h"

@@ -7,6 +7,7 @@
 
 #include "TableWriter.h"
 #include "ampc-runtime/module_format.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Optimize/Buffers.h"
 #include "ampc/Optimize/StepCosts.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "PrecisionPolicy.h"
+#include "ampc/Dialect/Amp/Ops/Scaling.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 
 using namespace mlir;
 using namespace ampc;

@@ -8,7 +8,7 @@
 #ifndef AMPC_LIB_PRECISION_PRECISIONPOLICY_H
 #define AMPC_LIB_PRECISION_PRECISIONPOLICY_H
 
-#include "ampc/Dialect/Amp/Amp.h"
+#include "ampc/Dialect/Amp/AmpBase.h"
 
 namespace ampc {
 

@@ -6,6 +6,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc-runtime/module_format.h"
+#include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "ampc/Dialect/Amp/Ops/Scaling.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Precision/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 

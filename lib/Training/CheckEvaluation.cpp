@@ -7,6 +7,7 @@
 
 #include "StepFlags.h"
 #include "ampc-runtime/module_format.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Training/Passes.h"
 
 namespace ampc {

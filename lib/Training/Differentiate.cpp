@@ -10,6 +10,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Training/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 

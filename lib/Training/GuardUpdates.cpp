@@ -7,6 +7,10 @@
 
 #include "StepFlags.h"
 #include "ampc-runtime/module_format.h"
+#include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "ampc/Dialect/Amp/Ops/Comparison.h"
+#include "ampc/Dialect/Amp/Ops/Scaling.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Training/Passes.h"
 
 namespace ampc {

@@ -6,6 +6,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc-runtime/module_format.h"
+#include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "ampc/Dialect/Amp/Ops/Scaling.h"
+#include "ampc/Dialect/Amp/Ops/Shape.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Training/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include <limits>

@@ -6,6 +6,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "StepFlags.h"
+#include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "ampc/Dialect/Amp/Ops/Comparison.h"
+#include "ampc/Dialect/Amp/Ops/Unary.h"
 #include "mlir/IR/Matchers.h"
 #include <limits>
 

@@ -8,7 +8,7 @@
 #ifndef AMPC_LIB_TRAINING_STEPFLAGS_H
 #define AMPC_LIB_TRAINING_STEPFLAGS_H
 
-#include "ampc/Dialect/Amp/Amp.h"
+#include "ampc/Dialect/Amp/AmpBase.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include <map>
 

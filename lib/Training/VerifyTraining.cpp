@@ -5,6 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "ampc/Dialect/Amp/Ops/Scaling.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Training/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 

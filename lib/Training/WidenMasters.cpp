@@ -5,6 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/Ops/Scaling.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Training/Passes.h"
 
 namespace ampc {

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "TestCalls.h"
-#include "ampc/Dialect/Amp/Amp.h"
+#include "ampc/Dialect/Amp/AmpBase.h"
 #include "ampc/Optimize/LibraryTable.h"
 #include "ampc/Optimize/Passes.h"
 #include "ampc/Optimize/StepCosts.h"

@@ -7,7 +7,7 @@
 
 #include "TableWriter.h"
 #include "../Optimize/TestCalls.h"
-#include "ampc/Dialect/Amp/Amp.h"
+#include "ampc/Dialect/Amp/AmpBase.h"
 #include "ampc/Support/WeightStore.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Report.h"
-#include "ampc/Dialect/Amp/Amp.h"
+#include "ampc/Dialect/Amp/AmpBase.h"
 #include "ampc/Support/NodeLocation.h"
 #include "mlir/IR/Remarks.h"
 #include "llvm/ADT/SetVector.h"

@@ -8,7 +8,7 @@
 #ifndef AMPC_OPTIMIZE_BUFFERS_H
 #define AMPC_OPTIMIZE_BUFFERS_H
 
-#include "ampc/Dialect/Amp/Amp.h"
+#include "ampc/Dialect/Amp/AmpBase.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 namespace ampc {

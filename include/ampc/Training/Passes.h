@@ -8,7 +8,7 @@
 #ifndef AMPC_TRAINING_PASSES_H
 #define AMPC_TRAINING_PASSES_H
 
-#include "ampc/Dialect/Amp/Amp.h"
+#include "ampc/Dialect/Amp/AmpBase.h"
 #include "mlir/Pass/Pass.h"
 
 namespace ampc {

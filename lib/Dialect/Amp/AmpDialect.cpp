@@ -5,7 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "ampc/Dialect/Amp/Amp.h"
+#include "ampc/Dialect/Amp/Ops/Scaling.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -17,17 +18,17 @@ using namespace mlir;
 using namespace ampc;
 
 #include "ampc/Dialect/Amp/AmpDialect.cpp.inc"
-#include "ampc/Dialect/Amp/AmpEnums.cpp.inc"
 #include "ampc/Dialect/Amp/AmpInterfaces.cpp.inc"
 
-#define GET_OP_CLASSES
-#include "ampc/Dialect/Amp/AmpOps.cpp.inc"
+// Each family registers its ops where they are defined (Ops/Family.cpp.in).
+namespace ampc {
+#define AMPC_FAMILY(Family) void register##Family##Ops(AmpDialect &dialect);
+#include "ampc/Dialect/Amp/AmpFamilies.inc"
+} // namespace ampc
 
 void AmpDialect::initialize() {
-  addOperations<
-#define GET_OP_LIST
-#include "ampc/Dialect/Amp/AmpOps.cpp.inc"
-      >();
+#define AMPC_FAMILY(Family) register##Family##Ops(*this);
+#include "ampc/Dialect/Amp/AmpFamilies.inc"
 }
 
 Operation *AmpDialect::materializeConstant(OpBuilder &builder, Attribute value, Type type,

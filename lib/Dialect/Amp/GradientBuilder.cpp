@@ -6,7 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Amp/GradientBuilder.h"
-#include "ampc/Dialect/Amp/Amp.h"
+#include "ampc/Dialect/Amp/Ops/Reduction.h"
+#include "ampc/Dialect/Amp/Ops/Shape.h"
 
 using namespace mlir;
 using namespace ampc;

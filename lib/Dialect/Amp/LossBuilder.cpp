@@ -6,7 +6,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Amp/LossBuilder.h"
-#include "ampc/Dialect/Amp/Amp.h"
+#include "ampc/Dialect/Amp/Ops/Activation.h"
+#include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "ampc/Dialect/Amp/Ops/Loss.h"
+#include "ampc/Dialect/Amp/Ops/Reduction.h"
+#include "ampc/Dialect/Amp/Ops/Shape.h"
+#include "ampc/Dialect/Amp/Ops/Unary.h"
 
 using namespace mlir;
 using namespace ampc;

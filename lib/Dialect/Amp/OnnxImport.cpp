@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "ampc/Dialect/Amp/Amp.h"
+#include "ampc/Dialect/Amp/AmpBase.h"
 
 using namespace mlir;
 using namespace ampc;

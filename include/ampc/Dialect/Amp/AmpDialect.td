@@ -28,6 +28,13 @@ def Amp_Dialect : Dialect {
   let useDefaultAttributePrinterParser = 0;
   let hasConstantMaterializer = 1;
   let hasOperationAttrVerify = 1;
+  let extraClassDeclaration = [{
+    /// Registers the ops of a family.
+    template <typename... Ops>
+    void addFamily() {
+      addOperations<Ops...>();
+    }
+  }];
 }
 
 class Amp_Op<string mnemonic, list<Trait> traits = []>
@@ -36,6 +43,9 @@ class Amp_Op<string mnemonic, list<Trait> traits = []>
 def Amp_FloatTensor : StaticShapeTensorOf<[F16, BF16, F32, F64]>;
 def Amp_IntTensor : StaticShapeTensorOf<[I8, I16, I32, I64]>;
 def Amp_BoolTensor : StaticShapeTensorOf<[I1]>;
+def Amp_I64Tensor : StaticShapeTensorOf<[I64]>;
+/// What Gather, Scatter and the like choose by.
+def Amp_IndexTensor : StaticShapeTensorOf<[I32, I64]>;
 def Amp_Tensor : StaticShapeTensorOf<[F16, BF16, F32, F64, I1, I8, I16, I32, I64]>;
 class Amp_Scalar<Type element, string text, code get>
     : Type<And<[StaticShapeTensorOf<[element]>.predicate,

@@ -10,7 +10,11 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/Ops/Activation.h"
 #include "Common.h"
+#include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "ampc/Dialect/Amp/Ops/Comparison.h"
+#include "ampc/Dialect/Amp/Ops/Unary.h"
 #include "llvm/Support/MathExtras.h"
 #include <cmath>
 

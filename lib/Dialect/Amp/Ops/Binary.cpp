@@ -10,7 +10,11 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "Common.h"
+#include "ampc/Dialect/Amp/Ops/Comparison.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
+#include "ampc/Dialect/Amp/Ops/Unary.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "Common.h"
+#include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/Support/CheckedArithmetic.h"
 
@@ -156,6 +158,14 @@ SmallVector<int64_t> ampc::keepAxes(ArrayRef<int64_t> shape, ArrayRef<int64_t> a
   for (int64_t axis : axes)
     kept[axis] = 1;
   return kept;
+}
+
+//===----------------------------------------------------------------------===//
+// Gradients
+//===----------------------------------------------------------------------===//
+
+Value ampc::scaled(GradientBuilder &gradient, Value x, double factor) {
+  return gradient.create<MulOp>(x, gradient.splatLike(x, factor));
 }
 
 //===----------------------------------------------------------------------===//

@@ -8,7 +8,7 @@
 #ifndef AMPC_LIB_DIALECT_AMP_OPS_COMMON_H
 #define AMPC_LIB_DIALECT_AMP_OPS_COMMON_H
 
-#include "ampc/Dialect/Amp/Amp.h"
+#include "ampc/Dialect/Amp/AmpBase.h"
 
 namespace ampc {
 
@@ -83,9 +83,7 @@ inline Value widen(GradientBuilder &gradient, Value x) {
 }
 
 /// `x * factor` for a number.
-inline Value scaled(GradientBuilder &gradient, Value x, double factor) {
-  return gradient.create<MulOp>(x, gradient.splatLike(x, factor));
-}
+Value scaled(GradientBuilder &gradient, Value x, double factor);
 
 //===----------------------------------------------------------------------===//
 // Folding

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/Ops/Comparison.h"
 #include "Common.h"
 #include <limits>
 

@@ -5,8 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/Ops/Convolution.h"
 #include "WindowAttributes.h"
 #include "ampc-runtime/module_format.h"
+#include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "ampc/Dialect/Plan/Plan.h"
 
 using namespace mlir;

@@ -5,7 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/Ops/Indexing.h"
 #include "Indices.h"
+#include "ampc/Dialect/Amp/Ops/Slice.h"
 
 using namespace mlir;
 using namespace ampc;

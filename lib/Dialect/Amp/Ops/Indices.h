@@ -10,6 +10,9 @@
 
 #include "Common.h"
 #include "ampc-runtime/module_format.h"
+#include "ampc/Dialect/Amp/Ops/Comparison.h"
+#include "ampc/Dialect/Amp/Ops/Reduction.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 #include "mlir/IR/Matchers.h"
 
 namespace ampc {

@@ -11,8 +11,13 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/Ops/Loss.h"
 #include "RowSoftmax.h"
 #include "ampc-runtime/module_format.h"
+#include "ampc/Dialect/Amp/Ops/Comparison.h"
+#include "ampc/Dialect/Amp/Ops/Reduction.h"
+#include "ampc/Dialect/Amp/Ops/Softmax.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 #include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;

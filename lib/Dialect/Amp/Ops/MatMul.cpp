@@ -5,7 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/Ops/MatMul.h"
 #include "Common.h"
+#include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "ampc/Dialect/Plan/Plan.h"
 
 using namespace mlir;

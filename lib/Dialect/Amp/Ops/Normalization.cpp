@@ -10,8 +10,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/Ops/Normalization.h"
 #include "Common.h"
 #include "ampc-runtime/module_format.h"
+#include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "mlir/IR/PatternMatch.h"
 
 using namespace mlir;

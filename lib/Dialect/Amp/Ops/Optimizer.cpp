@@ -5,7 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "ampc/Dialect/Amp/Amp.h"
+#include "ampc/Dialect/Amp/Ops/Optimizer.h"
+#include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "ampc/Dialect/Amp/Ops/Comparison.h"
+#include "ampc/Dialect/Amp/Ops/Shape.h"
+#include "ampc/Dialect/Amp/Ops/Unary.h"
 #include "ampc/Support/Settings.h"
 #include "mlir/IR/Builders.h"
 #include <cmath>

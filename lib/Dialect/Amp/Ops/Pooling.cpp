@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/Ops/Pooling.h"
 #include "WindowAttributes.h"
 
 using namespace mlir;

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/Ops/Random.h"
 #include "Common.h"
 #include "ampc-runtime/module_format.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -10,7 +10,12 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/Ops/Reduction.h"
 #include "Common.h"
+#include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "ampc/Dialect/Amp/Ops/Comparison.h"
+#include "ampc/Dialect/Amp/Ops/Shape.h"
+#include "ampc/Dialect/Amp/Ops/Unary.h"
 
 using namespace mlir;
 using namespace ampc;

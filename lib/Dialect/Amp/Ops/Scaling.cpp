@@ -5,8 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/Ops/Scaling.h"
 #include "ampc-runtime/module_format.h"
-#include "ampc/Dialect/Amp/Amp.h"
+#include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "mlir/IR/Builders.h"
 #include <limits>
 

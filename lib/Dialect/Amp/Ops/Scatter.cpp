@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/Ops/Scatter.h"
 #include "Indices.h"
 #include "llvm/ADT/StringSwitch.h"
 

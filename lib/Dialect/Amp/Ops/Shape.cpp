@@ -5,7 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "Common.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 
 using namespace mlir;
 using namespace ampc;

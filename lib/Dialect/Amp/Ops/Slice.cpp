@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/Ops/Slice.h"
 #include "Common.h"
 
 using namespace mlir;

@@ -10,7 +10,11 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/Ops/Softmax.h"
 #include "RowSoftmax.h"
+#include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "ampc/Dialect/Amp/Ops/Reduction.h"
+#include "ampc/Dialect/Amp/Ops/Unary.h"
 
 using namespace mlir;
 using namespace ampc;

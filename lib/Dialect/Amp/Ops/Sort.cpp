@@ -5,7 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/Ops/Sort.h"
 #include "Common.h"
+#include "ampc/Dialect/Amp/Ops/Scatter.h"
 
 using namespace mlir;
 using namespace ampc;

@@ -10,7 +10,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/Ops/Unary.h"
 #include "Common.h"
+#include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;

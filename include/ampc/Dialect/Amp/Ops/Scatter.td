@@ -8,7 +8,7 @@
 #ifndef AMPC_DIALECT_AMP_OPS_SCATTER_TD
 #define AMPC_DIALECT_AMP_OPS_SCATTER_TD
 
-include "ampc/Dialect/Amp/Ops/Indexing.td"
+include "ampc/Dialect/Amp/AmpDialect.td"
 
 class Amp_ByIndices<string mnemonic, list<Trait> traits = []>
     : Amp_Op<mnemonic, traits # [Pure, Kernel]> {

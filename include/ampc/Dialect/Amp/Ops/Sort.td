@@ -10,8 +10,6 @@
 
 include "ampc/Dialect/Amp/AmpDialect.td"
 
-def Amp_I64Tensor : StaticShapeTensorOf<[I64]>;
-
 def Amp_TopKOp : Amp_Op<"top_k", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
     Computes<"Follow">, Onnx<[OnnxOperator<"TopK">]>]> {
   let summary = "The largest elements along an axis, in order, and where they are";
