@@ -442,7 +442,7 @@ Tables TableWriter::finish() {
   header.format_version = AMPC_FORMAT_VERSION;
   header.header_bytes = sizeof(header);
   header.weights_bytes = weightsBytes;
-  header.producer = addString("ampc 0.1.0");
+  header.producer = addString("ampc " AMPC_VERSION);
   header.model = addString(llvm::sys::path::filename(options.model));
   header.options = addString(options.flags);
   header.optimizer = addString(optimizer);

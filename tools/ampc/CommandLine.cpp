@@ -398,7 +398,7 @@ std::optional<CommandLine> parseCommandLine(int argc, char **argv) {
   const cl::OptionCategory *shown[] = {&flags.main,      &flags.training, &flags.shapes,
                                        &flags.precision, &flags.target,   &flags.inspect};
   cl::HideUnrelatedOptions(shown);
-  cl::SetVersionPrinter([](llvm::raw_ostream &os) { os << "ampc 0.1.0\n"; });
+  cl::SetVersionPrinter([](llvm::raw_ostream &os) { os << "ampc " AMPC_VERSION "\n"; });
 
   std::string errors;
   llvm::raw_string_ostream errorStream(errors);
