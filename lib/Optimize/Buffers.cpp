@@ -29,16 +29,6 @@ std::optional<uint64_t> getByteSize(Type tensorType) {
   return bytes;
 }
 
-bool isView(Operation *op) {
-  return isa_and_nonnull<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op);
-}
-
-Value getViewed(Value value) {
-  while (isView(value.getDefiningOp()))
-    value = value.getDefiningOp()->getOperand(0);
-  return value;
-}
-
 Value getBufferOwner(Value value) {
   while (true) {
     value = getViewed(value);

@@ -9,18 +9,13 @@
 #define AMPC_OPTIMIZE_BUFFERS_H
 
 #include "ampc/Dialect/Amp/AmpBase.h"
+#include "ampc/Dialect/Plan/Views.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 namespace ampc {
 
 /// Bytes of a tensor, stored densely, a boolean in one; nullopt where 64 bits are too few.
 std::optional<uint64_t> getByteSize(Type tensorType);
-
-/// Whether an op gives another shape to the bytes of its operand.
-bool isView(Operation *op);
-
-/// The value that `value` is a view of, through any number of views; else itself.
-Value getViewed(Value value);
 
 /// The value in whose buffer `value` lies, through views and results tied to operands;
 /// else itself.

@@ -14,6 +14,7 @@
 
 #include "DimClasses.h"
 #include "ampc/Dialect/Plan/IterationStructure.h"
+#include "ampc/Dialect/Plan/Views.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
@@ -21,10 +22,6 @@
 using namespace mlir;
 
 namespace ampc::plan {
-
-static bool isView(Operation *op) {
-  return op && isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op);
-}
 
 /// Builds an IterationStructure, step by step. A step that fails has set `reason`.
 class IterationAnalysis {

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Plan/IterationStructure.h"
+#include "ampc/Dialect/Plan/Views.h"
 #include "ampc/Support/DeviceModel.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -28,10 +29,6 @@ OpFoldResult getUniformValue(Value tensor) {
   if (matchPattern(tensor, m_Constant(&splat)))
     return splat.getSplatValue<Attribute>();
   return {};
-}
-
-static bool isView(Operation *op) {
-  return op && isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op);
 }
 
 //===----------------------------------------------------------------------===//

@@ -41,7 +41,6 @@ class Amp_Op<string mnemonic, list<Trait> traits = []>
     : Op<Amp_Dialect, mnemonic, traits>;
 
 def Amp_FloatTensor : StaticShapeTensorOf<[F16, BF16, F32, F64]>;
-def Amp_IntTensor : StaticShapeTensorOf<[I8, I16, I32, I64]>;
 def Amp_BoolTensor : StaticShapeTensorOf<[I1]>;
 def Amp_I64Tensor : StaticShapeTensorOf<[I64]>;
 /// What Gather, Scatter and the like choose by.
@@ -55,6 +54,5 @@ class Amp_Scalar<Type element, string text, code get>
 /// A single number on the device.
 def Amp_F32Scalar : Amp_Scalar<F32, "f32", "getF32Type">;
 def Amp_I64Scalar : Amp_Scalar<I64, "i64", "getI64Type">;
-def Amp_I1Scalar : Amp_Scalar<I1, "i1", "getI1Type">;
 
 #endif // AMPC_DIALECT_AMP_AMPDIALECT_TD

@@ -10,7 +10,6 @@
 
 include "ampc/Dialect/Amp/AmpDialect.td"
 
-
 def Amp_GatherOp : Amp_Op<"gather", [Pure, InferTypeOpAdaptor, PartialGradient, Kernel,
     Computes<"Follow">, Uses<["Weight", "Other"]>, Onnx<[OnnxOperator<"Gather">]>,
     DeclareOpInterfaceMethods<BatchCheckOpInterface>]> {
