@@ -317,7 +317,7 @@ private:
     KernelSize size;
     for (KernelOp kernel : batch)
       size += KernelSize(kernel);
-    return isSmall(size, getDeviceModel(target, gpu));
+    return suitsOneBlock(size, getDeviceModel(target, gpu));
   }
 
   /// Orders the block with the kernels of each batch side by side. A batch that could only

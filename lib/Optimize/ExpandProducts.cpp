@@ -24,7 +24,7 @@ struct ExpandProducts : impl::ExpandProductsBase<ExpandProducts> {
       return;
     SmallVector<plan::MatMulOp> products;
     getOperation().walk([&](plan::MatMulOp product) {
-      if (isSmall(product) && feedsOneElementwiseOp(product))
+      if (isShorterThanLaunch(product) && feedsOneElementwiseOp(product))
         products.push_back(product);
     });
     for (plan::MatMulOp product : products)
@@ -34,7 +34,7 @@ struct ExpandProducts : impl::ExpandProductsBase<ExpandProducts> {
 private:
   /// Whether a thread for each element is done before a launch would be. Each reads its row
   /// and column from the cache, so the inner dimension must be short.
-  static bool isSmall(plan::MatMulOp product) {
+  static bool isShorterThanLaunch(plan::MatMulOp product) {
     auto lhs = cast<RankedTensorType>(product.getLhs().getType());
     auto result = cast<RankedTensorType>(product.getResult().getType());
     if (result.getRank() != 2 || result.getNumElements() == 0)

@@ -75,7 +75,7 @@ struct FormSequences : impl::FormSequencesBase<FormSequences> {
     isSmallOp.clear();
     for (ArrayRef<Operation *> run : runs)
       if (run.size() > 1) {
-        gather(run);
+        makeContiguous(run);
         insertionPoint = Block::iterator(run.back()->getNextNode());
         SmallVector<Operation *> grouped = groupScalars(run);
         if (grouped.size() > 1)
@@ -97,7 +97,7 @@ private:
       return false;
     auto [it, isNew] = isSmallOp.try_emplace(op);
     if (isNew)
-      it->second = isSmall(KernelSize(kernel), getDeviceModel(target, gpu));
+      it->second = suitsOneBlock(KernelSize(kernel), getDeviceModel(target, gpu));
     return it->second;
   }
 
@@ -154,7 +154,7 @@ private:
         stages = std::max(stages, stage[node] + 1);
       }
     }
-    delay(graph, nodes, stage, run, stages);
+    moveToLatestRun(graph, nodes, stage, run, stages);
     dissolveRuns(graph, nodes, stage, run, stages);
 
     return emitStages(graph, nodes, run, stages);
@@ -203,8 +203,8 @@ private:
   }
 
   /// Puts each small kernel into the last run from which nothing has to wait for it.
-  void delay(const OpGraph &graph, ArrayRef<unsigned> nodes, ArrayRef<int> stage,
-             std::vector<int> &run, int stages) {
+  void moveToLatestRun(const OpGraph &graph, ArrayRef<unsigned> nodes, ArrayRef<int> stage,
+                       std::vector<int> &run, int stages) {
     std::vector<int> latest(nodes.size(), stages);
     for (unsigned node : llvm::reverse(nodes)) {
       Operation *op = graph.getOps(node).front();
@@ -270,7 +270,7 @@ private:
 
   /// Moves the ops between the first and the last kernel of a run that need none of them
   /// before it, and the others behind it.
-  static void gather(ArrayRef<Operation *> run) {
+  static void makeContiguous(ArrayRef<Operation *> run) {
     DenseSet<Operation *> members(run.begin(), run.end()), late;
     SmallVector<Operation *> behind;
     for (Operation *op = run.front(); op != run.back(); op = op->getNextNode()) {

@@ -49,11 +49,11 @@ static uint64_t bytesOf(Value tensor) { return getByteSize(tensor.getType()).val
 KernelGroups::KernelGroups(OpGraph &graph, Block &block, const DeviceModel &model)
     : graph(graph), model(model) {
   for (auto generic : block.getOps<linalg::GenericOp>())
-    attach(generic);
+    formGroup(generic);
 }
 
 /// Puts the op and what belongs to it into one group.
-void KernelGroups::attach(linalg::GenericOp generic) {
+void KernelGroups::formGroup(linalg::GenericOp generic) {
   SmallVector<Operation *> pending{generic};
   while (!pending.empty())
     for (Value operand : pending.pop_back_val()->getOperands()) {
@@ -332,7 +332,8 @@ uint64_t KernelGroups::savedBytes(unsigned a, unsigned b) {
       for (Value operand : readsOf(op))
         if (auto it = uses.find(operand); it != uses.end())
           ++it->second;
-    // What is never stored needs no room either: it wins where bytes are equal.
+    // A result that only the other group reads saves its write and its read. One more, so that of
+    // two merges that save as many bytes the one goes first that also saves a buffer.
     for (auto [result, inside] : uses)
       bytes += countUses(result) > inside ? bytesOf(result) : 2 * bytesOf(result) + 1;
   }

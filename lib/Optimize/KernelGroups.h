@@ -51,7 +51,7 @@ private:
     std::optional<double> time;    ///< see timeOf
   };
 
-  void attach(linalg::GenericOp generic);
+  void formGroup(linalg::GenericOp generic);
   FailureOr<plan::IterationStructure> analyzeTogether(unsigned a, unsigned b);
   double timeOf(unsigned group);
   bool isSlowerTogether(const plan::IterationStructure &together, unsigned a, unsigned b);

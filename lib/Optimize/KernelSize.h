@@ -32,7 +32,7 @@ struct KernelSize {
 
 /// Whether one block gets `size` done in the time of a launch: the kernel is then better
 /// off as a part of another one's block.
-inline bool isSmall(const KernelSize &size, const DeviceModel &model) {
+inline bool suitsOneBlock(const KernelSize &size, const DeviceModel &model) {
   return size.bytes <= uint64_t(model.smallBytes) && size.operations <= model.smallOperations;
 }
 

@@ -108,8 +108,8 @@ private:
   VariableOp getVariable(Location loc, DenseElementsAttr value) {
     VariableOp &variable = constants[value];
     if (!variable) {
-      // The table knows the names before this one: in the module already, the variable
-      // would pass for the owner of its name.
+      // The variable is inserted into the table, not into the module, so that the table renames
+      // it where the name is taken: a second constant becomes `ampc.constant_0`.
       SymbolTable symbols(getOperation());
       OpBuilder detached(&getContext());
       variable = VariableOp::create(detached, loc, VariableRole::Derived, "ampc.constant",

@@ -72,8 +72,9 @@ static bool tryTieNested(KernelOp kernel, unsigned operand, unsigned result) {
   return ordered && (nested < 0 || tryTie(writer, nested, written.getResultNumber()));
 }
 
-/// Lets the last kernel of a sequence copy a result: it then is written behind all that
-/// the sequence reads.
+/// Yields a copy of a result, made by a new last kernel of the sequence. The copy may alias a
+/// live-in, since every reader of the live-in has run: with w' = w - g first and y = x * w after
+/// it, w' itself may not be written over w.
 static void copyInside(KernelOp sequence, unsigned result) {
   OpOperand &yielded = sequence.getYield()->getOpOperand(result);
   auto type = cast<RankedTensorType>(yielded.get().getType());

@@ -27,7 +27,8 @@ void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
   } else {
     pm.addPass(createKeepAsEval());
   }
-  // Before casts are placed: a cast for each of two equal values is one too many.
+  // CSE comes before autocast. Where the file transposes a weight twice, say, autocast would put a
+  // cast behind each transpose; of one transpose there is one cast.
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   // Before types are decided: an op that is recovered has a precision of its own. What is

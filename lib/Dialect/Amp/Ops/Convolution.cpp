@@ -333,7 +333,8 @@ private:
     Value distance = s.sub(s.add(element, number(window.pads[axis])),
                            s.mul(tap, number(window.dilations[axis])));
     Value stride = number(window.strides[axis]);
-    Value point = s.div(distance, stride); // towards 0: never mistaken, as 0 has its own test
+    // Division truncates, so a distance of -1 gives point 0; the test of its sign rejects it.
+    Value point = s.div(distance, stride);
     Value isWhole = s.logicalAnd(s.equal(s.mul(point, stride), distance),
                                  s.greaterOrEqual(distance, number(0)));
     auto [index, isInside] = clamp(s, point, outputShape[2 + axis]);

@@ -206,7 +206,7 @@ private:
           type);
     });
     Value rank = kernel.reduce(isBefore, 1, Reduction::Sum, type);
-    // The one of that rank, found by adding zeros to it.
+    // Rank i of the result is a one-hot sum: the only place whose rank is i, and zeros.
     auto pick = [&](bool element) {
       Value picked = kernel.pointwise(
           {kernel.reshape(rank, {1, count}), row}, square, [&](ScalarBuilder &s, ValueRange x) {

@@ -142,13 +142,13 @@ LogicalResult LayerNormGradOp::inferReturnTypes(MLIRContext *, std::optional<Loc
 namespace {
 /// The rows of a tensor of type `type`, and their statistics with the dimensions of a row
 /// as 1. All is in the type that kernels compute in.
-struct Rows {
+struct RowStatistics {
   KernelBuilder &kernel;
   RankedTensorType type, statistics;
   SmallVector<int64_t> axes;
   double count = 1;
 
-  Rows(KernelBuilder &kernel, RankedTensorType type, int64_t axis)
+  RowStatistics(KernelBuilder &kernel, RankedTensorType type, int64_t axis)
       : kernel(kernel), type(type), statistics(statisticsType(type, axis)),
         axes(rowAxes(type, axis)) {
     for (int64_t d : axes)
@@ -169,7 +169,7 @@ struct Rows {
 } // namespace
 
 SmallVector<Value> LayerNormOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
-  Rows rows(kernel, getInput().getType(), getAxis());
+  RowStatistics rows(kernel, getInput().getType(), getAxis());
   Value x = operands[0];
   Value mean = rows.ofRow(rows.sum(x), [&](ScalarBuilder &s, ValueRange sum) {
     return s.div(sum[0], s.constantLike(sum[0], rows.count));
@@ -194,7 +194,7 @@ SmallVector<Value> LayerNormOp::emitKernel(KernelBuilder &kernel, ValueRange ope
 }
 
 SmallVector<Value> LayerNormGradOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
-  Rows rows(kernel, getInput().getType(), getAxis());
+  RowStatistics rows(kernel, getInput().getType(), getAxis());
   Value mean = operands[3], inverse = operands[4];
   bool hasMean = bool(getMeanGradient());
   bool hasInverse = bool(getInvStdDevGradient());
@@ -205,7 +205,7 @@ SmallVector<Value> LayerNormGradOp::emitKernel(KernelBuilder &kernel, ValueRange
   });
   Value products = rows.each({g, normalized},
                              [](ScalarBuilder &s, ValueRange in) { return s.mul(in[0], in[1]); });
-  // Rows' numbers are combined where elements are computed: ops of their own would stand
+  // The statistics of rows are combined where elements are computed: ops of their own would stand
   // between the sums and dx when kernels are formed, and dx would join another kernel.
   SmallVector<Value> inputs{g, normalized, inverse, rows.sum(g), rows.sum(products)};
   llvm::append_range(inputs, operands.drop_front(5));
