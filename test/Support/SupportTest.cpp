@@ -1,0 +1,194 @@
+//===- SupportTest.cpp - Ranges, locations and scalar builders ------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ampc/Support/FloatRange.h"
+#include "ampc/Support/NodeLocation.h"
+#include "ampc/Support/ScalarBuilder.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Matchers.h"
+#include <cmath>
+#include <limits>
+
+using namespace mlir;
+using namespace ampc;
+
+namespace {
+
+int failures = 0;
+
+void check(bool holds, const char *what) {
+  if (holds)
+    return;
+  ++failures;
+  std::printf("FAILED: %s\n", what);
+}
+#define CHECK(...) check((__VA_ARGS__), #__VA_ARGS__)
+
+const llvm::fltSemantics &f16 = llvm::APFloat::IEEEhalf();
+const llvm::fltSemantics &bf16 = llvm::APFloat::BFloat();
+const llvm::fltSemantics &f32 = llvm::APFloat::IEEEsingle();
+
+//===----------------------------------------------------------------------===//
+// FloatRange
+//===----------------------------------------------------------------------===//
+
+void testConstants() {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const double mask[] = {0, -1e9, -infinity, std::nan("")};
+  FloatRange range = FloatRange::of(4, [&](size_t i) { return mask[i]; });
+  CHECK(range.lowest == -1e9 && range.highest == 0); // infinities and NaN are left out
+  CHECK(range.smallest == 1e9);                      // a constant counts by its largest element
+  CHECK(!range.isOrdinary());
+  CHECK(FloatRange().isOrdinary() && FloatRange::of(-3, 200).isOrdinary());
+  CHECK(!FloatRange::of(1e-12).isOrdinary());
+
+  FloatRange none = FloatRange::of(1, [&](size_t) { return infinity; });
+  CHECK(none.magnitude() == 0 && none.fitsIn(f16));
+}
+
+void testTypes() {
+  // f16 ends at 65504 and rounds up from 65520; its least normal number is 2^-14.
+  CHECK(FloatRange::of(65519).findOverflow(f16) == 0);
+  CHECK(FloatRange::of(65520).findOverflow(f16) == 65520);
+  CHECK(FloatRange::of(-1e9).findOverflow(f16) == -1e9);
+  CHECK(FloatRange::of(-1e9).fitsIn(bf16) && FloatRange::of(-1e9).fitsIn(f32));
+  CHECK(FloatRange::of(std::ldexp(1, -14)).findUnderflow(f16) == 0);
+  CHECK(FloatRange::of(std::ldexp(1, -15)).findUnderflow(f16) == std::ldexp(1, -15));
+  CHECK(FloatRange::of(1e-12).fitsIn(bf16));
+  CHECK(FloatRange::of(-1e9).roundTo(f16).fitsIn(f16));
+  CHECK(FloatRange::of(1e-12).roundTo(f16).fitsIn(f16));
+}
+
+void testArithmetic() {
+  FloatRange data, mask = FloatRange::of(-1e4), epsilon = FloatRange::of(1e-12);
+  FloatRange scores = data.add(mask);
+  // -1e4 itself fits f16, but beside it f16 has steps of 8: 2^11 is the last exact offset.
+  CHECK(!scores.findOverflow(f16) && scores.findLostDigits(f16) == 1e4);
+  CHECK(data.add(FloatRange::of(2048)).findLostDigits(f16) == 0);
+  CHECK(mask.add(mask).lowest == -2e4);
+  CHECK(data.add(data).highest == 1); // sums of ordinary values are ordinary
+
+  CHECK(data.add(epsilon).findUnderflow(f16) == 1e-12);
+  CHECK(epsilon.sqrt().smallest == 1e-6);
+  CHECK(data.divide(epsilon).highest == 1e12);
+
+  // Factors between 2^-8 and 2^8 do not add up over the layers of a network.
+  FloatRange scaled = data;
+  for (int layer = 0; layer < 100; ++layer)
+    scaled = scaled.multiply(FloatRange::of(0.125));
+  CHECK(scaled.isOrdinary());
+  CHECK(FloatRange::of(1e100).multiply(FloatRange::of(1e100)).highest == 1e150);
+
+  CHECK(mask.negate().highest == 1e4 && mask.negate().lowest == 1e4);
+  CHECK(mask.max(data).lowest == -1 && mask.min(data).highest == -1e4);
+  CHECK(mask.join(epsilon).smallest == 1e-12 && mask.join(epsilon).lowest == -1e4);
+}
+
+//===----------------------------------------------------------------------===//
+// NodeLocation
+//===----------------------------------------------------------------------===//
+
+void testLocations(MLIRContext &context) {
+  Location fc1 = getNodeLocation(&context, "mlp.onnx", 3, "fc1", "Gemm");
+  Location relu = getNodeLocation(&context, "mlp.onnx", 4, "relu", "Relu");
+  CHECK(getNodeNames(fc1) == SmallVector<StringRef>{"fc1"} && getNodeType(fc1) == "Gemm");
+
+  Location merged = FusedLoc::get(&context, {fc1, relu, fc1});
+  CHECK(getNodeNames(merged) == SmallVector<StringRef>{"fc1", "relu"}); // each once, in order
+  CHECK(getNodeType(merged) == "Gemm");
+  CHECK(getNodeNames(CallSiteLoc::get(relu, fc1)) == SmallVector<StringRef>{"relu"});
+
+  Location unknown = UnknownLoc::get(&context);
+  CHECK(getNodeNames(unknown).empty() && getNodeType(unknown).empty());
+  // A parameter's location has a name and no operator.
+  CHECK(getNodeType(NameLoc::get(StringAttr::get(&context, "fc1.weight"))).empty());
+}
+
+//===----------------------------------------------------------------------===//
+// ScalarBuilder
+//===----------------------------------------------------------------------===//
+
+std::optional<double> asNumber(Value value) {
+  FloatAttr real;
+  if (matchPattern(value, m_Constant(&real)))
+    return real.getValueAsDouble();
+  IntegerAttr integer;
+  if (matchPattern(value, m_Constant(&integer)))
+    return double(integer.getType().isInteger(1) ? integer.getValue().getZExtValue()
+                                                 : integer.getValue().getSExtValue());
+  return std::nullopt;
+}
+
+void testScalars(MLIRContext &context) {
+  OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
+  OpBuilder builder = OpBuilder::atBlockBegin(module->getBody());
+  ScalarBuilder s(builder, UnknownLoc::get(&context));
+  Type f32Type = builder.getF32Type(), i32 = builder.getI32Type(), i8 = builder.getI8Type(),
+       i1 = builder.getI1Type(), index = builder.getIndexType();
+  auto real = [&](double x) { return s.constant(f32Type, x); };
+  auto whole = [&](int64_t x) { return s.constant(i32, x); };
+  auto truth = [&](bool x) { return s.constant(i1, int64_t(x)); };
+
+  // A constant is rounded to its type.
+  CHECK(asNumber(real(0.1)) == double(0.1f));
+  CHECK(asNumber(s.constant(i8, int64_t(300))) == 44);
+
+  // One vocabulary picks the operation by the operands' type.
+  CHECK(s.add(real(1), real(2)).getDefiningOp<arith::AddFOp>());
+  CHECK(s.add(whole(1), whole(2)).getDefiningOp<arith::AddIOp>());
+  CHECK(s.maximum(real(1), real(2)).getDefiningOp<arith::MaximumFOp>());
+  CHECK(s.maximum(truth(false), truth(true)).getDefiningOp<arith::OrIOp>());
+  CHECK(s.less(truth(false), truth(true)).getDefiningOp<arith::CmpIOp>().getPredicate() ==
+        arith::CmpIPredicate::ult);
+  CHECK(s.notEqual(real(0), real(0)).getDefiningOp<arith::CmpFOp>().getPredicate() ==
+        arith::CmpFPredicate::UNE);
+
+  // Conversions: none to the same type, through f32 between f16 and bf16, by test to i1.
+  Value x = real(2.5);
+  CHECK(s.convert(x, f32Type) == x);
+  Value half = s.convert(x, builder.getF16Type());
+  CHECK(half.getDefiningOp<arith::TruncFOp>());
+  auto brain = s.convert(half, builder.getBF16Type()).getDefiningOp<arith::TruncFOp>();
+  CHECK(brain && brain.getIn().getType() == f32Type);
+  CHECK(s.convert(x, i1).getDefiningOp<arith::CmpFOp>());
+  CHECK(s.convert(truth(true), i32).getDefiningOp<arith::ExtUIOp>());
+  CHECK(s.convert(whole(7), index).getDefiningOp<arith::IndexCastOp>());
+
+  // What an integer cannot hold is clamped before the conversion, which is poison there.
+  auto truncated = s.convert(real(1e20), i32).getDefiningOp<arith::FPToSIOp>();
+  auto clamped = truncated ? truncated.getIn().getDefiningOp<arith::MinNumFOp>() : nullptr;
+  // 2^31 - 1 is no f32: the bound is the number below it.
+  CHECK(clamped && asNumber(clamped.getRhs()) == 2147483520.0);
+
+  // A fold is one loop that carries the value, from `from` to `to` by 1.
+  Value sum = s.fold(s.constant(index, int64_t(0)), s.constant(index, int64_t(10)), real(0),
+                     [&](ScalarBuilder &inner, Value i, Value value) {
+                       CHECK(i.getType() == index);
+                       return inner.add(value, inner.convert(i, f32Type));
+                     });
+  auto loop = sum.getDefiningOp<scf::ForOp>();
+  CHECK(loop && sum.getType() == f32Type && asNumber(loop.getStep()) == 1 &&
+        asNumber(loop.getUpperBound()) == 10);
+  CHECK(loop && loop.getBody()->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>());
+}
+} // namespace
+
+int main() {
+  MLIRContext context(MLIRContext::Threading::DISABLED);
+  context.loadDialect<arith::ArithDialect, math::MathDialect, scf::SCFDialect>();
+  testConstants();
+  testTypes();
+  testArithmetic();
+  testLocations(context);
+  testScalars(context);
+  if (failures == 0)
+    std::printf("ok\n");
+  return failures != 0;
+}
