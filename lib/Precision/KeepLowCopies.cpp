@@ -9,6 +9,7 @@
 #include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Precision/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "llvm/Support/FormatVariadic.h"
 
 namespace ampc {

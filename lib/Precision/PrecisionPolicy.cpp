@@ -8,6 +8,7 @@
 #include "PrecisionPolicy.h"
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace ampc;

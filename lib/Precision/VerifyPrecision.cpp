@@ -7,6 +7,7 @@
 
 #include "PrecisionPolicy.h"
 #include "ampc/Precision/Passes.h"
+#include "mlir/IR/TypeUtilities.h"
 
 namespace ampc {
 #define GEN_PASS_DEF_VERIFYPRECISION

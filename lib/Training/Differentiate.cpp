@@ -14,6 +14,7 @@
 #include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Training/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/TypeUtilities.h"
 
 namespace ampc {
 #define GEN_PASS_DEF_DIFFERENTIATE

@@ -12,6 +12,7 @@
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Training/Passes.h"
+#include "mlir/IR/TypeUtilities.h"
 
 namespace ampc {
 #define GEN_PASS_DEF_GUARDUPDATES

@@ -12,6 +12,7 @@
 #include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Training/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/TypeUtilities.h"
 #include <limits>
 
 namespace ampc {

@@ -12,6 +12,7 @@
 #include "ampc/Dialect/Amp/Ops/Reduction.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "ampc/Dialect/Amp/Ops/Unary.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace ampc;

@@ -12,6 +12,7 @@
 #include "ampc/Dialect/Amp/Ops/Unary.h"
 #include "ampc/Support/Settings.h"
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/TypeUtilities.h"
 #include <cmath>
 
 using namespace mlir;

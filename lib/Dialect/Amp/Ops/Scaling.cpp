@@ -9,6 +9,7 @@
 #include "ampc-runtime/module_format.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/TypeUtilities.h"
 #include <limits>
 
 using namespace mlir;
