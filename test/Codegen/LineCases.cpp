@@ -23,7 +23,7 @@ std::string nameOf(const std::string &what, const std::string &type, const Along
   return name + "_along_" + std::to_string(along.axis);
 }
 
-KernelBuilder builderAt(OpBuilder &b) { return {b, b.getUnknownLoc(), Target::Host}; }
+KernelBuilder builderAt(OpBuilder &b) { return {b, b.getUnknownLoc()}; }
 
 void addScan(CaseList &list, const std::string &type, const Along &along, Reduction kind,
              bool exclusive, bool reverse, const std::string &resultType = "") {

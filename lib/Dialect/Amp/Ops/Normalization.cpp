@@ -14,6 +14,8 @@
 #include "Common.h"
 #include "ampc-runtime/module_format.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "ampc/Dialect/Amp/Ops/Reduction.h"
+#include "ampc/Dialect/Amp/Ops/Unary.h"
 #include "mlir/IR/PatternMatch.h"
 
 using namespace mlir;
