@@ -139,7 +139,9 @@ void registerAmpcPipelines() {
       [](OpPassManager &pm, const TargetPipelineOptions &o) { buildKernelPipeline(pm, o.get()); });
   PassPipelineRegistration<TargetPipelineOptions>(
       "ampc-plan", "From kernels to a planned program",
-      [](OpPassManager &pm, const TargetPipelineOptions &o) { buildPlanPipeline(pm, {o.get(), {}, {}}); });
+      [](OpPassManager &pm, const TargetPipelineOptions &o) {
+        buildPlanPipeline(pm, {o.get(), {}, {}});
+      });
 }
 
 void registerAmpcDialects(DialectRegistry &registry) {

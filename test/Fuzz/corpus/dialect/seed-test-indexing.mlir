@@ -51,3 +51,13 @@ func.func @sums(%g: tensor<4096x64xf16>, %i: tensor<4096xi64>) -> tensor<5000x64
   %d = amp.gather_grad %g[%i] along 0 : (tensor<4096x64xf16>, tensor<4096xi64>) -> tensor<5000x64xf32>
   return %d : tensor<5000x64xf32>
 }
+
+
+func.func @many_sums(%g: tensor<20000x8xf16>, %i: tensor<20000xi64>) -> tensor<500x8xf32> {
+  // CUDA: plan.sort {{.*}} along 0 : (tensor<20000xi32>) -> (tensor<20000xi32>, tensor<20000xi32>)
+  // CUDA: plan.yield {{.*}} : tensor<501xi32>
+  // CUDA: scf.for
+  // CUDA: plan.yield {{.*}} : tensor<1x500x8xf32>
+  %d = amp.gather_grad %g[%i] along 0 : (tensor<20000x8xf16>, tensor<20000xi64>) -> tensor<500x8xf32>
+  return %d : tensor<500x8xf32>
+}

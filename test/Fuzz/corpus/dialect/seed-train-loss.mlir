@@ -1,4 +1,5 @@
 module attributes {amp.model = "seed-loss"} {
+  amp.variable derived @ampc.eval_flags : tensor<f32> {initial = dense<0.000000e+00> : tensor<f32>}
   amp.variable scalar @ampc.growth_tracker : tensor<i32> {initial = dense<0> : tensor<i32>}
   amp.variable scalar @ampc.loss_scale : tensor<f32> {initial = dense<6.553600e+04> : tensor<f32>}
   amp.variable scalar @ampc.attempt : tensor<i64> {initial = dense<0> : tensor<i64>}
@@ -9,16 +10,30 @@ module attributes {amp.model = "seed-loss"} {
   amp.variable derived @"ampc.copy/W" : tensor<3x5xf16>
   amp.variable state @"ampc.exp_avg_sq/W" : tensor<3x5xf32> {initial = dense<0.000000e+00> : tensor<3x5xf32>}
   amp.variable state @"ampc.exp_avg/W" : tensor<3x5xf32> {initial = dense<0.000000e+00> : tensor<3x5xf32>}
-  func.func @eval(%arg0: tensor<2x3xf32> {amp.batched, amp.name = "x"}, %arg1: tensor<2xi64> {amp.batched, amp.name = "label"}) -> (tensor<f32> {amp.loss, amp.name = "loss"}) {
-    %0 = amp.read @W : tensor<3x5xf32>
-    %1 = amp.cast %arg0 {inserted} : tensor<2x3xf32> to tensor<2x3xf16>
-    %2 = amp.read @"ampc.copy/W" : tensor<3x5xf16>
-    %3 = amp.matmul %1, %2 : (tensor<2x3xf16>, tensor<3x5xf16>) -> tensor<2x5xf16>
-    %4 = amp.cast %3 {inserted} : tensor<2x5xf16> to tensor<2x5xf32>
-    %5 = amp.softmax_cross_entropy mean %4, %arg1 {ignore_index = -100 : i64} : (tensor<2x5xf32>, tensor<2xi64>) -> tensor<f32>
-    return %5 : tensor<f32>
+  func.func @eval(%arg0: tensor<2x3xf32> {amp.batched, amp.name = "x"}, %arg1: tensor<2xi64> {amp.batched, amp.checked = 2 : i64, amp.name = "label"}) -> (tensor<f32> {amp.loss, amp.name = "loss"}) {
+    %0 = amp.constant dense<0.000000e+00> : tensor<f32>
+    %1 = amp.constant dense<2.000000e+00> : tensor<f32>
+    %2 = amp.constant dense<-100> : tensor<i64>
+    %3 = amp.constant dense<5> : tensor<i64>
+    %4 = amp.constant dense<0> : tensor<i64>
+    %5 = amp.read @W : tensor<3x5xf32>
+    %6 = amp.cast %arg0 {inserted} : tensor<2x3xf32> to tensor<2x3xf16>
+    %7 = amp.read @"ampc.copy/W" : tensor<3x5xf16>
+    %8 = amp.matmul %6, %7 : (tensor<2x3xf16>, tensor<3x5xf16>) -> tensor<2x5xf16>
+    %9 = amp.cast %8 {inserted} : tensor<2x5xf16> to tensor<2x5xf32>
+    %10 = amp.less %arg1, %4 : (tensor<2xi64>, tensor<i64>) -> tensor<2xi1>
+    %11 = amp.greater_or_equal %arg1, %3 : (tensor<2xi64>, tensor<i64>) -> tensor<2xi1>
+    %12 = amp.or %10, %11 : (tensor<2xi1>, tensor<2xi1>) -> tensor<2xi1>
+    %13 = amp.equal %arg1, %2 : (tensor<2xi64>, tensor<i64>) -> tensor<2xi1>
+    %14 = amp.not %13 : tensor<2xi1>
+    %15 = amp.and %12, %14 : (tensor<2xi1>, tensor<2xi1>) -> tensor<2xi1>
+    %16 = amp.where %15, %1, %0 : (tensor<2xi1>, tensor<f32>, tensor<f32>) -> tensor<2xf32>
+    %17 = amp.reduce_max %16 [0] : (tensor<2xf32>) -> tensor<f32>
+    %18 = amp.softmax_cross_entropy mean %9, %arg1 {ignore_index = -100 : i64} : (tensor<2x5xf32>, tensor<2xi64>) -> tensor<f32>
+    amp.assign @ampc.eval_flags, %17 : tensor<f32>
+    return %18 : tensor<f32>
   }
-  func.func @train(%arg0: tensor<2x3xf32> {amp.batched, amp.name = "x"}, %arg1: tensor<2xi64> {amp.batched, amp.name = "label"}) attributes {amp.gradients = ["W"]} {
+  func.func @train(%arg0: tensor<2x3xf32> {amp.batched, amp.name = "x"}, %arg1: tensor<2xi64> {amp.batched, amp.checked = 2 : i64, amp.name = "label"}) attributes {amp.gradients = ["W"]} {
     %0 = amp.constant dense<2.000000e+00> : tensor<f32>
     %1 = amp.constant dense<-100> : tensor<i64>
     %2 = amp.constant dense<5> : tensor<i64>
