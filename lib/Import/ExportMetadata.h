@@ -9,6 +9,7 @@
 #define AMPC_LIB_IMPORT_EXPORTMETADATA_H
 
 #include "OnnxProto.h"
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringRef.h"

@@ -9,6 +9,8 @@
 #include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Dialect/Plan/IterationStructure.h"
 #include "ampc/Optimize/Buffers.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Interfaces/LoopLikeInterface.h"
 
 namespace ampc {
 

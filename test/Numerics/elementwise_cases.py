@@ -5,7 +5,8 @@ SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 import math
 
 import numpy as np
-from onnx import TensorProto
+import onnx
+from onnx import TensorProto, helper
 
 from opcase import OpCase, graph_case, op_case, spread
 
@@ -147,6 +148,21 @@ def selection() -> list[OpCase]:
     ]
 
 
+def branch(text: str) -> onnx.GraphProto:
+    """A graph of one node `y = Op(x0)` that reads what is around it."""
+    return helper.make_graph([onnx.parser.parse_node(text)], "branch", [],
+                             [onnx.ValueInfoProto(name="y")])
+
+
+def branches() -> list[OpCase]:
+    """If whose condition is known: the branch that is taken, on values from around it."""
+    taken, other = branch("y = Mul(x0, x1)"), branch("y = Sub(x0, x1)")
+    return [OpCase("If", str(condition), (
+        helper.make_node("If", ["condition"], ["out0"], then_branch=taken, else_branch=other),),
+        (spread(2, 3), spread(2, 3, seed=2)), {"condition": np.array(condition)}, 21, 1)
+            for condition in (True, False)]
+
+
 def gradients() -> list[OpCase]:
     """Gradient nodes inside what is differentiated: of second order, and at another point
     than the one that the graph computes."""
@@ -169,4 +185,4 @@ def gradients() -> list[OpCase]:
 
 
 def all_cases() -> list[OpCase]:
-    return [*unary(), *activations(), *binary(), *selection(), *gradients()]
+    return [*unary(), *activations(), *binary(), *selection(), *branches(), *gradients()]

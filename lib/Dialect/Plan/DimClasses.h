@@ -9,6 +9,7 @@
 #define AMPC_LIB_DIALECT_PLAN_DIMCLASSES_H
 
 #include "mlir/Support/LLVM.h"
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
 #include <vector>

@@ -8,6 +8,7 @@
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
 #include "ampc-runtime/module_format.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/TypeUtilities.h"
 #include <limits>
