@@ -51,6 +51,24 @@ func.func @what_only_moves_a_parameter_hands_f32_on(%x: tensor<8x4xf16>, %w: ten
 
 // -----
 
+// So does its magnitude, whose gradient takes the sign from the weight in f16.
+
+// CHECK-LABEL: @magnitudes_of_a_parameter
+func.func @magnitudes_of_a_parameter(%x: tensor<8x4xf16>, %w: tensor<4x2xf32>) -> tensor<4x2xf32> {
+  %w16 = amp.cast %w {inserted} : tensor<4x2xf32> to tensor<4x2xf16>
+  %a = amp.abs %w16 : tensor<4x2xf16>
+  %y = amp.matmul %x, %a : (tensor<8x4xf16>, tensor<4x2xf16>) -> tensor<8x2xf16>
+  %y32 = amp.cast %y {inserted} : tensor<8x2xf16> to tensor<8x2xf32>
+  %l = amp.reduce_sum %y32 [0, 1] : (tensor<8x2xf32>) -> tensor<f32>
+  // CHECK: %[[S:.*]] = amp.sign {{.*}} : tensor<4x2xf16>
+  // CHECK: %[[S32:.*]] = amp.cast %[[S]] : tensor<4x2xf16> to tensor<4x2xf32>
+  // CHECK: amp.mul %{{.*}}, %[[S32]] : (tensor<4x2xf32>, tensor<4x2xf32>) -> tensor<4x2xf32>
+  %g = amp.gradient %l wrt(%w) : tensor<f32>, (tensor<4x2xf32>) -> tensor<4x2xf32>
+  return %g : tensor<4x2xf32>
+}
+
+// -----
+
 // No way from the value to the result: zeros.
 
 // CHECK-LABEL: @an_unused_value_has_gradient_zero

@@ -28,8 +28,8 @@ public:
   mlir::OpBuilder &builder;
   mlir::Location loc;
 
-  /// The gradient of result `i`, of the result's type; null where none flows. At least
-  /// one result has one.
+  /// The gradient of result `i`, of the result's type, or in f32 where a `Follow` op makes the
+  /// result of a parameter alone; null where none flows. At least one result has one.
   mlir::Value resultGradient(unsigned i = 0) const { return resultGradients[i]; }
 
   /// Whether operand `i` wants its gradient.

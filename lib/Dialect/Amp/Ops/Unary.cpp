@@ -48,8 +48,9 @@ FloatRange AbsOp::inferRange(ArrayRef<FloatRange> operands) {
 
 // dx = g * sign(x)
 void AbsOp::buildGradient(GradientBuilder &gradient) {
-  Value sign = gradient.create<SignOp>(getInput());
-  gradient.set(0, gradient.create<MulOp>(gradient.resultGradient(), sign));
+  Value g = gradient.resultGradient();
+  Value sign = gradient.cast(gradient.create<SignOp>(getInput()), getElementTypeOrSelf(g.getType()));
+  gradient.set(0, gradient.create<MulOp>(g, sign));
 }
 
 SmallVector<Value> AbsOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
