@@ -199,9 +199,8 @@ TEST(Embedding, CreatingAndDestroyingDoesNotGrow) {
 #ifndef AMPC_TEST_SANITIZED // a sanitizer's allocator keeps what is freed, and finds leaks itself
   // The allocator's arenas come and go with threads: a leak is one mapping or more a round.
   EXPECT_LT(after.mappings, before.mappings + 20);
-  // What is freed and kept for this thread counts as used; the smallest block that could leak in a
-  // round has 32 bytes.
-  EXPECT_LT(after.heapBytes, before.heapBytes + 300 * 24);
+  // Run by ctest, which turns off what malloc keeps for each thread: it counts as used.
+  EXPECT_LT(after.heapBytes, before.heapBytes + 300 * 8);
 #endif
 }
 
