@@ -27,8 +27,22 @@
 extern "C" {
 #endif
 
-/* Bumped when a table changes its meaning; a loader refuses other versions. */
-#define AMPC_FORMAT_VERSION 3u
+/* Versions. A runtime reads files of the versions from AMPC_FORMAT_OLDEST to
+ * AMPC_FORMAT_VERSION and refuses others (AMPC_STATUS_INCOMPATIBLE), saying which side to
+ * renew. These rules say when the version grows:
+ *
+ * - It grows with every change that an older runtime would read wrong: another layout of
+ *   ampc_tables_t or of an entry, another meaning of a field, a table without which a program
+ *   computes something else. While no such file is older than the first release,
+ *   AMPC_FORMAT_OLDEST grows with it; from then on a runtime reads the older ones too.
+ * - It stays where an older runtime finds out by itself: a new step kind, library call or
+ *   element type, which it refuses by its number; a new name of a program or of a tensor
+ *   "ampc.*", which it leaves alone.
+ * - Numbers and names that have been given away are not used again. What is reserved is 0.
+ * - The first two words of ampc_module_v1_t are in every version what they are in this one. A
+ *   file that breaks this would export another symbol. */
+#define AMPC_FORMAT_VERSION 4u
+#define AMPC_FORMAT_OLDEST 4u
 #define AMPC_MODULE_SYMBOL "ampc_module_v1"
 #define AMPC_WEIGHTS_SECTION ".ampc.weights"
 #define AMPC_TABLES_MAGIC "AMPCTBL"
@@ -172,23 +186,37 @@ typedef struct ampc_binding_entry_t {
   uint64_t bytes;
 } ampc_binding_entry_t;
 
-typedef enum ampc_program_kind_t {
-  AMPC_PROGRAM_TRAIN = 0,   /* one attempted update */
-  AMPC_PROGRAM_EVAL = 1,    /* forward in inference mode; writes no state but
-                               AMPC_EVAL_FLAGS */
-  AMPC_PROGRAM_REFRESH = 2, /* derived state from the state that is saved; runs
-                               after creation, set_tensor and a checkpoint load */
-  AMPC_PROGRAM_INIT = 3     /* training_info's initialization; runs once, before
-                               REFRESH, on a new session */
-} ampc_program_kind_t;
+/* Names of the programs that this version runs; a target has those that its model needs.
+ * Programs of other names are checked and left alone. */
+#define AMPC_PROGRAM_TRAIN "train" /* one attempted update */
+#define AMPC_PROGRAM_EVAL                                                                          \
+  "eval" /* forward in inference mode; writes no state but                                         \
+            AMPC_EVAL_FLAGS */
+#define AMPC_PROGRAM_REFRESH                                                                       \
+  "refresh" /* derived state from the state that is saved; runs after                              \
+               creation, set_tensor and a checkpoint load; without                                 \
+               inputs and outputs */
+#define AMPC_PROGRAM_INIT                                                                          \
+  "init" /* training_info's initialization; runs once, before                                      \
+            refresh, on a new session; without inputs and outputs */
 
 typedef struct ampc_program_entry_t {
-  uint32_t kind;   /* ampc_program_kind_t */
+  uint32_t name;   /* string; unique in its target */
   uint32_t target; /* ampc_target_t */
   uint32_t first_step, step_count;
   uint32_t first_input, input_count;   /* bindings; none for what it does not read */
   uint32_t first_output, output_count; /* bindings */
+  uint32_t queue_count;                /* 1 to AMPC_MOST_QUEUES */
+  uint32_t signal_count;
 } ampc_program_entry_t;
+
+/* Queues. A program starts when all that was enqueued before it has ended, and has ended
+ * when its last step in each queue has. Steps of one queue run one after the other, as they
+ * stand in the table. Steps of two queues may run at the same time, unless one waits: a step
+ * starts when the steps whose signals it waits for have ended. Signals are numbers below
+ * signal_count, each given by one step of the program, and a wait stands behind its signal:
+ * a device with one queue runs the steps as they stand. */
+#define AMPC_MOST_QUEUES 32u
 
 typedef enum ampc_step_kind_t {
   AMPC_STEP_LAUNCH = 0,  /* `index` is a kernel */
@@ -203,7 +231,10 @@ typedef struct ampc_step_entry_t {
   uint32_t grid[3], block[3]; /* of a launch; the host uses grid[0] only */
   uint32_t first_argument, argument_count;
   uint32_t first_integer, integer_count; /* parameters of a library call */
-  uint32_t reserved;
+  uint32_t queue;
+  uint32_t signal;                           /* that it gives, or AMPC_NONE_U32 */
+  uint32_t first_wait, wait_count;           /* signals of other queues, each once */
+  uint32_t reserved;                         /* 0 */
   uint64_t flops, read_bytes, written_bytes; /* counted by the compiler */
 } ampc_step_entry_t;
 
@@ -220,7 +251,7 @@ enum {
   AMPC_ARGUMENT_RESERVE = 8,
   /* With RESERVE, on CUDA: sized by the library when a session is created, and not in
    * the arena. `bytes` is 0, `offset` is the number of the reserve, below the number of
-   * all arguments. One for each call at most. */
+   * all arguments. One for each call at most; its calls are in one queue. */
   AMPC_ARGUMENT_SIZED_AT_LOAD = 16
 };
 typedef struct ampc_argument_entry_t {
@@ -276,6 +307,7 @@ typedef struct ampc_tables_t {
   ampc_span_t bindings;
   ampc_span_t programs;
   ampc_span_t steps;
+  ampc_span_t waits; /* uint32_t */
   ampc_span_t arguments;
   ampc_span_t kernels;
   ampc_span_t parameters;
@@ -302,7 +334,7 @@ typedef struct ampc_tables_t {
 typedef void (*ampc_host_kernel_t)(void *const *args, int64_t begin, int64_t end);
 
 typedef struct ampc_module_v1_t {
-  uint32_t version;     /* AMPC_FORMAT_VERSION */
+  uint32_t version;     /* AMPC_FORMAT_VERSION of its writer */
   uint32_t struct_size; /* sizeof(ampc_module_v1_t) */
   const void *tables;   /* ampc_tables_t, aligned to AMPC_ALIGNMENT */
   uint64_t tables_bytes;

@@ -29,18 +29,29 @@ std::optional<uint64_t> getByteSize(Type tensorType) {
   return bytes;
 }
 
-Value getBufferOwner(Value value) {
+/// The value in whose buffer `value` lies, and at which byte.
+static std::pair<Value, uint64_t> locate(Value value) {
+  uint64_t offset = 0;
   while (true) {
     value = getViewed(value);
+    if (auto view = value.getDefiningOp<plan::ViewOp>()) {
+      offset += view.getOffset(); // within a tensor, as verified
+      value = view.getInput();
+      continue;
+    }
     auto step = value.getDefiningOp<plan::StepOpInterface>();
     if (!step)
-      return value;
+      return {value, offset};
     int64_t tied = step.getTiedOperand(cast<OpResult>(value).getResultNumber());
     if (tied < 0)
-      return value;
+      return {value, offset};
     value = step->getOperand(tied);
   }
 }
+
+Value getBufferOwner(Value value) { return locate(value).first; }
+
+uint64_t getOffsetInOwner(Value value) { return locate(value).second; }
 
 FlatSymbolRefAttr getReadVariable(Value value) {
   auto read = getViewed(value).getDefiningOp<ReadOp>();

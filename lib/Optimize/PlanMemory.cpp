@@ -7,7 +7,8 @@
 
 // The largest buffers choose first, each the tightest gap among those placed before it
 // whose lifetimes meet its own. Lifetimes are closed intervals of positions in the
-// program, so that what a step reads and what it writes never share bytes.
+// program, so that what a step reads and what it writes never share bytes. With several
+// queues they begin earlier, at the first step that may run beside the one that writes.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,6 +16,7 @@
 #include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Optimize/Buffers.h"
 #include "ampc/Optimize/Passes.h"
+#include "ampc/Optimize/StepOrder.h"
 #include "llvm/Support/CheckedArithmetic.h"
 #include "llvm/Support/MathExtras.h"
 #include <map>
@@ -222,11 +224,19 @@ private:
     for (BlockArgument argument : function.getArguments())
       if (failed(addBuffer(plan, argument, -1)))
         return failure();
+    FailureOr<StepOrder> order = StepOrder::create(function);
+    if (failed(order))
+      return failure();
+    // What ends before a buffer's life has ended before its first step starts, in whatever queue:
+    // a step that may run beside that one comes after the beginning.
+    DenseMap<Operation *, int64_t> positions;
     int64_t position = 0;
     for (Operation &op : body) {
+      positions[&op] = position;
+      Operation *first = isa<plan::StepOpInterface>(op) ? order->firstBeside(&op) : &op;
       for (Value result : op.getResults())
         if (getBufferOwner(result) == result)
-          if (failed(addBuffer(plan, result, position)))
+          if (failed(addBuffer(plan, result, positions.at(first))))
             return failure();
       // An assigned value's buffer is its variable's: nothing to keep.
       if (!isa<AssignOp>(op))
@@ -286,7 +296,7 @@ private:
   void annotate(func::FuncOp function, FunctionPlan &plan) {
     Builder builder(&getContext());
     auto offsetOf = [&](Value value) {
-      return int64_t(plan.buffers[getBufferOwner(value)].offset);
+      return int64_t(plan.buffers[getBufferOwner(value)].offset + getOffsetInOwner(value));
     };
     for (BlockArgument argument : function.getArguments())
       function.setArgAttr(argument.getArgNumber(), plan::kOffsetAttr,

@@ -28,7 +28,7 @@ using plan::KernelOp;
 /// Calls `fn` for each op that uses `value` or a view of it; views are no use.
 static void forEachUser(Value value, llvm::function_ref<void(Operation *)> fn) {
   for (Operation *user : value.getUsers()) {
-    if (isView(user))
+    if (isAlias(user))
       forEachUser(user->getResult(0), fn);
     else
       fn(user);

@@ -7,10 +7,12 @@
 
 // Runs each function in the abstract: the arena is a set of ranges, each with the value
 // that it holds. A step must find its operands and then puts its results; whoever is
-// overwritten is remembered together with who did it.
+// overwritten is remembered together with who did it. Steps run in the order in which they
+// stand; that queues may change it is looked at beside that.
 //
 //===----------------------------------------------------------------------===//
 
+#include "ArenaAccesses.h"
 #include "ampc-runtime/module_format.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Optimize/Buffers.h"
@@ -41,10 +43,13 @@ std::string str(const Range &range) {
 /// What a range holds: the old content of a variable (its name), or a value (not a view).
 using Content = const void *;
 
+/// Of what `value` is a view of, of a part too.
 Content contentOf(Value value) {
+  while (isAlias(value.getDefiningOp()))
+    value = value.getDefiningOp()->getOperand(0);
   if (FlatSymbolRefAttr variable = getReadVariable(value))
     return variable.getAttr().getAsOpaquePointer();
-  return getViewed(value).getAsOpaquePointer();
+  return value.getAsOpaquePointer();
 }
 
 class Arena {
@@ -67,8 +72,11 @@ public:
   bool holds(const Range &range, Content content) const {
     if (range.begin == range.end)
       return true;
-    auto it = held.find(range.begin);
-    return it != held.end() && it->second.content == content && it->second.range.end == range.end;
+    auto after = held.upper_bound(range.begin);
+    if (after == held.begin())
+      return false;
+    const Held &candidate = std::prev(after)->second;
+    return candidate.content == content && candidate.range.end >= range.end;
   }
 
   /// Who overwrote `content`; null where it has not been written.
@@ -190,6 +198,13 @@ private:
   }
 
   LogicalResult verifyFunction(func::FuncOp function) {
+    FailureOr<StepOrder> order = StepOrder::create(function);
+    if (failed(order) || failed(verifyReserves(function, *order)))
+      return failure();
+    // One queue orders all.
+    std::optional<ArenaAccesses> accesses;
+    if (order->queueCount() > 1)
+      accesses.emplace(*order);
     Arena arena;
     for (auto &[name, range] : variables)
       arena.write(range, name.getAsOpaquePointer());
@@ -209,9 +224,13 @@ private:
     DenseSet<Value> assigned;
     for (AssignOp assign : assigns)
       assigned.insert(getViewed(assign.getValue()));
-    for (Operation &op : function.front())
+    for (Operation &op : function.front()) {
       if (failed(verifyOp(&op, arena, assigned)))
         return failure();
+      if (auto step = dyn_cast<plan::StepOpInterface>(op); step && accesses)
+        if (failed(verifyWaits(step, *accesses)))
+          return failure();
+    }
     return verifyEnd(function, arena, assigns);
   }
 
@@ -235,11 +254,12 @@ private:
                                  << str(*variable);
       return success();
     }
-    if (isView(op)) {
+    if (isAlias(op)) {
       FailureOr<Range> range = rangeOf(op->getResult(0)), of = rangeOf(op->getOperand(0));
       if (failed(range) || failed(of))
         return failure();
-      if (range->begin != of->begin)
+      auto part = dyn_cast<plan::ViewOp>(op);
+      if (range->begin - of->begin != (part ? part.getOffset() : 0))
         return op->emitOpError() << "views " << str(*of) << " as " << str(*range);
       return success();
     }
@@ -296,6 +316,43 @@ private:
     }
     for (auto [result, range] : llvm::zip(step->getResults(), results))
       arena.write(range, result.getAsOpaquePointer());
+    return success();
+  }
+
+  /// What steps of two queues both touch, one of them writing, is touched by one first (c7).
+  LogicalResult verifyWaits(plan::StepOpInterface step, ArenaAccesses &accesses) {
+    auto report = [&](const char *does, Value value, Operation *other) {
+      return step->emitOpError() << does << " " << str(*rangeOf(value)) << ", which "
+                                 << other->getName() << " of '" << joinNodeNames(other->getLoc())
+                                 << "' in another queue may be using at that time: it has to wait";
+    };
+    for (Value operand : step->getOperands()) {
+      FailureOr<Range> range = rangeOf(operand);
+      if (Operation *other = accesses.read(range->begin, range->end, step))
+        return report("reads", operand, other);
+    }
+    for (Value result : step->getResults()) {
+      FailureOr<Range> range = rangeOf(result);
+      if (Operation *other = accesses.write(range->begin, range->end, step))
+        return report("writes", result, other);
+    }
+    return success();
+  }
+
+  /// A reserve that is sized at load stays in the queue of the call that fills it (c7).
+  static LogicalResult verifyReserves(func::FuncOp function, const StepOrder &order) {
+    for (auto call : function.getOps<plan::LibraryCallOpInterface>())
+      for (OpOperand &operand : call->getOpOperands()) {
+        bool isReserve =
+            call.getOperandRole(operand.getOperandNumber()) == plan::OperandRole::Reserve;
+        if (!isReserve || !plan::isSizedAtLoad(operand.get().getType()))
+          continue;
+        Operation *filler = operand.get().getDefiningOp();
+        if (order.queueOf(filler) != order.queueOf(call))
+          return call->emitOpError()
+                 << "in queue " << order.queueOf(call) << " reads a reserve that queue "
+                 << order.queueOf(filler) << " fills, which is sized at load";
+      }
     return success();
   }
 

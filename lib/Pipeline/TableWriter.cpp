@@ -10,6 +10,7 @@
 #include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Optimize/Buffers.h"
 #include "ampc/Optimize/StepCosts.h"
+#include "ampc/Optimize/StepOrder.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "llvm/ADT/bit.h"
@@ -92,9 +93,9 @@ private:
     return role == AMPC_ROLE_INPUT ? inputOf : role == AMPC_ROLE_OUTPUT ? outputOf : stateOf;
   }
   LogicalResult addVariable(VariableOp variable, uint32_t target);
-  LogicalResult addProgram(func::FuncOp function, ampc_program_kind_t kind,
-                           const PlannedTarget &target);
+  LogicalResult addProgram(func::FuncOp function, const PlannedTarget &target);
   void addBindings(func::FuncOp function);
+  void addQueues(func::FuncOp function);
   void addStep(plan::StepOpInterface step, const PlannedTarget &target);
   uint32_t addKernel(plan::LaunchOp launch, const PlannedTarget &target);
   ampc_argument_entry_t makeArgument(const StepArgument &argument);
@@ -113,6 +114,7 @@ private:
   std::vector<ampc_binding_entry_t> bindings;
   std::vector<ampc_program_entry_t> programs;
   std::vector<ampc_step_entry_t> steps;
+  std::vector<uint32_t> waits;
   std::vector<ampc_argument_entry_t> arguments;
   std::vector<ampc_kernel_entry_t> kernels;
   std::vector<ampc_parameter_entry_t> parameters;
@@ -362,10 +364,13 @@ void TableWriter::addStep(plan::StepOpInterface step, const PlannedTarget &targe
   steps.push_back(entry);
 }
 
-LogicalResult TableWriter::addProgram(func::FuncOp function, ampc_program_kind_t kind,
-                                      const PlannedTarget &target) {
+LogicalResult TableWriter::addProgram(func::FuncOp function, const PlannedTarget &target) {
+  FailureOr<StepOrder> order = StepOrder::create(function);
+  if (failed(order))
+    return failure();
   ampc_program_entry_t program = {};
-  program.kind = kind;
+  program.name = addString(function.getName());
+  program.queue_count = order->queueCount();
   program.target = targetIndex(target.target);
   programs.push_back(program);
   addBindings(function);
@@ -373,11 +378,33 @@ LogicalResult TableWriter::addProgram(func::FuncOp function, ampc_program_kind_t
   for (Operation &op : function.getBody().front()) {
     if (auto step = dyn_cast<plan::StepOpInterface>(op))
       addStep(step, target);
-    else if (!isa<ReadOp, AssignOp, func::ReturnOp>(op) && !isView(&op))
+    else if (!isa<ReadOp, AssignOp, func::ReturnOp>(op) && !isAlias(&op))
       return op.emitOpError("is not a step of a program");
   }
   programs.back().step_count = steps.size() - programs.back().first_step;
+  addQueues(function);
   return success();
+}
+
+/// The queues, waits and signals of the last program, signals numbered as they are given.
+void TableWriter::addQueues(func::FuncOp function) {
+  ampc_program_entry_t &program = programs.back();
+  DenseMap<int64_t, uint32_t> numbers;
+  for (auto [i, op] : llvm::enumerate(function.getOps<plan::StepOpInterface>())) {
+    ampc_step_entry_t &step = steps[program.first_step + i];
+    if (auto queue = op->getAttrOfType<IntegerAttr>(plan::kQueueAttr))
+      step.queue = queue.getInt();
+    step.first_wait = waits.size();
+    if (auto given = op->getAttrOfType<DenseI64ArrayAttr>(plan::kWaitsAttr))
+      for (int64_t signal : given.asArrayRef())
+        waits.push_back(numbers.at(signal));
+    step.wait_count = waits.size() - step.first_wait;
+    step.signal = AMPC_NONE_U32;
+    if (auto signal = op->getAttrOfType<IntegerAttr>(plan::kSignalAttr)) {
+      step.signal = program.signal_count++;
+      numbers[signal.getInt()] = step.signal;
+    }
+  }
 }
 
 LogicalResult TableWriter::addTarget(const PlannedTarget &target) {
@@ -392,15 +419,16 @@ LogicalResult TableWriter::addTarget(const PlannedTarget &target) {
   for (auto variable : module.getOps<VariableOp>())
     if (failed(addVariable(variable, index)))
       return failure();
-  const std::pair<StringRef, ampc_program_kind_t> kinds[] = {
-      {kTrainFunction, AMPC_PROGRAM_TRAIN},
-      {kEvalFunction, AMPC_PROGRAM_EVAL},
-      {kRefreshFunction, AMPC_PROGRAM_REFRESH},
-      {kInitFunction, AMPC_PROGRAM_INIT}};
-  for (auto [name, kind] : kinds)
+  // The known ones first: tensors are listed in the order in which programs use them.
+  llvm::SetVector<func::FuncOp> functions;
+  for (StringRef name : {kTrainFunction, kEvalFunction, kRefreshFunction, kInitFunction})
     if (auto function = module.lookupSymbol<func::FuncOp>(name))
-      if (failed(addProgram(function, kind, target)))
-        return failure();
+      functions.insert(function);
+  for (auto function : module.getOps<func::FuncOp>())
+    functions.insert(function);
+  for (func::FuncOp function : functions)
+    if (!function.isExternal() && failed(addProgram(function, target)))
+      return failure();
   if (auto train = module.lookupSymbol<func::FuncOp>(kTrainFunction); train && gradients.empty())
     if (auto names = train->getAttrOfType<ArrayAttr>(kGradientsAttr))
       for (auto name : names.getAsValueRange<StringAttr>()) {
@@ -463,6 +491,7 @@ Tables TableWriter::finish() {
   header.bindings = blob.append(bindings);
   header.programs = blob.append(programs);
   header.steps = blob.append(steps);
+  header.waits = blob.append(waits);
   header.arguments = blob.append(arguments);
   header.kernels = blob.append(kernels);
   header.parameters = blob.append(parameters);

@@ -131,6 +131,24 @@ void refusesRolesThatDoNotFit(MLIRContext &context) {
          "reads a reserve as operand 0");
 }
 
+void keepsAReserveInItsQueue(MLIRContext &context) {
+  auto plan = [&](const std::string &queue) {
+    return planMemory(context, R"(
+      func.func @eval(%x: tensor<16xf32>) -> tensor<16xf32> {
+        %y, %s, %r = "test.recurrent"(%x) {plan.signal = 0}
+            : (tensor<16xf32>) -> (tensor<16xf32>, tensor<100xi8>, tensor<0xi8>)
+        %dx = "test.recurrent_grad"(%y, %r) {plan.queue = )" +
+                                   queue + (queue == "0" ? "" : ", plan.waits = array<i64: 0>") +
+                                   R"(} : (tensor<16xf32>, tensor<0xi8>) -> tensor<16xf32>
+        return %dx : tensor<16xf32>
+      })");
+  };
+  check(bool(plan("0").module), "one queue fills a reserve and reads it");
+  std::string error = plan("1").error;
+  check(error.find("in queue 1 reads a reserve that queue 0 fills") != std::string::npos,
+        "another queue does not: " + error);
+}
+
 void knowsWhatLibrariesCompute(MLIRContext &context) {
   Builder b(&context);
   Type f16 = b.getF16Type(), f32 = b.getF32Type(), f64 = b.getF64Type(), i32 = b.getI32Type();
@@ -164,6 +182,7 @@ int main() {
   placesScratchAndReserves(context);
   rulesOutOtherBits(context);
   refusesRolesThatDoNotFit(context);
+  keepsAReserveInItsQueue(context);
   knowsWhatLibrariesCompute(context);
   return failures != 0;
 }

@@ -276,3 +276,125 @@ module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 0 : i64} {
     return
   }
 }
+
+// -----
+
+// plan_verify_c7
+
+module attributes {plan.arena_bytes = 192 : i64, plan.state_bytes = 0 : i64} {
+  func.func @reads_beside_the_writer(%x: tensor<4xf32> {plan.offset = 0 : i64}) -> tensor<4xf32> {
+    %a = plan.copy %x {plan.offsets = array<i64: 64>, plan.queue = 1} : tensor<4xf32>
+    // expected-error@below {{reads 'plan.copy' at [64, 80), which plan.copy of '' in another queue may be using at that time: it has to wait}}
+    %b = plan.copy %a {plan.offsets = array<i64: 128>} : tensor<4xf32>
+    return %b : tensor<4xf32>
+  }
+}
+
+// -----
+
+// The reader of queue 1 has not ended when queue 0 goes on; the part that it reads counts.
+
+module attributes {plan.arena_bytes = 512 : i64, plan.state_bytes = 0 : i64} {
+  func.func @writes_beside_a_reader(%x: tensor<32xf32> {plan.offset = 0 : i64}, %y: tensor<4xf32> {plan.offset = 448 : i64}) -> tensor<4xf32> {
+    %a = plan.copy %x {plan.offsets = array<i64: 128>, plan.signal = 0} : tensor<32xf32>
+    %part = plan.view %a at 64 {plan.offsets = array<i64: 192>} : (tensor<32xf32>) -> tensor<16xf32>
+    %b = plan.copy %part {plan.offsets = array<i64: 320>, plan.queue = 1, plan.waits = array<i64: 0>} : tensor<16xf32>
+    %good = plan.copy %y {plan.offsets = array<i64: 128>} : tensor<4xf32>
+    // expected-error@below {{writes 'plan.copy' at [192, 208), which plan.copy of '' in another queue may be using}}
+    %c = plan.copy %y {plan.offsets = array<i64: 192>} : tensor<4xf32>
+    return %c : tensor<4xf32>
+  }
+}
+
+// -----
+
+// A wait for one queue is a wait for what that one has waited for.
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 0 : i64} {
+  func.func @by_way_of_another(%x: tensor<4xf32> {plan.offset = 0 : i64}) -> tensor<4xf32> {
+    %a = plan.copy %x {plan.offsets = array<i64: 64>, plan.signal = 0} : tensor<4xf32>
+    %b = plan.copy %x {plan.offsets = array<i64: 128>, plan.queue = 1, plan.waits = array<i64: 0>, plan.signal = 1} : tensor<4xf32>
+    %c = plan.copy %a {plan.offsets = array<i64: 192>, plan.queue = 2, plan.waits = array<i64: 1>} : tensor<4xf32>
+    return %c : tensor<4xf32>
+  }
+}
+
+// -----
+
+module attributes {plan.arena_bytes = 192 : i64, plan.state_bytes = 0 : i64} {
+  func.func @waits_for_its_own_queue(%x: tensor<4xf32> {plan.offset = 0 : i64}) -> tensor<4xf32> {
+    %a = plan.copy %x {plan.offsets = array<i64: 64>, plan.signal = 0} : tensor<4xf32>
+    // expected-error@below {{waits for signal 0, which no step of another queue before it gives, or twice}}
+    %b = plan.copy %a {plan.offsets = array<i64: 128>, plan.waits = array<i64: 0>} : tensor<4xf32>
+    return %b : tensor<4xf32>
+  }
+}
+
+// -----
+
+module attributes {plan.arena_bytes = 192 : i64, plan.state_bytes = 0 : i64} {
+  func.func @no_such_queue(%x: tensor<4xf32> {plan.offset = 0 : i64}) {
+    // expected-error@below {{is in queue 32; there are queues 0 to 31}}
+    %a = plan.copy %x {plan.offsets = array<i64: 64>, plan.queue = 32} : tensor<4xf32>
+    return
+  }
+}
+
+// -----
+
+module attributes {plan.arena_bytes = 192 : i64, plan.state_bytes = 0 : i64} {
+  func.func @one_signal_twice(%x: tensor<4xf32> {plan.offset = 0 : i64}) {
+    %a = plan.copy %x {plan.offsets = array<i64: 64>, plan.signal = 3} : tensor<4xf32>
+    // expected-error@below {{gives signal 3, as another step does}}
+    %b = plan.copy %x {plan.offsets = array<i64: 128>, plan.signal = 3} : tensor<4xf32>
+    return
+  }
+}
+
+// -----
+
+// Views of parts.
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 0 : i64} {
+  func.func @part_elsewhere(%x: tensor<32xf32> {plan.offset = 0 : i64}) {
+    // expected-error@below {{views 'argument 0' at [0, 128) as 'plan.view' at [128, 192)}}
+    %part = plan.view %x at 64 {plan.offsets = array<i64: 128>} : (tensor<32xf32>) -> tensor<16xf32>
+    return
+  }
+}
+
+// -----
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 0 : i64} {
+  func.func @part_overwritten(%x: tensor<32xf32> {plan.offset = 0 : i64}) -> tensor<16xf32> {
+    %part = plan.view %x at 64 {plan.offsets = array<i64: 64>} : (tensor<32xf32>) -> tensor<16xf32>
+    %a = plan.copy %part {plan.offsets = array<i64: 128>} : tensor<16xf32>
+    %b = plan.copy %a {plan.offsets = array<i64: 64>} : tensor<16xf32>
+    // expected-error@below {{reads 'plan.view' at [64, 128), which was overwritten by 'plan.copy' at [64, 128)}}
+    return %part : tensor<16xf32>
+  }
+}
+
+// -----
+
+func.func @too_far(%x: tensor<32xf32>) {
+  // expected-error@below {{views 64 bytes at 128 of 128; an offset is a multiple of 64}}
+  %part = plan.view %x at 128 : (tensor<32xf32>) -> tensor<16xf32>
+  return
+}
+
+// -----
+
+func.func @between(%x: tensor<32xf32>) {
+  // expected-error@below {{views 16 bytes at 4 of 128; an offset is a multiple of 64}}
+  %part = plan.view %x at 4 : (tensor<32xf32>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @other_type(%x: tensor<32xf32>) {
+  // expected-error@below {{views 'f32' as 'i32'}}
+  %part = plan.view %x at 0 : (tensor<32xf32>) -> tensor<4xi32>
+  return
+}

@@ -74,6 +74,57 @@ void writesRoles(MLIRContext &context) {
         "a second result, of integers");
 }
 
+void writesQueues(MLIRContext &context) {
+  OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(R"(
+    func.func @accumulate(%x: tensor<64xf32> {amp.name = "x"}) -> (tensor<64xf32> {amp.name = "y"}) {
+      %a = plan.copy %x {plan.signal = 40} : tensor<64xf32>
+      %tail = plan.view %a at 128 : (tensor<64xf32>) -> tensor<32xf32>
+      %b = plan.copy %tail {plan.queue = 2, plan.waits = array<i64: 40>, plan.signal = 7} : tensor<32xf32>
+      %c = plan.copy %a {plan.waits = array<i64: 7>} : tensor<64xf32>
+      return %c : tensor<64xf32>
+    }
+    func.func @eval(%x: tensor<64xf32> {amp.name = "x"}) -> (tensor<64xf32> {amp.name = "y"}) {
+      %a = plan.copy %x : tensor<64xf32>
+      return %a : tensor<64xf32>
+    })",
+                                                             &context);
+  PassManager pm(&context);
+  buildMemoryPipeline(pm, {});
+  check(succeeded(pm.run(*module)), "the programs are planned");
+  CompileOptions options;
+  WeightStore weights;
+  PlannedTarget target;
+  target.target = Target::Cuda;
+  target.module = *module;
+  FailureOr<Tables> tables = writeTables(target, weights, options, "");
+  check(succeeded(tables), "the tables are written");
+  if (failed(tables))
+    return;
+  auto &header = *reinterpret_cast<const ampc_tables_t *>(tables->bytes.data());
+  const char *strings = tables->bytes.data() + header.strings.offset;
+  auto programs = entries<ampc_program_entry_t>(*tables, header.programs);
+  check(programs.size() == 2 && StringRef(strings + programs[0].name) == AMPC_PROGRAM_EVAL &&
+            StringRef(strings + programs[1].name) == "accumulate",
+        "programs have the functions' names, those that the runtime runs first");
+  check(programs[0].queue_count == 1 && programs[0].signal_count == 0, "one queue");
+  check(programs[1].queue_count == 3 && programs[1].signal_count == 2, "three queues");
+  auto steps = entries<ampc_step_entry_t>(*tables, header.steps).slice(programs[1].first_step);
+  auto waits = entries<uint32_t>(*tables, header.waits);
+  check(steps.size() == 3 && steps[0].queue == 0 && steps[0].signal == 0 &&
+            steps[0].wait_count == 0,
+        "signals are numbered as they are given");
+  check(steps[1].queue == 2 && steps[1].signal == 1 && steps[1].wait_count == 1 &&
+            waits[steps[1].first_wait] == 0,
+        "a wait has its signal's number");
+  check(steps[2].queue == 0 && steps[2].signal == AMPC_NONE_U32 && steps[2].wait_count == 1 &&
+            waits[steps[2].first_wait] == 1,
+        "a step without a signal");
+  auto arguments = entries<ampc_argument_entry_t>(*tables, header.arguments);
+  const ampc_argument_entry_t &whole = arguments[steps[0].first_argument + 1],
+                              &tail = arguments[steps[1].first_argument];
+  check(tail.offset == whole.offset + 128 && tail.bytes == 128, "a view is an offset");
+}
+
 } // namespace
 
 int main() {
@@ -81,5 +132,6 @@ int main() {
   registry.insert<AmpDialect, plan::PlanDialect, func::FuncDialect, TestDialect>();
   MLIRContext context(registry);
   writesRoles(context);
+  writesQueues(context);
   return failures != 0;
 }

@@ -281,10 +281,14 @@ TEST(Module, RefusesEachContradiction) {
       {"does not fit kernel",
        [](Image &i) { i.argument(kLaunchStep, 0).flags ^= 3; }},
       // Programs.
-      {"kind", [](Image &i) { i.program(0).kind = 4; }},
+      {"its string starts", [](Image &i) { i.program(0).name = kFar; }},
       {"target", [](Image &i) { i.program(0).target = 2; }},
       {"target", [](Image &i) { i.program(0).target = 1; }},
-      {"another one", [](Image &i) { i.program(1).kind = 0; }},
+      {"there are two", [](Image &i) { i.program(1).name = i.program(0).name; }},
+      {"0 queues", [](Image &i) { i.program(0).queue_count = 0; }},
+      {"33 queues", [](Image &i) { i.program(0).queue_count = 33; }},
+      {"signals of", [](Image &i) { i.program(0).signal_count = kFar; }},
+      {"1 signals, of which 0", [](Image &i) { i.program(0).signal_count = 1; }},
       {"steps from", [](Image &i) { i.program(0).step_count = kFar; }},
       {"inputs from", [](Image &i) { i.program(0).first_input = kFar; }},
       {"outputs from", [](Image &i) { i.program(1).output_count = kFar; }},
@@ -310,7 +314,12 @@ TEST(Module, RefusesEachContradiction) {
       {"leaves the arena", [](Image &i) { i.binding(0).offset += 2; }},
       // Steps.
       {"step 0", [](Image &i) { i.step(0).name = kFar; }},
-      {"kind", [](Image &i) { i.step(0).kind = 3; }},
+      {"a step of kind 99, which this runtime",
+       [](Image &i) { i.step(0).kind = 99; },
+       AMPC_STATUS_INCOMPATIBLE},
+      {"queue 1 of 1", [](Image &i) { i.step(0).queue = 1; }},
+      {"signal 0 of 0", [](Image &i) { i.step(0).signal = 0; }},
+      {"waits from", [](Image &i) { i.step(0).wait_count = 1; }},
       {"arguments from", [](Image &i) { i.step(0).first_argument = kFar; }},
       {"integers from", [](Image &i) { i.step(kMatmulStep).integer_count = kFar; }},
       {"kernel", [](Image &i) { i.step(0).index = 4; }},
@@ -419,15 +428,30 @@ TEST(Module, RefusesAnotherFormatVersion) {
   std::vector<size_t> places;
   for (size_t at = bytes.find(pattern); at != std::string::npos; at = bytes.find(pattern, at + 1))
     places.push_back(at);
-  bool refused = false;
-  for (size_t place : places) {
-    std::string changed = bytes;
-    changed[place] = 9;
-    Outcome outcome = openBytes(changed);
-    refused |= outcome.code == AMPC_STATUS_INCOMPATIBLE &&
-               outcome.message.find("format version 9") != std::string::npos;
-  }
-  EXPECT_TRUE(refused);
+  auto isRefused = [&](char version, const std::string &message) {
+    for (size_t place : places) {
+      std::string changed = bytes;
+      changed[place] = version;
+      Outcome outcome = openBytes(changed);
+      if (outcome.code == AMPC_STATUS_INCOMPATIBLE &&
+          outcome.message.find(message) != std::string::npos)
+        return true;
+    }
+    return false;
+  };
+  std::string reads = "reads " + std::to_string(AMPC_FORMAT_OLDEST) + " to " +
+                      std::to_string(AMPC_FORMAT_VERSION) + ": ";
+  EXPECT_TRUE(isRefused(99, "has format version 99, this runtime ("));
+  EXPECT_TRUE(isRefused(99, reads + "update libampc_runtime, or compile the model"));
+  EXPECT_TRUE(isRefused(AMPC_FORMAT_OLDEST - 1, reads + "compile the model with the ampc of this"));
+}
+
+TEST(Module, LeavesProgramsOfOtherNamesAlone) {
+  Image image;
+  // The name of what derives state: another string that is there.
+  image.program(2).name = image.tensor("bias").name;
+  Outcome outcome = openBytes(image.bytes);
+  EXPECT_EQ(outcome.code, AMPC_STATUS_OK) << outcome.message;
 }
 
 // Whatever the bytes are, opening ends with a status and inspecting what was

@@ -74,8 +74,10 @@ void expectProblem(const std::vector<std::vector<ampc_argument_entry_t>> &calls,
 TEST(Roles, AProductWithoutAny) { EXPECT_EQ(problemOf({with({})}), ""); }
 
 TEST(Roles, AReserveIsFilledOnceAndThenRead) {
-  expectProblem({with({reserve(0, kRead)})}, "reads reserve 0, which nothing has filled");
-  expectProblem({with({reserve(0, kRead | kWrite)})}, "reads reserve 0, which nothing has filled");
+  expectProblem({with({reserve(0, kRead)})},
+                "reads reserve 0, which nothing in its queue has filled");
+  expectProblem({with({reserve(0, kRead | kWrite)})},
+                "reads reserve 0, which nothing in its queue has filled");
   expectProblem({with({reserve(0, kWrite), reserve(1, kWrite)})},
                 "two reserves that are sized at load");
   expectProblem({with({reserve(99, kWrite)})}, "reserve 99, sized at load, has 0 bytes");

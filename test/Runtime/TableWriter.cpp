@@ -156,11 +156,12 @@ uint32_t TableWriter::addKernel(const std::string &name) {
   return kernels.size() - 1;
 }
 
-void TableWriter::beginProgram(ampc_program_kind_t kind,
+void TableWriter::beginProgram(const std::string &name,
                                const std::vector<ampc_binding_entry_t> &inputs,
                                const std::vector<ampc_binding_entry_t> &outputs) {
   ampc_program_entry_t program = {};
-  program.kind = kind;
+  program.name = string(name);
+  program.queue_count = 1;
   program.target = AMPC_TARGET_HOST;
   program.first_step = steps.size();
   program.first_input = bindings.size();
@@ -178,6 +179,7 @@ ampc_step_entry_t &TableWriter::addStep(ampc_step_kind_t kind,
   ampc_step_entry_t step = {};
   step.kind = kind;
   step.name = string(nodes);
+  step.signal = AMPC_NONE_U32;
   step.first_argument = arguments.size();
   step.argument_count = given.size();
   arguments.insert(arguments.end(), given.begin(), given.end());
@@ -188,6 +190,17 @@ ampc_step_entry_t &TableWriter::addStep(ampc_step_kind_t kind,
   steps.push_back(step);
   ++programs.back().step_count;
   return steps.back();
+}
+
+uint32_t TableWriter::schedule(ampc_program_entry_t &program, uint32_t index, uint32_t queue,
+                               const std::vector<uint32_t> &awaited) {
+  ampc_step_entry_t &step = steps[program.first_step + index];
+  program.queue_count = std::max(program.queue_count, queue + 1);
+  step.queue = queue;
+  step.first_wait = waits.size();
+  step.wait_count = awaited.size();
+  waits.insert(waits.end(), awaited.begin(), awaited.end());
+  return step.signal = program.signal_count++;
 }
 
 void TableWriter::addLaunch(uint32_t kernel, uint32_t blocks,
@@ -241,6 +254,7 @@ std::string TableWriter::serialize() const {
   put(head.bindings, bindings);
   put(head.programs, programs);
   put(head.steps, steps);
+  put(head.waits, waits);
   put(head.arguments, arguments);
   put(head.kernels, kernels);
   put(head.parameters, parameters);

@@ -49,13 +49,17 @@ public:
   uint32_t addKernel(const std::string &name);
 
   /// The steps added from here on, until the next call, are the program's.
-  void beginProgram(ampc_program_kind_t kind, const std::vector<ampc_binding_entry_t> &inputs = {},
+  void beginProgram(const std::string &name, const std::vector<ampc_binding_entry_t> &inputs = {},
                     const std::vector<ampc_binding_entry_t> &outputs = {});
   void addLaunch(uint32_t kernel, uint32_t blocks,
                  const std::vector<ampc_argument_entry_t> &arguments, const std::string &nodes);
   void addMatmul(const std::vector<int64_t> &parameters,
                  const std::vector<ampc_argument_entry_t> &arguments, const std::string &nodes);
   void addCopy(ampc_argument_entry_t from, ampc_argument_entry_t to);
+  /// Puts step `index` of `program` into a queue, after the steps that give `awaited`; returns the
+  /// signal that it gives. Steps are taken in their order.
+  uint32_t schedule(ampc_program_entry_t &program, uint32_t index, uint32_t queue,
+                    const std::vector<uint32_t> &awaited = {});
 
   /// The tables' bytes.
   std::string serialize() const;
@@ -68,6 +72,7 @@ public:
   std::vector<ampc_binding_entry_t> bindings;
   std::vector<ampc_program_entry_t> programs;
   std::vector<ampc_step_entry_t> steps;
+  std::vector<uint32_t> waits;
   std::vector<ampc_argument_entry_t> arguments;
   std::vector<ampc_kernel_entry_t> kernels;
   std::vector<ampc_parameter_entry_t> parameters;

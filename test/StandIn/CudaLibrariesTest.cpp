@@ -152,42 +152,45 @@ TEST(CudaLibraries, RefusesWhatACallCannotHave) {
                 [&] { libraries.require(cudnnOf(90800, 0, "does not pad"), "Conv_0"); });
 }
 
-TEST(CudaLoadMemory, OneScratchForAllAndAReserveForEach) {
+TEST(CudaLoadMemory, OneScratchForAQueueAndAReserveForEach) {
   Machine m;
   CudaLoadMemory memory(m.driver);
-  memory.add({100, 0}, std::nullopt);
-  memory.add({300, 40}, 0);
-  memory.add({20, 1000}, 7);
-  memory.add({0, 64}, 0); // the call that reads what the second one has filled
-  EXPECT_EQ(memory.bytes(), 512u + 256 + 1000);
+  memory.add({100, 0}, 0, std::nullopt);
+  memory.add({300, 40}, 0, 0);
+  memory.add({20, 1000}, 0, 7);
+  memory.add({0, 64}, 0, 0); // the call that reads what the second one has filled
+  memory.add({40, 0}, 2, std::nullopt);
   standin::takeEvents();
   memory.allocate(m.driver, m.context);
   EXPECT_EQ(count("cuMemAlloc"), 1);
-  CudaCallMemory plain = memory.at(std::nullopt), first = memory.at(0), second = memory.at(7);
+  EXPECT_EQ(memory.bytes(), 512u + 256 + 256 + 1000);
+  CudaCallMemory plain = memory.at(0, std::nullopt), first = memory.at(0, 0),
+                 second = memory.at(0, 7), beside = memory.at(2, std::nullopt);
   EXPECT_EQ(plain.reserve, 0u);
   EXPECT_EQ(plain.scratch, first.scratch);
   EXPECT_EQ(plain.scratch, second.scratch);
   // Apart from each other and from the scratch, and aligned.
-  EXPECT_EQ(first.reserve - plain.scratch, 512u);
-  EXPECT_EQ(second.reserve - plain.scratch, 768u);
+  EXPECT_EQ(beside.scratch - plain.scratch, 512u);
+  EXPECT_EQ(first.reserve - plain.scratch, 768u);
+  EXPECT_EQ(second.reserve - plain.scratch, 1024u);
 }
 
 TEST(CudaLoadMemory, NothingWhereNothingIsAskedFor) {
   Machine m;
   CudaLoadMemory memory(m.driver);
-  memory.add({0, 0}, std::nullopt);
-  memory.add({0, 0}, 3);
+  memory.add({0, 0}, 0, std::nullopt);
+  memory.add({0, 0}, 0, 3);
   standin::takeEvents();
   memory.allocate(m.driver, m.context);
   EXPECT_EQ(count("cuMemAlloc"), 0);
-  EXPECT_EQ(memory.at(3).reserve, 0u);
-  EXPECT_EQ(memory.at(std::nullopt).scratch, 0u);
+  EXPECT_EQ(memory.at(0, 3).reserve, 0u);
+  EXPECT_EQ(memory.at(0, std::nullopt).scratch, 0u);
 }
 
 TEST(CudaLoadMemory, MoreThanThereIs) {
   Machine m({{"AMPC_STANDIN_MEMORY", "4096"}});
   CudaLoadMemory memory(m.driver);
-  memory.add({8192, 0}, std::nullopt);
+  memory.add({8192, 0}, 0, std::nullopt);
   expectRefused(AMPC_STATUS_OUT_OF_MEMORY,
                 "beside the arena, library calls need 8192 bytes of device memory, but 'Stand-in' "
                 "has 4096 of 4096 bytes free",

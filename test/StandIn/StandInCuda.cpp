@@ -363,6 +363,9 @@ EXPORT cuEventRecord(CUevent event, CUstream stream) {
   if (!state().check(event, "event"))
     return CUDA_ERROR_INVALID_HANDLE;
   EventState &target = eventOf(event);
+  target.capture = streamOf(stream).capture;
+  if (target.capture)
+    return CUDA_SUCCESS;
   uint64_t count = ++target.recorded;
   target.stream = &streamOf(stream);
   Work work; // without a name: no event of the trace
@@ -371,6 +374,35 @@ EXPORT cuEventRecord(CUevent event, CUstream stream) {
     return "";
   };
   return state().enqueue(stream, std::move(work));
+}
+
+EXPORT cuStreamWaitEvent(CUstream handle, CUevent event, unsigned) {
+  BEGIN("cuStreamWaitEvent");
+  if (!state().check(handle, "stream") || !state().check(event, "event"))
+    return CUDA_ERROR_INVALID_HANDLE;
+  Stream &stream = streamOf(handle);
+  EventState &awaited = eventOf(event);
+  if (awaited.capture) {
+    // The stream takes part in the recording, if it does not yet.
+    if (stream.capture && stream.capture.graph != awaited.capture.graph)
+      return CUDA_ERROR_STREAM_CAPTURE_ISOLATION;
+    stream.capture.graph = awaited.capture.graph;
+    stream.capture.last.insert(stream.capture.last.end(), awaited.capture.last.begin(),
+                               awaited.capture.last.end());
+    return CUDA_SUCCESS;
+  }
+  if (stream.capture) {
+    stream.captureFailed = true;
+    state().complain("a graph waits for an event from outside of it");
+    return CUDA_ERROR_STREAM_CAPTURE_ISOLATION;
+  }
+  if (awaited.recorded == 0)
+    return CUDA_SUCCESS;
+  Work work; // without a name: no event of the trace
+  work.run = [](Event &) { return ""; };
+  work.awaited = &awaited;
+  work.recording = awaited.recorded;
+  return state().enqueue(handle, std::move(work));
 }
 
 EXPORT cuEventQuery(CUevent event) {
@@ -399,7 +431,8 @@ EXPORT cuStreamBeginCapture_v2(CUstream stream, int) {
   BEGIN("cuStreamBeginCapture");
   if (!state().check(stream, "stream") || streamOf(stream).capture)
     return CUDA_ERROR_INVALID_VALUE;
-  streamOf(stream).capture = std::make_unique<Graph>();
+  streamOf(stream).capture = {std::make_shared<Graph>(), {}};
+  streamOf(stream).beganCapture = true;
   streamOf(stream).captureFailed = false;
   return CUDA_SUCCESS;
 }
@@ -409,14 +442,27 @@ EXPORT cuStreamEndCapture(CUstream stream, CUgraph *graph) {
   *graph = nullptr;
   if (!state().check(stream, "stream") || !streamOf(stream).capture)
     return CUDA_ERROR_INVALID_VALUE;
-  // An error ends the capture too.
-  std::unique_ptr<Graph> recorded = std::move(streamOf(stream).capture);
-  if (streamOf(stream).captureFailed)
+  if (!streamOf(stream).beganCapture)
+    return CUDA_ERROR_STREAM_CAPTURE_UNMATCHED;
+  // An error ends the capture too, in all streams that take part.
+  Capture recorded = streamOf(stream).capture;
+  bool failed = false;
+  for (Stream *other : state().streams())
+    if (other->capture.graph == recorded.graph) {
+      failed |= other->captureFailed;
+      other->capture = {};
+      other->beganCapture = other->captureFailed = false;
+    }
+  if (failed)
     return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+  if (!recorded.graph->endsWith(recorded.last)) {
+    state().complain("a graph with work that the recording stream does not wait for");
+    return CUDA_ERROR_STREAM_CAPTURE_UNJOINED;
+  }
   if (CUresult result = entry.late())
     return result;
-  state().remember(recorded.get(), "graph");
-  *graph = reinterpret_cast<CUgraph>(recorded.release());
+  *graph = make<Graph, CUgraph>("graph");
+  graphOf(*graph).nodes = recorded.graph->nodes;
   return CUDA_SUCCESS;
 }
 
@@ -433,8 +479,8 @@ EXPORT cuGraphLaunch(CUgraphExec exec, CUstream stream) {
   BEGIN("cuGraphLaunch");
   if (!state().check(exec, "executable graph"))
     return CUDA_ERROR_INVALID_HANDLE;
-  for (const Work &node : graphOf(exec).nodes)
-    if (CUresult result = state().enqueue(stream, node))
+  for (size_t node : graphOf(exec).order(state().seed))
+    if (CUresult result = state().enqueue(stream, graphOf(exec).nodes[node].work))
       return result;
   return CUDA_SUCCESS;
 }

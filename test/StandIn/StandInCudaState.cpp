@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <random>
 #include <utility>
 
 namespace ampc::standin {
@@ -216,7 +217,9 @@ CUresult State::enqueue(CUstream handle, Work work) {
   Stream &stream = *reinterpret_cast<Stream *>(handle);
   if (stream.capture) {
     work.event.captured = true;
-    stream.capture->nodes.push_back(std::move(work));
+    std::vector<Graph::Node> &nodes = stream.capture.graph->nodes;
+    nodes.push_back({std::move(work), stream.capture.last});
+    stream.capture.last = {nodes.size() - 1};
   } else {
     stream.queue.push_back(std::move(work));
   }
@@ -229,7 +232,15 @@ void State::drain(Stream &stream, const EventState *event, uint64_t until) {
       return;
     Work work = std::move(stream.queue.front());
     stream.queue.pop_front();
-    std::string problem = work.run(work.event);
+    std::string problem;
+    if (EventState *awaited = work.awaited) {
+      if (awaited->reached < work.recording)
+        drain(*awaited->stream, awaited, work.recording);
+      if (awaited->reached < work.recording)
+        problem = "waits for an event that nothing records";
+    }
+    if (problem.empty())
+      problem = work.run(work.event);
     if (!problem.empty()) {
       complain(work.event.name + " " + work.event.detail + ": " + problem);
       lost = CUDA_ERROR_LAUNCH_FAILED;
@@ -241,13 +252,55 @@ void State::drain(Stream &stream, const EventState *event, uint64_t until) {
     stream.queue.clear();
 }
 
-void State::drainAll() {
+std::vector<Stream *> State::streams() const {
   std::vector<Stream *> streams;
   for (const auto &[handle, object] : objects)
     if (object.first == "stream")
       streams.push_back(static_cast<Stream *>(const_cast<void *>(handle)));
-  for (Stream *stream : streams)
+  return streams;
+}
+
+void State::drainAll() {
+  for (Stream *stream : streams())
     drain(*stream);
+}
+
+//===----------------------------------------------------------------------===//
+// Graphs
+//===----------------------------------------------------------------------===//
+
+std::vector<size_t> Graph::order(uint64_t seed) const {
+  std::vector<size_t> order;
+  std::vector<bool> done(nodes.size());
+  auto isReady = [&](size_t node) {
+    return std::all_of(nodes[node].after.begin(), nodes[node].after.end(),
+                       [&](size_t earlier) { return done[earlier]; });
+  };
+  std::mt19937_64 random(seed);
+  while (order.size() != nodes.size()) {
+    std::vector<size_t> ready;
+    for (size_t node = 0; node != nodes.size(); ++node)
+      if (!done[node] && isReady(node))
+        ready.push_back(node);
+    size_t next = ready[seed ? random() % ready.size() : 0];
+    done[next] = true;
+    order.push_back(next);
+  }
+  return order;
+}
+
+bool Graph::endsWith(const std::vector<size_t> &last) const {
+  std::vector<bool> isSeen(nodes.size());
+  std::vector<size_t> pending = last;
+  while (!pending.empty()) {
+    size_t node = pending.back();
+    pending.pop_back();
+    if (isSeen[node])
+      continue;
+    isSeen[node] = true;
+    pending.insert(pending.end(), nodes[node].after.begin(), nodes[node].after.end());
+  }
+  return std::count(isSeen.begin(), isSeen.end(), false) == 0;
 }
 
 //===----------------------------------------------------------------------===//

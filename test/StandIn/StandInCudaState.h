@@ -37,21 +37,42 @@ struct Allocation {
 struct Work {
   std::function<std::string(Event &)> run;
   Event event;
+  /// The recording of an event that it starts after, if any.
+  struct EventState *awaited = nullptr;
+  uint64_t recording = 0;
 };
 
 struct Graph {
-  std::vector<Work> nodes;
+  struct Node {
+    Work work;
+    std::vector<size_t> after; ///< earlier nodes
+  };
+  std::vector<Node> nodes;
+
+  /// An order of the nodes that the graph allows: as they were recorded, or with a seed one that
+  /// is drawn.
+  std::vector<size_t> order(uint64_t seed) const;
+  /// Whether every node is one of `last` or comes before one.
+  bool endsWith(const std::vector<size_t> &last) const;
+};
+
+/// What a stream records into, and the nodes that the next one comes after.
+struct Capture {
+  std::shared_ptr<Graph> graph;
+  std::vector<size_t> last;
+  explicit operator bool() const { return graph != nullptr; }
 };
 
 struct EventState {
   uint64_t recorded = 0, reached = 0; ///< counts of recordings
   struct Stream *stream = nullptr;
+  Capture capture; ///< where it was recorded into a graph
 };
 
 struct Stream {
   std::deque<Work> queue;
-  std::unique_ptr<Graph> capture;
-  bool captureFailed = false;
+  Capture capture;
+  bool beganCapture = false, captureFailed = false;
 };
 
 class AMPC_STANDIN_API State {
@@ -90,6 +111,7 @@ public:
   /// Runs what is in the queue, up to the recording `until` of `event`.
   void drain(Stream &stream, const EventState *event = nullptr, uint64_t until = 0);
   void drainAll();
+  std::vector<Stream *> streams() const;
 
   void complain(const std::string &what);
   void record(Event event);

@@ -17,9 +17,12 @@ namespace ampc {
 /// Bytes of a tensor, stored densely, a boolean in one; nullopt where 64 bits are too few.
 std::optional<uint64_t> getByteSize(Type tensorType);
 
-/// The value in whose buffer `value` lies, through views and results tied to operands;
-/// else itself.
+/// The value in whose buffer `value` lies, through views, of parts too, and results tied to
+/// operands; else itself.
 Value getBufferOwner(Value value);
+
+/// At which byte of that buffer it lies.
+uint64_t getOffsetInOwner(Value value);
 
 /// The variable that `value`, or what it is a view of, is the old content of; null where
 /// it is none.

@@ -173,6 +173,8 @@ def VerifyPlan : Pass<"plan-verify", "::mlir::ModuleOp"> {
       result, which lies where its operand does (plan_verify_c4);
     - at the end, outputs are there, each assigned variable holds its new value, and
       every other variable its old one (plan_verify_c5);
+    - steps that several queues may run at the same time do not touch the same bytes, unless
+      both read them; signals and waits keep the rules of module_format.h (plan_verify_c7);
     - where `deterministic` asks for it, equal runs give equal bits: each step says so
       (plan_verify_c6).
   }];

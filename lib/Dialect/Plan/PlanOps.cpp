@@ -21,6 +21,23 @@ using namespace ampc::plan;
 #include "ampc/Dialect/Plan/PlanOps.cpp.inc"
 
 //===----------------------------------------------------------------------===//
+// ViewOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult ViewOp::verify() {
+  auto from = cast<RankedTensorType>(getInput().getType());
+  auto to = cast<RankedTensorType>(getResult().getType());
+  if (from.getElementType() != to.getElementType())
+    return emitOpError("views ") << from.getElementType() << " as " << to.getElementType();
+  uint64_t size = llvm::divideCeil(to.getElementTypeBitWidth(), 8);
+  uint64_t has = from.getNumElements() * size, needs = to.getNumElements() * size;
+  if (getOffset() % AMPC_ALIGNMENT != 0 || getOffset() > has || has - getOffset() < needs)
+    return emitOpError("views ") << needs << " bytes at " << getOffset() << " of " << has
+                                 << "; an offset is a multiple of " << AMPC_ALIGNMENT;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // LibraryCallOpInterface
 //===----------------------------------------------------------------------===//
 

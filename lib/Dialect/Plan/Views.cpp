@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Plan/Views.h"
+#include "ampc/Dialect/Plan/Plan.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
@@ -14,6 +15,8 @@ using namespace ampc;
 bool ampc::isView(Operation *op) {
   return isa_and_nonnull<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op);
 }
+
+bool ampc::isAlias(Operation *op) { return isView(op) || isa_and_nonnull<plan::ViewOp>(op); }
 
 Value ampc::getViewed(Value value) {
   while (isView(value.getDefiningOp()))

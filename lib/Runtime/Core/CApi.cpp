@@ -197,10 +197,10 @@ size_t ampc_module_tensor_count(const ampc_module_t *module) {
   return module ? module->module.tables().tensors.size() : 0;
 }
 
-/// Whether programs of this kind have a slot for the input.
-static bool isRead(const Tables &tables, size_t tensor, ampc_program_kind_t kind) {
+/// Whether programs of this name have a slot for the input.
+static bool isRead(const Tables &tables, size_t tensor, std::string_view name) {
   for (const ampc_program_entry_t &program : tables.programs)
-    if (program.kind == kind)
+    if (name == tables.nameOf(program))
       for (const ampc_binding_entry_t &input : tables.inputsOf(program))
         if (input.tensor == tensor)
           return true;
@@ -249,8 +249,9 @@ static_assert(int(AMPC_TENSOR_ROLE_INPUT) == AMPC_ROLE_INPUT &&
 int ampc_module_trains(const ampc_module_t *module) {
   if (!module)
     return 0;
-  for (const ampc_program_entry_t &program : module->module.tables().programs)
-    if (program.kind == AMPC_PROGRAM_TRAIN)
+  const Tables &tables = module->module.tables();
+  for (const ampc_program_entry_t &program : tables.programs)
+    if (tables.nameOf(program) == std::string_view(AMPC_PROGRAM_TRAIN))
       return 1;
   return 0;
 }

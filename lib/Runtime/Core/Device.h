@@ -37,8 +37,8 @@ public:
   /// Waits, then gives the contents of [offset, offset + bytes), which stay
   /// valid until the next call of any of these functions.
   virtual const void *fetch(uint64_t offset, uint64_t bytes) = 0;
-  /// Enqueues a program; nothing where the module has none of this kind.
-  virtual void run(ampc_program_kind_t kind) = 0;
+  /// Enqueues a program of the module, for this device's target.
+  virtual void run(const ampc_program_entry_t &program) = 0;
   /// Waits for all that is enqueued.
   virtual void synchronize() = 0;
 };

@@ -67,7 +67,22 @@ static void writeReserveBytes(JsonWriter &json, Span<ampc_argument_entry_t> argu
     json.null();
 }
 
-static void writeStep(JsonWriter &json, const Tables &tables, const ampc_step_entry_t &step) {
+static void writeQueue(JsonWriter &json, const Tables &tables, const ampc_step_entry_t &step) {
+  json.member("queue", step.queue);
+  json.key("waits");
+  json.beginArray();
+  for (uint32_t signal : tables.waitsOf(step))
+    json.value(signal);
+  json.endArray();
+  json.key("signal");
+  if (step.signal != AMPC_NONE_U32)
+    json.value(step.signal);
+  else
+    json.null();
+}
+
+static void writeStep(JsonWriter &json, const Tables &tables, const ampc_program_entry_t &program,
+                      const ampc_step_entry_t &step) {
   json.beginObject();
   json.member("kind", kindOf(step));
   json.key("nodes");
@@ -97,6 +112,8 @@ static void writeStep(JsonWriter &json, const Tables &tables, const ampc_step_en
   for (const ampc_argument_entry_t &argument : tables.argumentsOf(step))
     json.value(nameOf(argument.dtype));
   json.endArray();
+  if (program.queue_count > 1)
+    writeQueue(json, tables, step);
   json.endObject();
 }
 
@@ -105,7 +122,7 @@ static void writeSteps(JsonWriter &json, const Tables &tables,
   json.beginArray();
   if (program)
     for (const ampc_step_entry_t &step : tables.stepsOf(*program))
-      writeStep(json, tables, step);
+      writeStep(json, tables, *program, step);
   json.endArray();
 }
 
@@ -202,9 +219,15 @@ std::string inspect(const Module &module, ampc_device_t device) {
     json.endArray();
   }
 
-  auto program = [&](ampc_program_kind_t kind) { return tables.findProgram(kind, target); };
+  auto program = [&](const char *name) { return tables.findProgram(name, target); };
   const ampc_program_entry_t *train = program(AMPC_PROGRAM_TRAIN);
   const ampc_program_entry_t *eval = program(AMPC_PROGRAM_EVAL);
+  json.key("programs");
+  json.beginArray();
+  for (const ampc_program_entry_t &each : tables.programs)
+    if (each.target == uint32_t(target))
+      json.value(tables.nameOf(each));
+  json.endArray();
   json.member("trains", train != nullptr);
   json.key("steps");
   writeSteps(json, tables, train ? train : eval);

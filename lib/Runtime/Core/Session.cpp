@@ -73,7 +73,7 @@ Session::Session(const Module &module, const ampc_session_options_t &options, bo
   const ampc_tensor_entry_t *seed = tables.findState(AMPC_SCALAR_SEED);
   if (seeded && seed && isPlaced(*seed))
     write(*seed, &options.seed);
-  device->run(AMPC_PROGRAM_INIT);
+  run(AMPC_PROGRAM_INIT);
   finishWrites();
   restartCount();
 }
@@ -115,12 +115,12 @@ void Session::restartCount() {
   attempts = before = examined = std::max<int64_t>(value, 0);
 }
 
-const ampc_program_entry_t &Session::requireProgram(ampc_program_kind_t kind) const {
-  const ampc_program_entry_t *program = tables.findProgram(kind, device->target());
+const ampc_program_entry_t &Session::requireProgram(std::string_view name) const {
+  const ampc_program_entry_t *program = tables.findProgram(name, device->target());
   if (!program)
     throw Error(AMPC_STATUS_INCOMPATIBLE,
                 concat("'", owner.path(), "' was compiled without a ",
-                       kind == AMPC_PROGRAM_TRAIN ? "training step: compile it with a loss and an "
+                       name == AMPC_PROGRAM_TRAIN ? "training step: compile it with a loss and an "
                                                     "optimizer"
                                                   : "forward program: compile it with this version "
                                                     "of ampc"));
@@ -141,7 +141,7 @@ void Session::step(const ampc_named_tensor_t *inputs, size_t count, ampc_step_in
   if (attempts - examined >= slots)
     examine(attempts);
   batch.upload(*device);
-  device->run(AMPC_PROGRAM_TRAIN);
+  device->run(program);
   ++attempts;
   if (!info)
     return;
@@ -343,7 +343,7 @@ void Session::evaluate(const ampc_named_tensor_t *inputs, size_t inputCount,
   }
 
   batch.upload(*device);
-  device->run(AMPC_PROGRAM_EVAL);
+  device->run(program);
   const ampc_tensor_entry_t *flags = tables.findState(AMPC_EVAL_FLAGS);
   if (flags && isPlaced(*flags)) {
     float sum = 0;
@@ -430,6 +430,11 @@ void Session::write(const ampc_tensor_entry_t &tensor, const void *data) {
   }
 }
 
-void Session::finishWrites() { device->run(AMPC_PROGRAM_REFRESH); }
+void Session::run(const char *name) {
+  if (const ampc_program_entry_t *program = tables.findProgram(name, device->target()))
+    device->run(*program);
+}
+
+void Session::finishWrites() { run(AMPC_PROGRAM_REFRESH); }
 
 } // namespace ampc

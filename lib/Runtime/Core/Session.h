@@ -69,7 +69,9 @@ private:
   };
 
   void initialize();
-  const ampc_program_entry_t &requireProgram(ampc_program_kind_t kind) const;
+  /// Enqueues a program; nothing where the module has none of this name.
+  void run(const char *program);
+  const ampc_program_entry_t &requireProgram(std::string_view name) const;
   const ampc_tensor_entry_t &findTensor(const char *name) const;
   /// Throws where `value` is not one that a step could have left.
   void requireSound(const ScalarValue &value);

@@ -14,6 +14,7 @@
 #include "ampc-numbers/CheckedMath.h"
 
 #include <algorithm>
+#include <set>
 #include <vector>
 
 namespace ampc {
@@ -155,7 +156,7 @@ void StepsCheck::checkArgument(const ampc_argument_entry_t &argument, const ampc
 }
 
 // A library trusts what it finds in a reserve.
-void StepsCheck::checkReserves(const ampc_step_entry_t &step, std::set<uint64_t> &filled,
+void StepsCheck::checkReserves(const ampc_step_entry_t &step, Done &done,
                                const std::string &what) const {
   bool hasOne = false;
   for (const ampc_argument_entry_t &argument : tables.argumentsOf(step)) {
@@ -163,21 +164,47 @@ void StepsCheck::checkReserves(const ampc_step_entry_t &step, std::set<uint64_t>
       continue;
     check(!hasOne, concat(what, ": two reserves that are sized at load"));
     hasOne = true;
+    auto [filled, isNew] = done.reserves.emplace(argument.offset, step.queue);
     if (argument.flags & AMPC_ARGUMENT_READ)
-      check(filled.count(argument.offset),
-            concat(what, ": reads reserve ", argument.offset, ", which nothing has filled"));
+      check(!isNew && filled->second == step.queue,
+            concat(what, ": reads reserve ", argument.offset,
+                   ", which nothing in its queue has filled"));
     else
-      check(filled.insert(argument.offset).second,
-            concat(what, ": fills reserve ", argument.offset, " a second time"));
+      check(isNew, concat(what, ": fills reserve ", argument.offset, " a second time"));
   }
 }
 
-void StepsCheck::checkStep(size_t index, const ampc_program_entry_t &program,
-                           std::set<uint64_t> &reserves) const {
+// Waits for signals that have been given can never be a circle.
+void StepsCheck::checkQueue(const ampc_step_entry_t &step, const ampc_program_entry_t &program,
+                            Done &done, const std::string &what) const {
+  check(step.queue < program.queue_count,
+        concat(what, ": queue ", step.queue, " of ", program.queue_count));
+  check(fits(step.first_wait, step.wait_count, tables.waits.size()),
+        concat(what, ": waits from ", step.first_wait, " on, ", step.wait_count, " of ",
+               tables.waits.size()));
+  std::set<uint32_t> seen;
+  for (uint32_t signal : tables.waitsOf(step)) {
+    auto given = done.signals.find(signal);
+    check(given != done.signals.end() && given->second != step.queue && seen.insert(signal).second,
+          concat(what, ": waits for signal ", signal,
+                 ", which no step of another queue before it gives, or twice"));
+  }
+  if (step.signal != AMPC_NONE_U32)
+    check(step.signal < program.signal_count &&
+              done.signals.emplace(step.signal, step.queue).second,
+          concat(what, ": signal ", step.signal, " of ", program.signal_count,
+                 " that each step gives alone"));
+}
+
+void StepsCheck::checkStep(size_t index, const ampc_program_entry_t &program, Done &done) const {
   const ampc_step_entry_t &step = tables.steps[index];
   std::string what = concat("step ", index);
   checkString(step.name, what);
-  check(step.kind <= AMPC_STEP_COPY, concat(what, ": kind ", step.kind));
+  if (step.kind > AMPC_STEP_COPY)
+    throw Error(AMPC_STATUS_INCOMPATIBLE,
+                concat("'", path, "' has a step of kind ", step.kind, ", which this runtime (",
+                       ampc_version(), ") does not know: update libampc_runtime"),
+                tables.string(step.name));
   what =
       concat("step ", index, " (", kStepKinds[step.kind], " for '", tables.string(step.name), "')");
   check(fits(step.first_argument, step.argument_count, tables.arguments.size()),
@@ -190,7 +217,8 @@ void StepsCheck::checkStep(size_t index, const ampc_program_entry_t &program,
   Span<ampc_argument_entry_t> arguments = tables.argumentsOf(step);
   for (const ampc_argument_entry_t &argument : arguments)
     checkArgument(argument, step, program, what);
-  checkReserves(step, reserves, what);
+  checkQueue(step, program, done, what);
+  checkReserves(step, done, what);
 
   switch (step.kind) {
   case AMPC_STEP_LAUNCH:

@@ -10,7 +10,7 @@
 
 #include "Core/Tables.h"
 
-#include <set>
+#include <map>
 
 namespace ampc {
 
@@ -40,11 +40,15 @@ public:
   StepsCheck(const Tables &tables, const ampc_module_v1_t &module, const std::string &path)
       : TableChecks(tables, path), module(module) {}
 
+  /// What the steps of a program have done so far.
+  struct Done {
+    std::map<uint32_t, uint32_t> signals;  ///< the queue that gave each
+    std::map<uint64_t, uint32_t> reserves; ///< sized at load: the queue that filled each
+  };
+
   void checkKernels() const;
-  /// A step of `program`. The kernels have been checked. `reserves` are the numbers of those that
-  /// are sized at load and that the steps before it have filled.
-  void checkStep(size_t index, const ampc_program_entry_t &program,
-                 std::set<uint64_t> &reserves) const;
+  /// The step of `program` that comes after what is `done`. The kernels have been checked.
+  void checkStep(size_t index, const ampc_program_entry_t &program, Done &done) const;
 
 private:
   void checkKernel(const ampc_kernel_entry_t &kernel, const std::string &what) const;
@@ -52,8 +56,9 @@ private:
                    const std::string &what) const;
   void checkArgument(const ampc_argument_entry_t &argument, const ampc_step_entry_t &step,
                      const ampc_program_entry_t &program, const std::string &what) const;
-  void checkReserves(const ampc_step_entry_t &step, std::set<uint64_t> &filled,
-                     const std::string &what) const;
+  void checkReserves(const ampc_step_entry_t &step, Done &done, const std::string &what) const;
+  void checkQueue(const ampc_step_entry_t &step, const ampc_program_entry_t &program, Done &done,
+                  const std::string &what) const;
   void checkDisjoint(const ampc_step_entry_t &step, const std::string &what) const;
   void checkLibrary(const ampc_step_entry_t &step, const std::string &what) const;
 

@@ -27,6 +27,7 @@ Tables::Tables(const ampc_module_v1_t &module, const std::string &path)
   read(tables->bindings, bindings);
   read(tables->programs, programs);
   read(tables->steps, steps);
+  read(tables->waits, waits);
   read(tables->arguments, arguments);
   read(tables->kernels, kernels);
   read(tables->parameters, parameters);
@@ -35,10 +36,9 @@ Tables::Tables(const ampc_module_v1_t &module, const std::string &path)
   checkContents(*this, module, path);
 }
 
-const ampc_program_entry_t *Tables::findProgram(ampc_program_kind_t kind,
-                                                ampc_target_t target) const {
+const ampc_program_entry_t *Tables::findProgram(std::string_view name, ampc_target_t target) const {
   for (const ampc_program_entry_t &program : programs)
-    if (program.kind == kind && program.target == target)
+    if (name == nameOf(program) && program.target == target)
       return &program;
   return nullptr;
 }

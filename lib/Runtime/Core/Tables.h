@@ -60,6 +60,9 @@ public:
   Span<int64_t> integersOf(const ampc_step_entry_t &step) const {
     return integers.slice(step.first_integer, step.integer_count);
   }
+  Span<uint32_t> waitsOf(const ampc_step_entry_t &step) const {
+    return waits.slice(step.first_wait, step.wait_count);
+  }
   Span<ampc_step_entry_t> stepsOf(const ampc_program_entry_t &program) const {
     return steps.slice(program.first_step, program.step_count);
   }
@@ -74,8 +77,10 @@ public:
   }
   const void *imageData(const ampc_image_entry_t &image) const { return base + image.offset; }
 
-  /// The program of this kind for this target, or null.
-  const ampc_program_entry_t *findProgram(ampc_program_kind_t kind, ampc_target_t target) const;
+  /// The program of this name for this target, or null.
+  const ampc_program_entry_t *findProgram(std::string_view name, ampc_target_t target) const;
+  size_t indexOf(const ampc_program_entry_t &program) const { return &program - programs.data(); }
+  const char *nameOf(const ampc_program_entry_t &program) const { return string(program.name); }
   /// The graph input or output (`role`) called `name`, or null.
   const ampc_tensor_entry_t *findPort(ampc_role_t role, std::string_view name) const;
   /// The parameter, constant, state, scalar or derived tensor, or null.
@@ -90,6 +95,7 @@ public:
   Span<ampc_binding_entry_t> bindings;
   Span<ampc_program_entry_t> programs;
   Span<ampc_step_entry_t> steps;
+  Span<uint32_t> waits;
   Span<ampc_argument_entry_t> arguments;
   Span<ampc_kernel_entry_t> kernels;
   Span<ampc_parameter_entry_t> parameters;

@@ -59,10 +59,12 @@ void checkHeader(const ampc_module_v1_t &module, const std::string &path) {
       throw Error(AMPC_STATUS_CORRUPT, concat("the tables of '", path, "' contradict themselves: ",
                                               what, "; compile the model again"));
   };
-  if (module.version != AMPC_FORMAT_VERSION)
+  if (module.version < AMPC_FORMAT_OLDEST || module.version > AMPC_FORMAT_VERSION)
     throw Error(AMPC_STATUS_INCOMPATIBLE,
-                concat("'", path, "' has format version ", module.version, ", this runtime reads ",
-                       AMPC_FORMAT_VERSION, ": compile the model with the ampc of this runtime"));
+                concat("'", path, "' has format version ", module.version, ", this runtime (",
+                       ampc_version(), ") reads ", AMPC_FORMAT_OLDEST, " to ", AMPC_FORMAT_VERSION,
+                       module.version > AMPC_FORMAT_VERSION ? ": update libampc_runtime, or" : ":",
+                       " compile the model with the ampc of this runtime"));
   check(module.struct_size == sizeof(ampc_module_v1_t),
         concat("struct_size is ", module.struct_size, ", not ", sizeof(ampc_module_v1_t)));
   check(module.tables != nullptr &&
@@ -97,6 +99,7 @@ void checkHeader(const ampc_module_v1_t &module, const std::string &path) {
   checkSpan("bindings", header.bindings, sizeof(ampc_binding_entry_t), 8);
   checkSpan("programs", header.programs, sizeof(ampc_program_entry_t), 4);
   checkSpan("steps", header.steps, sizeof(ampc_step_entry_t), 8);
+  checkSpan("waits", header.waits, 4, 4);
   checkSpan("arguments", header.arguments, sizeof(ampc_argument_entry_t), 8);
   checkSpan("kernels", header.kernels, sizeof(ampc_kernel_entry_t), 4);
   checkSpan("parameters", header.parameters, sizeof(ampc_parameter_entry_t), 8);
@@ -272,12 +275,13 @@ void Checker::checkNames() {
 void Checker::checkProgram(size_t index) {
   const ampc_program_entry_t &program = tables.programs[index];
   std::string what = concat("program ", index);
-  check(program.kind <= AMPC_PROGRAM_INIT, concat(what, ": kind ", program.kind));
+  checkString(program.name, what);
+  std::string_view name = tables.nameOf(program);
+  what = concat("program '", name, "'");
   check(program.target < AMPC_TARGET_COUNT && header.targets[program.target].present,
         concat(what, ": target ", program.target, " is not there"));
-  check(tables.findProgram(ampc_program_kind_t(program.kind), ampc_target_t(program.target)) ==
-            &program,
-        concat(what, ": another one has kind ", program.kind, " and target ", program.target));
+  check(tables.findProgram(name, ampc_target_t(program.target)) == &program,
+        concat(what, ": there are two for target ", program.target));
   check(fits(program.first_step, program.step_count, tables.steps.size()),
         concat(what, ": steps from ", program.first_step, " on, ", program.step_count, " of ",
                tables.steps.size()));
@@ -287,9 +291,14 @@ void Checker::checkProgram(size_t index) {
   check(fits(program.first_output, program.output_count, tables.bindings.size()),
         concat(what, ": outputs from ", program.first_output, " on, ", program.output_count, " of ",
                tables.bindings.size()));
-  check(program.kind <= AMPC_PROGRAM_EVAL ||
+  check((name != AMPC_PROGRAM_REFRESH && name != AMPC_PROGRAM_INIT) ||
             program.input_count + uint64_t(program.output_count) == 0,
         concat(what, ": it takes no inputs or outputs"));
+
+  check(program.queue_count >= 1 && program.queue_count <= AMPC_MOST_QUEUES,
+        concat(what, ": ", program.queue_count, " queues"));
+  check(program.signal_count <= program.step_count,
+        concat(what, ": ", program.signal_count, " signals of ", program.step_count, " steps"));
 
   uint64_t arenaBytes = header.targets[program.target].arena_bytes;
   std::vector<Range> slots;
@@ -306,10 +315,13 @@ void Checker::checkProgram(size_t index) {
     checkBinding(output, AMPC_ROLE_OUTPUT, arenaBytes, what);
     check(outputs.insert(output.tensor).second, concat(what, ": an output twice"));
   }
-  std::set<uint64_t> reserves;
+  StepsCheck::Done done;
   for (size_t i = 0; i != program.step_count; ++i)
-    steps.checkStep(program.first_step + i, program, reserves);
-  if (program.kind == AMPC_PROGRAM_TRAIN)
+    steps.checkStep(program.first_step + i, program, done);
+  check(done.signals.size() == program.signal_count,
+        concat(what, ": ", program.signal_count, " signals, of which ", done.signals.size(),
+               " are given"));
+  if (name == AMPC_PROGRAM_TRAIN)
     checkTraining(program.target);
 }
 

@@ -60,6 +60,9 @@ using CUgraphExec = struct CUgraphExec_st *;
   X(CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE, 804)                                                \
   X(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, 900)                                                    \
   X(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, 901)                                                    \
+  X(CUDA_ERROR_STREAM_CAPTURE_UNMATCHED, 903)                                                      \
+  X(CUDA_ERROR_STREAM_CAPTURE_UNJOINED, 904)                                                       \
+  X(CUDA_ERROR_STREAM_CAPTURE_ISOLATION, 905)                                                      \
   X(CUDA_ERROR_UNKNOWN, 999)                                                                       \
   X(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, 75)                                              \
   X(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, 76)                                              \
@@ -108,6 +111,7 @@ using CUgraphExec = struct CUgraphExec_st *;
   X(streamCreate, cuStreamCreate, (CUstream * stream, unsigned flags))                             \
   X(streamDestroy, cuStreamDestroy_v2, (CUstream stream))                                          \
   X(streamSynchronize, cuStreamSynchronize, (CUstream stream))                                     \
+  X(streamWaitEvent, cuStreamWaitEvent, (CUstream stream, CUevent event, unsigned flags))          \
   X(streamBeginCapture, cuStreamBeginCapture_v2, (CUstream stream, int mode))                      \
   X(streamEndCapture, cuStreamEndCapture, (CUstream stream, CUgraph * graph))                      \
   X(graphInstantiate, cuGraphInstantiateWithFlags,                                                 \

@@ -34,37 +34,31 @@ static uint64_t inputBytes(const Tables &tables) {
 
 CudaPrograms::CudaPrograms(const CudaDriver &driver, const CudaContext &context,
                            const Module &module)
-    : driver(driver), tables(module.tables()), stream(driver), arena(driver), loadMemory(driver),
+    : driver(driver), tables(module.tables()), arena(driver), loadMemory(driver),
       code(driver, context, tables), libraries(driver, context),
-      staging(driver, inputBytes(tables)), fetched(driver) {
-  driver(driver.streamCreate, stream.out(), unsigned(CU_STREAM_NON_BLOCKING));
+      staging(driver, inputBytes(tables)), fetched(driver), queues(driver) {
   const ampc_target_entry_t &target = tables.header().targets[AMPC_TARGET_CUDA];
   arena =
       allocateDevice(driver, context, std::max<uint64_t>(target.arena_bytes, 1), "the step needs");
   if (target.state_bytes > 0)
     driver(driver.memsetD8Async, arena.get(), (unsigned char)(0), size_t(target.state_bytes),
-           stream.get());
-  for (int kind = 0; kind <= AMPC_PROGRAM_INIT; ++kind)
-    programs.emplace_back(driver);
+           queues.stream(0));
   for (const ampc_program_entry_t &entry : tables.programs)
-    if (entry.target == AMPC_TARGET_CUDA)
-      prepare(entry);
+    if (programs.emplace_back(driver, entry); entry.target == AMPC_TARGET_CUDA)
+      prepare(programs.back());
   loadMemory.allocate(driver, context);
 }
 
-CudaPrograms::~CudaPrograms() {
-  // What is still enqueued uses what is about to be given back.
-  if (stream)
-    driver.streamSynchronize.function(stream.get());
+void CudaPrograms::prepare(Program &program) {
+  queues.reserve(program.entry->queue_count, program.entry->signal_count);
+  for (const ampc_step_entry_t &entry : tables.stepsOf(*program.entry)) {
+    Step step = prepareStep(entry);
+    if (!step.isEmpty || entry.signal != AMPC_NONE_U32 || entry.wait_count > 0)
+      program.steps.push_back(std::move(step));
+  }
 }
 
-void CudaPrograms::prepare(const ampc_program_entry_t &entry) {
-  for (const ampc_step_entry_t &step : tables.stepsOf(entry))
-    if (std::optional<Step> prepared = prepareStep(step))
-      programs[entry.kind].steps.push_back(std::move(*prepared));
-}
-
-std::optional<CudaPrograms::Step> CudaPrograms::prepareStep(const ampc_step_entry_t &entry) {
+CudaPrograms::Step CudaPrograms::prepareStep(const ampc_step_entry_t &entry) {
   Span<ampc_argument_entry_t> arguments = tables.argumentsOf(entry);
   Step step;
   step.entry = &entry;
@@ -77,19 +71,18 @@ std::optional<CudaPrograms::Step> CudaPrograms::prepareStep(const ampc_step_entr
   switch (entry.kind) {
   case AMPC_STEP_LAUNCH:
     step.function = code.function(entry.index);
-    if (std::count(entry.grid, entry.grid + 3, 0u))
-      return std::nullopt; // no blocks, which the driver refuses
+    // No blocks are what the driver refuses.
+    step.isEmpty = std::count(entry.grid, entry.grid + 3, 0u);
     break;
   case AMPC_STEP_LIBRARY:
     step.call = makeCudaCall(tables, entry);
-    if (!step.call)
-      return std::nullopt;
-    prepareCall(entry, step);
+    step.isEmpty = !step.call;
+    if (step.call)
+      prepareCall(entry, step);
     break;
   case AMPC_STEP_COPY:
     step.bytes = arguments[0].bytes;
-    if (step.bytes == 0)
-      return std::nullopt;
+    step.isEmpty = step.bytes == 0;
     break;
   }
   return step;
@@ -99,7 +92,7 @@ void CudaPrograms::prepareCall(const ampc_step_entry_t &entry, Step &step) {
   libraries.require(step.call->requirement(), nodesOf(entry));
   CudaCallBytes need = step.call->prepare(
       {libraries, step.addresses, nodesOf(entry), tables.header().deterministic != 0});
-  loadMemory.add(need, step.reserve);
+  loadMemory.add(need, entry.queue, step.reserve);
 }
 
 //===----------------------------------------------------------------------===//
@@ -108,54 +101,68 @@ void CudaPrograms::prepareCall(const ampc_step_entry_t &entry, Step &step) {
 
 void CudaPrograms::commit(uint64_t offset, const void *staged, uint64_t bytes) {
   if (bytes > 0)
-    driver(driver.memcpyHtoDAsync, arena.get() + offset, staged, size_t(bytes), stream.get());
+    driver(driver.memcpyHtoDAsync, arena.get() + offset, staged, size_t(bytes), queues.stream(0));
 }
 
 const void *CudaPrograms::fetch(uint64_t offset, uint64_t bytes) {
   char *memory = fetched.reserve(std::max<uint64_t>(bytes, 1));
   if (bytes > 0)
     driver(driver.memcpyDtoHAsync, static_cast<void *>(memory), arena.get() + offset, size_t(bytes),
-           stream.get());
+           queues.stream(0));
   synchronize();
   return memory;
 }
 
-void CudaPrograms::run(ampc_program_kind_t kind) {
-  Program &program = programs[kind];
-  staging.turn(stream.get());
+/// Whether a program is run again and again, so that a graph of it pays.
+static bool isRepeated(std::string_view name) {
+  return name == AMPC_PROGRAM_TRAIN || name == AMPC_PROGRAM_EVAL;
+}
+
+void CudaPrograms::run(const ampc_program_entry_t &entry) {
+  Program &program = programs[tables.indexOf(entry)];
+  staging.turn(queues.stream(0));
   if (program.steps.empty())
     return;
-  if (kind != AMPC_PROGRAM_TRAIN && kind != AMPC_PROGRAM_EVAL) {
+  if (!isRepeated(tables.nameOf(entry))) {
     enqueue(program);
     return;
   }
   if (!program.graph)
     record(program);
-  driver(driver.graphLaunch, program.graph.get(), stream.get());
+  driver(driver.graphLaunch, program.graph.get(), queues.stream(0));
 }
 
 void CudaPrograms::record(Program &program) {
   // Relaxed, since a library may load a kernel when it is first used.
-  driver(driver.streamBeginCapture, stream.get(), int(CU_STREAM_CAPTURE_MODE_RELAXED));
+  driver(driver.streamBeginCapture, queues.stream(0), int(CU_STREAM_CAPTURE_MODE_RELAXED));
   CudaGraph graph(driver);
   try {
     enqueue(program);
   } catch (...) {
     // The stream must not stay in capture.
-    driver.streamEndCapture.function(stream.get(), graph.out());
+    driver.streamEndCapture.function(queues.stream(0), graph.out());
     throw;
   }
-  driver(driver.streamEndCapture, stream.get(), graph.out());
+  driver(driver.streamEndCapture, queues.stream(0), graph.out());
   driver(driver.graphInstantiate, program.graph.out(), graph.get(), 0ull);
 }
 
 void CudaPrograms::enqueue(const Program &program) {
-  for (const Step &step : program.steps)
-    enqueueStep(step);
+  queues.fork(program.entry->queue_count);
+  for (const Step &step : program.steps) {
+    for (uint32_t signal : tables.waitsOf(*step.entry))
+      queues.wait(step.entry->queue, signal);
+    if (!step.isEmpty)
+      enqueueStep(step);
+    if (step.entry->signal != AMPC_NONE_U32)
+      queues.signal(step.entry->queue, step.entry->signal);
+  }
+  queues.join(program.entry->queue_count);
 }
 
 void CudaPrograms::enqueueStep(const Step &step) {
   const ampc_step_entry_t &entry = *step.entry;
+  CUstream stream = queues.stream(entry.queue);
   CUresult result = CUDA_SUCCESS;
   const char *call = "";
   switch (entry.kind) {
@@ -166,16 +173,16 @@ void CudaPrograms::enqueueStep(const Step &step) {
     call = driver.launchKernel.name;
     result = driver.launchKernel.function(
         step.function, entry.grid[0], entry.grid[1], entry.grid[2], entry.block[0], entry.block[1],
-        entry.block[2], /*sharedBytes=*/0, stream.get(), parameters.data(), nullptr);
+        entry.block[2], /*sharedBytes=*/0, stream, parameters.data(), nullptr);
     break;
   }
   case AMPC_STEP_LIBRARY:
-    step.call->run(loadMemory.at(step.reserve), stream.get());
+    step.call->run(loadMemory.at(entry.queue, step.reserve), stream);
     break;
   case AMPC_STEP_COPY:
     call = driver.memcpyDtoDAsync.name;
-    result = driver.memcpyDtoDAsync.function(step.addresses[1], step.addresses[0], step.bytes,
-                                             stream.get());
+    result =
+        driver.memcpyDtoDAsync.function(step.addresses[1], step.addresses[0], step.bytes, stream);
     break;
   }
   if (result)
@@ -217,9 +224,9 @@ const void *CudaDevice::fetch(uint64_t offset, uint64_t bytes) {
   return programs->fetch(offset, bytes);
 }
 
-void CudaDevice::run(ampc_program_kind_t kind) {
+void CudaDevice::run(const ampc_program_entry_t &program) {
   CudaContext::Scope scope(context);
-  programs->run(kind);
+  programs->run(program);
 }
 
 void CudaDevice::synchronize() {

@@ -11,6 +11,7 @@
 #include "Core/Device.h"
 #include "Cuda/CudaCall.h"
 #include "Cuda/CudaCode.h"
+#include "Cuda/CudaQueues.h"
 #include "Cuda/CudaStaging.h"
 
 #include <optional>
@@ -18,25 +19,25 @@
 
 namespace ampc {
 
-/// An arena on a GPU and the programs that run in it, in one stream. The context
-/// must be current whenever it is made, used or destroyed.
+/// An arena on a GPU and the programs that run in it. The context must be current
+/// whenever it is made, used or destroyed.
 class CudaPrograms {
 public:
   CudaPrograms(const CudaDriver &driver, const CudaContext &context, const Module &module);
-  ~CudaPrograms();
 
-  void *stage(uint64_t bytes) { return staging.allocate(bytes, stream.get()); }
+  void *stage(uint64_t bytes) { return staging.allocate(bytes, queues.stream(0)); }
   void commit(uint64_t offset, const void *staged, uint64_t bytes);
   const void *fetch(uint64_t offset, uint64_t bytes);
   /// Training and evaluation are recorded as a graph at their first run and
   /// launched from it ever after.
-  void run(ampc_program_kind_t kind);
-  void synchronize() { driver(driver.streamSynchronize, stream.get()); }
+  void run(const ampc_program_entry_t &program);
+  void synchronize() { driver(driver.streamSynchronize, queues.stream(0)); }
 
 private:
   /// One step with its addresses in place.
   struct Step {
     const ampc_step_entry_t *entry;
+    bool isEmpty = false; ///< does nothing but wait and signal
     // Of a launch: what each parameter points to. Of a copy: source, destination.
     std::vector<cuda::CUdeviceptr> addresses;
     cuda::CUfunction function = nullptr;
@@ -45,14 +46,15 @@ private:
     uint64_t bytes = 0;
   };
   struct Program {
-    explicit Program(const CudaDriver &driver) : graph(driver) {}
+    Program(const CudaDriver &driver, const ampc_program_entry_t &entry)
+        : entry(&entry), graph(driver) {}
+    const ampc_program_entry_t *entry;
     std::vector<Step> steps;
     CudaGraphExec graph;
   };
 
-  void prepare(const ampc_program_entry_t &entry);
-  /// Nothing for a step that does nothing.
-  std::optional<Step> prepareStep(const ampc_step_entry_t &entry);
+  void prepare(Program &program);
+  Step prepareStep(const ampc_step_entry_t &entry);
   void prepareCall(const ampc_step_entry_t &entry, Step &step);
   void enqueue(const Program &program);
   void enqueueStep(const Step &step);
@@ -62,14 +64,15 @@ private:
   const CudaDriver &driver;
   const Tables &tables;
   // In the order in which they must come to life; they end in the opposite one.
-  CudaStream stream;
   CudaMemory arena;
   CudaLoadMemory loadMemory; // of library calls
   CudaCode code;
   CudaLibraries libraries;
   CudaStaging staging;
   CudaHostBuffer fetched;
-  std::vector<Program> programs; // by kind
+  std::vector<Program> programs; // as in the tables; empty for other targets
+  // Last: it waits for what uses all others.
+  CudaQueues queues;
 };
 
 class CudaDevice : public Device {
@@ -84,7 +87,7 @@ public:
   void *stage(uint64_t offset, uint64_t bytes) override;
   void commit(uint64_t offset, uint64_t bytes) override;
   const void *fetch(uint64_t offset, uint64_t bytes) override;
-  void run(ampc_program_kind_t kind) override;
+  void run(const ampc_program_entry_t &program) override;
   void synchronize() override;
 
 private:

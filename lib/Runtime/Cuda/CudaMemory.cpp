@@ -35,38 +35,33 @@ CudaMemory allocateDevice(const CudaDriver &driver, const CudaContext &context, 
 /// Where buffers start: what libraries take for granted of memory of their own.
 static uint64_t roundUp(uint64_t bytes) { return (bytes + 255) / 256 * 256; }
 
-void CudaLoadMemory::add(const CudaCallBytes &need, std::optional<uint64_t> number) {
-  scratchBytes = std::max(scratchBytes, need.scratch);
-  if (number) {
-    uint64_t &bytes = reserveBytes[*number];
-    bytes = std::max(bytes, need.reserve);
-  }
-}
-
-uint64_t CudaLoadMemory::bytes() const {
-  uint64_t total = scratchBytes;
-  for (const auto &[number, bytes] : reserveBytes)
-    total = bytes > 0 ? roundUp(total) + bytes : total;
-  return total;
+void CudaLoadMemory::add(const CudaCallBytes &need, uint32_t queue,
+                         std::optional<uint64_t> number) {
+  auto grow = [](Piece &piece, uint64_t bytes) { piece.bytes = std::max(piece.bytes, bytes); };
+  grow(scratch[queue], need.scratch);
+  if (number)
+    grow(reserves[*number], need.reserve);
 }
 
 void CudaLoadMemory::allocate(const CudaDriver &driver, const CudaContext &context) {
-  uint64_t end = scratchBytes;
-  for (const auto &[number, bytes] : reserveBytes) {
-    reserveOffsets[number] = roundUp(end);
-    end = bytes > 0 ? roundUp(end) + bytes : end;
-  }
+  auto place = [&](auto &pieces) {
+    for (auto &[key, piece] : pieces)
+      if (piece.bytes > 0) {
+        piece.offset = roundUp(end);
+        end = piece.offset + piece.bytes;
+      }
+  };
+  place(scratch);
+  place(reserves);
   if (end > 0)
     memory = allocateDevice(driver, context, end, "beside the arena, library calls need");
 }
 
-CudaCallMemory CudaLoadMemory::at(std::optional<uint64_t> number) const {
-  CudaCallMemory at;
-  if (scratchBytes > 0)
-    at.scratch = memory.get();
-  if (number && reserveBytes.at(*number) > 0)
-    at.reserve = memory.get() + reserveOffsets.at(*number);
-  return at;
+CudaCallMemory CudaLoadMemory::at(uint32_t queue, std::optional<uint64_t> number) const {
+  auto address = [&](const Piece &piece) {
+    return piece.bytes > 0 ? memory.get() + piece.offset : 0;
+  };
+  return {address(scratch.at(queue)), number ? address(reserves.at(*number)) : 0};
 }
 
 } // namespace ampc

@@ -33,27 +33,30 @@ struct CudaCallMemory {
   cuda::CUdeviceptr scratch = 0, reserve = 0;
 };
 
-/// The memory, above the arena, of the library calls of one stream: a scratch that they use in
+/// The memory, above the arena, of library calls: a scratch for each queue, which its calls use in
 /// turn, and a reserve for each number that the tables give.
 class CudaLoadMemory {
 public:
   explicit CudaLoadMemory(const CudaDriver &driver) : memory(driver) {}
 
-  /// Makes room, before allocate(), for a call that uses the reserve of this number, if any.
-  /// Calls of one number share it, as large as the largest of them asks for.
-  void add(const CudaCallBytes &need, std::optional<uint64_t> number);
+  /// Makes room, before allocate(), for a call in `queue` that uses the reserve of this number, if
+  /// any. Calls of one number share it, as large as the largest of them asks for.
+  void add(const CudaCallBytes &need, uint32_t queue, std::optional<uint64_t> number);
   /// Allocates what was added, in one piece; nothing where that is nothing. Throws
   /// AMPC_STATUS_OUT_OF_MEMORY.
   void allocate(const CudaDriver &driver, const CudaContext &context);
 
   /// Valid after allocate().
-  CudaCallMemory at(std::optional<uint64_t> number) const;
-  uint64_t bytes() const;
+  CudaCallMemory at(uint32_t queue, std::optional<uint64_t> number) const;
+  uint64_t bytes() const { return end; }
 
 private:
-  uint64_t scratchBytes = 0;
-  std::map<uint64_t, uint64_t> reserveBytes; // by number
-  std::map<uint64_t, uint64_t> reserveOffsets;
+  struct Piece {
+    uint64_t bytes = 0, offset = 0;
+  };
+  std::map<uint32_t, Piece> scratch;  // by queue
+  std::map<uint64_t, Piece> reserves; // by number
+  uint64_t end = 0;
   CudaMemory memory;
 };
 

@@ -48,15 +48,12 @@ std::unique_ptr<Device> createHostDevice(const Module &module, int threads) {
 HostDevice::HostDevice(const Module &module, int threads)
     : module(module), arena(module.tables().header().targets[AMPC_TARGET_HOST].arena_bytes),
       pool(threads) {
-  for (const ampc_program_entry_t &program : module.tables().programs)
-    if (program.target == AMPC_TARGET_HOST)
-      prepare(program);
-}
-
-void HostDevice::prepare(const ampc_program_entry_t &program) {
-  std::vector<Step> &steps = programs[program.kind];
-  for (const ampc_step_entry_t &step : module.tables().stepsOf(program))
-    steps.push_back(prepareStep(step));
+  const Tables &tables = module.tables();
+  programs.resize(tables.programs.size());
+  for (size_t i = 0; i != programs.size(); ++i)
+    if (tables.programs[i].target == AMPC_TARGET_HOST)
+      for (const ampc_step_entry_t &step : tables.stepsOf(tables.programs[i]))
+        programs[i].push_back(prepareStep(step));
 }
 
 /// Bytes or operations in the time that handing out a chunk takes, about a
@@ -102,10 +99,11 @@ HostDevice::Step HostDevice::prepareStep(const ampc_step_entry_t &entry) {
   return step;
 }
 
-void HostDevice::run(ampc_program_kind_t kind) {
+void HostDevice::run(const ampc_program_entry_t &program) {
   // The caller's rounding mode must not decide about bits.
   FloatMode mode;
-  for (const Step &step : programs[kind])
+  // One queue, whatever the program's: each step uses all threads.
+  for (const Step &step : programs[module.tables().indexOf(program)])
     runStep(step);
 }
 

@@ -43,7 +43,7 @@ public:
   void *stage(uint64_t offset, uint64_t) override { return arena.at(offset); }
   void commit(uint64_t, uint64_t) override {}
   const void *fetch(uint64_t offset, uint64_t) override { return arena.at(offset); }
-  void run(ampc_program_kind_t kind) override;
+  void run(const ampc_program_entry_t &program) override;
   void synchronize() override {}
 
 private:
@@ -61,7 +61,6 @@ private:
     uint64_t bytes;
   };
 
-  void prepare(const ampc_program_entry_t &program);
   Step prepareStep(const ampc_step_entry_t &step);
   void runStep(const Step &step);
 
@@ -69,7 +68,7 @@ private:
   Arena arena;
   ThreadPool pool;
   Workspace workspace;
-  std::vector<Step> programs[AMPC_PROGRAM_INIT + 1];
+  std::vector<std::vector<Step>> programs; // as in the tables; empty for other targets
 };
 
 } // namespace ampc

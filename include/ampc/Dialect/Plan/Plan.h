@@ -30,6 +30,13 @@ constexpr llvm::StringLiteral kOffsetAttr = "plan.offset";
 constexpr llvm::StringLiteral kArenaBytesAttr = "plan.arena_bytes";
 constexpr llvm::StringLiteral kStateBytesAttr = "plan.state_bytes";
 
+/// On a step: the queue it runs in, an i64; 0 without it.
+constexpr llvm::StringLiteral kQueueAttr = "plan.queue";
+/// On a step: the signal it gives when it has ended, an i64; none without it.
+constexpr llvm::StringLiteral kSignalAttr = "plan.signal";
+/// On a step: the signals of other queues that it starts after, an array of i64.
+constexpr llvm::StringLiteral kWaitsAttr = "plan.waits";
+
 /// Whether a reserve of this type is sized by the library when a session is created.
 bool isSizedAtLoad(Type reserve);
 

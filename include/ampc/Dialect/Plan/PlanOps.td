@@ -132,6 +132,18 @@ def Plan_CopyOp : Plan_Op<"copy", [Pure, AllTypesMatch<["input", "result"]>,
   let assemblyFormat = "$input attr-dict `:` type($input)";
 }
 
+def Plan_ViewOp : Plan_Op<"view", [Pure]> {
+  let summary = "Some of the bytes of a buffer";
+  let description = [{
+    The elements from byte `offset` of the operand's buffer on, in another shape: no step,
+    and nothing is moved. A multiple of AMPC_ALIGNMENT, as for all buffers.
+  }];
+  let arguments = (ins AnyStaticShapeTensor:$input, I64Attr:$offset);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = "$input `at` $offset attr-dict `:` functional-type($input, $result)";
+  let hasVerifier = 1;
+}
+
 def Plan_Epilogue : I32EnumAttr<"Epilogue", "What follows a product", [
     I32EnumAttrCase<"None", 0, "none">, I32EnumAttrCase<"Relu", 1, "relu">]> {
   let cppNamespace = "::ampc::plan";

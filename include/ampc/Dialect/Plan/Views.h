@@ -16,6 +16,9 @@ namespace ampc {
 /// Whether an op gives another shape to the bytes of its operand; no op does not.
 bool isView(mlir::Operation *op);
 
+/// Whether an op names bytes of its operand, all or some of them, and moves none.
+bool isAlias(mlir::Operation *op);
+
 /// The value that `value` is a view of, through any number of views; else itself.
 mlir::Value getViewed(mlir::Value value);
 
