@@ -10,6 +10,7 @@
 
 #include "KernelBody.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Threading.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/ADT/StringExtras.h"
@@ -49,8 +50,8 @@ createDeviceMachine(const DeviceOptions &options) {
       {}, std::nullopt, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
 }
 
-/// Takes from libdevice what `module` calls.
-llvm::Error linkLibdevice(llvm::Module &module, StringRef path) {
+/// Takes from libdevice what `module` calls, under its names with `suffix` behind them.
+llvm::Error linkLibdevice(llvm::Module &module, StringRef path, StringRef suffix) {
   auto buffer = llvm::MemoryBuffer::getFile(path);
   if (!buffer)
     return llvm::createFileError(path, buffer.getError());
@@ -64,28 +65,33 @@ llvm::Error linkLibdevice(llvm::Module &module, StringRef path) {
       return !value.hasName() || !names.count(value.getName());
     });
   };
+  llvm::StringSet<> own;
+  for (llvm::GlobalValue &value : module.global_values())
+    if (value.hasLocalLinkage())
+      own.insert(value.getName());
   if (llvm::Linker::linkModules(module, std::move(*library), llvm::Linker::Flags::LinkOnlyNeeded,
                                 internalize))
     return llvm::createStringError("'" + path + "' could not be linked");
+  for (llvm::GlobalValue &value : module.global_values())
+    if (value.hasLocalLinkage() && !own.contains(value.getName()))
+      value.setName(value.getName() + suffix);
   return llvm::Error::success();
 }
 
 /// PTX with an unresolved function would be refused by the driver at run time
 /// only.
-LogicalResult checkResolved(gpu::GPUModuleOp kernels, llvm::Module &module, bool hasLibdevice) {
+llvm::Error checkResolved(llvm::Module &module, bool hasLibdevice) {
   for (llvm::Function &f : module) {
     if (!f.isDeclaration() || f.isIntrinsic() || f.use_empty())
       continue;
-    InFlightDiagnostic error = kernels.emitError();
     if (hasLibdevice || !f.getName().starts_with("__nv_"))
-      return error << "internal error: the kernels call '" << f.getName()
-                   << "', which no library defines";
-    return error << "the kernels call '" << f.getName()
-                 << "' of libdevice, which was not found; install the CUDA "
-                    "toolkit or the "
-                    "Python wheel nvidia-nvvm";
+      return llvm::createStringError("internal error: the kernels call '" + f.getName() +
+                                     "', which no library defines");
+    return llvm::createStringError("the kernels call '" + f.getName() +
+                                   "' of libdevice, which was not found; install the CUDA toolkit "
+                                   "or the Python wheel nvidia-nvvm");
   }
-  return success();
+  return llvm::Error::success();
 }
 
 void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
@@ -102,15 +108,83 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, mam);
 }
 
-FailureOr<std::string> emitPtx(llvm::Module &module, llvm::TargetMachine &machine,
-                               gpu::GPUModuleOp kernels) {
+llvm::Expected<std::string> emitPtx(llvm::Module &module, llvm::TargetMachine &machine) {
   SmallString<0> ptx;
   llvm::raw_svector_ostream out(ptx);
   llvm::legacy::PassManager passes;
   if (machine.addPassesToEmitFile(passes, out, nullptr, llvm::CodeGenFileType::AssemblyFile))
-    return kernels.emitError("this LLVM writes no PTX");
+    return llvm::createStringError("this LLVM writes no PTX");
   passes.run(module);
   return std::string(ptx);
+}
+
+/// Compiles the lowered kernels of one part.
+llvm::Expected<std::string> compilePart(gpu::GPUModuleOp lowered, unsigned part,
+                                        const DeviceOptions &options) {
+  auto machine = createDeviceMachine(options);
+  if (!machine)
+    return machine.takeError();
+  llvm::LLVMContext llvmContext;
+  std::unique_ptr<llvm::Module> ir = translateModuleToLLVMIR(lowered, llvmContext, "cuda_kernels");
+  if (!ir)
+    return llvm::createStringError("the kernels could not be translated to LLVM IR");
+  ir->setTargetTriple((*machine)->getTargetTriple());
+  ir->setDataLayout((*machine)->createDataLayout());
+  const bool hasLibdevice = !options.toolkit.libdevice.empty();
+  std::string suffix = part == 0 ? "" : ("_" + Twine(part)).str();
+  if (hasLibdevice)
+    if (llvm::Error error = linkLibdevice(*ir, options.toolkit.libdevice, suffix))
+      return error;
+  optimize(*ir, **machine);
+  if (llvm::Error error = checkResolved(*ir, hasLibdevice))
+    return error;
+  return emitPtx(*ir, **machine);
+}
+
+int64_t countOps(Operation *op) {
+  int64_t count = 0;
+  op->walk([&](Operation *) { ++count; });
+  return count;
+}
+
+/// So many ops are worth a part, which takes libdevice, a back end and a thread of its own.
+constexpr int64_t kOpsOfPart = 3000;
+constexpr int64_t kMostParts = 8;
+
+/// Copies `kernels` into `module`, as several modules of consecutive kernels where there are many.
+/// How many depends on the kernels alone, not on the machine, as the PTX does on them.
+void copyInParts(gpu::GPUModuleOp kernels, ModuleOp module) {
+  int64_t total = countOps(kernels);
+  int64_t size = llvm::divideCeil(total, std::clamp<int64_t>(total / kOpsOfPart, 1, kMostParts));
+  gpu::GPUModuleOp part;
+  int64_t before = 0;
+  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+  for (auto function : kernels.getOps<gpu::GPUFuncOp>()) {
+    int64_t index = before / size;
+    int64_t parts = llvm::range_size(module.getOps<gpu::GPUModuleOp>());
+    if (index >= parts) {
+      part = cast<gpu::GPUModuleOp>(builder.cloneWithoutRegions(*kernels.getOperation()));
+      part.getBodyRegion().emplaceBlock();
+      part.setName((kernels.getName() + "_" + Twine(parts)).str());
+      // What kernels may refer to.
+      OpBuilder body = OpBuilder::atBlockEnd(part.getBody());
+      for (Operation &op : *kernels.getBody())
+        if (!isa<gpu::GPUFuncOp>(op))
+          body.clone(op);
+    }
+    OpBuilder::atBlockEnd(part.getBody()).clone(*function);
+    before += countOps(function);
+  }
+}
+
+/// One PTX module of those of all parts: what follows their headers.
+std::string joinParts(ArrayRef<std::string> parts) {
+  if (parts.empty())
+    return "";
+  std::string ptx = parts.front();
+  for (StringRef part : parts.drop_front())
+    ptx += part.split(".address_size").second.split('\n').second;
+  return ptx;
 }
 
 } // namespace
@@ -121,11 +195,10 @@ FailureOr<std::string> compileToPtx(gpu::GPUModuleOp kernels, const DeviceOption
   registerTargetDialects(registry);
   context->appendDialectRegistry(registry);
   OwningOpRef<ModuleOp> module = ModuleOp::create(kernels.getLoc());
-  module->push_back(kernels->clone());
-  const bool hasLibdevice = !options.toolkit.libdevice.empty();
+  copyInParts(kernels, *module);
   DeviceLoweringOptions lowering;
   lowering.use32BitIndices = options.use32BitIndices;
-  lowering.approximateMath = !hasLibdevice;
+  lowering.approximateMath = options.toolkit.libdevice.empty();
   PassManager pm(context);
   buildDeviceKernelLowering(pm, lowering);
   if (options.configure)
@@ -133,26 +206,19 @@ FailureOr<std::string> compileToPtx(gpu::GPUModuleOp kernels, const DeviceOption
   if (failed(pm.run(*module)))
     return failure();
 
-  auto failWith = [&](llvm::Error error) {
-    return kernels.emitError() << "device kernels: " << llvm::toString(std::move(error));
-  };
-  auto machine = createDeviceMachine(options);
-  if (!machine)
-    return failWith(machine.takeError());
-  llvm::LLVMContext llvmContext;
-  auto lowered = *module->getOps<gpu::GPUModuleOp>().begin();
-  std::unique_ptr<llvm::Module> ir = translateModuleToLLVMIR(lowered, llvmContext, "cuda_kernels");
-  if (!ir)
-    return kernels.emitError("device kernels could not be translated to LLVM IR");
-  ir->setTargetTriple((*machine)->getTargetTriple());
-  ir->setDataLayout((*machine)->createDataLayout());
-  if (hasLibdevice)
-    if (llvm::Error error = linkLibdevice(*ir, options.toolkit.libdevice))
-      return failWith(std::move(error));
-  optimize(*ir, **machine);
-  if (failed(checkResolved(kernels, *ir, hasLibdevice)))
-    return failure();
-  return emitPtx(*ir, **machine, kernels);
+  SmallVector<gpu::GPUModuleOp> parts(module->getOps<gpu::GPUModuleOp>());
+  SmallVector<std::string> ptx(parts.size()), errors(parts.size());
+  parallelFor(context, 0, parts.size(), [&](size_t i) {
+    llvm::Expected<std::string> part = compilePart(parts[i], i, options);
+    if (part)
+      ptx[i] = std::move(*part);
+    else
+      errors[i] = llvm::toString(part.takeError());
+  });
+  for (const std::string &error : errors)
+    if (!error.empty())
+      return kernels.emitError() << "device kernels: " << error;
+  return joinParts(ptx);
 }
 
 llvm::StringMap<int64_t> countLines(StringRef ptx) {

@@ -173,6 +173,49 @@ void missingFunctions(const ampc::CudaToolkit &toolkit) {
         message);
 }
 
+/// Kernels enough for several parts, which are compiled one beside the other. Each takes the same
+/// function from libdevice, one that is no part of its callers.
+void compilesInParts(const ampc::CudaToolkit &toolkit) {
+  std::string text = "gpu.module @cuda_kernels {\n";
+  constexpr int kKernels = 70;
+  for (int i = 0; i != kKernels; ++i) {
+    text += "gpu.func @k" + std::to_string(i) + "(%x: memref<1xf64>) kernel {\n" +
+            "%c0 = arith.constant 0 : index\n%v0 = memref.load %x[%c0] : memref<1xf64>\n";
+    for (int j = 0; j != 100; ++j)
+      text +=
+          "%v" + std::to_string(j + 1) + " = arith.mulf %v" + std::to_string(j) + ", %v0 : f64\n";
+    text += "%p = math.powf %v0, %v100 : f64\nmemref.store %p, %x[%c0] : memref<1xf64>\n"
+            "gpu.return }\n";
+  }
+  Kernels kernels(text + "}");
+  ampc::DeviceOptions options;
+  options.toolkit = toolkit;
+  std::string ptx = compile(kernels, options);
+  auto count = [&](const std::string &part) {
+    int n = 0;
+    for (size_t at = 0; (at = ptx.find(part, at)) != std::string::npos; ++at)
+      ++n;
+    return n;
+  };
+  check(count(".version") == 1 && count(".target") == 1, "one PTX module of all parts");
+  check(count(".visible .entry k") == kKernels, "all kernels");
+  check(count("\n.func  (.param .b64 func_retval0) __internal_accurate_pow(") == 1 &&
+            count("\n.func  (.param .b64 func_retval0) __internal_accurate_pow_1(") == 1,
+        "a function that two parts need has two names");
+  check(ptx.find(".entry k0(") < ptx.find(".entry k1(") &&
+            ptx.find(".entry k1(") < ptx.find(".entry k69("),
+        "kernels in their order");
+  check(compile(kernels, options) == ptx, "the same PTX each time");
+  if (toolkit.ptxas.empty())
+    return;
+  auto job = ampc::CubinJob::start(toolkit.ptxas, ptx, {80});
+  check(bool(job), "ptxas starts");
+  if (!job)
+    return llvm::consumeError(job.takeError());
+  auto cubins = job->wait();
+  check(bool(cubins), "ptxas takes it", cubins ? "" : llvm::toString(cubins.takeError()));
+}
+
 } // namespace
 
 int main() {
@@ -189,6 +232,7 @@ int main() {
   options.toolkit = toolkit;
   missingFunctions(toolkit);
   if (!toolkit.libdevice.empty()) {
+    compilesInParts(toolkit);
     auto start = std::chrono::steady_clock::now();
     std::string ptx = compile(kernels, options);
     std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
