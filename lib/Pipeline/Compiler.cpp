@@ -114,21 +114,14 @@ LogicalResult Compiler::checkFiles() {
 
 /// A flag that shapes the update, "" where none is given; the learning rate may be.
 static std::string flagOfOptimizer(const CompileOptions &options) {
-  const OptimizerOptions &o = options.optimizer;
-  if (o.name != "auto")
-    return "--optimizer=" + o.name;
-  const std::pair<const char *, bool> flags[] = {{"--momentum", o.momentum.has_value()},
-                                                 {"--dampening", o.dampening.has_value()},
-                                                 {"--weight-decay", o.weightDecay.has_value()},
-                                                 {"--beta1", o.beta1.has_value()},
-                                                 {"--beta2", o.beta2.has_value()},
-                                                 {"--eps", o.epsilon.has_value()},
-                                                 {"--clip-grad-norm", options.clipGradNorm >= 0},
-                                                 {"--clip-grad-value", options.clipGradValue >= 0}};
-  for (auto [name, isGiven] : flags)
-    if (isGiven)
-      return name;
-  return "";
+  if (options.optimizer.name != "auto")
+    return "--optimizer=" + options.optimizer.name;
+  for (const auto &[flag, value] : options.optimizer.given)
+    if (flag != kLearningRateSetting)
+      return "--" + flag;
+  if (options.clipGradNorm >= 0)
+    return "--clip-grad-norm";
+  return options.clipGradValue >= 0 ? "--clip-grad-value" : "";
 }
 
 LogicalResult Compiler::import() {

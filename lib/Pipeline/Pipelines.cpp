@@ -8,6 +8,7 @@
 #include "ampc/Pipeline/Pipelines.h"
 #include "ampc/Codegen/Passes.h"
 #include "ampc/Precision/Passes.h"
+#include "ampc/Support/Settings.h"
 #include "ampc/Target/Passes.h"
 #include "ampc/Training/Passes.h"
 #include "mlir/Pass/PassRegistry.h"
@@ -20,10 +21,13 @@ void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
     pm.addPass(createWidenMasters());
     pm.addPass(
         createAttachLoss({options.loss, options.classAxis.value_or(0), options.ignoreIndex}));
-    OptimizerOptions optimizer = options.optimizer;
-    if (optimizer.name == "auto")
-      optimizer.name = "adam";
-    pm.addPass(createMakeTrainingStep(optimizer, options.clipGradNorm, options.clipGradValue));
+    MakeTrainingStepOptions step;
+    step.optimizer = options.optimizer.name == "auto" ? "adam" : options.optimizer.name;
+    for (const auto &[flag, value] : options.optimizer.given)
+      step.settings.push_back(flag + "=" + toDecimals(value));
+    step.clipGradNorm = options.clipGradNorm;
+    step.clipGradValue = options.clipGradValue;
+    pm.addPass(createMakeTrainingStep(step));
   } else {
     pm.addPass(createKeepAsEval());
   }

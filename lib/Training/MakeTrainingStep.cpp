@@ -10,6 +10,7 @@
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
+#include "ampc/Training/Optimizers.h"
 #include "ampc/Training/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -22,16 +23,6 @@ namespace ampc {
 namespace {
 /// Steps that the statistics ring remembers.
 constexpr int64_t kRingSlots = 64;
-
-using Optimizer = OptimizerOpInterface::Concept;
-
-const Optimizer *findOptimizer(MLIRContext *context, StringRef name) {
-  for (RegisteredOperationName op : context->getRegisteredOperations())
-    if (auto *optimizer = op.getInterface<OptimizerOpInterface>())
-      if (llvm::is_contained(optimizer->getOptimizerNames(), name))
-        return optimizer;
-  return nullptr;
-}
 
 /// Replaces the ops that act differently in training by their inference form.
 LogicalResult toInference(func::FuncOp function) {
@@ -126,22 +117,12 @@ void markLabels(func::FuncOp function) {
 
 struct MakeTrainingStep : impl::MakeTrainingStepBase<MakeTrainingStep> {
   using MakeTrainingStepBase::MakeTrainingStepBase;
-  MakeTrainingStep(const OptimizerOptions &options, double norm, double value) : settings(options) {
-    optimizer = options.name;
-    clipGradNorm = norm;
-    clipGradValue = value;
-  }
-
-  OptimizerOptions settings;
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
     auto function = module.lookupSymbol<func::FuncOp>(kMainFunction);
     if (!function)
       return;
-    settings.name = optimizer;
-    if (learningRate >= 0 && !settings.learningRate)
-      settings.learningRate = learningRate;
     auto train = module.lookupSymbol<func::FuncOp>(kTrainFunction);
     if (train ? failed(recordGivenStep(train)) : failed(makeTrain(function)))
       return signalPassFailure();
@@ -214,11 +195,17 @@ LogicalResult MakeTrainingStep::makeTrain(func::FuncOp function) {
       lossResult = i;
   if (!lossResult)
     return emitError(function.getLoc()) << "no output is marked as the loss";
-  const Optimizer *update = findOptimizer(&getContext(), settings.name);
+  OptimizerOptions asked;
+  asked.name = optimizer;
+  std::string error;
+  for (StringRef setting : settings)
+    if (error.empty())
+      error = asked.add(setting);
+  std::optional<ChosenOptimizer> update;
+  if (error.empty())
+    update = chooseOptimizer(&getContext(), asked, error);
   if (!update)
-    return emitError(function.getLoc())
-           << "--optimizer=" << settings.name << ": no such optimizer; there are "
-           << llvm::join(getOptimizerNames(&getContext()), ", ");
+    return emitError(function.getLoc()) << error;
 
   auto train = cast<func::FuncOp>(function->clone());
   train.setName(kTrainFunction);
@@ -291,11 +278,10 @@ LogicalResult MakeTrainingStep::makeTrain(func::FuncOp function) {
     for (Value &g : gradients)
       g = ClipGradValueOp::create(b, loc, g, b.getF32FloatAttr(float(clipGradValue)));
 
-  Value rate = readScalar(
-      b, loc, AMPC_SCALAR_LEARNING_RATE,
-      scalar(b.getF32Type(), settings.learningRate.value_or(update->getDefaultLearningRate())));
+  Value rate = readScalar(b, loc, AMPC_SCALAR_LEARNING_RATE,
+                          scalar(b.getF32Type(), update->settings[kLearningRateSetting]));
   Value step = count(b, loc, AMPC_SCALAR_STEP);
-  SmallVector<OptimizerState> kinds = update->getOptimizerStates(settings);
+  SmallVector<OptimizerState> kinds = update->op->getOptimizerStates(update->settings);
   SymbolTable symbols(module);
   for (auto [parameter, g] : llvm::zip(parameters, gradients)) {
     StringRef name = cast<ReadOp>(parameter.getDefiningOp()).getVariable();
@@ -313,8 +299,8 @@ LogicalResult MakeTrainingStep::makeTrain(func::FuncOp function) {
     }
     for (StringRef state : stateNames)
       states.push_back(ReadOp::create(b, loc, type, state));
-    Operation *op = update->buildUpdate(b, NameLoc::get(b.getStringAttr(name)), settings, parameter,
-                                        g, rate, step, states);
+    Operation *op = update->op->buildUpdate(b, NameLoc::get(b.getStringAttr(name)),
+                                            update->settings, parameter, g, rate, step, states);
     AssignOp::create(b, loc, name, op->getResult(0));
     for (auto [i, state] : llvm::enumerate(stateNames))
       AssignOp::create(b, loc, state, op->getResult(1 + i));
@@ -358,25 +344,4 @@ LogicalResult MakeTrainingStep::recordGivenStep(func::FuncOp train) {
   return success();
 }
 } // namespace
-
-std::unique_ptr<Pass> createMakeTrainingStep(const OptimizerOptions &optimizer, double clipGradNorm,
-                                             double clipGradValue) {
-  return std::make_unique<MakeTrainingStep>(optimizer, clipGradNorm, clipGradValue);
-}
-
-SmallVector<StringRef> getOptimizerNames(MLIRContext *context) {
-  SmallVector<StringRef> names;
-  for (RegisteredOperationName op : context->getRegisteredOperations())
-    if (auto *optimizer = op.getInterface<OptimizerOpInterface>())
-      llvm::append_range(names, optimizer->getOptimizerNames());
-  llvm::sort(names);
-  return names;
-}
-
-std::string checkOptimizerOptions(MLIRContext *context, const OptimizerOptions &options) {
-  if (const Optimizer *optimizer = findOptimizer(context, options.name))
-    return optimizer->checkOptions(options);
-  return "--optimizer=" + options.name + ": no such optimizer; there are " +
-         llvm::join(getOptimizerNames(context), ", ");
-}
 } // namespace ampc

@@ -280,6 +280,15 @@ class CommandLine(harness.Case):
             self.assertEqual(result.returncode, 2, result.stderr)
             self.assertIn(flag, result.stderr)
 
+    def test_settings_of_other_optimizers(self):
+        for flag, optimizer in (("--momentum", "adam"), ("--beta1", "sgd"), ("--eps", "nesterov"),
+                                ("--dampening", "adagrad"), ("--beta2", "adagrad")):
+            with self.subTest(flag):
+                self.refuse(2, f"error: {flag}: --optimizer={optimizer} has no such setting",
+                            "--batch=100", f"{flag}=0.5", f"--optimizer={optimizer}")
+        self.refuse(2, "error: --dampening: has no effect without --momentum", "--batch=100",
+                    "--dampening=0.5", "--optimizer=sgd")
+
     def test_empty_values(self):
         for flag in ("--report", "--dump-ir", "--loss", "--emit", "--freeze", "--train",
                      "--cuda-path", "--checkpoint", "--dim", "--host-cpu", "--amp-deny"):

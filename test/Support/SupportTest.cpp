@@ -7,6 +7,7 @@
 
 #include "ampc/Support/FloatRange.h"
 #include "ampc/Support/NodeLocation.h"
+#include "ampc/Support/OptimizerOptions.h"
 #include "ampc/Support/ScalarBuilder.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -178,6 +179,41 @@ void testScalars(MLIRContext &context) {
         asNumber(loop.getUpperBound()) == 10);
   CHECK(loop && loop.getBody()->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>());
 }
+//===----------------------------------------------------------------------===//
+// Optimizer settings
+//===----------------------------------------------------------------------===//
+
+void testOptimizerSettings() {
+  auto rate = OptimizerSetting::nonNegative("lr", 0.5, "");
+  auto beta = OptimizerSetting::fraction("beta", 0.25, "");
+  auto dampening = OptimizerSetting::finite("dampening", 0, "");
+  CHECK(rate.check(0).empty() && rate.check(3e38).empty());
+  CHECK(rate.check(-1) == "--lr=-1: must be at least 0 and finite");
+  CHECK(rate.check(std::nan("")) == "--lr=nan: must be at least 0 and finite");
+  CHECK(rate.check(1e-46) ==
+        "--lr=1e-46: must be at least 0 and finite, also as f32, which would round it to 0");
+  CHECK(beta.check(1) == "--beta=1: must be at least 0 and below 1");
+  CHECK(beta.check(0.99999999999) == "--beta=0.99999999999: must be at least 0 and below 1, also "
+                                     "as f32, which would round it to 1");
+  CHECK(dampening.check(-7).empty());
+  CHECK(dampening.check(1e39) == "--dampening=1e+39: must be a number that f32 holds");
+
+  OptimizerOptions options;
+  options.name = "this";
+  CHECK(options.add("beta=0.75").empty() && options.find("beta") == 0.75);
+  CHECK(options.add("beta=0.5") == "beta: is given twice" && options.find("beta") == 0.75);
+  CHECK(options.add("lr") == "lr: a setting is FLAG=NUMBER");
+  CHECK(options.add("lr=fast") == "lr=fast: a setting is FLAG=NUMBER");
+  CHECK(options.add("=1") == "=1: a setting is FLAG=NUMBER" && !options.find(""));
+  OptimizerSettings settings(options, {rate, beta});
+  CHECK(settings.error().empty() && settings.name() == "this");
+  CHECK(settings["beta"] == 0.75 && settings["lr"] == 0.5);
+  OptimizerSettings undeclared(options, {rate});
+  CHECK(undeclared.error() == "--beta: --optimizer=this has no such setting");
+  options.given["beta"] = 2;
+  CHECK(OptimizerSettings(options, {rate, beta}).error() == beta.check(2));
+}
+
 } // namespace
 
 int main() {
@@ -188,6 +224,7 @@ int main() {
   testArithmetic();
   testLocations(context);
   testScalars(context);
+  testOptimizerSettings();
   if (failures == 0)
     std::printf("ok\n");
   return failures != 0;

@@ -9,6 +9,7 @@
 #include "RegexCheck.h"
 #include "ampc-runtime/module_format.h"
 #include "ampc/Support/Settings.h"
+#include "ampc/Training/Optimizers.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
@@ -28,6 +29,9 @@ namespace {
 
 /// All flags, in the groups of the help page. An instance lives while they are parsed.
 struct Flags {
+  /// `settings` are the flags of the optimizers, which are `names`.
+  Flags(std::vector<OptimizerFlag> settings, llvm::ArrayRef<StringRef> names);
+
   cl::OptionCategory main{"Options"}, training{"Training"}, shapes{"Shapes"},
       precision{"Mixed precision"}, target{"Target"}, inspect{"Inspection"};
 
@@ -47,15 +51,11 @@ struct Flags {
                                       "the last")};
   cl::opt<int64_t> ignoreIndex{"ignore-index", cl::init(-100), cl::cat(training),
                                cl::desc("label that --loss=cross_entropy and nll do not count")};
-  Text optimizer{"optimizer", cl::init("auto"), cl::cat(training),
-                 cl::desc("auto, sgd, momentum, nesterov, adagrad, adam, adamw, lamb or none")};
-  Number lr{"lr", cl::desc("learning rate"), cl::cat(training)};
-  Number momentum{"momentum", cl::desc("of sgd, momentum and nesterov"), cl::cat(training)};
-  Number dampening{"dampening", cl::desc("of the momentum"), cl::cat(training)};
-  Number weightDecay{"weight-decay", cl::desc("as torch.optim has it"), cl::cat(training)};
-  Number beta1{"beta1", cl::desc("of adam and adamw"), cl::cat(training)};
-  Number beta2{"beta2", cl::desc("of adam and adamw"), cl::cat(training)};
-  Number eps{"eps", cl::desc("added to a denominator"), cl::cat(training)};
+  std::string optimizerHelp;
+  Text optimizer{"optimizer", cl::init("auto"), cl::cat(training)};
+  std::vector<OptimizerFlag> settings;
+  std::vector<std::unique_ptr<Number>> numbers; ///< settings, by name
+  std::vector<std::unique_ptr<cl::opt<bool>>> switches;
   Number clipNorm{"clip-grad-norm", cl::desc("largest 2-norm of all gradients together"),
                   cl::cat(training)};
   Number clipValue{"clip-grad-value", cl::desc("largest magnitude of a gradient's element"),
@@ -143,6 +143,19 @@ struct Flags {
   // For tests: also the device kernels, compiled for the CPU.
   Text simt{"test-simt-library", cl::Hidden, cl::value_desc("file"), cl::cat(inspect)};
 };
+
+Flags::Flags(std::vector<OptimizerFlag> declared, llvm::ArrayRef<StringRef> names)
+    : optimizerHelp("auto, " + llvm::join(names, ", ") + ", lamb or none"),
+      settings(std::move(declared)) {
+  optimizer.setDescription(optimizerHelp);
+  for (const OptimizerFlag &flag : settings)
+    if (flag.isSwitch)
+      switches.push_back(std::make_unique<cl::opt<bool>>(StringRef(flag.name), cl::desc(flag.help),
+                                                         cl::cat(training)));
+    else
+      numbers.push_back(
+          std::make_unique<Number>(StringRef(flag.name), cl::desc(flag.help), cl::cat(training)));
+}
 
 /// Collects the first thing that is wrong.
 class Checker {
@@ -246,13 +259,13 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
   o.ignoreIndex = f.ignoreIndex;
   if (f.ignoreIndex.getNumOccurrences() && o.loss != "cross_entropy" && o.loss != "nll")
     check.fail("--ignore-index: takes --loss=cross_entropy or nll");
-  o.import.learningRate = o.optimizer.learningRate = given(f.lr);
-  o.optimizer.momentum = given(f.momentum);
-  o.optimizer.dampening = given(f.dampening);
-  o.optimizer.weightDecay = given(f.weightDecay);
-  o.optimizer.beta1 = given(f.beta1);
-  o.optimizer.beta2 = given(f.beta2);
-  o.optimizer.epsilon = given(f.eps);
+  for (const auto &number : f.numbers)
+    if (number->getNumOccurrences())
+      o.optimizer.given[number->ArgStr.str()] = *number;
+  for (const auto &flag : f.switches)
+    if (flag->getNumOccurrences())
+      o.optimizer.given[flag->ArgStr.str()] = *flag;
+  o.import.learningRate = o.optimizer.find(kLearningRateSetting);
   check.positive("clip-grad-norm", f.clipNorm);
   check.positive("clip-grad-value", f.clipValue);
   o.clipGradNorm = given(f.clipNorm).value_or(-1);
@@ -390,7 +403,12 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
 
 std::optional<CommandLine> parseCommandLine(int argc, char **argv) {
   // Every library that is linked has flags of its own; a user of ampc sees ampc's.
-  static Flags flags;
+  // The optimizers are asked in a context of their own: that of the compilation needs MLIR's flags.
+  static Flags flags = [] {
+    mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+    context.loadDialect<AmpDialect>();
+    return Flags(getOptimizerFlags(&context), getOptimizerNames(&context));
+  }();
   mlir::registerAsmPrinterCLOptions();
   mlir::registerMLIRContextCLOptions();
   mlir::registerPassManagerCLOptions();

@@ -12,7 +12,7 @@
 #include "ampc/Pipeline/Pipelines.h"
 #include "ampc/Support/ModelDiagnostics.h"
 #include "ampc/Support/OutputFiles.h"
-#include "ampc/Training/Passes.h"
+#include "ampc/Training/Optimizers.h"
 #include "llvm/Support/InitLLVM.h"
 #include <cstdlib>
 
@@ -68,8 +68,8 @@ int run(CommandLine &line) {
     OptimizerOptions settings = options.optimizer;
     if (ownOptimizer)
       settings.name = "adam";
-    std::string wrong = checkOptimizerOptions(&context, settings);
-    if (!wrong.empty())
+    std::string wrong;
+    if (!chooseOptimizer(&context, settings, wrong))
       return fail(wrong, ExitUsage);
   }
   ModelDiagnostics diagnostics(&context, options.model, llvm::errs());

@@ -16,16 +16,6 @@ namespace ampc {
 #define GEN_PASS_DECL
 #include "ampc/Training/Passes.h.inc"
 
-/// Builds the training step with all of the optimizer's settings; the pass option of the
-/// generated constructor sets only the most common ones.
-std::unique_ptr<Pass> createMakeTrainingStep(const OptimizerOptions &optimizer, double clipGradNorm,
-                                             double clipGradValue);
-
-/// The names that `--optimizer` knows, from the registered ops. The dialect must be loaded.
-SmallVector<StringRef> getOptimizerNames(MLIRContext *context);
-/// What is wrong with the settings, "" where nothing is. The dialect must be loaded.
-std::string checkOptimizerOptions(MLIRContext *context, const OptimizerOptions &options);
-
 #define GEN_PASS_REGISTRATION
 #include "ampc/Training/Passes.h.inc"
 

@@ -54,7 +54,8 @@ def MakeTrainingStep : Pass<"amp-make-training-step", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"optimizer", "optimizer", "std::string", "\"adam\"", "the optimizer's name">,
-    Option<"learningRate", "lr", "double", "-1.0", "negative: the default">,
+    ListOption<"settings", "settings", "std::string",
+               "the optimizer's settings, FLAG=NUMBER; the others have its defaults">,
     Option<"clipGradNorm", "clip-grad-norm", "double", "-1.0", "negative: off">,
     Option<"clipGradValue", "clip-grad-value", "double", "-1.0", "negative: off">
   ];

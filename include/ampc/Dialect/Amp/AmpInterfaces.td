@@ -155,23 +155,28 @@ def OptimizerOpInterface : OpInterface<"OptimizerOpInterface"> {
   let methods = [
     StaticInterfaceMethod<"Names that `--optimizer` takes for this op.",
         "::llvm::ArrayRef<::llvm::StringRef>", "getOptimizerNames">,
-    StaticInterfaceMethod<"The learning rate where `--lr` gives none: torch.optim's default.",
-        "double", "getDefaultLearningRate", (ins), [{}], [{ return 1e-3; }]>,
     StaticInterfaceMethod<[{
-        What is wrong with `options` for this optimizer, "" where nothing is: a setting it
-        does not have, or a value out of range. Begins with the flag.
+        The settings that `optimizer`, one of the op's names, has: the learning rate first, then
+        its own, with torch.optim's defaults. The command line gets a flag for each.
       }],
-      "std::string", "checkOptions", (ins "const ::ampc::OptimizerOptions &":$options)>,
+      "::llvm::SmallVector<::ampc::OptimizerSetting>", "getSettings",
+      (ins "::llvm::StringRef":$optimizer)>,
     StaticInterfaceMethod<[{
-        The state that one parameter has under `options`: checkpoint kinds such as
+        What is wrong with settings of which each is allowed by itself, "" where nothing is.
+        Begins with the flag.
+      }],
+      "std::string", "checkSettings", (ins "const ::ampc::OptimizerSettings &":$settings),
+      [{}], [{ return ""; }]>,
+    StaticInterfaceMethod<[{
+        The state that one parameter has under `settings`: checkpoint kinds such as
         "exp_avg", with the value each element starts at.
       }],
       "::llvm::SmallVector<::ampc::OptimizerState>", "getOptimizerStates",
-      (ins "const ::ampc::OptimizerOptions &":$options)>,
+      (ins "const ::ampc::OptimizerSettings &":$settings)>,
     StaticInterfaceMethod<"Builds the update; results as described above.",
         "::mlir::Operation *", "buildUpdate",
         (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
-             "const ::ampc::OptimizerOptions &":$options, "::mlir::Value":$parameter,
+             "const ::ampc::OptimizerSettings &":$settings, "::mlir::Value":$parameter,
              "::mlir::Value":$gradient, "::mlir::Value":$learningRate,
              "::mlir::Value":$step, "::mlir::ValueRange":$states)>,
   ];

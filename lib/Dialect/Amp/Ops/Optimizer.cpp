@@ -10,56 +10,27 @@
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "ampc/Dialect/Amp/Ops/Unary.h"
-#include "ampc/Support/Settings.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/TypeUtilities.h"
-#include <cmath>
 
 using namespace mlir;
 using namespace ampc;
 
 namespace {
-/// Checks the settings an optimizer has and refuses those it has not.
-class OptionChecker {
-public:
-  explicit OptionChecker(const OptimizerOptions &options) : options(options) {
-    range("--lr", options.learningRate, 0, INFINITY);
-    range("--weight-decay", options.weightDecay, 0, INFINITY);
-  }
-  /// [low, high), also as f32, which updates compute in.
-  void range(StringRef flag, std::optional<double> value, double low, double high) {
-    if (!value || !message.empty())
-      return;
-    bool isGood = *value >= low && *value < high;
-    if (isGood && fitsF32(*value) && float(*value) < high)
-      return;
-    message = (flag + "=" + toDecimals(*value) + ": must be at least " + toDecimals(low) +
-               (std::isinf(high) ? " and finite" : " and below " + toDecimals(high)))
-                  .str();
-    if (isGood)
-      message += ", also as f32, which would round it to " + toDecimals(float(*value));
-  }
-  void finite(StringRef flag, std::optional<double> value) {
-    if (value && message.empty() && !fitsF32(*value))
-      message = (flag + "=" + toDecimals(*value) + ": must be a number that f32 holds").str();
-  }
-  void refuse(StringRef flag, std::optional<double> value) {
-    if (value && message.empty())
-      message = (flag + ": --optimizer=" + options.name + " has no such setting").str();
-  }
-  void refuseBetas() {
-    refuse("--beta1", options.beta1);
-    refuse("--beta2", options.beta2);
-  }
-  void refuseMomentum() {
-    refuse("--momentum", options.momentum);
-    refuse("--dampening", options.dampening);
-  }
-  std::string message;
+using Setting = OptimizerSetting;
 
-private:
-  const OptimizerOptions &options;
-};
+Setting learningRate(double defaultValue) {
+  return Setting::nonNegative(kLearningRateSetting, defaultValue, "learning rate");
+}
+Setting weightDecay(double defaultValue) {
+  return Setting::nonNegative("weight-decay", defaultValue, "as torch.optim has it");
+}
+Setting epsilon(double defaultValue) {
+  return Setting::nonNegative("eps", defaultValue, "added to the denominator");
+}
+Setting momentum(double defaultValue) {
+  return Setting::nonNegative("momentum", defaultValue, "how much of the last step remains");
+}
 
 /// One result of an update from all operands of the op. Parameters and state of f64 are
 /// computed in f64, others in f32; the learning rate follows.
@@ -90,39 +61,36 @@ ArrayRef<StringRef> SgdOp::getOptimizerNames() {
   return names;
 }
 
-static double momentumOf(const OptimizerOptions &options) {
-  return options.momentum.value_or(options.name == "sgd" ? 0.0 : 0.9);
+SmallVector<OptimizerSetting> SgdOp::getSettings(StringRef optimizer) {
+  return {learningRate(1e-3), momentum(optimizer == "sgd" ? 0.0 : 0.9),
+          Setting::finite("dampening", 0, "how much of a gradient the momentum leaves out"),
+          weightDecay(0)};
 }
 
-std::string SgdOp::checkOptions(const OptimizerOptions &options) {
-  OptionChecker check(options);
-  check.refuseBetas();
-  check.refuse("--eps", options.epsilon);
-  check.range("--momentum", options.momentum, 0, INFINITY);
-  check.finite("--dampening", options.dampening);
-  if (check.message.empty() && options.name == "nesterov" &&
-      (momentumOf(options) == 0 || options.dampening.value_or(0) != 0))
-    check.message = "--optimizer=nesterov: needs a momentum above 0 and no dampening";
-  if (check.message.empty() && momentumOf(options) == 0 && options.dampening.value_or(0) != 0)
-    check.message = "--dampening: has no effect without --momentum";
-  return check.message;
+std::string SgdOp::checkSettings(const OptimizerSettings &settings) {
+  bool isNesterov = settings.name() == "nesterov", isDampened = settings["dampening"] != 0;
+  if (isNesterov && (settings["momentum"] == 0 || isDampened))
+    return "--optimizer=nesterov: needs a momentum above 0 and no dampening";
+  if (isDampened && settings["momentum"] == 0)
+    return "--dampening: has no effect without --momentum";
+  return "";
 }
 
-SmallVector<OptimizerState> SgdOp::getOptimizerStates(const OptimizerOptions &options) {
-  if (momentumOf(options) == 0)
+SmallVector<OptimizerState> SgdOp::getOptimizerStates(const OptimizerSettings &settings) {
+  if (settings["momentum"] == 0)
     return {};
   return {{"momentum_buffer", 0.0}};
 }
 
-Operation *SgdOp::buildUpdate(OpBuilder &b, Location loc, const OptimizerOptions &options,
+Operation *SgdOp::buildUpdate(OpBuilder &b, Location loc, const OptimizerSettings &settings,
                               Value parameter, Value gradient, Value rate, Value step,
                               ValueRange states) {
   SmallVector<Type> types(1 + states.size(), parameter.getType());
   return SgdOp::create(b, loc, types, parameter, gradient, rate, step, states,
-                       b.getF64FloatAttr(momentumOf(options)),
-                       b.getF64FloatAttr(options.dampening.value_or(0)),
-                       b.getF64FloatAttr(options.weightDecay.value_or(0)),
-                       options.name == "nesterov" ? b.getUnitAttr() : UnitAttr());
+                       b.getF64FloatAttr(settings["momentum"]),
+                       b.getF64FloatAttr(settings["dampening"]),
+                       b.getF64FloatAttr(settings["weight-decay"]),
+                       settings.name() == "nesterov" ? b.getUnitAttr() : UnitAttr());
 }
 
 SmallVector<Value> SgdOp::emitKernel(KernelBuilder &k, ValueRange operands) {
@@ -162,27 +130,21 @@ ArrayRef<StringRef> AdagradOp::getOptimizerNames() {
   return names;
 }
 
-double AdagradOp::getDefaultLearningRate() { return 1e-2; }
-
-std::string AdagradOp::checkOptions(const OptimizerOptions &options) {
-  OptionChecker check(options);
-  check.refuseBetas();
-  check.refuseMomentum();
-  check.range("--eps", options.epsilon, 0, INFINITY);
-  return check.message;
+SmallVector<OptimizerSetting> AdagradOp::getSettings(StringRef) {
+  return {learningRate(1e-2), weightDecay(0), epsilon(1e-10)};
 }
 
-SmallVector<OptimizerState> AdagradOp::getOptimizerStates(const OptimizerOptions &) {
+SmallVector<OptimizerState> AdagradOp::getOptimizerStates(const OptimizerSettings &) {
   return {{"sum", 0.0}};
 }
 
-Operation *AdagradOp::buildUpdate(OpBuilder &b, Location loc, const OptimizerOptions &options,
+Operation *AdagradOp::buildUpdate(OpBuilder &b, Location loc, const OptimizerSettings &settings,
                                   Value parameter, Value gradient, Value rate, Value step,
                                   ValueRange states) {
   SmallVector<Type> types(2, parameter.getType());
   return AdagradOp::create(b, loc, types, parameter, gradient, rate, step, states,
-                           b.getF64FloatAttr(options.weightDecay.value_or(0)),
-                           b.getF64FloatAttr(options.epsilon.value_or(1e-10)));
+                           b.getF64FloatAttr(settings["weight-decay"]),
+                           b.getF64FloatAttr(settings["eps"]));
 }
 
 SmallVector<Value> AdagradOp::emitKernel(KernelBuilder &k, ValueRange operands) {
@@ -210,31 +172,25 @@ ArrayRef<StringRef> AdamOp::getOptimizerNames() {
   return names;
 }
 
-std::string AdamOp::checkOptions(const OptimizerOptions &options) {
-  OptionChecker check(options);
-  check.refuseMomentum();
-  check.range("--beta1", options.beta1, 0, 1);
-  check.range("--beta2", options.beta2, 0, 1);
-  check.range("--eps", options.epsilon, 0, INFINITY);
-  return check.message;
+SmallVector<OptimizerSetting> AdamOp::getSettings(StringRef optimizer) {
+  return {learningRate(1e-3), Setting::fraction("beta1", 0.9, "decay of the mean gradient"),
+          Setting::fraction("beta2", 0.999, "decay of the mean squared gradient"), epsilon(1e-8),
+          weightDecay(optimizer == "adamw" ? 1e-2 : 0.0)};
 }
 
-SmallVector<OptimizerState> AdamOp::getOptimizerStates(const OptimizerOptions &) {
+SmallVector<OptimizerState> AdamOp::getOptimizerStates(const OptimizerSettings &) {
   return {{"exp_avg", 0.0}, {"exp_avg_sq", 0.0}};
 }
 
-Operation *AdamOp::buildUpdate(OpBuilder &b, Location loc, const OptimizerOptions &options,
+Operation *AdamOp::buildUpdate(OpBuilder &b, Location loc, const OptimizerSettings &settings,
                                Value parameter, Value gradient, Value rate, Value step,
                                ValueRange states) {
-  bool decoupled = options.name == "adamw";
+  bool decoupled = settings.name() == "adamw";
   SmallVector<Type> types(3, parameter.getType());
-  return AdamOp::create(b, loc, types, parameter, gradient, rate, step, states,
-                        b.getF64FloatAttr(options.beta1.value_or(0.9)),
-                        b.getF64FloatAttr(options.beta2.value_or(0.999)),
-                        b.getF64FloatAttr(options.epsilon.value_or(1e-8)),
-                        // torch.optim: AdamW decays by 0.01 unless told otherwise, Adam does not.
-                        b.getF64FloatAttr(options.weightDecay.value_or(decoupled ? 1e-2 : 0.0)),
-                        decoupled ? b.getUnitAttr() : UnitAttr());
+  return AdamOp::create(
+      b, loc, types, parameter, gradient, rate, step, states, b.getF64FloatAttr(settings["beta1"]),
+      b.getF64FloatAttr(settings["beta2"]), b.getF64FloatAttr(settings["eps"]),
+      b.getF64FloatAttr(settings["weight-decay"]), decoupled ? b.getUnitAttr() : UnitAttr());
 }
 
 SmallVector<Value> AdamOp::emitKernel(KernelBuilder &k, ValueRange operands) {

@@ -21,7 +21,8 @@ class Amp_OptimizerOp<string mnemonic, list<Trait> traits, list<string> override
 }
 
 def Amp_SgdOp : Amp_OptimizerOp<"sgd", [
-    Onnx<[OnnxOperator<"Momentum", 1, 1, "ai.onnx.preview.training">]>]> {
+    Onnx<[OnnxOperator<"Momentum", 1, 1, "ai.onnx.preview.training">]>],
+    ["checkSettings"]> {
   let summary = "Stochastic gradient descent with momentum";
   let description = [{
     torch.optim.SGD. With g = gradient + weight_decay * parameter, and with momentum
@@ -36,8 +37,7 @@ def Amp_SgdOp : Amp_OptimizerOp<"sgd", [
 }
 
 def Amp_AdagradOp : Amp_OptimizerOp<"adagrad", [
-    Onnx<[OnnxOperator<"Adagrad", 1, 1, "ai.onnx.preview.training">]>],
-    ["getDefaultLearningRate"]> {
+    Onnx<[OnnxOperator<"Adagrad", 1, 1, "ai.onnx.preview.training">]>]> {
   let summary = "Adagrad";
   let description = [{
     torch.optim.Adagrad. With g = gradient + weight_decay * parameter,

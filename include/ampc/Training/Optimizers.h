@@ -1,0 +1,41 @@
+//===- Optimizers.h - The optimizers that there are ----------- -*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_TRAINING_OPTIMIZERS_H
+#define AMPC_TRAINING_OPTIMIZERS_H
+
+#include "ampc/Dialect/Amp/AmpBase.h"
+
+namespace ampc {
+
+/// A flag that one or more of the optimizers declare (OptimizerSetting).
+struct OptimizerFlag {
+  std::string name; ///< without the dashes
+  std::string help; ///< what it is, to whom, and the defaults
+  bool isSwitch;    ///< takes no number
+};
+
+// The registered ops answer: the dialect must be loaded in `context`.
+
+/// The names that `--optimizer` knows, sorted.
+SmallVector<StringRef> getOptimizerNames(MLIRContext *context);
+/// The flags of all optimizers' settings, sorted, each once.
+std::vector<OptimizerFlag> getOptimizerFlags(MLIRContext *context);
+
+/// An optimizer with the values of its settings.
+struct ChosenOptimizer {
+  const OptimizerOpInterface::Concept *op;
+  OptimizerSettings settings;
+};
+/// The optimizer that `options` ask for. Where there is none of this name or a setting is wrong,
+/// nullopt, and `error` says so.
+std::optional<ChosenOptimizer> chooseOptimizer(MLIRContext *context,
+                                               const OptimizerOptions &options, std::string &error);
+
+} // namespace ampc
+
+#endif // AMPC_TRAINING_OPTIMIZERS_H
