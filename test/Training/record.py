@@ -42,7 +42,8 @@ class Config:
         flags = [f"--batch={self.batch}"]
         if self.data in ("mnist_like", "tokens"):
             flags.append("--loss=cross_entropy")
-        return flags + [f"--{k.replace('_', '-')}={v}" for k, v in self.settings.items()]
+        return flags + [f"--{k.replace('_', '-')}" + ("" if v is True else f"={v}")
+                        for k, v in self.settings.items()]
 
 
 def mlp10(**settings):
@@ -62,6 +63,9 @@ CONFIGS = {
     "mlp10_nesterov": mlp10(optimizer="nesterov", lr=0.05, momentum=0.9),
     "mlp10_adagrad": mlp10(optimizer="adagrad", lr=0.012),
     "mlp10_adamw": mlp10(optimizer="adamw", lr=0.005, weight_decay=0.2),
+    "mlp10_rmsprop": mlp10(optimizer="rmsprop", lr=0.003, alpha=0.9, weight_decay=0.01),
+    "mlp10_rmsprop_centered": mlp10(optimizer="rmsprop", lr=0.0008, alpha=0.9, momentum=0.8,
+                                    eps=1e-4, centered=True),
     "mlp784_adam": mlp784(optimizer="adam", lr=0.001),
     "mlp784_clip_value": mlp784(optimizer="sgd", lr=0.2, clip_grad_value=0.01),
     # The default scale overflows in the f16 gradients of PyTorch's filters.
@@ -86,6 +90,11 @@ def wrong_settings(settings):
         wrong["coupled_decay"] = {"optimizer": "adam"}
     if "dampening" in settings:
         wrong["no_dampening"] = {"dampening": 0.0}
+    if settings["optimizer"] == "rmsprop":
+        wrong["default_alpha"] = {"alpha": 0.99}
+        wrong["no_momentum" if "momentum" in settings else "with_momentum"] = {
+            "momentum": 0.0 if "momentum" in settings else 0.9}
+        wrong["other_centering"] = {"centered": not settings.get("centered", False)}
     if settings["optimizer"] == "nesterov":
         wrong["plain_momentum"] = {"optimizer": "momentum"}
     return {name: {**settings, **change} for name, change in wrong.items()}
@@ -98,6 +107,12 @@ def make_optimizer(parameters, settings):
         return torch.optim.SGD(
             parameters, lr, momentum=settings.get("momentum", 0.0), weight_decay=decay,
             dampening=settings.get("dampening", 0.0), nesterov=kind == "nesterov",
+        )
+    if kind == "rmsprop":
+        return torch.optim.RMSprop(
+            parameters, lr, alpha=settings.get("alpha", 0.99), eps=settings.get("eps", 1e-8),
+            weight_decay=decay, momentum=settings.get("momentum", 0.0),
+            centered=settings.get("centered", False),
         )
     kinds = {"adagrad": torch.optim.Adagrad, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     return kinds[kind](parameters, lr, weight_decay=decay)

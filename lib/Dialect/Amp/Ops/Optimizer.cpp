@@ -243,6 +243,85 @@ SmallVector<Value> AdamOp::emitKernel(KernelBuilder &k, ValueRange operands) {
 }
 
 //===----------------------------------------------------------------------===//
+// RmspropOp
+//===----------------------------------------------------------------------===//
+
+ArrayRef<StringRef> RmspropOp::getOptimizerNames() {
+  static const StringRef names[] = {"rmsprop"};
+  return names;
+}
+
+SmallVector<OptimizerSetting> RmspropOp::getSettings(StringRef) {
+  return {
+      learningRate(1e-2), Setting::fraction("alpha", 0.99, "decay of the mean squared gradient"),
+      epsilon(1e-8),      weightDecay(0),
+      momentum(0),        Setting::onOff("centered", "divide by the gradient's variance")};
+}
+
+SmallVector<OptimizerState> RmspropOp::getOptimizerStates(const OptimizerSettings &settings) {
+  SmallVector<OptimizerState> states{{"square_avg", 0.0}};
+  if (settings["momentum"] != 0)
+    states.push_back({"momentum_buffer", 0.0});
+  if (settings["centered"] != 0)
+    states.push_back({"grad_avg", 0.0});
+  return states;
+}
+
+Operation *RmspropOp::buildUpdate(OpBuilder &b, Location loc, const OptimizerSettings &settings,
+                                  Value parameter, Value gradient, Value rate, Value step,
+                                  ValueRange states) {
+  SmallVector<Type> types(1 + states.size(), parameter.getType());
+  return RmspropOp::create(b, loc, types, parameter, gradient, rate, step, states,
+                           b.getF64FloatAttr(settings["alpha"]), b.getF64FloatAttr(settings["eps"]),
+                           b.getF64FloatAttr(settings["weight-decay"]),
+                           b.getF64FloatAttr(settings["momentum"]),
+                           settings["centered"] != 0 ? b.getUnitAttr() : UnitAttr());
+}
+
+SmallVector<Value> RmspropOp::emitKernel(KernelBuilder &k, ValueRange operands) {
+  double alpha = getAlpha().convertToDouble(), epsilon = getEpsilon().convertToDouble();
+  double decay = getWeightDecay().convertToDouble(), momentum = getMomentum().convertToDouble();
+  bool centered = getCentered();
+  const size_t meanAt = FirstState + (momentum != 0 ? 2 : 1);
+
+  auto square = [=](ScalarBuilder &s, ValueRange x) {
+    Value g = decayed(s, x, decay), v = x[FirstState];
+    return s.add(s.mul(s.constantLike(v, alpha), v),
+                 s.mul(s.constantLike(v, 1 - alpha), s.mul(g, g)));
+  };
+  auto mean = [=](ScalarBuilder &s, ValueRange x) {
+    Value a = x[meanAt];
+    return s.add(a, s.mul(s.constantLike(a, 1 - alpha), s.sub(decayed(s, x, decay), a)));
+  };
+  auto direction = [=](ScalarBuilder &s, ValueRange x) {
+    Value v = square(s, x), zero = s.constantLike(v, 0.0);
+    if (centered) {
+      Value a = mean(s, x);
+      v = s.sub(v, s.mul(a, a));
+      v = s.select(s.less(v, zero), zero, v); // of rounding; NaN stays NaN
+    }
+    Value d = s.div(decayed(s, x, decay), s.add(s.sqrt(v), s.constantLike(v, epsilon)));
+    if (momentum == 0)
+      return d;
+    return s.add(s.mul(s.constantLike(d, momentum), x[FirstState + 1]), d);
+  };
+  auto parameter = [=](ScalarBuilder &s, ValueRange x) {
+    return s.sub(x[Parameter], s.mul(rateOf(s, x), direction(s, x)));
+  };
+  SmallVector<Value> results;
+  auto add = [&](KernelBuilder::ScalarFn fn) {
+    results.push_back(update(k, operands, getResult(results.size()).getType(), fn));
+  };
+  add(parameter);
+  add(square);
+  if (momentum != 0)
+    add(direction);
+  if (centered)
+    add(mean);
+  return results;
+}
+
+//===----------------------------------------------------------------------===//
 // ONNX's training operators
 //===----------------------------------------------------------------------===//
 

@@ -67,4 +67,20 @@ def Amp_AdamOp : Amp_OptimizerOp<"adam", [
   let results = (outs Variadic<Amp_FloatTensor>:$results);
 }
 
+def Amp_RmspropOp : Amp_OptimizerOp<"rmsprop", []> {
+  let summary = "RMSprop";
+  let description = [{
+    torch.optim.RMSprop. With g = gradient + weight_decay * parameter,
+    v = alpha * v + (1 - alpha) * g * g; centered: a += (1 - alpha) * (g - a) and v - a * a in
+    the place of v below, which rounding does not take below 0 here. Then
+    d = g / (sqrt(v) + epsilon); with momentum b = momentum * b + d and b in the place of d;
+    parameter -= learning_rate * d. States: v, then b with momentum, then a where centered.
+  }];
+  let arguments = (ins Amp_FloatTensor:$parameter, Amp_FloatTensor:$gradient,
+                   Amp_F32Scalar:$learning_rate, Amp_I64Scalar:$step,
+                   Variadic<Amp_FloatTensor>:$states, F64Attr:$alpha, F64Attr:$epsilon,
+                   F64Attr:$weight_decay, F64Attr:$momentum, UnitAttr:$centered);
+  let results = (outs Variadic<Amp_FloatTensor>:$results);
+}
+
 #endif // AMPC_DIALECT_AMP_OPS_OPTIMIZER_TD
