@@ -166,6 +166,7 @@ LogicalResult GraphBuilder::addNode(const GraphNode &node) {
   onnxNode.version = node.version;
   onnxNode.inputNames = node.inputs;
   onnxNode.outputNames = node.outputs;
+  onnxNode.isTraining = node.isTraining;
   onnxNode.trainMode = context.options.trainMode;
   onnxNode.constantOf = [this](Value value) { return constantOf(value); };
   onnxNode.valueOf = [this](StringRef name) { return lookup(name); };

@@ -24,6 +24,9 @@ namespace ampc {
 #include "ampc/Precision/Passes.h.inc"
 
 namespace {
+/// An attribute of ops whose result can have the type of its accumulator, not of the operands.
+constexpr StringLiteral kWideAttr = "wide";
+
 bool isFloat(Value v) { return isa<FloatType>(getElementTypeOrSelf(v.getType())); }
 
 /// Why values of `range` may not be cast to `low`; "" where they may. A product bears small
@@ -57,6 +60,7 @@ struct Autocast : impl::AutocastBase<Autocast> {
 
   LogicalResult castFunction(func::FuncOp function);
   void findLossTail(func::FuncOp function);
+  void addFromAllowOps(SmallVector<Value> values, DenseSet<Operation *> &tail);
   void findRange(Operation *op);
   /// The type `op` computes in; null where it stays as it is.
   Type chooseType(PrecisionOpInterface op, const PrecisionPolicy::Decision &decision,
@@ -71,28 +75,59 @@ struct Autocast : impl::AutocastBase<Autocast> {
   DenseMap<Value, Type> original;
   /// What constants make of each value; ordinary where nothing is noted.
   DenseMap<Value, FloatRange> ranges;
-  /// Ops between the last allow ops and the loss. They compute in f32: in f16 the scale
-  /// that their gradient begins with would be infinite.
+  /// Ops between the last allow ops and the loss, and from the loss to the first ones behind it
+  /// where the backward pass is spelled out. They compute in f32: in f16 the scale that the
+  /// backward pass begins with would be infinite.
   DenseSet<Operation *> lossTail;
+  /// Those of them that lead from the last allow ops of a spelled-out backward pass to gradients of
+  /// parameters. What the first of them read is the accumulator of the op before.
+  DenseSet<Operation *> sums;
 };
 
 void Autocast::findLossTail(func::FuncOp function) {
   lossTail.clear();
-  SmallVector<Value> work;
-  function.walk([&](GradientOp op) { work.push_back(op.getOf()); });
+  sums.clear();
+  SmallVector<Value> losses, gradients, seeds;
+  function.walk([&](Operation *op) {
+    if (auto gradient = dyn_cast<GradientOp>(op))
+      losses.push_back(gradient.getOf());
+    if (auto seed = dyn_cast<SeedOp>(op)) {
+      losses.push_back(seed.getLoss());
+      seeds.push_back(seed);
+    }
+    if (auto gradient = dyn_cast<ParameterGradientOp>(op)) {
+      gradients.push_back(gradient.getGradient());
+      sums.insert(op);
+    }
+  });
   for (auto [i, value] : llvm::enumerate(function.getBody().front().getTerminator()->getOperands()))
     if (function.getResultAttr(i, kLossAttr))
-      work.push_back(value);
-  while (!work.empty()) {
-    Value value = work.pop_back_val();
+      losses.push_back(value);
+  addFromAllowOps(std::move(losses), lossTail);
+  addFromAllowOps(std::move(gradients), sums);
+  lossTail.insert(sums.begin(), sums.end());
+  // The other way: from a seed that the file spells out to the first allow ops.
+  while (!seeds.empty())
+    for (Operation *user : seeds.pop_back_val().getUsers()) {
+      auto op = dyn_cast<PrecisionOpInterface>(user);
+      bool isBefore = op && policy->decide(op).category != Precision::Allow;
+      if (isBefore && lossTail.insert(op).second)
+        llvm::append_range(seeds, op->getResults());
+    }
+}
+
+/// Adds the ops between the last allow ops and `values` to `tail`.
+void Autocast::addFromAllowOps(SmallVector<Value> values, DenseSet<Operation *> &tail) {
+  while (!values.empty()) {
+    Value value = values.pop_back_val();
     // The loss of a 16-bit model is widened before it is differentiated.
     auto widened = value.getDefiningOp<CastOp>();
     if (widened && widened.getInserted())
       value = widened.getInput();
     auto op = dyn_cast_if_present<PrecisionOpInterface>(value.getDefiningOp());
-    if (!op || policy->decide(op).category == Precision::Allow || !lossTail.insert(op).second)
+    if (!op || policy->decide(op).category == Precision::Allow || !tail.insert(op).second)
       continue;
-    llvm::append_range(work, op->getOperands());
+    llvm::append_range(values, op->getOperands());
   }
 }
 
@@ -248,6 +283,13 @@ void Autocast::setType(OpOperand &operand, Type type) {
   }
   if (getElementTypeOrSelf(v.getType()) == type)
     return;
+  Operation *op = v.getDefiningOp();
+  if (type.isF32() && sums.contains(operand.getOwner()) && op && v.hasOneUse() &&
+      op->getInherentAttr(kWideAttr)) {
+    op->setAttr(kWideAttr, UnitAttr::get(&getContext()));
+    v.setType(cast<RankedTensorType>(v.getType()).clone(type));
+    return;
+  }
   OpBuilder b(operand.getOwner());
   auto made = CastOp::create(b, v.getLoc(), cast<RankedTensorType>(v.getType()).clone(type), v);
   made.setInserted(true);

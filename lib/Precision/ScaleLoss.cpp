@@ -10,6 +10,7 @@
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Precision/Passes.h"
+#include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/TypeUtilities.h"
 
@@ -33,6 +34,22 @@ struct ScaleLoss : impl::ScaleLossBase<ScaleLoss> {
     return result.wasInterrupted() ? "dynamic" : "check";
   }
 
+  /// The variable that `x` is the value of; "" where it is of none.
+  static StringAttr nameOf(OpBuilder &b, Value x) {
+    auto read = x.getDefiningOp<ReadOp>();
+    return b.getStringAttr(read ? read.getVariable() : "");
+  }
+
+  /// Takes away what only marks roles.
+  static void dropRoles(func::FuncOp train) {
+    for (Operation &op : llvm::make_early_inc_range(train.getBody().front()))
+      if (isa<SeedOp, ParameterGradientOp>(op)) {
+        op.getResult(0).replaceAllUsesWith(op.getOperand(0));
+        op.erase();
+      }
+    train->removeAttr(kUnscalableAttr);
+  }
+
   void runOnOperation() override {
     auto train = getOperation().lookupSymbol<func::FuncOp>(kTrainFunction);
     if (!train)
@@ -40,16 +57,22 @@ struct ScaleLoss : impl::ScaleLossBase<ScaleLoss> {
     if (mode == "auto")
       mode = chooseMode(train);
     if (mode == "check" && !checkFinite)
-      return;
+      return dropRoles(train);
     SmallVector<GradientOp> gradients(train.getOps<GradientOp>());
-    if (gradients.empty()) {
-      if (mode == "check")
-        return;
-      emitError(train.getLoc())
+    SmallVector<ParameterGradientOp> given(train.getOps<ParameterGradientOp>());
+    SmallVector<SeedOp> seeds(train.getOps<SeedOp>());
+    if (gradients.empty() && seeds.empty() && mode != "check") {
+      InFlightDiagnostic error =
+          emitError(train.getLoc())
           << "the training step holds no Gradient whose seed a loss scale could enter; f16 "
              "needs --loss-scale=none here";
+      if (auto reason = train->getAttrOfType<StringAttr>(kUnscalableAttr))
+        error.attachNote() << "nor is its own backward pass known well enough: "
+                           << reason.getValue();
       return signalPassFailure();
     }
+    if (gradients.empty() && given.empty())
+      return;
     OpBuilder b(&train.getBody().front(), train.getBody().front().begin());
     Location loc = NameLoc::get(b.getStringAttr("loss_scale"));
     auto f32 = RankedTensorType::get({}, b.getF32Type());
@@ -62,6 +85,26 @@ struct ScaleLoss : impl::ScaleLossBase<ScaleLoss> {
 
     Value found;
     SmallVector<Attribute> names;
+    for (SeedOp seed : seeds) {
+      if (!scale)
+        continue;
+      b.setInsertionPoint(seed);
+      seed.getInputMutable().set(
+          ScaleLossOp::create(b, loc, seed.getType(), seed.getInput(), scale));
+    }
+    if (!given.empty()) {
+      b.setInsertionPointAfter(given.back());
+      auto raw = llvm::map_to_vector(given, [](auto op) -> Value { return op.getGradient(); });
+      auto unscale = UnscaleOp::create(b, loc, TypeRange(ValueRange(raw)), f32, f32, raw, scale);
+      for (auto [gradient, result] : llvm::zip(given, unscale.getResults())) {
+        gradient.replaceAllUsesWith(result);
+        names.push_back(nameOf(b, gradient.getParameter()));
+      }
+      found = unscale.getFound();
+      dropRoles(train);
+      // The updates of the first gradients may stand before the last one.
+      sortTopologically(&train.getBody().front());
+    }
     for (GradientOp gradient : gradients) {
       b.setInsertionPoint(gradient);
       if (scale) {
@@ -77,10 +120,8 @@ struct ScaleLoss : impl::ScaleLossBase<ScaleLoss> {
       auto unscale = UnscaleOp::create(b, loc, TypeRange(ValueRange(raw)), f32, f32, raw, scale);
       for (auto [from, to] : llvm::zip(raw, unscale.getResults()))
         from.replaceAllUsesExcept(to, unscale);
-      for (Value x : gradient.getWrt()) {
-        auto read = x.getDefiningOp<ReadOp>();
-        names.push_back(b.getStringAttr(read ? read.getVariable() : ""));
-      }
+      for (Value x : gradient.getWrt())
+        names.push_back(nameOf(b, x));
       found =
           found ? MaxOp::create(b, loc, found, unscale.getFound()).getResult() : unscale.getFound();
     }

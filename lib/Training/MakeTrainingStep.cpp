@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "StepRoles.h"
 #include "ampc-runtime/module_format.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
@@ -335,6 +336,7 @@ static Value findLoss(func::FuncOp train) {
 LogicalResult MakeTrainingStep::recordGivenStep(func::FuncOp train) {
   OpBuilder b(train.getBody().front().getTerminator());
   Value loss = findLoss(train);
+  findStepRoles(train, loss);
   Location loc = train.getLoc();
   count(b, loc, AMPC_SCALAR_STEP);
   Value rate;

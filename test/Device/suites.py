@@ -45,6 +45,7 @@ TESTS = (
     Suite("check_finite", "test/Training/check_finite.py", "{build}", 60),
     Suite("underflow", "test/Training/underflow.py", "{build}", 60),
     Suite("training_info", "test/Training/training_info.py", "{build}", 60),
+    Suite("differentiated", "test/Training/differentiated.py", "{build}", 60),
     Suite("parity", "test/Training/parity.py", "{build} --jobs {jobs}", 120),
     Suite("conformance", "test/Conformance/run.py", NUMERICS, 120, NUMERICS + " --expected"),
     Suite("grad_scaler", "test/Training/grad_scaler.py", "{build}", 120),

@@ -17,3 +17,13 @@ func.func @train() {
   %g = amp.gradient %l wrt(%w) : tensor<f16>, (tensor<f16>) -> tensor<f16>
   return
 }
+
+// -----
+
+// Why not, is said where it is known.
+
+// expected-error @+2 {{the training step holds no Gradient whose seed a loss scale could enter; f16 needs --loss-scale=none here}}
+// expected-note @+1 {{nor is its own backward pass known well enough: no output is known to be the loss}}
+func.func @train(%x: tensor<4xf32>) attributes {amp.unscalable = "no output is known to be the loss"} {
+  return
+}

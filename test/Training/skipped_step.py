@@ -20,8 +20,10 @@ OPTIMIZERS = {
     "adagrad": ["--lr=0.1"],
     "adam": ["--lr=0.01"],
     "adamw": ["--lr=0.01"],
+    "rmsprop": ["--lr=0.01", "--momentum=0.5", "--centered"],
 }
-STATES = {"sgd": 0, "momentum": 1, "nesterov": 1, "adagrad": 1, "adam": 2, "adamw": 2}
+STATES = {"sgd": 0, "momentum": 1, "nesterov": 1, "adagrad": 1, "adam": 2, "adamw": 2,
+          "rmsprop": 3}
 # What moves on whether a step is applied or not.
 MOVES = {"ampc.attempt", "ampc.loss_scale", "ampc.growth_tracker", "ampc.stats"}
 

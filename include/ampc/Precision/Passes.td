@@ -73,8 +73,10 @@ def ScaleLoss : Pass<"amp-scale-loss", "::mlir::ModuleOp"> {
   let description = [{
     Every gradient of @train is taken of the scaled loss and passes one `amp.unscale`
     before anything else reads it. With `dynamic`, `amp.update_scale` keeps the scale.
+    In a step that arrives differentiated the scale enters at `amp.seed` instead, and leaves what
+    `amp.parameter_gradient` marks.
     `mode=check` only looks for non-finite gradients, unless `check-finite` is off; it leaves
-    a step without a Gradient to `amp-guard-updates`. `mode=auto` is dynamic where @train
+    a step without gradients to `amp-guard-updates`. `mode=auto` is dynamic where @train
     computes anything in f16, else check.
   }];
   let options = [

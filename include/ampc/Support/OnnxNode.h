@@ -69,6 +69,8 @@ public:
   /// Names of the results' tensors, "" for those left out.
   std::vector<std::string> outputNames;
   llvm::StringMap<Attribute> attributes;
+  /// The node is of a training_info's algorithm.
+  bool isTraining = false;
   /// Dropout and normalization take their training form where the model does not say
   /// (`--train-mode`): on, off, or as the file says.
   std::optional<bool> trainMode;

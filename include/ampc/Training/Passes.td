@@ -50,7 +50,8 @@ def MakeTrainingStep : Pass<"amp-make-training-step", "::mlir::ModuleOp"> {
   let description = [{
     @train computes the loss that @main marks, asks for the gradient of each trained
     parameter (`amp.gradient`), clips, updates and counts the step. @eval is @main in
-    inference mode. @main is erased.
+    inference mode. @main is erased. A @train that the model gives keeps its update; where it arrives
+    differentiated, `amp.seed` and `amp.parameter_gradient` tell what is known of its backward pass.
   }];
   let options = [
     Option<"optimizer", "optimizer", "std::string", "\"adam\"", "the optimizer's name">,

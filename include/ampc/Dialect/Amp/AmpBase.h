@@ -24,6 +24,7 @@
 #include "mlir/IR/OpDefinition.h"
 #include "mlir/IR/OpImplementation.h"
 #include "mlir/IR/SymbolTable.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "mlir/Interfaces/CastInterfaces.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -56,6 +57,33 @@ struct HasOperandUses {
 template <typename ConcreteOp>
 struct OrdinaryRange : OpTrait::TraitBase<ConcreteOp, OrdinaryRange> {
   FloatRange inferRange(ArrayRef<FloatRange>) { return {}; }
+};
+
+/// Answers LinearOpInterface::isLinearIn for an op that is linear in all float operands together.
+template <typename ConcreteOp>
+struct LinearInAll : OpTrait::TraitBase<ConcreteOp, LinearInAll> {
+  bool isLinearIn(ArrayRef<bool> scaled) {
+    for (auto [operand, isScaled] : llvm::zip_equal(this->getOperation()->getOperands(), scaled))
+      if (!isScaled && isa<FloatType>(getElementTypeOrSelf(operand.getType())))
+        return false;
+    return true;
+  }
+};
+
+/// The same for a product of the first two operands, to which further ones are added.
+template <typename ConcreteOp>
+struct LinearInFactors : OpTrait::TraitBase<ConcreteOp, LinearInFactors> {
+  bool isLinearIn(ArrayRef<bool> scaled) {
+    return scaled[0] != scaled[1] && llvm::all_of(scaled.drop_front(2), [](bool x) { return x; });
+  }
+};
+
+/// The same for an op that is linear in its first operand alone.
+template <typename ConcreteOp>
+struct LinearInFirst : OpTrait::TraitBase<ConcreteOp, LinearInFirst> {
+  bool isLinearIn(ArrayRef<bool> scaled) {
+    return scaled[0] && llvm::none_of(scaled.drop_front(), [](bool x) { return x; });
+  }
 };
 
 /// The result is the sum of the operands, rounded to their type.
@@ -102,6 +130,8 @@ constexpr llvm::StringLiteral kFullPrecision = "f32";
 /// gradients, new values) are checked, in the order in which a culprit is counted; "" for
 /// a gradient by something else.
 constexpr llvm::StringLiteral kGradientsAttr = "amp.gradients";
+/// On @train, where the step arrives differentiated and its gradients cannot be scaled: why.
+constexpr llvm::StringLiteral kUnscalableAttr = "amp.unscalable";
 /// On the module: the model's file name.
 constexpr llvm::StringLiteral kModelAttr = "amp.model";
 

@@ -182,6 +182,21 @@ def OptimizerOpInterface : OpInterface<"OptimizerOpInterface"> {
   ];
 }
 
+def LinearOpInterface : OpInterface<"LinearOpInterface"> {
+  let cppNamespace = "::ampc";
+  let description = [{
+    Tells in which operands an op is linear. By that a loss scale is followed through a backward
+    pass that a file spells out. An op that says nothing is linear in none.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+        Whether every result is multiplied by a number where exactly the operands i with
+        `scaled[i]`, of which there is one at least, are multiplied by it.
+      }],
+      "bool", "isLinearIn", (ins "::llvm::ArrayRef<bool>":$scaled)>
+  ];
+}
+
 def RecoveryOpInterface : OpInterface<"RecoveryOpInterface"> {
   let cppNamespace = "::ampc";
   let description = [{
@@ -262,6 +277,18 @@ def PartialGradient : TraitList<[
     DeclareOpInterfaceMethods<GradientOpInterface, ["isDifferentiable"]>]>;
 def Kernel : TraitList<[DeclareOpInterfaceMethods<KernelOpInterface>]>;
 def Recovery : TraitList<[DeclareOpInterfaceMethods<RecoveryOpInterface>]>;
+
+class LinearTrait<string rule> : NativeOpTrait<rule> {
+  let cppNamespace = "::ampc";
+}
+/// Linear in all float operands together: sums, and what only moves elements.
+def LinearInAll : TraitList<[LinearTrait<"LinearInAll">, LinearOpInterface]>;
+/// Linear in each of the first two operands, together with those that are added to the product.
+def LinearInFactors : TraitList<[LinearTrait<"LinearInFactors">, LinearOpInterface]>;
+/// Linear in the first operand alone.
+def LinearInFirst : TraitList<[LinearTrait<"LinearInFirst">, LinearOpInterface]>;
+/// The op answers `isLinearIn` itself.
+def LinearByOp : TraitList<[DeclareOpInterfaceMethods<LinearOpInterface>]>;
 
 /// The result is the sum of the operands, rounded to their type.
 def AddsOperands : NativeOpTrait<"AddsOperands"> {

@@ -443,6 +443,8 @@ LogicalResult PadOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc
 }
 
 // dx = the slice of g where x went
+bool PadOp::isLinearIn(ArrayRef<bool>) { return getValue().isZero(); }
+
 void PadOp::buildGradient(GradientBuilder &gradient) {
   gradient.set(0, gradient.create<SliceOp>(gradient.resultGradient(), getStarts(),
                                            getInput().getType().getShape(), getSteps()));

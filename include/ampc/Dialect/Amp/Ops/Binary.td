@@ -11,7 +11,8 @@
 include "ampc/Dialect/Amp/Ops/Pointwise.td"
 
 def Amp_AddOp : Amp_BinaryOp<"add", [Onnx<[OnnxOperator<"Add">, OnnxOperator<"Sum">]>,
-                                     Ranged, Computes<"Promote">, Commutative, AddsOperands],
+                                     Ranged, Computes<"Promote">, Commutative, AddsOperands,
+                                     LinearInAll],
                              Amp_Tensor, UsesByOp> {
   let summary = "lhs + rhs";
   let hasFolder = 1;
@@ -19,19 +20,19 @@ def Amp_AddOp : Amp_BinaryOp<"add", [Onnx<[OnnxOperator<"Add">, OnnxOperator<"Su
 }
 
 def Amp_SubOp : Amp_BinaryOp<"sub", [Onnx<[OnnxOperator<"Sub">]>, Ranged,
-                                     Computes<"Promote">]> {
+                                     Computes<"Promote">, LinearInAll]> {
   let summary = "lhs - rhs";
   let hasFolder = 1;
 }
 
 def Amp_MulOp : Amp_BinaryOp<"mul", [Onnx<[OnnxOperator<"Mul">]>, Ranged,
-                                     Computes<"Promote">, Commutative]> {
+                                     Computes<"Promote">, Commutative, LinearInFactors]> {
   let summary = "lhs * rhs, element by element";
   let hasFolder = 1;
 }
 
 def Amp_DivOp : Amp_BinaryOp<"div", [Onnx<[OnnxOperator<"Div">, OnnxOperator<"Mean">]>,
-                                     Ranged, Computes<"Promote">],
+                                     Ranged, Computes<"Promote">, LinearInFirst],
                              Amp_Tensor, Uses<["Elementwise", "NonZero"]>> {
   let summary = "lhs / rhs; integers truncate";
   let hasFolder = 1;

@@ -78,7 +78,7 @@ def Amp_IsInfOp : Amp_TestOp<"is_inf", [Onnx<[OnnxOperator<"IsInf", 10>]>]> {
 }
 
 def Amp_WhereOp : Amp_Op<"where", [Pure, InferTypeOpAdaptor, PartialGradient, Kernel,
-    Computes<"Promote">, Uses<["Other", "Elementwise"]>,
+    Computes<"Promote">, LinearInAll, Uses<["Other", "Elementwise"]>,
     Onnx<[OnnxOperator<"Where", 9>, OnnxOperator<"If">]>]> {
   let summary = "condition ? lhs : rhs";
   let description = [{

@@ -11,7 +11,8 @@
 include "ampc/Dialect/Amp/AmpDialect.td"
 
 def Amp_ConvOp : Amp_Op<"conv", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
-    Ranged, Computes<"Allow">, Uses<["Other", "Weight"]>, Onnx<[OnnxOperator<"Conv">]>]> {
+    Ranged, Computes<"Allow">, LinearInFactors, Uses<["Other", "Weight"]>,
+    Onnx<[OnnxOperator<"Conv">]>]> {
   let summary = "Two-dimensional convolution, accumulated in f32";
   let description = [{
     `result[n, k, p, q] = bias[k] + sum over c, r, s of

@@ -11,7 +11,8 @@
 include "ampc/Dialect/Amp/AmpDialect.td"
 
 def Amp_GatherOp : Amp_Op<"gather", [Pure, InferTypeOpAdaptor, PartialGradient, Kernel,
-    Computes<"Follow">, Uses<["Weight", "Other"]>, Onnx<[OnnxOperator<"Gather">]>,
+    Computes<"Follow">, LinearInAll, Uses<["Weight", "Other"]>,
+    Onnx<[OnnxOperator<"Gather">]>,
     DeclareOpInterfaceMethods<BatchCheckOpInterface>]> {
   let summary = "Slices along an axis, chosen by indices";
   let description = [{

@@ -22,7 +22,7 @@ class Amp_ReduceOp<string mnemonic, list<Trait> traits, Type type = Amp_FloatTen
 }
 
 def Amp_ReduceSumOp : Amp_ReduceOp<"reduce_sum", [Onnx<[OnnxOperator<"ReduceSum">]>,
-    Computes<"Deny", "Deny", "Promote">], Amp_Tensor> {
+    Computes<"Deny", "Deny", "Promote">, LinearInAll], Amp_Tensor> {
   let summary = "Sum; 0 over no elements";
   let description = [{ With `wide` the result has the accumulator's type. }];
   let arguments = (ins Amp_Tensor:$input, DenseI64ArrayAttr:$axes, UnitAttr:$keepdims,
@@ -31,7 +31,8 @@ def Amp_ReduceSumOp : Amp_ReduceOp<"reduce_sum", [Onnx<[OnnxOperator<"ReduceSum"
 }
 
 def Amp_ReduceMeanOp : Amp_ReduceOp<"reduce_mean", [Onnx<[OnnxOperator<"ReduceMean">]>,
-                                                    Computes<"Promote">], Amp_Tensor> {
+                                                    Computes<"Promote">, LinearInAll],
+                                    Amp_Tensor> {
   let summary = "Mean";
 }
 

@@ -12,7 +12,8 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 include "mlir/Interfaces/CastInterfaces.td"
 
 def Amp_CastOp : Amp_Op<"cast", [Pure, SameOperandsAndResultShape, PartialGradient, Kernel,
-    Ranged, Uses<["Moved"]>, Onnx<[OnnxOperator<"Cast", 1>, OnnxOperator<"CastLike", 15>]>,
+    Ranged, LinearInAll, Uses<["Moved"]>,
+    Onnx<[OnnxOperator<"Cast", 1>, OnnxOperator<"CastLike", 15>]>,
     DeclareOpInterfaceMethods<CastOpInterface>]> {
   let summary = "Change of element type";
   let description = [{
@@ -35,6 +36,31 @@ def Amp_ScaleLossOp : Amp_Op<"scale_loss", [Pure, AllTypesMatch<["loss", "result
   let arguments = (ins StaticShapeTensorOf<[F32, F64]>:$loss, Amp_F32Scalar:$scale);
   let results = (outs StaticShapeTensorOf<[F32, F64]>:$result);
   let assemblyFormat = "$loss `by` $scale attr-dict `:` type($loss)";
+}
+
+def Amp_SeedOp : Amp_Op<"seed", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "Where the backward pass begins that the model file spells out";
+  let description = [{
+    Gives `input`, the gradient of `loss` by itself. In a step that arrives differentiated it says
+    where a loss scale can enter: all gradients that `amp.parameter_gradient` names are multiples
+    of it, and nothing else that the step gives is. `amp-scale-loss` takes it away.
+  }];
+  let arguments = (ins StaticShapeTensorOf<[F32, F64]>:$input, Amp_FloatTensor:$loss);
+  let results = (outs StaticShapeTensorOf<[F32, F64]>:$result);
+  let assemblyFormat = "$input `of` $loss attr-dict `:` type($input) `,` type($loss)";
+}
+
+def Amp_ParameterGradientOp : Amp_Op<"parameter_gradient", [Pure, ReadsGradients,
+    AllTypesMatch<["gradient", "parameter", "result"]>]> {
+  let summary = "What a model file updates a parameter with is its gradient";
+  let description = [{
+    Gives `gradient`, that of the loss by `parameter`, as an optimizer node reads it. In a step
+    that arrives differentiated it says what a loss scale is taken out of and what must be finite.
+    `amp-scale-loss` takes it away.
+  }];
+  let arguments = (ins Amp_FloatTensor:$gradient, Amp_FloatTensor:$parameter);
+  let results = (outs Amp_FloatTensor:$result);
+  let assemblyFormat = "$gradient `by` $parameter attr-dict `:` type($gradient)";
 }
 
 def Amp_UnscaleOp : Amp_Op<"unscale", [Pure, AttrSizedOperandSegments, ReadsGradients, Kernel]> {

@@ -11,7 +11,7 @@
 include "ampc/Dialect/Amp/Ops/Pointwise.td"
 
 def Amp_NegOp : Amp_UnaryOp<"neg", [OnnxSimple<[OnnxOperator<"Neg">]>, Gradient,
-                                    Ranged, Computes<"Follow">], Amp_Tensor> {
+                                    Ranged, Computes<"Follow">, LinearInAll], Amp_Tensor> {
   let summary = "-input";
   let hasFolder = 1;
 }
