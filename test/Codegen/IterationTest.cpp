@@ -7,6 +7,7 @@
 
 // Ops stand in a larger function here, as they do when kernels are formed.
 
+#include "../Check.h"
 #include "ampc/Dialect/Plan/KernelBuilder.h"
 #include "ampc/Dialect/Plan/KernelCost.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -20,17 +21,9 @@
 using namespace mlir;
 using namespace ampc;
 using namespace ampc::plan;
+using namespace ampc::test;
 
 namespace {
-
-int failures = 0;
-
-void check(bool holds, const char *what) {
-  if (holds)
-    return;
-  ++failures;
-  std::printf("FAILED: %s\n", what);
-}
 
 /// A function under construction.
 struct Function {
@@ -253,6 +246,5 @@ int main() {
   for (auto test : {findsOneDimension, keepsBroadcasts, findsRows, findsColumns, followsMemory,
                     refuses, countsBytesAndBlocks, knowsDevices, mergesEqualRequests})
     test(context);
-  std::printf("%d failures\n", failures);
-  return failures != 0;
+  return finishChecks();
 }

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Check.h"
 #include "TestCalls.h"
 #include "ampc/Dialect/Amp/AmpBase.h"
 #include "ampc/Optimize/LibraryTable.h"
@@ -18,15 +19,6 @@ using namespace ampc;
 using namespace ampc::test;
 
 namespace {
-
-int failures = 0;
-
-void check(bool holds, const std::string &what) {
-  if (holds)
-    return;
-  ++failures;
-  std::printf("FAILED: %s\n", what.c_str());
-}
 
 using Role = plan::OperandRole;
 
@@ -184,5 +176,5 @@ int main() {
   refusesRolesThatDoNotFit(context);
   keepsAReserveInItsQueue(context);
   knowsWhatLibrariesCompute(context);
-  return failures != 0;
+  return finishChecks();
 }

@@ -8,6 +8,7 @@
 // Passes that fail in each way: by an error of their own, and by IR that does not verify.
 
 #include "InternalErrors.h"
+#include "../Check.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -18,17 +19,9 @@
 
 using namespace mlir;
 using namespace ampc;
+using namespace ampc::test;
 
 namespace {
-
-int failures = 0;
-
-void check(bool holds, const std::string &what) {
-  if (holds)
-    return;
-  ++failures;
-  std::printf("FAILED: %s\n", what.c_str());
-}
 
 enum class Fault { BrokenIR, OpError, ModuleError };
 
@@ -128,6 +121,5 @@ int main() {
   testBrokenIR(context, false);
   testBrokenIR(context, true);
   testOwnErrors(context);
-  std::printf("%d failures\n", failures);
-  return failures != 0;
+  return finishChecks();
 }

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "TableWriter.h"
+#include "../Check.h"
 #include "../Optimize/TestCalls.h"
 #include "ampc/Dialect/Amp/AmpBase.h"
 #include "ampc/Support/WeightStore.h"
@@ -17,15 +18,6 @@ using namespace ampc;
 using namespace ampc::test;
 
 namespace {
-
-int failures = 0;
-
-void check(bool holds, const std::string &what) {
-  if (holds)
-    return;
-  ++failures;
-  std::printf("FAILED: %s\n", what.c_str());
-}
 
 /// A span's entries, in tables as the runtime finds them.
 template <typename T>
@@ -133,5 +125,5 @@ int main() {
   MLIRContext context(registry);
   writesRoles(context);
   writesQueues(context);
-  return failures != 0;
+  return finishChecks();
 }

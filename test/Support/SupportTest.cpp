@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Check.h"
 #include "ampc/Support/FloatRange.h"
 #include "ampc/Support/NodeLocation.h"
 #include "ampc/Support/OptimizerOptions.h"
@@ -19,18 +20,9 @@
 
 using namespace mlir;
 using namespace ampc;
+using namespace ampc::test;
 
 namespace {
-
-int failures = 0;
-
-void check(bool holds, const char *what) {
-  if (holds)
-    return;
-  ++failures;
-  std::printf("FAILED: %s\n", what);
-}
-#define CHECK(...) check((__VA_ARGS__), #__VA_ARGS__)
 
 const llvm::fltSemantics &f16 = llvm::APFloat::IEEEhalf();
 const llvm::fltSemantics &bf16 = llvm::APFloat::BFloat();
@@ -225,7 +217,5 @@ int main() {
   testLocations(context);
   testScalars(context);
   testOptimizerSettings();
-  if (failures == 0)
-    std::printf("ok\n");
-  return failures != 0;
+  return finishChecks();
 }
