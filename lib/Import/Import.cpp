@@ -13,6 +13,7 @@
 #include "NodeOrder.h"
 #include "TensorReader.h"
 #include "TrainingInfo.h"
+#include "ampc/Dialect/Amp/Ops/Gradient.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Support/NodeLocation.h"
 #include "mlir/IR/Verifier.h"

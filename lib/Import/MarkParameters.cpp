@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "MarkParameters.h"
+#include "ampc/Dialect/Amp/Ops/Gradient.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/MapVector.h"

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Optimize/Buffers.h"
-#include "ampc/Dialect/Amp/Ops/State.h"
+#include "ampc/Dialect/Amp/Values.h"
 #include "ampc/Dialect/Plan/Plan.h"
 #include "ampc/Support/NodeLocation.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -53,10 +53,7 @@ Value getBufferOwner(Value value) { return locate(value).first; }
 
 uint64_t getOffsetInOwner(Value value) { return locate(value).second; }
 
-FlatSymbolRefAttr getReadVariable(Value value) {
-  auto read = getViewed(value).getDefiningOp<ReadOp>();
-  return read ? read.getVariableAttr() : FlatSymbolRefAttr();
-}
+FlatSymbolRefAttr getReadVariable(Value value) { return getVariableRead(getViewed(value)); }
 
 std::string joinNodeNames(Location loc) { return llvm::join(getNodeNames(loc), ", "); }
 

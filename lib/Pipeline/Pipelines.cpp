@@ -61,9 +61,9 @@ void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
     // Without a scaler, what is not finite ends the run before the update.
     if (mode == "none") {
       scaling.mode = "check";
-    } else if (mode != "dynamic" && mode != "auto") {
+    } else if (double fixed = 0; !StringRef(mode).getAsDouble(fixed)) {
       scaling.mode = "static";
-      scaling.initial = std::stod(mode);
+      scaling.initial = fixed;
     }
     pm.addPass(createScaleLoss(scaling));
     pm.addPass(createGuardUpdates({options.checkFinite}));
@@ -108,14 +108,14 @@ struct TrainPipelineOptions : PassPipelineOptions<TrainPipelineOptions> {
   Option<bool> checkFinite{*this, "check-finite", llvm::cl::init(true)};
 };
 struct TargetPipelineOptions : PassPipelineOptions<TargetPipelineOptions> {
-  Option<std::string> target{*this, "target", llvm::cl::init("cuda")};
+  Option<Target> target{*this, "target", llvm::cl::init(Target::Cuda),
+                        llvm::cl::values(clEnumValN(Target::Cuda, "cuda", "CUDA device"),
+                                         clEnumValN(Target::Host, "host", "CPU"))};
   Option<Gpu> gpu{*this, "gpu", llvm::cl::init(Gpu::H100),
                   llvm::cl::values(clEnumValN(Gpu::A100, "a100", "NVIDIA A100"),
                                    clEnumValN(Gpu::H100, "h100", "NVIDIA H100"),
                                    clEnumValN(Gpu::H200, "h200", "NVIDIA H200"))};
-  OptimizeOptions get() const {
-    return {target == "host" ? Target::Host : Target::Cuda, gpu.getValue()};
-  }
+  OptimizeOptions get() const { return {target.getValue(), gpu.getValue()}; }
 };
 } // namespace
 

@@ -11,8 +11,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "PrecisionPolicy.h"
+#include "ampc/Dialect/Amp/Ops/Gradient.h"
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
-#include "ampc/Dialect/Amp/Ops/State.h"
+#include "ampc/Dialect/Amp/Values.h"
 #include "ampc/Precision/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Remarks.h"
@@ -276,7 +277,7 @@ void Autocast::setType(OpOperand &operand, Type type) {
   Value v = operand.get();
   // Of a master in f32, not of its copy in the file's type.
   if (auto copy = v.getDefiningOp<CastOp>(); copy && copy.getInserted() &&
-                                             copy.getInput().getDefiningOp<ReadOp>() &&
+                                             getVariableRead(copy.getInput()) &&
                                              getElementTypeOrSelf(v.getType()) != type) {
     v = copy.getInput();
     operand.set(v);

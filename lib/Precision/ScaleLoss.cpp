@@ -6,9 +6,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc-runtime/module_format.h"
-#include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "ampc/Dialect/Amp/Ops/Gradient.h"
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
+#include "ampc/Dialect/Amp/Values.h"
 #include "ampc/Precision/Passes.h"
 #include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -51,6 +52,10 @@ struct ScaleLoss : impl::ScaleLossBase<ScaleLoss> {
   }
 
   void runOnOperation() override {
+    if (!llvm::is_contained({"dynamic", "static", "check", "auto"}, mode)) {
+      getOperation().emitError("--loss-scale=") << mode << ": dynamic, none or a number";
+      return signalPassFailure();
+    }
     auto train = getOperation().lookupSymbol<func::FuncOp>(kTrainFunction);
     if (!train)
       return;
@@ -122,8 +127,7 @@ struct ScaleLoss : impl::ScaleLossBase<ScaleLoss> {
         from.replaceAllUsesExcept(to, unscale);
       for (Value x : gradient.getWrt())
         names.push_back(nameOf(b, x));
-      found =
-          found ? MaxOp::create(b, loc, found, unscale.getFound()).getResult() : unscale.getFound();
+      found = found ? buildMaximum(b, loc, found, unscale.getFound()) : unscale.getFound();
     }
     train->setAttr(kGradientsAttr, b.getArrayAttr(names));
 

@@ -10,8 +10,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "ampc/Dialect/Amp/Ops/Binary.h"
-#include "ampc/Dialect/Amp/Ops/State.h"
+#include "ampc/Dialect/Amp/Ops/Gradient.h"
+#include "ampc/Dialect/Amp/Values.h"
 #include "ampc/Training/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -96,7 +96,7 @@ void GradientExpander::accumulate(Value v, Value gradient) {
     sum = gradient;
     return;
   }
-  sum = AddOp::create(builder, gradient.getLoc(), sum, gradient);
+  sum = buildSum(builder, gradient.getLoc(), sum, gradient);
 }
 
 LogicalResult GradientExpander::differentiate(Operation *op) {

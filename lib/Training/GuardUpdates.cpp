@@ -7,10 +7,10 @@
 
 #include "StepFlags.h"
 #include "ampc-runtime/module_format.h"
-#include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
+#include "ampc/Dialect/Amp/Values.h"
 #include "ampc/Training/Passes.h"
 #include "mlir/IR/TypeUtilities.h"
 
@@ -31,7 +31,7 @@ Value firstCulprit(OpBuilder &b, Location loc, Value first, Value second, int64_
   auto f32 = RankedTensorType::get({}, b.getF32Type());
   Value zero = splat(b, loc, f32, 0);
   auto isOne = [&](Value culprit) { return GreaterOrEqualOp::create(b, loc, culprit, zero); };
-  Value shifted = AddOp::create(b, loc, second, splat(b, loc, f32, double(offset)));
+  Value shifted = buildSum(b, loc, second, splat(b, loc, f32, double(offset)));
   Value other = WhereOp::create(b, loc, isOne(second), shifted, second);
   return WhereOp::create(b, loc, isOne(first), first, other);
 }
@@ -126,7 +126,7 @@ struct GuardUpdates : impl::GuardUpdatesBase<GuardUpdates> {
     auto check =
         UnscaleOp::create(b, loc, TypeRange(ValueRange(values)), f32, f32, values, Value());
     Value kind = splat(b, loc, f32, AMPC_FLAG_NONFINITE_PARAMETER);
-    flags.raise(AMPC_FLAG_NONFINITE_PARAMETER, MulOp::create(b, loc, check.getFound(), kind));
+    flags.raise(AMPC_FLAG_NONFINITE_PARAMETER, buildProduct(b, loc, check.getFound(), kind));
     return check.getCulprit();
   }
 };

@@ -7,10 +7,11 @@
 
 #include "StepRoles.h"
 #include "ampc-runtime/module_format.h"
-#include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "ampc/Dialect/Amp/Ops/Gradient.h"
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
+#include "ampc/Dialect/Amp/Values.h"
 #include "ampc/Training/Optimizers.h"
 #include "ampc/Training/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -144,7 +145,7 @@ struct MakeTrainingStep : impl::MakeTrainingStepBase<MakeTrainingStep> {
   Value count(OpBuilder &b, Location loc, StringRef variable) {
     Value now = readScalar(b, loc, variable, scalar(b.getI64Type(), 0));
     Value one = splat(b, loc, RankedTensorType::get({}, b.getI64Type()), 1);
-    AssignOp::create(b, loc, variable, AddOp::create(b, loc, now, one));
+    AssignOp::create(b, loc, variable, buildSum(b, loc, now, one));
     return now;
   }
 

@@ -6,9 +6,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "StepFlags.h"
-#include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
 #include "ampc/Dialect/Amp/Ops/Unary.h"
+#include "ampc/Dialect/Amp/Values.h"
 #include "mlir/IR/Matchers.h"
 #include <limits>
 
@@ -18,7 +18,7 @@ void StepFlags::raise(int64_t kind, Value value) {
   if (matchPattern(value, m_Constant()))
     return; // what is known to be good
   Value &worst = byKind[kind];
-  worst = worst ? MaxOp::create(b, loc, worst, value).getResult() : value;
+  worst = worst ? buildMaximum(b, loc, worst, value) : value;
 }
 
 void StepFlags::raiseUnlessFinite(int64_t kind, Value x) {
@@ -63,7 +63,7 @@ void StepFlags::raiseBatchChecks(func::FuncOp function) {
 Value StepFlags::sum() {
   Value sum;
   for (auto &[kind, value] : byKind)
-    sum = sum ? AddOp::create(b, loc, sum, value).getResult() : value;
+    sum = sum ? buildSum(b, loc, sum, value) : value;
   return sum;
 }
 

@@ -13,6 +13,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "StepRoles.h"
+#include "ampc/Dialect/Amp/Ops/Gradient.h"
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
 #include "mlir/Analysis/TopologicalSortUtils.h"

@@ -2,7 +2,7 @@
 """Fails where a pass asks by name what an op of the amp dialect is (CONTRIBUTING.md, "House rules").
 
 A pass may name the ops that manage state, precision and gradients, which are those of the
-families State and Scaling, and may create any op. What an op computes it asks of its interfaces
+families State, Scaling and Gradient, and may create any op. What an op computes it asks of its interfaces
 and traits, so that a new op is no new case in a pass.
 
 SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -11,7 +11,7 @@ import pathlib
 import re
 import sys
 
-MANAGING = ("State", "Scaling")
+MANAGING = ("State", "Scaling", "Gradient")
 LAYERS = ("Training", "Precision", "Optimize", "Import", "Codegen")
 # `plan::MatMulOp` is of another dialect; `AddOp::create` asks nothing.
 NAME = re.compile(r"(?<![\w:])(\w+Op)\b(?!::create\b)")

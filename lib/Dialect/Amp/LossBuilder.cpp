@@ -7,11 +7,11 @@
 
 #include "ampc/Dialect/Amp/LossBuilder.h"
 #include "ampc/Dialect/Amp/Ops/Activation.h"
-#include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Loss.h"
 #include "ampc/Dialect/Amp/Ops/Reduction.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "ampc/Dialect/Amp/Ops/Unary.h"
+#include "ampc/Dialect/Amp/Values.h"
 #include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
@@ -35,13 +35,13 @@ Value moveClasses(OpBuilder &b, Location loc, Value value, int64_t axis) {
 Value elementwise(OpBuilder &b, Location loc, StringRef name, Value x, Value t) {
   if (name == "bce_with_logits") {
     // -(t log s(x) + (1 - t) log(1 - s(x))) = softplus(x) - t x, without overflow.
-    Value product = MulOp::create(b, loc, x, t);
-    return SubOp::create(b, loc, SoftplusOp::create(b, loc, x), product);
+    Value product = buildProduct(b, loc, x, t);
+    return buildDifference(b, loc, SoftplusOp::create(b, loc, x), product);
   }
-  Value difference = SubOp::create(b, loc, x, t);
+  Value difference = buildDifference(b, loc, x, t);
   if (name == "l1")
     return AbsOp::create(b, loc, difference);
-  return MulOp::create(b, loc, difference, difference);
+  return buildProduct(b, loc, difference, difference);
 }
 } // namespace
 

@@ -13,8 +13,8 @@
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "Common.h"
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
-#include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Dialect/Amp/Ops/Unary.h"
+#include "ampc/Dialect/Amp/Values.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -44,27 +44,26 @@ static bool isOnlyNonZero(Value value, unsigned depth = 4) {
 /// epsilon.
 static bool isEpsilon(Operation *op, unsigned index) {
   return tensorType(op->getOperand(index)).getNumElements() == 1 &&
-         !op->getOperand(1 - index).getDefiningOp<ReadOp>() && isOnlyNonZero(op->getResult(0));
+         !getVariableRead(op->getOperand(1 - index)) && isOnlyNonZero(op->getResult(0));
 }
 
-/// The op that computed `value`, before it was moved.
-static Operation *findSource(Value value) {
-  Operation *op = value.getDefiningOp();
-  while (auto moved = dyn_cast_or_null<OperandUseOpInterface>(op)) {
-    if (op->getNumOperands() != 1 || moved.getOperandUse(0) != OperandUse::Moved)
+/// `value` before it was moved.
+static Value findSource(Value value) {
+  while (auto moved = dyn_cast_or_null<OperandUseOpInterface>(value.getDefiningOp())) {
+    if (moved->getNumOperands() != 1 || moved.getOperandUse(0) != OperandUse::Moved)
       break;
-    op = op->getOperand(0).getDefiningOp();
+    value = moved->getOperand(0);
   }
-  return op;
+  return value;
 }
 
 /// Whether `product` is a layer's, whose weight is a variable, and `bias` has an element for
 /// each of its channels.
 static bool isBiasOf(Value bias, Value product) {
-  auto layer = dyn_cast_or_null<OperandUseOpInterface>(findSource(product));
+  auto layer = dyn_cast_or_null<OperandUseOpInterface>(findSource(product).getDefiningOp());
   if (!layer || !layer.takesBias() || !llvm::any_of(layer->getOpOperands(), [&](OpOperand &o) {
         return layer.getOperandUse(o.getOperandNumber()) == OperandUse::Weight &&
-               isa_and_nonnull<ReadOp>(findSource(o.get()));
+               getVariableRead(findSource(o.get()));
       }))
     return false;
   ArrayRef<int64_t> shape = tensorType(bias).getShape();
@@ -411,4 +410,21 @@ void MinOp::buildGradient(GradientBuilder &gradient) {
 SmallVector<Value> MinOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   return {kernel.pointwise(operands, getType(),
                            [](ScalarBuilder &s, ValueRange x) { return s.minimum(x[0], x[1]); })};
+}
+
+//===----------------------------------------------------------------------===//
+// Values.h
+//===----------------------------------------------------------------------===//
+
+Value ampc::buildSum(OpBuilder &b, Location loc, Value x, Value y) {
+  return AddOp::create(b, loc, x, y);
+}
+Value ampc::buildDifference(OpBuilder &b, Location loc, Value x, Value y) {
+  return SubOp::create(b, loc, x, y);
+}
+Value ampc::buildProduct(OpBuilder &b, Location loc, Value x, Value y) {
+  return MulOp::create(b, loc, x, y);
+}
+Value ampc::buildMaximum(OpBuilder &b, Location loc, Value x, Value y) {
+  return MaxOp::create(b, loc, x, y);
 }

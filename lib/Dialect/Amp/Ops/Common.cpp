@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "Common.h"
-#include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
+#include "ampc/Dialect/Amp/Values.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/Support/CheckedArithmetic.h"
 
@@ -165,7 +165,7 @@ SmallVector<int64_t> ampc::keepAxes(ArrayRef<int64_t> shape, ArrayRef<int64_t> a
 //===----------------------------------------------------------------------===//
 
 Value ampc::scaled(GradientBuilder &gradient, Value x, double factor) {
-  return gradient.create<MulOp>(x, gradient.splatLike(x, factor));
+  return buildProduct(gradient.builder, gradient.loc, x, gradient.splatLike(x, factor));
 }
 
 //===----------------------------------------------------------------------===//

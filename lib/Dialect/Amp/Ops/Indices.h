@@ -12,7 +12,7 @@
 #include "ampc-runtime/module_format.h"
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
 #include "ampc/Dialect/Amp/Ops/Reduction.h"
-#include "ampc/Dialect/Amp/Ops/State.h"
+#include "ampc/Dialect/Amp/Values.h"
 #include "mlir/IR/Matchers.h"
 
 namespace ampc {
@@ -40,7 +40,7 @@ inline Value buildIndexCheck(OpBuilder &builder, Location loc, Value indices, in
   auto scalar = RankedTensorType::get({}, type.getElementType());
   auto number = [&](int64_t value) -> Value {
     APInt element(type.getElementTypeBitWidth(), uint64_t(value), /*isSigned=*/true);
-    return ConstantOp::create(builder, loc, DenseElementsAttr::get(scalar, element));
+    return buildConstant(builder, loc, DenseElementsAttr::get(scalar, element));
   };
   Value isBad = OrOp::create(builder, loc, LessOp::create(builder, loc, indices, number(-extent)),
                              GreaterOrEqualOp::create(builder, loc, indices, number(extent)));

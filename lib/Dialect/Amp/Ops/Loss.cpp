@@ -17,7 +17,7 @@
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
 #include "ampc/Dialect/Amp/Ops/Reduction.h"
 #include "ampc/Dialect/Amp/Ops/Softmax.h"
-#include "ampc/Dialect/Amp/Ops/State.h"
+#include "ampc/Dialect/Amp/Values.h"
 #include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
@@ -377,7 +377,7 @@ static Value buildLabelCheck(OpBuilder &builder, Location loc, Value labels, int
   unsigned width = scalar.getElementTypeBitWidth();
   auto number = [&](int64_t value) -> Value {
     APInt element(width, uint64_t(value), /*isSigned=*/true);
-    return ConstantOp::create(builder, loc, DenseElementsAttr::get(scalar, element));
+    return buildConstant(builder, loc, DenseElementsAttr::get(scalar, element));
   };
   Value isBad = OrOp::create(builder, loc, LessOp::create(builder, loc, labels, number(0)),
                              GreaterOrEqualOp::create(builder, loc, labels, number(classes)));

@@ -7,7 +7,7 @@
 
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
 #include "ampc-runtime/module_format.h"
-#include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "ampc/Dialect/Amp/Values.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -167,7 +167,7 @@ bool ScaleLossOp::isDifferentiable(unsigned index) { return index == 0; }
 // d(loss) = g * scale.
 void ScaleLossOp::buildGradient(GradientBuilder &g) {
   Value scale = g.cast(getScale(), getElementTypeOrSelf(getLoss().getType()));
-  g.set(0, g.create<MulOp>(g.resultGradient(), scale));
+  g.set(0, buildProduct(g.builder, g.loc, g.resultGradient(), scale));
 }
 
 SmallVector<Value> ScaleLossOp::emitKernel(KernelBuilder &k, ValueRange operands) {

@@ -7,7 +7,7 @@
 
 #include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "Common.h"
-#include "ampc/Dialect/Amp/Ops/State.h"
+#include "ampc/Dialect/Amp/Values.h"
 
 using namespace mlir;
 using namespace ampc;
@@ -132,7 +132,7 @@ static FailureOr<Value> importShape(OnnxNode &node, OpBuilder &builder) {
   int64_t end = isRange ? std::max(start, clamp(node.getInt("end", rank))) : rank;
   ArrayRef<int64_t> extents = shape.slice(start, end - start);
   auto type = RankedTensorType::get(end - start, builder.getI64Type());
-  return ConstantOp::create(builder, node.loc, DenseElementsAttr::get(type, extents)).getResult();
+  return buildConstant(builder, node.loc, DenseElementsAttr::get(type, extents));
 }
 
 FailureOr<SmallVector<Value>> ReshapeOp::importNode(OnnxNode &node, OpBuilder &builder) {
@@ -146,7 +146,7 @@ FailureOr<SmallVector<Value>> ReshapeOp::importNode(OnnxNode &node, OpBuilder &b
     auto scalar = RankedTensorType::get({}, builder.getI64Type());
     int64_t size = tensorType(node.input(0)).getNumElements();
     return SmallVector<Value>{
-        ConstantOp::create(builder, node.loc, DenseElementsAttr::get(scalar, size))};
+        buildConstant(builder, node.loc, DenseElementsAttr::get(scalar, size))};
   }
   FailureOr<SmallVector<int64_t>> shape = node.opType == "Reshape"   ? importReshape(node)
                                           : node.opType == "Flatten" ? importFlatten(node)
@@ -335,7 +335,7 @@ static FailureOr<Value> importConstantOfShape(OnnxNode &node, OpBuilder &builder
     return node.emitError() << "attribute 'value' must have one element, but is "
                             << value.getType();
   auto type = RankedTensorType::get(*shape, value.getElementType());
-  return ConstantOp::create(builder, node.loc, value.resizeSplat(type)).getResult();
+  return buildConstant(builder, node.loc, value.resizeSplat(type));
 }
 
 FailureOr<SmallVector<Value>> BroadcastOp::importNode(OnnxNode &node, OpBuilder &builder) {

@@ -1,4 +1,4 @@
-//===- State.td - Variables, constants and the gradient request -*- tablegen -*-===//
+//===- State.td - Variables and constants ---------------- -*- tablegen -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -81,23 +81,6 @@ def Amp_ConstantOp : Amp_Op<"constant", [Pure, ConstantLike, InferTypeOpAdaptor,
   let results = (outs Amp_Tensor:$result);
   let assemblyFormat = "$value attr-dict";
   let hasFolder = 1;
-}
-
-def Amp_GradientOp : Amp_Op<"gradient", [Pure, AttrSizedOperandSegments,
-    Onnx<[OnnxOperator<"Gradient", 1, 1, "ai.onnx.preview.training">]>]> {
-  let summary = "Asks for the derivatives of a value";
-  let description = [{
-    Result i is d(sum of `seed` * `of`) / d(wrt[i]), with `seed` all ones where it is
-    absent, in f32 (f64 for f64). The pass `amp-differentiate` replaces it.
-  }];
-  let arguments = (ins Amp_FloatTensor:$of, Optional<Amp_FloatTensor>:$seed,
-                   Variadic<Amp_FloatTensor>:$wrt);
-  let results = (outs Variadic<Amp_FloatTensor>:$gradients);
-  let assemblyFormat = [{
-    $of (`seed` $seed^ `:` type($seed))? `wrt` `(` $wrt `)` attr-dict
-    `:` type($of) `,` functional-type($wrt, $gradients)
-  }];
-  let hasVerifier = 1;
 }
 
 #endif // AMPC_DIALECT_AMP_OPS_STATE_TD

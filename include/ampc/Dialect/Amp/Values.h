@@ -1,0 +1,33 @@
+//===- Values.h - Common values, without the families of their ops - C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// For units that need one such value of a family. They are not rebuilt where its .td changes.
+
+#ifndef AMPC_DIALECT_AMP_VALUES_H
+#define AMPC_DIALECT_AMP_VALUES_H
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/Value.h"
+
+namespace ampc {
+
+/// The sum, difference, product and larger one of two tensors, which broadcast as numpy's do.
+mlir::Value buildSum(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x, mlir::Value y);
+mlir::Value buildDifference(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x, mlir::Value y);
+mlir::Value buildProduct(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x, mlir::Value y);
+mlir::Value buildMaximum(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x, mlir::Value y);
+
+/// A tensor known at compile time.
+mlir::Value buildConstant(mlir::OpBuilder &b, mlir::Location loc, mlir::ElementsAttr value);
+
+/// The variable that `value` is read from; null where it is the result of anything else.
+mlir::FlatSymbolRefAttr getVariableRead(mlir::Value value);
+
+} // namespace ampc
+
+#endif // AMPC_DIALECT_AMP_VALUES_H
