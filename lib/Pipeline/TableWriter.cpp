@@ -95,7 +95,7 @@ private:
   LogicalResult addVariable(VariableOp variable, uint32_t target);
   LogicalResult addProgram(func::FuncOp function, const PlannedTarget &target);
   void addBindings(func::FuncOp function);
-  void addQueues(func::FuncOp function);
+  void setQueue(Operation *step, ampc_step_entry_t &entry);
   void addStep(plan::StepOpInterface step, const PlannedTarget &target);
   uint32_t addKernel(plan::LaunchOp launch, const PlannedTarget &target);
   ampc_argument_entry_t makeArgument(const StepArgument &argument);
@@ -115,6 +115,7 @@ private:
   std::vector<ampc_program_entry_t> programs;
   std::vector<ampc_step_entry_t> steps;
   std::vector<uint32_t> waits;
+  DenseMap<int64_t, uint32_t> signalOf; ///< numbers of signals, of one program
   std::vector<ampc_argument_entry_t> arguments;
   std::vector<ampc_kernel_entry_t> kernels;
   std::vector<ampc_parameter_entry_t> parameters;
@@ -361,7 +362,22 @@ void TableWriter::addStep(plan::StepOpInterface step, const PlannedTarget &targe
   entry.flops = costs.flops;
   entry.read_bytes = costs.readBytes;
   entry.written_bytes = costs.writtenBytes;
+  setQueue(step, entry);
   steps.push_back(entry);
+}
+
+/// Its queue, waits and signal; signals are numbered as they are given.
+void TableWriter::setQueue(Operation *step, ampc_step_entry_t &entry) {
+  if (auto queue = step->getAttrOfType<IntegerAttr>(plan::kQueueAttr))
+    entry.queue = queue.getInt();
+  entry.first_wait = waits.size();
+  if (auto awaited = step->getAttrOfType<DenseI64ArrayAttr>(plan::kWaitsAttr))
+    for (int64_t signal : awaited.asArrayRef())
+      waits.push_back(signalOf.at(signal));
+  entry.wait_count = waits.size() - entry.first_wait;
+  entry.signal = AMPC_NONE_U32;
+  if (auto signal = step->getAttrOfType<IntegerAttr>(plan::kSignalAttr))
+    entry.signal = signalOf.try_emplace(signal.getInt(), signalOf.size()).first->second;
 }
 
 LogicalResult TableWriter::addProgram(func::FuncOp function, const PlannedTarget &target) {
@@ -371,6 +387,7 @@ LogicalResult TableWriter::addProgram(func::FuncOp function, const PlannedTarget
   ampc_program_entry_t program = {};
   program.name = addString(function.getName());
   program.queue_count = order->queueCount();
+  signalOf.clear();
   program.target = targetIndex(target.target);
   programs.push_back(program);
   addBindings(function);
@@ -381,30 +398,9 @@ LogicalResult TableWriter::addProgram(func::FuncOp function, const PlannedTarget
     else if (!isa<ReadOp, AssignOp, func::ReturnOp>(op) && !isAlias(&op))
       return op.emitOpError("is not a step of a program");
   }
+  programs.back().signal_count = signalOf.size();
   programs.back().step_count = steps.size() - programs.back().first_step;
-  addQueues(function);
   return success();
-}
-
-/// The queues, waits and signals of the last program, signals numbered as they are given.
-void TableWriter::addQueues(func::FuncOp function) {
-  ampc_program_entry_t &program = programs.back();
-  DenseMap<int64_t, uint32_t> numbers;
-  for (auto [i, op] : llvm::enumerate(function.getOps<plan::StepOpInterface>())) {
-    ampc_step_entry_t &step = steps[program.first_step + i];
-    if (auto queue = op->getAttrOfType<IntegerAttr>(plan::kQueueAttr))
-      step.queue = queue.getInt();
-    step.first_wait = waits.size();
-    if (auto given = op->getAttrOfType<DenseI64ArrayAttr>(plan::kWaitsAttr))
-      for (int64_t signal : given.asArrayRef())
-        waits.push_back(numbers.at(signal));
-    step.wait_count = waits.size() - step.first_wait;
-    step.signal = AMPC_NONE_U32;
-    if (auto signal = op->getAttrOfType<IntegerAttr>(plan::kSignalAttr)) {
-      step.signal = program.signal_count++;
-      numbers[signal.getInt()] = step.signal;
-    }
-  }
 }
 
 LogicalResult TableWriter::addTarget(const PlannedTarget &target) {
