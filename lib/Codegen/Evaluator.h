@@ -124,6 +124,13 @@ public:
   nest(ArrayRef<unsigned> dims, ArrayRef<Value> init,
        llvm::function_ref<void(ArrayRef<Value>, MutableArrayRef<Value>)> body,
        llvm::function_ref<void(MutableArrayRef<Value>, ArrayRef<Value>)> merge);
+  /// `body` where the index along a dimension is known to lie in [begin, end), so that ranges of
+  /// operands need no guard.
+  void within(unsigned dim, int64_t begin, int64_t end, llvm::function_ref<void()> body);
+  /// `body` once for each way in which ranges that the dimensions `fixed` decide can hold, each
+  /// in a branch of its own: what stands inside of `body` needs no guard for them. Where these
+  /// are too many, guards stay.
+  void splitCases(ArrayRef<unsigned> fixed, const Point &p, llvm::function_ref<void()> body);
   /// A scope without a region: values computed inside are forgotten after it.
   void scoped(llvm::function_ref<void()> body);
 
@@ -149,6 +156,7 @@ private:
   struct Read {
     Value source;
     LinearAccess access;
+    bool isPartial; // is read at some points only
   };
   class AtScope;
 
@@ -157,6 +165,14 @@ private:
   bool variesByLane(const llvm::SmallBitVector &along) const;
   bool variesByLane(const LinearAccess &access) const;
   bool isContiguous(const LinearAccess &access) const;
+  int64_t accessWidth(const LinearAccess &access) const;
+  Value evalPlain(OpOperand &operand, const Point &p, int64_t lane);
+  Value evalInRange(OpOperand &operand, const plan::OperandRanges &used, const Point &p,
+                    int64_t lane);
+  std::optional<bool> isKnownToHold(const plan::IndexRange &range) const;
+  bool variesByLane(const plan::IndexRange &range) const;
+  Value holds(const plan::IndexRange &range, const Point &p, int64_t lane);
+  Value isUsed(const plan::OperandRanges &used, const Point &p, int64_t lane);
   Key makeKey(uintptr_t id, uint64_t axesMask, bool byLane, const Point &p, int64_t lane) const;
   Value find(const Key &key) const;
   unsigned outermostScope(uint64_t axesMask, unsigned level, const Point &p) const;
@@ -175,6 +191,9 @@ private:
   llvm::SmallVector<llvm::SmallVector<unsigned>> axes;
   unsigned laneAxis = 0;
   int64_t lanes = 1;
+  bool lanesAreApart = false; ///< inside of a guard for one lane
+  llvm::SmallVector<std::pair<int64_t, int64_t>> knownRanges; ///< of each dimension's index
+  llvm::SmallVector<plan::IndexRange> knownNotToHold;
   llvm::SmallVector<Read> readList;
   llvm::DenseMap<OpOperand *, unsigned> readOf;
   llvm::SmallVector<Scope> scopes;

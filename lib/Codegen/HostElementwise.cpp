@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "CodeSize.h"
 #include "HostLoops.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "llvm/Support/MathExtras.h"
@@ -52,8 +53,7 @@ public:
     const IndexBuilder &index = e.index;
     e.setAxes({outer, inner}, 1, 1);
     auto doLine = [&](Value line, HostRange columns) {
-      e.loop(columns.begin, columns.end, 1, {},
-             [&](Value i, MutableArrayRef<Value>) { storeAll(e, s.results, {line, i}); });
+      e.splitCases(outer, {line, Value()}, [&] { doParts(e, line, columns); });
     };
     if (length > kHostChunk) {
       HostRange columns =
@@ -68,6 +68,29 @@ public:
   }
 
 private:
+  /// A loop for each part of a line that lies within the same ranges, so that none has a guard.
+  void doParts(Evaluator &e, Value line, HostRange columns) const {
+    const IndexBuilder &index = e.index;
+    auto doPart = [&](HostRange part) {
+      e.loop(part.begin, part.end, 1, {},
+             [&](Value i, MutableArrayRef<Value>) { storeAll(e, s.results, {line, i}); });
+    };
+    SmallVector<int64_t> cuts;
+    if (!inner.empty())
+      cuts = s.getCuts(inner.back());
+    if (cuts.empty() || limitCopies(s, cuts.size() + 1) <= int64_t(cuts.size()))
+      return doPart(columns);
+    cuts.push_back(length);
+    int64_t first = 0;
+    for (int64_t last : cuts) {
+      e.within(inner.back(), first, last, [&] {
+        doPart({index.max(columns.begin, index.constant(first)),
+                index.min(columns.end, index.constant(last))});
+      });
+      first = last;
+    }
+  }
+
   SmallVector<unsigned> outer, inner;
   int64_t lines = 1, length = 1;
   int64_t lineParts = 1, partLength = 1, blockLines = 1;

@@ -57,7 +57,7 @@ public:
       if (plan::isReduction(op) || !isExpensive(op))
         continue;
       for (Value v : op.getResults())
-        if (s.variesAlongReduced(v) && phasesOf(v, staged).size() > 1)
+        if (s.variesAlongReduced(v) && !s.isPartial(v) && phasesOf(v, staged).size() > 1)
           staged.push_back(v);
     }
     std::reverse(staged.begin(), staged.end());

@@ -30,6 +30,7 @@ public:
     return c == 1 ? constant(0) : make<arith::RemUIOp>(x, constant(c));
   }
   Value min(Value x, Value y) const { return make<arith::MinUIOp>(x, y); }
+  Value max(Value x, Value y) const { return make<arith::MaxUIOp>(x, y); }
   Value min(Value x, int64_t c) const { return min(x, constant(c)); }
   /// x < y, as i1.
   Value less(Value x, Value y) const {

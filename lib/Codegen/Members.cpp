@@ -67,6 +67,8 @@ private:
 bool accessesAlike(const IterationStructure &model, const IterationStructure &own) {
   if (own.dims.size() > 1 || model.dims.size() > 1 || own.kind != model.kind)
     return own.points() == 1 && own.dims.empty() && model.dims.size() <= 1;
+  if (own.hasRanges() || model.hasRanges())
+    return false;
   auto alike = [&](const LinearAccess &a, const LinearAccess &b) {
     return a.offset == 0 && b.offset == 0 &&
            (own.dims.empty() || (a.strides == b.strides && a.strides[0] <= 1));
@@ -92,8 +94,8 @@ bool hasFlatLoop(KernelOp kernel, const IterationStructure &s) {
         return s.variesAlongReduced(r) || s.getLevel(r) == 0;
       }))
     return false;
-  // Bodies that gather see more than their own element.
-  return !kernel.walk([](tensor::ExtractOp) { return WalkResult::interrupt(); }).wasInterrupted();
+  // Bodies that gather see more than their own element, and ranges are those of one tensor.
+  return !s.hasRanges() && !kernel.walk([](tensor::ExtractOp) { return WalkResult::interrupt(); }).wasInterrupted();
 }
 
 bool areSameButForExtents(KernelOp model, const IterationStructure &modelStructure, KernelOp own,

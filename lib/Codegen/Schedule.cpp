@@ -38,7 +38,8 @@ std::optional<unsigned> findCrossing(const IterationStructure &s) {
   for (linalg::GenericOp op : s.ops)
     for (OpOperand &operand : op->getOpOperands()) {
       const LinearAccess *access = s.getRead(operand);
-      if (!access || access->strides.empty() || access->strides.back() <= 1)
+      if (!access || access->strides.empty() || access->strides.back() <= 1 ||
+          s.getRanges(operand) || s.isPartial(op.getResult(0)))
         continue;
       for (auto [d, stride] : llvm::enumerate(access->strides))
         if (stride == 1)

@@ -102,7 +102,7 @@ static bool repeatsMuch(const plan::IterationStructure &structure, const DeviceM
   if (structure.kind != plan::IterationKind::Elementwise)
     return false;
   return llvm::any_of(structure.ops, [&](linalg::GenericOp op) {
-    return pointsOf(op) < structure.points() && bodyCost(op) > model.cheapOperations;
+    return pointsOf(op) < structure.countPoints(op) && bodyCost(op) > model.cheapOperations;
   });
 }
 

@@ -10,10 +10,14 @@
 // from outside unify too, as far as that keeps the loops of each op apart: the sum of a
 // matrix and its transpose reads one of them at strides of its own.
 //
+// What is sliced, padded or concatenated inside has nodes that are linear functions of the
+// readers' nodes (Relation), and no dimensions of the kernel.
+//
 //===----------------------------------------------------------------------===//
 
 #include "DimClasses.h"
 #include "ampc/Dialect/Plan/IterationStructure.h"
+#include "ampc/Dialect/Plan/OperandIndex.h"
 #include "ampc/Dialect/Plan/Views.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -39,6 +43,9 @@ private:
   LogicalResult findReduced();
   void orderLeaves();
   LogicalResult computeAccesses();
+  void computeRanges(linalg::GenericOp op);
+  LogicalResult checkRanges();
+  void computeBoxes();
   LogicalResult checkResults();
   void computeLevels();
   void collapse();
@@ -60,16 +67,30 @@ private:
   }
   ArrayRef<unsigned> nodesOf(Value tensor);
   bool loopsAreApart() const;
-  LogicalResult link(linalg::GenericOp op, Value tensor, AffineMap map);
-  LogicalResult addExpr(AffineExpr expr, int64_t factor, linalg::GenericOp op,
-                        LinearAccess &access) const;
+  bool findRelated();
+  bool isRelatedTo(unsigned node, unsigned target) const;
+  void addRoots(ArrayRef<unsigned> nodes, SmallVectorImpl<unsigned> &roots) const;
+  bool areRoots(ArrayRef<unsigned> nodes) const;
+  const UsedRange &usedRangeOf(OpOperand &operand);
+  LogicalResult link(linalg::GenericOp op, Value tensor, AffineMap map,
+                     const UsedRange *range = nullptr);
   void addNode(unsigned node, int64_t factor, LinearAccess &access) const;
   LinearAccess emptyAccess() const { return {0, SmallVector<int64_t, 4>(order.size(), 0)}; }
   llvm::SmallBitVector dimsOf(ArrayRef<unsigned> nodes) const;
-  FailureOr<LinearAccess> accessOf(linalg::GenericOp op, OpOperand &operand) const;
+  FailureOr<LinearAccess> accessOf(linalg::GenericOp op, OpOperand &operand);
+
+  /// A node whose index is a linear function of another's, `base`, or a number.
+  struct Relation {
+    unsigned node;
+    std::optional<unsigned> base;
+    int64_t offset, stride;
+  };
 
   std::string &reason;
   DimClasses classes;
+  SmallVector<Relation> relations;
+  DenseMap<unsigned, Relation> related; // by class
+  DenseMap<OpOperand *, UsedRange> usedRanges;
   DenseMap<Operation *, SmallVector<unsigned>> loops; // op -> node of each loop
   DenseMap<Value, SmallVector<unsigned>> tensorNodes;
   SmallVector<Operation *> views;
@@ -194,18 +215,97 @@ LogicalResult IterationAnalysis::addViews() {
   return success();
 }
 
-/// Unifies the loops of `op` with the dimensions of `tensor` that they run over.
-LogicalResult IterationAnalysis::link(linalg::GenericOp op, Value tensor, AffineMap map) {
+const UsedRange &IterationAnalysis::usedRangeOf(OpOperand &operand) {
+  auto [it, isNew] = usedRanges.try_emplace(&operand);
+  if (isNew)
+    it->second = getUsedRange(operand);
+  return it->second;
+}
+
+/// Unifies the loops of `op` with the dimensions of `tensor` that they run over. With `range`,
+/// where the tensor is used, other dimensions become functions of the loops.
+LogicalResult IterationAnalysis::link(linalg::GenericOp op, Value tensor, AffineMap map,
+                                      const UsedRange *range) {
   SmallVector<unsigned> nodes(nodesOf(tensor));
   for (auto [node, expr] : llvm::zip(nodes, map.getResults())) {
     if (auto dim = dyn_cast<AffineDimExpr>(expr)) {
       if (failed(classes.unify(node, loops[op][dim.getPosition()])))
         return failure();
-    } else if (!isa<AffineConstantExpr>(expr) || classes.extent(node) != 1) {
-      return failure();
+      continue;
     }
+    if (isa<AffineConstantExpr>(expr) && classes.extent(node) == 1)
+      continue;
+    FailureOr<LinearIndex> index = failure();
+    if (range)
+      index = getLinearIndex(expr, range->loops);
+    if (failed(index))
+      return failure();
+    Relation relation = {node, std::nullopt, index->offset, 0};
+    for (auto [i, stride] : llvm::enumerate(index->strides)) {
+      if (stride == 0)
+        continue;
+      if (relation.base)
+        return failure();
+      relation.base = loops[op][i];
+      relation.stride = stride;
+    }
+    if (classes.extent(node) != 1)
+      relations.push_back(relation);
   }
   return success();
+}
+
+/// Finds the classes that are functions of others. Fails where one is two functions, is divided
+/// or depends on itself.
+bool IterationAnalysis::findRelated() {
+  related.clear();
+  for (Relation relation : relations) {
+    relation.node = classes.find(relation.node);
+    if (relation.base)
+      relation.base = classes.find(*relation.base);
+    SmallVector<unsigned> leaves = classes.leaves(relation.node);
+    if (leaves.size() != 1 || leaves.front() != relation.node)
+      return false;
+    auto [it, isNew] = related.try_emplace(relation.node, relation);
+    const Relation &first = it->second;
+    if (!isNew && std::tie(first.base, first.offset, first.stride) !=
+                      std::tie(relation.base, relation.offset, relation.stride))
+      return false;
+  }
+  for (auto &[node, relation] : related)
+    if (relation.base && isRelatedTo(*relation.base, node))
+      return false;
+  return true;
+}
+
+/// Whether `node` depends on `target`; what it depends on beyond has been looked at, or will be.
+bool IterationAnalysis::isRelatedTo(unsigned node, unsigned target) const {
+  SmallVector<unsigned> work = {node};
+  llvm::DenseSet<unsigned> seen;
+  while (!work.empty())
+    for (unsigned leaf : classes.leaves(work.pop_back_val())) {
+      if (leaf == target)
+        return true;
+      auto it = related.find(leaf);
+      if (it != related.end() && it->second.base && seen.insert(leaf).second)
+        work.push_back(*it->second.base);
+    }
+  return false;
+}
+
+/// The leaves of nodes, or those that they are functions of.
+void IterationAnalysis::addRoots(ArrayRef<unsigned> nodes, SmallVectorImpl<unsigned> &roots) const {
+  for (unsigned leaf : classes.leaves(nodes)) {
+    auto it = related.find(leaf);
+    if (it == related.end())
+      roots.push_back(leaf);
+    else if (it->second.base)
+      addRoots(*it->second.base, roots);
+  }
+}
+
+bool IterationAnalysis::areRoots(ArrayRef<unsigned> nodes) const {
+  return llvm::none_of(classes.leaves(nodes), [&](unsigned leaf) { return related.count(leaf); });
 }
 
 /// Distinct loops of an op, and dimensions of a tensor, must not have become one.
@@ -228,10 +328,11 @@ LogicalResult IterationAnalysis::linkInside() {
         return fail("a result is not a projection of the loops");
     for (OpOperand &operand : op->getOpOperands())
       if (hasPlace(operand) && isInside(s.getSource(operand.get())) &&
-          failed(link(op, operand.get(), op.getMatchingIndexingMap(&operand))))
+          failed(link(op, operand.get(), op.getMatchingIndexingMap(&operand),
+                      &usedRangeOf(operand))))
         return fail("a value made inside is read elsewhere than where it is made");
   }
-  if (!loopsAreApart())
+  if (!loopsAreApart() || !findRelated())
     return fail("a value made inside is read at two places");
   return success();
 }
@@ -244,7 +345,8 @@ void IterationAnalysis::linkInputs() {
       (void)nodesOf(operand.get()); // so that `before` has the nodes
       DimClasses::State before = classes.save();
       if (failed(link(op, operand.get(), op.getMatchingIndexingMap(&operand))) ||
-          (classes.hasJoined(before) && !loopsAreApart()))
+          (classes.hasJoined(before) && !loopsAreApart()) ||
+          (!relations.empty() && !findRelated()))
         classes.restore(before);
     }
 }
@@ -263,10 +365,11 @@ void IterationAnalysis::alignResults() {
       bool ok = true;
       for (auto [x, y] : llvm::zip(first, mine))
         ok = ok && succeeded(classes.unify(x, y));
-      if (!ok || !loopsAreApart())
+      if (!ok || !loopsAreApart() || (!relations.empty() && !findRelated()))
         classes.restore(before);
     }
   }
+  (void)findRelated(); // after what was restored
 }
 
 LogicalResult IterationAnalysis::findReduced() {
@@ -276,9 +379,11 @@ LogicalResult IterationAnalysis::findReduced() {
       continue;
     llvm::DenseSet<unsigned> mine;
     for (auto [node, kind] : llvm::zip(loops[op], op.getIteratorTypesArray()))
-      if (kind == utils::IteratorType::reduction)
-        for (unsigned leaf : classes.leaves(node))
-          mine.insert(leaf);
+      if (kind == utils::IteratorType::reduction) {
+        if (!areRoots(node))
+          return fail("a part of a reduced dimension is read");
+        mine.insert_range(classes.leaves(node));
+      }
     if (found && mine != reduced)
       return fail("reductions run over different dimensions");
     reduced = std::move(mine);
@@ -292,8 +397,11 @@ LogicalResult IterationAnalysis::findReduced() {
 void IterationAnalysis::orderLeaves() {
   llvm::SetVector<unsigned> leaves;
   for (linalg::GenericOp op : s.ops)
-    for (unsigned node : loops[op])
-      leaves.insert_range(classes.leaves(node));
+    for (unsigned node : loops[op]) {
+      SmallVector<unsigned> roots;
+      addRoots(node, roots);
+      leaves.insert_range(roots);
+    }
   SmallVector<SmallVector<unsigned>> writes, chains;
   for (Value r : s.results)
     writes.push_back(classes.leaves(nodesOf(r)));
@@ -302,8 +410,10 @@ void IterationAnalysis::orderLeaves() {
       if (hasPlace(operand) && !isInside(s.getSource(operand.get()))) {
         SmallVector<unsigned> chain;
         for (AffineExpr expr : op.getMatchingIndexingMap(&operand).getResults())
-          if (auto dim = dyn_cast<AffineDimExpr>(expr))
-            classes.leaves(loops[op][dim.getPosition()], chain);
+          expr.walk([&](AffineExpr part) {
+            if (auto dim = dyn_cast<AffineDimExpr>(part))
+              addRoots(loops[op][dim.getPosition()], chain);
+          });
         chains.push_back(chain);
       }
   SmallVector<ArrayRef<unsigned>> sorted;
@@ -341,51 +451,95 @@ void IterationAnalysis::orderLeaves() {
 void IterationAnalysis::addNode(unsigned node, int64_t factor, LinearAccess &access) const {
   SmallVector<unsigned> leaves = classes.leaves(node);
   for (unsigned leaf : llvm::reverse(leaves)) {
-    access.strides[position.lookup(leaf)] += factor;
+    auto it = related.find(leaf);
+    if (it == related.end()) {
+      access.strides[position.lookup(leaf)] += factor;
+    } else {
+      access.offset += it->second.offset * factor;
+      if (it->second.base)
+        addNode(*it->second.base, it->second.stride * factor, access);
+    }
     factor *= classes.extent(leaf);
   }
 }
 
-LogicalResult IterationAnalysis::addExpr(AffineExpr expr, int64_t factor, linalg::GenericOp op,
-                                         LinearAccess &access) const {
-  if (auto constant = dyn_cast<AffineConstantExpr>(expr)) {
-    access.offset += factor * constant.getValue();
-    return success();
-  }
-  if (auto dim = dyn_cast<AffineDimExpr>(expr)) {
-    addNode(loops.find(op)->second[dim.getPosition()], factor, access);
-    return success();
-  }
-  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
-  if (binary && binary.getKind() == AffineExprKind::Add)
-    return success(succeeded(addExpr(binary.getLHS(), factor, op, access)) &&
-                   succeeded(addExpr(binary.getRHS(), factor, op, access)));
-  if (binary && binary.getKind() == AffineExprKind::Mul)
-    if (auto by = dyn_cast<AffineConstantExpr>(binary.getRHS()))
-      return addExpr(binary.getLHS(), factor * by.getValue(), op, access);
-  return failure();
-}
-
-FailureOr<LinearAccess> IterationAnalysis::accessOf(linalg::GenericOp op,
-                                                    OpOperand &operand) const {
+FailureOr<LinearAccess> IterationAnalysis::accessOf(linalg::GenericOp op, OpOperand &operand) {
   LinearAccess access = emptyAccess();
   auto type = cast<RankedTensorType>(operand.get().getType());
-  for (auto [stride, expr] : llvm::zip(rowMajorStrides(type.getShape()),
-                                       op.getMatchingIndexingMap(&operand).getResults()))
-    if (failed(addExpr(expr, stride, op, access)))
+  for (auto [factor, expr] : llvm::zip(rowMajorStrides(type.getShape()),
+                                       op.getMatchingIndexingMap(&operand).getResults())) {
+    FailureOr<LinearIndex> index = getLinearIndex(expr, usedRangeOf(operand).loops);
+    if (failed(index))
       return failure();
+    access.offset += factor * index->offset;
+    for (auto [node, stride] : llvm::zip(loops[op], index->strides))
+      if (stride != 0)
+        addNode(node, stride * factor, access);
+  }
   return access;
 }
 
 llvm::SmallBitVector IterationAnalysis::dimsOf(ArrayRef<unsigned> nodes) const {
   llvm::SmallBitVector along(order.size());
-  for (unsigned leaf : classes.leaves(nodes))
+  SmallVector<unsigned> roots;
+  addRoots(nodes, roots);
+  for (unsigned leaf : roots)
     along.set(position.lookup(leaf));
   return along;
 }
 
+/// The index along one dimension, where it is that but for an offset and its direction.
+static void simplify(IndexRange &range, ArrayRef<IterationDim> dims) {
+  std::optional<unsigned> only;
+  for (auto [d, stride] : llvm::enumerate(range.index.strides)) {
+    if (stride == 0)
+      continue;
+    if (only || (stride != 1 && stride != -1))
+      return;
+    only = d;
+  }
+  if (!only)
+    return;
+  int64_t &stride = range.index.strides[*only], &offset = range.index.offset;
+  range.begin -= offset;
+  range.end -= offset;
+  if (stride < 0)
+    std::tie(range.begin, range.end) = std::pair(1 - range.end, 1 - range.begin);
+  stride = 1;
+  offset = 0;
+  range.begin = std::clamp<int64_t>(range.begin, 0, dims[*only].extent);
+  range.end = std::clamp<int64_t>(range.end, range.begin, dims[*only].extent);
+  range.dim = only;
+}
+
+/// Finds where operands of an op are used at some of its points only.
+void IterationAnalysis::computeRanges(linalg::GenericOp op) {
+  SmallVector<int64_t> extents = op.getStaticLoopRanges();
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (!hasPlace(operand))
+      continue;
+    const UsedRange &used = usedRangeOf(operand);
+    OperandRanges found;
+    for (auto [i, loop] : llvm::enumerate(used.loops)) {
+      if (loop.begin <= 0 && loop.end >= extents[i])
+        continue;
+      IndexRange range = {emptyAccess(), loop.begin, loop.end, std::nullopt};
+      addNode(loops[op][i], 1, range.index);
+      simplify(range, s.dims);
+      found.all.push_back(range);
+    }
+    if (found.all.empty())
+      continue;
+    found.isExact = used.isExact;
+    s.ranges[&operand] = std::move(found);
+  }
+}
+
 LogicalResult IterationAnalysis::computeAccesses() {
+  for (unsigned leaf : order)
+    s.dims.push_back({classes.extent(leaf), reduced.contains(leaf)});
   for (linalg::GenericOp op : s.ops) {
+    computeRanges(op);
     for (OpOperand &operand : op->getOpOperands()) {
       if (!hasPlace(operand) || isInside(s.getSource(operand.get())))
         continue;
@@ -414,9 +568,9 @@ LogicalResult IterationAnalysis::computeAccesses() {
 
 /// Every result must be written exactly once at each of its elements.
 LogicalResult IterationAnalysis::checkResults() {
-  for (unsigned leaf : order)
-    s.dims.push_back({classes.extent(leaf), reduced.contains(leaf)});
   for (Value r : s.results) {
+    if (!areRoots(nodesOf(r)))
+      return fail("a part of a result is read");
     const llvm::SmallBitVector &along = s.getDims(r);
     unsigned ofReduced = 0, ofKept = 0;
     for (auto [d, dim] : llvm::enumerate(s.dims))
@@ -441,6 +595,48 @@ void IterationAnalysis::computeLevels() {
     s.maxLevel = std::max(s.maxLevel, s.getLevel(r));
 }
 
+/// Schedules compute reductions at all points.
+LogicalResult IterationAnalysis::checkRanges() {
+  for (auto &[operand, used] : s.ranges)
+    if (isInside(s.getSource(operand->get())) && s.getLevel(operand->get()) > 0)
+      return fail("a reduction is needed at some points only");
+  return success();
+}
+
+/// Finds where each op is needed, from the results on.
+void IterationAnalysis::computeBoxes() {
+  IterationStructure::Box whole;
+  for (const IterationDim &dim : s.dims)
+    whole.push_back({0, dim.extent});
+  llvm::DenseSet<Operation *> total; // needed without a range
+  for (Value r : s.results) {
+    Operation *maker = s.getSource(r).getDefiningOp();
+    s.boxes[maker] = whole;
+    total.insert(maker);
+  }
+  for (linalg::GenericOp op : llvm::reverse(s.ops)) { // users first
+    if (isReduction(op)) {
+      s.boxes[op] = whole;
+      total.insert(op);
+    }
+    if (!total.contains(op))
+      s.partial.insert(op->result_begin(), op->result_end());
+    for (OpOperand &operand : op->getOpOperands()) {
+      Operation *maker = s.getSource(operand.get()).getDefiningOp();
+      if (!maker || !s.members.contains(maker) || !isa<linalg::GenericOp>(maker) ||
+          !op.payloadUsesValueFromOperand(&operand))
+        continue;
+      if (total.contains(op) && !s.getRanges(operand))
+        total.insert(maker);
+      IterationStructure::Box box = s.boxOf(operand);
+      auto [it, isNew] = s.boxes.try_emplace(maker, box);
+      if (!isNew)
+        for (auto [all, more] : llvm::zip(it->second, box))
+          all = {std::min(all.first, more.first), std::max(all.second, more.second)};
+    }
+  }
+}
+
 /// Makes neighbouring dimensions one where every access goes through them as through one.
 void IterationAnalysis::collapse() {
   SmallVector<LinearAccess *> accesses;
@@ -451,6 +647,10 @@ void IterationAnalysis::collapse() {
   for (linalg::GenericOp op : s.ops)
     for (auto index : op.getBody()->getOps<linalg::IndexOp>())
       accesses.push_back(&s.indices[op][index.getDim()]);
+  SmallVector<IndexRange *> ranges;
+  for (auto &entry : s.ranges)
+    for (IndexRange &range : entry.second.all)
+      ranges.push_back(&range);
   // dims[d - 1] goes into dims[d], from the innermost pair outwards.
   for (size_t d = s.dims.size(); d-- > 1;) {
     bool fits = s.dims[d].reduced == s.dims[d - 1].reduced;
@@ -458,8 +658,21 @@ void IterationAnalysis::collapse() {
       fits &= entry.second.test(d) == entry.second.test(d - 1);
     for (LinearAccess *access : accesses)
       fits &= access->strides[d - 1] == access->strides[d] * s.dims[d].extent;
+    for (IndexRange *range : ranges)
+      fits &= range->dim ? range->dim != d
+                         : range->index.strides[d - 1] == range->index.strides[d] * s.dims[d].extent;
     if (!fits)
       continue;
+    for (IndexRange *range : ranges) {
+      if (range->dim == d - 1) { // of whole lines
+        range->begin *= s.dims[d].extent;
+        range->end *= s.dims[d].extent;
+        range->index.strides[d] = 1;
+      } else if (range->dim && *range->dim >= d) {
+        --*range->dim;
+      }
+      range->index.strides.erase(range->index.strides.begin() + (d - 1));
+    }
     s.dims[d].extent *= s.dims[d - 1].extent;
     s.dims.erase(s.dims.begin() + (d - 1));
     for (auto &entry : s.varies) {
@@ -491,7 +704,10 @@ LogicalResult IterationAnalysis::run(ArrayRef<Operation *> ops) {
   if (failed(computeAccesses()) || failed(checkResults()))
     return failure();
   computeLevels();
+  if (failed(checkRanges()))
+    return failure();
   collapse();
+  computeBoxes();
   if (!reduced.empty() || llvm::any_of(s.ops, isReduction))
     s.kind = s.dims.empty() || s.dims.back().reduced ? IterationKind::Row : IterationKind::Column;
   return success();

@@ -65,6 +65,53 @@ const LinearAccess *IterationStructure::getRead(OpOperand &operand) const {
   return it == reads.end() ? nullptr : &it->second;
 }
 
+const OperandRanges *IterationStructure::getRanges(OpOperand &operand) const {
+  auto it = ranges.find(&operand);
+  return it == ranges.end() ? nullptr : &it->second;
+}
+
+/// The points of its op that an operand is needed at.
+IterationStructure::Box IterationStructure::boxOf(OpOperand &operand) const {
+  Box box = boxes.lookup(operand.getOwner());
+  if (const OperandRanges *used = getRanges(operand))
+    for (const IndexRange &range : used->all)
+      if (range.dim) {
+        auto &[begin, end] = box[*range.dim];
+        begin = std::max(begin, range.begin);
+        end = std::max(begin, std::min(end, range.end));
+      }
+  return box;
+}
+
+int64_t IterationStructure::countPoints(linalg::GenericOp op) const {
+  int64_t points = 1;
+  for (auto [begin, end] : boxes.lookup(op))
+    points *= end - begin;
+  return points;
+}
+
+int64_t IterationStructure::countElements(OpOperand &operand) const {
+  int64_t elements = 1;
+  const LinearAccess *access = getRead(operand);
+  for (auto [d, range] : llvm::enumerate(boxOf(operand)))
+    if (!access || access->strides[d] != 0)
+      elements *= range.second - range.first;
+  return elements;
+}
+
+SmallVector<int64_t> IterationStructure::getCuts(unsigned dim) const {
+  SmallVector<int64_t> cuts;
+  for (const auto &[operand, used] : ranges)
+    for (const IndexRange &range : used.all)
+      if (range.dim == dim)
+        for (int64_t cut : {range.begin, range.end})
+          if (cut > 0 && cut < dims[dim].extent)
+            cuts.push_back(cut);
+  llvm::sort(cuts);
+  cuts.erase(llvm::unique(cuts), cuts.end());
+  return cuts;
+}
+
 const LinearAccess &IterationStructure::getWrite(Value result) const {
   return writes.find(result)->second;
 }

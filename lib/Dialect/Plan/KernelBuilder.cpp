@@ -409,6 +409,107 @@ Value KernelBuilder::transpose(Value input, ArrayRef<int64_t> permutation) {
                       [](ScalarBuilder &, ValueRange x) { return x[0]; });
 }
 
+/// `index`, which reaches a part of a dimension of `extent`, so that MLIR takes it (see
+/// OperandIndex.h).
+static AffineExpr partialIndex(AffineExpr index, int64_t extent) { return index % extent; }
+
+Value KernelBuilder::slice(Value input, ArrayRef<int64_t> starts, ArrayRef<int64_t> sizes,
+                           ArrayRef<int64_t> steps) {
+  RankedTensorType type = tensorType(input).clone(sizes);
+  if (type.getNumElements() == 0)
+    return emptyTensor(builder, loc, type);
+  SmallVector<AffineExpr> exprs;
+  for (int64_t d = 0; d < type.getRank(); ++d) {
+    AffineExpr i = builder.getAffineDimExpr(d), place = i * steps[d] + starts[d];
+    bool isPart = place == i && sizes[d] != tensorType(input).getDimSize(d);
+    exprs.push_back(isPart ? partialIndex(i, tensorType(input).getDimSize(d)) : place);
+  }
+  AffineMap maps[] = {AffineMap::get(type.getRank(), 0, exprs, builder.getContext()),
+                      builder.getMultiDimIdentityMap(type.getRank())};
+  SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::parallel);
+  return buildGeneric(builder, loc, input, emptyTensor(builder, loc, type), maps, iterators,
+                      [](ScalarBuilder &, ValueRange x) { return x[0]; });
+}
+
+/// Where a tensor lies in a larger one, from `starts` on: its indices, for the loops over the
+/// larger one.
+static AffineMap placeMap(RankedTensorType type, ArrayRef<int64_t> starts,
+                          ArrayRef<int64_t> sizes) {
+  SmallVector<AffineExpr> exprs;
+  for (int64_t d = 0; d < type.getRank(); ++d) {
+    AffineExpr i = getAffineDimExpr(d, type.getContext());
+    exprs.push_back(sizes[d] == type.getDimSize(d) ? i
+                                                   : partialIndex(i - starts[d], type.getDimSize(d)));
+  }
+  return AffineMap::get(type.getRank(), 0, exprs, type.getContext());
+}
+
+/// Whether the loops are within that place. Null: they always are.
+static Value isInPlace(ScalarBuilder &s, KernelBuilder &kernel, RankedTensorType type,
+                       ArrayRef<int64_t> starts, ArrayRef<int64_t> sizes) {
+  Value inside;
+  for (int64_t d = 0; d < type.getRank(); ++d) {
+    int64_t end = starts[d] + type.getDimSize(d);
+    Value i = kernel.index(s, d);
+    auto require = [&](Value condition) {
+      inside = inside ? s.logicalAnd(inside, condition) : condition;
+    };
+    if (starts[d] > 0)
+      require(s.greaterOrEqual(i, s.constantLike(i, double(starts[d]))));
+    if (end < sizes[d])
+      require(s.less(i, s.constantLike(i, double(end))));
+  }
+  return inside;
+}
+
+Value KernelBuilder::pad(Value input, ArrayRef<int64_t> starts, ArrayRef<int64_t> sizes,
+                         double value) {
+  RankedTensorType from = tensorType(input), type = from.clone(sizes);
+  if (from.getNumElements() == 0 || type.getNumElements() == 0)
+    return splat(type, value);
+  if (from == type)
+    return input;
+  AffineMap maps[] = {placeMap(from, starts, sizes),
+                      builder.getMultiDimIdentityMap(type.getRank())};
+  SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::parallel);
+  return buildGeneric(builder, loc, input, emptyTensor(builder, loc, type), maps, iterators,
+                      [&](ScalarBuilder &s, ValueRange x) {
+                        Value inside = isInPlace(s, *this, from, starts, sizes);
+                        // Rounded as scalars are.
+                        Value other = s.convert(
+                            s.constant(computeType(from.getElementType()), value),
+                            from.getElementType());
+                        return s.select(inside, x[0], other);
+                      });
+}
+
+Value KernelBuilder::concat(ValueRange inputs, int64_t axis) {
+  RankedTensorType type = tensorType(inputs.front());
+  SmallVector<int64_t> sizes(type.getShape());
+  sizes[axis] = 0;
+  SmallVector<SmallVector<int64_t>> starts;
+  for (Value input : inputs) {
+    starts.emplace_back(type.getRank(), 0)[axis] = sizes[axis];
+    sizes[axis] += tensorType(input).getDimSize(axis);
+  }
+  type = type.clone(sizes);
+  SmallVector<AffineMap> maps;
+  for (auto [input, start] : llvm::zip(inputs, starts))
+    maps.push_back(placeMap(tensorType(input), start, sizes));
+  maps.push_back(builder.getMultiDimIdentityMap(type.getRank()));
+  SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::parallel);
+  return buildGeneric(builder, loc, inputs, emptyTensor(builder, loc, type), maps, iterators,
+                      [&](ScalarBuilder &s, ValueRange x) {
+                        Value result = arith::ConstantOp::create(
+                            s.builder, s.loc, s.builder.getZeroAttr(type.getElementType()));
+                        for (size_t i = inputs.size(); i-- > 0;)
+                          result = s.select(isInPlace(s, *this, tensorType(inputs[i]), starts[i],
+                                                      sizes),
+                                            x[i], result);
+                        return result;
+                      });
+}
+
 Value KernelBuilder::splat(RankedTensorType type, double value) {
   if (type.getNumElements() == 0)
     return emptyTensor(builder, loc, type);

@@ -113,16 +113,42 @@ static bool keepsInputs(const IterationStructure &s, const DeviceModel &model, u
   return row * inFlight <= uint64_t(model.cacheBytes);
 }
 
+/// What is read of each input: a slice of it, or all; what is read at several places may
+/// overlap, and is counted up to the whole.
+static DenseMap<Value, uint64_t> countInputBytes(const IterationStructure &s) {
+  DenseMap<Value, SmallVector<std::pair<LinearAccess, uint64_t>>> reads; // elements of each
+  for (linalg::GenericOp op : s.ops)
+    for (OpOperand &operand : op->getOpOperands())
+      if (const LinearAccess *access = s.getRead(operand)) {
+        auto &list = reads[s.getSource(operand.get())];
+        auto same = llvm::find_if(list, [&](auto &read) { return read.first == *access; });
+        if (same == list.end())
+          same = list.insert(list.end(), {*access, 0});
+        same->second = std::max<uint64_t>(same->second, s.countElements(operand));
+      }
+  DenseMap<Value, uint64_t> bytes;
+  for (Value input : s.inputs) {
+    uint64_t all = bytesOf(input), elements = 0;
+    for (auto &[access, count] : reads.lookup(input))
+      elements += count;
+    uint64_t width =
+        llvm::divideCeil(getElementTypeOrSelf(input.getType()).getIntOrFloatBitWidth(), 8);
+    bytes[input] = s.isGathered(input) ? all : std::min(all, elements * width);
+  }
+  return bytes;
+}
+
 static uint64_t countReadBytes(const IterationStructure &s, const DeviceModel &model) {
+  DenseMap<Value, uint64_t> inputBytes = countInputBytes(s);
   uint64_t bytes = 0;
   for (Value input : s.inputs)
-    bytes += bytesOf(input);
+    bytes += inputBytes[input];
   if (s.maxLevel == 0 || keepsInputs(s, model, bytes))
     return bytes;
   DenseMap<Value, llvm::SmallBitVector> phases = findPhases(s);
   for (Value input : s.inputs)
     if (auto it = phases.find(input); it != phases.end() && it->second.count() > 1)
-      bytes += bytesOf(input) * (it->second.count() - 1);
+      bytes += inputBytes[input] * (it->second.count() - 1);
   return bytes;
 }
 

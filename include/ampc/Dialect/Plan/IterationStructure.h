@@ -18,6 +18,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/SmallBitVector.h"
+#include <optional>
 #include <string>
 
 namespace ampc::plan {
@@ -36,6 +37,24 @@ struct LinearAccess {
   bool operator==(const LinearAccess &other) const {
     return offset == other.offset && strides == other.strides;
   }
+};
+
+/// That a linear function of the point lies in [begin, end).
+struct IndexRange {
+  LinearAccess index;
+  int64_t begin = 0, end = 0;
+  /// Where `index` is the index along one dimension: which.
+  std::optional<unsigned> dim;
+
+  bool operator==(const IndexRange &other) const {
+    return index == other.index && begin == other.begin && end == other.end;
+  }
+};
+
+/// Where an operand is used: a pad's at the places of its input, a part of a concatenation.
+struct OperandRanges {
+  llvm::SmallVector<IndexRange, 1> all; ///< all must hold
+  bool isExact = false;                 ///< see UsedRange
 };
 
 enum class IterationKind {
@@ -72,6 +91,20 @@ public:
   mlir::Value getSource(mlir::Value value) const;
   /// Where an operand of one of `ops` is read; null unless it is (a view of) an input.
   const LinearAccess *getRead(mlir::OpOperand &operand) const;
+  /// The points that an operand is used at; null: all. Elsewhere it must not be read, and what
+  /// it is made of not be computed.
+  const OperandRanges *getRanges(mlir::OpOperand &operand) const;
+  bool hasRanges() const { return !ranges.empty(); }
+  /// Whether a value is needed at some points only, all within ranges of operands.
+  bool isPartial(mlir::Value value) const { return partial.contains(getSource(value)); }
+  /// At most how many points an op is needed at.
+  int64_t countPoints(mlir::linalg::GenericOp op) const;
+  /// At most how many elements an operand is read at.
+  int64_t countElements(mlir::OpOperand &operand) const;
+  /// Indices along a dimension where a range begins or ends, ascending.
+  llvm::SmallVector<int64_t> getCuts(unsigned dim) const;
+  /// Whether an input is read by tensor.extract, at places that only its body knows.
+  bool isGathered(mlir::Value input) const { return gathered.contains(input); }
   /// Where a result is written, in its own row-major buffer.
   const LinearAccess &getWrite(mlir::Value result) const;
   /// The value of `linalg.index loop` in `op`.
@@ -89,9 +122,15 @@ private:
   friend class IterationAnalysis;
   int64_t product(bool reduced) const;
   llvm::SmallVector<unsigned> dimsThat(bool reduced) const;
+  /// The indices along each dimension that an op is needed at.
+  using Box = llvm::SmallVector<std::pair<int64_t, int64_t>, 4>;
+  Box boxOf(mlir::OpOperand &operand) const;
 
   llvm::SetVector<mlir::Operation *> members;
   llvm::DenseMap<mlir::OpOperand *, LinearAccess> reads;
+  llvm::DenseMap<mlir::OpOperand *, OperandRanges> ranges;
+  llvm::DenseSet<mlir::Value> partial;
+  llvm::DenseMap<mlir::Operation *, Box> boxes;
   llvm::DenseMap<mlir::Value, LinearAccess> writes;
   llvm::DenseMap<mlir::Operation *, llvm::SmallVector<LinearAccess>> indices;
   llvm::DenseMap<mlir::Value, llvm::SmallBitVector> varies;
@@ -116,7 +155,8 @@ mlir::OpFoldResult getUniformValue(mlir::Value tensor);
 
 /// The structure of `ops`, given in program order, as one kernel: linalg.generic on static
 /// tensors, linalg.fill, tensor.empty, constants, and reshapes (which store nothing).
-/// Values defined elsewhere are inputs. Fails in silence where they are no kernel, and
+/// Values defined elsewhere are inputs. An op may be read at other places than its own, at one
+/// linear function of the readers' loops (OperandIndex.h). Fails in silence where they are no kernel, and
 /// then says in `reason` why; every linalg.generic alone is one, unless its indexing maps
 /// are not linear or its results are not projections.
 mlir::FailureOr<IterationStructure> analyzeIteration(llvm::ArrayRef<mlir::Operation *> ops,

@@ -120,6 +120,14 @@ public:
   mlir::Value reshape(mlir::Value input, llvm::ArrayRef<int64_t> shape);
   /// Dimension i of the result is dimension permutation[i] of the input.
   mlir::Value transpose(mlir::Value input, llvm::ArrayRef<int64_t> permutation);
+  /// Element i of the result is element `starts + i * steps` of the input, along each dimension.
+  mlir::Value slice(mlir::Value input, llvm::ArrayRef<int64_t> starts,
+                    llvm::ArrayRef<int64_t> sizes, llvm::ArrayRef<int64_t> steps);
+  /// The input from `starts` on in a tensor of `sizes`, whose other elements are `value`.
+  mlir::Value pad(mlir::Value input, llvm::ArrayRef<int64_t> starts, llvm::ArrayRef<int64_t> sizes,
+                  double value);
+  /// The inputs, two or more that have elements, one behind the other along `axis`.
+  mlir::Value concat(mlir::ValueRange inputs, int64_t axis);
   /// A tensor with every element `value`.
   mlir::Value splat(mlir::RankedTensorType type, double value);
 

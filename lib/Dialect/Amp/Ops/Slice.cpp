@@ -82,34 +82,6 @@ void ConcatOp::buildGradient(GradientBuilder &gradient) {
   }
 }
 
-/// The tensors `inputs`, which have elements, one behind the other along `axis`.
-static Value join(KernelBuilder &kernel, ArrayRef<Value> inputs, int64_t axis) {
-  if (inputs.size() == 1)
-    return inputs.front();
-  SmallVector<int64_t> shape(tensorType(inputs.front()).getShape());
-  shape[axis] = 0;
-  for (Value input : inputs)
-    shape[axis] += tensorType(input).getDimSize(axis);
-  auto pick = [&](ScalarBuilder &s, ValueRange indices) {
-    // Every input is read at the nearest place it has; the last one that starts
-    // at or before the index is taken.
-    Value result;
-    int64_t start = 0;
-    for (Value input : inputs) {
-      int64_t extent = tensorType(input).getDimSize(axis);
-      auto constant = [&](int64_t value) { return s.constantLike(indices[axis], value); };
-      SmallVector<Value> at(indices);
-      at[axis] = s.sub(indices[axis], constant(start));
-      at[axis] = s.minimum(s.maximum(at[axis], constant(0)), constant(extent - 1));
-      Value element = kernel.load(s, input, at);
-      result = result ? s.select(s.less(indices[axis], constant(start)), result, element) : element;
-      start += extent;
-    }
-    return result;
-  };
-  return kernel.generate(tensorType(inputs.front()).clone(shape), pick);
-}
-
 SmallVector<Value> ConcatOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   int64_t axis = getAxis();
   SmallVector<Value> inputs; // those that have elements to read
@@ -120,17 +92,18 @@ SmallVector<Value> ConcatOp::emitKernel(KernelBuilder &kernel, ValueRange operan
     return {kernel.splat(getType(), 0)};
   if (inputs.size() == 1)
     return {inputs.front()};
-  // Each element costs as much as there are inputs: of very many, parts are put together
-  // first.
+  // A kernel takes so many buffers: of very many, parts are put together first.
   constexpr size_t kMostInputs = 32;
-  while (inputs.size() > kMostInputs) {
+  while (inputs.size() > 1) {
     SmallVector<Value> parts;
     for (ArrayRef<Value> rest = inputs; !rest.empty();
-         rest = rest.drop_front(std::min(rest.size(), kMostInputs)))
-      parts.push_back(join(kernel, rest.take_front(kMostInputs), axis));
+         rest = rest.drop_front(std::min(rest.size(), kMostInputs))) {
+      ArrayRef<Value> part = rest.take_front(kMostInputs);
+      parts.push_back(part.size() == 1 ? part.front() : kernel.concat(part, axis));
+    }
     inputs = std::move(parts);
   }
-  return {join(kernel, inputs, axis)};
+  return inputs;
 }
 
 //===----------------------------------------------------------------------===//
@@ -332,18 +305,7 @@ void SliceOp::buildGradient(GradientBuilder &gradient) {
 }
 
 SmallVector<Value> SliceOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
-  auto pick = [&](ScalarBuilder &s, ValueRange indices) {
-    SmallVector<Value> at;
-    for (auto [d, index] : llvm::enumerate(indices)) {
-      Value step = s.constantLike(index, double(getSteps()[d]));
-      Value start = s.constantLike(index, double(getStarts()[d]));
-      at.push_back(s.add(s.mul(index, step), start));
-    }
-    return kernel.load(s, operands[0], at);
-  };
-  if (getType().getNumElements() == 0)
-    return {kernel.splat(getType(), 0)};
-  return {kernel.generate(getType(), pick)};
+  return {kernel.slice(operands[0], getStarts(), getSizes(), getSteps())};
 }
 
 //===----------------------------------------------------------------------===//
@@ -450,19 +412,17 @@ void PadOp::buildGradient(GradientBuilder &gradient) {
                                            getInput().getType().getShape(), getSteps()));
 }
 
-SmallVector<Value> PadOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
-  RankedTensorType from = tensorType(operands[0]);
-  double value = getValue().convertToDouble();
-  if (from.getNumElements() == 0 || getType().getNumElements() == 0)
-    return {kernel.splat(getType(), value)};
+/// A pad whose places are neither side by side nor whole steps: each element looks for its place.
+static Value padByPlace(PadOp op, KernelBuilder &kernel, Value input) {
+  RankedTensorType from = tensorType(input);
   auto pick = [&](ScalarBuilder &s, ValueRange indices) {
     SmallVector<Value> at;
     Value isInside = s.constant(s.builder.getI1Type(), int64_t(1));
     for (auto [d, index] : llvm::enumerate(indices)) {
       auto constant = [&, index = index](int64_t x) { return s.constantLike(index, double(x)); };
-      int64_t start = getStarts()[d], step = getSteps()[d], extent = from.getDimSize(d);
+      int64_t start = op.getStarts()[d], step = op.getSteps()[d], extent = from.getDimSize(d);
       Value place = index;
-      if (start != 0 || step != 1 || extent != getType().getDimSize(d)) {
+      if (start != 0 || step != 1 || extent != op.getType().getDimSize(d)) {
         Value distance = s.sub(index, constant(start));
         place = step == 1 ? distance : s.div(distance, constant(step));
         if (step != 1) // division truncates: also excludes what lies before the start
@@ -473,8 +433,44 @@ SmallVector<Value> PadOp::emitKernel(KernelBuilder &kernel, ValueRange operands)
       }
       at.push_back(place);
     }
-    Value element = kernel.load(s, operands[0], at);
-    return s.select(isInside, element, s.constantLike(element, value));
+    Value element = kernel.load(s, input, at);
+    return s.select(isInside, element, s.constantLike(element, op.getValue().convertToDouble()));
   };
-  return {kernel.generate(getType(), pick)};
+  return kernel.generate(op.getType(), pick);
+}
+
+SmallVector<Value> PadOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  Value x = operands[0];
+  ArrayRef<int64_t> from = tensorType(x).getShape(), to = getType().getShape();
+  double value = getValue().convertToDouble();
+  if (tensorType(x).getNumElements() == 0 || getType().getNumElements() == 0)
+    return {kernel.splat(getType(), value)};
+  // Steps backwards are a pad of the reversed input. Every third place, say, is the first of
+  // three columns, of which the others are empty.
+  bool isReversed = false;
+  SmallVector<int64_t> last, backwards, shape, starts, sizes;
+  for (auto [d, step] : llvm::enumerate(getSteps())) {
+    int64_t extent = from[d], start = getStarts()[d];
+    bool goesBack = step < 0 && extent > 1;
+    isReversed |= goesBack;
+    last.push_back(goesBack ? extent - 1 : 0);
+    backwards.push_back(goesBack ? -1 : 1);
+    if (goesBack)
+      start += (extent - 1) * step;
+    int64_t distance = extent == 1 ? 1 : std::abs(step);
+    if (to[d] % distance != 0)
+      return {padByPlace(*this, kernel, x)};
+    shape.push_back(extent);
+    starts.push_back(start / distance);
+    sizes.push_back(to[d] / distance);
+    if (distance == 1)
+      continue;
+    shape.push_back(1);
+    starts.push_back(start % distance);
+    sizes.push_back(distance);
+  }
+  if (isReversed)
+    x = kernel.slice(x, last, from, backwards);
+  x = kernel.pad(kernel.reshape(x, shape), starts, sizes, value);
+  return {kernel.reshape(x, to)};
 }
