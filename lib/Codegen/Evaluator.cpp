@@ -432,9 +432,7 @@ Value Evaluator::evalInRange(OpOperand &operand, const plan::OperandRanges &used
   bool apart = llvm::any_of(used.all, [&](auto &range) { return variesByLane(range); });
   const LinearAccess *access = s.getRead(operand);
   bool byLane = apart || (access ? variesByLane(*access) : variesByLane(s.getDims(operand.get())));
-  auto key = [&](int64_t l) {
-    return makeKey(uintptr_t(&operand), ~uint64_t(0), byLane, p, l);
-  };
+  auto key = [&](int64_t l) { return makeKey(uintptr_t(&operand), ~uint64_t(0), byLane, p, l); };
   if (Value known = find(key(lane)))
     return known;
   Value condition = isUsed(used, p, lane);
@@ -557,13 +555,11 @@ void Evaluator::cloneBlock(linalg::GenericOp op, Block &block, IRMapping &map, c
     if (auto select = dyn_cast<arith::SelectOp>(inner))
       if (auto argument = dyn_cast<BlockArgument>(select.getTrueValue());
           argument && argument.getOwner() == op.getBody()) {
-        const plan::OperandRanges *used =
-            s.getRanges(op->getOpOperand(argument.getArgNumber()));
+        const plan::OperandRanges *used = s.getRanges(op->getOpOperand(argument.getArgNumber()));
         if (used && used->isExact) { // the guard of the operand, which lanes may share
           Value condition = isUsed(*used, p, lane);
           Value yes = map.lookup(argument), no = map.lookup(select.getFalseValue());
-          map.map(select.getResult(),
-                  b.createOrFold<arith::SelectOp>(loc, condition, yes, no));
+          map.map(select.getResult(), b.createOrFold<arith::SelectOp>(loc, condition, yes, no));
           continue;
         }
       }
@@ -665,8 +661,7 @@ void Evaluator::guarded(Value condition, llvm::function_ref<void()> body) {
   pop();
 }
 
-void Evaluator::within(unsigned dim, int64_t begin, int64_t end,
-                       llvm::function_ref<void()> body) {
+void Evaluator::within(unsigned dim, int64_t begin, int64_t end, llvm::function_ref<void()> body) {
   std::pair<int64_t, int64_t> before = knownRanges[dim];
   knownRanges[dim] = {std::max(before.first, begin), std::min(before.second, end)};
   scoped(body);

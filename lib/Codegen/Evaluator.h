@@ -191,7 +191,7 @@ private:
   llvm::SmallVector<llvm::SmallVector<unsigned>> axes;
   unsigned laneAxis = 0;
   int64_t lanes = 1;
-  bool lanesAreApart = false; ///< inside of a guard for one lane
+  bool lanesAreApart = false;                                 ///< inside of a guard for one lane
   llvm::SmallVector<std::pair<int64_t, int64_t>> knownRanges; ///< of each dimension's index
   llvm::SmallVector<plan::IndexRange> knownNotToHold;
   llvm::SmallVector<Read> readList;

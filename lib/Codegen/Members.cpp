@@ -95,7 +95,8 @@ bool hasFlatLoop(KernelOp kernel, const IterationStructure &s) {
       }))
     return false;
   // Bodies that gather see more than their own element, and ranges are those of one tensor.
-  return !s.hasRanges() && !kernel.walk([](tensor::ExtractOp) { return WalkResult::interrupt(); }).wasInterrupted();
+  return !s.hasRanges() &&
+         !kernel.walk([](tensor::ExtractOp) { return WalkResult::interrupt(); }).wasInterrupted();
 }
 
 bool areSameButForExtents(KernelOp model, const IterationStructure &modelStructure, KernelOp own,

@@ -105,7 +105,11 @@ bool CheapOps::isCheapToRepeat(linalg::GenericOp generic) const {
     // be written in its place.
     if (!hasLoops(generic) && isAssigned(source))
       return false;
-    readBytes += getByteSize(source.getType()).value_or(0);
+    // Of a larger tensor it reads a part.
+    Type read =
+        RankedTensorType::get(cast<RankedTensorType>(generic.getResult(0).getType()).getShape(),
+                              getElementTypeOrSelf(source.getType()));
+    readBytes += std::min(getByteSize(source.getType()).value_or(0), getByteSize(read).value_or(0));
     bool counts = !hasLoops(generic) || pointsOf(source) > 1;
     computed += counts && source.getDefiningOp<linalg::GenericOp>();
   }

@@ -30,6 +30,7 @@ struct LowerOps : impl::LowerOpsBase<LowerOps> {
       lower(function);
       if (failed(simplify(function)))
         return signalPassFailure();
+      function.walk([](linalg::GenericOp generic) { separateUses(generic); });
       placeConstants(function);
       sinkConstants(function);
     }
@@ -58,6 +59,28 @@ private:
     tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns, context);
     tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, context);
     return applyPatternsGreedily(function, std::move(patterns));
+  }
+
+  /// Gives each select of an operand an operand of its own, where patterns have made one of
+  /// several: of what is concatenated with itself, each part has its range (OperandIndex.h).
+  static void separateUses(linalg::GenericOp generic) {
+    unsigned count = generic.getNumDpsInputs();
+    for (unsigned i = 0; i < count; ++i) {
+      BlockArgument argument = generic.getBody()->getArgument(i);
+      auto isChosen = [](OpOperand &use) {
+        return isa<arith::SelectOp>(use.getOwner()) && use.getOperandNumber() == 1;
+      };
+      if (argument.use_empty() || !llvm::all_of(argument.getUses(), isChosen))
+        continue;
+      for (OpOperand &use : llvm::make_early_inc_range(llvm::drop_begin(argument.getUses()))) {
+        unsigned last = generic.getNumDpsInputs();
+        SmallVector<AffineMap> maps = generic.getIndexingMapsArray();
+        maps.insert(maps.begin() + last, maps[i]);
+        generic.setIndexingMapsAttr(Builder(generic).getAffineMapArrayAttr(maps));
+        generic.getInputsMutable().append(generic.getInputs()[i]);
+        use.set(generic.getBody()->insertArgument(last, argument.getType(), argument.getLoc()));
+      }
+    }
   }
 
   /// What is left of constants is read by something else than a body's scalars, and so

@@ -59,6 +59,7 @@ Values createFused(OpBuilder &b, ValueRange inputs, const KernelFn &body,
 void addElementwiseCases(CaseList &list);
 void addReductionCases(CaseList &list);
 void addLineCases(CaseList &list);
+void addRangeCases(CaseList &list);
 void addStructureCases(CaseList &list);
 void addSequenceCases(CaseList &list);
 void addMultiTensorCases(CaseList &list);

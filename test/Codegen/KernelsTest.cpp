@@ -243,6 +243,7 @@ int main(int argc, char **argv) {
   addElementwiseCases(list);
   addReductionCases(list);
   addLineCases(list);
+  addRangeCases(list);
   addStructureCases(list);
   addSequenceCases(list);
   addMultiTensorCases(list);

@@ -11,37 +11,43 @@
 #include "ampc/Target/SimtCompiler.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MathExtras.h"
 #include <cstring>
 #include <dlfcn.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 using namespace mlir;
 
 namespace ampc::test {
 namespace {
 
-/// The bytes of a tensor, with a guard behind them.
+/// The bytes of a tensor between two pages that cannot be touched; what is left of its own pages,
+/// before it and to the next multiple of the alignment, is a guard.
 class Storage {
 public:
-  static constexpr size_t kGuard = 64;
-
-  explicit Storage(size_t bytes)
-      : bytes(bytes), memory(static_cast<char *>(
-                          ::operator new(bytes + 2 * kGuard, std::align_val_t(AMPC_ALIGNMENT)))) {
-    std::memset(memory, 0x5a, bytes + 2 * kGuard); // also what is never written
+  explicit Storage(size_t bytes) : bytes(bytes), page(sysconf(_SC_PAGESIZE)) {
+    inner = llvm::alignTo(std::max<size_t>(bytes, 1), page);
+    before = inner - llvm::alignTo(bytes, AMPC_ALIGNMENT);
+    void *all = mmap(nullptr, inner + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (all == MAP_FAILED ||
+        mprotect(static_cast<char *>(all) + page, inner, PROT_READ | PROT_WRITE))
+      std::abort();
+    memory = static_cast<char *>(all) + page;
+    std::memset(memory, 0x5a, inner); // also what is never written
   }
-  ~Storage() { ::operator delete(memory, std::align_val_t(AMPC_ALIGNMENT)); }
+  ~Storage() { munmap(memory - page, inner + 2 * page); }
   Storage(const Storage &) = delete;
   Storage &operator=(const Storage &) = delete;
-  char *data() { return memory + kGuard; }
+  char *data() { return memory + before; }
   bool isIntact() const {
-    for (size_t i = 0; i < kGuard; ++i)
-      if (memory[i] != 0x5a || memory[kGuard + bytes + i] != 0x5a)
-        return false;
-    return true;
+    auto isGuard = [](char byte) { return byte == 0x5a; };
+    return std::all_of(memory, memory + before, isGuard) &&
+           std::all_of(memory + before + bytes, memory + inner, isGuard);
   }
 
 private:
-  size_t bytes;
+  size_t bytes, page, inner, before;
   char *memory;
 };
 

@@ -255,8 +255,8 @@ LogicalResult IterationAnalysis::link(linalg::GenericOp op, Value tensor, Affine
   return success();
 }
 
-/// Finds the classes that are functions of others. Fails where one is two functions, is divided
-/// or depends on itself.
+/// Finds the classes that are functions of others; what one is the same function of becomes one.
+/// Fails where one is two functions, is divided or depends on itself.
 bool IterationAnalysis::findRelated() {
   related.clear();
   for (Relation relation : relations) {
@@ -268,9 +268,16 @@ bool IterationAnalysis::findRelated() {
       return false;
     auto [it, isNew] = related.try_emplace(relation.node, relation);
     const Relation &first = it->second;
-    if (!isNew && std::tie(first.base, first.offset, first.stride) !=
-                      std::tie(relation.base, relation.offset, relation.stride))
+    if (isNew)
+      continue;
+    if (first.offset != relation.offset || first.stride != relation.stride ||
+        bool(first.base) != bool(relation.base))
       return false;
+    if (!first.base || classes.leaves(*first.base) == classes.leaves(*relation.base))
+      continue;
+    if (failed(classes.unify(*first.base, *relation.base)))
+      return false;
+    return findRelated(); // with a class less
   }
   for (auto &[node, relation] : related)
     if (relation.base && isRelatedTo(*relation.base, node))
@@ -328,26 +335,48 @@ LogicalResult IterationAnalysis::linkInside() {
         return fail("a result is not a projection of the loops");
     for (OpOperand &operand : op->getOpOperands())
       if (hasPlace(operand) && isInside(s.getSource(operand.get())) &&
-          failed(link(op, operand.get(), op.getMatchingIndexingMap(&operand),
-                      &usedRangeOf(operand))))
+          failed(
+              link(op, operand.get(), op.getMatchingIndexingMap(&operand), &usedRangeOf(operand))))
         return fail("a value made inside is read elsewhere than where it is made");
   }
-  if (!loopsAreApart() || !findRelated())
+  if (!findRelated() || !loopsAreApart())
     return fail("a value made inside is read at two places");
   return success();
 }
 
 void IterationAnalysis::linkInputs() {
+  SmallVector<OpOperand *> apart; // read at places that are no dimensions
+  auto tryTo = [&](llvm::function_ref<LogicalResult()> unify) {
+    DimClasses::State before = classes.save();
+    bool fits = succeeded(unify()) && (relations.empty() || findRelated()) &&
+                (!classes.hasJoined(before) || loopsAreApart());
+    if (!fits)
+      classes.restore(before);
+    return fits;
+  };
   for (linalg::GenericOp op : s.ops)
     for (OpOperand &operand : op->getOpOperands()) {
       if (!hasPlace(operand) || isInside(s.getSource(operand.get())))
         continue;
-      (void)nodesOf(operand.get()); // so that `before` has the nodes
-      DimClasses::State before = classes.save();
-      if (failed(link(op, operand.get(), op.getMatchingIndexingMap(&operand))) ||
-          (classes.hasJoined(before) && !loopsAreApart()) ||
-          (!relations.empty() && !findRelated()))
-        classes.restore(before);
+      (void)nodesOf(operand.get()); // so that what is restored has the nodes
+      AffineMap map = op.getMatchingIndexingMap(&operand);
+      if (!map.isProjectedPermutation(/*allowZeroInResults=*/true))
+        apart.push_back(&operand);
+      else
+        tryTo([&] { return link(op, operand.get(), map); });
+    }
+  // Ops that read the same part of an input run over the same points.
+  for (auto [i, operand] : llvm::enumerate(apart))
+    for (OpOperand *first : ArrayRef(apart).take_front(i)) {
+      auto a = cast<linalg::GenericOp>(first->getOwner());
+      auto b = cast<linalg::GenericOp>(operand->getOwner());
+      if (a == b || s.getSource(first->get()) != s.getSource(operand->get()) ||
+          first->get().getType() != operand->get().getType() ||
+          a.getMatchingIndexingMap(first) != b.getMatchingIndexingMap(operand) ||
+          a.getStaticLoopRanges() != b.getStaticLoopRanges())
+        continue;
+      tryTo([&] { return classes.unify(loops[a], loops[b]); });
+      break;
     }
 }
 
@@ -365,7 +394,7 @@ void IterationAnalysis::alignResults() {
       bool ok = true;
       for (auto [x, y] : llvm::zip(first, mine))
         ok = ok && succeeded(classes.unify(x, y));
-      if (!ok || !loopsAreApart() || (!relations.empty() && !findRelated()))
+      if (!ok || (!relations.empty() && !findRelated()) || !loopsAreApart())
         classes.restore(before);
     }
   }
@@ -404,7 +433,7 @@ void IterationAnalysis::orderLeaves() {
     }
   SmallVector<SmallVector<unsigned>> writes, chains;
   for (Value r : s.results)
-    writes.push_back(classes.leaves(nodesOf(r)));
+    addRoots(nodesOf(r), writes.emplace_back());
   for (linalg::GenericOp op : s.ops)
     for (OpOperand &operand : op->getOpOperands())
       if (hasPlace(operand) && !isInside(s.getSource(operand.get()))) {
@@ -659,8 +688,9 @@ void IterationAnalysis::collapse() {
     for (LinearAccess *access : accesses)
       fits &= access->strides[d - 1] == access->strides[d] * s.dims[d].extent;
     for (IndexRange *range : ranges)
-      fits &= range->dim ? range->dim != d
-                         : range->index.strides[d - 1] == range->index.strides[d] * s.dims[d].extent;
+      fits &= range->dim
+                  ? range->dim != d
+                  : range->index.strides[d - 1] == range->index.strides[d] * s.dims[d].extent;
     if (!fits)
       continue;
     for (IndexRange *range : ranges) {

@@ -438,8 +438,8 @@ static AffineMap placeMap(RankedTensorType type, ArrayRef<int64_t> starts,
   SmallVector<AffineExpr> exprs;
   for (int64_t d = 0; d < type.getRank(); ++d) {
     AffineExpr i = getAffineDimExpr(d, type.getContext());
-    exprs.push_back(sizes[d] == type.getDimSize(d) ? i
-                                                   : partialIndex(i - starts[d], type.getDimSize(d)));
+    exprs.push_back(
+        sizes[d] == type.getDimSize(d) ? i : partialIndex(i - starts[d], type.getDimSize(d)));
   }
   return AffineMap::get(type.getRank(), 0, exprs, type.getContext());
 }
@@ -476,9 +476,9 @@ Value KernelBuilder::pad(Value input, ArrayRef<int64_t> starts, ArrayRef<int64_t
                       [&](ScalarBuilder &s, ValueRange x) {
                         Value inside = isInPlace(s, *this, from, starts, sizes);
                         // Rounded as scalars are.
-                        Value other = s.convert(
-                            s.constant(computeType(from.getElementType()), value),
-                            from.getElementType());
+                        Value other =
+                            s.convert(s.constant(computeType(from.getElementType()), value),
+                                      from.getElementType());
                         return s.select(inside, x[0], other);
                       });
 }
@@ -503,9 +503,9 @@ Value KernelBuilder::concat(ValueRange inputs, int64_t axis) {
                         Value result = arith::ConstantOp::create(
                             s.builder, s.loc, s.builder.getZeroAttr(type.getElementType()));
                         for (size_t i = inputs.size(); i-- > 0;)
-                          result = s.select(isInPlace(s, *this, tensorType(inputs[i]), starts[i],
-                                                      sizes),
-                                            x[i], result);
+                          result =
+                              s.select(isInPlace(s, *this, tensorType(inputs[i]), starts[i], sizes),
+                                       x[i], result);
                         return result;
                       });
 }

@@ -156,9 +156,9 @@ mlir::OpFoldResult getUniformValue(mlir::Value tensor);
 /// The structure of `ops`, given in program order, as one kernel: linalg.generic on static
 /// tensors, linalg.fill, tensor.empty, constants, and reshapes (which store nothing).
 /// Values defined elsewhere are inputs. An op may be read at other places than its own, at one
-/// linear function of the readers' loops (OperandIndex.h). Fails in silence where they are no kernel, and
-/// then says in `reason` why; every linalg.generic alone is one, unless its indexing maps
-/// are not linear or its results are not projections.
+/// linear function of the readers' loops (OperandIndex.h). Fails in silence where they are no
+/// kernel, and then says in `reason` why; every linalg.generic alone is one, unless its indexing
+/// maps are not linear or its results are not projections.
 mlir::FailureOr<IterationStructure> analyzeIteration(llvm::ArrayRef<mlir::Operation *> ops,
                                                      std::string *reason = nullptr);
 

@@ -45,8 +45,7 @@ struct LinearIndex {
 };
 /// What a result of an indexing map comes to while the loops stay in their ranges. Fails where
 /// that is not linear.
-mlir::FailureOr<LinearIndex> getLinearIndex(mlir::AffineExpr expr,
-                                            llvm::ArrayRef<LoopRange> loops);
+mlir::FailureOr<LinearIndex> getLinearIndex(mlir::AffineExpr expr, llvm::ArrayRef<LoopRange> loops);
 
 } // namespace ampc::plan
 
