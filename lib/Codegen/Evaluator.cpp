@@ -540,6 +540,8 @@ SmallVector<Value> Evaluator::cloneBody(linalg::GenericOp op, ArrayRef<Value> ar
 void Evaluator::cloneBlock(linalg::GenericOp op, Block &block, IRMapping &map, const Point &p,
                            int64_t lane) {
   for (Operation &inner : block.without_terminator()) {
+    if (s.isOfRanges(&inner))
+      continue;
     if (auto index = dyn_cast<linalg::IndexOp>(inner)) {
       map.map(index.getResult(), linear(s.getIndex(op, index.getDim()), p, lane));
       continue;
@@ -553,15 +555,13 @@ void Evaluator::cloneBlock(linalg::GenericOp op, Block &block, IRMapping &map, c
       continue;
     }
     if (auto select = dyn_cast<arith::SelectOp>(inner))
-      if (auto argument = dyn_cast<BlockArgument>(select.getTrueValue());
-          argument && argument.getOwner() == op.getBody()) {
-        const plan::OperandRanges *used = s.getRanges(op->getOpOperand(argument.getArgNumber()));
-        if (used && used->isExact) { // the guard of the operand, which lanes may share
-          Value condition = isUsed(*used, p, lane);
-          Value yes = map.lookup(argument), no = map.lookup(select.getFalseValue());
-          map.map(select.getResult(), b.createOrFold<arith::SelectOp>(loc, condition, yes, no));
-          continue;
-        }
+      if (const plan::OperandRanges *used = s.getRanges(select)) {
+        // The guard of the operand, which lanes may share.
+        map.map(select.getResult(),
+                b.createOrFold<arith::SelectOp>(loc, isUsed(*used, p, lane),
+                                                map.lookup(select.getTrueValue()),
+                                                map.lookup(select.getFalseValue())));
+        continue;
       }
     if (auto extend = dyn_cast<arith::ExtFOp>(inner))
       if (Value wide = widened(map.lookup(extend.getIn()), extend.getType())) {

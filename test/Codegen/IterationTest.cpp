@@ -205,6 +205,81 @@ void countsBytesAndBlocks(MLIRContext &context) {
   check(host.splits == 1 && host.blocks == 64, "the host has blocks enough");
 }
 
+/// Slices and pads are read at functions of the loops, and count what they read.
+void readsParts(MLIRContext &context) {
+  DeviceModel host = getDeviceModel(Target::Host);
+  {
+    Function f(context);
+    Value x = f.argument({8, 96}), y = f.argument({8, 96});
+    f.end(f.kernel.slice(f.add(x, y, {8, 96}), {2, 16}, {6, 32}, {1, 1}));
+    auto s = f.analyze();
+    check(succeeded(s) && hasDims(*s, {{6, false}, {32, false}}) && !s->hasRanges(),
+          "a slice of a sum runs over the slice");
+    check(succeeded(s) && computeCost(*s, host).readBytes == 2 * 6 * 32 * 4,
+          "a slice reads what it reads");
+  }
+  {
+    Function f(context);
+    Value x = f.argument({8, 96});
+    Value a = f.kernel.slice(x, {0, 0}, {8, 64}, {1, 1});
+    Value b = f.kernel.slice(x, {0, 32}, {8, 64}, {1, 1});
+    f.end(f.add(a, b, {8, 64}));
+    auto s = f.analyze();
+    check(succeeded(s) && computeCost(*s, host).readBytes == 8 * 96 * 4,
+          "slices together read their input once at most");
+  }
+  {
+    Function f(context);
+    Value x = f.argument({8, 32}), y = f.argument({8, 32});
+    Value sum = f.add(x, y, {8, 32});
+    Value pad = f.kernel.pad(sum, {2, 4}, {12, 40}, 0);
+    f.end(pad);
+    auto s = f.analyze();
+    check(succeeded(s) && hasDims(*s, {{12, false}, {40, false}}) && s->hasRanges() &&
+              s->isPartial(sum) && !s->isPartial(pad),
+          "what is padded is needed within its place only");
+    check(succeeded(s) && s->getCuts(1) == SmallVector<int64_t>({4, 36}),
+          "a pad divides the loop over a line in three");
+    check(succeeded(s) && computeCost(*s, host).readBytes == 2 * 8 * 32 * 4,
+          "a pad reads its input");
+  }
+  {
+    Function f(context);
+    Value x = f.argument({8, 3, 10}), y = f.argument({8, 5, 10});
+    f.end(f.kernel.concat({x, y}, 1));
+    auto s = f.analyze();
+    check(succeeded(s) && hasDims(*s, {{8, false}, {80, false}}) &&
+              s->getCuts(1) == SmallVector<int64_t>({30}),
+          "dimensions behind that of a concatenation are one with it");
+    check(succeeded(s) && computeCost(*s, host).readBytes == 8 * 8 * 10 * 4,
+          "a concatenation reads each input once");
+  }
+  std::string reason;
+  {
+    Function f(context);
+    Value x = f.argument({8, 96}), sum = f.add(x, x, {8, 96});
+    f.end({sum, f.kernel.slice(sum, {0, 0}, {8, 32}, {1, 1})});
+    check(failed(f.analyze(&reason)) && reason == "a part of a result is read",
+          "a result is not read in part where it is made");
+  }
+  {
+    Function f(context);
+    Value x = f.argument({8, 96}), sum = f.add(x, x, {8, 96});
+    Value a = f.kernel.slice(sum, {0, 0}, {8, 32}, {1, 1});
+    Value b = f.kernel.slice(sum, {0, 32}, {8, 32}, {1, 1});
+    f.end(f.add(a, b, {8, 32}));
+    check(failed(f.analyze(&reason)) && reason == "a value made inside is read at two places",
+          "two parts of what is made inside are no kernel");
+  }
+  {
+    Function f(context);
+    Value rows = f.sum(f.argument({8, 96}), {1});
+    f.end(f.kernel.pad(rows, {2}, {12}, 0));
+    check(failed(f.analyze(&reason)) && reason == "a reduction is needed at some points only",
+          "reductions are computed everywhere");
+  }
+}
+
 void knowsDevices(MLIRContext &) {
   check(newestGpu({}) == Gpu::H100 && newestGpu({80, 90}) == Gpu::H100 &&
             newestGpu({90, 80}) == Gpu::H100 && newestGpu({100}) == Gpu::H100,
@@ -244,7 +319,7 @@ int main() {
   context.loadDialect<arith::ArithDialect, func::FuncDialect, linalg::LinalgDialect,
                       math::MathDialect, tensor::TensorDialect>();
   for (auto test : {findsOneDimension, keepsBroadcasts, findsRows, findsColumns, followsMemory,
-                    refuses, countsBytesAndBlocks, knowsDevices, mergesEqualRequests})
+                    refuses, countsBytesAndBlocks, readsParts, knowsDevices, mergesEqualRequests})
     test(context);
   return finishChecks();
 }

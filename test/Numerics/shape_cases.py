@@ -43,6 +43,14 @@ def parts() -> list[OpCase]:
         op_case("Concat", spread(2, 2, 3), spread(2, 4, 3, seed=2), variant="middle", axis=1),
         graph_case("Concat", "out0 = Concat <axis = 0> (x0, x0)", spread(2, 2),
                    variant="twice the same"),
+        graph_case("Concat", "t0 = Exp(x0)\nt1 = Mul(x1, x1)\n"
+                   "t2 = Concat <axis = 1> (t0, t1, x2)\nout0 = Tanh(t2)",
+                   spread(3, 4), spread(3, 8, seed=2), spread(3, 5, seed=3),
+                   variant="of results"),
+        graph_case("Concat", "t0 = Concat <axis = 0> (x0, x1, x0)\n"
+                   "out0 = Softmax <axis = 0> (t0)", spread(2, 3), spread(1, 3, seed=2),
+                   variant="softmax"),
+        op_case("Concat", spread(2, 3), spread(2, 0), variant="empty input", axis=1),
         op_case("Split", x, outputs=2, axis=1, num_outputs=2),
         op_case("Split", x, variant="sizes", constants=(ints(1, 3, 2),), outputs=3, axis=-1),
         op_case("Split", spread(2, 7), variant="uneven", outputs=4, axis=1, num_outputs=4),
@@ -51,6 +59,14 @@ def parts() -> list[OpCase]:
         op_case("Slice", x, variant="steps", constants=(ints(0), ints(6), ints(1), ints(2))),
         op_case("Slice", x, variant="backwards",
                 constants=(ints(-1, 3), ints(-10, 0), ints(1, 0), ints(-2, -1))),
+        op_case("Slice", x, variant="third places",
+                constants=(ints(4), ints(-9), ints(1), ints(-3))),
+        op_case("Slice", x, variant="empty", constants=(ints(3), ints(3), ints(0))),
+        graph_case("Slice", "t0 = Mul(x0, x1)\n"
+                   "t1 = Slice(t0, starts, ends, axes)\nout0 = Add(t1, x2)",
+                   spread(4, 8), spread(4, 8, seed=2), spread(2, 5, seed=3),
+                   constants={"starts": ints(1, 2), "ends": ints(3, 7), "axes": ints(0, 1)},
+                   variant="of a product"),
         op_case("Slice", x, variant="opset 9", opset=9, axes=[0, 1], starts=[1, -4],
                 ends=[4, -1]),
         op_case("Pad", x, constants=(ints(1, 0, 0, 2),)),
@@ -59,6 +75,8 @@ def parts() -> list[OpCase]:
         op_case("Pad", spread(2, 3), variant="negative", constants=(ints(0, -1, 1, 0),),
                 formula=lambda x: np.pad(x[:, 1:], ((0, 1), (0, 0)))),
         op_case("Pad", spread(3, 4), variant="axes", constants=(ints(1, 2), None, ints(1))),
+        op_case("Pad", spread(2, 1, 3, 4), variant="borders",
+                constants=(ints(0, 1, 2, 1, 0, 0, 1, 3), np.array(-1.0))),
         op_case("Pad", spread(2, 3), variant="opset 2", opset=10, pads=[1, 0, 0, 1],
                 value=0.5),
     ]

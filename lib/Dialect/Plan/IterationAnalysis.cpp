@@ -562,6 +562,16 @@ void IterationAnalysis::computeRanges(linalg::GenericOp op) {
     found.isExact = used.isExact;
     s.ranges[&operand] = std::move(found);
   }
+  // Users first.
+  for (Operation &scalar : llvm::reverse(op.getBody()->without_terminator())) {
+    auto isOfRanges = [&](OpOperand &use) {
+      auto select = dyn_cast<arith::SelectOp>(use.getOwner());
+      return (select && use.getOperandNumber() == 0 && s.getRanges(select)) ||
+             s.ofRanges.contains(use.getOwner());
+    };
+    if (!scalar.use_empty() && llvm::all_of(scalar.getUses(), isOfRanges))
+      s.ofRanges.insert(&scalar);
+  }
 }
 
 LogicalResult IterationAnalysis::computeAccesses() {
@@ -675,7 +685,8 @@ void IterationAnalysis::collapse() {
     accesses.push_back(&entry.second);
   for (linalg::GenericOp op : s.ops)
     for (auto index : op.getBody()->getOps<linalg::IndexOp>())
-      accesses.push_back(&s.indices[op][index.getDim()]);
+      if (!s.isOfRanges(index))
+        accesses.push_back(&s.indices[op][index.getDim()]);
   SmallVector<IndexRange *> ranges;
   for (auto &entry : s.ranges)
     for (IndexRange &range : entry.second.all)

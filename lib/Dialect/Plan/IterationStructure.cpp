@@ -70,6 +70,15 @@ const OperandRanges *IterationStructure::getRanges(OpOperand &operand) const {
   return it == ranges.end() ? nullptr : &it->second;
 }
 
+const OperandRanges *IterationStructure::getRanges(arith::SelectOp select) const {
+  auto argument = dyn_cast<BlockArgument>(select.getTrueValue());
+  if (!argument || argument.getOwner() != select->getBlock())
+    return nullptr;
+  auto op = dyn_cast<linalg::GenericOp>(argument.getOwner()->getParentOp());
+  const OperandRanges *used = op ? getRanges(op->getOpOperand(argument.getArgNumber())) : nullptr;
+  return used && used->isExact ? used : nullptr;
+}
+
 /// The points of its op that an operand is needed at.
 IterationStructure::Box IterationStructure::boxOf(OpOperand &operand) const {
   Box box = boxes.lookup(operand.getOwner());

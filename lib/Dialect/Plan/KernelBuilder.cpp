@@ -450,6 +450,8 @@ static Value isInPlace(ScalarBuilder &s, KernelBuilder &kernel, RankedTensorType
   Value inside;
   for (int64_t d = 0; d < type.getRank(); ++d) {
     int64_t end = starts[d] + type.getDimSize(d);
+    if (starts[d] == 0 && end == sizes[d])
+      continue;
     Value i = kernel.index(s, d);
     auto require = [&](Value condition) {
       inside = inside ? s.logicalAnd(inside, condition) : condition;

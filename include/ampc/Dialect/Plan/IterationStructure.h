@@ -15,6 +15,7 @@
 #ifndef AMPC_DIALECT_PLAN_ITERATIONSTRUCTURE_H
 #define AMPC_DIALECT_PLAN_ITERATIONSTRUCTURE_H
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/SmallBitVector.h"
@@ -95,6 +96,10 @@ public:
   /// it is made of not be computed.
   const OperandRanges *getRanges(mlir::OpOperand &operand) const;
   bool hasRanges() const { return !ranges.empty(); }
+  /// The ranges that a select of a body stands for, if it does: they are its condition.
+  const OperandRanges *getRanges(mlir::arith::SelectOp select) const;
+  /// Whether an op of a body serves nothing but the conditions of such selects.
+  bool isOfRanges(mlir::Operation *scalar) const { return ofRanges.contains(scalar); }
   /// Whether a value is needed at some points only, all within ranges of operands.
   bool isPartial(mlir::Value value) const { return partial.contains(getSource(value)); }
   /// At most how many points an op is needed at.
@@ -129,6 +134,7 @@ private:
   llvm::SetVector<mlir::Operation *> members;
   llvm::DenseMap<mlir::OpOperand *, LinearAccess> reads;
   llvm::DenseMap<mlir::OpOperand *, OperandRanges> ranges;
+  llvm::DenseSet<mlir::Operation *> ofRanges;
   llvm::DenseSet<mlir::Value> partial;
   llvm::DenseMap<mlir::Operation *, Box> boxes;
   llvm::DenseMap<mlir::Value, LinearAccess> writes;
