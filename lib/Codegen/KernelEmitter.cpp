@@ -128,21 +128,9 @@ Stage KernelFunction::finish(int64_t blocks, int64_t threads) {
 // Fused kernels
 //===----------------------------------------------------------------------===//
 
-Value getViewed(Value v) {
-  while (Operation *op = v.getDefiningOp()) {
-    if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))
-      break;
-    v = op->getOperand(0);
-  }
-  return v;
-}
-
 FailureOr<IterationStructure> analyzeKernel(KernelOp kernel) {
-  SmallVector<Operation *> ops;
-  for (Operation &op : kernel.getBodyBlock()->without_terminator())
-    ops.push_back(&op);
   std::string reason;
-  FailureOr<IterationStructure> s = plan::analyzeIteration(ops, &reason);
+  FailureOr<IterationStructure> s = plan::analyzeIteration(kernel, &reason);
   if (failed(s))
     return kernel.emitOpError("has a body that is no kernel: ") << reason;
   return s;

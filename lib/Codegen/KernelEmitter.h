@@ -10,6 +10,7 @@
 
 #include "Schedule.h"
 #include "ampc/Dialect/Plan/Plan.h"
+#include "ampc/Dialect/Plan/Views.h"
 
 namespace ampc::codegen {
 using plan::KernelOp;
@@ -92,9 +93,6 @@ FailureOr<EmittedKernel> emitScan(plan::ScanOp scan, llvm::StringRef name,
                                   const EmitTarget &target);
 FailureOr<EmittedKernel> emitSort(plan::SortOp sort, llvm::StringRef name,
                                   const EmitTarget &target);
-
-/// What a value is a reshape of.
-Value getViewed(Value v);
 
 /// The structure of a fused kernel's body; an error at the kernel if it has none.
 FailureOr<IterationStructure> analyzeKernel(KernelOp kernel);

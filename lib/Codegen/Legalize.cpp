@@ -20,6 +20,7 @@ namespace ampc::codegen {
 namespace {
 
 using plan::KernelKind;
+using plan::mayOverwrite;
 using plan::YieldOp;
 
 /// The same elements, computed by an op.
@@ -62,22 +63,9 @@ void completeYields(KernelOp kernel) {
 }
 
 bool isOneKernel(KernelOp kernel) {
-  SmallVector<Operation *> ops;
-  for (Operation &op : kernel.getBodyBlock()->without_terminator())
-    ops.push_back(&op);
-  FailureOr<IterationStructure> s = plan::analyzeIteration(ops);
+  FailureOr<IterationStructure> s = plan::analyzeIteration(kernel);
   std::string reason;
   return succeeded(s) && succeeded(findReductions(*s, reason));
-}
-
-/// Whether a fused kernel may write `result` over its operand `input`.
-bool mayOverwrite(KernelOp kernel, unsigned input, unsigned result) {
-  SmallVector<Operation *> ops;
-  for (Operation &op : kernel.getBodyBlock()->without_terminator())
-    ops.push_back(&op);
-  FailureOr<IterationStructure> s = plan::analyzeIteration(ops);
-  return succeeded(s) && s->mayOverwrite(kernel.getBodyBlock()->getArgument(input),
-                                         kernel.getYield()->getOperand(result));
 }
 
 /// Sees to it that `value`, the result of a kernel, can be written where `operand` lies:
@@ -247,10 +235,7 @@ bool isUniform(KernelOp kernel) {
   std::vector<IterationStructure> structures;
   size_t model = 0;
   for (KernelOp member : nested) {
-    SmallVector<Operation *> ops;
-    for (Operation &op : member.getBodyBlock()->without_terminator())
-      ops.push_back(&op);
-    FailureOr<IterationStructure> s = plan::analyzeIteration(ops);
+    FailureOr<IterationStructure> s = plan::analyzeIteration(member);
     if (failed(s) || !hasFlatLoop(member, *s))
       return false;
     for (Value r : member.getResults())

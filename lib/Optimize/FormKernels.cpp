@@ -7,9 +7,9 @@
 
 // Whether ops are one kernel is for the analysis of IterationStructure.h to say; here it is
 // decided which ops to try. First each op gets what belongs to it alone: its destinations,
-// the views it reads through, and copies of cheap producers. Then groups grow, the two
-// first that save most traffic with memory: a producer and its consumer, or two readers of
-// one tensor. They stay apart where one kernel would leave too much of the device idle.
+// the views it reads through, and copies of cheap producers. Then groups merge: a producer with
+// its consumer, or two readers of one tensor. The pair that saves most traffic with memory goes
+// first. Two groups stay apart where one kernel would leave too much of the device idle.
 //
 //===----------------------------------------------------------------------===//
 
@@ -74,8 +74,8 @@ private:
   // Growing groups
   //===--------------------------------------------------------------------===//
 
-  /// Gives cheap ops to their only consumers, before anything else makes their results
-  /// worth storing.
+  /// Merges each cheap op into its only consumer. This comes first: an op that was merged with
+  /// something else would have to store its result.
   void absorbCheap(Block &block, const CheapOps &cheapOps) {
     auto generics = llvm::to_vector(block.getOps<linalg::GenericOp>());
     for (linalg::GenericOp generic : llvm::reverse(generics)) {
@@ -256,10 +256,7 @@ private:
   }
 
   void report(plan::KernelOp kernel) {
-    SmallVector<Operation *> ops;
-    for (Operation &op : kernel.getBodyBlock()->without_terminator())
-      ops.push_back(&op);
-    FailureOr<plan::IterationStructure> structure = plan::analyzeIteration(ops);
+    FailureOr<plan::IterationStructure> structure = plan::analyzeIteration(kernel);
     StringRef kind = "one op";
     plan::KernelCost cost;
     if (succeeded(structure)) {

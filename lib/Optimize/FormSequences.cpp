@@ -390,10 +390,7 @@ private:
         mapping.map(result, mapping.lookup(yielded));
     }
     plan::YieldOp::create(body, loc, lookUp(results, mapping));
-    SmallVector<Operation *> ops;
-    for (Operation &op : merged.getBodyBlock()->without_terminator())
-      ops.push_back(&op);
-    if (failed(plan::analyzeIteration(ops))) {
+    if (failed(plan::analyzeIteration(merged))) {
       merged.erase();
       return SmallVector<Operation *>(kernels);
     }

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-// Assignments happen at the end of a function, in the dialect's words; in memory a new
-// value is written as early as it is computed. That is the same as long as nobody reads
-// the old value afterwards.
+// To the dialect, assignments happen at the end of a function. In memory, a new value is
+// written as soon as it is computed. Both are the same as long as nobody reads the old value
+// afterwards.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,8 +24,9 @@ namespace ampc {
 
 using plan::KernelKind;
 using plan::KernelOp;
+using plan::mayOverwrite;
 
-/// Calls `fn` for each op that uses `value` or a view of it; views are no use.
+/// Calls `fn` for each op that uses `value` or a view of it, but not for the views.
 static void forEachUser(Value value, llvm::function_ref<void(Operation *)> fn) {
   for (Operation *user : value.getUsers()) {
     if (isAlias(user))
@@ -33,19 +34,6 @@ static void forEachUser(Value value, llvm::function_ref<void(Operation *)> fn) {
     else
       fn(user);
   }
-}
-
-/// Whether a kernel of kind `fused` can write result `result` over operand `operand`: it
-/// reads each element where it writes it. One with reductions writes what is tied when all
-/// of the block has read it.
-static bool mayOverwrite(KernelOp kernel, unsigned operand, unsigned result) {
-  SmallVector<Operation *> ops;
-  for (Operation &op : kernel.getBodyBlock()->without_terminator())
-    ops.push_back(&op);
-  FailureOr<plan::IterationStructure> structure = plan::analyzeIteration(ops);
-  return succeeded(structure) &&
-         structure->mayOverwrite(kernel.getBodyBlock()->getArgument(operand),
-                                 kernel.getYield()->getOperand(result));
 }
 
 static bool tryTie(KernelOp kernel, unsigned operand, unsigned result);

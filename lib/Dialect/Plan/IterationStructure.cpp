@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Plan/IterationStructure.h"
+#include "ampc/Dialect/Plan/Plan.h"
 #include "ampc/Dialect/Plan/Views.h"
 #include "ampc/Support/DeviceModel.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -149,6 +150,20 @@ bool IterationStructure::mayOverwrite(Value input, Value result) const {
     if (getSource(operand->get()) == input && !(read == write))
       return false;
   return true;
+}
+
+FailureOr<IterationStructure> analyzeIteration(KernelOp kernel, std::string *reason) {
+  SmallVector<Operation *> ops;
+  for (Operation &op : kernel.getBodyBlock()->without_terminator())
+    ops.push_back(&op);
+  return analyzeIteration(ops, reason);
+}
+
+bool mayOverwrite(KernelOp kernel, unsigned operand, unsigned result) {
+  FailureOr<IterationStructure> structure = analyzeIteration(kernel);
+  return succeeded(structure) &&
+         structure->mayOverwrite(kernel.getBodyBlock()->getArgument(operand),
+                                 kernel.getYield()->getOperand(result));
 }
 
 bool areContiguous(const IterationStructure &s, const LinearAccess &access, ArrayRef<unsigned> axis,

@@ -23,6 +23,7 @@
 #include <string>
 
 namespace ampc::plan {
+class KernelOp;
 
 /// One dimension of a kernel. All have an extent other than 1.
 struct IterationDim {
@@ -167,6 +168,14 @@ mlir::OpFoldResult getUniformValue(mlir::Value tensor);
 /// maps are not linear or its results are not projections.
 mlir::FailureOr<IterationStructure> analyzeIteration(llvm::ArrayRef<mlir::Operation *> ops,
                                                      std::string *reason = nullptr);
+/// The structure of the body of `kernel`, of kind `fused`.
+mlir::FailureOr<IterationStructure> analyzeIteration(KernelOp kernel,
+                                                     std::string *reason = nullptr);
+
+/// Whether `kernel`, of kind `fused`, can write result `result` over operand `operand`: it reads
+/// each element where it writes it. One with reductions writes what is tied when all of the block
+/// has read it.
+bool mayOverwrite(KernelOp kernel, unsigned operand, unsigned result);
 
 } // namespace ampc::plan
 
