@@ -14,18 +14,18 @@ namespace ampc {
 
 /// Most buffers a fused kernel may take: arguments live in registers.
 constexpr unsigned kMostBuffers = 48;
-/// Most ops of a kernel, and most simple instructions for an element. Past some twenty
-/// operations a byte it is arithmetic that takes the time, and memory saved saves none; while
-/// LLVM and ptxas take more than twice as long for twice the code. With as many ops, a phase
-/// of a sequence, which is not divided, stays below 2,000 lines of PTX.
+/// Most ops of a kernel, and most simple instructions for an element. From some
+/// twenty operations a byte on, arithmetic takes the time: a larger kernel saves bytes, but no
+/// time, and LLVM and ptxas take more than twice as long for twice the code. With this many ops,
+/// a phase of a sequence stays below 2,000 lines of PTX, so it need not be divided.
 constexpr unsigned kMostOps = 96;
 constexpr int64_t kMostCost = 1024;
 /// Threads of a block, or columns of a tile on the host, each with accumulators of its own.
 constexpr int64_t kColumnThreads = 512;
-/// Launches whose time two kernels must spare at least to be better than one: times are estimates,
-/// and one kernel moves fewer bytes.
+/// Two kernels are better than one only where they save the time of this many launches: times are
+/// estimates, and one kernel moves fewer bytes.
 constexpr double kLeastGain = 2;
-/// How often two groups are analysed together in vain, as they grow.
+/// How often two groups, as they grow, may fail to be one kernel before they are tried no more.
 constexpr unsigned kMostFailures = 8;
 /// Most edges of the graph that are looked at, before and behind two groups, for what stands
 /// between them: what lies further apart in a program stays apart.
@@ -290,9 +290,8 @@ unsigned KernelGroups::countUses(Value value) {
   return it->second;
 }
 
-/// Whether a group of single numbers, which waits for `producer`, may join it: another
-/// producer would make the kernels that lead to it different from each other, and so
-/// keep them from running as one.
+/// Whether a group of single numbers waits for a group other than `producer`; then it joins
+/// neither. Equal kernels that lead to it can run as one, and the one it joined would differ.
 bool KernelGroups::waitsForOthers(unsigned scalars, unsigned producer) const {
   for (Operation *op : graph.getOps(scalars))
     for (Value operand : op->getOperands()) {
@@ -311,8 +310,8 @@ bool KernelGroups::isScalar(unsigned group) const {
 bool KernelGroups::mayMerge(unsigned producer, unsigned consumer) const {
   if (graph.getSuccessors(consumer).contains(producer))
     std::swap(producer, consumer);
-  // Numbers that many threads need are computed once, before; the cheap ones have been
-  // absorbed.
+  // A number that many threads need is computed once, in a kernel before. Cheap ones are no
+  // longer here: their consumers have absorbed them.
   if (isScalar(producer))
     return isScalar(consumer);
   return !isScalar(consumer) || !waitsForOthers(consumer, producer);
@@ -332,8 +331,8 @@ uint64_t KernelGroups::savedBytes(unsigned a, unsigned b) {
       for (Value operand : readsOf(op))
         if (auto it = uses.find(operand); it != uses.end())
           ++it->second;
-    // A result that only the other group reads saves its write and its read. One more, so that of
-    // two merges that save as many bytes the one goes first that also saves a buffer.
+    // A result that only the other group reads saves its write and its read. It counts one byte
+    // more: of two merges that save as many bytes, the one that also saves a buffer goes first.
     for (auto [result, inside] : uses)
       bytes += countUses(result) > inside ? bytesOf(result) : 2 * bytesOf(result) + 1;
   }

@@ -83,8 +83,8 @@ private:
     }
   }
 
-  /// What is left of constants is read by something else than a body's scalars, and so
-  /// needs a buffer: filled where all elements are equal, else a derived variable.
+  /// A constant that no body took in needs a buffer. It is filled where all elements are equal;
+  /// other constants are derived variables.
   void placeConstants(func::FuncOp function) {
     IRRewriter rewriter(function.getContext());
     for (auto constant : llvm::make_early_inc_range(function.getOps<arith::ConstantOp>())) {
@@ -100,7 +100,8 @@ private:
             constant, constant.getType(),
             FlatSymbolRefAttr::get(getVariable(constant.getLoc(), value)));
     }
-    // Tensors without elements that are not only the destinations of ops.
+    // A tensor.empty that an op reads, and does not only write to, stands for a tensor without
+    // elements.
     for (auto empty : llvm::make_early_inc_range(function.getOps<tensor::EmptyOp>()))
       for (OpOperand &use : llvm::make_early_inc_range(empty->getUses())) {
         auto structured = dyn_cast<linalg::LinalgOp>(use.getOwner());

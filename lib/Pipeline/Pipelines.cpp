@@ -39,7 +39,7 @@ void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
   // computed twice is one op by now. At O0 a file computes as it is written.
   if (options.level > 0)
     pm.addPass(createRecoverPatterns());
-  // At O0 for the loss of a model that is in 16 bits itself.
+  // At O0 too: where a model is itself in 16 bits, its loss is computed in f32.
   if (options.level > 0 || options.trains())
     pm.addPass(createAutocast({options.level, options.dtype, options.lists}));
   if (options.level > 0) {

@@ -151,7 +151,7 @@ LogicalResult GatherGradOp::verify() {
   return success();
 }
 
-/// Of more indices, comparing all pairs takes longer than the launches of a sort: a device does
+/// With more indices, comparing all pairs takes longer than the launches of a sort: a device does
 /// 2^26 comparisons in some ten microseconds.
 constexpr int64_t kMostCompared = 8192;
 
