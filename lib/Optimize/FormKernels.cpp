@@ -249,10 +249,21 @@ private:
       rewriter.replaceAllUsesWith(old, replacement);
     for (Operation *op : llvm::reverse(ops))
       rewriter.eraseOp(op);
-    // Copies of one cheap op may have met again.
-    DominanceInfo dominance(kernel);
-    eliminateCommonSubExpressions(rewriter, dominance, kernel);
+    mergeCopies(rewriter, kernel);
     report(kernel);
+  }
+
+  /// Copies of one cheap op may have met again. Where their readers read different parts of them,
+  /// as after a split, they stay: what is read at two places is no kernel.
+  static void mergeCopies(IRRewriter &rewriter, plan::KernelOp kernel) {
+    plan::KernelOp copy = kernel.clone();
+    DominanceInfo dominance(kernel);
+    bool changed = false;
+    eliminateCommonSubExpressions(rewriter, dominance, kernel, &changed);
+    if (changed && failed(plan::analyzeIteration(kernel)) &&
+        succeeded(plan::analyzeIteration(copy)))
+      kernel.getBody().takeBody(copy.getBody());
+    copy->erase();
   }
 
   void report(plan::KernelOp kernel) {

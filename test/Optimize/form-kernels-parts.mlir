@@ -83,3 +83,21 @@ func.func @a_result_and_its_slice(%x: tensor<32x96xf32>) -> (tensor<32x96xf32>, 
   %s = amp.slice %m from [0, 16] size [32, 40] step [1, 1] : (tensor<32x96xf32>) -> tensor<32x40xf32>
   return %m, %s : tensor<32x96xf32>, tensor<32x40xf32>
 }
+
+// -----
+
+// Each part of a split computes its own of what is cheap to compute: the copies do not become one
+// again, which would be read at three places.
+
+// CHECK-LABEL: @parts_of_a_sum
+// CHECK: plan.kernel fused
+// CHECK-COUNT-2: arith.subf
+// CHECK-NOT: plan.kernel
+// CHECK: return
+func.func @parts_of_a_sum(%x: tensor<32x96xf32>, %b: tensor<1xf32>) -> tensor<32x48xf32> {
+  %m = amp.sub %x, %b : (tensor<32x96xf32>, tensor<1xf32>) -> tensor<32x96xf32>
+  %s = amp.slice %m from [0, 0] size [32, 48] step [1, 1] : (tensor<32x96xf32>) -> tensor<32x48xf32>
+  %t = amp.slice %m from [0, 48] size [32, 48] step [1, 1] : (tensor<32x96xf32>) -> tensor<32x48xf32>
+  %r = amp.mul %s, %t : (tensor<32x48xf32>, tensor<32x48xf32>) -> tensor<32x48xf32>
+  return %r : tensor<32x48xf32>
+}
