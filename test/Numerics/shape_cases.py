@@ -50,7 +50,6 @@ def parts() -> list[OpCase]:
         graph_case("Concat", "t0 = Concat <axis = 0> (x0, x1, x0)\n"
                    "out0 = Softmax <axis = 0> (t0)", spread(2, 3), spread(1, 3, seed=2),
                    variant="softmax"),
-        op_case("Concat", spread(2, 3), spread(2, 0), variant="empty input", axis=1),
         op_case("Split", x, outputs=2, axis=1, num_outputs=2),
         op_case("Split", x, variant="sizes", constants=(ints(1, 3, 2),), outputs=3, axis=-1),
         op_case("Split", spread(2, 7), variant="uneven", outputs=4, axis=1, num_outputs=4),
@@ -61,7 +60,9 @@ def parts() -> list[OpCase]:
                 constants=(ints(-1, 3), ints(-10, 0), ints(1, 0), ints(-2, -1))),
         op_case("Slice", x, variant="third places",
                 constants=(ints(4), ints(-9), ints(1), ints(-3))),
-        op_case("Slice", x, variant="empty", constants=(ints(3), ints(3), ints(0))),
+        graph_case("Slice", "t0 = Slice(x0, start, start, axis)\n"
+                   "out0 = Concat <axis = 1> (t0, x1, t0)", x, spread(4, 2, seed=2),
+                   constants={"start": ints(3), "axis": ints(1)}, variant="empty"),
         graph_case("Slice", "t0 = Mul(x0, x1)\n"
                    "t1 = Slice(t0, starts, ends, axes)\nout0 = Add(t1, x2)",
                    spread(4, 8), spread(4, 8, seed=2), spread(2, 5, seed=3),
