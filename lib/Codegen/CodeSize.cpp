@@ -95,8 +95,12 @@ int64_t estimateLines(Operation *op) { return llvm::divideCeil(sizeOf(op), 10); 
 
 int64_t estimateLines(const plan::IterationStructure &s) {
   Tenths size = 0;
-  for (linalg::GenericOp op : s.ops)
+  constexpr Tenths kGuard = 450; // of a concatenation of 32, at unaligned places
+  for (linalg::GenericOp op : s.ops) {
     size += sizeOf(op);
+    for (OpOperand &operand : op->getOpOperands())
+      size += s.getRanges(operand) ? kGuard : 0;
+  }
   return llvm::divideCeil(size + 13 * (s.inputs.size() + s.results.size()), 10);
 }
 

@@ -5,7 +5,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "CodeSize.h"
 #include "HostLoops.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "llvm/Support/MathExtras.h"
@@ -68,6 +67,9 @@ public:
   }
 
 private:
+  /// Ops of all loops of a line together.
+  static constexpr size_t kMostCopies = 512;
+
   /// A loop for each part of a line that lies within the same ranges, so that none has a guard.
   void doParts(Evaluator &e, Value line, HostRange columns) const {
     const IndexBuilder &index = e.index;
@@ -78,7 +80,7 @@ private:
     SmallVector<int64_t> cuts;
     if (!inner.empty())
       cuts = s.getCuts(inner.back());
-    if (cuts.empty() || limitCopies(s, cuts.size() + 1) <= int64_t(cuts.size()))
+    if (cuts.empty() || cuts.size() * s.ops.size() > kMostCopies)
       return doPart(columns);
     cuts.push_back(length);
     int64_t first = 0;
