@@ -221,8 +221,17 @@ typedef struct ampc_program_entry_t {
 typedef enum ampc_step_kind_t {
   AMPC_STEP_LAUNCH = 0,  /* `index` is a kernel */
   AMPC_STEP_LIBRARY = 1, /* `index` is an ampc_library_t */
-  AMPC_STEP_COPY = 2     /* arguments: source, destination; equal bytes */
+  AMPC_STEP_COPY = 2,    /* arguments: source, destination; equal bytes */
+  /* The next AMPC_LOOP_STEPS steps run AMPC_LOOP_COUNT times, one after the other. They are
+   * no loops. No arguments; integers: enum ampc_loop_integer_t. */
+  AMPC_STEP_LOOP = 3
 } ampc_step_kind_t;
+
+enum ampc_loop_integer_t {
+  AMPC_LOOP_COUNT = 0, /* at least 1 */
+  AMPC_LOOP_STEPS = 1, /* at least 1; all belong to the program */
+  AMPC_LOOP_INTEGER_COUNT = 2
+};
 
 typedef struct ampc_step_entry_t {
   uint32_t kind; /* ampc_step_kind_t */
@@ -230,7 +239,7 @@ typedef struct ampc_step_entry_t {
   uint32_t name;              /* string: ONNX node names, joined by ", " */
   uint32_t grid[3], block[3]; /* of a launch; the host uses grid[0] only */
   uint32_t first_argument, argument_count;
-  uint32_t first_integer, integer_count; /* parameters of a library call */
+  uint32_t first_integer, integer_count; /* parameters of a library call or a loop */
   uint32_t queue;
   uint32_t signal;                           /* that it gives, or AMPC_NONE_U32 */
   uint32_t first_wait, wait_count;           /* signals of other queues, each once */
@@ -259,6 +268,9 @@ typedef struct ampc_argument_entry_t {
   uint64_t bytes;
   uint32_t dtype;
   uint32_t flags; /* AMPC_ARGUMENT_* */
+  /* In a loop: iteration i finds it at offset + i * stride. 0, `bytes` or -`bytes`; a multiple
+   * of AMPC_ALIGNMENT but for copies. 0 outside of loops. */
+  int64_t stride;
 } ampc_argument_entry_t;
 
 typedef struct ampc_kernel_entry_t {

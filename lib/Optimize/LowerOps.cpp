@@ -24,16 +24,20 @@ struct LowerOps : impl::LowerOpsBase<LowerOps> {
 
   void runOnOperation() override {
     constants.clear();
+    // Before the bodies of loops, which it adds.
+    for (auto function : llvm::to_vector(getOperation().getOps<func::FuncOp>()))
+      if (!function.isExternal())
+        lower(function);
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (function.isExternal())
         continue;
-      lower(function);
       if (failed(simplify(function)))
         return signalPassFailure();
       function.walk([](linalg::GenericOp generic) { separateUses(generic); });
       placeConstants(function);
       sinkConstants(function);
     }
+    eraseUnusedBodies();
   }
 
 private:
@@ -127,6 +131,15 @@ private:
                  linalg::YieldOp::create(nested, nestedLoc, scalar);
                })
         .getResult(0);
+  }
+
+  /// Of loops that nobody read.
+  void eraseUnusedBodies() {
+    DenseSet<StringAttr> used;
+    getOperation().walk([&](plan::LoopOp loop) { used.insert(loop.getBodyAttr().getAttr()); });
+    for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
+      if (function->hasAttr(plan::kLoopBodyAttr) && !used.contains(function.getSymNameAttr()))
+        function.erase();
   }
 
   VariableOp getVariable(Location loc, DenseElementsAttr value) {

@@ -30,6 +30,7 @@ void buildOptimizePipeline(OpPassManager &pm, const OptimizeOptions &options) {
   pm.addNestedPass<func::FuncOp>(createFormSequences({options.target, options.gpu}));
   // Last, since it depends on the order of the steps.
   pm.addNestedPass<func::FuncOp>(createTieUpdates());
+  pm.addPass(createTieLoops());
 }
 
 void buildMemoryPipeline(OpPassManager &pm, const MemoryOptions &options) {

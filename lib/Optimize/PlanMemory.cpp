@@ -36,10 +36,12 @@ struct Buffer {
   uint64_t bytes; ///< a multiple of the alignment
   int64_t first = 0, last = 0;
   uint64_t offset = 0;
-  bool isPlaced = false; ///< a variable's buffer
+  int64_t stride = 0;    ///< from an iteration of a loop to the next
+  bool isPlaced = false; ///< a variable's buffer, or in a body one of the caller's
 };
 
-/// Buffers of one function, by the value that owns them.
+/// Buffers of one function, by the value that owns them. In the body of a loop, offsets of
+/// its own buffers count from the loop's memory until that has its place.
 struct FunctionPlan {
   llvm::MapVector<Value, Buffer> buffers;
   uint64_t end = 0;
@@ -147,11 +149,20 @@ struct PlanMemory : impl::PlanMemoryBase<PlanMemory> {
     if (failed(layOutState()))
       return signalPassFailure();
     SmallVector<std::pair<func::FuncOp, FunctionPlan>> plans;
+    llvm::MapVector<Operation *, FunctionPlan> bodies;
+    SymbolTable symbols(getOperation());
+    // Bodies first: the memory that a loop needs is a buffer of its function.
+    WalkResult laidOut = getOperation().walk([&](plan::LoopOp loop) {
+      return WalkResult(
+          layOutBody(loop, symbols.lookup<func::FuncOp>(loop.getBody()), bodies[loop]));
+    });
+    if (laidOut.wasInterrupted())
+      return signalPassFailure();
     for (auto function : getOperation().getOps<func::FuncOp>()) {
-      if (function.isExternal())
+      if (function.isExternal() || function->hasAttr(plan::kLoopBodyAttr))
         continue;
       FunctionPlan &plan = plans.emplace_back(function, FunctionPlan()).second;
-      if (failed(layOut(function, plan)))
+      if (failed(layOut(function, plan)) || failed(placeOthers(function, plan, stateBytes)))
         return signalPassFailure();
       arenaBytes = std::max(arenaBytes, plan.end);
     }
@@ -165,6 +176,14 @@ struct PlanMemory : impl::PlanMemoryBase<PlanMemory> {
     getOperation()->setAttr(plan::kStateBytesAttr, builder.getI64IntegerAttr(stateBytes));
     for (auto &[function, plan] : plans)
       annotate(function, plan);
+    for (auto &[op, plan] : bodies) {
+      auto loop = cast<plan::LoopOp>(op);
+      auto body = symbols.lookup<func::FuncOp>(loop.getBody());
+      for (auto &entry : plans)
+        if (entry.first == loop->getParentOfType<func::FuncOp>())
+          moveIntoCaller(loop, body, plan, entry.second);
+      annotate(body, plan);
+    }
   }
 
 private:
@@ -252,7 +271,58 @@ private:
     for (auto assign : function.getOps<AssignOp>())
       if (failed(placeAssigned(plan, assign)))
         return failure();
-    return placeOthers(function, plan);
+    return success();
+  }
+
+  /// Lays out what a body has for itself, and gives the loop memory of that size.
+  LogicalResult layOutBody(plan::LoopOp loop, func::FuncOp body, FunctionPlan &plan) {
+    if (failed(layOut(body, plan)))
+      return failure();
+    for (BlockArgument argument : body.getArguments())
+      plan.buffers[argument].isPlaced = true;
+    for (Value returned : body.front().getTerminator()->getOperands()) {
+      Buffer &buffer = plan.buffers[getBufferOwner(returned)];
+      if (buffer.isPlaced)
+        return loop.emitOpError("returns from its body what cannot lie where the loop keeps it; "
+                                "plan-tie-loops makes a copy of such a value");
+      buffer.isPlaced = true;
+    }
+    if (failed(placeOthers(body, plan, /*start=*/0)))
+      return failure();
+    loop.getMemory().setType(
+        RankedTensorType::get({int64_t(plan.end)}, IntegerType::get(&getContext(), 8)));
+    return success();
+  }
+
+  /// Gives the buffers of a body their places, once its caller's have theirs.
+  void moveIntoCaller(plan::LoopOp loop, func::FuncOp body, FunctionPlan &plan,
+                      FunctionPlan &caller) {
+    auto offsetOf = [&](Value value) { return caller.buffers[getBufferOwner(value)].offset; };
+    uint64_t memory = offsetOf(loop.getMemory());
+    for (auto &[value, buffer] : plan.buffers)
+      if (!buffer.isPlaced)
+        buffer.offset += memory;
+    // Slices lie densely in the sequences and stacked outputs.
+    unsigned carried = loop.getNumCarried();
+    auto placeSlice = [&](Value slice, Value stack, unsigned index) {
+      Buffer &buffer = plan.buffers[getBufferOwner(slice)];
+      int64_t bytes = *getByteSize(slice.getType());
+      bool reversed = loop.isReversed(index);
+      buffer.offset = offsetOf(stack) + (reversed ? (loop.getCount() - 1) * bytes : 0);
+      buffer.stride = reversed ? -bytes : bytes;
+    };
+    Operation *end = body.front().getTerminator();
+    for (unsigned i = 0; i < carried; ++i)
+      for (Value value : {Value(body.getArgument(i)), end->getOperand(i)})
+        plan.buffers[getBufferOwner(value)].offset = offsetOf(loop.getResult(i));
+    for (auto [i, sequence] : llvm::enumerate(loop.getSequences()))
+      placeSlice(body.getArgument(carried + i), sequence, i);
+    for (auto [i, invariant] : llvm::enumerate(loop.getInvariants()))
+      plan.buffers[body.getArgument(carried + loop.getSequences().size() + i)].offset =
+          offsetOf(invariant);
+    for (unsigned i = 0; i < loop.getNumOutputs(); ++i)
+      placeSlice(end->getOperand(carried + i), loop.getResult(carried + i),
+                 loop.getSequences().size() + i);
   }
 
   /// What is assigned to a variable is computed in its buffer.
@@ -269,13 +339,14 @@ private:
     return success();
   }
 
-  LogicalResult placeOthers(func::FuncOp function, FunctionPlan &plan) {
+  /// Places what has no place yet, from `start` on.
+  LogicalResult placeOthers(func::FuncOp function, FunctionPlan &plan, uint64_t start) {
     SmallVector<Buffer *> pending, placed;
     for (auto &[value, buffer] : plan.buffers)
       if (!buffer.isPlaced)
         pending.push_back(&buffer);
     if (pending.size() > kMostCompared) {
-      if (Buffer *buffer = placeByTime(pending, stateBytes))
+      if (Buffer *buffer = placeByTime(pending, start))
         return reportTooLarge(function.getLoc(), buffer->type);
       for (Buffer *buffer : pending)
         plan.end = std::max(plan.end, buffer->offset + buffer->bytes);
@@ -283,7 +354,7 @@ private:
     }
     llvm::stable_sort(pending, [](Buffer *a, Buffer *b) { return a->bytes > b->bytes; });
     for (Buffer *buffer : pending) {
-      if (!place(*buffer, placed, stateBytes))
+      if (!place(*buffer, placed, start))
         return reportTooLarge(function.getLoc(), buffer->type);
       placed.insert(llvm::upper_bound(placed, buffer,
                                       [](Buffer *a, Buffer *b) { return a->offset < b->offset; }),
@@ -298,14 +369,22 @@ private:
     auto offsetOf = [&](Value value) {
       return int64_t(plan.buffers[getBufferOwner(value)].offset + getOffsetInOwner(value));
     };
-    for (BlockArgument argument : function.getArguments())
+    auto strideOf = [&](Value value) { return plan.buffers[getBufferOwner(value)].stride; };
+    for (BlockArgument argument : function.getArguments()) {
       function.setArgAttr(argument.getArgNumber(), plan::kOffsetAttr,
                           builder.getI64IntegerAttr(offsetOf(argument)));
+      if (int64_t stride = strideOf(argument))
+        function.setArgAttr(argument.getArgNumber(), plan::kStrideAttr,
+                            builder.getI64IntegerAttr(stride));
+    }
     for (Operation &op : function.front()) {
       if (op.getNumResults() == 0)
         continue;
       op.setAttr(plan::kOffsetsAttr,
                  builder.getDenseI64ArrayAttr(llvm::map_to_vector(op.getResults(), offsetOf)));
+      SmallVector<int64_t> strides = llvm::map_to_vector(op.getResults(), strideOf);
+      if (llvm::any_of(strides, [](int64_t stride) { return stride != 0; }))
+        op.setAttr(plan::kStridesAttr, builder.getDenseI64ArrayAttr(strides));
     }
   }
 

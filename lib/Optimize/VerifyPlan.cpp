@@ -17,6 +17,7 @@
 #include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Optimize/Buffers.h"
 #include "ampc/Optimize/Passes.h"
+#include "llvm/ADT/ScopeExit.h"
 #include <map>
 
 using namespace mlir;
@@ -110,7 +111,7 @@ struct VerifyPlan : impl::VerifyPlanBase<VerifyPlan> {
     variables.clear();
     bool good = succeeded(verifyState());
     for (auto function : getOperation().getOps<func::FuncOp>())
-      if (good && !function.isExternal())
+      if (good && !function.isExternal() && !function->hasAttr(plan::kLoopBodyAttr))
         good = succeeded(verifyFunction(function));
     if (!good || failed(verifyDeterminism()))
       signalPassFailure();
@@ -119,6 +120,18 @@ struct VerifyPlan : impl::VerifyPlanBase<VerifyPlan> {
 private:
   uint64_t arenaBytes, stateBytes;
   llvm::MapVector<StringAttr, Range> variables;
+
+  /// The loop whose body is walked, null outside of bodies. Buffers there are those of all
+  /// iterations, from the first byte to the last, and arguments hold what the loop is given.
+  plan::LoopOp loop;
+
+  /// What an operand stands for.
+  Content contentFor(Value operand) {
+    auto argument = dyn_cast<BlockArgument>(getViewed(operand));
+    if (!loop || !argument || argument.getArgNumber() < loop.getNumCarried())
+      return contentOf(operand);
+    return contentOf(loop->getOperand(argument.getArgNumber()));
+  }
 
   /// Not an error of the plan: the user asked for what a step does not promise (c6).
   LogicalResult verifyDeterminism() {
@@ -144,10 +157,19 @@ private:
     if (offset < 0 || !bytes || range.end < range.begin || range.end > arenaBytes)
       return op->emitOpError() << "has buffer " << str(range) << ", outside of the arena of "
                                << arenaBytes << " bytes";
-    if (range.begin % AMPC_ALIGNMENT != 0)
+    if (range.begin % AMPC_ALIGNMENT != 0 && !isSliceOfCopy(value))
       return op->emitOpError() << "has buffer " << str(range) << ", not aligned to "
                                << AMPC_ALIGNMENT << " bytes";
     return range;
+  }
+
+  /// A slice that a step copies, which no kernel sees.
+  bool isSliceOfCopy(Value value) {
+    if (!loop || !value)
+      return false;
+    return value.getDefiningOp<plan::CopyOp>() ||
+           (isa<BlockArgument>(value) &&
+            llvm::all_of(value.getUsers(), llvm::IsaPred<plan::CopyOp>));
   }
 
   LogicalResult verifyState() {
@@ -179,14 +201,34 @@ private:
       if (!offset)
         return function.emitOpError()
                << "has no " << plan::kOffsetAttr << " for argument " << argument.getArgNumber();
-      return makeRange(function, "", value, value.getType(), offset.getInt());
+      auto stride =
+          function.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), plan::kStrideAttr);
+      return makeIterations(function, value, offset.getInt(), stride ? stride.getInt() : 0);
     }
     Operation *op = value.getDefiningOp();
     auto offsets = op->getAttrOfType<DenseI64ArrayAttr>(plan::kOffsetsAttr);
     if (!offsets || offsets.size() != op->getNumResults())
       return op->emitOpError() << "has no " << plan::kOffsetsAttr << " for its results";
-    return makeRange(op, "", value, value.getType(),
-                     offsets[cast<OpResult>(value).getResultNumber()]);
+    unsigned index = cast<OpResult>(value).getResultNumber();
+    auto strides = op->getAttrOfType<DenseI64ArrayAttr>(plan::kStridesAttr);
+    return makeIterations(op, value, offsets[index], strides ? strides[index] : 0);
+  }
+
+  /// The range of a buffer in all iterations of the loop at hand, each checked as any buffer.
+  FailureOr<Range> makeIterations(Operation *op, Value value, int64_t offset, int64_t stride) {
+    FailureOr<Range> first = makeRange(op, "", value, value.getType(), offset);
+    if (failed(first) || stride == 0)
+      return first;
+    int64_t bytes = first->end - first->begin;
+    if (!loop || std::abs(stride) != bytes)
+      return op->emitOpError() << "has buffer " << str(*first) << " with a stride of " << stride
+                               << (loop ? "" : " outside of a loop");
+    int64_t count = loop.getCount();
+    FailureOr<Range> last =
+        makeRange(op, "", value, value.getType(), offset + (count - 1) * stride);
+    if (failed(last))
+      return failure();
+    return Range{std::min(first->begin, last->begin), std::max(first->end, last->end), "", value};
   }
 
   FailureOr<Range> variableRange(Operation *op, FlatSymbolRefAttr name) {
@@ -278,7 +320,7 @@ private:
       FailureOr<Range> range = rangeOf(operand);
       if (failed(range))
         return failure();
-      Content content = contentOf(operand);
+      Content content = contentFor(operand);
       if (arena.holds(*range, content))
         continue;
       if (const Range *overwriter = arena.overwriter(content))
@@ -301,7 +343,9 @@ private:
       if (failed(range))
         return failure();
       int64_t tied = step.getTiedOperand(result.getResultNumber());
-      if (!assigned.contains(result) && tied < 0 && failed(expectTemporary(step, *range)))
+      if (loop && tied < 0 && failed(expectLoopBuffer(step, *range)))
+        return failure();
+      if (!loop && !assigned.contains(result) && tied < 0 && failed(expectTemporary(step, *range)))
         return failure();
       if (tied >= 0 && operands[tied].begin != range->begin)
         return step->emitOpError() << "ties " << str(*range) << " to " << str(operands[tied]);
@@ -314,6 +358,9 @@ private:
           return step->emitOpError() << "writes " << str(*range) << " and " << str(other);
       results.push_back(*range);
     }
+    if (auto inner = dyn_cast<plan::LoopOp>(step.getOperation()))
+      if (failed(verifyBody(inner, arena, results)))
+        return failure();
     for (auto [result, range] : llvm::zip(step->getResults(), results))
       arena.write(range, result.getAsOpaquePointer());
     return success();
@@ -353,6 +400,60 @@ private:
                  << "in queue " << order.queueOf(call) << " reads a reserve that queue "
                  << order.queueOf(filler) << " fills, which is sized at load";
       }
+    return success();
+  }
+
+  /// A body writes to the buffers of its loop's results alone (c8).
+  LogicalResult expectLoopBuffer(Operation *op, const Range &range) {
+    for (Value result : loop->getResults()) {
+      plan::LoopOp none;
+      std::swap(loop, none);
+      FailureOr<Range> buffer = rangeOf(result);
+      std::swap(loop, none);
+      if (failed(buffer))
+        return failure();
+      if (range.begin >= buffer->begin && range.end <= buffer->end)
+        return success();
+    }
+    return op->emitOpError() << "writes " << str(range) << ", which is no buffer of its loop";
+  }
+
+  /// Walks a body once. An iteration begins as the one before began, with other carried
+  /// values: nothing that it was given is overwritten, and all it returns is where the next
+  /// one and the loop's users look for it (c8).
+  LogicalResult verifyBody(plan::LoopOp inner, Arena &arena, ArrayRef<Range> results) {
+    auto body = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(inner, inner.getBodyAttr());
+    for (Operation &op : body.front())
+      for (StringRef name : {plan::kQueueAttr, plan::kSignalAttr, plan::kWaitsAttr})
+        if (op.hasAttr(name))
+          return op.emitOpError() << "has " << name << "; the steps of a body run in their loop's queue";
+    loop = inner;
+    auto leave = llvm::scope_exit([&] { loop = {}; });
+    auto expect = [&](Value value, const Range &range) -> LogicalResult {
+      FailureOr<Range> own = rangeOf(value);
+      if (failed(own))
+        return failure();
+      if (own->begin == range.begin && own->end == range.end)
+        return success();
+      return inner.emitOpError() << "keeps " << str(range) << ", which is " << str(*own)
+                                 << " in its body";
+    };
+    unsigned carried = inner.getNumCarried();
+    for (unsigned i = 0; i < carried; ++i) {
+      if (failed(expect(body.getArgument(i), results[i])))
+        return failure();
+      arena.write(results[i], body.getArgument(i).getAsOpaquePointer());
+    }
+    for (Operation &op : body.front())
+      if (failed(verifyOp(&op, arena, {})))
+        return failure();
+    for (BlockArgument argument : body.getArguments().drop_front(carried))
+      if (FailureOr<Range> range = rangeOf(argument);
+          failed(range) || !arena.holds(*range, contentFor(argument)))
+        return inner.emitOpError() << "loses '" << getDisplayName(argument) << "' in its body";
+    for (auto [i, value] : llvm::enumerate(body.front().getTerminator()->getOperands()))
+      if (failed(expect(value, results[i])))
+        return failure();
     return success();
   }
 

@@ -96,11 +96,15 @@ private:
   LogicalResult addProgram(func::FuncOp function, const PlannedTarget &target);
   void addBindings(func::FuncOp function);
   void setQueue(Operation *step, ampc_step_entry_t &entry);
+  /// The steps of a program, or of the body of a loop.
+  LogicalResult addSteps(func::FuncOp function, const PlannedTarget &target);
+  LogicalResult addLoop(plan::LoopOp loop, const PlannedTarget &target);
   void addStep(plan::StepOpInterface step, const PlannedTarget &target);
   uint32_t addKernel(plan::LaunchOp launch, const PlannedTarget &target);
   ampc_argument_entry_t makeArgument(const StepArgument &argument);
   uint64_t addWeights(ArrayRef<char> bytes);
   uint64_t offsetOf(Value value);
+  int64_t strideOf(Value value);
 
   const WeightStore &store;
   const CompileOptions &options;
@@ -236,6 +240,18 @@ uint64_t TableWriter::offsetOf(Value value) {
   return offsets[result.getResultNumber()];
 }
 
+int64_t TableWriter::strideOf(Value value) {
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    auto function = cast<func::FuncOp>(argument.getOwner()->getParentOp());
+    auto stride =
+        function.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), plan::kStrideAttr);
+    return stride ? stride.getInt() : 0;
+  }
+  auto result = cast<OpResult>(value);
+  auto strides = result.getOwner()->getAttrOfType<DenseI64ArrayAttr>(plan::kStridesAttr);
+  return strides ? strides[result.getResultNumber()] : 0;
+}
+
 void TableWriter::addBindings(func::FuncOp function) {
   ampc_program_entry_t &program = programs.back();
   program.first_input = bindings.size();
@@ -333,7 +349,48 @@ ampc_argument_entry_t TableWriter::makeArgument(const StepArgument &argument) {
       offset = reserveOf.try_emplace(argument.value, reserveOf.size()).first->second;
     }
   }
-  return {offset, *getByteSize(type), dtypeOf(type.getElementType()), flags};
+  return {offset, *getByteSize(type), dtypeOf(type.getElementType()), flags,
+          strideOf(argument.value)};
+}
+
+/// The carried values begin in the buffers where they end; the body's steps follow the loop's.
+LogicalResult TableWriter::addLoop(plan::LoopOp loop, const PlannedTarget &target) {
+  size_t begin = steps.size();
+  auto add = [&](ampc_step_kind_t kind) -> ampc_step_entry_t & {
+    ampc_step_entry_t entry = {};
+    entry.kind = kind;
+    entry.name = addString(joinNodeNames(loop.getLoc()));
+    for (int i = 0; i < 3; ++i)
+      entry.grid[i] = entry.block[i] = 1;
+    entry.first_argument = arguments.size();
+    entry.first_integer = integers.size();
+    return steps.emplace_back(entry);
+  };
+  for (auto [initial, carried] : llvm::zip(loop.getInitial(), loop.getResults())) {
+    ampc_step_entry_t &copy = add(AMPC_STEP_COPY);
+    arguments.push_back(makeArgument({initial, true, false, plan::OperandRole::In}));
+    arguments.push_back(makeArgument({carried, false, true, plan::OperandRole::Out}));
+    copy.argument_count = 2;
+    copy.read_bytes = copy.written_bytes = *getByteSize(initial.getType());
+  }
+  add(AMPC_STEP_LOOP).integer_count = AMPC_LOOP_INTEGER_COUNT;
+  size_t at = steps.size() - 1;
+  size_t first = steps.size(), integer = addIntegers({int64_t(loop.getCount()), 0});
+  auto body = cast<func::FuncOp>(symbolTables.lookupNearestSymbolFrom(loop, loop.getBodyAttr()));
+  if (failed(addSteps(body, target)))
+    return failure();
+  integers[integer + AMPC_LOOP_STEPS] = steps.size() - first;
+  // All in the loop's queue: the first one waits for what it waits for, its own ends them.
+  ampc_step_entry_t order = {};
+  setQueue(loop, order);
+  for (ampc_step_entry_t &step : llvm::drop_begin(steps, begin)) {
+    step.queue = order.queue;
+    step.signal = AMPC_NONE_U32;
+  }
+  steps[begin].first_wait = order.first_wait;
+  steps[begin].wait_count = order.wait_count;
+  steps[at].signal = order.signal;
+  return success();
 }
 
 void TableWriter::addStep(plan::StepOpInterface step, const PlannedTarget &target) {
@@ -380,6 +437,20 @@ void TableWriter::setQueue(Operation *step, ampc_step_entry_t &entry) {
     entry.signal = signalOf.try_emplace(signal.getInt(), signalOf.size()).first->second;
 }
 
+LogicalResult TableWriter::addSteps(func::FuncOp function, const PlannedTarget &target) {
+  for (Operation &op : function.getBody().front()) {
+    if (auto loop = dyn_cast<plan::LoopOp>(op)) {
+      if (failed(addLoop(loop, target)))
+        return failure();
+    } else if (auto step = dyn_cast<plan::StepOpInterface>(op)) {
+      addStep(step, target);
+    } else if (!isa<ReadOp, AssignOp, func::ReturnOp>(op) && !isAlias(&op)) {
+      return op.emitOpError("is not a step of a program");
+    }
+  }
+  return success();
+}
+
 LogicalResult TableWriter::addProgram(func::FuncOp function, const PlannedTarget &target) {
   FailureOr<StepOrder> order = StepOrder::create(function);
   if (failed(order))
@@ -392,12 +463,8 @@ LogicalResult TableWriter::addProgram(func::FuncOp function, const PlannedTarget
   programs.push_back(program);
   addBindings(function);
   programs.back().first_step = steps.size();
-  for (Operation &op : function.getBody().front()) {
-    if (auto step = dyn_cast<plan::StepOpInterface>(op))
-      addStep(step, target);
-    else if (!isa<ReadOp, AssignOp, func::ReturnOp>(op) && !isAlias(&op))
-      return op.emitOpError("is not a step of a program");
-  }
+  if (failed(addSteps(function, target)))
+    return failure();
   programs.back().signal_count = signalOf.size();
   programs.back().step_count = steps.size() - programs.back().first_step;
   return success();
@@ -423,7 +490,8 @@ LogicalResult TableWriter::addTarget(const PlannedTarget &target) {
   for (auto function : module.getOps<func::FuncOp>())
     functions.insert(function);
   for (func::FuncOp function : functions)
-    if (!function.isExternal() && failed(addProgram(function, target)))
+    if (!function.isExternal() && !function->hasAttr(plan::kLoopBodyAttr) &&
+        failed(addProgram(function, target)))
       return failure();
   if (auto train = module.lookupSymbol<func::FuncOp>(kTrainFunction); train && gradients.empty())
     if (auto names = train->getAttrOfType<ArrayAttr>(kGradientsAttr))

@@ -19,7 +19,7 @@ MAGIC = b"AMPCTBL\0"
 # Spans of ampc_tables_t from byte 32 on, and the integers of their entries (module_format.h).
 SPANS = ["strings", "integers", "tensors", "bindings", "programs", "steps", "arguments",
          "kernels", "parameters", "images", "gradients"]
-ENTRIES = {"steps": "<14I3Q", "arguments": "<2Q2I", "kernels": "<12I", "parameters": "<Q2I"}
+ENTRIES = {"steps": "<14I3Q", "arguments": "<2Q2IQ", "kernels": "<12I", "parameters": "<Q2I"}
 
 
 class Tables:

@@ -40,7 +40,7 @@ static uint64_t align(uint64_t offset) {
 
 ampc_argument_entry_t argumentAt(uint64_t offset, uint64_t bytes, ampc_dtype_t dtype,
                                  unsigned flags) {
-  return {offset, bytes, uint32_t(dtype), flags};
+  return {offset, bytes, uint32_t(dtype), flags, /*stride=*/0};
 }
 
 TableWriter::TableWriter() {
@@ -136,7 +136,7 @@ uint32_t TableWriter::addDerived(const std::string &name, ampc_dtype_t dtype,
 
 ampc_argument_entry_t TableWriter::argument(uint32_t tensor, unsigned flags) const {
   const ampc_tensor_entry_t &entry = tensors[tensor];
-  return {entry.offset[0], entry.bytes, entry.dtype, flags};
+  return {entry.offset[0], entry.bytes, entry.dtype, flags, /*stride=*/0};
 }
 
 ampc_binding_entry_t TableWriter::binding(uint32_t tensor, ampc_dtype_t dtype,
@@ -236,6 +236,12 @@ void TableWriter::addMatmul(const std::vector<int64_t> &parameters,
 
 void TableWriter::addCopy(ampc_argument_entry_t from, ampc_argument_entry_t to) {
   addStep(AMPC_STEP_COPY, {from, to}, "");
+}
+
+void TableWriter::addLoop(int64_t count, int64_t bodySteps) {
+  ampc_step_entry_t &step = addStep(AMPC_STEP_LOOP, {}, "Loop_0");
+  step.first_integer = integers({count, bodySteps});
+  step.integer_count = AMPC_LOOP_INTEGER_COUNT;
 }
 
 std::string TableWriter::serialize() const {

@@ -55,6 +55,8 @@ public:
                  const std::vector<ampc_argument_entry_t> &arguments, const std::string &nodes);
   void addMatmul(const std::vector<int64_t> &parameters,
                  const std::vector<ampc_argument_entry_t> &arguments, const std::string &nodes);
+  /// The next `bodySteps` steps run `count` times.
+  void addLoop(int64_t count, int64_t bodySteps);
   void addCopy(ampc_argument_entry_t from, ampc_argument_entry_t to);
   /// Puts step `index` of `program` into a queue, after the steps that give `awaited`; returns the
   /// signal that it gives. Steps are taken in their order.

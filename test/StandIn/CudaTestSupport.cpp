@@ -152,33 +152,51 @@ static void expectLaunch(const standin::Event &work, const Inspected &step,
   EXPECT_EQ(written, step.writtenBytes);
 }
 
+/// The places of the steps that run, in their order: those of a loop once for each iteration.
+static std::vector<size_t> unroll(const Tables &tables, Span<ampc_step_entry_t> steps) {
+  std::vector<size_t> order;
+  for (size_t i = 0; i != steps.size(); ++i) {
+    if (steps[i].kind != AMPC_STEP_LOOP) {
+      order.push_back(i);
+      continue;
+    }
+    Span<int64_t> integers = tables.integersOf(steps[i]);
+    for (int64_t n = 0; n != integers[AMPC_LOOP_COUNT]; ++n)
+      for (int64_t inner = 1; inner <= integers[AMPC_LOOP_STEPS]; ++inner)
+        order.push_back(i + size_t(inner));
+    i += size_t(integers[AMPC_LOOP_STEPS]);
+  }
+  return order;
+}
+
 int expectAsInspected(const TestFiles &files, const std::vector<standin::Event> &events) {
   std::vector<Inspected> steps = inspectSteps(files);
   Module module(files.module);
   const Tables &tables = module.tables();
   auto entries = tables.stepsOf(*tables.findProgram(AMPC_PROGRAM_TRAIN, AMPC_TARGET_CUDA));
+  std::vector<size_t> order = unroll(tables, entries);
   size_t count = 0;
   for (const standin::Event &work : events) {
     // Staging of the batch and reading of the statistics are no steps.
     if (!work.isWork || work.name == "upload" || work.name == "download")
       continue;
-    if (count == steps.size()) {
+    if (count == order.size()) {
       ADD_FAILURE() << "more than " << count << " steps";
       return 0;
     }
-    const Inspected &step = steps[count];
+    const Inspected &step = steps[order[count]];
     SCOPED_TRACE("step " + std::to_string(count) + ": " + step.kind + " " + step.kernel);
     EXPECT_EQ(work.name, step.kind);
     EXPECT_TRUE(work.captured);
     if (work.name == "launch") {
-      expectLaunch(work, step, tables.argumentsOf(entries[count]));
+      expectLaunch(work, step, tables.argumentsOf(entries[order[count]]));
     } else {
       EXPECT_EQ(work.readBytes, step.readBytes);
       EXPECT_EQ(work.writtenBytes, step.writtenBytes);
     }
     ++count;
   }
-  EXPECT_EQ(count, steps.size());
+  EXPECT_EQ(count, order.size());
   return int(count);
 }
 

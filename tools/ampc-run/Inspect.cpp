@@ -110,11 +110,13 @@ std::string totalOf(const Json &steps) {
   for (const Json &step : steps) {
     const Json *kind = find(step, "kind");
     std::string name = kind ? cellOf("kind", *kind) : "?";
-    if (counts[name]++ == 0)
+    double runs = std::max(number(step, "runs"), 1.0); // a loop's steps run more than once
+    if (counts[name] == 0)
       kinds.push_back(name);
-    read += number(step, "read_bytes");
-    written += number(step, "written_bytes");
-    flops += number(step, "flops");
+    counts[name] += size_t(runs);
+    read += runs * number(step, "read_bytes");
+    written += runs * number(step, "written_bytes");
+    flops += runs * number(step, "flops");
   }
   std::string text;
   for (const std::string &kind : kinds)

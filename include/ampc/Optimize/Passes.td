@@ -146,6 +146,18 @@ def TieUpdates : Pass<"plan-tie-updates", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::ampc::plan::PlanDialect"];
 }
 
+def TieLoops : Pass<"plan-tie-loops", "::mlir::ModuleOp"> {
+  let summary = "Compute what a loop's body returns where the loop keeps it";
+  let description = [{
+    Afterwards each value that a body returns is the result of a step of its own, which can
+    be computed in the buffer that carries it to the next iteration, or in its slice of the
+    stacked output: a carried value that nobody reads any more, or else a `plan.copy`.
+    Slices that would not be aligned are copied too, as kernels and libraries ask for
+    alignment.
+  }];
+  let dependentDialects = ["::ampc::plan::PlanDialect"];
+}
+
 def PlanMemory : Pass<"plan-memory", "::mlir::ModuleOp"> {
   let summary = "Give every buffer its place in the arena";
   let description = [{
@@ -175,6 +187,8 @@ def VerifyPlan : Pass<"plan-verify", "::mlir::ModuleOp"> {
       every other variable its old one (plan_verify_c5);
     - steps that several queues may run at the same time do not touch the same bytes, unless
       both read them; signals and waits keep the rules of module_format.h (plan_verify_c7);
+    - the body of a loop writes to the buffers of the loop's results alone, keeps what it is
+      given, and leaves what it returns where the loop has it (plan_verify_c8);
     - where `deterministic` asks for it, equal runs give equal bits: each step says so
       (plan_verify_c6).
   }];

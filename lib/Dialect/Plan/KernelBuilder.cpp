@@ -13,6 +13,7 @@
 #include "ampc/Dialect/Plan/KernelBuilder.h"
 #include "ampc/Dialect/Plan/Plan.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/ReshapeOpsUtils.h"
@@ -255,6 +256,64 @@ Value KernelBuilder::scatter(Value data, Value places, Value updates, int64_t ax
       return merge(s, merged, load(s, updates, place));
     });
   });
+}
+
+KernelBuilder::Looped KernelBuilder::loop(int64_t count, ValueRange initial,
+                                          ArrayRef<Sequence> sequences, ValueRange invariants,
+                                          ArrayRef<RankedTensorType> outputs, bool reversedOutputs,
+                                          LoopFn body) {
+  auto stackOf = [&](RankedTensorType type) {
+    SmallVector<int64_t> shape{count};
+    llvm::append_range(shape, type.getShape());
+    return type.clone(shape);
+  };
+  Looped looped;
+  if (count == 0) {
+    looped.carried.assign(initial.begin(), initial.end());
+    for (RankedTensorType type : outputs)
+      looped.outputs.push_back(emptyTensor(builder, loc, stackOf(type)));
+    return looped;
+  }
+  SmallVector<Type> arguments(initial.getTypes()), returned(arguments), results(arguments);
+  SmallVector<Value> tensors;
+  SmallVector<bool> reversed;
+  for (const Sequence &sequence : sequences) {
+    RankedTensorType type = tensorType(sequence.tensor);
+    assert(type.getDimSize(0) == count && "a slice for each iteration");
+    arguments.push_back(type.clone(type.getShape().drop_front()));
+    tensors.push_back(sequence.tensor);
+    reversed.push_back(sequence.reversed);
+  }
+  llvm::append_range(arguments, invariants.getTypes());
+  for (RankedTensorType type : outputs) {
+    returned.push_back(type);
+    results.push_back(stackOf(type));
+    reversed.push_back(reversedOutputs);
+  }
+  results.push_back(RankedTensorType::get({0}, builder.getI8Type()));
+
+  auto module = builder.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
+  OpBuilder inside(builder.getContext());
+  auto function =
+      func::FuncOp::create(inside, loc, "loop_body", builder.getFunctionType(arguments, returned));
+  function.setPrivate();
+  function->setAttr(plan::kLoopBodyAttr, builder.getUnitAttr());
+  SymbolTable(module).insert(function); // renames it where the name is taken
+  Block *block = function.addEntryBlock();
+  inside.setInsertionPointToStart(block);
+  KernelBuilder kernel(inside, loc, libraries);
+  ValueRange all = block->getArguments();
+  SmallVector<Value> next =
+      body(kernel, all.take_front(initial.size()), all.slice(initial.size(), sequences.size()),
+           all.take_back(invariants.size()));
+  func::ReturnOp::create(inside, loc, next);
+
+  auto loop = plan::LoopOp::create(builder, loc, results, function.getSymName(), count, initial,
+                                   tensors, invariants, reversed);
+  ResultRange loopResults = loop.getResults();
+  llvm::append_range(looped.carried, loopResults.take_front(initial.size()));
+  llvm::append_range(looped.outputs, loopResults.slice(initial.size(), outputs.size()));
+  return looped;
 }
 
 Value KernelBuilder::generate(RankedTensorType type, ScalarFn fn) {

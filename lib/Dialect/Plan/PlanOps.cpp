@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/Interfaces/CastInterfaces.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
 #include "mlir/Interfaces/LoopLikeInterface.h"
 #include "llvm/ADT/bit.h"
 
@@ -306,6 +307,54 @@ std::optional<uint32_t> LaunchOp::getStepKind() { return AMPC_STEP_LAUNCH; }
 
 int64_t LaunchOp::getTiedOperand(unsigned index) {
   return index < getTied().size() ? getTied()[index] : -1;
+}
+
+//===----------------------------------------------------------------------===//
+// LoopOp
+//===----------------------------------------------------------------------===//
+
+std::optional<uint32_t> LoopOp::getStepKind() { return AMPC_STEP_LOOP; }
+int64_t LoopOp::getFlops() { return 0; } // those of its body
+
+LogicalResult LoopOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto function = symbols.lookupNearestSymbolFrom<FunctionOpInterface>(*this, getBodyAttr());
+  if (!function || function.isExternal() || !function->hasAttr(kLoopBodyAttr))
+    return emitOpError("has no body: ")
+           << getBodyAttr() << " is no function marked " << kLoopBodyAttr;
+  int64_t count = getCount();
+  if (count < 1)
+    return emitOpError("runs ") << count << " times";
+  if (getNumResults() < getNumCarried() + 1 ||
+      getReversed().size() != getSequences().size() + getNumOutputs())
+    return emitOpError("has ") << getNumResults() << " results and " << getReversed().size()
+                               << " directions for " << getNumCarried() << " carried values and "
+                               << getSequences().size() << " sequences";
+  auto sliceOf = [&](Type type) {
+    auto stack = cast<RankedTensorType>(type);
+    return stack.getRank() > 0 && stack.getDimSize(0) == count
+               ? stack.clone(stack.getShape().drop_front())
+               : RankedTensorType();
+  };
+  SmallVector<Type> arguments(getInitial().getTypes()), results(arguments);
+  for (Type type : getSequences().getTypes())
+    arguments.push_back(sliceOf(type));
+  llvm::append_range(arguments, getInvariants().getTypes());
+  for (unsigned i = 0; i < getNumOutputs(); ++i)
+    results.push_back(sliceOf(getResult(getNumCarried() + i).getType()));
+  for (unsigned i = 0; i < getNumCarried(); ++i)
+    if (getResult(i).getType() != arguments[i])
+      return emitOpError("carries ") << arguments[i] << " and ends with " << getResult(i).getType();
+  if (!isOpaque(getMemory().getType()))
+    return emitOpError("has memory of ") << getMemory().getType() << ", not bytes";
+  if (function.getArgumentTypes() != ArrayRef(arguments) ||
+      function.getResultTypes() != ArrayRef(results))
+    return emitOpError("does not fit its body ")
+           << getBodyAttr() << ", a " << function.getFunctionType();
+  if (function.getFunctionBody()
+          .walk([](LoopOp) { return WalkResult::interrupt(); })
+          .wasInterrupted())
+    return emitOpError("has a loop in its body ") << getBodyAttr();
+  return success();
 }
 
 std::optional<uint32_t> CopyOp::getStepKind() { return AMPC_STEP_COPY; }

@@ -47,6 +47,8 @@ static const char *kindOf(const ampc_step_entry_t &step) {
     return "launch";
   case AMPC_STEP_LIBRARY:
     return findLibraryCall(step.index)->name; // as the tables' check found
+  case AMPC_STEP_LOOP:
+    return "loop";
   default:
     return "copy";
   }
@@ -81,8 +83,9 @@ static void writeQueue(JsonWriter &json, const Tables &tables, const ampc_step_e
     json.null();
 }
 
+/// `runs` is how often it runs, told where that is not once.
 static void writeStep(JsonWriter &json, const Tables &tables, const ampc_program_entry_t &program,
-                      const ampc_step_entry_t &step) {
+                      const ampc_step_entry_t &step, int64_t runs) {
   json.beginObject();
   json.member("kind", kindOf(step));
   json.key("nodes");
@@ -112,6 +115,8 @@ static void writeStep(JsonWriter &json, const Tables &tables, const ampc_program
   for (const ampc_argument_entry_t &argument : tables.argumentsOf(step))
     json.value(nameOf(argument.dtype));
   json.endArray();
+  if (runs != 1)
+    json.member("runs", runs);
   if (program.queue_count > 1)
     writeQueue(json, tables, step);
   json.endObject();
@@ -120,9 +125,15 @@ static void writeStep(JsonWriter &json, const Tables &tables, const ampc_program
 static void writeSteps(JsonWriter &json, const Tables &tables,
                        const ampc_program_entry_t *program) {
   json.beginArray();
+  int64_t left = 0, count = 1; // steps of a loop's body, and its iterations
   if (program)
-    for (const ampc_step_entry_t &step : tables.stepsOf(*program))
-      writeStep(json, tables, *program, step);
+    for (const ampc_step_entry_t &step : tables.stepsOf(*program)) {
+      writeStep(json, tables, *program, step, left-- > 0 ? count : 1);
+      if (step.kind != AMPC_STEP_LOOP)
+        continue;
+      count = tables.integersOf(step)[AMPC_LOOP_COUNT];
+      left = tables.integersOf(step)[AMPC_LOOP_STEPS];
+    }
   json.endArray();
 }
 

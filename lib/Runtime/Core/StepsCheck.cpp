@@ -20,7 +20,7 @@
 namespace ampc {
 
 /// The order of the kinds of ampc_step_kind_t, in errors.
-static constexpr const char *kStepKinds[] = {"launch", "library call", "copy"};
+static constexpr const char *kStepKinds[] = {"launch", "library call", "copy", "loop"};
 
 void TableChecks::fail(const std::string &what) const {
   throw Error(AMPC_STATUS_CORRUPT, concat("the tables of '", path, "' contradict themselves: ",
@@ -100,20 +100,27 @@ void StepsCheck::checkLaunch(const ampc_step_entry_t &step, const ampc_program_e
 // arguments.
 void StepsCheck::checkDisjoint(const ampc_step_entry_t &step, const std::string &what) const {
   std::vector<const ampc_argument_entry_t *> sorted;
+  // In a loop, what an argument is in all iterations.
+  auto beginOf = [this](const ampc_argument_entry_t *argument) {
+    return argument->offset - (argument->stride < 0 ? argument->bytes * (count - 1) : 0);
+  };
+  auto endOf = [this](const ampc_argument_entry_t *argument) {
+    return argument->offset + argument->bytes * (argument->stride > 0 ? count : 1);
+  };
   for (const ampc_argument_entry_t &argument : tables.argumentsOf(step))
     if (argument.bytes > 0)
       sorted.push_back(&argument);
   std::sort(sorted.begin(), sorted.end(),
-            [](const auto *a, const auto *b) { return a->offset < b->offset; });
+            [&](const auto *a, const auto *b) { return beginOf(a) < beginOf(b); });
   uint64_t end = 0, writtenEnd = 0; // of the arguments so far
   for (const ampc_argument_entry_t *argument : sorted) {
     bool isWritten = argument->flags & AMPC_ARGUMENT_WRITE;
-    check(argument->offset >= (isWritten ? end : writtenEnd),
+    check(beginOf(argument) >= (isWritten ? end : writtenEnd),
           concat(what, ": writes ", argument->bytes, " bytes at ", argument->offset,
                  " that are two of its arguments"));
-    end = std::max(end, argument->offset + argument->bytes);
+    end = std::max(end, endOf(argument));
     if (isWritten)
-      writtenEnd = std::max(writtenEnd, argument->offset + argument->bytes);
+      writtenEnd = std::max(writtenEnd, endOf(argument));
   }
 }
 
@@ -143,7 +150,8 @@ void StepsCheck::checkArgument(const ampc_argument_entry_t &argument, const ampc
   check(areFlags(argument.flags, step.kind, program.target),
         concat(what, ": an argument with flags ", argument.flags));
   if (argument.flags & AMPC_ARGUMENT_SIZED_AT_LOAD) {
-    check(argument.bytes == 0 && argument.offset < tables.arguments.size(),
+    check(!inLoop && argument.stride == 0 && argument.bytes == 0 &&
+              argument.offset < tables.arguments.size(),
           concat(what, ": reserve ", argument.offset, ", sized at load, has ", argument.bytes,
                  " bytes"));
     return;
@@ -153,6 +161,35 @@ void StepsCheck::checkArgument(const ampc_argument_entry_t &argument, const ampc
             fits(argument.offset, argument.bytes, arenaBytes),
         concat(what, ": an argument of ", argument.bytes, " bytes at ", argument.offset,
                " in an arena of ", arenaBytes, " bytes"));
+  if (argument.stride == 0)
+    return;
+  bool isBackwards = argument.stride < 0;
+  uint64_t stride = isBackwards ? 0 - uint64_t(argument.stride) : uint64_t(argument.stride);
+  std::optional<uint64_t> reach = checkedMul(stride, count - 1);
+  check(inLoop && stride == argument.bytes &&
+            (step.kind == AMPC_STEP_COPY || stride % AMPC_ALIGNMENT == 0) && reach &&
+            (isBackwards ? *reach <= argument.offset
+                         : fits(argument.offset + argument.bytes, *reach, arenaBytes)),
+        concat(what, ": an argument of ", argument.bytes, " bytes at ", argument.offset,
+               " with a stride of ", argument.stride, " in ", count, " iterations and an arena of ",
+               arenaBytes, " bytes"));
+}
+
+// A loop says how many steps behind it are its body; they are counted down as they come.
+void StepsCheck::checkLoop(const ampc_step_entry_t &step, uint64_t stepsBehind,
+                           const std::string &what) {
+  Span<int64_t> integers = tables.integersOf(step);
+  check(!inLoop, concat(what, ": in the body of another loop"));
+  check(integers.size() == AMPC_LOOP_INTEGER_COUNT && step.argument_count == 0 && step.index == 0,
+        concat(what, ": index ", step.index, ", ", step.argument_count, " arguments and ",
+               integers.size(), " integers"));
+  int64_t iterations = integers[AMPC_LOOP_COUNT], steps = integers[AMPC_LOOP_STEPS];
+  check(
+      iterations >= 1 && iterations <= INT32_MAX && steps >= 1 && uint64_t(steps) <= stepsBehind,
+      concat(what, ": ", iterations, " iterations of ", steps, " steps, ", stepsBehind, " follow"));
+  count = uint64_t(iterations);
+  stepsLeft = uint64_t(steps);
+  loopQueue = step.queue;
 }
 
 // A library trusts what it finds in a reserve.
@@ -189,6 +226,8 @@ void StepsCheck::checkQueue(const ampc_step_entry_t &step, const ampc_program_en
           concat(what, ": waits for signal ", signal,
                  ", which no step of another queue before it gives, or twice"));
   }
+  check(!inLoop || (step.queue == loopQueue && step.wait_count == 0 && step.signal == AMPC_NONE_U32),
+        concat(what, ": in the body of a loop, with a queue, wait or signal of its own"));
   if (step.signal != AMPC_NONE_U32)
     check(step.signal < program.signal_count &&
               done.signals.emplace(step.signal, step.queue).second,
@@ -196,11 +235,16 @@ void StepsCheck::checkQueue(const ampc_step_entry_t &step, const ampc_program_en
                  " that each step gives alone"));
 }
 
-void StepsCheck::checkStep(size_t index, const ampc_program_entry_t &program, Done &done) const {
+void StepsCheck::checkStep(size_t index, const ampc_program_entry_t &program, Done &done) {
+  inLoop = index != program.first_step && stepsLeft > 0;
+  if (inLoop)
+    --stepsLeft;
+  else
+    count = 1;
   const ampc_step_entry_t &step = tables.steps[index];
   std::string what = concat("step ", index);
   checkString(step.name, what);
-  if (step.kind > AMPC_STEP_COPY)
+  if (step.kind > AMPC_STEP_LOOP)
     throw Error(AMPC_STATUS_INCOMPATIBLE,
                 concat("'", path, "' has a step of kind ", step.kind, ", which this runtime (",
                        ampc_version(), ") does not know: update libampc_runtime"),
@@ -232,6 +276,9 @@ void StepsCheck::checkStep(size_t index, const ampc_program_entry_t &program, Do
               (arguments[0].flags & AMPC_ARGUMENT_READ) &&
               (arguments[1].flags & AMPC_ARGUMENT_WRITE),
           concat(what, ": not one source and one destination of equal size"));
+    break;
+  case AMPC_STEP_LOOP:
+    checkLoop(step, uint64_t(program.first_step) + program.step_count - index - 1, what);
     break;
   }
 }

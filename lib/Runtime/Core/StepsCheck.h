@@ -47,8 +47,9 @@ public:
   };
 
   void checkKernels() const;
-  /// The step of `program` that comes after what is `done`. The kernels have been checked.
-  void checkStep(size_t index, const ampc_program_entry_t &program, Done &done) const;
+  /// The step of `program` that comes after what is `done`. The kernels have been checked. The
+  /// steps of a program are checked one after the other: those behind a loop are its body.
+  void checkStep(size_t index, const ampc_program_entry_t &program, Done &done);
 
 private:
   void checkKernel(const ampc_kernel_entry_t &kernel, const std::string &what) const;
@@ -60,9 +61,14 @@ private:
   void checkQueue(const ampc_step_entry_t &step, const ampc_program_entry_t &program, Done &done,
                   const std::string &what) const;
   void checkDisjoint(const ampc_step_entry_t &step, const std::string &what) const;
+  void checkLoop(const ampc_step_entry_t &step, uint64_t stepsBehind, const std::string &what);
   void checkLibrary(const ampc_step_entry_t &step, const std::string &what) const;
 
   const ampc_module_v1_t &module;
+  // Of the step at hand: how often it runs, and whether in a loop, of which steps are left.
+  uint64_t count = 1, stepsLeft = 0;
+  bool inLoop = false;
+  uint32_t loopQueue = 0;
 };
 
 } // namespace ampc

@@ -51,23 +51,43 @@ CudaPrograms::CudaPrograms(const CudaDriver &driver, const CudaContext &context,
 
 void CudaPrograms::prepare(Program &program) {
   queues.reserve(program.entry->queue_count, program.entry->signal_count);
+  std::vector<Step> &steps = program.steps;
+  size_t loop = 0;  // the place of the loop that is being prepared
+  int64_t left = 0; // of the steps in its body
   for (const ampc_step_entry_t &entry : tables.stepsOf(*program.entry)) {
-    Step step = prepareStep(entry);
-    if (!step.isEmpty || entry.signal != AMPC_NONE_U32 || entry.wait_count > 0)
-      program.steps.push_back(std::move(step));
+    Step step = prepareStep(entry, left > 0 ? steps[loop].count : 1);
+    bool isKept = !step.isEmpty || entry.signal != AMPC_NONE_U32 || entry.wait_count > 0;
+    if (left > 0) {
+      --left;
+      steps[loop].bodySteps += isKept;
+    }
+    if (isKept)
+      steps.push_back(std::move(step));
+    if (entry.kind == AMPC_STEP_LOOP) {
+      loop = steps.size() - 1;
+      left = tables.integersOf(entry)[AMPC_LOOP_STEPS];
+    }
   }
 }
 
-CudaPrograms::Step CudaPrograms::prepareStep(const ampc_step_entry_t &entry) {
+std::vector<CUdeviceptr> CudaPrograms::addressesOf(const ampc_step_entry_t &step,
+                                                   int64_t iteration) {
+  std::vector<CUdeviceptr> addresses;
+  for (const ampc_argument_entry_t &argument : tables.argumentsOf(step))
+    addresses.push_back(argument.flags & AMPC_ARGUMENT_SIZED_AT_LOAD
+                            ? 0
+                            : arena.get() + argument.offset + iteration * argument.stride);
+  return addresses;
+}
+
+CudaPrograms::Step CudaPrograms::prepareStep(const ampc_step_entry_t &entry, int64_t count) {
   Span<ampc_argument_entry_t> arguments = tables.argumentsOf(entry);
   Step step;
   step.entry = &entry;
-  for (const ampc_argument_entry_t &argument : arguments) {
-    bool isInArena = !(argument.flags & AMPC_ARGUMENT_SIZED_AT_LOAD);
-    step.addresses.push_back(isInArena ? arena.get() + argument.offset : 0);
-    if (!isInArena)
+  step.addresses = addressesOf(entry, 0);
+  for (const ampc_argument_entry_t &argument : arguments)
+    if (argument.flags & AMPC_ARGUMENT_SIZED_AT_LOAD)
       step.reserve = argument.offset;
-  }
   switch (entry.kind) {
   case AMPC_STEP_LAUNCH:
     step.function = code.function(entry.index);
@@ -75,24 +95,34 @@ CudaPrograms::Step CudaPrograms::prepareStep(const ampc_step_entry_t &entry) {
     step.isEmpty = std::count(entry.grid, entry.grid + 3, 0u);
     break;
   case AMPC_STEP_LIBRARY:
-    step.call = makeCudaCall(tables, entry);
-    step.isEmpty = !step.call;
-    if (step.call)
-      prepareCall(entry, step);
+    step.isEmpty = !prepareCalls(entry, count, step);
     break;
   case AMPC_STEP_COPY:
     step.bytes = arguments[0].bytes;
     step.isEmpty = step.bytes == 0;
     break;
+  case AMPC_STEP_LOOP:
+    step.count = tables.integersOf(entry)[AMPC_LOOP_COUNT];
+    break;
   }
   return step;
 }
 
-void CudaPrograms::prepareCall(const ampc_step_entry_t &entry, Step &step) {
-  libraries.require(step.call->requirement(), nodesOf(entry));
-  CudaCallBytes need = step.call->prepare(
-      {libraries, step.addresses, nodesOf(entry), tables.header().deterministic != 0});
-  loadMemory.add(need, entry.queue, step.reserve);
+bool CudaPrograms::prepareCalls(const ampc_step_entry_t &entry, int64_t count, Step &step) {
+  Span<ampc_argument_entry_t> arguments = tables.argumentsOf(entry);
+  bool moves =
+      std::any_of(arguments.begin(), arguments.end(), [](const auto &a) { return a.stride != 0; });
+  for (int64_t iteration = 0; iteration != (moves ? count : 1); ++iteration) {
+    std::unique_ptr<CudaCall> call = makeCudaCall(tables, entry);
+    if (!call)
+      return false;
+    libraries.require(call->requirement(), nodesOf(entry));
+    CudaCallBytes need = call->prepare({libraries, addressesOf(entry, iteration), nodesOf(entry),
+                                        tables.header().deterministic != 0});
+    loadMemory.add(need, entry.queue, step.reserve);
+    step.calls.push_back(std::move(call));
+  }
+  return true;
 }
 
 //===----------------------------------------------------------------------===//
@@ -149,18 +179,27 @@ void CudaPrograms::record(Program &program) {
 
 void CudaPrograms::enqueue(const Program &program) {
   queues.fork(program.entry->queue_count);
-  for (const Step &step : program.steps) {
+  const std::vector<Step> &steps = program.steps;
+  for (size_t i = 0; i != steps.size(); ++i) {
+    const Step &step = steps[i];
     for (uint32_t signal : tables.waitsOf(*step.entry))
       queues.wait(step.entry->queue, signal);
-    if (!step.isEmpty)
-      enqueueStep(step);
+    // Its body runs in the loop's queue, without waits and signals.
+    for (int64_t iteration = 0; iteration != step.count; ++iteration)
+      for (size_t inner = 1; inner <= step.bodySteps; ++inner)
+        enqueueStep(steps[i + inner], iteration);
+    i += step.bodySteps;
+    if (step.entry->kind != AMPC_STEP_LOOP && !step.isEmpty)
+      enqueueStep(step, 0);
     if (step.entry->signal != AMPC_NONE_U32)
       queues.signal(step.entry->queue, step.entry->signal);
   }
   queues.join(program.entry->queue_count);
 }
 
-void CudaPrograms::enqueueStep(const Step &step) {
+void CudaPrograms::enqueueStep(const Step &step, int64_t iteration) {
+  const std::vector<CUdeviceptr> addresses =
+      iteration == 0 ? step.addresses : addressesOf(*step.entry, iteration);
   const ampc_step_entry_t &entry = *step.entry;
   CUstream stream = queues.stream(entry.queue);
   CUresult result = CUDA_SUCCESS;
@@ -168,7 +207,7 @@ void CudaPrograms::enqueueStep(const Step &step) {
   switch (entry.kind) {
   case AMPC_STEP_LAUNCH: {
     std::vector<void *> parameters;
-    for (const CUdeviceptr &address : step.addresses)
+    for (const CUdeviceptr &address : addresses)
       parameters.push_back(const_cast<CUdeviceptr *>(&address));
     call = driver.launchKernel.name;
     result = driver.launchKernel.function(
@@ -177,12 +216,12 @@ void CudaPrograms::enqueueStep(const Step &step) {
     break;
   }
   case AMPC_STEP_LIBRARY:
-    step.call->run(loadMemory.at(entry.queue, step.reserve), stream);
+    step.calls[step.calls.size() == 1 ? 0 : size_t(iteration)]->run(loadMemory.at(step.reserve),
+                                                                    stream.get());
     break;
   case AMPC_STEP_COPY:
     call = driver.memcpyDtoDAsync.name;
-    result =
-        driver.memcpyDtoDAsync.function(step.addresses[1], step.addresses[0], step.bytes, stream);
+    result = driver.memcpyDtoDAsync.function(addresses[1], addresses[0], step.bytes, stream);
     break;
   }
   if (result)

@@ -41,9 +41,14 @@ private:
     // Of a launch: what each parameter points to. Of a copy: source, destination.
     std::vector<cuda::CUdeviceptr> addresses;
     cuda::CUfunction function = nullptr;
-    std::unique_ptr<CudaCall> call;
+    // One call, or where an argument moves in a loop, one for each iteration: a library fixes
+    // addresses when it prepares a call.
+    std::vector<std::unique_ptr<CudaCall>> calls;
     std::optional<uint64_t> reserve; ///< its number, of a call that has one sized at load
     uint64_t bytes = 0;
+    // Of a loop: how often the next `bodySteps` steps run.
+    int64_t count = 0;
+    size_t bodySteps = 0;
   };
   struct Program {
     Program(const CudaDriver &driver, const ampc_program_entry_t &entry)
@@ -54,10 +59,15 @@ private:
   };
 
   void prepare(Program &program);
-  Step prepareStep(const ampc_step_entry_t &entry);
-  void prepareCall(const ampc_step_entry_t &entry, Step &step);
+  /// `count` is how often it runs.
+  Step prepareStep(const ampc_step_entry_t &entry, int64_t count);
+  /// Returns false where the library has nothing to do.
+  bool prepareCalls(const ampc_step_entry_t &entry, int64_t count, Step &step);
   void enqueue(const Program &program);
-  void enqueueStep(const Step &step);
+  /// As iteration `iteration` of a loop.
+  void enqueueStep(const Step &step, int64_t iteration);
+  /// Of a step's arguments in an iteration; 0 for a reserve that is sized at load.
+  std::vector<cuda::CUdeviceptr> addressesOf(const ampc_step_entry_t &step, int64_t iteration);
   void record(Program &program);
   const char *nodesOf(const ampc_step_entry_t &step) const { return tables.string(step.name); }
 

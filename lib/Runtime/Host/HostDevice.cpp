@@ -81,6 +81,9 @@ HostDevice::Step HostDevice::prepareStep(const ampc_step_entry_t &entry) {
   step.kind = entry.kind;
   for (const ampc_argument_entry_t &argument : arguments)
     step.arguments.push_back(arena.at(argument.offset));
+  if (std::any_of(arguments.begin(), arguments.end(), [](const auto &a) { return a.stride != 0; }))
+    for (const ampc_argument_entry_t &argument : arguments)
+      step.strides.push_back(argument.stride);
   switch (entry.kind) {
   case AMPC_STEP_LAUNCH:
     step.kernel = module.hostKernel(tables.kernels[entry.index]);
@@ -95,6 +98,10 @@ HostDevice::Step HostDevice::prepareStep(const ampc_step_entry_t &entry) {
   case AMPC_STEP_COPY:
     step.bytes = arguments[0].bytes;
     break;
+  case AMPC_STEP_LOOP:
+    step.count = tables.integersOf(entry)[AMPC_LOOP_COUNT];
+    step.bodySteps = tables.integersOf(entry)[AMPC_LOOP_STEPS];
+    break;
   }
   return step;
 }
@@ -103,30 +110,47 @@ void HostDevice::run(const ampc_program_entry_t &program) {
   // The caller's rounding mode must not decide about bits.
   FloatMode mode;
   // One queue, whatever the program's: each step uses all threads.
-  for (const Step &step : programs[module.tables().indexOf(program)])
-    runStep(step);
+  const std::vector<Step> &steps = programs[module.tables().indexOf(program)];
+  for (size_t i = 0; i != steps.size(); ++i) {
+    const Step &step = steps[i];
+    if (step.kind != AMPC_STEP_LOOP) {
+      runStep(step, 0);
+      continue;
+    }
+    for (int64_t iteration = 0; iteration != step.count; ++iteration)
+      for (size_t inner = 1; inner <= step.bodySteps; ++inner)
+        runStep(steps[i + inner], iteration);
+    i += step.bodySteps;
+  }
 }
 
-void HostDevice::runStep(const Step &step) {
+void HostDevice::runStep(const Step &step, int64_t iteration) {
+  void *const *arguments = step.arguments.data();
+  if (!step.strides.empty() && iteration != 0) {
+    moved.clear();
+    for (size_t i = 0; i != step.arguments.size(); ++i)
+      moved.push_back(static_cast<char *>(step.arguments[i]) + iteration * step.strides[i]);
+    arguments = moved.data();
+  }
   switch (step.kind) {
   case AMPC_STEP_LAUNCH: {
     if (step.chunks <= 1) {
-      step.kernel(step.arguments.data(), 0, step.blocks);
+      step.kernel(arguments, 0, step.blocks);
       break;
     }
     pool.run(step.chunks, step.wake, [&](int64_t chunk, int) {
       // No product overflows: blocks < 2^32 and chunks are few.
-      step.kernel(step.arguments.data(), step.blocks * chunk / step.chunks,
+      step.kernel(arguments, step.blocks * chunk / step.chunks,
                   step.blocks * (chunk + 1) / step.chunks);
     });
     break;
   }
   case AMPC_STEP_LIBRARY:
-    step.call->run(step.arguments.data(), workspace, pool);
+    step.call->run(arguments, workspace, pool);
     break;
   case AMPC_STEP_COPY:
     // The same place is allowed; parts of it are not ruled out.
-    std::memmove(step.arguments[1], step.arguments[0], step.bytes);
+    std::memmove(arguments[1], arguments[0], step.bytes);
     break;
   }
 }

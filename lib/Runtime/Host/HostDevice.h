@@ -50,6 +50,10 @@ private:
   /// One step with its addresses in place.
   struct Step {
     uint32_t kind;
+    // Of a loop: how often the next `bodySteps` steps run.
+    int64_t count;
+    size_t bodySteps;
+    std::vector<int64_t> strides; ///< of the arguments, in a loop; empty where all are 0
     // Of a launch.
     ampc_host_kernel_t kernel;
     std::vector<void *> arguments; // of a copy: source, destination
@@ -62,13 +66,15 @@ private:
   };
 
   Step prepareStep(const ampc_step_entry_t &step);
-  void runStep(const Step &step);
+  /// As iteration `iteration` of a loop.
+  void runStep(const Step &step, int64_t iteration);
 
   const Module &module;
   Arena arena;
   ThreadPool pool;
   Workspace workspace;
   std::vector<std::vector<Step>> programs; // as in the tables; empty for other targets
+  std::vector<void *> moved; ///< arguments of the step at hand, in a loop
 };
 
 } // namespace ampc

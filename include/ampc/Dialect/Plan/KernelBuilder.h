@@ -7,7 +7,7 @@
 
 // Ops say what they compute in these few words; what comes out is linalg on tensors,
 // which later passes fuse and schedule by its iteration structure, and plan.scan and
-// plan.sort, which are kernels of their own. Knows no op of the amp dialect.
+// plan.sort, which are kernels of their own, and plan.loop. Knows no op of the amp dialect.
 //
 //===----------------------------------------------------------------------===//
 
@@ -106,6 +106,28 @@ public:
                                                llvm::ArrayRef<mlir::TypedAttr> initial,
                                                llvm::ArrayRef<mlir::Type> elementTypes,
                                                WindowFn merge);
+
+  /// What a loop leaves: the last carried values, and the outputs of all iterations, stacked
+  /// along a new dimension 0.
+  struct Looped {
+    llvm::SmallVector<mlir::Value> carried, outputs;
+  };
+  /// A tensor that a loop goes over along dimension 0, forwards or backwards.
+  struct Sequence {
+    mlir::Value tensor;
+    bool reversed = false;
+  };
+  /// Computes an iteration with `kernel`, which builds no loop: from the carried values, the
+  /// slices and the invariants, the carried values of the next iteration and then the outputs.
+  using LoopFn = llvm::function_ref<llvm::SmallVector<mlir::Value>(
+      KernelBuilder &kernel, mlir::ValueRange carried, mlir::ValueRange slices,
+      mlir::ValueRange invariants)>;
+  /// Runs an iteration for each of `count` slices of the sequences. The code does not grow with
+  /// `count`. Outputs, of the types `outputs`, are stacked backwards where `reversedOutputs`.
+  /// The body may name no value outside of it but its arguments.
+  Looped loop(int64_t count, mlir::ValueRange initial, llvm::ArrayRef<Sequence> sequences,
+              mlir::ValueRange invariants, llvm::ArrayRef<mlir::RankedTensorType> outputs,
+              bool reversedOutputs, LoopFn body);
 
   /// Each element of the result from its indices (of type index), one for each dimension.
   /// `fn` may read any tensor with `load`.

@@ -37,6 +37,13 @@ constexpr llvm::StringLiteral kSignalAttr = "plan.signal";
 /// On a step: the signals of other queues that it starts after, an array of i64.
 constexpr llvm::StringLiteral kWaitsAttr = "plan.waits";
 
+/// On a function that is the body of a loop: not a program.
+constexpr llvm::StringLiteral kLoopBodyAttr = "plan.loop_body";
+/// In a planned body of a loop, on an argument, and on an op for all of its results: how many
+/// bytes each lies behind its place in the iteration before.
+constexpr llvm::StringLiteral kStrideAttr = "plan.stride";
+constexpr llvm::StringLiteral kStridesAttr = "plan.strides";
+
 /// Whether a reserve of this type is sized by the library when a session is created.
 bool isSizedAtLoad(Type reserve);
 

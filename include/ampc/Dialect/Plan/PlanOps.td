@@ -124,6 +124,49 @@ def Plan_LaunchOp : Plan_Op<"launch", [
   }];
 }
 
+def Plan_LoopOp : Plan_Op<"loop", [AttrSizedOperandSegments, MemoryEffectsOpInterface,
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>,
+    DeclareOpInterfaceMethods<StepOpInterface>]> {
+  let summary = "Runs the steps of a body, iteration after iteration";
+  let description = [{
+    `body` is a private function of the module that no other loop has. It takes the carried
+    values, then the slice of each of `sequences` (along dimension 0), then `invariants`; it
+    returns the carried values of the next iteration, then what this one adds to each stacked
+    output. The results are the last carried values, the stacked outputs, and the memory of
+    the body's own buffers (`tensor<Nxi8>`, sized by `plan-memory`).
+
+    Iteration i takes slice i, and puts its outputs there; where `reversed` says so, of each
+    sequence and then of each output, it is slice `count` - 1 - i. `count` is at least 1. A
+    body holds no loop.
+
+    ```mlir
+    %last, %all, %memory = plan.loop @body times 5 carries(%h) over(%x) with(%w)
+        reversed [false, false] : (tensor<2x4xf32>, tensor<5x2x4xf32>, tensor<4x4xf32>)
+        -> (tensor<2x4xf32>, tensor<5x2x4xf32>, tensor<0xi8>)
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$body, I64Attr:$count,
+                   Variadic<AnyRankedTensor>:$initial, Variadic<AnyRankedTensor>:$sequences,
+                   Variadic<AnyRankedTensor>:$invariants, DenseBoolArrayAttr:$reversed);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    $body `times` $count `carries` `(` $initial `)` `over` `(` $sequences `)`
+    `with` `(` $invariants `)` `reversed` $reversed attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let extraClassDeclaration = [{
+    /// Without effects: a loop that nobody reads goes.
+    void getEffects(::llvm::SmallVectorImpl<
+        ::mlir::SideEffects::EffectInstance<::mlir::MemoryEffects::Effect>> &) {}
+    unsigned getNumCarried() { return getInitial().size(); }
+    /// Results that are stacked.
+    unsigned getNumOutputs() { return getNumResults() - getNumCarried() - 1; }
+    ::mlir::OpResult getMemory() { return getOperation()->getResult(getNumResults() - 1); }
+    /// Whether the slices of sequence or, behind them, output `index` go backwards.
+    bool isReversed(unsigned index) { return getReversed()[index]; }
+  }];
+}
+
 def Plan_CopyOp : Plan_Op<"copy", [Pure, AllTypesMatch<["input", "result"]>,
                                    DeclareOpInterfaceMethods<StepOpInterface>]> {
   let summary = "The same bytes in another buffer";
