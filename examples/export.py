@@ -97,6 +97,19 @@ class BagOfTokens(nn.Module):
         return self.fc(self.norm(self.embedding(x).mean(1)))
 
 
+class RowReader(nn.Module):
+    """A recurrent layer that reads an image of 28x28 row by row, and a linear one."""
+
+    def __init__(self, hidden):
+        super().__init__()
+        self.rnn = nn.RNN(28, hidden, batch_first=True)
+        self.fc = nn.Linear(hidden, 10)
+
+    def forward(self, x):
+        _, last = self.rnn(x.reshape(-1, 28, 28))
+        return self.fc(last[0])
+
+
 # name -> (network, input names, output names, exporter). Each network is built after
 # torch.manual_seed(0), so the order here does not matter.
 # `x` is one sample; None is as many floats as the first weight has columns.
@@ -112,6 +125,9 @@ EXAMPLES = {
     "bag_of_tokens": Example(
         lambda: BagOfTokens(50, 16), ("x",), ("logits",), False,
         torch.zeros(12, dtype=torch.int64)
+    ),
+    "row_reader": Example(
+        lambda: RowReader(32), ("x",), ("logits",), False, torch.zeros(784)
     ),
 }
 LARGE = {

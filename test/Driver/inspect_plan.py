@@ -6,6 +6,8 @@
 import json
 import math
 
+import numpy as np
+
 import harness
 
 TARGETS = ("cuda", "host")
@@ -35,6 +37,31 @@ class Inspect(harness.Case):
         self.assertGreaterEqual(len(steps), 5)
         self.assertEqual(self.elements(plan), 2110)
         self.assertLessEqual(len(steps), LARGEST_STEP)
+
+    def test_a_recurrent_layer_is_as_long_as_its_body(self):
+        """The steps do not grow with the time steps; how often they run does."""
+        random = np.random.RandomState(0)
+        weights = {name: random.randn(*shape).astype(np.float32) / 8
+                   for name, shape in (("w", (1, 32, 16)), ("r", (1, 32, 32)))}
+        lengths = {}
+        for count in (3, 48):
+            model = self.model(f"rnn{count}", f"""<ir_version: 8, opset_import: ["" : 17]>
+                rnn (float[{count},4,16] x) => (float loss) {{
+                    y = RNN <hidden_size = 32> (x, w, r)
+                    loss = ReduceMean <keepdims = 0> (y)
+                }}""", **weights)
+            module = self.compile(model, f"rnn{count}", "--optimizer=sgd", "--lr=0.1")
+            for target in TARGETS:
+                with self.subTest(target, count=count):
+                    steps = self.inspect(module, target)["steps"]
+                    lengths.setdefault(target, set()).add(len(steps))
+                    # Forwards and backwards: a product and a kernel; forwards, a copy of the
+                    # state, which is also an output.
+                    self.assertEqual(sum(s["kind"] == "loop" for s in steps), 2)
+                    inside = sorted(s["kind"] for s in steps if s.get("runs") == count)
+                    self.assertEqual(inside, ["copy", "launch", "launch", "matmul", "matmul"])
+        for target, found in lengths.items():
+            self.assertEqual(len(found), 1, f"{target}: {found}")
 
     def test_bytes_of_the_update(self):
         module = self.example("mlp_784_128_10", "--amp-dtype=f16")
