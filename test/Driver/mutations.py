@@ -111,6 +111,18 @@ class Mutations(harness.Case):
         batch = {"tokens": np.array([0, 6, 3, 3, 1]), "target": np.array([0, 1, 2, 3, 0])}
         self.mutate("embedding", model, batch, "--clip-grad-norm=1")
 
+    def test_recurrent(self):
+        """Loops, with slices that are read and written in place."""
+        random = np.random.RandomState(0)
+        model = self.model("recurrent", """<ir_version: 8, opset_import: ["" : 17]>
+            recurrent (float[3,1,2] x) => (float loss) {
+                y = RNN <hidden_size = 16> (x, w, r)
+                loss = ReduceMean <keepdims = 0> (y)
+            }""", w=random.randn(1, 16, 2).astype(np.float32),
+                           r=random.randn(1, 16, 16).astype(np.float32))
+        self.mutate("recurrent", model, {"x": np.ones((3, 1, 2), np.float32)},
+                    "--optimizer=sgd", "--amp=O0")
+
     def test_mlp(self):
         """Products in f16, and one kernel for many tensors."""
         model = harness.mlp(self, "mlp", [33, 40, 5], 16)
