@@ -234,8 +234,8 @@ private:
         lines[i] += estimateLines(&*op);
       // Of phases that are written out LLVM drops more: loops with one trip, guards that
       // hold. These came out at 0.29 to 0.46 of the estimate, loops over phases and bodies with
-      // loops at 0.6 to 0.77.
-      bool isLoop = groups[i].phases.size() > kFewMembers ||
+      // loops at 0.6 to 0.77; guards of operands stay as well.
+      bool isLoop = groups[i].phases.size() > kFewMembers || groups[i].model().s.hasRanges() ||
                     groups[i]
                         .model()
                         .kernel.walk([](scf::ForOp) { return WalkResult::interrupt(); })

@@ -426,7 +426,8 @@ private:
     for (Operation &op : body.front())
       for (StringRef name : {plan::kQueueAttr, plan::kSignalAttr, plan::kWaitsAttr})
         if (op.hasAttr(name))
-          return op.emitOpError() << "has " << name << "; the steps of a body run in their loop's queue";
+          return op.emitOpError() << "has " << name
+                                  << "; the steps of a body run in their loop's queue";
     loop = inner;
     auto leave = llvm::scope_exit([&] { loop = {}; });
     auto expect = [&](Value value, const Range &range) -> LogicalResult {

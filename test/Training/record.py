@@ -73,7 +73,7 @@ CONFIGS = {
                            loss_scale_init=1024),
     "tokens_sgd": Config("bag_of_tokens", "tokens", 32, optimizer="sgd", lr=0.8,
                          clip_grad_norm=0.5),
-    "row_reader_adam": Config("row_reader", "mnist_like", 64, optimizer="adam", lr=0.002),
+    "row_reader_adam": Config("row_reader", "mnist_like", 64, optimizer="adam", lr=0.0015),
     "autoencoder_adam": Config("autoencoder_tied", "patterns64", 32, optimizer="adam", lr=0.01),
 }
 

@@ -226,7 +226,8 @@ void StepsCheck::checkQueue(const ampc_step_entry_t &step, const ampc_program_en
           concat(what, ": waits for signal ", signal,
                  ", which no step of another queue before it gives, or twice"));
   }
-  check(!inLoop || (step.queue == loopQueue && step.wait_count == 0 && step.signal == AMPC_NONE_U32),
+  check(!inLoop ||
+            (step.queue == loopQueue && step.wait_count == 0 && step.signal == AMPC_NONE_U32),
         concat(what, ": in the body of a loop, with a queue, wait or signal of its own"));
   if (step.signal != AMPC_NONE_U32)
     check(step.signal < program.signal_count &&

@@ -216,8 +216,8 @@ void CudaPrograms::enqueueStep(const Step &step, int64_t iteration) {
     break;
   }
   case AMPC_STEP_LIBRARY:
-    step.calls[step.calls.size() == 1 ? 0 : size_t(iteration)]->run(loadMemory.at(step.reserve),
-                                                                    stream.get());
+    step.calls[step.calls.size() == 1 ? 0 : size_t(iteration)]->run(
+        loadMemory.at(entry.queue, step.reserve), stream);
     break;
   case AMPC_STEP_COPY:
     call = driver.memcpyDtoDAsync.name;

@@ -74,7 +74,7 @@ private:
   ThreadPool pool;
   Workspace workspace;
   std::vector<std::vector<Step>> programs; // as in the tables; empty for other targets
-  std::vector<void *> moved; ///< arguments of the step at hand, in a loop
+  std::vector<void *> moved;               ///< arguments of the step at hand, in a loop
 };
 
 } // namespace ampc
