@@ -155,17 +155,20 @@ constexpr int64_t kMostParts = 8;
 /// How many depends on the kernels alone, not on the machine, as the PTX does on them.
 void copyInParts(gpu::GPUModuleOp kernels, ModuleOp module) {
   int64_t total = countOps(kernels);
-  int64_t size = llvm::divideCeil(total, std::clamp<int64_t>(total / kOpsOfPart, 1, kMostParts));
-  gpu::GPUModuleOp part;
-  int64_t before = 0;
+  int64_t count = std::clamp<int64_t>(total / kOpsOfPart, 1, kMostParts);
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+  if (count == 1) {
+    builder.clone(*kernels);
+    return;
+  }
+  int64_t size = llvm::divideCeil(total, count);
+  gpu::GPUModuleOp part;
+  int64_t parts = 0, before = 0;
   for (auto function : kernels.getOps<gpu::GPUFuncOp>()) {
-    int64_t index = before / size;
-    int64_t parts = llvm::range_size(module.getOps<gpu::GPUModuleOp>());
-    if (index >= parts) {
+    if (before / size >= parts) {
       part = cast<gpu::GPUModuleOp>(builder.cloneWithoutRegions(*kernels.getOperation()));
       part.getBodyRegion().emplaceBlock();
-      part.setName((kernels.getName() + "_" + Twine(parts)).str());
+      part.setName((kernels.getName() + "_" + Twine(parts++)).str());
       // What kernels may refer to.
       OpBuilder body = OpBuilder::atBlockEnd(part.getBody());
       for (Operation &op : *kernels.getBody())
@@ -179,8 +182,6 @@ void copyInParts(gpu::GPUModuleOp kernels, ModuleOp module) {
 
 /// One PTX module of those of all parts: what follows their headers.
 std::string joinParts(ArrayRef<std::string> parts) {
-  if (parts.empty())
-    return "";
   std::string ptx = parts.front();
   for (StringRef part : parts.drop_front())
     ptx += part.split(".address_size").second.split('\n').second;

@@ -173,6 +173,12 @@ void missingFunctions(const ampc::CudaToolkit &toolkit) {
         message);
 }
 
+/// A plan may be of library calls alone: its PTX is one that ptxas takes.
+void withoutKernels() {
+  Kernels none("gpu.module @cuda_kernels { }");
+  check(contains(compile(none, {}), ".version 8.0"), "PTX of no kernel");
+}
+
 /// Kernels enough for several parts, which are compiled one beside the other. Each takes the same
 /// function from libdevice, one that is no part of its callers.
 void compilesInParts(const ampc::CudaToolkit &toolkit) {
@@ -231,6 +237,7 @@ int main() {
   check(contains(entryOf(polynomials, "functions"), "fma.rn.f32"), "polynomials");
   options.toolkit = toolkit;
   missingFunctions(toolkit);
+  withoutKernels();
   if (!toolkit.libdevice.empty()) {
     compilesInParts(toolkit);
     auto start = std::chrono::steady_clock::now();
