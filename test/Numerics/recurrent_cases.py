@@ -89,4 +89,5 @@ def all_cases() -> list[OpCase]:
              direction="bidirectional"),
         case("opset 7", small, bias=True, opset=7),
         case("opset 14", small, bias=True, opset=14),
+        case("opset 21", small, bias=True, opset=21),
     ]
