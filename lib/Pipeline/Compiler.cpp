@@ -222,7 +222,7 @@ LogicalResult Compiler::print(Stage stage, llvm::raw_ostream &os) {
 /// Sequences are divided by an estimate of their code; where a kernel comes out larger than a
 /// kernel shall be, once more by what was counted.
 LogicalResult Compiler::planCuda(OwningOpRef<ModuleOp> &module, std::string &ptx) {
-  constexpr unsigned kTries = 3;
+  constexpr unsigned kTries = 6;
   std::map<std::string, int64_t> percent; // of the estimate
   for (unsigned tries = 1;; ++tries) {
     PlanOptions plan = planOptions(Target::Cuda);
