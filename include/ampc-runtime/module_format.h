@@ -223,7 +223,8 @@ typedef enum ampc_step_kind_t {
   AMPC_STEP_LIBRARY = 1, /* `index` is an ampc_library_t */
   AMPC_STEP_COPY = 2,    /* arguments: source, destination; equal bytes */
   /* The next AMPC_LOOP_STEPS steps run AMPC_LOOP_COUNT times, one after the other. They are
-   * no loops. No arguments; integers: enum ampc_loop_integer_t. */
+   * no loops, and in the loop's queue, without waits and signals: those of the loop are before
+   * its first iteration and after its last. No arguments; integers: enum ampc_loop_integer_t. */
   AMPC_STEP_LOOP = 3
 } ampc_step_kind_t;
 

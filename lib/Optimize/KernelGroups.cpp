@@ -7,6 +7,7 @@
 
 #include "KernelGroups.h"
 #include "CheapOps.h"
+#include "ampc/Dialect/Plan/OperandIndex.h"
 #include "ampc/Optimize/Buffers.h"
 #include <limits>
 
@@ -20,6 +21,9 @@ constexpr unsigned kMostBuffers = 48;
 /// a phase of a sequence stays below 2,000 lines of PTX, so it need not be divided.
 constexpr unsigned kMostOps = 96;
 constexpr int64_t kMostCost = 1024;
+/// What an operand that is used in a part of the loops counts for beside its op: a branch for each
+/// lane, and the operand computed in it.
+constexpr int64_t kGuardCost = 28;
 /// Threads of a block, or columns of a tile on the host, each with accumulators of its own.
 constexpr int64_t kColumnThreads = 512;
 /// Two kernels are better than one only where they save the time of this many launches: times are
@@ -188,7 +192,8 @@ KernelGroups::GroupFacts &KernelGroups::factsOf(unsigned group) {
   GroupFacts &own = *known;
   for (linalg::GenericOp generic : genericsOf(group)) {
     ++own.ops;
-    own.cost += std::max<int64_t>(1, bodyCost(generic));
+    own.cost +=
+        std::max<int64_t>(1, bodyCost(generic)) + kGuardCost * plan::countPartlyUsed(generic);
     own.isUniform = own.ops == 1 && isUniform(generic);
     own.points = RankedTensorType::get(generic.getStaticLoopRanges(),
                                        IntegerType::get(generic.getContext(), 1));

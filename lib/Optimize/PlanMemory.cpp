@@ -297,7 +297,9 @@ private:
   /// Gives the buffers of a body their places, once its caller's have theirs.
   void moveIntoCaller(plan::LoopOp loop, func::FuncOp body, FunctionPlan &plan,
                       FunctionPlan &caller) {
-    auto offsetOf = [&](Value value) { return caller.buffers[getBufferOwner(value)].offset; };
+    auto offsetOf = [&](Value value) {
+      return caller.buffers[getBufferOwner(value)].offset + getOffsetInOwner(value);
+    };
     uint64_t memory = offsetOf(loop.getMemory());
     for (auto &[value, buffer] : plan.buffers)
       if (!buffer.isPlaced)

@@ -29,7 +29,7 @@ static bool isAlignedSlice(Type type) {
 /// Whether a use of `value`, or of a view of it, stands behind `step` or is the step.
 static bool isReadFrom(Value value, Operation *step) {
   return llvm::any_of(value.getUsers(), [&](Operation *user) {
-    return isView(user) ? isReadFrom(user->getResult(0), step) : !user->isBeforeInBlock(step);
+    return isAlias(user) ? isReadFrom(user->getResult(0), step) : !user->isBeforeInBlock(step);
   });
 }
 

@@ -127,7 +127,10 @@ private:
 
   /// What an operand stands for.
   Content contentFor(Value operand) {
-    auto argument = dyn_cast<BlockArgument>(getViewed(operand));
+    Value viewed = operand;
+    while (isAlias(viewed.getDefiningOp()))
+      viewed = viewed.getDefiningOp()->getOperand(0);
+    auto argument = dyn_cast<BlockArgument>(viewed);
     if (!loop || !argument || argument.getArgNumber() < loop.getNumCarried())
       return contentOf(operand);
     return contentOf(loop->getOperand(argument.getArgNumber()));
@@ -428,6 +431,13 @@ private:
         if (op.hasAttr(name))
           return op.emitOpError() << "has " << name
                                   << "; the steps of a body run in their loop's queue";
+    SmallVector<Range> given;
+    for (Value operand : inner->getOperands()) {
+      FailureOr<Range> range = rangeOf(operand);
+      if (failed(range))
+        return failure();
+      given.push_back(*range);
+    }
     loop = inner;
     auto leave = llvm::scope_exit([&] { loop = {}; });
     auto expect = [&](Value value, const Range &range) -> LogicalResult {
@@ -445,6 +455,9 @@ private:
         return failure();
       arena.write(results[i], body.getArgument(i).getAsOpaquePointer());
     }
+    for (unsigned i = carried; i < body.getNumArguments(); ++i)
+      if (failed(expect(body.getArgument(i), given[i])))
+        return failure();
     for (Operation &op : body.front())
       if (failed(verifyOp(&op, arena, {})))
         return failure();

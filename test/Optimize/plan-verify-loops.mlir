@@ -1,6 +1,6 @@
 // RUN: ampc-opt %s -plan-verify -split-input-file -verify-diagnostics
 
-// plan_verify_c7: what a body writes, keeps and leaves. Slices are 64 bytes, two of them.
+// plan_verify_c8: what a body writes, keeps and leaves. Slices are 64 bytes, two of them.
 
 module attributes {plan.arena_bytes = 512 : i64, plan.state_bytes = 0 : i64} {
   func.func @good(%h: tensor<16xf32> {plan.offset = 0 : i64}, %x: tensor<2x16xf32> {plan.offset = 64 : i64}) {
@@ -89,5 +89,24 @@ module attributes {plan.arena_bytes = 448 : i64, plan.state_bytes = 0 : i64} {
     %y = plan.copy %t {plan.offsets = array<i64: 384>, plan.strides = array<i64: 64>} : tensor<16xf32>
     %n = plan.copy %t {plan.offsets = array<i64: 64>} : tensor<16xf32>
     return %n, %y : tensor<16xf32>, tensor<16xf32>
+  }
+}
+
+// -----
+
+// What a body is given lies where the loop has it: %w is read 64 bytes too early.
+
+module attributes {plan.arena_bytes = 512 : i64, plan.state_bytes = 0 : i64} {
+  func.func @elsewhere(%h: tensor<16xf32> {plan.offset = 0 : i64}, %x: tensor<32xf32> {plan.offset = 64 : i64}) {
+    %w = plan.view %x at 64 {plan.offsets = array<i64: 128>} : (tensor<32xf32>) -> tensor<16xf32>
+    // expected-error@below {{keeps 'plan.view' at [128, 192), which is 'argument 1' at [64, 128) in its body}}
+    %r:2 = plan.loop @body times 2 carries(%h) over() with(%w) reversed []
+        {plan.offsets = array<i64: 192, 256>} : (tensor<16xf32>, tensor<16xf32>) -> (tensor<16xf32>, tensor<64xi8>)
+    return
+  }
+  func.func private @body(%h: tensor<16xf32> {plan.offset = 192 : i64}, %w: tensor<16xf32> {plan.offset = 64 : i64})
+      -> tensor<16xf32> attributes {plan.loop_body} {
+    %n = plan.copy %w {plan.offsets = array<i64: 192>} : tensor<16xf32>
+    return %n : tensor<16xf32>
   }
 }

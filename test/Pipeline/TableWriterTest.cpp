@@ -25,19 +25,26 @@ ArrayRef<T> entries(const Tables &tables, const ampc_span_t &span) {
   return {reinterpret_cast<const T *>(tables.bytes.data() + span.offset), size_t(span.count)};
 }
 
-void writesRoles(MLIRContext &context) {
-  OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(kRecurrentStep, &context);
+/// The tables of the functions in `source` for CUDA, as steps without code.
+FailureOr<Tables> planAndWrite(MLIRContext &context, StringRef source,
+                               const CompileOptions &options) {
+  OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(source, &context);
   PassManager pm(&context);
   buildMemoryPipeline(pm, {});
-  check(succeeded(pm.run(*module)), "the step is planned");
-  CompileOptions options;
-  options.deterministic = true;
+  check(succeeded(pm.run(*module)), "the steps are planned");
   WeightStore weights;
   PlannedTarget target;
   target.target = Target::Cuda;
   target.module = *module;
   FailureOr<Tables> tables = writeTables(target, weights, options, "");
   check(succeeded(tables), "the tables are written");
+  return tables;
+}
+
+void writesRoles(MLIRContext &context) {
+  CompileOptions options;
+  options.deterministic = true;
+  FailureOr<Tables> tables = planAndWrite(context, kRecurrentStep, options);
   if (failed(tables))
     return;
   auto &header = *reinterpret_cast<const ampc_tables_t *>(tables->bytes.data());
@@ -67,7 +74,7 @@ void writesRoles(MLIRContext &context) {
 }
 
 void writesQueues(MLIRContext &context) {
-  OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(R"(
+  FailureOr<Tables> tables = planAndWrite(context, R"(
     func.func @accumulate(%x: tensor<64xf32> {amp.name = "x"}) -> (tensor<64xf32> {amp.name = "y"}) {
       %a = plan.copy %x {plan.signal = 40} : tensor<64xf32>
       %tail = plan.view %a at 128 : (tensor<64xf32>) -> tensor<32xf32>
@@ -79,17 +86,7 @@ void writesQueues(MLIRContext &context) {
       %a = plan.copy %x : tensor<64xf32>
       return %a : tensor<64xf32>
     })",
-                                                             &context);
-  PassManager pm(&context);
-  buildMemoryPipeline(pm, {});
-  check(succeeded(pm.run(*module)), "the programs are planned");
-  CompileOptions options;
-  WeightStore weights;
-  PlannedTarget target;
-  target.target = Target::Cuda;
-  target.module = *module;
-  FailureOr<Tables> tables = writeTables(target, weights, options, "");
-  check(succeeded(tables), "the tables are written");
+                                          {});
   if (failed(tables))
     return;
   auto &header = *reinterpret_cast<const ampc_tables_t *>(tables->bytes.data());

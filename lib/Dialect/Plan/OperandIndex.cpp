@@ -69,6 +69,16 @@ UsedRange getUsedRange(OpOperand &operand) {
   return used;
 }
 
+int64_t countPartlyUsed(linalg::GenericOp op) {
+  SmallVector<int64_t> extents = op.getStaticLoopRanges();
+  return llvm::count_if(op->getOpOperands(), [&](OpOperand &operand) {
+    return llvm::any_of(llvm::zip(getUsedRange(operand).loops, extents), [](auto pair) {
+      auto [used, extent] = pair;
+      return used.begin > 0 || used.end < extent;
+    });
+  });
+}
+
 /// The least and the largest value; the ranges are not empty.
 static std::pair<int64_t, int64_t> boundsOf(const LinearIndex &index, ArrayRef<LoopRange> loops) {
   int64_t low = index.offset, high = index.offset;

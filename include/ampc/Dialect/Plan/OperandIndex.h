@@ -37,6 +37,8 @@ struct UsedRange {
   bool isExact = false;
 };
 UsedRange getUsedRange(mlir::OpOperand &operand);
+/// How many operands of an op are used in a part of its loops only.
+int64_t countPartlyUsed(mlir::linalg::GenericOp op);
 
 /// `offset + sum of strides[i] * index of loop i`.
 struct LinearIndex {
