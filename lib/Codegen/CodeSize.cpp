@@ -117,4 +117,12 @@ int64_t limitLanes(const plan::IterationStructure &s, int64_t lanes) {
   return lanes;
 }
 
+int64_t limitUnroll(const plan::IterationStructure &s, int64_t lanes, int64_t wanted) {
+  // Steps are unrolled to have more loads under way. Longer ones have several each, and pay for
+  // the code: in ptxas, and in the cache of instructions.
+  constexpr int64_t kMostUnrolled = 500;
+  int64_t step = lanes * std::max<int64_t>(1, estimateLines(s));
+  return std::clamp<int64_t>(kMostUnrolled / step, 1, std::max<int64_t>(1, wanted));
+}
+
 } // namespace ampc::codegen

@@ -28,6 +28,9 @@ int64_t estimateLines(const plan::IterationStructure &s);
 int64_t limitCopies(const plan::IterationStructure &s, int64_t wanted);
 /// As many of `lanes`, a power of 2, as limitCopies allows.
 int64_t limitLanes(const plan::IterationStructure &s, int64_t lanes);
+/// How many steps of `lanes` points each a loop does at once, `wanted` where they are short.
+/// The order of sums does not depend on it.
+int64_t limitUnroll(const plan::IterationStructure &s, int64_t lanes, int64_t wanted);
 
 /// The most tensors, of `buffers` buffers each, that one kernel finds its way among: each
 /// buffer is a parameter that is loaded, converted and chosen.

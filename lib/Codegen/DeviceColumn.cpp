@@ -81,7 +81,7 @@ public:
         bytes += threads * getStorageBytes(c.getType());
     while (lanes > 1 && bytes * lanes > most)
       lanes /= 2;
-    unroll = std::max<int64_t>(1, limitCopies(s, kUnroll * lanes) / lanes);
+    unroll = limitUnroll(s, lanes, kUnroll);
     tiles = std::max<int64_t>(1, llvm::divideCeil(columns, kWidth * lanes));
     blocks = tiles * splits;
   }

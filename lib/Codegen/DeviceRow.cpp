@@ -73,7 +73,7 @@ public:
     threads = limits.threads ? limits.threads : std::max<int64_t>(rowThreads, 128);
     blockRows = threads / rowThreads;
     chunks = llvm::divideCeil(vectors, rowThreads);
-    unroll = std::max<int64_t>(1, limitCopies(s, kUnrolledLanes / words) / lanes);
+    unroll = limitUnroll(s, lanes, kUnrolledLanes / words / lanes);
     holdsRows = inRegisters;
     looped = inRegisters ? 0 : vectors / rowThreads / unroll * unroll;
     blocks = std::max<int64_t>(1, llvm::divideCeil(rows, blockRows));
@@ -215,8 +215,7 @@ public:
     ArrayRef<Combiner> merged = reductions.at(0);
     SmallVector<Value> full = fullResultsAt(s, 0, {});
     SmallVector<Value> accumulators = neutrals(e, merged, lanes);
-    const int64_t unroll =
-        std::max<int64_t>(1, limitCopies(s, kUnrolledLanes / wordsOf(s)) / lanes);
+    const int64_t unroll = limitUnroll(s, lanes, kUnrolledLanes / wordsOf(s) / lanes);
     auto visit = [&](Value from, Value to, int64_t count) {
       accumulators = e.loop(
           from, to, count * threads, accumulators, [&](Value vector, MutableArrayRef<Value> inner) {

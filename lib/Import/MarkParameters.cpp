@@ -136,14 +136,14 @@ static bool hasHugeValue(const Weight &weight) {
   auto isHuge = [](double x) { return !(std::abs(x) < kHuge); };
   Type type = weight.type.getElementType();
   size_t size = WeightStore::elementSize(type);
-  if (type.isF32()) { // the only type of large tensors in most files
+  if (type.isF32()) { // the only type of large tensors in most files: no branch, so that it is fast
+    bool found = false;
     for (size_t i = 0; i < weight.bytes.size(); i += size) {
       float x;
       std::memcpy(&x, weight.bytes.data() + i, size);
-      if (isHuge(x))
-        return true;
+      found |= !(std::abs(x) < float(kHuge));
     }
-    return false;
+    return found;
   }
   const llvm::fltSemantics &semantics = cast<FloatType>(type).getFloatSemantics();
   for (size_t i = 0; i < weight.bytes.size(); i += size) {

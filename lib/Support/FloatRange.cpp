@@ -6,8 +6,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Support/FloatRange.h"
+#include "llvm/ADT/bit.h"
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 #include <limits>
 
 using namespace ampc;
@@ -47,6 +50,24 @@ FloatRange FloatRange::of(size_t count, llvm::function_ref<double(size_t)> eleme
     highest = std::max(highest, value);
   }
   return lowest <= highest ? of(lowest, highest) : of(0);
+}
+
+FloatRange FloatRange::ofFloats(llvm::ArrayRef<char> bytes) {
+  // Integers in the order of the numbers: their least and greatest vectorise.
+  auto keyOf = [](int32_t bits) { return bits < 0 ? bits ^ 0x7fffffff : bits; };
+  int32_t lowest = INT32_MAX, highest = INT32_MIN;
+  for (const char *at = bytes.begin(); at + sizeof(float) <= bytes.end(); at += sizeof(float)) {
+    int32_t bits;
+    std::memcpy(&bits, at, sizeof(bits));
+    int32_t key = keyOf(bits);
+    bool isFinite = (bits & 0x7f800000) != 0x7f800000;
+    lowest = std::min(lowest, isFinite ? key : INT32_MAX);
+    highest = std::max(highest, isFinite ? key : INT32_MIN);
+  }
+  if (lowest > highest)
+    return of(0);
+  auto valueOf = [&](int32_t key) { return double(llvm::bit_cast<float>(keyOf(key))); };
+  return of(valueOf(lowest), valueOf(highest));
 }
 
 double FloatRange::magnitude() const { return std::max(std::abs(lowest), std::abs(highest)); }

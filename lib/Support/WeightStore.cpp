@@ -50,11 +50,7 @@ FloatRange WeightStore::getRange(StringRef name) const {
   const char *bytes = weight->bytes.data();
   size_t count = weight->type.getNumElements();
   if (type.isF32())
-    return FloatRange::of(count, [=](size_t i) {
-      float value;
-      std::memcpy(&value, bytes + i * sizeof(value), sizeof(value));
-      return double(value);
-    });
+    return FloatRange::ofFloats(weight->bytes);
   unsigned width = type.getWidth();
   return FloatRange::of(count, [=](size_t i) {
     uint64_t bits = 0;

@@ -77,13 +77,14 @@ void ampc::registerTargetPasses() {
 namespace ampc {
 namespace {
 
-/// From functions on memrefs to the llvm dialect of the host.
-void buildHostLowering(OpPassManager &pm, bool hasF16) {
+/// From functions on memrefs to the llvm dialect of the host; `isDevice` where they stand in for
+/// a device's, and compute as it does.
+void buildHostLowering(OpPassManager &pm, bool hasF16, bool isDevice = false) {
   // Approximations before the narrow types: f16 math becomes f32 math with
   // casts.
   pm.addPass(createApproximateMath());
   pm.addPass(createExpandNarrowFloats({hasF16}));
-  pm.addPass(createExpandDivisions());
+  pm.addPass(createExpandDivisions({/*byConstants=*/isDevice}));
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass()); // what the expansion makes of offsets
   pm.addPass(createSCFToControlFlowPass());
@@ -116,7 +117,7 @@ void buildSimtKernelLowering(OpPassManager &pm, bool hasF16) {
   pm.addPass(createLowerGpuReductions());
   pm.addPass(createConvertGpuToHost());
   pm.addPass(createCanonicalizerPass());
-  buildHostLowering(pm, hasF16);
+  buildHostLowering(pm, hasF16, /*isDevice=*/true);
 }
 
 void buildDeviceKernelLowering(OpPassManager &pm, const DeviceLoweringOptions &options) {
@@ -128,8 +129,8 @@ void buildDeviceKernelLowering(OpPassManager &pm, const DeviceLoweringOptions &o
     expand.opMnemonics = {"rsqrt"};
     gpu.addPass(math::createMathExpandOpsPass(expand));
   }
+  gpu.addPass(createExpandDivisions({/*byConstants=*/true}));
   gpu.addPass(createLowerDeviceMath());
-  gpu.addPass(createExpandDivisions());
   gpu.addPass(memref::createExpandStridedMetadataPass());
   gpu.addPass(createLowerAffinePass());
   gpu.addPass(createSCFToControlFlowPass());

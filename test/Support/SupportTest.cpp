@@ -16,7 +16,9 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Matchers.h"
 #include <cmath>
+#include <cstring>
 #include <limits>
+#include <vector>
 
 using namespace mlir;
 using namespace ampc;
@@ -44,6 +46,24 @@ void testConstants() {
 
   FloatRange none = FloatRange::of(1, [&](size_t) { return infinity; });
   CHECK(none.magnitude() == 0 && none.fitsIn(f16));
+}
+
+void testFloats() {
+  // One byte behind an aligned place, as in a file.
+  auto rangeOf = [](std::vector<float> values) {
+    std::vector<char> bytes(1 + values.size() * sizeof(float));
+    std::memcpy(bytes.data() + 1, values.data(), values.size() * sizeof(float));
+    return FloatRange::ofFloats(llvm::ArrayRef(bytes).drop_front());
+  };
+  const float infinity = std::numeric_limits<float>::infinity(), nan = std::nanf("");
+  const float tiny = std::numeric_limits<float>::denorm_min();
+  FloatRange range = rangeOf({0.5f, -1e9f, infinity, -infinity, nan, -nan, 3.0f, -0.0f});
+  CHECK(range.lowest == -1e9f && range.highest == 3 && range.smallest == 1e9f);
+  range = rangeOf({-2.0f, -1.0f, -tiny});
+  CHECK(range.lowest == -2 && range.highest == -tiny);
+  range = rangeOf({tiny, std::numeric_limits<float>::max()});
+  CHECK(range.lowest == tiny && range.highest == std::numeric_limits<float>::max());
+  CHECK(rangeOf({nan, infinity}).magnitude() == 0 && rangeOf({}).magnitude() == 0);
 }
 
 void testTypes() {
@@ -212,6 +232,7 @@ int main() {
   MLIRContext context(MLIRContext::Threading::DISABLED);
   context.loadDialect<arith::ArithDialect, math::MathDialect, scf::SCFDialect>();
   testConstants();
+  testFloats();
   testTypes();
   testArithmetic();
   testLocations(context);

@@ -75,7 +75,7 @@ void checkCubins(const ampc::CudaToolkit &toolkit, const std::string &ptx) {
     check(ampc::simtImageBytes(cubin.bytes.data()) == cubin.bytes.size(), "size of a cubin",
           std::to_string(ampc::simtImageBytes(cubin.bytes.data())) + ", not " +
               std::to_string(cubin.bytes.size()));
-    check(cubin.kernels.size() == 11, "kernels reported", std::to_string(cubin.kernels.size()));
+    check(cubin.kernels.size() == 12, "kernels reported", std::to_string(cubin.kernels.size()));
     for (const ampc::KernelResources &k : cubin.kernels) {
       check(k.stackBytes == 0 && k.spillStoreBytes == 0 && k.spillLoadBytes == 0,
             "no stack and no spills in " + k.name);

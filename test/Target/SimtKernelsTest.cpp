@@ -131,6 +131,39 @@ void shuffles(const Order &order) {
   compare(std::string("shuffles, ") + order.name, out, want, 0);
 }
 
+/// Divisions by constants have the bits of the processor's, over all exponents and, at one of
+/// them, all mantissas; a quotient that underflows may be the number beside it.
+void divisions() {
+  constexpr uint64_t n = 1 << 20, mantissas = 1 << 23, step = 4093; // a prime meets all low bits
+  const float divisors[] = {1.41421354f, 3.0f, 0.1f, 1.99999988f};
+  Buffer<float> x(n), y(4 * n);
+  for (uint64_t part = 0; part <= mantissas / n; ++part) {
+    for (uint64_t i = 0; i < n; ++i) {
+      uint32_t bits = part == 0 ? uint32_t(i * step) : 0x3f800000u + uint32_t((part - 1) * n + i);
+      std::memcpy(&x[i], &bits, sizeof(bits));
+    }
+    x[0] = INFINITY, x[1] = -INFINITY, x[2] = NAN, x[3] = 0.0f, x[4] = -0.0f, x[5] = 3e38f;
+    runWell("divisions", kOrders[0], {n / 256}, {256}, {x.data(), y.data()});
+    uint64_t wrong = 0;
+    float example = 0;
+    for (auto [d, divisor] : llvm::enumerate(divisors))
+      for (uint64_t i = 0; i < n; ++i) {
+        const float got = y[d * n + i], want = x[i] / divisor;
+        const bool isEqual = std::isnan(want)
+                                 ? std::isnan(got)
+                                 : got == want && std::signbit(got) == std::signbit(want);
+        if (isEqual ||
+            (std::fabs(want) < 0x1p-100f &&
+             std::fabs(got - want) <= std::nextafter(std::fabs(want), 1.0f) - std::fabs(want)))
+          continue;
+        ++wrong;
+        example = x[i];
+      }
+    check(wrong == 0, "divisions by constants",
+          std::to_string(wrong) + " differ, as of " + std::to_string(example));
+  }
+}
+
 void mistakes() {
   Buffer<float> out(64);
   auto expect = [](const std::string &got, const std::string &want) {
@@ -179,6 +212,7 @@ int main() {
     earlyExit(order);
     shuffles(order);
   }
+  divisions();
   mistakes();
   setenv(ampc::kSimtEnvironment, "/nonexistent.simt.so", 1);
   check(loadLibraries(error).empty() && error.find("/nonexistent.simt.so") != std::string::npos,

@@ -9,6 +9,7 @@
 #define AMPC_SUPPORT_FLOATRANGE_H
 
 #include "llvm/ADT/APFloat.h"
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 
 namespace ampc {
@@ -32,6 +33,8 @@ struct FloatRange {
   static FloatRange of(double value) { return of(value, value); }
   /// The range of a constant of `count` elements, which `element` gives by position.
   static FloatRange of(size_t count, llvm::function_ref<double(size_t)> element);
+  /// The same of f32 values as memory has them, at any alignment. Fast: weights are long.
+  static FloatRange ofFloats(llvm::ArrayRef<char> bytes);
 
   double magnitude() const;
   /// Whether no factor 2^8 leads out of it: not worth to be told.

@@ -99,12 +99,19 @@ def StoreBf16AsBits : Pass<"ampc-store-bf16-as-bits"> {
 }
 
 def ExpandDivisions : Pass<"ampc-expand-divisions"> {
-  let summary = "Expand integer divisions that round up or down";
+  let summary = "Expand integer divisions that round up or down, and those of a device by constants";
   let description = [{
     The part of `arith-expand` that the llvm dialect needs. Its other expansions cost
     speed: a maximum taken apart into comparisons is no reduction to LLVM any more.
+
+    With `by-constants` an f32 division by a positive constant becomes a product with its
+    reciprocal and one correction, five instructions. A device has no instruction for the
+    division; what ptxas writes out has some ten instructions and a call.
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect"];
+  let options = [
+    Option<"byConstants", "by-constants", "bool", "false", "expand f32 divisions by constants">
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }
 
 def LowerHostMath : Pass<"ampc-lower-host-math", "::mlir::ModuleOp"> {

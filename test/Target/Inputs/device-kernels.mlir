@@ -1,6 +1,29 @@
 // Kernels with the device schedule: what emitters write, and mistakes.
 module attributes {gpu.container_module} {
 gpu.module @cuda_kernels {
+  // y[c] = x / c, element by element, for constants whose reciprocals are rounded.
+  gpu.func @divisions(%x: memref<1048576xf32, #gpu.address_space<global>> {llvm.noalias, llvm.align = 16 : i64}, %y: memref<4194304xf32, #gpu.address_space<global>> {llvm.noalias, llvm.align = 16 : i64})
+      kernel attributes {known_block_size = array<i32: 256, 1, 1>} {
+    %id = gpu.global_id x
+    %n = arith.constant 1048576 : index
+    %a = memref.load %x[%id] : memref<1048576xf32, #gpu.address_space<global>>
+    %root = arith.constant 1.41421354 : f32
+    %three = arith.constant 3.0 : f32
+    %tenth = arith.constant 0.1 : f32
+    %almost = arith.constant 1.99999988 : f32
+    %d0 = arith.divf %a, %root : f32
+    %d1 = arith.divf %a, %three : f32
+    %d2 = arith.divf %a, %tenth : f32
+    %d3 = arith.divf %a, %almost : f32
+    %i1 = arith.addi %id, %n : index
+    %i2 = arith.addi %i1, %n : index
+    %i3 = arith.addi %i2, %n : index
+    memref.store %d0, %y[%id] : memref<4194304xf32, #gpu.address_space<global>>
+    memref.store %d1, %y[%i1] : memref<4194304xf32, #gpu.address_space<global>>
+    memref.store %d2, %y[%i2] : memref<4194304xf32, #gpu.address_space<global>>
+    memref.store %d3, %y[%i3] : memref<4194304xf32, #gpu.address_space<global>>
+    gpu.return
+  }
   // z = max(1.5 x + y, 0) x, eight elements a thread; 40963 elements, the last three one by one.
   gpu.func @elementwise_f16(%x: memref<40963xf16, #gpu.address_space<global>> {llvm.noalias, llvm.align = 16 : i64}, %y: memref<40963xf16, #gpu.address_space<global>> {llvm.noalias, llvm.align = 16 : i64}, %z: memref<40963xf16, #gpu.address_space<global>> {llvm.noalias, llvm.align = 16 : i64})
       kernel attributes {known_block_size = array<i32: 256, 1, 1>} {
