@@ -400,8 +400,17 @@ typedef enum ampc_convolution_integer_t {
   AMPC_CONVOLUTION_GROUPS = 16,
   AMPC_CONVOLUTION_HAS_BIAS = 17,
   AMPC_CONVOLUTION_EPILOGUE = 18, /* ampc_epilogue_t */
-  AMPC_CONVOLUTION_INTEGER_COUNT = 19
+  AMPC_CONVOLUTION_INTEGER_COUNT = 19,
+  /* ampc_layout_t; a 20th integer where it is not NCHW, so that an older runtime refuses the
+   * others by their number. */
+  AMPC_CONVOLUTION_LAYOUT = 19
 } ampc_convolution_integer_t;
+
+/* How images lie: x, filter and out of a convolution. */
+typedef enum ampc_layout_t {
+  AMPC_LAYOUT_NCHW = 0, /* x [n, c, h, w], filter [k, c / groups, r, s], out [n, k, p, q] */
+  AMPC_LAYOUT_NHWC = 1  /* x [n, h, w, c], filter [k, r, s, c / groups], out [n, p, q, k] */
+} ampc_layout_t;
 
 typedef enum ampc_convolution_kind_t {
   AMPC_CONVOLUTION_FORWARD = 0,

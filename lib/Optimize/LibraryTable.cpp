@@ -38,6 +38,8 @@ struct Row {
   /// Whether it computes operands and results of these types.
   bool (*takes)(const LibraryRequest &request);
   bool bias, relu; ///< what it does to the result
+  /// Whether it is faster where images have their channels last; null: never.
+  bool (*prefersChannelsLast)(const LibraryRequest &request) = nullptr;
 };
 } // namespace
 
@@ -58,6 +60,12 @@ static const Row *findRow(Target target, uint32_t call) {
 bool LibraryTable::supports(const LibraryRequest &request) const {
   const Row *row = findRow(target, request.call);
   return row && row->takes(request);
+}
+
+bool LibraryTable::prefersChannelsLast(const LibraryRequest &request) const {
+  const Row *row = findRow(target, request.call);
+  return row && row->prefersChannelsLast && row->takes(request) &&
+         row->prefersChannelsLast(request);
 }
 
 bool LibraryTable::supports(plan::LibraryCallOpInterface call, plan::EpilogueKind epilogue) const {

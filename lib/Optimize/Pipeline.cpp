@@ -16,6 +16,8 @@ namespace ampc {
 void buildOptimizePipeline(OpPassManager &pm, const OptimizeOptions &options) {
   // While casts still are ops of their own.
   pm.addNestedPass<func::FuncOp>(createStageInputs());
+  // Behind the staging of inputs, which a transpose between an input and its cast would stop.
+  pm.addNestedPass<func::FuncOp>(createChooseLayouts({options.target, options.preferChannelsLast}));
   pm.addPass(createLowerOps({options.target}));
   // What two ops both compute, as a loss and its gradient do, is computed once.
   pm.addNestedPass<func::FuncOp>(createCombineEqualOps());

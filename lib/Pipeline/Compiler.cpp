@@ -152,7 +152,7 @@ LogicalResult Compiler::train() {
 
 /// Plans are made for the newest device that the code is for.
 OptimizeOptions Compiler::optimizeOptions(Target target) const {
-  return {target, newestGpu(options.cudaArchs)};
+  return {target, newestGpu(options.cudaArchs), options.preferChannelsLast};
 }
 
 PlanOptions Compiler::planOptions(Target target) const {

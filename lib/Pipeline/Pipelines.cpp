@@ -115,7 +115,10 @@ struct TargetPipelineOptions : PassPipelineOptions<TargetPipelineOptions> {
                   llvm::cl::values(clEnumValN(Gpu::A100, "a100", "NVIDIA A100"),
                                    clEnumValN(Gpu::H100, "h100", "NVIDIA H100"),
                                    clEnumValN(Gpu::H200, "h200", "NVIDIA H200"))};
-  OptimizeOptions get() const { return {target.getValue(), gpu.getValue()}; }
+  Option<bool> preferChannelsLast{*this, "prefer-channels-last", llvm::cl::init(false)};
+  OptimizeOptions get() const {
+    return {target.getValue(), gpu.getValue(), preferChannelsLast.getValue()};
+  }
 };
 } // namespace
 

@@ -162,6 +162,10 @@ void knowsWhatLibrariesCompute(MLIRContext &context) {
   LibraryRequest convolution{AMPC_LIBRARY_CONVOLUTION, 0, {f16, f16}, {f16}};
   check(host.supports(convolution) && !cuda.supports(convolution),
         "convolutions are library calls on the host alone");
+  convolution.channelsLast = true;
+  check(host.supports(convolution) && !host.prefersChannelsLast(convolution) &&
+            !cuda.prefersChannelsLast(convolution),
+        "the host takes images with their channels last, and prefers channels before points");
   check(!host.supports({77, 0, {f32}, {f32}}), "a call without a row is of no library");
 }
 

@@ -7,10 +7,12 @@
 
 #include "Elements.h"
 
+#include "Host/ChannelsLastConvolution.h"
 #include "Host/Convolution.h"
 #include "Host/DepthwiseConvolution.h"
 
 #include <cmath>
+#include <cstring>
 #include <gtest/gtest.h>
 #include <sstream>
 
@@ -36,6 +38,17 @@ std::string describe(const ConvolutionShape &s) {
         << a.padBefore << " " << a.padAfter << ", dilation " << a.dilation;
   return out.str();
 }
+
+/// What the CPU makes of a step with channels last, of the form with products.
+struct ChannelsLast {
+  ChannelsLast(ConvolutionShape shape, int threads)
+      : call(shape, std::make_unique<Convolution>(shape, threads)) {}
+  Workspace::Requirement requirement() const { return call.requirement(); }
+  void run(void *const *arguments, const Workspace &workspace, ThreadPool &pool) const {
+    call.run(arguments, workspace, pool);
+  }
+  ChannelsLastConvolution call;
+};
 
 /// The operands of a step, and its result as sums of products in f64.
 struct Step {
@@ -236,6 +249,54 @@ TEST(Convolution, HasTheSameBitsOnAnyNumberOfThreads) {
 
 namespace {
 
+/// `count` matrices [rows, columns], each transposed.
+Elements transposed(const Elements &from, uint32_t dtype, int64_t count, int64_t rows,
+                    int64_t columns) {
+  Elements to(dtype, from.size());
+  size_t size = sizeOf(dtype);
+  for (int64_t i = 0; i != count; ++i)
+    for (int64_t row = 0; row != rows; ++row)
+      for (int64_t column = 0; column != columns; ++column)
+        std::memcpy(&to.bytes[((i * columns + column) * rows + row) * size],
+                    &from.bytes[((i * rows + row) * columns + column) * size], size);
+  return to;
+}
+
+} // namespace
+
+TEST(Convolution, HasTheSameBitsWithChannelsLast) {
+  for (uint32_t dtype : {AMPC_DTYPE_F32, AMPC_DTYPE_F64, AMPC_DTYPE_BF16})
+    for (ConvolutionShape shape : shapes(dtype))
+      for (ampc_convolution_kind_t kind : kKinds)
+        for (bool hasBias : {false, true}) {
+          if (hasBias && kind != AMPC_CONVOLUTION_FORWARD)
+            continue;
+          shape.kind = kind;
+          shape.hasBias = shape.relu = hasBias;
+          Step first(shape), last(shape);
+          struct Planes {
+            int64_t count, channels, points;
+          };
+          const Planes input = {shape.n, shape.c, shape.inputPoints()};
+          const Planes filter = {shape.k, shape.c / shape.groups, shape.filterPoints()};
+          const Planes output = {shape.n, shape.k, shape.outputPoints()};
+          const Planes all[3][3] = {
+              {input, filter, output}, {output, filter, input}, {output, input, filter}};
+          auto [lhs, rhs, out] = all[kind];
+          last.lhs = transposed(first.lhs, dtype, lhs.count, lhs.channels, lhs.points);
+          last.rhs = transposed(first.rhs, dtype, rhs.count, rhs.channels, rhs.points);
+          last.s.channelsLast = true;
+          for (int threads : {1, 2}) {
+            Elements got = last.run<ChannelsLast>(threads);
+            EXPECT_EQ(transposed(got, dtype, out.count, out.points, out.channels).bytes,
+                      first.run(threads).bytes)
+                << describe(shape);
+          }
+        }
+}
+
+namespace {
+
 /// A step's tables, as the compiler writes them.
 struct Entry {
   Entry() {
@@ -283,6 +344,15 @@ TEST(Convolution, RefusesTablesThatDoNotFit) {
   Entry mixed;
   mixed.arguments[1].dtype = AMPC_DTYPE_F64;
   EXPECT_NE(mixed.check(), "");
+  Entry last;
+  last.integers.push_back(AMPC_LAYOUT_NHWC);
+  EXPECT_EQ(last.check(), "");
+  for (int64_t value : {int64_t(AMPC_LAYOUT_NCHW), int64_t(2), int64_t(-1)}) {
+    last.integers[AMPC_CONVOLUTION_LAYOUT] = value;
+    EXPECT_EQ(last.check(), "layout " + std::to_string(value));
+  }
+  last.integers.push_back(0);
+  EXPECT_EQ(last.check(), "21 integers, not 19");
   Entry overlapping;
   overlapping.arguments[2].offset -= 4;
   EXPECT_EQ(overlapping.check(), "the result overlaps an operand");

@@ -142,6 +142,8 @@ struct Flags {
                         cl::cat(inspect)};
   // For tests: also the device kernels, compiled for the CPU.
   Text simt{"test-simt-library", cl::Hidden, cl::value_desc("file"), cl::cat(inspect)};
+  // For tests: plan as if libraries preferred this layout of images.
+  Text layout{"test-prefer-layout", cl::Hidden, cl::value_desc("nhwc"), cl::cat(inspect)};
 };
 
 Flags::Flags(std::vector<OptimizerFlag> declared, llvm::ArrayRef<StringRef> names)
@@ -223,9 +225,10 @@ std::string describeFlags(int argc, char **argv) {
 void fill(const Flags &f, CommandLine &line, Checker &check) {
   CompileOptions &o = line.options;
   for (const Flags::Text *flag :
-       {&f.output, &f.loss, &f.optimizer, &f.train, &f.freeze, &f.trainMode, &f.optimizerModel,
-        &f.ortCheckpoint, &f.amp, &f.dtype, &f.lists, &f.keepF32, &f.lossScale, &f.hostCpu, &f.emit,
-        &f.checkpoint, &f.dumpIr, &f.report, &f.simt})
+       {&f.output,     &f.loss,           &f.optimizer,     &f.train,   &f.freeze,
+        &f.trainMode,  &f.optimizerModel, &f.ortCheckpoint, &f.amp,     &f.dtype,
+        &f.lists,      &f.keepF32,        &f.lossScale,     &f.hostCpu, &f.emit,
+        &f.checkpoint, &f.dumpIr,         &f.report,        &f.simt,    &f.layout})
     check.filled(*flag);
   for (const cl::list<std::string> &flag :
        {std::cref(f.dims), std::cref(f.allow), std::cref(f.deny), std::cref(f.targets),
@@ -375,6 +378,8 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
   o.dumpDirectory = f.dumpIr;
   o.reportFile = f.report;
   o.simtFile = f.simt;
+  if (f.layout.getNumOccurrences())
+    o.preferChannelsLast = check.oneOf("test-prefer-layout", f.layout, {"nhwc"});
   if (!f.listOps && f.model.empty())
     check.fail("no model given: ampc MODEL.onnx -o TRAIN.so");
   if (line.stage == Stage::SharedObject && f.emit == "so" && !f.listOps && !line.explain &&

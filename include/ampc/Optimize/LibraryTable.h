@@ -20,6 +20,7 @@ public:
   explicit LibraryTable(Target target) : target(target) {}
 
   bool supports(const LibraryRequest &request) const override;
+  bool prefersChannelsLast(const LibraryRequest &request) const override;
   /// Whether the library does this to the result of `call` as our kernels would.
   bool supports(plan::LibraryCallOpInterface call, plan::EpilogueKind epilogue) const;
 

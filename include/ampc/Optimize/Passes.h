@@ -32,6 +32,8 @@ struct OptimizeOptions {
   Target target = Target::Cuda;
   /// The CUDA device that kernels are formed for.
   Gpu gpu = Gpu::H100;
+  /// Take it that all libraries prefer images with their channels last: for tests.
+  bool preferChannelsLast = false;
 };
 
 /// From ops of final types to kernels and library calls, with in-place updates marked.

@@ -41,6 +41,33 @@ def StageInputs : Pass<"plan-stage-inputs", "::mlir::func::FuncOp"> {
   }];
 }
 
+def ChooseLayouts : Pass<"plan-choose-layouts", "::mlir::func::FuncOp"> {
+  let summary = "Store tensors in the order that the target's libraries prefer";
+  let description = [{
+    Ops that prefer an order of dimensions (LayoutOpInterface) get it, and so do the ops around
+    them that can compute in it; those go back for which fewer bytes are transposed then. What is
+    read in another order than it is written in is transposed once, behind its definition.
+    Function arguments, results and variables keep the file's order. Nothing changes where no op
+    prefers one. Each op in another order is told as a remark, and so is each transpose.
+
+    ```mlir
+    %y = amp.conv %x, %w ... : (tensor<8x3x28x28xf16>, tensor<16x3x3x3xf16>) -> ...
+    %z = amp.relu %y : tensor<8x16x28x28xf16>
+    ```
+    becomes
+    ```mlir
+    %xt = amp.transpose %x[0, 2, 3, 1] ...
+    %wt = amp.transpose %w[0, 2, 3, 1] ...
+    %yt = amp.conv %xt, %wt ... {channels_last} : (tensor<8x28x28x3xf16>, ...) -> ...
+    %zt = amp.relu %yt : tensor<8x28x28x16xf16>
+    %z = amp.transpose %zt[0, 3, 1, 2] ...
+    ```
+  }];
+  let options = [Optimize_TargetOption,
+                 Option<"preferChannelsLast", "prefer-channels-last", "bool", "false",
+                        "Take it that all libraries prefer channels last: for tests">];
+}
+
 def LowerOps : Pass<"plan-lower-ops", "::mlir::ModuleOp"> {
   let summary = "Replace every op by what it says it computes";
   let description = [{

@@ -61,6 +61,8 @@ struct CompileOptions {
   std::string reportFile;
   /// Also write the device kernels, compiled for the CPU's fibers: for tests.
   std::string simtFile;
+  /// Plan as if all libraries preferred images with their channels last: for tests.
+  bool preferChannelsLast = false;
 
   /// The model's file, as the user gave it.
   std::string model;

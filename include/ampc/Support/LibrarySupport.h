@@ -19,6 +19,7 @@ struct LibraryRequest {
   uint32_t kind; ///< of a call that has several, numbered as in its integers; else 0
   llvm::SmallVector<mlir::Type, 4> operands; ///< element types of what is read, in order
   llvm::SmallVector<mlir::Type, 2> results;  ///< element types of what is written
+  bool channelsLast = false;                 ///< how the images of a convolution lie
 };
 
 /// Says which calls the libraries of a target compute.
@@ -26,6 +27,8 @@ class LibrarySupport {
 public:
   virtual ~LibrarySupport() = default;
   virtual bool supports(const LibraryRequest &request) const = 0;
+  /// Whether the call computes this, and faster than the same with channels before points.
+  virtual bool prefersChannelsLast(const LibraryRequest &request) const = 0;
 };
 
 } // namespace ampc

@@ -52,6 +52,22 @@ LogicalResult AmpDialect::verifyOperationAttribute(Operation *op, NamedAttribute
   return success();
 }
 
+SmallVector<int64_t> ampc::placesIn(ArrayRef<int64_t> order, ArrayRef<int64_t> dimensions) {
+  SmallVector<int64_t> places;
+  for (int64_t dimension : dimensions)
+    places.push_back(llvm::find(order, dimension) - order.begin());
+  return places;
+}
+
+SmallVector<int64_t> ampc::orderWithout(ArrayRef<int64_t> order, ArrayRef<int64_t> dimensions) {
+  SmallVector<int64_t> rest;
+  for (int64_t dimension : order)
+    if (!llvm::is_contained(dimensions, dimension)) // counted among those that stay
+      rest.push_back(dimension -
+                     llvm::count_if(dimensions, [&](int64_t other) { return other < dimension; }));
+  return isIdentityPermutation(rest) ? SmallVector<int64_t>() : rest;
+}
+
 std::optional<SmallVector<int64_t>> ampc::broadcastShapes(ArrayRef<ArrayRef<int64_t>> shapes) {
   size_t rank = 0;
   for (ArrayRef<int64_t> shape : shapes)

@@ -335,13 +335,16 @@ public:
   WindowLoops(const KernelBuilder::Windows &windows, RankedTensorType type, Value input,
               KernelBuilder &kernel, KernelBuilder::WindowFn merge)
       : windows(windows), type(type), input(input), kernel(kernel), merge(merge),
-        leading(type.getRank() - windows.taps.size()) {}
+        leading(type.getRank() - windows.taps.size() - windows.trailing) {}
 
   /// Merges dimension `d` of the window and those behind it, for the indices `at` of a result.
   SmallVector<Value> run(ScalarBuilder &s, size_t d, ValueRange at, ArrayRef<Value> place,
                          ValueRange merged) {
-    if (d == windows.taps.size())
-      return merge(s, kernel.load(s, input, place), flatten(s, place), merged);
+    if (d == windows.taps.size()) {
+      SmallVector<Value> element(place);
+      llvm::append_range(element, at.take_back(windows.trailing));
+      return merge(s, kernel.load(s, input, element), flatten(s, element), merged);
+    }
     auto number = [](ScalarBuilder &s, int64_t n) {
       return s.constant(s.builder.getIndexType(), n);
     };
@@ -378,7 +381,7 @@ private:
   Value input;
   KernelBuilder &kernel;
   KernelBuilder::WindowFn merge;
-  size_t leading; ///< dimensions that windows do not move over
+  size_t leading; ///< dimensions before those that windows move over
 };
 } // namespace
 
@@ -386,9 +389,10 @@ SmallVector<Value> KernelBuilder::reduceWindows(Value input, const Windows &wind
                                                 ArrayRef<TypedAttr> initial,
                                                 ArrayRef<Type> elementTypes, WindowFn merge) {
   RankedTensorType type = tensorType(input);
-  size_t leading = type.getRank() - windows.taps.size();
+  size_t leading = type.getRank() - windows.taps.size() - windows.trailing;
   SmallVector<int64_t> shape(type.getShape().take_front(leading));
   llvm::append_range(shape, windows.points);
+  llvm::append_range(shape, type.getShape().take_back(windows.trailing));
   SmallVector<Value> inits;
   for (Type elementType : elementTypes)
     inits.push_back(emptyTensor(builder, loc, RankedTensorType::get(shape, elementType)));

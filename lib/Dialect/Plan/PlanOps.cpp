@@ -9,6 +9,7 @@
 #include "ampc/Dialect/Plan/KernelBuilder.h"
 #include "ampc/Dialect/Plan/Plan.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/Interfaces/CastInterfaces.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
@@ -455,7 +456,15 @@ bool MatMulOp::fuseEpilogue(EpilogueKind epilogue, Value operand) {
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// The types of a convolution's tensors, whichever of them the op computes.
+/// What lies as [n, h, w, c], as [n, c, h, w].
+RankedTensorType channelsFirst(RankedTensorType type) {
+  if (type.getRank() != 4) // of no convolution
+    return type;
+  return type.clone(applyPermutation(type.getShape(), {0, 3, 1, 2}));
+}
+
+/// The types of a convolution's tensors with channels before points, whichever of them the op
+/// computes.
 struct ConvolutionTypes {
   RankedTensorType input, filter, output;
 };
@@ -464,6 +473,9 @@ ConvolutionTypes typesOf(ConvolutionOp op) {
   auto lhs = cast<RankedTensorType>(op.getLhs().getType());
   auto rhs = cast<RankedTensorType>(op.getRhs().getType());
   auto result = cast<RankedTensorType>(op.getResult().getType());
+  if (op.getChannelsLast())
+    for (RankedTensorType *type : {&lhs, &rhs, &result})
+      *type = channelsFirst(*type);
   switch (op.getKind()) {
   case ConvolutionKind::Forward:
     return {lhs, rhs, result};
@@ -532,6 +544,8 @@ SmallVector<int64_t> ConvolutionOp::getIntegers() {
   integers[AMPC_CONVOLUTION_HAS_BIAS] = bool(getBias());
   integers[AMPC_CONVOLUTION_EPILOGUE] =
       getEpilogue() == Epilogue::Relu ? AMPC_EPILOGUE_RELU : AMPC_EPILOGUE_NONE;
+  if (getChannelsLast())
+    integers.push_back(AMPC_LAYOUT_NHWC); // AMPC_CONVOLUTION_LAYOUT
   return integers;
 }
 

@@ -39,7 +39,8 @@ static ConvolutionAxis readAxis(Span<int64_t> integers, int axis) {
 
 /// Whether the numbers make sense, so that nothing computed from them overflows.
 static std::string checkIntegers(Span<int64_t> integers) {
-  if (integers.size() != AMPC_CONVOLUTION_INTEGER_COUNT)
+  bool hasLayout = integers.size() == AMPC_CONVOLUTION_INTEGER_COUNT + 1;
+  if (!hasLayout && integers.size() != AMPC_CONVOLUTION_INTEGER_COUNT)
     return concat(integers.size(), " integers, not ", int(AMPC_CONVOLUTION_INTEGER_COUNT));
   constexpr int64_t kMost = int64_t(1) << 30;
   for (int i = AMPC_CONVOLUTION_N; i <= AMPC_CONVOLUTION_GROUPS; ++i) {
@@ -56,6 +57,8 @@ static std::string checkIntegers(Span<int64_t> integers) {
     return concat("integer ", int(AMPC_CONVOLUTION_HAS_BIAS), " is ", hasBias);
   if (epilogue < AMPC_EPILOGUE_NONE || epilogue > AMPC_EPILOGUE_RELU)
     return concat("epilogue ", epilogue);
+  if (hasLayout && integers[AMPC_CONVOLUTION_LAYOUT] != AMPC_LAYOUT_NHWC)
+    return concat("layout ", integers[AMPC_CONVOLUTION_LAYOUT]);
   int64_t groups = integers[AMPC_CONVOLUTION_GROUPS];
   if (integers[AMPC_CONVOLUTION_C] % groups || integers[AMPC_CONVOLUTION_K] % groups)
     return concat(groups, " groups of ", integers[AMPC_CONVOLUTION_C], " and ",
@@ -119,6 +122,7 @@ ConvolutionShape readConvolution(Span<ampc_argument_entry_t> arguments, Span<int
   shape.columns = readAxis(integers, 1);
   shape.hasBias = integers[AMPC_CONVOLUTION_HAS_BIAS];
   shape.relu = integers[AMPC_CONVOLUTION_EPILOGUE] == AMPC_EPILOGUE_RELU;
+  shape.channelsLast = integers.size() > AMPC_CONVOLUTION_LAYOUT;
   shape.lhs = arguments[0].dtype;
   shape.rhs = arguments[1].dtype;
   shape.bias = shape.hasBias ? arguments[2].dtype : uint32_t(AMPC_DTYPE_F32);

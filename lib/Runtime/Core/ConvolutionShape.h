@@ -26,6 +26,7 @@ struct ConvolutionShape {
   int64_t n, c, k, groups;
   ConvolutionAxis rows, columns;
   bool hasBias, relu;
+  bool channelsLast;            ///< AMPC_LAYOUT_NHWC
   uint32_t lhs, rhs, bias, out; ///< types; `bias` is f32 where there is none
 
   int64_t inputPoints() const { return rows.input * columns.input; }

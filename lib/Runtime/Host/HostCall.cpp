@@ -8,13 +8,18 @@
 #include "Host/HostCall.h"
 
 #include "Core/Error.h"
+#include "Host/ChannelsLastConvolution.h"
 #include "Host/Convolution.h"
 #include "Host/DepthwiseConvolution.h"
 #include "Host/Matmul.h"
 
 namespace ampc {
 
-static std::unique_ptr<HostCall> makeConvolution(const ConvolutionShape &shape, int threads) {
+static std::unique_ptr<HostCall> makeConvolution(ConvolutionShape shape, int threads) {
+  if (shape.channelsLast) {
+    shape.channelsLast = false;
+    return std::make_unique<ChannelsLastConvolution>(shape, makeConvolution(shape, threads));
+  }
   if (DepthwiseConvolution::applies(shape))
     return std::make_unique<DepthwiseConvolution>(shape, threads);
   return std::make_unique<Convolution>(shape, threads);

@@ -59,3 +59,21 @@ func.func @no_images(%x: tensor<0x3x8x8xf32>, %w: tensor<5x3x3x3xf32>, %g: tenso
   %d = amp.conv_filter_grad %g, %x strides [1, 1] pads [0, 0, 0, 0] dilations [1, 1] groups 1 : (tensor<0x5x6x6xf32>, tensor<0x3x8x8xf32>) -> tensor<5x3x3x3xf32>
   return %y, %d : tensor<0x5x6x6xf32>, tensor<5x3x3x3xf32>
 }
+
+// With channels last the library gets it so; windows are taken from what is transposed.
+
+// CHECK-LABEL: @channels_last(
+// HOST-LABEL: @channels_last(
+// CUDA-LABEL: @channels_last(
+func.func @channels_last(%x: tensor<2x9x9x4xf16>, %w: tensor<6x3x3x2xf16>, %b: tensor<6xf16>, %g: tensor<2x9x9x6xf16>) -> (tensor<2x9x9x6xf16>, tensor<2x9x9x4xf16>, tensor<6x3x3x2xf32>) {
+  // CHECK: amp.conv %arg0, %arg1 bias %arg2 {{.*}} groups 2 {channels_last} : (tensor<2x9x9x4xf16>, tensor<6x3x3x2xf16>, tensor<6xf16>) -> tensor<2x9x9x6xf16>
+  // HOST: plan.convolution forward %arg0, %arg1 bias %arg2 {{.*}} groups 2 {channels_last} : (tensor<2x9x9x4xf16>, tensor<6x3x3x2xf16>, tensor<6xf16>) -> tensor<2x9x9x6xf16>
+  // HOST: plan.convolution input_gradient {{.*}} {channels_last} : {{.*}} -> tensor<2x9x9x4xf16>
+  // HOST: plan.convolution filter_gradient {{.*}} {channels_last} : {{.*}} -> tensor<6x3x3x2xf32>
+  // CUDA: plan.matmul {{.*}} (tensor<2x3x18xf16>, tensor<2x18x162xf16>) -> tensor<2x3x162xf32>
+  // CUDA: return {{.*}} : tensor<2x9x9x6xf16>, tensor<2x9x9x4xf16>, tensor<6x3x3x2xf32>
+  %y = amp.conv %x, %w bias %b strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 2 {channels_last} : (tensor<2x9x9x4xf16>, tensor<6x3x3x2xf16>, tensor<6xf16>) -> tensor<2x9x9x6xf16>
+  %dx = amp.conv_input_grad %g, %w strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 2 {channels_last} : (tensor<2x9x9x6xf16>, tensor<6x3x3x2xf16>) -> tensor<2x9x9x4xf16>
+  %dw = amp.conv_filter_grad %g, %x strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 2 {channels_last} : (tensor<2x9x9x6xf16>, tensor<2x9x9x4xf16>) -> tensor<6x3x3x2xf32>
+  return %y, %dx, %dw : tensor<2x9x9x6xf16>, tensor<2x9x9x4xf16>, tensor<6x3x3x2xf32>
+}

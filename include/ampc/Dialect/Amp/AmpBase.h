@@ -20,6 +20,7 @@
 #include "ampc/Support/OptimizerOptions.h"
 #include "ampc/Support/Precision.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
 #include "mlir/IR/Dialect.h"
 #include "mlir/IR/OpDefinition.h"
 #include "mlir/IR/OpImplementation.h"
@@ -83,6 +84,90 @@ template <typename ConcreteOp>
 struct LinearInFirst : OpTrait::TraitBase<ConcreteOp, LinearInFirst> {
   bool isLinearIn(ArrayRef<bool> scaled) {
     return scaled[0] && llvm::none_of(scaled.drop_front(), [](bool x) { return x; });
+  }
+};
+
+/// Where in an order (LayoutOpInterface) these dimensions of the file lie.
+SmallVector<int64_t> placesIn(ArrayRef<int64_t> order, ArrayRef<int64_t> dimensions);
+
+/// The order of what is left of a tensor in `order` without `dimensions` of the file.
+SmallVector<int64_t> orderWithout(ArrayRef<int64_t> order, ArrayRef<int64_t> dimensions);
+
+/// Answers LayoutOpInterface for an op that computes in any order, the same for its operands, which
+/// may broadcast, and its results.
+template <typename ConcreteOp>
+struct AnyOrder : OpTrait::TraitBase<ConcreteOp, AnyOrder> {
+  int64_t getOrderedRank() { return rankOf(this->getOperation()->getResult(0)); }
+  SmallVector<int64_t> getOperandOrder(unsigned index, ArrayRef<int64_t> order) {
+    // A single number fits every order.
+    bool isScalar = rankOf(this->getOperation()->getOperand(index)) == 0;
+    return SmallVector<int64_t>(isScalar ? ArrayRef<int64_t>() : order);
+  }
+  SmallVector<int64_t> getResultOrder(unsigned, ArrayRef<int64_t> order) {
+    return SmallVector<int64_t>(order);
+  }
+  void setOrder(ArrayRef<int64_t>) {}
+
+private:
+  static int64_t rankOf(Value x) { return cast<RankedTensorType>(x.getType()).getRank(); }
+};
+
+/// The same along the attribute `axis`.
+template <typename ConcreteOp>
+struct AnyOrderAlongAxis : OpTrait::TraitBase<ConcreteOp, AnyOrderAlongAxis> {
+  int64_t getOrderedRank() {
+    return cast<RankedTensorType>(this->getOperation()->getResult(0).getType()).getRank();
+  }
+  SmallVector<int64_t> getOperandOrder(unsigned, ArrayRef<int64_t> order) {
+    return SmallVector<int64_t>(order);
+  }
+  SmallVector<int64_t> getResultOrder(unsigned, ArrayRef<int64_t> order) {
+    return SmallVector<int64_t>(order);
+  }
+  void setOrder(ArrayRef<int64_t> order) {
+    auto op = cast<ConcreteOp>(this->getOperation());
+    op.setAxis(placesIn(order, {int64_t(op.getAxis())}).front());
+  }
+};
+
+/// The same for a reduction along the attribute `axes`.
+template <typename ConcreteOp>
+struct AnyOrderAlongAxes : OpTrait::TraitBase<ConcreteOp, AnyOrderAlongAxes> {
+  int64_t getOrderedRank() {
+    return cast<RankedTensorType>(this->getOperation()->getOperand(0).getType()).getRank();
+  }
+  SmallVector<int64_t> getOperandOrder(unsigned, ArrayRef<int64_t> order) {
+    return SmallVector<int64_t>(order);
+  }
+  SmallVector<int64_t> getResultOrder(unsigned, ArrayRef<int64_t> order) {
+    auto op = cast<ConcreteOp>(this->getOperation());
+    return op.getKeepdims() ? SmallVector<int64_t>(order) : orderWithout(order, op.getAxes());
+  }
+  void setOrder(ArrayRef<int64_t> order) {
+    auto op = cast<ConcreteOp>(this->getOperation());
+    SmallVector<int64_t> axes = placesIn(order, op.getAxes());
+    llvm::sort(axes);
+    op.setAxes(axes);
+  }
+};
+
+/// The same for an op with a number for each dimension in `starts`, `sizes` and `steps`.
+template <typename ConcreteOp>
+struct AnyOrderOfSteps : OpTrait::TraitBase<ConcreteOp, AnyOrderOfSteps> {
+  int64_t getOrderedRank() {
+    return cast<RankedTensorType>(this->getOperation()->getResult(0).getType()).getRank();
+  }
+  SmallVector<int64_t> getOperandOrder(unsigned, ArrayRef<int64_t> order) {
+    return SmallVector<int64_t>(order);
+  }
+  SmallVector<int64_t> getResultOrder(unsigned, ArrayRef<int64_t> order) {
+    return SmallVector<int64_t>(order);
+  }
+  void setOrder(ArrayRef<int64_t> order) {
+    auto op = cast<ConcreteOp>(this->getOperation());
+    op.setStarts(applyPermutation(op.getStarts(), order));
+    op.setSizes(applyPermutation(op.getSizes(), order));
+    op.setSteps(applyPermutation(op.getSteps(), order));
   }
 };
 

@@ -213,6 +213,47 @@ def RecoveryOpInterface : OpInterface<"RecoveryOpInterface"> {
   ];
 }
 
+def LayoutOpInterface : OpInterface<"LayoutOpInterface"> {
+  let cppNamespace = "::ampc";
+  let description = [{
+    An op that can compute on tensors whose dimensions lie in another order than the model file
+    has them, as images with their channels last. An order is a permutation: dimension i as it
+    lies in memory is dimension order[i] of the file. Where an order is asked for, empty means the
+    file's. An op that does not answer reads and writes the file's order.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+        The order that the op would choose, by what the target's libraries take; empty where it
+        has no wish.
+      }],
+      "::llvm::SmallVector<int64_t>", "getPreferredOrder",
+      (ins "const ::ampc::LibrarySupport &":$libraries), [{}], [{ return {}; }]>,
+    InterfaceMethod<"How many dimensions an order of this op has.",
+        "int64_t", "getOrderedRank">,
+    InterfaceMethod<[{
+        Whether the op computes in `order`, which has `getOrderedRank()` dimensions, with no
+        transpose of its own.
+      }],
+      "bool", "computesIn", (ins "::llvm::ArrayRef<int64_t>":$order,
+                                 "const ::ampc::LibrarySupport &":$libraries),
+      [{}], [{ return true; }]>,
+    InterfaceMethod<[{
+        The order of operand `index` where the op computes in `order`. It may have more dimensions
+        than the operand, which then gets leading ones first, as numpy adds them.
+      }],
+      "::llvm::SmallVector<int64_t>", "getOperandOrder",
+      (ins "unsigned":$index, "::llvm::ArrayRef<int64_t>":$order)>,
+    InterfaceMethod<"The order of result `index` where the op computes in `order`.",
+        "::llvm::SmallVector<int64_t>", "getResultOrder",
+        (ins "unsigned":$index, "::llvm::ArrayRef<int64_t>":$order)>,
+    InterfaceMethod<[{
+        Changes the attributes from the file's order to `order`. The types of operands and results
+        have been changed.
+      }],
+      "void", "setOrder", (ins "::llvm::ArrayRef<int64_t>":$order)>
+  ];
+}
+
 // Shorthands, so that an op's definition reads as a list of facts.
 
 /// An ONNX operator by name, domain and the opset versions whose meaning is implemented.
@@ -289,6 +330,24 @@ def LinearInFactors : TraitList<[LinearTrait<"LinearInFactors">, LinearOpInterfa
 def LinearInFirst : TraitList<[LinearTrait<"LinearInFirst">, LinearOpInterface]>;
 /// The op answers `isLinearIn` itself.
 def LinearByOp : TraitList<[DeclareOpInterfaceMethods<LinearOpInterface>]>;
+
+class LayoutTrait<string rule> : NativeOpTrait<rule> {
+  let cppNamespace = "::ampc";
+}
+/// Computes in any order, the same for all operands and results: elements at one place, after
+/// operands are broadcast.
+def AnyOrder : TraitList<[LayoutTrait<"AnyOrder">, LayoutOpInterface]>;
+/// The same along the attribute `axis`, which moves.
+def AnyOrderAlongAxis : TraitList<[LayoutTrait<"AnyOrderAlongAxis">, LayoutOpInterface]>;
+/// The same along the attribute `axes`, which the result lacks where there is no `keepdims`.
+def AnyOrderAlongAxes : TraitList<[LayoutTrait<"AnyOrderAlongAxes">, LayoutOpInterface]>;
+/// The same with `starts`, `sizes` and `steps` that have a number for each dimension.
+def AnyOrderOfSteps : TraitList<[LayoutTrait<"AnyOrderOfSteps">, LayoutOpInterface]>;
+/// The op answers LayoutOpInterface itself.
+def LayoutByOp : TraitList<[DeclareOpInterfaceMethods<LayoutOpInterface>]>;
+/// The same for an op that does not take every order, or prefers one.
+def PartialLayout : TraitList<[
+    DeclareOpInterfaceMethods<LayoutOpInterface, ["getPreferredOrder", "computesIn"]>]>;
 
 /// The result is the sum of the operands, rounded to their type.
 def AddsOperands : NativeOpTrait<"AddsOperands"> {

@@ -22,6 +22,11 @@ mlir::Value buildDifference(mlir::OpBuilder &b, mlir::Location loc, mlir::Value 
 mlir::Value buildProduct(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x, mlir::Value y);
 mlir::Value buildMaximum(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x, mlir::Value y);
 
+/// `x` with its dimension order[i] at place i, leading dimensions of 1 added first where the order
+/// has more than it. A reshape where no more than dimensions of 1 change places.
+mlir::Value buildPermutation(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x,
+                             llvm::ArrayRef<int64_t> order);
+
 /// A tensor known at compile time.
 mlir::Value buildConstant(mlir::OpBuilder &b, mlir::Location loc, mlir::ElementsAttr value);
 

@@ -90,10 +90,11 @@ public:
   mlir::Value scatter(mlir::Value data, mlir::Value places, mlir::Value updates, int64_t axis,
                       MergeFn merge);
 
-  /// Windows that move over the last dimensions of a tensor, with a number for each: tap t of
-  /// the window at point p lies at p * stride + t * dilation - pad.
+  /// Windows that move over the last dimensions of a tensor but `trailing`, with a number for
+  /// each: tap t of the window at point p lies at p * stride + t * dilation - pad.
   struct Windows {
     llvm::ArrayRef<int64_t> points, taps, strides, dilations, pads;
+    size_t trailing = 0;
   };
   /// Merges an element, whose place in the row-major tensor is given (of type index), into the
   /// accumulators, and returns these.
@@ -101,7 +102,7 @@ public:
       ScalarBuilder &, mlir::Value element, mlir::Value place, mlir::ValueRange accumulators)>;
   /// Merges the elements of each window, in row-major order, into accumulators that begin as
   /// `initial` and have its types. What lies outside of `input` is left out. The results have
-  /// `points` in the place of the last dimensions, and `elementTypes`.
+  /// `points` in the place of what windows move over, and `elementTypes`.
   llvm::SmallVector<mlir::Value> reduceWindows(mlir::Value input, const Windows &windows,
                                                llvm::ArrayRef<mlir::TypedAttr> initial,
                                                llvm::ArrayRef<mlir::Type> elementTypes,

@@ -235,12 +235,16 @@ def Plan_ConvolutionOp : Plan_Op<"convolution", [Pure,
 
     `pads` are top, left, bottom, right; `strides` and `dilations` of rows and of columns.
     Accumulated in f32 (f64 for f64) and rounded once to the result's type.
+
+    With `channels_last` the tensors lie as [n, h, w, c], [k, r, s, c / groups] and
+    [n, p, q, k].
   }];
   let arguments = (ins Plan_ConvolutionKind:$kind, AnyRankedTensor:$lhs,
                    AnyRankedTensor:$rhs, Optional<AnyRankedTensor>:$bias,
                    DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads,
                    DenseI64ArrayAttr:$dilations, I64Attr:$groups,
-                   DefaultValuedAttr<Plan_Epilogue, "::ampc::plan::Epilogue::None">:$epilogue);
+                   DefaultValuedAttr<Plan_Epilogue, "::ampc::plan::Epilogue::None">:$epilogue,
+                   UnitAttr:$channels_last);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = [{
     $kind $lhs `,` $rhs (`bias` $bias^)? `strides` $strides `pads` $pads

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Amp/Ops/Convolution.h"
+#include "ChannelsLast.h"
 #include "WindowAttributes.h"
 #include "ampc-runtime/module_format.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
@@ -172,7 +173,9 @@ FloatRange ConvOp::inferRange(ArrayRef<FloatRange> operands) { return inferProdu
 
 LogicalResult ConvOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
                                        Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  RankedTensorType input = tensorType(adaptor.getInput()), filter = tensorType(adaptor.getFilter());
+  bool isLast = adaptor.getChannelsLast();
+  RankedTensorType input = channelsFirst(tensorType(adaptor.getInput()), isLast);
+  RankedTensorType filter = channelsFirst(tensorType(adaptor.getFilter()), isLast);
   FailureOr<SmallVector<int64_t>> shape = inferShape(location, input, filter, Window::of(adaptor));
   if (failed(shape))
     return failure();
@@ -184,14 +187,17 @@ LogicalResult ConvOp::inferReturnTypes(MLIRContext *, std::optional<Location> lo
     if (bias.getType() != expected)
       return inferenceError(location, "the bias must be ", expected, ", but is ", bias.getType());
   }
-  types.push_back(input.clone(*shape));
+  types.push_back(channelsLast(input.clone(*shape), isLast));
   return success();
 }
 
 /// The rules are those of the convolution.
 static LogicalResult verifyGradient(Operation *op, RankedTensorType gradient,
                                     RankedTensorType input, RankedTensorType filter,
-                                    const Window &window) {
+                                    const Window &window, bool isLast) {
+  gradient = channelsFirst(gradient, isLast);
+  input = channelsFirst(input, isLast);
+  filter = channelsFirst(filter, isLast);
   FailureOr<SmallVector<int64_t>> shape = inferShape(op->getLoc(), input, filter, window);
   if (failed(shape))
     return failure();
@@ -203,12 +209,12 @@ static LogicalResult verifyGradient(Operation *op, RankedTensorType gradient,
 
 LogicalResult ConvInputGradOp::verify() {
   return verifyGradient(*this, getGradient().getType(), getType(), getFilter().getType(),
-                        Window::of(*this));
+                        Window::of(*this), getChannelsLast());
 }
 
 LogicalResult ConvFilterGradOp::verify() {
   return verifyGradient(*this, getGradient().getType(), getInput().getType(), getType(),
-                        Window::of(*this));
+                        Window::of(*this), getChannelsLast());
 }
 
 //===----------------------------------------------------------------------===//
@@ -216,6 +222,7 @@ LogicalResult ConvFilterGradOp::verify() {
 //===----------------------------------------------------------------------===//
 
 void ConvOp::buildGradient(GradientBuilder &gradient) {
+  assert(!getChannelsLast() && "layouts are chosen after gradients are taken");
   // The gradients compute in the type of the operands, as the convolution did.
   Value g = gradient.cast(gradient.resultGradient(), getInput().getType().getElementType());
   if (gradient.needs(0))
@@ -377,54 +384,76 @@ private:
 };
 } // namespace
 
-/// The library call; null where there is nothing to compute, or the target has none.
+/// The library call; null where the target has none.
 static Value callLibrary(KernelBuilder &kernel, plan::ConvolutionKind kind, Value lhs, Value rhs,
-                         Value bias, const Window &window, RankedTensorType type) {
+                         Value bias, const Window &window, RankedTensorType type, bool isLast) {
   LibraryRequest request{AMPC_LIBRARY_CONVOLUTION,
                          uint32_t(kind),
                          {getElementTypeOrSelf(lhs), getElementTypeOrSelf(rhs)},
                          {type.getElementType()}};
   if (bias)
     request.operands.push_back(getElementTypeOrSelf(bias));
+  request.channelsLast = isLast;
   if (!kernel.supports(request))
     return {};
   return plan::ConvolutionOp::create(kernel.builder, kernel.loc, type, kind, lhs, rhs, bias,
                                      window.strides, window.pads, window.dilations, window.groups,
-                                     plan::Epilogue::None);
+                                     plan::Epilogue::None, isLast);
+}
+
+/// For targets without a call: what has its channels last, if `isLast`, in the file's order, and
+/// back.
+static Value toChannelsFirst(KernelBuilder &kernel, Value x, bool isLast) {
+  if (!isLast)
+    return x;
+  return kernel.transpose(x, invertPermutationVector(channelsLastOrder(tensorType(x).getRank())));
+}
+static Value toChannelsLast(KernelBuilder &kernel, Value x, bool isLast) {
+  return isLast ? kernel.transpose(x, channelsLastOrder(tensorType(x).getRank())) : x;
 }
 
 SmallVector<Value> ConvOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   Value input = operands[0], filter = operands[1], bias = getBias() ? operands[2] : Value();
+  bool isLast = getChannelsLast();
   if (getType().getNumElements() == 0)
     return {kernel.splat(getType(), 0)};
   Window window = Window::of(*this);
   if (Value call = callLibrary(kernel, plan::ConvolutionKind::Forward, input, filter, bias, window,
-                               getType()))
+                               getType(), isLast))
     return {call};
-  WindowProducts products(kernel, window, tensorType(input), tensorType(filter), getType());
-  return {products.forward(input, filter, bias, getType())};
+  input = toChannelsFirst(kernel, input, isLast);
+  filter = toChannelsFirst(kernel, filter, isLast);
+  RankedTensorType type = channelsFirst(getType(), isLast);
+  WindowProducts products(kernel, window, tensorType(input), tensorType(filter), type);
+  return {toChannelsLast(kernel, products.forward(input, filter, bias, type), isLast)};
 }
 
 SmallVector<Value> ConvInputGradOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   if (getType().getNumElements() == 0)
     return {kernel.splat(getType(), 0)};
   Window window = Window::of(*this);
+  bool isLast = getChannelsLast();
   if (Value call = callLibrary(kernel, plan::ConvolutionKind::InputGradient, operands[0],
-                               operands[1], Value(), window, getType()))
+                               operands[1], Value(), window, getType(), isLast))
     return {call};
-  WindowProducts products(kernel, window, getType(), tensorType(operands[1]),
-                          tensorType(operands[0]));
-  return {products.inputGradient(operands[0], operands[1], getType())};
+  Value gradient = toChannelsFirst(kernel, operands[0], isLast);
+  Value filter = toChannelsFirst(kernel, operands[1], isLast);
+  RankedTensorType type = channelsFirst(getType(), isLast);
+  WindowProducts products(kernel, window, type, tensorType(filter), tensorType(gradient));
+  return {toChannelsLast(kernel, products.inputGradient(gradient, filter, type), isLast)};
 }
 
 SmallVector<Value> ConvFilterGradOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   if (getGradient().getType().getNumElements() == 0)
     return {kernel.splat(getType(), 0)};
   Window window = Window::of(*this);
+  bool isLast = getChannelsLast();
   if (Value call = callLibrary(kernel, plan::ConvolutionKind::FilterGradient, operands[0],
-                               operands[1], Value(), window, getType()))
+                               operands[1], Value(), window, getType(), isLast))
     return {call};
-  WindowProducts products(kernel, window, tensorType(operands[1]), getType(),
-                          tensorType(operands[0]));
-  return {products.filterGradient(operands[0], operands[1], getType())};
+  Value gradient = toChannelsFirst(kernel, operands[0], isLast);
+  Value input = toChannelsFirst(kernel, operands[1], isLast);
+  RankedTensorType type = channelsFirst(getType(), isLast);
+  WindowProducts products(kernel, window, tensorType(input), type, tensorType(gradient));
+  return {toChannelsLast(kernel, products.filterGradient(gradient, input, type), isLast)};
 }

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Amp/Ops/Pooling.h"
+#include "ChannelsLast.h"
 #include "WindowAttributes.h"
 
 using namespace mlir;
@@ -110,7 +111,8 @@ FailureOr<SmallVector<Value>> MaxPoolOp::importNode(OnnxNode &node, OpBuilder &b
 
 LogicalResult MaxPoolOp::inferReturnTypes(MLIRContext *context, std::optional<Location> location,
                                           Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  RankedTensorType type = tensorType(adaptor.getInput());
+  bool isLast = adaptor.getChannelsLast();
+  RankedTensorType type = channelsFirst(tensorType(adaptor.getInput()), isLast);
   auto atLeast = [](ArrayRef<int64_t> list, int64_t least) {
     return llvm::all_of(list, [&](int64_t x) { return x >= least; });
   };
@@ -125,12 +127,13 @@ LogicalResult MaxPoolOp::inferReturnTypes(MLIRContext *context, std::optional<Lo
     return inferenceError(location, "has a number out of range for windows over ", type);
   SmallVector<int64_t> shape(type.getShape().take_front(2));
   llvm::append_range(shape, adaptor.getPoints());
-  types.push_back(type.clone(shape));
-  types.push_back(RankedTensorType::get(shape, IntegerType::get(context, 64)));
+  types.push_back(channelsLast(type.clone(shape), isLast));
+  types.push_back(cast<RankedTensorType>(types.back()).clone(IntegerType::get(context, 64)));
   return success();
 }
 
 void MaxPoolOp::buildGradient(GradientBuilder &gradient) {
+  assert(!getChannelsLast() && "layouts are chosen after gradients are taken");
   Type type = getInput().getType().clone(gradient.gradientElementType(0));
   gradient.set(0,
                gradient.create<MaxPoolGradOp>(type, gradient.resultGradient(), getIndices(),
@@ -148,6 +151,22 @@ static TypedAttr lowestOf(OpBuilder &builder, Type type) {
   return builder.getIntegerAttr(type, APInt::getSignedMinValue(width));
 }
 
+/// Places in a tensor of `shape` [n, .., c], as those in [n, c, ..]; -1 stays.
+static Value toFilePlaces(KernelBuilder &kernel, Value places, ArrayRef<int64_t> shape) {
+  int64_t channels = shape.back(), area = llvm::product_of(shape.drop_front().drop_back());
+  return kernel.pointwise(places, tensorType(places), [&](ScalarBuilder &s, ValueRange x) {
+    auto number = [&](int64_t n) { return s.constant(x[0].getType(), n); };
+    Value place = x[0];
+    Value point = s.div(place, number(channels)); // of all images
+    Value channel = s.sub(place, s.mul(point, number(channels)));
+    Value image = s.div(point, number(area));
+    point = s.sub(point, s.mul(image, number(area)));
+    Value plane = s.add(s.mul(image, number(channels)), channel);
+    Value moved = s.add(s.mul(plane, number(area)), point);
+    return s.select(s.less(place, number(0)), place, moved);
+  });
+}
+
 SmallVector<Value> MaxPoolOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   RankedTensorType valuesType = getValues().getType(), indicesType = getIndices().getType();
   if (valuesType.getNumElements() == 0)
@@ -155,8 +174,9 @@ SmallVector<Value> MaxPoolOp::emitKernel(KernelBuilder &kernel, ValueRange opera
   Type element = valuesType.getElementType(), computed = KernelBuilder::computeType(element);
   TypedAttr initial[] = {lowestOf(kernel.builder, computed), kernel.builder.getI64IntegerAttr(-1)};
   Type elements[] = {element, indicesType.getElementType()};
-  KernelBuilder::Windows windows{getPoints(), getTaps(), getStrides(), getDilations(), getPads()};
-  return kernel.reduceWindows(
+  KernelBuilder::Windows windows{getPoints(),    getTaps(), getStrides(),
+                                 getDilations(), getPads(), getChannelsLast() ? 1u : 0u};
+  SmallVector<Value> results = kernel.reduceWindows(
       operands[0], windows, initial, elements,
       [](ScalarBuilder &s, Value x, Value place, ValueRange best) {
         Value isLarger = s.greater(x, best[0]);
@@ -168,11 +188,17 @@ SmallVector<Value> MaxPoolOp::emitKernel(KernelBuilder &kernel, ValueRange opera
         return SmallVector<Value>{s.select(isBest, x, best[0]),
                                   s.select(isBest, s.convert(place, best[1].getType()), best[1])};
       });
+  if (getChannelsLast())
+    results[1] = toFilePlaces(kernel, results[1], getInput().getType().getShape());
+  return results;
 }
 
 //===----------------------------------------------------------------------===//
 // max_pool_grad
 //===----------------------------------------------------------------------===//
+
+/// Dimensions before those that windows move over.
+static size_t leadingDimensions(MaxPoolGradOp op) { return op.getChannelsLast() ? 1 : 2; }
 
 namespace {
 /// The sum over the windows around one element, outermost dimension first.
@@ -180,11 +206,14 @@ struct WindowsAround {
   MaxPoolGradOp op;
   KernelBuilder &kernel;
   Value gradient, indices;
-  Value place; ///< of the element in the row-major input, as i64
+  Value place; ///< of the element in the row-major input as the file has it, as i64
 
-  Value sum(ScalarBuilder &s, size_t d, ValueRange at, ArrayRef<Value> window, Value total) {
+  Value sum(ScalarBuilder &s, size_t d, ValueRange at, ArrayRef<Value> windowPoint, Value total) {
     RankedTensorType points = op.getGradient().getType();
+    size_t leading = leadingDimensions(op);
     if (d == op.getTaps().size()) {
+      SmallVector<Value> window(windowPoint);
+      llvm::append_range(window, at.drop_front(leading + d));
       Value isLargest = s.equal(kernel.load(s, indices, window), place);
       Value g = s.convert(kernel.load(s, gradient, window), total.getType());
       return s.select(isLargest, s.add(total, g), total);
@@ -194,13 +223,13 @@ struct WindowsAround {
     };
     int64_t stride = op.getStrides()[d], reach = op.getDilations()[d] * (op.getTaps()[d] - 1) + 1;
     // Of the windows that begin in (position - reach, position], those that there are.
-    Value position = s.add(at[2 + d], number(s, op.getPads()[d]));
+    Value position = s.add(at[leading + d], number(s, op.getPads()[d]));
     Value past = s.sub(position, number(s, reach - 1 - (stride - 1))); // rounded up
     Value first = s.div(s.maximum(past, number(s, 0)), number(s, stride));
     Value end = s.minimum(s.add(s.div(position, number(s, stride)), number(s, 1)),
-                          number(s, points.getDimSize(2 + d)));
+                          number(s, points.getDimSize(leading + d)));
     return s.fold(first, end, total, [&](ScalarBuilder &s, Value i, Value total) {
-      SmallVector<Value> inner(window);
+      SmallVector<Value> inner(windowPoint);
       inner.push_back(i);
       return sum(s, d + 1, at, inner, total);
     });
@@ -215,11 +244,52 @@ SmallVector<Value> MaxPoolGradOp::emitKernel(KernelBuilder &kernel, ValueRange o
   Type computed = KernelBuilder::computeType(type.getElementType());
   return {kernel.generate(type, [&](ScalarBuilder &s, ValueRange at) {
     Value flat = s.constant(s.builder.getIndexType(), int64_t(0));
-    for (auto [i, extent] : llvm::zip(at, type.getShape()))
+    SmallVector<Value> inFile(at);
+    if (getChannelsLast())
+      inFile = applyPermutation(ArrayRef<Value>(inFile),
+                                invertPermutationVector(channelsLastOrder(type.getRank())));
+    ArrayRef<int64_t> extents = channelsFirst(type, getChannelsLast()).getShape();
+    for (auto [i, extent] : llvm::zip(inFile, extents))
       flat = s.add(s.mul(flat, s.constant(s.builder.getIndexType(), extent)), i);
     Value place = s.convert(flat, s.builder.getI64Type());
     WindowsAround windows{*this, kernel, operands[0], operands[1], place};
-    SmallVector<Value> window(at.take_front(2));
+    SmallVector<Value> window(at.take_front(leadingDimensions(*this)));
     return windows.sum(s, 0, at, window, s.constant(computed, 0.0));
   })};
 }
+
+//===----------------------------------------------------------------------===//
+// Layout
+//===----------------------------------------------------------------------===//
+
+/// Windows move over what lies between the images and the channels, in their order.
+template <typename OpTy>
+static bool takesChannelsLast(OpTy op, ArrayRef<int64_t> order) {
+  return !op.getChannelsLast() && order == ArrayRef(channelsLastOrder(order.size()));
+}
+
+SmallVector<int64_t> MaxPoolOp::getPreferredOrder(const LibrarySupport &) { return {}; }
+int64_t MaxPoolOp::getOrderedRank() { return getInput().getType().getRank(); }
+bool MaxPoolOp::computesIn(ArrayRef<int64_t> order, const LibrarySupport &) {
+  return takesChannelsLast(*this, order);
+}
+SmallVector<int64_t> MaxPoolOp::getOperandOrder(unsigned, ArrayRef<int64_t> order) {
+  return SmallVector<int64_t>(order);
+}
+SmallVector<int64_t> MaxPoolOp::getResultOrder(unsigned, ArrayRef<int64_t> order) {
+  return SmallVector<int64_t>(order);
+}
+void MaxPoolOp::setOrder(ArrayRef<int64_t>) { setChannelsLast(true); }
+
+SmallVector<int64_t> MaxPoolGradOp::getPreferredOrder(const LibrarySupport &) { return {}; }
+int64_t MaxPoolGradOp::getOrderedRank() { return getType().getRank(); }
+bool MaxPoolGradOp::computesIn(ArrayRef<int64_t> order, const LibrarySupport &) {
+  return takesChannelsLast(*this, order);
+}
+SmallVector<int64_t> MaxPoolGradOp::getOperandOrder(unsigned, ArrayRef<int64_t> order) {
+  return SmallVector<int64_t>(order);
+}
+SmallVector<int64_t> MaxPoolGradOp::getResultOrder(unsigned, ArrayRef<int64_t> order) {
+  return SmallVector<int64_t>(order);
+}
+void MaxPoolGradOp::setOrder(ArrayRef<int64_t>) { setChannelsLast(true); }

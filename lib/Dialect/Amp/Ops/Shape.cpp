@@ -267,6 +267,30 @@ SmallVector<Value> TransposeOp::emitKernel(KernelBuilder &kernel, ValueRange ope
   return {kernel.transpose(operands[0], getPermutation())};
 }
 
+// The operand may lie in any order: the permutation goes on from there to what the result was.
+int64_t TransposeOp::getOrderedRank() { return getType().getRank(); }
+SmallVector<int64_t> TransposeOp::getOperandOrder(unsigned, ArrayRef<int64_t> order) {
+  return SmallVector<int64_t>(order);
+}
+SmallVector<int64_t> TransposeOp::getResultOrder(unsigned, ArrayRef<int64_t>) { return {}; }
+void TransposeOp::setOrder(ArrayRef<int64_t> order) {
+  setPermutation(placesIn(order, getPermutation()));
+}
+
+Value ampc::buildPermutation(OpBuilder &b, Location loc, Value x, ArrayRef<int64_t> order) {
+  SmallVector<int64_t> shape(tensorType(x).getShape());
+  shape.insert(shape.begin(), order.size() - shape.size(), 1);
+  x = reshapeTo(b, loc, x, shape);
+  // Where nothing but dimensions of 1 moves, elements stay.
+  SmallVector<int64_t> moved;
+  for (int64_t from : order)
+    if (shape[from] != 1)
+      moved.push_back(from);
+  if (llvm::is_sorted(moved))
+    return reshapeTo(b, loc, x, applyPermutation(ArrayRef<int64_t>(shape), order));
+  return b.createOrFold<TransposeOp>(loc, x, order);
+}
+
 //===----------------------------------------------------------------------===//
 // broadcast
 //===----------------------------------------------------------------------===//

@@ -53,7 +53,7 @@ def Amp_GeluOp : Amp_UnaryOp<"gelu", [Onnx<[OnnxOperator<"Gelu", 20>]>, Gradient
 }
 
 def Amp_ClipOp : Amp_Op<"clip", [Pure, AttrSizedOperandSegments, InferTypeOpAdaptor,
-    PartialGradient, Kernel, Ranged, Computes<"Promote">, Uses<["Elementwise", "Setting"]>,
+    PartialGradient, Kernel, AnyOrder, Ranged, Computes<"Promote">, Uses<["Elementwise", "Setting"]>,
     Onnx<[OnnxOperator<"Clip">]>]> {
   let summary = "min(max(input, min), max); NaN stays NaN";
   let description = [{

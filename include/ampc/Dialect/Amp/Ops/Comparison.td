@@ -11,7 +11,7 @@
 include "ampc/Dialect/Amp/Ops/Pointwise.td"
 
 class Amp_CompareOp<string mnemonic, list<Trait> traits, Type type = Amp_Tensor>
-    : Amp_Op<mnemonic, traits # [Pure, InferTypeOpAdaptor, Kernel]> {
+    : Amp_Op<mnemonic, traits # [Pure, InferTypeOpAdaptor, Kernel, AnyOrder]> {
   let description = [{
     Operands of one element type broadcast to a common shape, as numpy's do. Comparisons
     with NaN are false.
@@ -63,7 +63,7 @@ def Amp_NotOp : Amp_UnaryOp<"not", [OnnxSimple<[OnnxOperator<"Not">]>], Amp_Bool
 }
 
 class Amp_TestOp<string mnemonic, list<Trait> traits>
-    : Amp_Op<mnemonic, traits # [Pure, InferTypeOpAdaptor, Kernel, Computes<"Follow">]> {
+    : Amp_Op<mnemonic, traits # [Pure, InferTypeOpAdaptor, Kernel, AnyOrder, Computes<"Follow">]> {
   let arguments = (ins Amp_FloatTensor:$input);
   let results = (outs Amp_BoolTensor:$result);
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
@@ -78,7 +78,7 @@ def Amp_IsInfOp : Amp_TestOp<"is_inf", [Onnx<[OnnxOperator<"IsInf", 10>]>]> {
 }
 
 def Amp_WhereOp : Amp_Op<"where", [Pure, InferTypeOpAdaptor, PartialGradient, Kernel,
-    Computes<"Promote">, LinearInAll, Uses<["Other", "Elementwise"]>,
+    Computes<"Promote">, LinearInAll, AnyOrder, Uses<["Other", "Elementwise"]>,
     Onnx<[OnnxOperator<"Where", 9>, OnnxOperator<"If">]>]> {
   let summary = "condition ? lhs : rhs";
   let description = [{

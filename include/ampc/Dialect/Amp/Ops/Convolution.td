@@ -11,7 +11,7 @@
 include "ampc/Dialect/Amp/AmpDialect.td"
 
 def Amp_ConvOp : Amp_Op<"conv", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
-    Ranged, Computes<"Allow">, LinearInFactors, Uses<["Other", "Weight"]>,
+    Ranged, Computes<"Allow">, LinearInFactors, PartialLayout, Uses<["Other", "Weight"]>,
     Onnx<[OnnxOperator<"Conv">]>]> {
   let summary = "Two-dimensional convolution, accumulated in f32";
   let description = [{
@@ -24,6 +24,9 @@ def Amp_ConvOp : Amp_Op<"conv", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
     `pads` are those before the first row and column, then those behind the last;
     `strides` and `dilations` are those of rows and columns. A convolution along one
     dimension is one whose images have one row.
+
+    With `channels_last` the tensors lie as [n, h, w, c], [k, r, s, c / groups] and [n, p, q, k].
+    `plan-choose-layouts` writes it, after gradients are taken.
 
     Constraints:
     - (conv_c1) `input` [n, c, h, w], `filter` [k, c / groups, r, s] and `bias` [k] have one
@@ -40,7 +43,8 @@ def Amp_ConvOp : Amp_Op<"conv", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
   }];
   let arguments = (ins Amp_FloatTensor:$input, Amp_FloatTensor:$filter,
                    Optional<Amp_FloatTensor>:$bias, DenseI64ArrayAttr:$strides,
-                   DenseI64ArrayAttr:$pads, DenseI64ArrayAttr:$dilations, I64Attr:$groups);
+                   DenseI64ArrayAttr:$pads, DenseI64ArrayAttr:$dilations, I64Attr:$groups,
+                   UnitAttr:$channels_last);
   let results = (outs Amp_FloatTensor:$result);
   let assemblyFormat = [{
     $input `,` $filter (`bias` $bias^)? `strides` $strides `pads` $pads
@@ -51,15 +55,16 @@ def Amp_ConvOp : Amp_Op<"conv", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
 }
 
 class Amp_ConvGradientOp<string mnemonic, string operand>
-    : Amp_Op<mnemonic, [Pure, Kernel, Computes<"Allow">]> {
+    : Amp_Op<mnemonic, [Pure, Kernel, PartialLayout, Computes<"Allow">]> {
   let description = [{
     The result has the shape of what it is the gradient of, and a type of its own: sums are
-    rounded to it once.
+    rounded to it once. `channels_last` is that of the convolution.
   }];
   let arguments = !con((ins Amp_FloatTensor:$gradient),
                        !dag(ins, [Amp_FloatTensor], [operand]),
                        (ins DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads,
-                        DenseI64ArrayAttr:$dilations, I64Attr:$groups));
+                        DenseI64ArrayAttr:$dilations, I64Attr:$groups,
+                        UnitAttr:$channels_last));
   let results = (outs Amp_FloatTensor:$result);
   let assemblyFormat = "$gradient `,` $" # operand # [{
     `strides` $strides `pads` $pads `dilations` $dilations `groups` $groups attr-dict

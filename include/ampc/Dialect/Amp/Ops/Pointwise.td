@@ -15,7 +15,7 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 
 class Amp_UnaryOp<string mnemonic, list<Trait> traits, Type type = Amp_FloatTensor,
                   string use = "Elementwise">
-    : Amp_Op<mnemonic, traits # [Pure, SameOperandsAndResultType, Kernel, Uses<[use]>]> {
+    : Amp_Op<mnemonic, traits # [Pure, SameOperandsAndResultType, Kernel, AnyOrder, Uses<[use]>]> {
   let arguments = (ins type:$input);
   let results = (outs type:$result);
   let assemblyFormat = "$input attr-dict `:` type($result)";
@@ -23,7 +23,7 @@ class Amp_UnaryOp<string mnemonic, list<Trait> traits, Type type = Amp_FloatTens
 
 class Amp_BinaryOp<string mnemonic, list<Trait> traits, Type type = Amp_Tensor,
                    TraitList uses = Uses<["Elementwise"]>>
-    : Amp_Op<mnemonic, traits # [Pure, InferTypeOpAdaptor, Gradient, Kernel, uses]> {
+    : Amp_Op<mnemonic, traits # [Pure, InferTypeOpAdaptor, Gradient, Kernel, AnyOrder, uses]> {
   let description = [{
     Operands of one element type broadcast to a common shape, as numpy's do.
   }];

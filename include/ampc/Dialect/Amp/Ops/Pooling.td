@@ -11,7 +11,7 @@
 include "ampc/Dialect/Amp/AmpDialect.td"
 
 def Amp_MaxPoolOp : Amp_Op<"max_pool", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
-    Computes<"Follow">, Onnx<[OnnxOperator<"MaxPool">]>]> {
+    Computes<"Follow">, PartialLayout, Onnx<[OnnxOperator<"MaxPool">]>]> {
   let summary = "The largest element of each window";
   let description = [{
     Windows of `taps` move over the dimensions behind the first two, of which there are
@@ -20,6 +20,9 @@ def Amp_MaxPoolOp : Amp_Op<"max_pool", [Pure, InferTypeOpAdaptor, Gradient, Kern
     and `indices` its place in the row-major input: of equal ones the first, of NaN the first
     NaN. A window without elements has the lowest value, and index -1.
 
+    With `channels_last` dimension 1 lies last in all tensors. Indices stay those of the file's
+    order, so that a model that hands them out gives the same ones.
+
     Constraints:
     - (max_pool_c1) each list has a number for each dimension behind the first two, of which
       there is one at least.
@@ -27,7 +30,7 @@ def Amp_MaxPoolOp : Amp_Op<"max_pool", [Pure, InferTypeOpAdaptor, Gradient, Kern
   }];
   let arguments = (ins Amp_Tensor:$input, DenseI64ArrayAttr:$points, DenseI64ArrayAttr:$taps,
                    DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,
-                   DenseI64ArrayAttr:$pads);
+                   DenseI64ArrayAttr:$pads, UnitAttr:$channels_last);
   let results = (outs Amp_Tensor:$values, StaticShapeTensorOf<[I64]>:$indices);
   let assemblyFormat = [{
     $input `points` $points `taps` $taps `strides` $strides `dilations` $dilations
@@ -35,7 +38,7 @@ def Amp_MaxPoolOp : Amp_Op<"max_pool", [Pure, InferTypeOpAdaptor, Gradient, Kern
   }];
 }
 
-def Amp_MaxPoolGradOp : Amp_Op<"max_pool_grad", [Pure, Kernel, Computes<"Deny">]> {
+def Amp_MaxPoolGradOp : Amp_Op<"max_pool_grad", [Pure, Kernel, PartialLayout, Computes<"Deny">]> {
   let summary = "Gradient of amp.max_pool";
   let description = [{
     Each element of the result sums the gradients of the windows that it is the largest of, in
@@ -44,7 +47,8 @@ def Amp_MaxPoolGradOp : Amp_Op<"max_pool_grad", [Pure, Kernel, Computes<"Deny">]
   }];
   let arguments = (ins Amp_FloatTensor:$gradient, StaticShapeTensorOf<[I64]>:$indices,
                    DenseI64ArrayAttr:$taps, DenseI64ArrayAttr:$strides,
-                   DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$pads);
+                   DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$pads,
+                   UnitAttr:$channels_last);
   let results = (outs Amp_FloatTensor:$result);
   let assemblyFormat = [{
     $gradient `at` $indices `taps` $taps `strides` $strides `dilations` $dilations

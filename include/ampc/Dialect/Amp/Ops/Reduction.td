@@ -11,7 +11,7 @@
 include "ampc/Dialect/Amp/AmpDialect.td"
 
 class Amp_ReduceOp<string mnemonic, list<Trait> traits, Type type = Amp_FloatTensor>
-    : Amp_Op<mnemonic, traits # [Pure, InferTypeOpAdaptor, Gradient, Kernel]> {
+    : Amp_Op<mnemonic, traits # [Pure, InferTypeOpAdaptor, Gradient, Kernel, AnyOrderAlongAxes]> {
   let description = [{
     Reduces along `axes`, which are sorted, without repetition and in [0, rank). With
     `keepdims` they stay, as 1. Accumulates in f32 for f16 and bf16.
@@ -81,7 +81,7 @@ def Amp_ReduceLogSumExpOp : Amp_ReduceOp<"reduce_log_sum_exp", [
 }
 
 def Amp_CumSumOp : Amp_Op<"cum_sum", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
-    Computes<"Deny", "Deny", "Promote">, Onnx<[OnnxOperator<"CumSum", 11>]>]> {
+    Computes<"Deny", "Deny", "Promote">, AnyOrderAlongAxis, Onnx<[OnnxOperator<"CumSum", 11>]>]> {
   let summary = "Running sums along an axis";
   let description = [{
     Each element is the sum of those of its line up to its own place; of those before it, if

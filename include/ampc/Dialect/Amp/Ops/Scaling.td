@@ -12,7 +12,7 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 include "mlir/Interfaces/CastInterfaces.td"
 
 def Amp_CastOp : Amp_Op<"cast", [Pure, SameOperandsAndResultShape, PartialGradient, Kernel,
-    Ranged, LinearInAll, Uses<["Moved"]>,
+    Ranged, LinearInAll, AnyOrder, Uses<["Moved"]>,
     Onnx<[OnnxOperator<"Cast", 1>, OnnxOperator<"CastLike", 15>]>,
     DeclareOpInterfaceMethods<CastOpInterface>]> {
   let summary = "Change of element type";

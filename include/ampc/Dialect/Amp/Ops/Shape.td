@@ -29,7 +29,8 @@ def Amp_ReshapeOp : Amp_Op<"reshape", [Pure, SameOperandsAndResultElementType, G
 }
 
 def Amp_TransposeOp : Amp_Op<"transpose", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
-    Computes<"Follow">, LinearInAll, Uses<["Moved"]>, Onnx<[OnnxOperator<"Transpose">]>]> {
+    Computes<"Follow">, LinearInAll, LayoutByOp, Uses<["Moved"]>,
+    Onnx<[OnnxOperator<"Transpose">]>]> {
   let summary = "Dimension i of the result is dimension permutation[i] of the input";
   let arguments = (ins Amp_Tensor:$input, DenseI64ArrayAttr:$permutation);
   let results = (outs Amp_Tensor:$result);
@@ -38,7 +39,7 @@ def Amp_TransposeOp : Amp_Op<"transpose", [Pure, InferTypeOpAdaptor, Gradient, K
 }
 
 def Amp_BroadcastOp : Amp_Op<"broadcast", [Pure, SameOperandsAndResultElementType,
-    Gradient, Kernel, Computes<"Follow">, LinearInAll, Uses<["Moved"]>,
+    Gradient, Kernel, Computes<"Follow">, LinearInAll, AnyOrder, Uses<["Moved"]>,
     Onnx<[OnnxOperator<"Expand", 8>, OnnxOperator<"Tile">,
           OnnxOperator<"ConstantOfShape", 9>]>]> {
   let summary = "Repeats dimensions of extent 1, and adds leading ones, as numpy does";

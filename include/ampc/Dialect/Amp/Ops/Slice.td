@@ -11,7 +11,8 @@
 include "ampc/Dialect/Amp/AmpDialect.td"
 
 def Amp_ConcatOp : Amp_Op<"concat", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
-    Computes<"Promote">, LinearInAll, Uses<["Moved"]>, Onnx<[OnnxOperator<"Concat">]>]> {
+    Computes<"Promote">, LinearInAll, AnyOrderAlongAxis, Uses<["Moved"]>,
+    Onnx<[OnnxOperator<"Concat">]>]> {
   let summary = "Tensors one behind the other along an axis";
   let description = [{
     Constraints:
@@ -26,7 +27,7 @@ def Amp_ConcatOp : Amp_Op<"concat", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
 }
 
 def Amp_SliceOp : Amp_Op<"slice", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
-    Computes<"Follow">, LinearInAll, Uses<["Moved"]>,
+    Computes<"Follow">, LinearInAll, AnyOrderOfSteps, Uses<["Moved"]>,
     Onnx<[OnnxOperator<"Slice">, OnnxOperator<"Split">]>]> {
   let summary = "Elements at regular places";
   let description = [{
@@ -47,7 +48,8 @@ def Amp_SliceOp : Amp_Op<"slice", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
 }
 
 def Amp_PadOp : Amp_Op<"pad", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
-    Computes<"Follow">, LinearByOp, Uses<["Moved"]>, Onnx<[OnnxOperator<"Pad">]>]> {
+    Computes<"Follow">, LinearByOp, AnyOrderOfSteps, Uses<["Moved"]>,
+    Onnx<[OnnxOperator<"Pad">]>]> {
   let summary = "Spreads elements over a larger tensor: the adjoint of amp.slice";
   let description = [{
     `result[starts + i * steps] = input[i]`, and `value` elsewhere; the result has the

@@ -11,7 +11,7 @@
 include "ampc/Dialect/Amp/AmpDialect.td"
 
 class Amp_SoftmaxLikeOp<string mnemonic, list<Trait> traits>
-    : Amp_Op<mnemonic, traits # [Pure, SameOperandsAndResultType, Gradient, Kernel]> {
+    : Amp_Op<mnemonic, traits # [Pure, SameOperandsAndResultType, Gradient, Kernel, AnyOrderAlongAxis]> {
   let arguments = (ins Amp_FloatTensor:$input, I64Attr:$axis);
   let results = (outs Amp_FloatTensor:$result);
   let assemblyFormat = "$input `along` $axis attr-dict `:` type($result)";
