@@ -274,6 +274,7 @@ void Choice::takeBack() {
     push(op);
   for (size_t i = 0; i < list.size(); ++i) { // which grows
     Operation *op = list[i];
+    ++visits;
     waiting.erase(op);
     Order order = of(op);
     llvm::SmallSetVector<Value, 4> around;

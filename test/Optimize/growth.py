@@ -27,7 +27,43 @@ GOAL = 1.2  # most that the exponent of any count may be
 FLOOR = 200
 
 
+IMAGES = "tensor<2x8x4x4xf32>"
+
+
+def layout_graph(sums, size):
+    """A convolution that prefers another order, and `size` sums that go back to the file's: those
+    of its result (fan), or one behind the other (chain)."""
+    lines = [f"%y0 = amp.conv %x, %w strides [1, 1] pads [0, 0, 0, 0] dilations [1, 1] groups 1 "
+             f": ({IMAGES}, tensor<8x8x1x1xf32>) -> {IMAGES}"]
+    for i in range(1, size + 1):
+        lines.append(f"%y{i} = amp.add %y{0 if sums == 'fan' else i - 1}, %a{i} "
+                     f": ({IMAGES}, {IMAGES}) -> {IMAGES}")
+    arguments = "".join(f", %a{i}: {IMAGES}" for i in range(1, size + 1))
+    results = ", ".join(f"%y{i}" for i in range(1, size + 1))
+    types = ", ".join([IMAGES] * size)
+    return (f"func.func @main(%x: {IMAGES}, %w: tensor<8x8x1x1xf32>{arguments}) -> ({types}) {{\n"
+            + "\n".join(lines) + f"\nreturn {results} : {types}\n}}\n")
+
+
 class Growth(harness.Case):
+    def layout_visits(self, sums, size):
+        graph = self.work / f"{sums}-{size}.mlir"
+        graph.write_text(layout_graph(sums, size))
+        result = self.build.call(self.build.bin / "ampc-opt", [
+            graph, "--plan-choose-layouts=target=host prefer-channels-last",
+            "--remarks-filter=plan-work", "--remark-format=emitRemark"])
+        self.assertEqual(result.returncode, 0, result.stderr[-2000:])
+        self.assertEqual(result.stdout.count("amp.add"), size)
+        self.assertEqual(result.stdout.count("amp.transpose"), 2)  # of %x and of the result
+        return int(re.search(r"choose-layouts \|.* visits=(\d+)", result.stderr)[1])
+
+    def test_layouts_are_chosen_in_linear_time(self):
+        for sums in ("fan", "chain"):
+            with self.subTest(sums=sums):
+                small, large = (self.layout_visits(sums, size) for size in (500, 500 * FACTOR))
+                self.assertGreater(small, 500)
+                self.assertLess(large, FACTOR ** GOAL * small)
+
     def counts(self, family, size, target):
         model = self.work / f"{family}-{size}.onnx"
         if not model.exists():

@@ -77,6 +77,17 @@ def LibraryCallOpInterface : OpInterface<"LibraryCallOpInterface", [StepOpInterf
       "bool", "fuseEpilogue",
       (ins "::ampc::plan::EpilogueKind":$epilogue, "::mlir::Value":$operand), [{}],
       [{ return false; }]>,
+    InterfaceMethod<[{
+        Whether the call does so little that a kernel of ours, with a thread for each element of
+        the result, is done before a launch would be.
+      }],
+      "bool", "isShorterThanLaunch", (ins), [{}], [{ return false; }]>,
+    InterfaceMethod<[{
+        Builds what the call computes as tensor ops, with its sums and roundings, and returns one
+        value for each result. Asked of a call that `isShorterThanLaunch()` alone.
+      }],
+      "::llvm::SmallVector<::mlir::Value>", "expand", (ins "::mlir::OpBuilder &":$builder), [{}],
+      [{ llvm_unreachable("the call is never shorter than a launch"); }]>,
     InterfaceMethod<"What operand `index` is to the call: in or reserve.",
         "::ampc::plan::OperandRole", "getOperandRole", (ins "unsigned":$index), [{}],
         [{ return ::ampc::plan::OperandRole::In; }]>,

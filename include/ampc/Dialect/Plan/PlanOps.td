@@ -194,7 +194,8 @@ def Plan_Epilogue : I32EnumAttr<"Epilogue", "What follows a product", [
 
 def Plan_MatMulOp : Plan_Op<"matmul", [Pure,
     DeclareOpInterfaceMethods<StepOpInterface>,
-    DeclareOpInterfaceMethods<LibraryCallOpInterface, ["fuseEpilogue"]>]> {
+    DeclareOpInterfaceMethods<LibraryCallOpInterface,
+                              ["fuseEpilogue", "isShorterThanLaunch", "expand"]>]> {
   let summary = "Matrix product by a library";
   let description = [{
     `result = epilogue(alpha * op(lhs) * op(rhs) + bias)`, accumulated in f32 (f64 for
