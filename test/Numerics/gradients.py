@@ -28,6 +28,7 @@ import opcase
 import product_cases
 import recurrent_cases
 import shape_cases
+import window_cases
 
 ATOL = 1e-8
 FORWARD_RTOL = 1e-7
@@ -35,7 +36,8 @@ FORWARD_RTOL = 1e-7
 
 def all_cases() -> list[opcase.OpCase]:
     cases = [*elementwise_cases.all_cases(), *shape_cases.all_cases(),
-             *product_cases.all_cases(), *recurrent_cases.all_cases()]
+             *product_cases.all_cases(), *recurrent_cases.all_cases(),
+             *window_cases.all_cases()]
     names = [case.name for case in cases]
     if doubled := {name for name in names if names.count(name) > 1}:
         raise SystemExit(f"cases share a name: {', '.join(sorted(doubled))}")

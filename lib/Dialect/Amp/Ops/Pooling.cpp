@@ -1,4 +1,4 @@
-//===- Pooling.cpp - Extrema of windows -----------------------------------===//
+//===- Pooling.cpp - Extrema, means and norms of windows ------------------===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -8,6 +8,10 @@
 #include "ampc/Dialect/Amp/Ops/Pooling.h"
 #include "ChannelsLast.h"
 #include "WindowAttributes.h"
+#include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "ampc/Dialect/Amp/Ops/Reduction.h"
+#include "ampc/Dialect/Amp/Values.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace ampc;
@@ -20,6 +24,20 @@ namespace {
 /// How the windows of a node move, and how many there are along each dimension.
 struct PoolWindows {
   SmallVector<int64_t> points, taps, strides, dilations, pads;
+  SmallVector<int64_t> after; ///< pads behind the input
+
+  SmallVector<NamedAttribute> attributes(OpBuilder &b) const {
+    return {b.getNamedAttr("points", b.getDenseI64ArrayAttr(points)),
+            b.getNamedAttr("taps", b.getDenseI64ArrayAttr(taps)),
+            b.getNamedAttr("strides", b.getDenseI64ArrayAttr(strides)),
+            b.getNamedAttr("dilations", b.getDenseI64ArrayAttr(dilations)),
+            b.getNamedAttr("pads", b.getDenseI64ArrayAttr(pads))};
+  }
+  /// One window, the whole image.
+  static PoolWindows whole(ArrayRef<int64_t> image) {
+    SmallVector<int64_t> ones(image.size(), 1), zeros(image.size(), 0);
+    return {ones, SmallVector<int64_t>(image), ones, ones, zeros, zeros};
+  }
 };
 } // namespace
 
@@ -34,7 +52,20 @@ static int64_t countPoints(int64_t extent, int64_t before, int64_t after, int64_
   return (points - 1) * stride >= extent + before ? points - 1 : points;
 }
 
-static FailureOr<PoolWindows> importWindows(OnnxNode &node, ArrayRef<int64_t> image) {
+/// Input 0 must have dimensions behind the first two.
+static FailureOr<RankedTensorType> importImage(OnnxNode &node) {
+  if (failed(node.expectInputs(1, 1)))
+    return failure();
+  RankedTensorType type = tensorType(node.input(0));
+  if (type.getRank() < 3)
+    return node.emitError() << "pools dimensions behind the first two, which " << type
+                            << " does not have";
+  return type;
+}
+
+/// Dilations came to MaxPool with opset 10, to others later.
+static FailureOr<PoolWindows> importWindows(OnnxNode &node, ArrayRef<int64_t> image,
+                                            int64_t ceilSince = 10) {
   size_t rank = image.size();
   if (!node.hasAttribute("kernel_shape"))
     return node.emitError() << "lacks the attribute 'kernel_shape'";
@@ -44,14 +75,14 @@ static FailureOr<PoolWindows> importWindows(OnnxNode &node, ArrayRef<int64_t> im
   FailureOr<SmallVector<int64_t>> pads = importInts(node, "pads", 2 * rank, 0);
   if (failed(taps) || failed(strides) || failed(dilations) || failed(pads))
     return failure();
-  bool ceil = node.version >= 10 && node.getInt("ceil_mode", 0);
+  bool ceil = node.version >= ceilSince && node.getInt("ceil_mode", 0);
   std::string mode = node.getString("auto_pad", "NOTSET");
   if (mode != "NOTSET" && mode != "VALID" && mode != "SAME_UPPER" && mode != "SAME_LOWER")
     return node.emitError() << "has auto_pad = '" << mode
                             << "': known are NOTSET, SAME_UPPER, SAME_LOWER and VALID";
   if (mode != "NOTSET" && llvm::any_of(*pads, [](int64_t pad) { return pad != 0; }))
     return node.emitError() << "has both auto_pad = " << mode << " and pads";
-  PoolWindows windows{{}, *taps, *strides, *dilations, {}};
+  PoolWindows windows{{}, *taps, *strides, *dilations, {}, {}};
   for (size_t d = 0; d < rank; ++d) {
     int64_t before = (*pads)[d], after = (*pads)[rank + d];
     for (int64_t positive : {(*taps)[d], (*strides)[d], (*dilations)[d]})
@@ -69,6 +100,7 @@ static FailureOr<PoolWindows> importWindows(OnnxNode &node, ArrayRef<int64_t> im
       std::tie(before, after) = samePads(image[d], reach, stride, mode == "SAME_LOWER");
     windows.points.push_back(countPoints(image[d], before, after, reach, stride, ceil));
     windows.pads.push_back(before);
+    windows.after.push_back(after);
     if (windows.points.back() < 1)
       return node.emitError() << "has windows of " << reach << " elements along spatial dimension "
                               << d << ", which has " << image[d] << " and " << before + after
@@ -77,42 +109,111 @@ static FailureOr<PoolWindows> importWindows(OnnxNode &node, ArrayRef<int64_t> im
   return windows;
 }
 
+/// Places counted along the last spatial dimension first, as places where the first one is
+/// the fastest.
+static Value toColumnMajor(OpBuilder &b, Location loc, Value places, ArrayRef<int64_t> image) {
+  auto number = [&](int64_t n) {
+    auto type = RankedTensorType::get({}, b.getI64Type());
+    return buildConstant(b, loc, DenseElementsAttr::get(type, n));
+  };
+  int64_t size = llvm::product_of(image, int64_t(1)), step = size;
+  auto multiples = [&](Value x, int64_t n) -> Value { // of n in x
+    return DivOp::create(b, loc, x, number(n));
+  };
+  Value whole = buildProduct(b, loc, multiples(places, size), number(size));
+  Value rest = buildDifference(b, loc, places, whole);
+  int64_t columnStep = 1;
+  for (int64_t extent : image) {
+    step /= extent;
+    Value i = multiples(rest, step);
+    rest = buildDifference(b, loc, rest, buildProduct(b, loc, i, number(step)));
+    whole = buildSum(b, loc, whole, buildProduct(b, loc, i, number(columnStep)));
+    columnStep *= extent;
+  }
+  return whole;
+}
+
 FailureOr<SmallVector<Value>> MaxPoolOp::importNode(OnnxNode &node, OpBuilder &builder) {
-  if (failed(node.expectInputs(1, 1)))
+  FailureOr<RankedTensorType> type = importImage(node);
+  if (failed(type))
     return failure();
-  RankedTensorType type = tensorType(node.input(0));
-  if (type.getRank() < 3)
-    return node.emitError() << "pools dimensions behind the first two, which " << type
-                            << " does not have";
-  if (node.getInt("storage_order", 0) != 0 && node.hasOutput(1))
-    return node.emitError() << "has storage_order 1, but indices are computed in row-major order "
-                               "(0) only";
-  FailureOr<PoolWindows> windows = importWindows(node, type.getShape().drop_front(2));
+  ArrayRef<int64_t> image = type->getShape().drop_front(2);
+  bool isGlobal = node.opType == "GlobalMaxPool";
+  bool isColumnMajor = !isGlobal && node.version >= 8 && node.getInt("storage_order", 0) != 0;
+  FailureOr<PoolWindows> windows =
+      isGlobal ? PoolWindows::whole(image) : importWindows(node, image);
   if (failed(windows) || node.hadError)
     return failure();
-  NamedAttribute attributes[] = {
-      builder.getNamedAttr("points", builder.getDenseI64ArrayAttr(windows->points)),
-      builder.getNamedAttr("taps", builder.getDenseI64ArrayAttr(windows->taps)),
-      builder.getNamedAttr("strides", builder.getDenseI64ArrayAttr(windows->strides)),
-      builder.getNamedAttr("dilations", builder.getDenseI64ArrayAttr(windows->dilations)),
-      builder.getNamedAttr("pads", builder.getDenseI64ArrayAttr(windows->pads))};
   FailureOr<Operation *> op =
-      createChecked(node, builder, getOperationName(), node.input(0), attributes);
+      createChecked(node, builder, getOperationName(), node.input(0), windows->attributes(builder));
   if (failed(op))
     return failure();
   SmallVector<Value> results((*op)->getResults());
   results.truncate(node.outputNames.size());
+  if (isColumnMajor && node.hasOutput(1))
+    results[1] = toColumnMajor(builder, node.loc, results[1], image);
   return results;
+}
+
+/// The mean, or by name another reduction, of all dimensions behind the first two.
+template <typename ReduceOp>
+static FailureOr<SmallVector<Value>> importGlobal(OnnxNode &node, OpBuilder &builder,
+                                                  RankedTensorType type) {
+  SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(2, type.getRank()));
+  return single(
+      importOp<ReduceOp>(node, builder, node.input(0),
+                         {builder.getNamedAttr("axes", builder.getDenseI64ArrayAttr(axes)),
+                          builder.getNamedAttr("keepdims", builder.getUnitAttr())}));
+}
+
+FailureOr<SmallVector<Value>> AveragePoolOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  FailureOr<RankedTensorType> type = importImage(node);
+  if (failed(type))
+    return failure();
+  if (node.opType == "GlobalAveragePool")
+    return importGlobal<ReduceMeanOp>(node, builder, *type);
+  bool countsPads = node.version >= 7 && node.getInt("count_include_pad", 0) != 0;
+  FailureOr<PoolWindows> windows = importWindows(node, type->getShape().drop_front(2));
+  if (failed(windows))
+    return failure();
+  SmallVector<int64_t> counted;
+  if (countsPads)
+    counted = llvm::to_vector(llvm::concat<int64_t>(windows->pads, windows->after));
+  SmallVector<NamedAttribute> attributes = windows->attributes(builder);
+  attributes.push_back(builder.getNamedAttr("counted", builder.getDenseI64ArrayAttr(counted)));
+  return single(importOp<AveragePoolOp>(node, builder, node.input(0), attributes));
+}
+
+FailureOr<SmallVector<Value>> LpPoolOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  FailureOr<RankedTensorType> type = importImage(node);
+  if (failed(type))
+    return failure();
+  double p = node.version < 2 ? node.getFloat("p", 2) : double(node.getInt("p", 2));
+  if (!(p > 0) || std::isinf(p))
+    return node.emitError() << "has p = " << p << ", which must be above 0";
+  ArrayRef<int64_t> image = type->getShape().drop_front(2);
+  bool isGlobal = node.opType == "GlobalLpPool";
+  if (isGlobal && p == 1)
+    return importGlobal<ReduceL1Op>(node, builder, *type);
+  if (isGlobal && p == 2)
+    return importGlobal<ReduceL2Op>(node, builder, *type);
+  FailureOr<PoolWindows> windows =
+      isGlobal ? PoolWindows::whole(image) : importWindows(node, image, /*ceilSince=*/18);
+  if (failed(windows))
+    return failure();
+  SmallVector<NamedAttribute> attributes = windows->attributes(builder);
+  attributes.push_back(builder.getNamedAttr("p", builder.getF64FloatAttr(p)));
+  return single(importOp<LpPoolOp>(node, builder, node.input(0), attributes));
 }
 
 //===----------------------------------------------------------------------===//
 // max_pool
 //===----------------------------------------------------------------------===//
 
-LogicalResult MaxPoolOp::inferReturnTypes(MLIRContext *context, std::optional<Location> location,
-                                          Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  bool isLast = adaptor.getChannelsLast();
-  RankedTensorType type = channelsFirst(tensorType(adaptor.getInput()), isLast);
+/// The shape of the windows' results, of an input with the channels before what windows move over.
+template <typename Adaptor>
+static FailureOr<SmallVector<int64_t>> inferPoints(std::optional<Location> location,
+                                                   Adaptor adaptor, RankedTensorType type) {
   auto atLeast = [](ArrayRef<int64_t> list, int64_t least) {
     return llvm::all_of(list, [&](int64_t x) { return x >= least; });
   };
@@ -127,7 +228,17 @@ LogicalResult MaxPoolOp::inferReturnTypes(MLIRContext *context, std::optional<Lo
     return inferenceError(location, "has a number out of range for windows over ", type);
   SmallVector<int64_t> shape(type.getShape().take_front(2));
   llvm::append_range(shape, adaptor.getPoints());
-  types.push_back(channelsLast(type.clone(shape), isLast));
+  return shape;
+}
+
+LogicalResult MaxPoolOp::inferReturnTypes(MLIRContext *context, std::optional<Location> location,
+                                          Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  bool isLast = adaptor.getChannelsLast();
+  RankedTensorType type = channelsFirst(tensorType(adaptor.getInput()), isLast);
+  FailureOr<SmallVector<int64_t>> shape = inferPoints(location, adaptor, type);
+  if (failed(shape))
+    return failure();
+  types.push_back(channelsLast(type.clone(*shape), isLast));
   types.push_back(cast<RankedTensorType>(types.back()).clone(IntegerType::get(context, 64)));
   return success();
 }
@@ -203,27 +314,37 @@ static size_t leadingDimensions(MaxPoolGradOp op) { return op.getChannelsLast() 
 namespace {
 /// The sum over the windows around one element, outermost dimension first.
 struct WindowsAround {
-  MaxPoolGradOp op;
-  KernelBuilder &kernel;
-  Value gradient, indices;
-  Value place; ///< of the element in the row-major input as the file has it, as i64
+  /// The total with what the window with these indices adds.
+  using AddFn = llvm::function_ref<Value(ScalarBuilder &s, ArrayRef<Value> window, Value total)>;
+
+  RankedTensorType points; ///< the windows' results
+  ArrayRef<int64_t> taps, strides, dilations, pads;
+  size_t leading; ///< dimensions before those that windows move over
+  AddFn add;
+
+  template <typename OpTy>
+  WindowsAround(OpTy op, size_t leading, AddFn add)
+      : points(op.getGradient().getType()), taps(op.getTaps()), strides(op.getStrides()),
+        dilations(op.getDilations()), pads(op.getPads()), leading(leading), add(add) {}
+
+  Value sum(ScalarBuilder &s, ValueRange at, Value total) {
+    return sum(s, 0, at, SmallVector<Value>(at.take_front(leading)), total);
+  }
+
+private:
+  static Value number(ScalarBuilder &s, int64_t n) {
+    return s.constant(s.builder.getIndexType(), n);
+  }
 
   Value sum(ScalarBuilder &s, size_t d, ValueRange at, ArrayRef<Value> windowPoint, Value total) {
-    RankedTensorType points = op.getGradient().getType();
-    size_t leading = leadingDimensions(op);
-    if (d == op.getTaps().size()) {
+    if (d == taps.size()) {
       SmallVector<Value> window(windowPoint);
       llvm::append_range(window, at.drop_front(leading + d));
-      Value isLargest = s.equal(kernel.load(s, indices, window), place);
-      Value g = s.convert(kernel.load(s, gradient, window), total.getType());
-      return s.select(isLargest, s.add(total, g), total);
+      return add(s, window, total);
     }
-    auto number = [](ScalarBuilder &s, int64_t n) {
-      return s.constant(s.builder.getIndexType(), n);
-    };
-    int64_t stride = op.getStrides()[d], reach = op.getDilations()[d] * (op.getTaps()[d] - 1) + 1;
+    int64_t stride = strides[d], reach = dilations[d] * (taps[d] - 1) + 1;
     // Of the windows that begin in (position - reach, position], those that there are.
-    Value position = s.add(at[leading + d], number(s, op.getPads()[d]));
+    Value position = s.add(at[leading + d], number(s, pads[d]));
     Value past = s.sub(position, number(s, reach - 1 - (stride - 1))); // rounded up
     Value first = s.div(s.maximum(past, number(s, 0)), number(s, stride));
     Value end = s.minimum(s.add(s.div(position, number(s, stride)), number(s, 1)),
@@ -231,7 +352,13 @@ struct WindowsAround {
     return s.fold(first, end, total, [&](ScalarBuilder &s, Value i, Value total) {
       SmallVector<Value> inner(windowPoint);
       inner.push_back(i);
-      return sum(s, d + 1, at, inner, total);
+      Value sums = sum(s, d + 1, at, inner, total);
+      if (dilations[d] == 1)
+        return sums;
+      // The element may lie between two taps.
+      Value distance = s.sub(position, s.mul(i, number(s, stride)));
+      Value tap = s.mul(s.div(distance, number(s, dilations[d])), number(s, dilations[d]));
+      return s.select(s.equal(tap, distance), sums, total);
     });
   }
 };
@@ -252,9 +379,180 @@ SmallVector<Value> MaxPoolGradOp::emitKernel(KernelBuilder &kernel, ValueRange o
     for (auto [i, extent] : llvm::zip(inFile, extents))
       flat = s.add(s.mul(flat, s.constant(s.builder.getIndexType(), extent)), i);
     Value place = s.convert(flat, s.builder.getI64Type());
-    WindowsAround windows{*this, kernel, operands[0], operands[1], place};
-    SmallVector<Value> window(at.take_front(leadingDimensions(*this)));
-    return windows.sum(s, 0, at, window, s.constant(computed, 0.0));
+    WindowsAround windows(*this, leadingDimensions(*this), [&](ScalarBuilder &s, ArrayRef<Value> window, Value total) {
+      Value isLargest = s.equal(kernel.load(s, operands[1], window), place);
+      Value g = s.convert(kernel.load(s, operands[0], window), total.getType());
+      return s.select(isLargest, s.add(total, g), total);
+    });
+    return windows.sum(s, at, s.constant(computed, 0.0));
+  })};
+}
+
+//===----------------------------------------------------------------------===//
+// average_pool
+//===----------------------------------------------------------------------===//
+
+LogicalResult AveragePoolOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                              Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  FailureOr<SmallVector<int64_t>> shape = inferPoints(location, adaptor, tensorType(adaptor.getInput()));
+  if (failed(shape))
+    return failure();
+  ArrayRef<int64_t> counted = adaptor.getCounted();
+  if ((!counted.empty() && counted.size() != 2 * adaptor.getTaps().size()) ||
+      llvm::any_of(counted, [](int64_t x) { return x < 0; })) // average_pool_c1
+    return inferenceError(location, "'counted' must be empty or have two numbers, none below 0, ",
+                          "for each dimension of the windows");
+  types.push_back(tensorType(adaptor.getInput()).clone(*shape));
+  return success();
+}
+
+void AveragePoolOp::buildGradient(GradientBuilder &gradient) {
+  Type type = getInput().getType().clone(gradient.gradientElementType(0));
+  gradient.set(0, gradient.create<AveragePoolGradOp>(type, gradient.resultGradient(), getTaps(),
+                                                     getStrides(), getDilations(), getPads(),
+                                                     getCounted()));
+}
+
+/// What the sum of a window is divided by, in `type`.
+template <typename OpTy>
+static Value countOf(OpTy op, ScalarBuilder &s, ArrayRef<Value> window, ArrayRef<int64_t> input,
+                     ArrayRef<int64_t> points, Type type) {
+  Type index = s.builder.getIndexType();
+  auto number = [&](int64_t n) { return s.constant(index, n); };
+  size_t rank = op.getTaps().size();
+  int64_t whole = 1; // of the dimensions along which all windows have all taps
+  Value count;
+  for (size_t d = 0; d < rank; ++d) {
+    int64_t taps = op.getTaps()[d], stride = op.getStrides()[d], dilation = op.getDilations()[d];
+    int64_t pad = op.getPads()[d];
+    bool countsPads = !op.getCounted().empty();
+    int64_t low = countsPads ? -op.getCounted()[d] : 0;
+    int64_t high = input[2 + d] + (countsPads ? op.getCounted()[rank + d] : 0);
+    int64_t last = (points[2 + d] - 1) * stride + (taps - 1) * dilation - pad;
+    if (-pad >= low && last < high) {
+      whole *= taps;
+      continue;
+    }
+    Value start = s.mul(window[2 + d], number(stride)); // before the pad is taken off
+    auto tapsTo = [&](int64_t place) {                  // rounded up
+      Value distance = s.maximum(s.sub(number(place + pad), start), number(0));
+      return s.minimum(s.div(s.add(distance, number(dilation - 1)), number(dilation)),
+                       number(taps));
+    };
+    Value along = s.sub(tapsTo(high), tapsTo(low));
+    count = count ? s.mul(count, along) : along;
+  }
+  if (!count)
+    return s.constant(type, double(whole));
+  count = s.convert(s.mul(count, number(whole)), s.builder.getI64Type());
+  return s.convert(count, type);
+}
+
+/// Sums over the windows, in the type that scalars compute in, of what `fn` makes of elements.
+template <typename OpTy>
+static Value sumWindows(OpTy op, KernelBuilder &kernel, Value input,
+                        function_ref<Value(ScalarBuilder &, Value)> fn) {
+  Type computed = KernelBuilder::computeType(op.getType().getElementType());
+  TypedAttr initial = kernel.builder.getZeroAttr(computed);
+  KernelBuilder::Windows windows{op.getPoints(), op.getTaps(), op.getStrides(), op.getDilations(),
+                                 op.getPads()};
+  return kernel.reduceWindows(input, windows, initial, computed,
+                              [&](ScalarBuilder &s, Value x, Value, ValueRange sum) {
+                                return SmallVector<Value>{s.add(sum[0], fn(s, x))};
+                              })[0];
+}
+
+SmallVector<Value> AveragePoolOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  RankedTensorType type = getType();
+  if (type.getNumElements() == 0)
+    return {kernel.splat(type, 0)};
+  Value sums = sumWindows(*this, kernel, operands[0], [](ScalarBuilder &, Value x) { return x; });
+  return {kernel.pointwise(sums, type, [&](ScalarBuilder &s, ValueRange x) {
+    SmallVector<Value> window;
+    for (int64_t d = 0; d < type.getRank(); ++d)
+      window.push_back(kernel.index(s, d));
+    return s.div(x[0], countOf(*this, s, window, getInput().getType().getShape(), type.getShape(),
+                               x[0].getType()));
+  })};
+}
+
+SmallVector<Value> AveragePoolGradOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  RankedTensorType type = getType(), points = getGradient().getType();
+  if (type.getNumElements() == 0)
+    return {kernel.splat(type, 0)};
+  Type computed = KernelBuilder::computeType(type.getElementType());
+  return {kernel.generate(type, [&](ScalarBuilder &s, ValueRange at) {
+    WindowsAround windows(*this, 2, [&](ScalarBuilder &s, ArrayRef<Value> window, Value total) {
+      Value g = s.convert(kernel.load(s, operands[0], window), computed);
+      return s.add(
+          total, s.div(g, countOf(*this, s, window, type.getShape(), points.getShape(), computed)));
+    });
+    return windows.sum(s, at, s.constant(computed, 0.0));
+  })};
+}
+
+//===----------------------------------------------------------------------===//
+// lp_pool
+//===----------------------------------------------------------------------===//
+
+LogicalResult LpPoolOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                         Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  FailureOr<SmallVector<int64_t>> shape = inferPoints(location, adaptor, tensorType(adaptor.getInput()));
+  if (failed(shape))
+    return failure();
+  if (!(adaptor.getP().convertToDouble() > 0)) // lp_pool_c1
+    return inferenceError(location, "p must be above 0");
+  types.push_back(tensorType(adaptor.getInput()).clone(*shape));
+  return success();
+}
+
+void LpPoolOp::buildGradient(GradientBuilder &gradient) {
+  Type type = getInput().getType().clone(gradient.gradientElementType(0));
+  gradient.set(0, gradient.create<LpPoolGradOp>(type, gradient.resultGradient(), getInput(),
+                                                getResult(), getP(), getTaps(), getStrides(),
+                                                getDilations(), getPads()));
+}
+
+/// x ^ exponent for x >= 0.
+static Value power(ScalarBuilder &s, Value x, double exponent) {
+  if (exponent == 0)
+    return s.constantLike(x, 1);
+  if (exponent == 0.5)
+    return s.sqrt(x);
+  if (exponent == 1)
+    return x;
+  return exponent == 2 ? s.mul(x, x) : s.pow(x, s.constantLike(x, exponent));
+}
+
+SmallVector<Value> LpPoolOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  if (getType().getNumElements() == 0)
+    return {kernel.splat(getType(), 0)};
+  double p = getP().convertToDouble();
+  Value sums = sumWindows(*this, kernel, operands[0],
+                          [&](ScalarBuilder &s, Value x) { return power(s, s.abs(x), p); });
+  return {kernel.pointwise(sums, getType(),
+                           [&](ScalarBuilder &s, ValueRange x) { return power(s, x[0], 1 / p); })};
+}
+
+SmallVector<Value> LpPoolGradOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  RankedTensorType type = getType();
+  if (type.getNumElements() == 0)
+    return {kernel.splat(type, 0)};
+  Type computed = KernelBuilder::computeType(type.getElementType());
+  double p = getP().convertToDouble();
+  return {kernel.generate(type, [&](ScalarBuilder &s, ValueRange at) {
+    Value zero = s.constant(computed, 0.0);
+    Value x = s.convert(kernel.load(s, operands[1], at), computed), size = s.abs(x);
+    WindowsAround windows(*this, 2, [&](ScalarBuilder &s, ArrayRef<Value> window, Value total) {
+      Value g = s.convert(kernel.load(s, operands[0], window), computed);
+      Value norm = s.convert(kernel.load(s, operands[2], window), computed);
+      Value share = p == 1 ? s.constantLike(x, 1) : power(s, s.div(size, norm), p - 1);
+      Value isZero = s.equal(norm, zero);
+      return s.select(isZero, total, s.add(total, s.mul(g, share)));
+    });
+    Value sum = windows.sum(s, at, zero);
+    Value sign = s.select(s.less(x, zero), s.constant(computed, -1.0), s.constant(computed, 1.0));
+    return s.select(s.equal(x, zero), zero, s.mul(sum, sign));
   })};
 }
 

@@ -7,6 +7,8 @@
 
 #include "ampc/Dialect/Amp/Ops/Scatter.h"
 #include "Indices.h"
+#include "WindowAttributes.h"
+#include "ampc/Dialect/Amp/Ops/Slice.h"
 #include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
@@ -47,7 +49,73 @@ static FailureOr<int64_t> importIndices(OnnxNode &node, OpBuilder &builder, Valu
 // scatter and its relatives
 //===----------------------------------------------------------------------===//
 
+/// The image that windows of a MaxPool came from, 0 but for the elements that were the largest.
+/// Indices count in that image; input 2 gives a larger shape, whose other places are 0.
+static FailureOr<Value> importMaxUnpool(OnnxNode &node, OpBuilder &builder) {
+  if (failed(node.expectInputs(2, 3)))
+    return failure();
+  RankedTensorType type = tensorType(node.input(0)), indices = tensorType(node.input(1));
+  if (type.getRank() < 3 || indices.getShape() != type.getShape() ||
+      !indices.getElementType().isInteger(64))
+    return node.emitError() << "needs values with dimensions behind the first two and an i64 index "
+                               "for each, but has "
+                            << type << " and " << indices;
+  if (!node.hasAttribute("kernel_shape"))
+    return node.emitError() << "lacks the attribute 'kernel_shape'";
+  size_t rank = type.getRank() - 2;
+  FailureOr<SmallVector<int64_t>> taps = importInts(node, "kernel_shape", rank, 1);
+  FailureOr<SmallVector<int64_t>> strides = importInts(node, "strides", rank, 1);
+  FailureOr<SmallVector<int64_t>> pads = importInts(node, "pads", 2 * rank, 0);
+  if (failed(taps) || failed(strides) || failed(pads))
+    return failure();
+  SmallVector<int64_t> shape(type.getShape().take_front(2));
+  for (size_t d = 0; d < rank; ++d) {
+    for (int64_t number : {(*taps)[d], (*strides)[d], (*pads)[d], (*pads)[rank + d]})
+      if (number < 0 || number > kMostAlong)
+        return node.emitError() << "has " << number << " among kernel_shape, strides and pads: "
+                                << "each must be at least 0 and at most " << kMostAlong;
+    int64_t extent =
+        (type.getDimSize(2 + d) - 1) * (*strides)[d] + (*taps)[d] - (*pads)[d] - (*pads)[rank + d];
+    if (extent < 0 || extent > kMostAlong)
+      return node.emitError() << "gives spatial dimension " << d << " an extent of " << extent;
+    shape.push_back(extent);
+  }
+  FailureOr<int64_t> count = checkedProduct(node, shape);
+  if (failed(count))
+    return failure();
+  int64_t updates = type.getNumElements();
+  auto flat = [&](Value x) { return reshapeTo(builder, node.loc, x, {updates}); };
+  Value zeros = splat(builder, node.loc, type.clone({*count}), 0);
+  FailureOr<Value> result =
+      importOp<ScatterOp>(node, builder, {zeros, flat(node.input(1)), flat(node.input(0))},
+                          builder.getNamedAttr("axis", builder.getI64IntegerAttr(0)));
+  if (failed(result))
+    return failure();
+  result = reshapeTo(builder, node.loc, *result, shape);
+  if (!node.input(2))
+    return result;
+  FailureOr<SmallVector<int64_t>> given = node.constantInts(2, "output_shape");
+  if (failed(given))
+    return failure();
+  bool fits = given->size() == shape.size();
+  for (size_t d = 0; fits && d < shape.size(); ++d)
+    fits = (*given)[d] >= shape[d];
+  if (!fits)
+    return node.emitError() << "output_shape [" << ArrayRef<int64_t>(*given)
+                            << "] does not hold the windows' image, [" << ArrayRef<int64_t>(shape)
+                            << "]";
+  if (failed(checkedProduct(node, *given)))
+    return failure();
+  SmallVector<int64_t> starts(shape.size(), 0), steps(shape.size(), 1);
+  return importOp<PadOp>(node, builder, *result,
+                         {builder.getNamedAttr("starts", builder.getDenseI64ArrayAttr(starts)),
+                          builder.getNamedAttr("sizes", builder.getDenseI64ArrayAttr(*given)),
+                          builder.getNamedAttr("steps", builder.getDenseI64ArrayAttr(steps))});
+}
+
 FailureOr<SmallVector<Value>> ScatterOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  if (node.opType == "MaxUnpool")
+    return single(importMaxUnpool(node, builder));
   if (failed(node.expectInputs(3, 3)))
     return failure();
   std::string reduction = node.version >= 16 ? node.getString("reduction", "none") : "none";

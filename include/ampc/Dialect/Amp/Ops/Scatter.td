@@ -46,7 +46,8 @@ class Amp_Scattering<string mnemonic, list<Trait> traits = []>
 }
 
 def Amp_ScatterOp : Amp_Scattering<"scatter", [Gradient, Onnx<[
-    OnnxOperator<"ScatterElements", 11>, OnnxOperator<"Scatter", 9, 10>]>]> {
+    OnnxOperator<"ScatterElements", 11>, OnnxOperator<"Scatter", 9, 10>,
+    OnnxOperator<"MaxUnpool", 9>]>]> {
   let summary = "Elements replaced; the last update of a place stays";
 }
 
