@@ -84,3 +84,21 @@ func.func @windows_that_overflow(%x: tensor<1x1x1x1xf32>, %w: tensor<1x1x3x3xf32
   %0 = amp.conv %x, %w strides [1, 1] pads [1073741824, 1073741824, 1073741824, 1073741824] dilations [1, 1] groups 1 : (tensor<1x1x1x1xf32>, tensor<1x1x3x3xf32>) -> tensor<1x1x1x1xf32>
   return
 }
+
+// -----
+
+func.func @conv_transpose_c1(%x: tensor<2x6x4x4xf32>, %w: tensor<6x5x3x3xf32>) {
+  // expected-error@+2 {{a convolution of 'tensor<2x5x12x9xf32>' gives 'tensor<2x6x5x4xf32>', but the input is 'tensor<2x6x4x4xf32>'}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %y = amp.conv_transpose %x, %w size [12, 9] strides [2, 2] pads [0, 0, 0, 0] dilations [1, 1] groups 1 : (tensor<2x6x4x4xf32>, tensor<6x5x3x3xf32>) -> tensor<2x5x12x9xf32>
+  return
+}
+
+// -----
+
+func.func @conv_transpose_c2(%x: tensor<2x6x4x4xf32>, %w: tensor<6x5x3x3xf16>) {
+  // expected-error@+2 {{operands must have one element type}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %y = amp.conv_transpose %x, %w size [9, 9] strides [2, 2] pads [0, 0, 0, 0] dilations [1, 1] groups 1 : (tensor<2x6x4x4xf32>, tensor<6x5x3x3xf16>) -> tensor<2x5x9x9xf32>
+  return
+}

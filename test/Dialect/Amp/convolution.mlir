@@ -77,3 +77,29 @@ func.func @channels_last(%x: tensor<2x9x9x4xf16>, %w: tensor<6x3x3x2xf16>, %b: t
   %dw = amp.conv_filter_grad %g, %x strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 2 {channels_last} : (tensor<2x9x9x6xf16>, tensor<2x9x9x4xf16>) -> tensor<6x3x3x2xf32>
   return %y, %dx, %dw : tensor<2x9x9x6xf16>, tensor<2x9x9x4xf16>, tensor<6x3x3x2xf32>
 }
+
+// The adjoint is the gradient of a convolution's input, a bias is added before sums are rounded.
+// Its gradients are a convolution and the gradient of a filter.
+
+// CHECK-LABEL: @conv_transpose(
+// HOST-LABEL: @conv_transpose(
+// CUDA-LABEL: @conv_transpose(
+func.func @conv_transpose(%x: tensor<2x6x4x4xf16>, %w: tensor<6x5x3x3xf16>, %b: tensor<5xf16>) -> tensor<2x5x9x9xf16> {
+  // CHECK: amp.conv_transpose %arg0, %arg1 bias %arg2 size [9, 9] strides [2, 2] pads [0, 0, 0, 0] dilations [1, 1] groups 1
+  // HOST: %[[Y:.*]] = plan.convolution input_gradient %arg0, %arg1 {{.*}} -> tensor<2x5x9x9xf32>
+  // HOST: plan.kernel fused
+  // CUDA: plan.matmul {{.*}} {transpose_lhs}
+  // CUDA: plan.kernel fused {{.*}} -> tensor<2x5x9x9xf16>
+  %y = amp.conv_transpose %x, %w bias %b size [9, 9] strides [2, 2] pads [0, 0, 0, 0] dilations [1, 1] groups 1 : (tensor<2x6x4x4xf16>, tensor<6x5x3x3xf16>, tensor<5xf16>) -> tensor<2x5x9x9xf16>
+  return %y : tensor<2x5x9x9xf16>
+}
+
+// GRADIENT-LABEL: @transpose_differentiated(
+func.func @transpose_differentiated(%x: tensor<2x6x4x4xf32>, %w: tensor<6x5x3x3xf32>, %g: tensor<2x5x9x9xf32>) -> (tensor<2x6x4x4xf32>, tensor<6x5x3x3xf32>) {
+  // GRADIENT-DAG: %[[DX:.*]] = amp.conv %arg2, %arg1 strides [2, 2]
+  // GRADIENT-DAG: %[[DW:.*]] = amp.conv_filter_grad %arg0, %arg2 strides [2, 2]
+  // GRADIENT: return %[[DX]], %[[DW]]
+  %y = amp.conv_transpose %x, %w size [9, 9] strides [2, 2] pads [0, 0, 0, 0] dilations [1, 1] groups 1 : (tensor<2x6x4x4xf32>, tensor<6x5x3x3xf32>) -> tensor<2x5x9x9xf32>
+  %d:2 = amp.gradient %y seed %g : tensor<2x5x9x9xf32> wrt (%x, %w) : tensor<2x5x9x9xf32>, (tensor<2x6x4x4xf32>, tensor<6x5x3x3xf32>) -> (tensor<2x6x4x4xf32>, tensor<6x5x3x3xf32>)
+  return %d#0, %d#1 : tensor<2x6x4x4xf32>, tensor<6x5x3x3xf32>
+}

@@ -7,6 +7,8 @@
 
 #include "ampc/Dialect/Amp/Ops/Convolution.h"
 #include "ChannelsLast.h"
+#include "Common.h"
+#include "ConvolutionWindow.h"
 #include "WindowAttributes.h"
 #include "ampc-runtime/module_format.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
@@ -15,106 +17,6 @@
 using namespace mlir;
 using namespace ampc;
 
-namespace {
-/// How a filter moves over the rows and columns of an image.
-struct Window {
-  SmallVector<int64_t> strides, pads, dilations;
-  int64_t groups;
-
-  template <typename OpOrAdaptor>
-  static Window of(OpOrAdaptor op) {
-    return {SmallVector<int64_t>(op.getStrides()), SmallVector<int64_t>(op.getPads()),
-            SmallVector<int64_t>(op.getDilations()), int64_t(op.getGroups())};
-  }
-  /// The input's elements along `axis` that a filter of `taps` spans.
-  int64_t reach(int64_t taps, int axis) const { return dilations[axis] * (taps - 1) + 1; }
-};
-} // namespace
-
-//===----------------------------------------------------------------------===//
-// Import
-//===----------------------------------------------------------------------===//
-
-/// Reads the attributes of a node whose images and filter have these extents behind the
-/// channels.
-static FailureOr<Window> importWindow(OnnxNode &node, ArrayRef<int64_t> image,
-                                      ArrayRef<int64_t> filter) {
-  size_t rank = image.size();
-  FailureOr<SmallVector<int64_t>> kernel = importInts(node, "kernel_shape", rank, 0);
-  FailureOr<SmallVector<int64_t>> strides = importInts(node, "strides", rank, 1);
-  FailureOr<SmallVector<int64_t>> dilations = importInts(node, "dilations", rank, 1);
-  FailureOr<SmallVector<int64_t>> pads = importInts(node, "pads", 2 * rank, 0);
-  if (failed(kernel) || failed(strides) || failed(dilations) || failed(pads))
-    return failure();
-  if (node.hasAttribute("kernel_shape") && ArrayRef(*kernel) != filter)
-    return node.emitError() << "has kernel_shape [" << ArrayRef<int64_t>(*kernel)
-                            << "], but its filter has [" << filter << "]";
-  Window window{*strides, *pads, *dilations, node.getInt("group", 1)};
-  std::string mode = node.getString("auto_pad", "NOTSET");
-  if (mode != "NOTSET") {
-    if (llvm::any_of(*pads, [](int64_t pad) { return pad != 0; }))
-      return node.emitError() << "has both auto_pad = " << mode << " and pads";
-    if (mode != "SAME_UPPER" && mode != "SAME_LOWER" && mode != "VALID")
-      return node.emitError() << "has auto_pad = '" << mode
-                              << "': known are NOTSET, SAME_UPPER, SAME_LOWER and VALID";
-    // What is out of range is reported when types are inferred.
-    auto isUsable = [](int64_t x) { return x > 0 && x <= kMostAlong; };
-    for (size_t d = 0; d < rank && mode != "VALID"; ++d)
-      if (isUsable(window.strides[d]) && isUsable(window.dilations[d]) && isUsable(filter[d]) &&
-          isUsable(image[d]))
-        std::tie(window.pads[d], window.pads[rank + d]) =
-            samePads(image[d], window.reach(filter[d], d), window.strides[d], mode == "SAME_LOWER");
-  }
-  if (rank == 1) { // images of one row
-    window.strides.insert(window.strides.begin(), 1);
-    window.dilations.insert(window.dilations.begin(), 1);
-    window.pads = {0, window.pads[0], 0, window.pads[1]};
-  }
-  return window;
-}
-
-/// [n, c, w] as [n, c, 1, w].
-static Value addRows(OpBuilder &builder, Location loc, Value x) {
-  SmallVector<int64_t> shape(tensorType(x).getShape());
-  if (shape.size() == 3)
-    shape.insert(shape.begin() + 2, 1);
-  return reshapeTo(builder, loc, x, shape);
-}
-
-FailureOr<SmallVector<Value>> ConvOp::importNode(OnnxNode &node, OpBuilder &builder) {
-  if (failed(node.expectInputs(2, 3)))
-    return failure();
-  RankedTensorType image = tensorType(node.input(0)), filter = tensorType(node.input(1));
-  if (image.getRank() < 3 || image.getRank() > 4 || filter.getRank() != image.getRank())
-    return node.emitError() << "convolutions are along one or two dimensions, of [n, c, h, w] "
-                               "with [k, c, r, s], but the operands are "
-                            << image << " and " << filter;
-  FailureOr<Window> window =
-      importWindow(node, image.getShape().drop_front(2), filter.getShape().drop_front(2));
-  if (failed(window))
-    return failure();
-  SmallVector<Value> operands{addRows(builder, node.loc, node.input(0)),
-                              addRows(builder, node.loc, node.input(1))};
-  if (Value bias = node.input(2))
-    operands.push_back(bias);
-  NamedAttribute attributes[] = {
-      builder.getNamedAttr("strides", builder.getDenseI64ArrayAttr(window->strides)),
-      builder.getNamedAttr("pads", builder.getDenseI64ArrayAttr(window->pads)),
-      builder.getNamedAttr("dilations", builder.getDenseI64ArrayAttr(window->dilations)),
-      builder.getNamedAttr("groups", builder.getI64IntegerAttr(window->groups))};
-  for (Value operand : operands)
-    if (!isa<FloatType>(tensorType(operand).getElementType()))
-      return node.emitError() << "convolutions are of floats, but an operand is "
-                              << operand.getType();
-  FailureOr<Value> result = importOp<ConvOp>(node, builder, operands, attributes);
-  if (failed(result))
-    return failure();
-  SmallVector<int64_t> shape(tensorType(*result).getShape());
-  if (image.getRank() == 3)
-    shape.erase(shape.begin() + 2);
-  return SmallVector<Value>{reshapeTo(builder, node.loc, *result, shape)};
-}
-
 //===----------------------------------------------------------------------===//
 // Types
 //===----------------------------------------------------------------------===//
@@ -122,7 +24,7 @@ FailureOr<SmallVector<Value>> ConvOp::importNode(OnnxNode &node, OpBuilder &buil
 /// The shape of the result of a convolution.
 static FailureOr<SmallVector<int64_t>> inferShape(std::optional<Location> loc,
                                                   RankedTensorType input, RankedTensorType filter,
-                                                  const Window &window) {
+                                                  const ConvolutionWindow &window) {
   if (input.getRank() != 4 || filter.getRank() != 4)
     return inferenceError(loc, "operands must be [n, c, h, w] and [k, c, r, s], but are ", input,
                           " and ", filter);
@@ -176,7 +78,7 @@ LogicalResult ConvOp::inferReturnTypes(MLIRContext *, std::optional<Location> lo
   bool isLast = adaptor.getChannelsLast();
   RankedTensorType input = channelsFirst(tensorType(adaptor.getInput()), isLast);
   RankedTensorType filter = channelsFirst(tensorType(adaptor.getFilter()), isLast);
-  FailureOr<SmallVector<int64_t>> shape = inferShape(location, input, filter, Window::of(adaptor));
+  FailureOr<SmallVector<int64_t>> shape = inferShape(location, input, filter, ConvolutionWindow::of(adaptor));
   if (failed(shape))
     return failure();
   if (filter.getElementType() != input.getElementType()) // conv_c1
@@ -191,10 +93,44 @@ LogicalResult ConvOp::inferReturnTypes(MLIRContext *, std::optional<Location> lo
   return success();
 }
 
+FloatRange ConvTransposeOp::inferRange(ArrayRef<FloatRange> operands) {
+  return inferProductRange(operands);
+}
+
+LogicalResult ConvTransposeOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                                Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  RankedTensorType input = tensorType(adaptor.getInput()), filter = tensorType(adaptor.getFilter());
+  ArrayRef<int64_t> sizes = adaptor.getSizes();
+  ConvolutionWindow window = ConvolutionWindow::of(adaptor);
+  int64_t channels = 0;
+  if (input.getRank() != 4 || filter.getRank() != 4 || sizes.size() != 2 || sizes[0] < 0 ||
+      sizes[1] < 0 || window.groups < 1 ||
+      llvm::MulOverflow(filter.getDimSize(1), window.groups, channels))
+    return inferenceError(location, "needs [n, k, p, q] and [k, c, r, s], two sizes and groups, ",
+                          "but has ", input, " and ", filter);
+  auto result = input.clone({input.getDimSize(0), channels, sizes[0], sizes[1]});
+  FailureOr<SmallVector<int64_t>> shape = inferShape(location, result, filter, window);
+  if (failed(shape))
+    return failure();
+  if (input.getShape() != ArrayRef(*shape)) // conv_transpose_c1
+    return inferenceError(location, "a convolution of ", result, " gives ", input.clone(*shape),
+                          ", but the input is ", input);
+  if (filter.getElementType() != input.getElementType()) // conv_transpose_c2
+    return inferenceError(location, "operands must have one element type, but are ", input, " and ",
+                          filter);
+  if (Value bias = adaptor.getBias()) {
+    auto expected = RankedTensorType::get(channels, input.getElementType());
+    if (bias.getType() != expected)
+      return inferenceError(location, "the bias must be ", expected, ", but is ", bias.getType());
+  }
+  types.push_back(result);
+  return success();
+}
+
 /// The rules are those of the convolution.
 static LogicalResult verifyGradient(Operation *op, RankedTensorType gradient,
                                     RankedTensorType input, RankedTensorType filter,
-                                    const Window &window, bool isLast) {
+                                    const ConvolutionWindow &window, bool isLast) {
   gradient = channelsFirst(gradient, isLast);
   input = channelsFirst(input, isLast);
   filter = channelsFirst(filter, isLast);
@@ -209,17 +145,25 @@ static LogicalResult verifyGradient(Operation *op, RankedTensorType gradient,
 
 LogicalResult ConvInputGradOp::verify() {
   return verifyGradient(*this, getGradient().getType(), getType(), getFilter().getType(),
-                        Window::of(*this), getChannelsLast());
+                        ConvolutionWindow::of(*this), getChannelsLast());
 }
 
 LogicalResult ConvFilterGradOp::verify() {
   return verifyGradient(*this, getGradient().getType(), getInput().getType(), getType(),
-                        Window::of(*this), getChannelsLast());
+                        ConvolutionWindow::of(*this), getChannelsLast());
 }
 
 //===----------------------------------------------------------------------===//
 // Gradient
 //===----------------------------------------------------------------------===//
+
+/// The sums of the result's gradient over all but the channels.
+static void setBiasGradient(GradientBuilder &gradient, Value bias) {
+  ArrayRef<int64_t> shape = tensorType(bias).getShape();
+  Value sums =
+      gradient.sumTo(gradient.resultGradient(), {shape[0], 1, 1}, gradient.gradientElementType(2));
+  gradient.set(2, gradient.create<ReshapeOp>(sums, shape));
+}
 
 void ConvOp::buildGradient(GradientBuilder &gradient) {
   assert(!getChannelsLast() && "layouts are chosen after gradients are taken");
@@ -233,12 +177,23 @@ void ConvOp::buildGradient(GradientBuilder &gradient) {
     gradient.set(1, gradient.create<ConvFilterGradOp>(
                         getFilter().getType().clone(gradient.gradientElementType(1)), g, getInput(),
                         getStrides(), getPads(), getDilations(), getGroups()));
-  if (getBias() && gradient.needs(2)) {
-    ArrayRef<int64_t> shape = getBias().getType().getShape();
-    Value sums = gradient.sumTo(gradient.resultGradient(), {shape[0], 1, 1},
-                                gradient.gradientElementType(2));
-    gradient.set(2, gradient.create<ReshapeOp>(sums, shape));
-  }
+  if (getBias() && gradient.needs(2))
+    setBiasGradient(gradient, getBias());
+}
+
+// The adjoint of the adjoint is the convolution; the filter's gradient is that of the convolution
+// whose input is g.
+void ConvTransposeOp::buildGradient(GradientBuilder &gradient) {
+  Value g = gradient.cast(gradient.resultGradient(), getInput().getType().getElementType());
+  if (gradient.needs(0))
+    gradient.set(0, gradient.create<ConvOp>(g, getFilter(), Value(), getStrides(), getPads(),
+                                            getDilations(), getGroups()));
+  if (gradient.needs(1))
+    gradient.set(1, gradient.create<ConvFilterGradOp>(
+                        getFilter().getType().clone(gradient.gradientElementType(1)), getInput(), g,
+                        getStrides(), getPads(), getDilations(), getGroups()));
+  if (getBias() && gradient.needs(2))
+    setBiasGradient(gradient, getBias());
 }
 
 //===----------------------------------------------------------------------===//
@@ -251,7 +206,7 @@ namespace {
 /// of the output count as (image, row, column), taps as (channel, row, column).
 class WindowProducts {
 public:
-  WindowProducts(KernelBuilder &kernel, const Window &window, RankedTensorType input,
+  WindowProducts(KernelBuilder &kernel, const ConvolutionWindow &window, RankedTensorType input,
                  RankedTensorType filter, RankedTensorType output)
       : kernel(kernel), window(window), inputShape(input.getShape()),
         filterShape(filter.getShape()), outputShape(output.getShape()), groups(window.groups),
@@ -376,7 +331,7 @@ private:
   }
 
   KernelBuilder &kernel;
-  const Window &window;
+  const ConvolutionWindow &window;
   SmallVector<int64_t> inputShape, filterShape, outputShape;
   int64_t groups, images;
   int64_t channels, filters; ///< of one group
@@ -386,7 +341,7 @@ private:
 
 /// The library call; null where the target has none.
 static Value callLibrary(KernelBuilder &kernel, plan::ConvolutionKind kind, Value lhs, Value rhs,
-                         Value bias, const Window &window, RankedTensorType type, bool isLast) {
+                         Value bias, const ConvolutionWindow &window, RankedTensorType type, bool isLast) {
   LibraryRequest request{AMPC_LIBRARY_CONVOLUTION,
                          uint32_t(kind),
                          {getElementTypeOrSelf(lhs), getElementTypeOrSelf(rhs)},
@@ -417,7 +372,7 @@ SmallVector<Value> ConvOp::emitKernel(KernelBuilder &kernel, ValueRange operands
   bool isLast = getChannelsLast();
   if (getType().getNumElements() == 0)
     return {kernel.splat(getType(), 0)};
-  Window window = Window::of(*this);
+  ConvolutionWindow window = ConvolutionWindow::of(*this);
   if (Value call = callLibrary(kernel, plan::ConvolutionKind::Forward, input, filter, bias, window,
                                getType(), isLast))
     return {call};
@@ -428,25 +383,44 @@ SmallVector<Value> ConvOp::emitKernel(KernelBuilder &kernel, ValueRange operands
   return {toChannelsLast(kernel, products.forward(input, filter, bias, type), isLast)};
 }
 
-SmallVector<Value> ConvInputGradOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
-  if (getType().getNumElements() == 0)
-    return {kernel.splat(getType(), 0)};
-  Window window = Window::of(*this);
-  bool isLast = getChannelsLast();
+/// What the input of a convolution gets from its result.
+static Value emitInputGradient(KernelBuilder &kernel, ValueRange operands,
+                               const ConvolutionWindow &window, RankedTensorType type,
+                               bool isLast) {
+  if (type.getNumElements() == 0)
+    return kernel.splat(type, 0);
   if (Value call = callLibrary(kernel, plan::ConvolutionKind::InputGradient, operands[0],
-                               operands[1], Value(), window, getType(), isLast))
-    return {call};
+                               operands[1], Value(), window, type, isLast))
+    return call;
   Value gradient = toChannelsFirst(kernel, operands[0], isLast);
   Value filter = toChannelsFirst(kernel, operands[1], isLast);
-  RankedTensorType type = channelsFirst(getType(), isLast);
-  WindowProducts products(kernel, window, type, tensorType(filter), tensorType(gradient));
-  return {toChannelsLast(kernel, products.inputGradient(gradient, filter, type), isLast)};
+  RankedTensorType first = channelsFirst(type, isLast);
+  WindowProducts products(kernel, window, first, tensorType(filter), tensorType(gradient));
+  return toChannelsLast(kernel, products.inputGradient(gradient, filter, first), isLast);
+}
+
+SmallVector<Value> ConvInputGradOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {emitInputGradient(kernel, operands, ConvolutionWindow::of(*this), getType(),
+                            getChannelsLast())};
+}
+
+SmallVector<Value> ConvTransposeOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  ConvolutionWindow window = ConvolutionWindow::of(*this);
+  RankedTensorType type = getType();
+  if (!getBias())
+    return {emitInputGradient(kernel, operands, window, type, /*isLast=*/false)};
+  // Sums are rounded once, with the bias.
+  Type computed = KernelBuilder::computeType(type.getElementType());
+  Value sums = emitInputGradient(kernel, operands, window, type.clone(computed), /*isLast=*/false);
+  Value bias = kernel.reshape(operands[2], {type.getDimSize(1), 1, 1});
+  return {kernel.pointwise({sums, bias}, type,
+                           [](ScalarBuilder &s, ValueRange x) { return s.add(x[0], x[1]); })};
 }
 
 SmallVector<Value> ConvFilterGradOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   if (getGradient().getType().getNumElements() == 0)
     return {kernel.splat(getType(), 0)};
-  Window window = Window::of(*this);
+  ConvolutionWindow window = ConvolutionWindow::of(*this);
   bool isLast = getChannelsLast();
   if (Value call = callLibrary(kernel, plan::ConvolutionKind::FilterGradient, operands[0],
                                operands[1], Value(), window, getType(), isLast))

@@ -201,7 +201,48 @@ SmallVector<Value> ReshapeOp::emitKernel(KernelBuilder &kernel, ValueRange opera
 // transpose
 //===----------------------------------------------------------------------===//
 
+/// DepthToSpace (opset 1-28) and its inverse: blocks of pixels as channels.
+static FailureOr<Value> importBlocks(OnnxNode &node, OpBuilder &builder) {
+  if (failed(node.expectInputs(1, 1)))
+    return failure();
+  bool toSpace = node.opType == "DepthToSpace";
+  RankedTensorType type = tensorType(node.input(0));
+  int64_t block = node.getInt("blocksize", 0);
+  std::string mode = toSpace && node.version >= 11 ? node.getString("mode", "DCR") : "DCR";
+  if (mode != "DCR" && mode != "CRD")
+    return node.emitError() << "has mode '" << mode << "': known are DCR and CRD";
+  if (type.getRank() != 4 || block < 1 || block > (int64_t(1) << 20))
+    return node.emitError() << "needs [n, c, h, w] and a 'blocksize' of 1 to 2^20, but has " << type
+                            << " and " << block;
+  ArrayRef<int64_t> shape = type.getShape();
+  int64_t area = block * block;
+  if (toSpace ? shape[1] % area != 0 : shape[2] % block != 0 || shape[3] % block != 0)
+    return node.emitError() << "has " << type << ", which blocks of " << block << " by " << block
+                            << " do not divide";
+  SmallVector<int64_t> apart, permutation, result;
+  if (toSpace) {
+    int64_t channels = shape[1] / area;
+    result = {shape[0], channels, shape[2] * block, shape[3] * block};
+    apart = mode == "DCR"
+                ? SmallVector<int64_t>{shape[0], block, block, channels, shape[2], shape[3]}
+                : SmallVector<int64_t>{shape[0], channels, block, block, shape[2], shape[3]};
+    permutation = mode == "DCR" ? SmallVector<int64_t>{0, 3, 4, 1, 5, 2}
+                                : SmallVector<int64_t>{0, 1, 4, 2, 5, 3};
+  } else {
+    result = {shape[0], shape[1] * area, shape[2] / block, shape[3] / block};
+    apart = {shape[0], shape[1], result[2], block, result[3], block};
+    permutation = {0, 3, 5, 1, 2, 4};
+  }
+  if (failed(checkedProduct(node, result)))
+    return failure();
+  Value x = reshapeTo(builder, node.loc, node.input(0), apart);
+  x = TransposeOp::create(builder, node.loc, x, permutation);
+  return reshapeTo(builder, node.loc, x, result);
+}
+
 FailureOr<SmallVector<Value>> TransposeOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  if (node.opType != "Transpose")
+    return single(importBlocks(node, builder));
   if (failed(node.expectInputs(1, 1)))
     return failure();
   SmallVector<int64_t> permutation =

@@ -23,7 +23,8 @@ def Amp_ConvOp : Amp_Op<"conv", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
 
     `pads` are those before the first row and column, then those behind the last;
     `strides` and `dilations` are those of rows and columns. A convolution along one
-    dimension is one whose images have one row.
+    dimension is one whose images have one row; of one along three, the planes that a filter
+    spans are further channels of an image (amp.resample puts them side by side).
 
     With `channels_last` the tensors lie as [n, h, w, c], [k, r, s, c / groups] and [n, p, q, k].
     `plan-choose-layouts` writes it, after gradients are taken.
@@ -48,6 +49,33 @@ def Amp_ConvOp : Amp_Op<"conv", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
   let results = (outs Amp_FloatTensor:$result);
   let assemblyFormat = [{
     $input `,` $filter (`bias` $bias^)? `strides` $strides `pads` $pads
+    `dilations` $dilations `groups` $groups attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let extraClassDeclaration = [{ bool takesBias() { return true; } }];
+}
+
+def Amp_ConvTransposeOp : Amp_Op<"conv_transpose", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
+    Ranged, Computes<"Allow">, LinearInFactors, Uses<["Other", "Weight"]>,
+    Onnx<[OnnxOperator<"ConvTranspose">]>]> {
+  let summary = "The adjoint of a convolution, accumulated in f32";
+  let description = [{
+    What amp.conv_input_grad computes, as an op of the forward graph: a result of `sizes` rows and
+    columns, whose convolution with `filter` [k, c / groups, r, s] has the shape of `input`
+    [n, k, p, q]; `bias` [c] is added. Of one along three dimensions, the planes that reach a plane
+    of the result are further channels of an image.
+
+    Constraints:
+    - (conv_transpose_c1) a convolution of the result [n, c, ..sizes] is as amp.conv has it, and
+      gives the shape of `input`.
+    - (conv_transpose_c2) `input`, `filter` and `bias` have one element type.
+  }];
+  let arguments = (ins Amp_FloatTensor:$input, Amp_FloatTensor:$filter,
+                   Optional<Amp_FloatTensor>:$bias, DenseI64ArrayAttr:$sizes, DenseI64ArrayAttr:$strides,
+                   DenseI64ArrayAttr:$pads, DenseI64ArrayAttr:$dilations, I64Attr:$groups);
+  let results = (outs Amp_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $filter (`bias` $bias^)? `size` $sizes `strides` $strides `pads` $pads
     `dilations` $dilations `groups` $groups attr-dict
     `:` functional-type(operands, results)
   }];

@@ -30,7 +30,8 @@ def Amp_ReshapeOp : Amp_Op<"reshape", [Pure, SameOperandsAndResultElementType, G
 
 def Amp_TransposeOp : Amp_Op<"transpose", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
     Computes<"Follow">, LinearInAll, LayoutByOp, Uses<["Moved"]>,
-    Onnx<[OnnxOperator<"Transpose">]>]> {
+    Onnx<[OnnxOperator<"Transpose">, OnnxOperator<"DepthToSpace">,
+          OnnxOperator<"SpaceToDepth">]>]> {
   let summary = "Dimension i of the result is dimension permutation[i] of the input";
   let arguments = (ins Amp_Tensor:$input, DenseI64ArrayAttr:$permutation);
   let results = (outs Amp_Tensor:$result);

@@ -49,7 +49,7 @@ def Amp_SliceOp : Amp_Op<"slice", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
 
 def Amp_PadOp : Amp_Op<"pad", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
     Computes<"Follow">, LinearByOp, AnyOrderOfSteps, Uses<["Moved"]>,
-    Onnx<[OnnxOperator<"Pad">]>]> {
+    Onnx<[OnnxOperator<"Pad">, OnnxOperator<"CenterCropPad", 18>]>]> {
   let summary = "Spreads elements over a larger tensor: the adjoint of amp.slice";
   let description = [{
     `result[starts + i * steps] = input[i]`, and `value` elsewhere; the result has the
