@@ -110,6 +110,23 @@ class RowReader(nn.Module):
         return self.fc(last[0])
 
 
+class ConvAutoencoder(nn.Module):
+    """Images of 8x8 made small by a convolution and a mean of windows, and large again."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Conv2d(1, 16, 3, padding=1)
+        self.decoder = nn.ConvTranspose2d(16, 8, 4, stride=2, padding=1)
+        self.last = nn.Conv2d(8, 1, 3)
+
+    def forward(self, x):
+        image = x.reshape(-1, 1, 8, 8)
+        code = F.avg_pool2d(torch.tanh(self.encoder(image)), 2)
+        image = F.pad(torch.tanh(self.decoder(code)), (1, 1, 1, 1), mode="reflect")
+        difference = self.last(image).flatten(1) - x
+        return (difference * difference).mean()
+
+
 # name -> (network, input names, output names, exporter). Each network is built after
 # torch.manual_seed(0), so the order here does not matter.
 # `x` is one sample; None is as many floats as the first weight has columns.
@@ -128,6 +145,9 @@ EXAMPLES = {
     ),
     "row_reader": Example(
         lambda: RowReader(32), ("x",), ("logits",), False, torch.zeros(784)
+    ),
+    "conv_autoencoder": Example(
+        ConvAutoencoder, ("x",), ("loss",), False, torch.zeros(64)
     ),
 }
 LARGE = {

@@ -75,6 +75,8 @@ CONFIGS = {
                          clip_grad_norm=0.5),
     "row_reader_adam": Config("row_reader", "mnist_like", 64, optimizer="adam", lr=0.0015),
     "autoencoder_adam": Config("autoencoder_tied", "patterns64", 32, optimizer="adam", lr=0.01),
+    "conv_autoencoder_adam": Config("conv_autoencoder", "patterns64", 32, optimizer="adam",
+                                    lr=0.003),
 }
 
 
@@ -130,7 +132,7 @@ def load(config):
 
 
 def loss_of(network, batch):
-    if isinstance(network, export.TiedAutoencoder):
+    if isinstance(network, (export.TiedAutoencoder, export.ConvAutoencoder)):
         return network(batch["x"])
     # An MLP may have the loss in its graph.
     forward = export.Mlp.forward if isinstance(network, export.Mlp) else type(network).forward
