@@ -84,6 +84,23 @@ class ConvNet(nn.Module):
         return self.fc(self.norm(x.flatten(1)))
 
 
+class BatchNormNet(nn.Module):
+    """Two convolutions over images of 28x28, each with a batch norm and ReLU."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 8, 5, stride=2, padding=2, bias=False)
+        self.bn1 = nn.BatchNorm2d(8)
+        self.conv2 = nn.Conv2d(8, 12, 3, stride=2, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(12)
+        self.fc = nn.Linear(588, 10)
+
+    def forward(self, x):
+        x = F.relu(self.bn1(self.conv1(x.reshape(-1, 1, 28, 28))))
+        x = F.relu(self.bn2(self.conv2(x)))
+        return self.fc(x.flatten(1))
+
+
 class BagOfTokens(nn.Module):
     """The mean of the tokens' embeddings, normalized; some tokens come several times."""
 
@@ -139,6 +156,7 @@ EXAMPLES = {
     "autoencoder_tied": Example(lambda: TiedAutoencoder(64, 16), ("x",), ("loss",), True),
     "digits": Example(lambda: Mlp(64, 128, 64, 10), ("x",), ("logits",), False),
     "convnet": Example(ConvNet, ("x",), ("logits",), True, torch.zeros(784)),
+    "batch_norm_net": Example(BatchNormNet, ("x",), ("logits",), False, torch.zeros(784)),
     "bag_of_tokens": Example(
         lambda: BagOfTokens(50, 16), ("x",), ("logits",), False,
         torch.zeros(12, dtype=torch.int64)
@@ -217,6 +235,8 @@ def check(model, network, path):
     graph = model.graph
     weights = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
     for key, value in network.state_dict().items():
+        if key.endswith("num_batches_tracked"):  # only counts
+            continue
         if not (weights[key] == value.numpy()).all():
             raise SystemExit(f"{path.name}: initializer {key} is not the network's")
     extra = sorted(set(weights) - set(network.state_dict()))

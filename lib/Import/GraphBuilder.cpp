@@ -170,6 +170,12 @@ LogicalResult GraphBuilder::addNode(const GraphNode &node) {
   onnxNode.trainMode = context.options.trainMode;
   onnxNode.constantOf = [this](Value value) { return constantOf(value); };
   onnxNode.valueOf = [this](StringRef name) { return lookup(name); };
+  if (assignsState) {
+    onnxNode.stateAfterNodes = [&](unsigned i) { return stateAfterNodes(onnxNode.inputs[i]); };
+    onnxNode.assignAfterStep = [&](OpBuilder &b, unsigned i, Value value) {
+      assignAfterStep(b, onnxNode.loc, onnxNode.inputs[i], value);
+    };
+  }
   if (node.isTraining && context.options.learningRate)
     onnxNode.learningRate = [&](OpBuilder &b, unsigned i) {
       return replaceRate(b, onnxNode.loc, node.inputs[i]);
@@ -262,6 +268,22 @@ GraphBuilder::addSubgraph(const GraphNode &node, const Subgraph &subgraph, Value
                                      << subgraph.proto->name() << "' is made by no node";
   }
   return outputs;
+}
+
+Value GraphBuilder::stateAfterNodes(Value read) {
+  AssignOp assignment = assignments.lookup(read);
+  return assignment ? assignment.getValue() : read;
+}
+
+void GraphBuilder::assignAfterStep(OpBuilder &builder, Location loc, Value read, Value value) {
+  const Initializer *initializer = reads.lookup(read);
+  if (!initializer || initializer->isBound)
+    return;
+  assert(value.getType() == initializer->type && "state keeps its type");
+  AssignOp &assignment = assignments[read];
+  if (assignment) // by another use of the layer
+    assignment->erase();
+  assignment = AssignOp::create(builder, loc, initializer->key, value);
 }
 
 Value GraphBuilder::replaceRate(OpBuilder &builder, Location loc, StringRef input) {

@@ -12,7 +12,7 @@
 #include "GraphNode.h"
 #include "OperatorTable.h"
 #include "PrecisionFlags.h"
-#include "ampc/Dialect/Amp/AmpBase.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include <map>
 
@@ -55,6 +55,8 @@ public:
   LogicalResult add(const Graph &graph);
   /// Adds assignments from values of the graph added last to variables.
   LogicalResult assign(ArrayRef<Binding> bindings, const Initializers &variables);
+  /// Lets nodes assign the initializers that training updates beside the parameters.
+  void letNodesAssignState() { assignsState = true; }
   /// Ends the function.
   void finish();
   /// Whether a node took the learning rate that the options give.
@@ -73,6 +75,8 @@ private:
     return values.contains(name) || graph->initializers->contains(name);
   }
   LogicalResult addOutputs();
+  Value stateAfterNodes(Value read);
+  void assignAfterStep(OpBuilder &builder, Location loc, Value read, Value value);
   Value replaceRate(OpBuilder &builder, Location loc, StringRef input);
   LogicalResult defineOutputs(const GraphNode &node, ArrayRef<Value> results);
   LogicalResult checkDeclared(const GraphNode &node, StringRef name, RankedTensorType type);
@@ -98,6 +102,8 @@ private:
   llvm::DenseMap<Value, const Initializer *> reads;
   llvm::DenseMap<Value, DenseElementsAttr> folded;
   llvm::StringSet<> replacedRates; ///< names of values
+  bool assignsState = false;
+  llvm::DenseMap<Value, AssignOp> assignments; ///< made by nodes, by the read of the variable
   std::map<std::string, unsigned> inferenceCounts;
   SmallVector<Value> results;
   SmallVector<DictionaryAttr> resultAttrs;

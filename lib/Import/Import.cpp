@@ -48,6 +48,7 @@ private:
   void resolve();
   LogicalResult collectValues();
   LogicalResult buildFunctions();
+  LogicalResult markAssignedState();
   LogicalResult decideRoles();
   void simplify();
 
@@ -418,6 +419,8 @@ LogicalResult Importer::buildFunction(StringRef name, const Graph &graph,
                                       ArrayRef<Binding> updates) {
   GraphBuilder builder(context, operators, dimensions, result.weights, precision, *result.module,
                        name);
+  if (name == kMainFunction && !training.hasStep() && context.options.trains)
+    builder.letNodesAssignState();
   if (failed(builder.add(graph)) || failed(builder.assign(updates, variables)))
     return failure();
   builder.finish();
@@ -469,7 +472,30 @@ LogicalResult Importer::buildFunctions() {
   return success();
 }
 
+/// What nodes assign is state: running statistics.
+LogicalResult Importer::markAssignedState() {
+  auto function = result.module->lookupSymbol<func::FuncOp>(kMainFunction);
+  SmallVector<AssignOp> assignments(function.getOps<AssignOp>());
+  if (assignments.empty())
+    return success();
+  llvm::StringSet<> reaching = variablesReaching(
+      SmallVector<Value>(function.getBody().front().getTerminator()->getOperands()));
+  SymbolTable symbols(*result.module);
+  for (AssignOp assign : assignments) {
+    if (reaching.contains(assign.getVariable()))
+      return mlir::emitError(assign.getLoc())
+             << "initializer '" << assign.getVariable()
+             << "' would be updated as a running statistic and trained as a parameter: the "
+                "exporter merged two tensors that were equal; export again without optimizing, "
+                "or compile with --train-mode=off";
+    symbols.lookup<VariableOp>(assign.getVariable()).setRole(VariableRole::State);
+  }
+  return success();
+}
+
 LogicalResult Importer::decideRoles() {
+  if (failed(markAssignedState()))
+    return failure();
   if (!training.hasStep())
     return markParameters(*result.module, result.weights, context.options, *metadata,
                           std::move(resolution));

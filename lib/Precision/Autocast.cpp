@@ -13,6 +13,7 @@
 #include "PrecisionPolicy.h"
 #include "ampc/Dialect/Amp/Ops/Gradient.h"
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Dialect/Amp/Values.h"
 #include "ampc/Precision/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -211,7 +212,10 @@ LogicalResult Autocast::castFunction(func::FuncOp function) {
                                   result);
         low.setInserted(true);
         original[low] = original.lookup(result);
-        result.replaceAllUsesExcept(low, low);
+        // State keeps its digits: what is assigned is as wide as the variable.
+        result.replaceUsesWithIf(low, [&](OpOperand &use) {
+          return use.getOwner() != low && !isa<AssignOp>(use.getOwner());
+        });
         ++numCasts;
       }
     }

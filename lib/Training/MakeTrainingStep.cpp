@@ -26,7 +26,8 @@ namespace {
 /// Steps that the statistics ring remembers.
 constexpr int64_t kRingSlots = 64;
 
-/// Replaces the ops that act differently in training by their inference form.
+/// Replaces the ops that act differently in training by their inference form, and drops what
+/// training assigns.
 LogicalResult toInference(func::FuncOp function) {
   SmallVector<TrainingModeOpInterface> ops;
   function.walk([&](TrainingModeOpInterface op) { ops.push_back(op); });
@@ -40,6 +41,9 @@ LogicalResult toInference(func::FuncOp function) {
     }
     op->erase();
   }
+  // Only training updates state.
+  for (AssignOp assign : llvm::make_early_inc_range(function.getOps<AssignOp>()))
+    assign->erase();
   return success();
 }
 

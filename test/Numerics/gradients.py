@@ -24,6 +24,7 @@ import numpy as np
 import command_line
 import compiled
 import elementwise_cases
+import norm_cases
 import opcase
 import product_cases
 import recurrent_cases
@@ -36,7 +37,7 @@ FORWARD_RTOL = 1e-7
 
 def all_cases() -> list[opcase.OpCase]:
     cases = [*elementwise_cases.all_cases(), *shape_cases.all_cases(),
-             *product_cases.all_cases(), *recurrent_cases.all_cases(),
+             *product_cases.all_cases(), *norm_cases.all_cases(), *recurrent_cases.all_cases(),
              *window_cases.all_cases()]
     names = [case.name for case in cases]
     if doubled := {name for name in names if names.count(name) > 1}:

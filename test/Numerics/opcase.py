@@ -134,7 +134,8 @@ def reference_outputs(case: OpCase, dtype: str = "f64") -> list[np.ndarray]:
         case, inputs=tuple(rounded(x) for x in case.inputs),
         constants={name: rounded(value) for name, value in case.constants.items()})
     if case.formula:
-        return [np.asarray(case.formula(*exact.inputs))]
+        made = case.formula(*exact.inputs)
+        return [np.asarray(value) for value in (made if isinstance(made, tuple) else (made,))]
     feed = {f"x{i}": x for i, x in enumerate(exact.inputs)}
     outputs = ReferenceEvaluator(op_model(exact, "f64")).run(None, feed)
     return [np.asarray(output) for output in outputs]

@@ -71,6 +71,7 @@ CONFIGS = {
     # The default scale overflows in the f16 gradients of PyTorch's filters.
     "convnet_adam": Config("convnet", "mnist_like", 64, optimizer="adam", lr=0.0005,
                            loss_scale_init=1024),
+    "batch_norm_sgd": Config("batch_norm_net", "mnist_like", 64, optimizer="sgd", lr=0.005),
     "tokens_sgd": Config("bag_of_tokens", "tokens", 32, optimizer="sgd", lr=0.8,
                          clip_grad_norm=0.5),
     "row_reader_adam": Config("row_reader", "mnist_like", 64, optimizer="adam", lr=0.0015),
@@ -126,7 +127,10 @@ def load(config):
     network = export.build(config.model)
     model = onnx.load(str(EXAMPLES / "models" / f"{config.model}.onnx"))
     weights = {t.name: onnx.numpy_helper.to_array(t).copy() for t in model.graph.initializer}
-    network.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
+    missing = network.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()},
+                                      strict=False).missing_keys
+    if any(not k.endswith("num_batches_tracked") for k in missing):
+        raise SystemExit(f"{config.model}: lacks {missing}")
     arrays = data.make(config.data)[config.data]
     return network, {k: torch.from_numpy(v) for k, v in arrays.items()}
 

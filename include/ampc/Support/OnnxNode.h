@@ -85,6 +85,22 @@ public:
   /// before this node. Set by the importer.
   std::function<mlir::Value(llvm::StringRef)> valueOf;
 
+  /// The value of input `i` after the nodes before this one that update it (`assignState`).
+  mlir::Value stateOf(unsigned i) const {
+    return stateAfterNodes && input(i) ? stateAfterNodes(i) : input(i);
+  }
+  /// Makes `value`, of input `i`'s type, the value of the initializer at input `i` after the step:
+  /// a training step updates it, as batch norm does its running statistics. Without effect where
+  /// nothing is trained, where the file itself says what it assigns, and where the input is no
+  /// initializer.
+  void assignState(mlir::OpBuilder &builder, unsigned i, mlir::Value value) const {
+    if (assignAfterStep && input(i))
+      assignAfterStep(builder, i, value);
+  }
+  /// What these two do. Set by the importer.
+  std::function<mlir::Value(unsigned i)> stateAfterNodes;
+  std::function<void(mlir::OpBuilder &, unsigned i, mlir::Value value)> assignAfterStep;
+
   /// Gives the learning rate that `--lr` sets, f32 of rank 0, in place of input `i`. Set by
   /// the importer for nodes of training_info, where the flag is given.
   std::function<mlir::Value(mlir::OpBuilder &, unsigned i)> learningRate;

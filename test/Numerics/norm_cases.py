@@ -1,0 +1,95 @@
+"""Points for batch normalization.
+
+SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""
+import numpy as np
+
+from opcase import OpCase, op_case, spread
+
+
+def factors(*shape: int) -> np.ndarray:
+    return spread(*shape, low=0.5, high=1.5, seed=2)
+
+
+def offsets(*shape: int) -> np.ndarray:
+    return spread(*shape, seed=3)
+
+
+def by_channel(v: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return v.reshape(-1, *[1] * (x.ndim - 2))
+
+
+def batch_norm(x, scale, bias, mean=None, variance=None, epsilon=np.float32(1e-5)) -> np.ndarray:
+    """By the batch's own statistics where none are given."""
+    axes = (0, *range(2, x.ndim))
+    mean = x.mean(axes) if mean is None else mean
+    variance = x.var(axes) if variance is None else variance
+    inverse = 1 / np.sqrt(variance + epsilon)
+    return ((x - by_channel(mean, x)) * by_channel(inverse, x) * by_channel(scale, x)
+            + by_channel(bias, x))
+
+
+def batch_norms() -> list[OpCase]:
+    name, x, mean, variance = "BatchNormalization", spread(4, 3, 2, 3), offsets(3), factors(3)
+
+    def training(x: np.ndarray, variant: str, opset: int = 21, **attributes) -> OpCase:
+        channels = x.shape[1] if x.ndim > 1 else 1
+        if opset >= 14:
+            attributes["training_mode"] = 1
+        names = {"formula", "fixed", "types", "inner_roundings"} & attributes.keys()
+        options = {k: attributes.pop(k) for k in names}
+        return op_case(name, x, factors(channels), offsets(channels), variant=variant, opset=opset,
+                       constants=(np.full(channels, 0.25), np.full(channels, 1.5)),
+                       **{"formula": batch_norm, **options}, **attributes)
+
+    def updated(x, scale, bias, mean, variance):
+        axes, momentum = (0, 2, 3), np.float64(np.float32(0.75))
+        return (batch_norm(x, scale, bias),
+                mean * momentum + x.mean(axes) * (1 - momentum),
+                variance * momentum + x.var(axes) * (1 - momentum))
+
+    def places(x, scale, bias):
+        shape = x.shape
+        return batch_norm(x.reshape(shape[0], -1), scale, bias).reshape(shape)
+
+    moving = (0, 3, 4)  # what the running statistics depend on, which have no gradient
+    return [
+        training(x, "trains"),
+        training(x, "trains, epsilon", epsilon=0.25,
+                 formula=lambda x, s, b: batch_norm(x, s, b, epsilon=0.25)),
+        training(x, "trains", opset=14),
+        training(x, "trains", opset=15),
+        # The attribute decides, whatever outputs there are.
+        training(x, "trains", opset=6),
+        training(spread(6, 4), "trains, rank 2"),
+        training(spread(3, 2, 5), "trains, rank 3"),
+        training(spread(2, 2, 2, 3, 2), "trains, rank 5"),
+        training(spread(7), "trains, rank 1",
+                 formula=lambda x, s, b: batch_norm(x[:, None], s, b)[:, 0]),
+        training(spread(1, 3, 4, 2), "trains, one image"),
+        # Squares lose what distances from an element keep: 1000 ** 2 has no bits for 1 in f32. The
+        # mean itself is rounded by up to 2^-15, which is 2^8 last places of a result of 1
+        # (and in f64 more than a difference quotient by the input allows).
+        training(1000 + x, "trains, far from 0", types=("f32",), inner_roundings=256,
+                 fixed=(0,)),
+        # Sums that 16 bits do not hold.
+        training(spread(4, 2, 40, 32, low=0.5, high=1.5), "trains, large", fixed=(0, 1)),
+        op_case(name, x, factors(3), offsets(3), mean, variance, variant="all outputs",
+                outputs=3, training_mode=1, momentum=0.75, fixed=moving, formula=updated),
+        op_case(name, x, factors(3), offsets(3), mean, variance, variant="all outputs",
+                opset=9, outputs=5, momentum=0.75, fixed=moving,
+                formula=lambda x, *rest: (*updated(x, *rest), x.mean((0, 2, 3)),
+                                          x.var((0, 2, 3)))),
+        *[op_case(name, x, factors(3), offsets(3), mean, variance, fixed=(3, 4), opset=opset,
+                  formula=batch_norm, **{"is_test": 1} if opset < 7 else {})
+          for opset in (21, 15, 14, 9, 7, 6)],
+        op_case(name, spread(5, 3), factors(3), offsets(3), mean, variance, variant="rank 2",
+                fixed=(3, 4), epsilon=0.25,
+                formula=lambda *x: batch_norm(*x, epsilon=0.25)),
+        op_case(name, spread(4, 2, 3), factors(6), offsets(6), variant="trains, by place",
+                opset=6, spatial=0, constants=(np.zeros(6), np.ones(6)), formula=places),
+    ]
+
+
+def all_cases() -> list[OpCase]:
+    return batch_norms()
