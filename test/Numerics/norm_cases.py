@@ -1,4 +1,4 @@
-"""Points for batch normalization.
+"""Points for normalizations of batches, channels, groups and lines.
 
 SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """
@@ -91,5 +91,92 @@ def batch_norms() -> list[OpCase]:
     ]
 
 
+def rows_norm(x: np.ndarray, axes: tuple[int, ...], epsilon=np.float32(1e-5)) -> np.ndarray:
+    return (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + epsilon)
+
+
+def instance_norm(x, scale, bias, epsilon=np.float32(1e-5)) -> np.ndarray:
+    return (rows_norm(x, tuple(range(2, x.ndim)), epsilon) * by_channel(scale, x)
+            + by_channel(bias, x))
+
+
+def group_norm(groups: int, of_group: bool):
+    def formula(x, scale, bias):
+        each = x.reshape(x.shape[0], groups, -1)
+        y = rows_norm(each, (2,)).reshape(x.shape)
+        if of_group:
+            scale, bias = (np.repeat(v, x.shape[1] // groups) for v in (scale, bias))
+        return y * by_channel(scale, x) + by_channel(bias, x)
+    return formula
+
+
+def channel_norms() -> list[OpCase]:
+    name, x, wide = "InstanceNormalization", spread(2, 3, 2, 4), spread(3, 4, 3)
+    group = "GroupNormalization"
+    return [
+        op_case(name, x, factors(3), offsets(3), opset=22, formula=instance_norm),
+        op_case(name, x, factors(3), offsets(3), opset=6, formula=instance_norm),
+        op_case(name, wide, factors(4), offsets(4), variant="rank 3", epsilon=0.25,
+                formula=lambda *x: instance_norm(*x, epsilon=0.25)),
+        op_case(group, x, factors(3), offsets(3), num_groups=1, formula=group_norm(1, False)),
+        op_case(group, wide, factors(4), offsets(4), num_groups=2, variant="2 of 4",
+                formula=group_norm(2, False)),
+        op_case(group, wide, factors(2), offsets(2), num_groups=2, variant="2 of 4", opset=18,
+                formula=group_norm(2, True)),
+        op_case(group, spread(3, 6), factors(6), offsets(6), num_groups=2, variant="rank 2",
+                formula=group_norm(2, False)),
+    ]
+
+
+def line_norms() -> list[OpCase]:
+    mvn, lp = "MeanVarianceNormalization", "LpNormalization"
+    x, lines = spread(3, 2, 2, 2), spread(3, 4)
+    return [
+        op_case(mvn, x, formula=lambda x: rows_norm(x, (0, 2, 3), 1e-18)),
+        op_case(mvn, x, opset=9, variant="axes", axes=[-1, 1],
+                formula=lambda x: rows_norm(x, (1, 3), 1e-18)),
+        op_case(lp, lines, formula=lambda x: x / np.sqrt((x * x).sum(-1, keepdims=True))),
+        op_case(lp, lines, variant="axis 0", opset=6, axis=0,
+                formula=lambda x: x / np.sqrt((x * x).sum(0, keepdims=True))),
+        op_case(lp, lines, variant="sums", p=1, opset=22,
+                formula=lambda x: x / np.abs(x).sum(-1, keepdims=True)),
+    ]
+
+
+def rms_norm(x: np.ndarray, scale: np.ndarray, axis: int = -1,
+             epsilon=np.float32(1e-5)) -> np.ndarray:
+    axes = tuple(range(axis % x.ndim, x.ndim))
+    return x / np.sqrt((x * x).mean(axes, keepdims=True) + epsilon) * scale
+
+
+def rms_norms() -> list[OpCase]:
+    name, x, cube = "RMSNormalization", spread(3, 5), spread(2, 3, 4)
+    simple, microsoft = "SimplifiedLayerNormalization", "com.microsoft.SimplifiedLayerNormalization"
+    tiny = np.float32(1e-12)
+
+    def with_statistic(x, scale):
+        return (rms_norm(x, scale),
+                1 / np.sqrt((x * x).mean(-1, keepdims=True) + np.float32(1e-5)))
+
+    return [
+        op_case(name, x, factors(5), opset=23, formula=rms_norm),
+        op_case(name, cube, factors(3, 4), opset=24, variant="axis 1", axis=1, epsilon=0.25,
+                formula=lambda *x: rms_norm(*x, axis=1, epsilon=0.25)),
+        op_case(name, cube, factors(3, 1), opset=23, variant="scale broadcasts", axis=-2,
+                formula=lambda *x: rms_norm(*x, axis=-2)),
+        op_case(name, spread(2, 67), factors(67), opset=23, variant="long rows",
+                formula=rms_norm),
+        op_case(simple, x, factors(5), formula=rms_norm),
+        op_case(microsoft, x, factors(5), outputs=2, types=("f32",), formula=with_statistic),
+        op_case("com.microsoft.SkipSimplifiedLayerNormalization", cube, spread(2, 3, 4, seed=4),
+                factors(4), offsets(4),
+                formula=lambda x, skip, s, b: rms_norm(x + skip + b, s, epsilon=tiny)),
+        op_case("com.microsoft.SkipLayerNormalization", cube, spread(2, 3, 4, seed=4),
+                factors(4), offsets(4), spread(4, seed=5), inner_roundings=4,
+                formula=lambda x, skip, s, b, added: (
+                    rows_norm(x + skip + added, (2,), tiny) * s + b)),
+    ]
+
+
 def all_cases() -> list[OpCase]:
-    return batch_norms()
+    return [*batch_norms(), *channel_norms(), *line_norms(), *rms_norms()]

@@ -81,8 +81,9 @@ def op_case(operator: str, *inputs: np.ndarray, variant: str = "", opset: int = 
         arguments.append("" if constant is None else f"c{i}")
         if constant is not None:
             values[f"c{i}"] = np.asarray(constant)
-    node = helper.make_node(operator, arguments, [f"out{i}" for i in range(outputs)],
-                            name="tested", **attributes)
+    domain, _, name = operator.rpartition(".")
+    node = helper.make_node(name, arguments, [f"out{i}" for i in range(outputs)],
+                            name="tested", domain=domain or None, **attributes)
     return OpCase(operator, variant, (node,), inputs, values, opset, outputs,
                   frozenset(fixed), step, rtol, types, formula, inner_roundings, random)
 
@@ -109,7 +110,8 @@ def _value_info(name: str, array: np.ndarray) -> onnx.ValueInfoProto:
 
 
 def _opsets(case: OpCase) -> list[onnx.OperatorSetIdProto]:
-    return [helper.make_opsetid("", case.opset), helper.make_opsetid(PREVIEW, 1)]
+    return [helper.make_opsetid("", case.opset), helper.make_opsetid(PREVIEW, 1),
+            helper.make_opsetid("com.microsoft", 1)]
 
 
 def op_model(case: OpCase, dtype: str) -> onnx.ModelProto:

@@ -12,7 +12,6 @@
 
 #include "ampc/Dialect/Amp/Ops/Normalization.h"
 #include "Common.h"
-#include "ampc-runtime/module_format.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Reduction.h"
 #include "ampc/Dialect/Amp/Ops/Unary.h"
@@ -30,48 +29,6 @@ static SmallVector<int64_t> rowAxes(RankedTensorType type, int64_t axis) {
 static RankedTensorType statisticsType(RankedTensorType type, int64_t axis) {
   return RankedTensorType::get(keepAxes(type.getShape(), rowAxes(type, axis)),
                                KernelBuilder::computeType(type.getElementType()));
-}
-
-//===----------------------------------------------------------------------===//
-// Import
-//===----------------------------------------------------------------------===//
-
-FailureOr<SmallVector<Value>> LayerNormOp::importNode(OnnxNode &node, OpBuilder &builder) {
-  if (failed(node.expectInputs(2, 3)))
-    return failure();
-  SmallVector<Value> operands{node.input(0), node.input(1)};
-  if (node.input(2))
-    operands.push_back(node.input(2));
-  for (Value operand : operands)
-    if (!isa<FloatType>(tensorType(operand).getElementType()))
-      return node.emitError() << "inputs must be of floats, but one is " << operand.getType();
-  RankedTensorType type = tensorType(operands[0]);
-  FailureOr<int64_t> axis = normalizeAxis(node, node.getInt("axis", -1), type.getRank());
-  if (failed(axis))
-    return failure();
-  // Beyond ONNX, statistics of doubles may be asked for in f64, as they are computed.
-  bool isDouble = type.getElementType().isF64();
-  int64_t stashType = node.getInt("stash_type", AMPC_DTYPE_F32);
-  double epsilon = node.getFloat("epsilon", 1e-5f);
-  if (node.hadError)
-    return failure();
-  if (stashType != AMPC_DTYPE_F32 && !(isDouble && stashType == AMPC_DTYPE_F64))
-    return node.emitError() << "attribute 'stash_type' is " << stashType
-                            << ", but should be 1 (FLOAT)" << (isDouble ? " or 11 (DOUBLE)" : "")
-                            << " where the input is " << type;
-  FailureOr<Operation *> op =
-      createChecked(node, builder, getOperationName(), operands,
-                    {builder.getNamedAttr("axis", builder.getI64IntegerAttr(*axis)),
-                     builder.getNamedAttr("epsilon", builder.getF64FloatAttr(epsilon))});
-  if (failed(op))
-    return failure();
-  SmallVector<Value> results((*op)->getResults());
-  for (unsigned i : {1u, 2u})
-    if (!node.hasOutput(i))
-      results[i] = Value();
-    else if (stashType == AMPC_DTYPE_F32)
-      results[i] = castTo(builder, node.loc, results[i], builder.getF32Type());
-  return results;
 }
 
 //===----------------------------------------------------------------------===//

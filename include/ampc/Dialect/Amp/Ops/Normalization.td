@@ -14,7 +14,10 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 // result; PyTorch's list, which governs storage alone, has f32.
 def Amp_LayerNormOp : Amp_Op<"layer_norm", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
     Absorbs, Computes<"Promote", "Deny">, Uses<["Other", "Weight"]>, Recovery,
-    Onnx<[OnnxOperator<"LayerNormalization", 17>]>]> {
+    Onnx<[OnnxOperator<"LayerNormalization", 17>, OnnxOperator<"InstanceNormalization">,
+          OnnxOperator<"GroupNormalization", 18>, OnnxOperator<"MeanVarianceNormalization", 9>,
+          OnnxOperator<"LpNormalization">,
+          OnnxOperator<"SkipLayerNormalization", 1, 1, "com.microsoft">]>]> {
   let summary = "Zero mean and unit variance over the dimensions from an axis on";
   let description = [{
     `y = (input - mean) * inv_std_dev * scale + bias`. Over the dimensions [axis, rank),
@@ -23,6 +26,9 @@ def Amp_LayerNormOp : Amp_Op<"layer_norm", [Pure, InferTypeOpAdaptor, Gradient, 
     `input - mean`: a second pass, which does not cancel. Statistics and what follows are
     f32 (f64 for f64); `y` is rounded once. Spelled out with means, differences and roots, it is
     recovered.
+
+    Instances are rows of an image's channels, groups are rows of its channels taken together;
+    LpNormalization, which has no mean, becomes a quotient.
 
     Constraints:
     - (layer_norm_c1) `axis` is in [0, rank).
