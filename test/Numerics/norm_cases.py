@@ -1,7 +1,9 @@
-"""Points for normalizations of batches, channels, groups and lines.
+"""Points for normalizations, and for ONNX Runtime's fused operators.
 
 SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """
+import math
+
 import numpy as np
 
 from opcase import OpCase, op_case, spread
@@ -178,5 +180,72 @@ def rms_norms() -> list[OpCase]:
     ]
 
 
+def local_norm(size: int, alpha=np.float32(1e-4), beta=np.float32(0.75), bias=np.float32(1.0)):
+    def formula(x):
+        total = np.zeros_like(x)
+        for c in range(x.shape[1]):
+            first = max(0, c - (size - 1) // 2)
+            total[:, c] = (x[:, first:c + size // 2 + 1] ** 2).sum(1)
+        return x / (np.float64(bias) + np.float64(alpha) / size * total) ** np.float64(beta)
+    return formula
+
+
+def local_norms() -> list[OpCase]:
+    x = spread(2, 5, 2, 2)
+    return [
+        op_case("LRN", x, size=3, formula=local_norm(3)),
+        op_case("LRN", x, variant="even", opset=6, size=4, alpha=0.5, beta=0.5, bias=2.0,
+                formula=local_norm(4, 0.5, 0.5, 2.0)),
+        op_case("LRN", x, variant="wider than the channels", size=9, alpha=0.5,
+                formula=local_norm(9, 0.5)),
+        # Squares that f16 does not hold.
+        op_case("LRN", 300 * spread(2, 4), variant="large", size=3, step=2.0**-8,
+                formula=local_norm(3)),
+    ]
+
+
+def softmax(x: np.ndarray, axes=-1) -> np.ndarray:
+    powers = np.exp(x - x.max(axes, keepdims=True))
+    return powers / powers.sum(axes, keepdims=True)
+
+
+def runtime_operators() -> list[OpCase]:
+    x, cube, bias = spread(3, 4), spread(2, 3, 4), offsets(4)
+    erf = np.vectorize(math.erf)
+
+    def gelu(x):
+        return x / 2 * (1 + erf(x / math.sqrt(2)))
+
+    def fast(x):
+        return x / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+    def quick(alpha):
+        return lambda x: x / (1 + np.exp(-np.float64(np.float32(alpha)) * x))
+
+    def name(operator):
+        return f"com.microsoft.{operator}"
+
+    return [
+        op_case(name("Gelu"), x, formula=gelu),
+        op_case(name("BiasGelu"), x, bias, formula=lambda x, b: gelu(x + b), inner_roundings=2),
+        op_case(name("FastGelu"), x, formula=fast),
+        op_case(name("FastGelu"), x, bias, variant="bias", formula=lambda x, b: fast(x + b),
+                inner_roundings=2),
+        op_case(name("QuickGelu"), x, formula=quick(1.702), inner_roundings=2),
+        op_case(name("QuickGelu"), x, variant="alpha", alpha=0.5, formula=quick(0.5),
+                inner_roundings=2),
+        op_case(name("BiasSoftmax"), cube, offsets(2, 1, 4), axis=2, is_inner_broadcast=0,
+                formula=lambda x, b: softmax(x + b), inner_roundings=4),
+        op_case(name("BiasSoftmax"), cube, bias, variant="axis 1", is_inner_broadcast=1,
+                formula=lambda x, b: softmax(x + b, (1, 2)), inner_roundings=4),
+        op_case(name("FusedMatMul"), cube, spread(4, 2, seed=2), alpha=0.5,
+                formula=lambda a, b: 0.5 * (a @ b)),
+        op_case(name("FusedMatMul"), spread(2, 4, 3), spread(2, 5, 4, seed=2),
+                variant="transposed", transA=1, transB=1,
+                formula=lambda a, b: a.swapaxes(1, 2) @ b.swapaxes(1, 2)),
+    ]
+
+
 def all_cases() -> list[OpCase]:
-    return [*batch_norms(), *channel_norms(), *line_norms(), *rms_norms()]
+    return [*batch_norms(), *channel_norms(), *line_norms(), *rms_norms(), *local_norms(),
+            *runtime_operators()]

@@ -18,6 +18,13 @@ func.func @softmax_along_rows(%x: tensor<8x5xf16>) -> tensor<8x5xf16> {
   return %0 : tensor<8x5xf16>
 }
 
+// CHECK-LABEL: @hardmax(
+func.func @hardmax(%x: tensor<8x4xf16>) -> tensor<8x4xf16> {
+  // CHECK: amp.hardmax %arg0 along 1 : tensor<8x4xf16>
+  %y = amp.hardmax %x along 1 : tensor<8x4xf16>
+  return %y : tensor<8x4xf16>
+}
+
 // -----
 
 // CHECK-LABEL: @log_softmax_along_columns(

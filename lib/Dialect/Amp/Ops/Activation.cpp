@@ -154,7 +154,39 @@ SmallVector<Value> SoftplusOp::emitKernel(KernelBuilder &kernel, ValueRange oper
 static const double kSqrt2OverPi = std::sqrt(2 * llvm::numbers::inv_pi);
 static constexpr double kGeluCubic = 0.044715;
 
+/// ONNX Runtime's forms: of a sum with a bias, by tanh, and `x * sigmoid(alpha * x)`.
+static FailureOr<SmallVector<Value>> importRuntimeGelu(OnnxNode &node, OpBuilder &builder) {
+  bool isFast = node.opType == "FastGelu";
+  unsigned least = node.opType == "BiasGelu" ? 2 : 1;
+  if (failed(node.expectInputs(least, isFast ? 2 : least)))
+    return failure();
+  FailureOr<Value> x = node.input(0);
+  if (node.opType == "QuickGelu") {
+    Value input = *x;
+    double alpha = node.getFloat("alpha", 1.702f);
+    if (!isa<FloatType>(tensorType(input).getElementType()))
+      return node.emitError() << "the input must be of floats, but is " << input.getType();
+    auto scalar = RankedTensorType::get({}, tensorType(input).getElementType());
+    x = importOp<MulOp>(node, builder, {input, splat(builder, node.loc, scalar, alpha)});
+    if (succeeded(x))
+      x = importOp<SigmoidOp>(node, builder, {*x});
+    if (failed(x))
+      return failure();
+    return single(importOp<MulOp>(node, builder, {input, *x}));
+  }
+  if (node.input(1))
+    x = importOp<AddOp>(node, builder, {*x, node.input(1)});
+  if (failed(x))
+    return failure();
+  SmallVector<NamedAttribute> attributes;
+  if (isFast)
+    attributes.push_back(builder.getNamedAttr("tanh", builder.getUnitAttr()));
+  return single(importOp<GeluOp>(node, builder, {*x}, attributes));
+}
+
 FailureOr<SmallVector<Value>> GeluOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  if (!node.domain.empty())
+    return importRuntimeGelu(node, builder);
   if (failed(node.expectInputs(1, 1)))
     return failure();
   std::string approximate = node.getString("approximate", "none");

@@ -118,7 +118,25 @@ static FailureOr<Value> importGemm(OnnxNode &node, OpBuilder &builder) {
   return sum;
 }
 
+/// ONNX Runtime's product with transposes and a factor.
+static FailureOr<Value> importFusedMatMul(OnnxNode &node, OpBuilder &builder) {
+  if (failed(node.expectInputs(2, 2)))
+    return failure();
+  if (node.getInt("transBatchA", 0) || node.getInt("transBatchB", 0))
+    return node.emitError() << "attributes 'transBatchA' and 'transBatchB' must be 0";
+  SmallVector<NamedAttribute> attributes;
+  if (node.getInt("transA", 0))
+    attributes.push_back(unit(builder, "transpose_lhs"));
+  if (node.getInt("transB", 0))
+    attributes.push_back(unit(builder, "transpose_rhs"));
+  if (double alpha = node.getFloat("alpha", 1); alpha != 1)
+    attributes.push_back(builder.getNamedAttr("alpha", builder.getF64FloatAttr(alpha)));
+  return importProduct(node, builder, node.input(0), node.input(1), Value(), attributes);
+}
+
 FailureOr<SmallVector<Value>> MatMulOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  if (node.opType == "FusedMatMul")
+    return single(importFusedMatMul(node, builder));
   return single(node.opType == "Gemm" ? importGemm(node, builder) : importMatMul(node, builder));
 }
 

@@ -12,10 +12,14 @@
 #include "ampc/Dialect/Amp/Ops/Normalization.h"
 #include "ampc/Dialect/Amp/Ops/Reduction.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
+#include "ampc/Dialect/Amp/Ops/Slice.h"
 #include "ampc/Dialect/Amp/Values.h"
 
 using namespace mlir;
 using namespace ampc;
+
+/// An LRN sums its channels one by one.
+static constexpr int64_t kMostLrnChannels = 64;
 
 using Results = FailureOr<SmallVector<Value>>;
 
@@ -190,6 +194,55 @@ static Results importLpNorm(OnnxNode &node, OpBuilder &builder) {
   return single(importOp<DivOp>(node, builder, {x, divisor}));
 }
 
+/// x / (bias + alpha / size * s) ^ beta, where s sums the squares of the `size` channels around
+/// each one. In f32: squares leave f16's range.
+static Results importLrn(OnnxNode &node, OpBuilder &builder) {
+  if (failed(node.expectInputs(1, 1)) || failed(checkFloats(node)))
+    return failure();
+  Value x = node.input(0);
+  RankedTensorType type = tensorType(x);
+  int64_t size = node.getInt("size", 0);
+  double alpha = node.getFloat("alpha", 1e-4f), beta = node.getFloat("beta", 0.75f);
+  double bias = node.getFloat("bias", 1.0f);
+  if (node.hadError)
+    return failure();
+  if (type.getRank() < 2)
+    return node.emitError() << "the input is " << type << ", which has no channels";
+  if (size < 1 || size > kMostLrnChannels)
+    return node.emitError() << "attribute 'size' is " << size << ", but must be from 1 to "
+                            << kMostLrnChannels;
+  Builder &b = builder;
+  auto full = b.getDictionaryAttr({b.getNamedAttr("category", b.getStringAttr(kFullPrecision)),
+                                   b.getNamedAttr("reason", b.getStringAttr("squares of LRN"))});
+  auto keep = [&](auto op) {
+    op->setAttr(kPrecisionAttr, full);
+    return Value(op.getResult());
+  };
+  Type computed = KernelBuilder::computeType(type.getElementType());
+  Value wide = castTo(builder, node.loc, x, computed);
+  auto scalar = [&](double value) {
+    return splat(builder, node.loc, RankedTensorType::get({}, computed), value);
+  };
+  Value squares = keep(MulOp::create(builder, node.loc, wide, wide));
+  SmallVector<int64_t> starts(type.getRank(), 0), steps(type.getRank(), 1);
+  SmallVector<int64_t> sizes(type.getShape());
+  starts[1] = (size - 1) / 2;
+  sizes[1] += size - 1;
+  Value padded = PadOp::create(builder, node.loc, squares, starts, sizes, steps, APFloat(0.0));
+  Value sum;
+  for (int64_t tap = 0; tap < size; ++tap) {
+    SmallVector<int64_t> from(type.getRank(), 0);
+    from[1] = tap;
+    Value shifted = SliceOp::create(builder, node.loc, padded, from, type.getShape(), steps);
+    sum = sum ? keep(AddOp::create(builder, node.loc, sum, shifted)) : shifted;
+  }
+  Value scaled = keep(MulOp::create(builder, node.loc, sum, scalar(alpha / double(size))));
+  Value base = keep(AddOp::create(builder, node.loc, scaled, scalar(bias)));
+  Value divisor = keep(PowOp::create(builder, node.loc, base, scalar(beta)));
+  Value y = keep(DivOp::create(builder, node.loc, wide, divisor));
+  return SmallVector<Value>{castTo(builder, node.loc, y, type.getElementType())};
+}
+
 /// ONNX Runtime's: a layer norm of the sum of input, skip and bias, which is a result as well.
 static Results importSkipLayerNorm(OnnxNode &node, OpBuilder &builder) {
   if (failed(node.expectInputs(3, 5)) || failed(checkFloats(node)))
@@ -218,6 +271,8 @@ Results LayerNormOp::importNode(OnnxNode &node, OpBuilder &builder) {
     return importMeanVariance(node, builder);
   if (node.opType == "LpNormalization")
     return importLpNorm(node, builder);
+  if (node.opType == "LRN")
+    return importLrn(node, builder);
   if (node.opType == "SkipLayerNormalization")
     return importSkipLayerNorm(node, builder);
   return importLayerNorm(node, builder);

@@ -24,12 +24,9 @@ using namespace ampc;
 //===----------------------------------------------------------------------===//
 
 /// Before opset 13 all dimensions from `axis` on are one.
-static FailureOr<SmallVector<Value>> importSoftmax(OnnxNode &node, OpBuilder &builder,
-                                                   StringRef name) {
-  if (failed(node.expectInputs(1, 1)))
-    return failure();
+static FailureOr<SmallVector<Value>> importAlong(OnnxNode &node, OpBuilder &builder, StringRef name,
+                                                 Value input) {
   bool isFlat = node.version < 13;
-  Value input = node.input(0);
   RankedTensorType type = tensorType(input);
   if (type.getRank() == 0) // the softmax of one number
     input = reshapeTo(builder, node.loc, input, {1});
@@ -50,6 +47,13 @@ static FailureOr<SmallVector<Value>> importSoftmax(OnnxNode &node, OpBuilder &bu
   if (failed(result))
     return failure();
   return SmallVector<Value>{reshapeTo(builder, node.loc, *result, type.getShape())};
+}
+
+static FailureOr<SmallVector<Value>> importSoftmax(OnnxNode &node, OpBuilder &builder,
+                                                   StringRef name) {
+  if (failed(node.expectInputs(1, 1)))
+    return failure();
+  return importAlong(node, builder, name, node.input(0));
 }
 
 static LogicalResult verifyAxis(Operation *op, RankedTensorType type, int64_t axis) {
@@ -78,8 +82,20 @@ static Value emitSoftmax(KernelBuilder &kernel, Value input, int64_t axis,
 // softmax
 //===----------------------------------------------------------------------===//
 
+/// BiasSoftmax is ONNX Runtime's softmax of a sum; how it broadcasts follows from the shapes.
 FailureOr<SmallVector<Value>> SoftmaxOp::importNode(OnnxNode &node, OpBuilder &builder) {
-  return importSoftmax(node, builder, getOperationName());
+  if (node.opType != "BiasSoftmax")
+    return importSoftmax(node, builder, getOperationName());
+  node.knowAttributes({"is_inner_broadcast"});
+  if (failed(node.expectInputs(2, 2)))
+    return failure();
+  FailureOr<Value> sum = importOp<AddOp>(node, builder, {node.input(0), node.input(1)});
+  if (failed(sum))
+    return failure();
+  if (sum->getType() != node.input(0).getType())
+    return node.emitError() << "the bias " << node.input(1).getType()
+                            << " does not broadcast to the input " << node.input(0).getType();
+  return importAlong(node, builder, getOperationName(), *sum);
 }
 
 LogicalResult SoftmaxOp::verify() { return verifyAxis(*this, getType(), getAxis()); }
@@ -123,5 +139,39 @@ void LogSoftmaxOp::buildGradient(GradientBuilder &gradient) {
 SmallVector<Value> LogSoftmaxOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   return {emitSoftmax(kernel, operands[0], getAxis(), [](ScalarBuilder &s, ValueRange x) {
     return s.sub(s.sub(x[0], x[1]), s.log(x[2]));
+  })};
+}
+
+//===----------------------------------------------------------------------===//
+// hardmax
+//===----------------------------------------------------------------------===//
+
+FailureOr<SmallVector<Value>> HardmaxOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  return importSoftmax(node, builder, getOperationName());
+}
+
+LogicalResult HardmaxOp::verify() { return verifyAxis(*this, getType(), getAxis()); }
+
+SmallVector<Value> HardmaxOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  RankedTensorType type = getType();
+  int64_t axis = getAxis();
+  Type i64 = kernel.builder.getI64Type();
+  SmallVector<int64_t> kept = keepAxes(type.getShape(), {axis});
+  auto reduce = [&](Value x, Reduction kind, Type element) {
+    return kernel.reshape(kernel.reduce(x, {axis}, kind, element), kept);
+  };
+  Value maximum = reduce(operands[0], Reduction::Max, type.getElementType());
+  // The place of the maximum, and one behind the line where there is none.
+  Value places = kernel.pointwise(
+      {operands[0], maximum}, type.clone(i64), [&](ScalarBuilder &s, ValueRange x) {
+        Value isMaximum = s.logicalOr(s.equal(x[0], x[1]), s.isNaN(x[0]));
+        return s.select(isMaximum, s.convert(kernel.index(s, axis), i64),
+                        s.constant(i64, type.getDimSize(axis)));
+      });
+  Value first = reduce(places, Reduction::Min, i64);
+  return {kernel.pointwise({first}, type, [&](ScalarBuilder &s, ValueRange x) {
+    Value isFirst = s.equal(s.convert(kernel.index(s, axis), i64), x[0]);
+    Type element = KernelBuilder::computeType(type.getElementType());
+    return s.select(isFirst, s.constant(element, 1.0), s.constant(element, 0.0));
   })};
 }

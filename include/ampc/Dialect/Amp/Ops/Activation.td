@@ -42,7 +42,10 @@ def Amp_SoftplusOp : Amp_UnaryOp<"softplus", [OnnxSimple<[OnnxOperator<"Softplus
   let summary = "log(1 + e ^ input)";
 }
 
-def Amp_GeluOp : Amp_UnaryOp<"gelu", [Onnx<[OnnxOperator<"Gelu", 20>]>, Gradient,
+def Amp_GeluOp : Amp_UnaryOp<"gelu", [Onnx<[OnnxOperator<"Gelu", 20>,
+    OnnxOperator<"Gelu", 1, 1, "com.microsoft">, OnnxOperator<"BiasGelu", 1, 1, "com.microsoft">,
+    OnnxOperator<"FastGelu", 1, 1, "com.microsoft">,
+    OnnxOperator<"QuickGelu", 1, 1, "com.microsoft">]>, Gradient,
                                       Computes<"Promote">]> {
   let summary = "input * P(normal variable <= input)";
   let description = [{

@@ -16,7 +16,7 @@ def Amp_LayerNormOp : Amp_Op<"layer_norm", [Pure, InferTypeOpAdaptor, Gradient, 
     Absorbs, Computes<"Promote", "Deny">, Uses<["Other", "Weight"]>, Recovery,
     Onnx<[OnnxOperator<"LayerNormalization", 17>, OnnxOperator<"InstanceNormalization">,
           OnnxOperator<"GroupNormalization", 18>, OnnxOperator<"MeanVarianceNormalization", 9>,
-          OnnxOperator<"LpNormalization">,
+          OnnxOperator<"LpNormalization">, OnnxOperator<"LRN">,
           OnnxOperator<"SkipLayerNormalization", 1, 1, "com.microsoft">]>]> {
   let summary = "Zero mean and unit variance over the dimensions from an axis on";
   let description = [{
@@ -28,7 +28,7 @@ def Amp_LayerNormOp : Amp_Op<"layer_norm", [Pure, InferTypeOpAdaptor, Gradient, 
     recovered.
 
     Instances are rows of an image's channels, groups are rows of its channels taken together;
-    LpNormalization, which has no mean, becomes a quotient.
+    LpNormalization and LRN, which have no mean, become quotients.
 
     Constraints:
     - (layer_norm_c1) `axis` is in [0, rank).
