@@ -8,6 +8,7 @@
 #include "ampc/Import/Import.h"
 #include "FunctionInliner.h"
 #include "GraphBuilder.h"
+#include "InputBinder.h"
 #include "MarkParameters.h"
 #include "ModelFile.h"
 #include "NodeOrder.h"
@@ -86,6 +87,8 @@ LogicalResult Importer::readModel() {
   if (failed(file))
     return failure();
   model = *file;
+  if (failed(bindInputs(*model, context)))
+    return failure();
   FailureOr<TrainingInfo> info = readTrainingInfo(*model, context);
   if (failed(info))
     return failure();

@@ -404,6 +404,10 @@ LogicalResult ParameterMarker::applyFlags() {
     return failure();
   bool trainMatched = false, freezeMatched = false;
   for (auto &[name, candidate] : candidates) {
+    if (options.bindings.contains(name)) {
+      candidate.isParameter = candidate.isDoubtful = false;
+      candidate.reason = "an input that --bind fixes";
+    }
     candidate.isParameter &= candidate.reaches;
     candidate.isTrained = candidate.isParameter;
     if (!options.trainRegex.empty()) {

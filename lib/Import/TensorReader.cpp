@@ -48,10 +48,18 @@ Type readElementType(int32_t dataType, MLIRContext *context, EmitError emitError
     return builder.getI32Type();
   case onnx::TensorProto::INT64:
     return builder.getI64Type();
+  case onnx::TensorProto::UINT8:
+    return IntegerType::get(context, 8, IntegerType::Unsigned);
+  case onnx::TensorProto::UINT16:
+    return IntegerType::get(context, 16, IntegerType::Unsigned);
+  case onnx::TensorProto::UINT32:
+    return IntegerType::get(context, 32, IntegerType::Unsigned);
+  case onnx::TensorProto::UINT64:
+    return IntegerType::get(context, 64, IntegerType::Unsigned);
   default:
     emitError() << "element type " << dataTypeText(dataType)
                 << " is not supported; FLOAT, DOUBLE, FLOAT16, BFLOAT16, BOOL, INT8, "
-                   "INT16, INT32 and INT64 are";
+                   "INT16, INT32, INT64, UINT8, UINT16, UINT32 and UINT64 are";
     return nullptr;
   }
 }
@@ -161,6 +169,13 @@ static FailureOr<TensorValue> readFields(const onnx::TensorProto &proto, RankedT
     return readField<int16_t>(proto.int32_data(), type, "int32_data", emitError);
   case onnx::TensorProto::INT8:
     return readField<int8_t>(proto.int32_data(), type, "int32_data", emitError);
+  case onnx::TensorProto::UINT16:
+    return readField<uint16_t>(proto.int32_data(), type, "int32_data", emitError);
+  case onnx::TensorProto::UINT32:
+    return readField<uint32_t>(proto.uint64_data(), type, "uint64_data", emitError);
+  case onnx::TensorProto::UINT64:
+    return readField<uint64_t>(proto.uint64_data(), type, "uint64_data", emitError);
+  case onnx::TensorProto::UINT8:
   case onnx::TensorProto::BOOL:
     return readField<uint8_t>(proto.int32_data(), type, "int32_data", emitError);
   default: // FLOAT16 and BFLOAT16, by their bits

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "EraseSigns.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Optimize/LibraryTable.h"
 #include "ampc/Optimize/Passes.h"
@@ -28,6 +29,7 @@ struct LowerOps : impl::LowerOpsBase<LowerOps> {
     for (auto function : llvm::to_vector(getOperation().getOps<func::FuncOp>()))
       if (!function.isExternal())
         lower(function);
+    eraseSigns(getOperation());
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (function.isExternal())
         continue;

@@ -32,18 +32,26 @@ uint8_t dtypeOf(Type elementType) {
     return AMPC_DTYPE_F32;
   if (elementType.isF64())
     return AMPC_DTYPE_F64;
+  bool isUnsigned = elementType.isUnsignedInteger();
   switch (elementType.getIntOrFloatBitWidth()) {
   case 1:
     return AMPC_DTYPE_BOOL;
   case 8:
-    return AMPC_DTYPE_I8;
+    return isUnsigned ? AMPC_DTYPE_U8 : AMPC_DTYPE_I8;
   case 16:
-    return AMPC_DTYPE_I16;
+    return isUnsigned ? AMPC_DTYPE_U16 : AMPC_DTYPE_I16;
   case 32:
-    return AMPC_DTYPE_I32;
+    return isUnsigned ? AMPC_DTYPE_U32 : AMPC_DTYPE_I32;
   default:
-    return AMPC_DTYPE_I64;
+    return isUnsigned ? AMPC_DTYPE_U64 : AMPC_DTYPE_I64;
   }
+}
+
+/// The type of a slot for a tensor of type `declared`: unsigned where its bits are.
+uint8_t slotType(RankedTensorType staged, RankedTensorType declared) {
+  bool isUnsigned = declared.getElementType().isUnsignedInteger() &&
+                    declared.getElementTypeBitWidth() == staged.getElementTypeBitWidth();
+  return dtypeOf((isUnsigned ? declared : staged).getElementType());
 }
 
 uint32_t targetIndex(Target target) {
@@ -276,21 +284,22 @@ void TableWriter::addBindings(func::FuncOp function) {
     // What nothing reads has no slot: the caller need not give it.
     if (!argument.use_empty())
       bindings.push_back(
-          {tensor, dtypeOf(staged.getElementType()), offsetOf(argument), *getByteSize(staged)});
+          {tensor, slotType(staged, declared), offsetOf(argument), *getByteSize(staged)});
   }
   program.input_count = bindings.size() - program.first_input;
   program.first_output = bindings.size();
   for (auto [i, value] :
        llvm::enumerate(function.getBody().front().getTerminator()->getOperands())) {
-    auto type = cast<RankedTensorType>(value.getType());
+    auto type = cast<RankedTensorType>(value.getType()), declared = type;
+    if (auto attr = function.getResultAttrOfType<TypeAttr>(i, kDeclaredTypeAttr))
+      declared = cast<RankedTensorType>(attr.getValue());
     StringRef name = function.getResultAttrOfType<StringAttr>(i, kNameAttr).getValue();
-    uint32_t tensor = addTensor(name, type, AMPC_ROLE_OUTPUT);
+    uint32_t tensor = addTensor(name, declared, AMPC_ROLE_OUTPUT);
     if (function.getResultAttr(i, kBatchedAttr))
       tensors[tensor].flags |= AMPC_TENSOR_BATCHED;
     if (function.getResultAttr(i, kLossAttr))
       tensors[tensor].flags |= AMPC_TENSOR_LOSS;
-    bindings.push_back(
-        {tensor, dtypeOf(type.getElementType()), offsetOf(value), *getByteSize(type)});
+    bindings.push_back({tensor, slotType(type, declared), offsetOf(value), *getByteSize(type)});
   }
   program.output_count = bindings.size() - program.first_output;
 }

@@ -57,8 +57,27 @@ Value ScalarBuilder::sub(Value x, Value y) {
 Value ScalarBuilder::mul(Value x, Value y) {
   return binary<arith::MulFOp, arith::MulIOp>(*this, x, y);
 }
+/// u64 is computed in i128, whose division is a call of a library that devices lack. Quotients
+/// of numbers that u64 holds are those of 64 bits.
+template <typename SignedOp, typename UnsignedOp>
+static Value divide(ScalarBuilder &s, Value x, Value y) {
+  if (!x.getType().isInteger(128))
+    return build<SignedOp>(s, x, y);
+  Type narrow = s.builder.getI64Type();
+  x = build<arith::TruncIOp>(s, narrow, x);
+  y = build<arith::TruncIOp>(s, narrow, y);
+  return build<arith::ExtUIOp>(s, s.builder.getIntegerType(128), build<UnsignedOp>(s, x, y));
+}
+
 Value ScalarBuilder::div(Value x, Value y) {
-  return binary<arith::DivFOp, arith::DivSIOp>(*this, x, y);
+  if (isFloat(x))
+    return build<arith::DivFOp>(*this, x, y);
+  return divide<arith::DivSIOp, arith::DivUIOp>(*this, x, y);
+}
+Value ScalarBuilder::remainder(Value x, Value y) {
+  if (isFloat(x))
+    return build<arith::RemFOp>(*this, x, y);
+  return divide<arith::RemSIOp, arith::RemUIOp>(*this, x, y);
 }
 
 // A signed i1 has the values 0 and -1, so booleans take the logical forms.
@@ -95,6 +114,15 @@ Value ScalarBuilder::erf(Value x) { return build<math::ErfOp>(*this, x); }
 Value ScalarBuilder::pow(Value x, Value y) { return build<math::PowFOp>(*this, x, y); }
 Value ScalarBuilder::sin(Value x) { return build<math::SinOp>(*this, x); }
 Value ScalarBuilder::cos(Value x) { return build<math::CosOp>(*this, x); }
+Value ScalarBuilder::tan(Value x) { return build<math::TanOp>(*this, x); }
+Value ScalarBuilder::asin(Value x) { return build<math::AsinOp>(*this, x); }
+Value ScalarBuilder::acos(Value x) { return build<math::AcosOp>(*this, x); }
+Value ScalarBuilder::atan(Value x) { return build<math::AtanOp>(*this, x); }
+Value ScalarBuilder::sinh(Value x) { return build<math::SinhOp>(*this, x); }
+Value ScalarBuilder::cosh(Value x) { return build<math::CoshOp>(*this, x); }
+Value ScalarBuilder::asinh(Value x) { return build<math::AsinhOp>(*this, x); }
+Value ScalarBuilder::acosh(Value x) { return build<math::AcoshOp>(*this, x); }
+Value ScalarBuilder::atanh(Value x) { return build<math::AtanhOp>(*this, x); }
 Value ScalarBuilder::floor(Value x) { return build<math::FloorOp>(*this, x); }
 Value ScalarBuilder::ceil(Value x) { return build<math::CeilOp>(*this, x); }
 Value ScalarBuilder::roundEven(Value x) { return build<math::RoundEvenOp>(*this, x); }
@@ -154,6 +182,13 @@ Value ScalarBuilder::logicalNot(Value x) {
   return logicalXor(x, constant(x.getType(), int64_t(-1)));
 }
 
+Value ScalarBuilder::shiftLeft(Value x, Value count) {
+  return build<arith::ShLIOp>(*this, x, count);
+}
+Value ScalarBuilder::shiftRight(Value x, Value count) {
+  return build<arith::ShRUIOp>(*this, x, count);
+}
+
 Value ScalarBuilder::select(Value condition, Value x, Value y) {
   return build<arith::SelectOp>(*this, condition, x, y);
 }
@@ -162,16 +197,42 @@ Value ScalarBuilder::select(Value condition, Value x, Value y) {
 /// lowest: LLVM's own conversion is poison there.
 static Value floatToInteger(ScalarBuilder &s, Value x, IntegerType type) {
   const llvm::fltSemantics &semantics = cast<FloatType>(x.getType()).getFloatSemantics();
+  bool isUnsigned = type.isUnsigned();
   auto bound = [&](const APInt &limit) {
     APFloat value(semantics);
-    if (value.convertFromAPInt(limit, true, APFloat::rmTowardZero) & APFloat::opOverflow)
-      value = APFloat::getLargest(semantics, limit.isNegative());
+    if (value.convertFromAPInt(limit, !isUnsigned, APFloat::rmTowardZero) & APFloat::opOverflow)
+      value = APFloat::getLargest(semantics, !isUnsigned && limit.isNegative());
     return build<arith::ConstantOp>(s, s.builder.getFloatAttr(x.getType(), value));
   };
   unsigned width = type.getWidth();
-  x = build<arith::MaxNumFOp>(s, x, bound(APInt::getSignedMinValue(width)));
-  x = build<arith::MinNumFOp>(s, x, bound(APInt::getSignedMaxValue(width)));
-  return build<arith::FPToSIOp>(s, type, x);
+  Type signless = s.builder.getIntegerType(width);
+  APInt lowest = isUnsigned ? APInt::getMinValue(width) : APInt::getSignedMinValue(width);
+  APInt highest = isUnsigned ? APInt::getMaxValue(width) : APInt::getSignedMaxValue(width);
+  x = build<arith::MaxNumFOp>(s, x, bound(lowest));
+  x = build<arith::MinNumFOp>(s, x, bound(highest));
+  return isUnsigned ? build<arith::FPToUIOp>(s, signless, x)
+                    : build<arith::FPToSIOp>(s, signless, x);
+}
+
+/// The same bits as a type of another signedness.
+static Value withSign(ScalarBuilder &s, Value x, Type type) {
+  return UnrealizedConversionCastOp::create(s.builder, s.loc, type, x).getResult(0);
+}
+
+/// An unsigned element in any other type that no unsigned one is.
+static Value convertUnsigned(ScalarBuilder &s, Value x, Type type) {
+  unsigned width = x.getType().getIntOrFloatBitWidth();
+  x = withSign(s, x, s.builder.getIntegerType(width));
+  if (isa<FloatType>(type))
+    return build<arith::UIToFPOp>(s, type, x);
+  if (isa<IndexType>(type))
+    return build<arith::IndexCastUIOp>(s, type, x);
+  unsigned target = type.getIntOrFloatBitWidth();
+  if (target == 1)
+    return s.notEqual(x, s.constant(x.getType(), int64_t(0)));
+  if (target == width)
+    return x;
+  return target > width ? build<arith::ExtUIOp>(s, type, x) : build<arith::TruncIOp>(s, type, x);
 }
 
 Value ScalarBuilder::fold(Value from, Value to, Value initial,
@@ -197,6 +258,16 @@ Value ScalarBuilder::convert(Value x, Type type) {
   Type from = x.getType();
   if (from == type)
     return x;
+  if (from.isUnsignedInteger() && type.isUnsignedInteger())
+    return convert(convertUnsigned(*this, x, builder.getIntegerType(type.getIntOrFloatBitWidth())),
+                   type);
+  if (from.isUnsignedInteger())
+    return convertUnsigned(*this, x, type);
+  if (type.isUnsignedInteger()) {
+    Value bits = isFloat(x) ? floatToInteger(*this, x, cast<IntegerType>(type))
+                            : convert(x, builder.getIntegerType(type.getIntOrFloatBitWidth()));
+    return withSign(*this, bits, type);
+  }
   if (type.isInteger(1)) // what is not zero is true, NaN too
     return notEqual(x, constant(from, int64_t(0)));
   if (isa<IndexType>(from)) {
@@ -228,8 +299,19 @@ Value ScalarBuilder::convert(Value x, Type type) {
     return floatToInteger(*this, x, integer);
   if (isBool(x))
     return build<arith::ExtUIOp>(*this, type, x);
+  if (integer.getWidth() == from.getIntOrFloatBitWidth())
+    return x;
   return integer.getWidth() > from.getIntOrFloatBitWidth() ? build<arith::ExtSIOp>(*this, type, x)
                                                            : build<arith::TruncIOp>(*this, type, x);
+}
+
+Value ScalarBuilder::bitCast(Value x, Type type) {
+  Type signless = builder.getIntegerType(type.getIntOrFloatBitWidth());
+  if (x.getType().isUnsignedInteger())
+    x = convert(x, signless);
+  if (isa<FloatType>(x.getType()) || isa<FloatType>(type))
+    x = build<arith::BitcastOp>(*this, isa<FloatType>(type) ? type : signless, x);
+  return convert(x, type);
 }
 
 } // namespace ampc

@@ -21,12 +21,13 @@ GROUPS = ("node", "simple", "pytorch-operator", "pytorch-converted")
 # onnx.backend.test.loader: the tolerances where data.json gives none.
 RTOL, ATOL = 1e-3, 1e-7
 TRAINING_DOMAIN = "ai.onnx.preview.training"
-# What the importer has element types for; strings, complex, unsigned and types below 8 bits
-# it has not.
+# What the importer has element types for; strings, complex and types below 8 bits it has not.
 ELEMENT_TYPES = frozenset({
     onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16,
     onnx.TensorProto.BFLOAT16, onnx.TensorProto.BOOL, onnx.TensorProto.INT8,
-    onnx.TensorProto.INT16, onnx.TensorProto.INT32, onnx.TensorProto.INT64})
+    onnx.TensorProto.INT16, onnx.TensorProto.INT32, onnx.TensorProto.INT64,
+    onnx.TensorProto.UINT8, onnx.TensorProto.UINT16, onnx.TensorProto.UINT32,
+    onnx.TensorProto.UINT64})
 # Tests whose data is wrong, with what is wrong about it; they are run all the same.
 FAULTY_DATA = {
     "onnx-1.12/node/test_adam_multiple":
@@ -58,10 +59,12 @@ class Case:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """`status` is passed, failed or unsupported; `why` is empty for what passed."""
+    """`status` is passed, failed or unsupported; `why` is empty for what passed. `bound` are
+    the inputs that had to be fixed at compile time."""
     case: Case
     status: str
     why: str = ""
+    bound: tuple[str, ...] = ()
 
 
 class Mismatch(Exception):
@@ -156,25 +159,75 @@ def failure(case: Case, why: str) -> Result:
     return Result(case, "failed", f"{why} (faulty data: {faulty})" if faulty else why)
 
 
+def bindings(fed: list[onnx.ValueInfoProto],
+             arrays: list[np.ndarray]) -> list[tuple[str, ...]]:
+    """Which inputs are fixed, one try after the other: none; integers that may be a shape, axes
+    or a length; ratios and modes too."""
+    named = [(value.name, as_declared(array, value)) for value, array in zip(fed, arrays)]
+    small = [(name, array) for name, array in named if array.ndim <= 1
+             and (array.dtype.kind in "iufb" or array.dtype == ml_dtypes.bfloat16)]
+    integers = tuple(name for name, array in small if array.dtype.kind in "iu")
+    masks = tuple(name for name, array in named if array.dtype == bool and array.size <= 64)
+    lists = tuple(name for name, array in small if array.dtype.kind in "iu" and array.ndim == 0
+                  or array.dtype == np.int64)
+    tries = [(), lists, integers, tuple(name for name, _ in small), masks]
+    return [names for i, names in enumerate(tries) if names not in tries[:i]]
+
+
+def compile_case(tools: compiled.Tools, case: Case, folder: pathlib.Path,
+                 inputs: dict[str, np.ndarray],
+                 tries: list[tuple[str, ...]]) -> tuple[compiled.Compiled, tuple[str, ...]]:
+    """The module and the inputs that it fixes. The error of a model is that without any."""
+    first = None
+    for names in tries:
+        flags = []
+        for i, name in enumerate(names):
+            path = folder / f"bound{i}.npy"
+            array = inputs[name]
+            np.save(path, array.astype(np.float32) if array.dtype == ml_dtypes.bfloat16 else array)
+            flags.append(f"--bind={name}={path}")
+        try:
+            return tools.compile(case.folder / "model.onnx", folder,
+                                 (*compiled.AS_WRITTEN, *flags)), names
+        except compiled.ToolError as error:
+            first = first or error
+            if error.code != 1:  # only a diagnosed refusal is worth another try
+                raise
+    raise first
+
+
 def run_case(tools: compiled.Tools, known: set[str], case: Case) -> Result:
     """Compiles and evaluates one case, all its data sets."""
+    bound: tuple[str, ...] = ()
     try:
         model = onnx.load(case.folder / "model.onnx", load_external_data=False)
         outside = unknown_parts(model, known)
+        rtol, atol = tolerances(case)
         with tempfile.TemporaryDirectory() as scratch:
-            try:
-                module = tools.compile(case.folder / "model.onnx", pathlib.Path(scratch))
-            except compiled.ToolError as error:
-                # Only a diagnosed refusal is a limit; a crash is a bug whatever the model.
-                if outside and error.code == 1:
-                    return Result(case, "unsupported", outside)
-                raise
-            rtol, atol = tolerances(case)
+            module = None
             for data in sorted(case.folder.glob("test_data_set_*")):
-                arrays = read_tensors(data, "input")
+                arrays = [] if outside else read_tensors(data, "input")
                 fed = fed_inputs(model.graph, len(arrays))
-                got = module.evaluate({value.name: as_declared(array, value)
-                                       for value, array in zip(fed, arrays, strict=True)})
+                inputs = {value.name: as_declared(array, value)
+                          for value, array in zip(fed, arrays)}
+                if module is None or bound:  # what is fixed differs between data sets
+                    tries = [()] if outside else bindings(fed, arrays)
+                    try:
+                        module, bound = compile_case(tools, case, pathlib.Path(scratch),
+                                                     inputs, tries)
+                    except compiled.ToolError as error:
+                        # Only a diagnosed refusal is a limit; a crash is a bug whatever the
+                        # model.
+                        if outside and error.code == 1:
+                            return Result(case, "unsupported", outside)
+                        raise
+                if outside:
+                    arrays = read_tensors(data, "input")
+                    fed = fed_inputs(model.graph, len(arrays))
+                    inputs = {value.name: as_declared(array, value)
+                              for value, array in zip(fed, arrays, strict=True)}
+                got = module.evaluate({name: array for name, array in inputs.items()
+                                       if name not in bound})
                 wanted = read_tensors(data, "output")
                 if len(wanted) != len(model.graph.output):
                     raise Mismatch(f"{len(model.graph.output)} outputs, not {len(wanted)}")
@@ -186,4 +239,4 @@ def run_case(tools: compiled.Tools, known: set[str], case: Case) -> Result:
         return failure(case, f"{error.tool} ({error.code}): {text}")
     except Mismatch as error:
         return failure(case, f"result: {error}")
-    return Result(case, "passed")
+    return Result(case, "passed", bound=bound)

@@ -59,6 +59,8 @@ def print_table(results: list[suite.Result]) -> None:
     print(f"{'group':<30}" + "".join(f"{column:>13}" for column in columns))
     for group, counts in sorted(groups.items()):
         print(f"{group:<30}" + "".join(f"{counts[column]:>13}" for column in columns))
+    bound = [result for result in results if result.bound]
+    print(f"of those that passed, {len(bound)} have inputs fixed by --bind")
     for status in ("failed", "unsupported"):
         for result in results:
             if result.status == status:

@@ -56,6 +56,54 @@ def unary() -> list[OpCase]:
     return cases
 
 
+def trigonometry() -> list[OpCase]:
+    x, inside = spread(3, 5), spread(3, 5, low=-0.95, high=0.95)
+    cases = [op_case(name, x) for name in ("Atan", "Sinh", "Cosh", "Asinh")]
+    cases += [op_case(name, inside) for name in ("Asin", "Acos", "Atanh")]
+    cases += [op_case("Tan", spread(3, 5, low=-1.3, high=1.25)),
+              op_case("Acosh", spread(3, 5, low=1.1, high=4.0)),
+              op_case("Atan", np.array([[-400.0, -30.5, 30.25, 500.0]]), variant="far",
+                      types=("f32",)),
+              op_case("Asinh", np.array([[-400.0, -30.5, 30.25, 500.0]]), variant="far",
+                      types=("f32",)),
+              op_case("Cosh", spread(2, 3), variant="opset 9", opset=9)]
+    return cases
+
+
+def rectifiers() -> list[OpCase]:
+    """No point is a kink."""
+    x, far = spread(4, 3, low=-3.7, high=3.9), np.array([[-40.0, -9.5, 9.25, 40.0]])
+    slope = spread(4, 1, 1, low=0.1, high=0.6, seed=3)
+    return [
+        op_case("PRelu", spread(2, 4, 3), spread(4, 1, low=0.1, high=0.6, seed=3)),
+        op_case("PRelu", x, np.array([0.25]), variant="one slope"),
+        op_case("PRelu", spread(2, 4, 3, 2), slope, variant="channels"),
+        op_case("PRelu", spread(2, 4, 3, 2), slope.ravel(), variant="opset 6", opset=6,
+                formula=lambda x, a: np.where(x > 0, x, a[:, None, None] * x)),
+        op_case("Selu", x, formula=lambda x: 1.05070102214813232421875 * np.where(
+            x > 0, x, 1.67326319217681884765625 * np.expm1(x))),
+        op_case("Selu", x, variant="alpha, gamma", alpha=1.5, gamma=0.75),
+        op_case("Celu", x, formula=lambda x: np.where(x > 0, x, np.expm1(x))),
+        op_case("Celu", x, variant="alpha", alpha=2.0, types=("f32",),
+                formula=lambda x: np.where(x > 0, x, 2 * np.expm1(x / 2))),
+        op_case("HardSigmoid", x, alpha=0.25, beta=0.5),
+        op_case("HardSwish", x, formula=lambda x: x * np.clip(x / 6 + 0.5, 0, 1)),
+        op_case("Mish", x), op_case("Mish", far, variant="far"),
+        op_case("Swish", x, opset=24, formula=lambda x: x / (1 + np.exp(-x))),
+        op_case("Swish", x, variant="alpha", opset=24, alpha=1.5,
+                formula=lambda x: x / (1 + np.exp(-1.5 * x))),
+        op_case("Softsign", x), op_case("Softsign", far, variant="far"),
+        op_case("Shrink", x), op_case("Shrink", x, variant="bias", lambd=1.25, bias=0.5),
+        op_case("ThresholdedRelu", x), op_case("ThresholdedRelu", x, variant="alpha", alpha=-0.25),
+    ]
+
+
+def remainders() -> list[OpCase]:
+    x, y = spread(3, 4, low=-7.0, high=7.2), spread(3, 4, low=0.8, high=2.6, seed=2)
+    return [op_case("Mod", x, y, fmod=1), op_case("Mod", x, -y, variant="negative", fmod=1),
+            op_case("Mod", x, spread(4, low=0.8, high=2.6, seed=5), variant="broadcast", fmod=1)]
+
+
 def activations() -> list[OpCase]:
     x = spread(4, 3)
     volume = spread(2, 3, 4)
@@ -185,4 +233,5 @@ def gradients() -> list[OpCase]:
 
 
 def all_cases() -> list[OpCase]:
-    return [*unary(), *activations(), *binary(), *selection(), *branches(), *gradients()]
+    return [*unary(), *trigonometry(), *activations(), *rectifiers(), *binary(), *remainders(),
+            *selection(), *branches(), *gradients()]

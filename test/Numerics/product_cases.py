@@ -41,6 +41,28 @@ def products() -> list[OpCase]:
     return cases
 
 
+def einsums() -> list[OpCase]:
+    def einsum(equation: str, *inputs: np.ndarray, **options) -> OpCase:
+        return op_case("Einsum", *inputs, variant=equation, equation=equation, **options)
+
+    a, b, square = spread(3, 4), spread(4, 2, seed=2), spread(3, 3)
+    return [
+        einsum("ij,jk->ik", a, b), einsum("ij,kj->ki", a, spread(2, 4, seed=2)),
+        einsum("ij,jk", a, b), einsum("ji->ij", a), einsum("ij->", a), einsum("ij->j", a),
+        einsum("ii->i", square), einsum("ii->", square), einsum("iji->ij", spread(3, 2, 3)),
+        einsum("i,j->ij", spread(3), spread(4, seed=2)),
+        einsum("ij,ij->ij", a, spread(3, 4, seed=2)), einsum("ij,ij->", a, spread(3, 4, seed=2)),
+        einsum("bhqd,bhkd->bhqk", spread(2, 2, 3, 4), spread(2, 2, 5, 4, seed=2)),
+        einsum("bqhd,bkhd->bhqk", spread(2, 3, 2, 4), spread(2, 5, 2, 4, seed=2)),
+        einsum("...ij,...jk->...ik", spread(2, 3, 4), spread(1, 4, 2, seed=2)),
+        einsum("...i->i...", spread(2, 3, 4)),
+        einsum("ij,jk,kl->il", a, b, spread(2, 3, seed=3), inner_roundings=4),
+        einsum("ijk,k,j->i", spread(2, 3, 4), spread(4, seed=2), spread(3, seed=3),
+               inner_roundings=4),
+        einsum("ij , jk -> k", a, b, opset=12, inner_roundings=4),
+    ]
+
+
 def reductions() -> list[OpCase]:
     x = spread(2, 3, 4, low=0.3, high=1.9)
     mixed = spread(2, 3, 4)
@@ -239,5 +261,5 @@ def poolings() -> list[OpCase]:
 
 
 def all_cases() -> list[OpCase]:
-    return [*products(), *convolutions(), *reductions(), *running_sums(), *normalizations(),
-            *losses(), *poolings()]
+    return [*products(), *einsums(), *convolutions(), *reductions(), *running_sums(),
+            *normalizations(), *losses(), *poolings()]

@@ -133,13 +133,91 @@ def scattered() -> list[OpCase]:
     ]
     cases += [op_case("ScatterElements", x, doubled, updates, variant="add",
                       opset=opset, reduction="add") for opset in (16, 18)]
-    # No gradient flows through these: it does beside them.
-    cases += [graph_case("ScatterElements", f"""
-        s = ScatterElements <reduction = "{reduction}"> (c, i, u)
-        out0 = Mul(s, x0)""", x, variant=reduction, opset=18,
-                         constants={"c": x, "i": doubled, "u": updates})
-              for reduction in ("mul", "max", "min")]
+    # Products, also with zeros among the factors; extrema without ties: a difference quotient
+    # has no value at those.
+    zeros, none = x.copy(), updates.copy()
+    zeros[1, 0] = zeros[2, 1] = 0
+    none[0, 2] = 0
+    cases += [
+        op_case("ScatterElements", x, doubled, updates, variant="mul", opset=18, reduction="mul"),
+        op_case("ScatterElements", zeros, doubled, none, variant="mul zeros", opset=18,
+                reduction="mul"),
+        op_case("ScatterElements", x, doubled, updates + 2.0**-6, variant="max", opset=18,
+                reduction="max"),
+        op_case("ScatterElements", x, doubled, updates + 2.0**-6, variant="min", opset=18,
+                reduction="min"),
+    ]
     return cases
+
+
+def tuples() -> list[OpCase]:
+    x = spread(3, 4, 2)
+    pairs, doubled = np.array([[0, 1], [-1, -4], [2, 3]]), np.array([[1], [-2], [0]])
+    cases = [
+        op_case("GatherND", x, pairs),
+        op_case("GatherND", x, np.array([[[1], [0]], [[2], [-3]]]), variant="slices"),
+        op_case("GatherND", x, np.array([[0, 1, 1], [2, 3, 0]]), variant="elements"),
+        op_case("GatherND", x, np.array([[[1], [3]], [[0], [-1]], [[2], [2]]]), variant="batch",
+                batch_dims=1),
+        op_case("GatherND", x, variant="known", constants=(pairs,)),
+        op_case("GatherND", x, pairs, variant="opset 11", opset=11),
+        op_case("ScatterND", x, pairs, spread(3, 2, seed=2)),
+        op_case("ScatterND", x, np.array([[[0, 1, 0]], [[2, -1, 1]]]), spread(2, 1, seed=2),
+                variant="elements"),
+        op_case("ScatterND", x, variant="known", fixed=(), constants=(pairs, spread(3, 2, seed=2))),
+        op_case("ScatterND", x, pairs, spread(3, 2, seed=2), variant="opset 11", opset=11),
+    ]
+    cases += [op_case("ScatterND", x, doubled, spread(3, 4, 2, seed=2) + 2.0**-6,
+                      variant=reduction, opset=18, reduction=reduction)
+              for reduction in ("add", "mul", "max", "min")]
+    return cases
+
+
+def one_hot(indices: np.ndarray, values: np.ndarray, axis: int, depth: int = 5) -> np.ndarray:
+    """ONNX's reference takes an index out of range modulo the depth."""
+    places = np.where(indices < 0, indices + depth, indices)[..., None] == np.arange(depth)
+    return np.moveaxis(np.where(places, values[1], values[0]), -1, axis)
+
+
+def places() -> list[OpCase]:
+    """Operators that choose by where an element stands."""
+    x, depth = spread(2, 3, 4), np.array(5)
+    return [
+        op_case("Trilu", x), op_case("Trilu", x, variant="lower", upper=0),
+        op_case("Trilu", x, variant="k", constants=(np.array(-1),)),
+        op_case("Trilu", x, variant="lower, k", upper=0, constants=(np.array(2),)),
+        op_case("Trilu", spread(40, 30), variant="large", constants=(np.array(1),)),
+        graph_case("OneHot", "out0 = OneHot(x0, depth, x1)", np.array([[0, 3, -1], [4, 7, -5]]),
+                   np.array([0.25, 1.5]), constants={"depth": depth},
+                   formula=lambda i, v: one_hot(i, v, -1)),
+        graph_case("OneHot", "out0 = OneHot <axis = 0> (x0, depth, x1)", np.array([1, -2, 9]),
+                   np.array([0.25, 1.5]), constants={"depth": depth}, variant="axis 0",
+                   formula=lambda i, v: one_hot(i, v, 0)),
+        graph_case("ArgMax", """
+            i = ArgMax <axis = 1, keepdims = 0> (x0)
+            f = CastLike(i, x0)
+            out0 = Mul(x1, f)""", spread(3, 5), spread(3, seed=2), fixed=frozenset({0})),
+        graph_case("ArgMin", """
+            i = ArgMin <axis = 0> (x0)
+            f = CastLike(i, x0)
+            out0 = Mul(x1, f)""", spread(3, 5), spread(1, 5, seed=2), fixed=frozenset({0})),
+        graph_case("Range", """
+            r = Range(start, limit, delta)
+            f = CastLike(r, x0)
+            out0 = Mul(x0, f)""", spread(5), constants={
+                "start": np.array(3), "limit": np.array(-6), "delta": np.array(-2)}),
+        graph_case("Range", """
+            r = Range(start, limit, delta)
+            out0 = Mul(x0, r)""", spread(4), variant="floats", constants={
+                "start": np.array(0.5), "limit": np.array(2.5), "delta": np.array(0.5)}),
+        graph_case("EyeLike", """
+            e = EyeLike <k = 1> (x0)
+            out0 = Mul(x0, e)""", spread(3, 4)),
+        graph_case("Compress", "out0 = Compress <axis = 1> (x0, c)", spread(2, 4),
+                   constants={"c": np.array([True, False, True])}),
+        graph_case("Compress", "out0 = Compress(x0, c)", spread(2, 3), variant="flat",
+                   constants={"c": np.array([False, True, True, False, True])}),
+    ]
 
 
 def sorted_out() -> list[OpCase]:
@@ -184,4 +262,5 @@ def shapes() -> list[OpCase]:
 
 
 def all_cases() -> list[OpCase]:
-    return [*layout(), *parts(), *chosen(), *scattered(), *sorted_out(), *shapes()]
+    return [*layout(), *parts(), *chosen(), *scattered(), *tuples(), *places(),
+            *sorted_out(), *shapes()]

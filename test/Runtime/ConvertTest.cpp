@@ -119,6 +119,18 @@ TEST(Convert, SaturatesIntegers) {
   std::vector<int64_t> i64(from.size());
   convert(i64.data(), AMPC_DTYPE_I64, u8.data(), AMPC_DTYPE_U8, from.size());
   EXPECT_EQ(i64[8], 255);
+  std::vector<uint64_t> u64(from.size());
+  convert(u64.data(), AMPC_DTYPE_U64, from.data(), AMPC_DTYPE_I64, from.size());
+  EXPECT_EQ(u64, (std::vector<uint64_t>{0, 1, 0, 127, 128, 0, uint64_t(1) << 40, 0, INT64_MAX}));
+  u64[0] = UINT64_MAX;
+  std::vector<uint32_t> u32(from.size());
+  convert(u32.data(), AMPC_DTYPE_U32, u64.data(), AMPC_DTYPE_U64, from.size());
+  EXPECT_EQ(u32, (std::vector<uint32_t>{UINT32_MAX, 1, 0, 127, 128, 0, UINT32_MAX, 0, UINT32_MAX}));
+  std::vector<uint16_t> u16(from.size());
+  convert(u16.data(), AMPC_DTYPE_U16, from.data(), AMPC_DTYPE_I64, from.size());
+  EXPECT_EQ(u16, (std::vector<uint16_t>{0, 1, 0, 127, 128, 0, 65535, 0, 65535}));
+  convert(i64.data(), AMPC_DTYPE_I64, u64.data(), AMPC_DTYPE_U64, from.size());
+  EXPECT_EQ(i64[0], INT64_MAX);
 }
 
 TEST(Convert, IgnoresTheCallersRoundingMode) {

@@ -36,6 +36,17 @@ const Function kFunctions[] = {
     {"log1p", [](double x) { return std::log1p(x); }, 1.6},
     {"tanh", [](double x) { return std::tanh(x); }, 2.5},
     {"erf", [](double x) { return std::erf(x); }, 1.2},
+    {"sin", [](double x) { return std::sin(x); }, 0.7},
+    {"cos", [](double x) { return std::cos(x); }, 0.7},
+    {"tan", [](double x) { return std::tan(x); }, 1.5},
+    {"asin", [](double x) { return std::asin(x); }, 1.0},
+    {"acos", [](double x) { return std::acos(x); }, 1.0},
+    {"atan", [](double x) { return std::atan(x); }, 1.0},
+    {"sinh", [](double x) { return std::sinh(x); }, 2.0},
+    {"cosh", [](double x) { return std::cosh(x); }, 2.0},
+    {"asinh", [](double x) { return std::asinh(x); }, 1.8},
+    {"acosh", [](double x) { return std::acosh(x); }, 2.0},
+    {"atanh", [](double x) { return std::atanh(x); }, 1.8},
 };
 
 constexpr int64_t kCount = 1 << 16;

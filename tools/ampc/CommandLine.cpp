@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "CommandLine.h"
+#include "ReadArray.h"
 #include "RegexCheck.h"
 #include "ampc-runtime/module_format.h"
 #include "ampc/Support/Settings.h"
@@ -81,6 +82,8 @@ struct Flags {
                          cl::desc("size of the inputs' symbolic leading dimension")};
   cl::list<std::string> dims{"dim", cl::desc("size of another symbolic dimension"),
                              cl::value_desc("name=n"), cl::cat(shapes)};
+  cl::list<std::string> bindings{"bind", cl::cat(shapes), cl::value_desc("name=value|file.npy"),
+                                 cl::desc("value of an input that is fixed at compile time")};
 
   Text amp{"amp", cl::init("O1"), cl::cat(precision),
            cl::desc("O0 as written, O1 lists, O2 low-precision model, O3 all low")};
@@ -231,8 +234,8 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
         &f.checkpoint, &f.dumpIr,         &f.report,        &f.simt,    &f.layout})
     check.filled(*flag);
   for (const cl::list<std::string> &flag :
-       {std::cref(f.dims), std::cref(f.allow), std::cref(f.deny), std::cref(f.targets),
-        std::cref(f.archs), std::cref(f.toolkit)})
+       {std::cref(f.dims), std::cref(f.bindings), std::cref(f.allow), std::cref(f.deny),
+        std::cref(f.targets), std::cref(f.archs), std::cref(f.toolkit)})
     check.filled(flag);
   o.model = f.model;
   line.output = f.output;
@@ -300,6 +303,17 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
       check.fail("--dim=" + dim + ": takes NAME=N with N at least 1");
     o.import.dims[name] = n;
   }
+
+  for (StringRef binding : f.bindings) {
+    auto [name, value] = binding.split('=');
+    if (name.empty() || value.empty())
+      check.fail("--bind=" + binding +
+                 ": takes NAME=VALUE, numbers with commas between them or an "
+                 "array F.npy");
+    if (!o.import.bindings.try_emplace(name, value.str()).second)
+      check.fail("--bind=" + binding + ": '" + name + "' is fixed twice");
+  }
+  o.import.readArray = readArray;
 
   if (check.oneOf("amp", f.amp, {"O0", "O1", "O2", "O3"}))
     o.level = f.amp[1] - '0';

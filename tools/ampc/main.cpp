@@ -44,6 +44,11 @@ int fail(llvm::Error error) { return fail(llvm::toString(std::move(error))); }
 llvm::Error addInputs(OutputFiles &outputs, const CompileOptions &options) {
   if (llvm::Error error = outputs.addInput("the model", options.model))
     return error;
+  for (const auto &binding : options.import.bindings)
+    if (StringRef(binding.second).ends_with(".npy"))
+      if (llvm::Error error =
+              outputs.addInput(("the array of --bind=" + binding.first()).str(), binding.second))
+        return error;
   if (options.lists != "balanced" && options.lists != "pytorch")
     return outputs.addInput("the precision lists", options.lists);
   return llvm::Error::success();

@@ -40,6 +40,14 @@ struct ImportOptions {
   /// Which entry of `training_info` is the training step, counted from 0; needed where
   /// there are several.
   std::optional<int64_t> trainingInfo;
+  /// Values of graph inputs that are fixed, by name: numbers with commas between them, or a file
+  /// whose name ends in .npy.
+  llvm::StringMap<std::string> bindings;
+  /// Reads an array of numpy in the element type of that number (TensorProto.DataType), dense and
+  /// row-major; "" or what is wrong. Set where `bindings` name files.
+  std::function<std::string(const std::string &file, int32_t dataType, std::vector<int64_t> &shape,
+                            std::string &bytes)>
+      readArray;
   /// Takes the place of the learning rate that `training_info` gives its optimizers.
   std::optional<double> learningRate;
 };

@@ -14,7 +14,9 @@
 namespace ampc {
 
 /// Arithmetic on scalars of a kernel body: one vocabulary for float and integer types,
-/// chosen by the operands, whose types must agree. Integers are signed, i1 is a boolean.
+/// chosen by the operands, whose types must agree. Integers are signed, i1 is a boolean. Unsigned
+/// types (ui8) are those of stored elements: they are only converted, to a wider signed type and
+/// back (KernelBuilder::computeType).
 class ScalarBuilder {
 public:
   ScalarBuilder(mlir::OpBuilder &builder, mlir::Location loc) : builder(builder), loc(loc) {}
@@ -35,6 +37,8 @@ public:
   mlir::Value mul(mlir::Value x, mlir::Value y);
   /// Integer division truncates; by zero it is undefined, as in ONNX.
   mlir::Value div(mlir::Value x, mlir::Value y);
+  /// What truncating division leaves: of the sign of `x`.
+  mlir::Value remainder(mlir::Value x, mlir::Value y);
   /// NaN where either operand is NaN.
   mlir::Value maximum(mlir::Value x, mlir::Value y);
   mlir::Value minimum(mlir::Value x, mlir::Value y);
@@ -51,6 +55,15 @@ public:
   mlir::Value pow(mlir::Value x, mlir::Value y);
   mlir::Value sin(mlir::Value x);
   mlir::Value cos(mlir::Value x);
+  mlir::Value tan(mlir::Value x);
+  mlir::Value asin(mlir::Value x);
+  mlir::Value acos(mlir::Value x);
+  mlir::Value atan(mlir::Value x);
+  mlir::Value sinh(mlir::Value x);
+  mlir::Value cosh(mlir::Value x);
+  mlir::Value asinh(mlir::Value x);
+  mlir::Value acosh(mlir::Value x);
+  mlir::Value atanh(mlir::Value x);
   mlir::Value floor(mlir::Value x);
   mlir::Value ceil(mlir::Value x);
   /// To the nearest integer, ties to even.
@@ -74,6 +87,9 @@ public:
   mlir::Value logicalOr(mlir::Value x, mlir::Value y);
   mlir::Value logicalXor(mlir::Value x, mlir::Value y);
   mlir::Value logicalNot(mlir::Value x);
+  /// Integers by a count in [0, bits): zeros come in.
+  mlir::Value shiftLeft(mlir::Value x, mlir::Value count);
+  mlir::Value shiftRight(mlir::Value x, mlir::Value count);
 
   /// `condition ? x : y`.
   mlir::Value select(mlir::Value condition, mlir::Value x, mlir::Value y);
@@ -91,6 +107,8 @@ public:
   /// To another element type as ONNX Cast does: floats to nearest even, float to integer
   /// truncates, anything to i1 tests for not zero.
   mlir::Value convert(mlir::Value x, mlir::Type type);
+  /// The bits of `x` as another type of as many bits.
+  mlir::Value bitCast(mlir::Value x, mlir::Type type);
 };
 
 } // namespace ampc

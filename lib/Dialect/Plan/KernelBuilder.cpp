@@ -28,7 +28,16 @@ static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(
 Type KernelBuilder::computeType(Type elementType) {
   if (elementType.isF16() || elementType.isBF16())
     return Float32Type::get(elementType.getContext());
+  if (elementType.isUnsignedInteger()) {
+    unsigned width = elementType.getIntOrFloatBitWidth();
+    return IntegerType::get(elementType.getContext(), std::max(32u, 2 * width));
+  }
   return elementType;
+}
+
+Type KernelBuilder::storedComputeType(Type elementType) {
+  Type computed = computeType(elementType);
+  return computed.isInteger(128) ? IntegerType::get(computed.getContext(), 64) : computed;
 }
 
 /// From the loops of an op with results of shape `shape` to an operand that broadcasts to
@@ -93,8 +102,8 @@ Value KernelBuilder::pointwise(ValueRange inputs, RankedTensorType type, ScalarF
 /// What elements of type `from` are merged in where the result has type `to`: the wider of
 /// the two, and never f16 or bf16.
 static Type accumulatorType(Type from, Type to) {
-  from = KernelBuilder::computeType(from);
-  to = KernelBuilder::computeType(to);
+  from = KernelBuilder::storedComputeType(from);
+  to = KernelBuilder::storedComputeType(to);
   bool sameKind = isa<FloatType>(from) == isa<FloatType>(to);
   return sameKind && from.getIntOrFloatBitWidth() > to.getIntOrFloatBitWidth() ? from : to;
 }
@@ -137,8 +146,33 @@ static Value combine(ScalarBuilder &s, Reduction kind, Value x, Value accumulato
   llvm_unreachable("unknown reduction");
 }
 
+/// An unsigned tensor as a signed one of the same order: u64 with its highest bit turned.
+static Value toOrdered(KernelBuilder &kernel, Value x) {
+  RankedTensorType type = tensorType(x);
+  Type stored = KernelBuilder::storedComputeType(type.getElementType());
+  bool isTurned = type.getElementType().isUnsignedInteger(64);
+  return kernel.pointwise(x, type.clone(stored), [&](ScalarBuilder &s, ValueRange y) {
+    Value bits = s.convert(y[0], stored);
+    return isTurned ? s.logicalXor(bits, s.constant(stored, INT64_MIN)) : bits;
+  });
+}
+
+/// The tensor that `toOrdered` made `x` from.
+static Value fromOrdered(KernelBuilder &kernel, Value x, Type elementType) {
+  bool isTurned = elementType.isUnsignedInteger(64);
+  return kernel.pointwise(x, tensorType(x).clone(elementType), [&](ScalarBuilder &s, ValueRange y) {
+    return isTurned ? s.logicalXor(y[0], s.constant(y[0].getType(), INT64_MIN)) : y[0];
+  });
+}
+
 Value KernelBuilder::reduce(Value input, ArrayRef<int64_t> axes, Reduction kind, Type elementType) {
   RankedTensorType inputType = tensorType(input);
+  bool isSum = kind == Reduction::Sum || kind == Reduction::Product;
+  if (inputType.getElementType().isUnsignedInteger(64) && elementType.isUnsignedInteger(64) &&
+      !isSum) {
+    Value reduced = reduce(toOrdered(*this, input), axes, kind, builder.getI64Type());
+    return fromOrdered(*this, reduced, elementType);
+  }
   Type accumulator = accumulatorType(inputType.getElementType(), elementType);
   SmallVector<utils::IteratorType> iterators(inputType.getRank(), utils::IteratorType::parallel);
   for (int64_t axis : axes)
@@ -185,6 +219,12 @@ Value KernelBuilder::scan(Value input, int64_t axis, Reduction kind, Type elemen
   if (type.getNumElements() == 0)
     return emptyTensor(builder, loc, type.clone(elementType));
   Type accumulator = accumulatorType(type.getElementType(), elementType);
+  if (type.getElementType().isUnsignedInteger() || elementType.isUnsignedInteger()) {
+    auto wide = [](ScalarBuilder &, ValueRange x) { return x[0]; };
+    Value signedInput = pointwise(input, type.clone(accumulator), wide);
+    Value merged = scan(signedInput, axis, kind, accumulator, exclusive, reverse);
+    return pointwise(merged, type.clone(elementType), wide);
+  }
   auto scan = plan::ScanOp::create(builder, loc, type.clone(elementType), input, axis, exclusive,
                                    reverse, neutralElement(builder, kind, accumulator));
   buildBody(builder, loc, scan.getCombiner(), accumulator,
@@ -198,6 +238,10 @@ KernelBuilder::Sorted KernelBuilder::sort(Value keys, int64_t axis, ScalarFn isB
   RankedTensorType places = type.clone(builder.getIntegerType(isShort ? 32 : 64));
   if (type.getNumElements() == 0)
     return {keys, emptyTensor(builder, loc, places)};
+  if (type.getElementType().isUnsignedInteger()) {
+    Sorted sorted = sort(toOrdered(*this, keys), axis, isBefore);
+    return {fromOrdered(*this, sorted.keys, type.getElementType()), sorted.places};
+  }
   auto sort = plan::SortOp::create(builder, loc, TypeRange{type, places}, keys, axis);
   buildBody(builder, loc, sort.getIsBefore(), computeType(type.getElementType()), isBefore);
   return {sort.getSorted(), sort.getPlaces()};
@@ -224,7 +268,8 @@ Value KernelBuilder::countBelow(ScalarBuilder &s, Value keys, int64_t axis, Valu
 
 Value KernelBuilder::scatter(Value data, Value places, Value updates, int64_t axis, MergeFn merge) {
   RankedTensorType type = tensorType(data), updateType = tensorType(updates);
-  assert(tensorType(places).getShape() == updateType.getShape() && "one place for each update");
+  RankedTensorType placeType = tensorType(places);
+  assert(placeType.getDimSize(axis) == updateType.getDimSize(axis) && "one place for each update");
   if (type.getNumElements() == 0 || updateType.getNumElements() == 0)
     return data;
   Sorted sorted =
@@ -244,15 +289,20 @@ Value KernelBuilder::scatter(Value data, Value places, Value updates, int64_t ax
       line.back() = s.minimum(i, last);
       isBeside = isBeside ? s.logicalAnd(isBeside, isInside) : isInside;
     }
+    // The line of places, which several lines of updates may have in common.
+    SmallVector<Value> keys(line);
+    for (auto [d, i] : llvm::enumerate(keys))
+      if (placeType.getDimSize(d) == 1)
+        i = s.constant(index, int64_t(0));
     Value here = s.convert(at[axis], key);
-    Value from = countBelow(s, sorted.keys, axis, line, here);
-    Value to = countBelow(s, sorted.keys, axis, line, s.add(here, s.constant(key, int64_t(1))));
+    Value from = countBelow(s, sorted.keys, axis, keys, here);
+    Value to = countBelow(s, sorted.keys, axis, keys, s.add(here, s.constant(key, int64_t(1))));
     if (isBeside)
       to = s.select(isBeside, to, from);
     return s.fold(from, to, x, [&](ScalarBuilder &s, Value i, Value merged) {
-      SmallVector<Value> place(line);
-      place[axis] = i;
-      place[axis] = s.convert(load(s, sorted.places, place), index);
+      SmallVector<Value> place(line), sortedPlace(keys);
+      sortedPlace[axis] = i;
+      place[axis] = s.convert(load(s, sorted.places, sortedPlace), index);
       return merge(s, merged, load(s, updates, place));
     });
   });

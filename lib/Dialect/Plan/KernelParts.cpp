@@ -115,8 +115,8 @@ Value KernelBuilder::concat(ValueRange inputs, int64_t axis) {
   for (auto [input, start] : llvm::zip(inputs, starts))
     maps.push_back(placeMap(tensorType(input), start, sizes));
   return build(*this, type, inputs, maps, [&](ScalarBuilder &s, ValueRange x) {
-    Value result =
-        arith::ConstantOp::create(s.builder, s.loc, s.builder.getZeroAttr(type.getElementType()));
+    Value result = s.convert(s.constant(computeType(type.getElementType()), int64_t(0)),
+                             type.getElementType());
     for (size_t i = inputs.size(); i-- > 0;)
       result = s.select(isInPlace(s, *this, tensorType(inputs[i]), starts[i], sizes), x[i], result);
     return result;

@@ -30,6 +30,7 @@ static constexpr TypeName kTypeNames[] = {
     {"F32", AMPC_DTYPE_F32},   {"F16", AMPC_DTYPE_F16}, {"BF16", AMPC_DTYPE_BF16},
     {"F64", AMPC_DTYPE_F64},   {"I64", AMPC_DTYPE_I64}, {"I32", AMPC_DTYPE_I32},
     {"I16", AMPC_DTYPE_I16},   {"I8", AMPC_DTYPE_I8},   {"U8", AMPC_DTYPE_U8},
+    {"U16", AMPC_DTYPE_U16},   {"U32", AMPC_DTYPE_U32}, {"U64", AMPC_DTYPE_U64},
     {"BOOL", AMPC_DTYPE_BOOL},
 };
 

@@ -71,10 +71,12 @@ static To convertOne(From value) {
     return To(value);
   } else {
     using Limits = std::numeric_limits<To>;
-    int64_t wide = value;
-    if (wide < int64_t(Limits::min()))
-      return Limits::min();
-    return wide > int64_t(Limits::max()) ? Limits::max() : To(wide);
+    if (value < From(0)) {
+      if (std::is_unsigned_v<To> || int64_t(value) < int64_t(Limits::min()))
+        return Limits::min();
+      return To(value);
+    }
+    return uint64_t(value) > uint64_t(Limits::max()) ? Limits::max() : To(value);
   }
 }
 
@@ -158,6 +160,12 @@ static void convertInteger(void *to, uint32_t toDType, const void *from, uint64_
   switch (toDType) {
   case AMPC_DTYPE_U8:
     return convertAll<uint8_t, From>(to, from, count);
+  case AMPC_DTYPE_U16:
+    return convertAll<uint16_t, From>(to, from, count);
+  case AMPC_DTYPE_U32:
+    return convertAll<uint32_t, From>(to, from, count);
+  case AMPC_DTYPE_U64:
+    return convertAll<uint64_t, From>(to, from, count);
   case AMPC_DTYPE_I8:
     return convertAll<int8_t, From>(to, from, count);
   case AMPC_DTYPE_I16:
@@ -192,6 +200,12 @@ void convert(void *to, uint32_t toDType, const void *from, uint32_t fromDType, u
     return convertFloat<double>(to, toDType, from, count);
   case AMPC_DTYPE_U8:
     return convertInteger<uint8_t>(to, toDType, from, count);
+  case AMPC_DTYPE_U16:
+    return convertInteger<uint16_t>(to, toDType, from, count);
+  case AMPC_DTYPE_U32:
+    return convertInteger<uint32_t>(to, toDType, from, count);
+  case AMPC_DTYPE_U64:
+    return convertInteger<uint64_t>(to, toDType, from, count);
   case AMPC_DTYPE_I8:
     return convertInteger<int8_t>(to, toDType, from, count);
   case AMPC_DTYPE_I16:

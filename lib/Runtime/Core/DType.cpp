@@ -29,6 +29,8 @@ static constexpr DTypeRecord kRecords[] = {
     {AMPC_DTYPE_I32, "i32", kDLInt, 32},       {AMPC_DTYPE_I64, "i64", kDLInt, 64},
     {AMPC_DTYPE_BOOL, "bool", kDLBoolCode, 8}, {AMPC_DTYPE_F16, "f16", kDLFloat, 16},
     {AMPC_DTYPE_F64, "f64", kDLFloat, 64},     {AMPC_DTYPE_BF16, "bf16", kDLBfloat, 16},
+    {AMPC_DTYPE_U16, "u16", kDLUInt, 16},      {AMPC_DTYPE_U32, "u32", kDLUInt, 32},
+    {AMPC_DTYPE_U64, "u64", kDLUInt, 64},
 };
 
 static const DTypeRecord *find(uint32_t dtype) {

@@ -45,7 +45,11 @@ def Amp_BoolTensor : StaticShapeTensorOf<[I1]>;
 def Amp_I64Tensor : StaticShapeTensorOf<[I64]>;
 /// What Gather, Scatter and the like choose by.
 def Amp_IndexTensor : StaticShapeTensorOf<[I32, I64]>;
-def Amp_Tensor : StaticShapeTensorOf<[F16, BF16, F32, F64, I1, I8, I16, I32, I64]>;
+/// Signless integers are signed, as in arith; unsigned ones are types of their own.
+def Amp_Tensor : StaticShapeTensorOf<[F16, BF16, F32, F64, I1, I8, I16, I32, I64,
+                                      UI8, UI16, UI32, UI64]>;
+/// What bits are combined of.
+def Amp_IntegerTensor : StaticShapeTensorOf<[I8, I16, I32, I64, UI8, UI16, UI32, UI64]>;
 class Amp_Scalar<Type element, string text, code get>
     : Type<And<[StaticShapeTensorOf<[element]>.predicate,
                 CPred<"::llvm::cast<::mlir::ShapedType>($_self).getRank() == 0">]>,

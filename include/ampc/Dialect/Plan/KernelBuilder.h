@@ -49,8 +49,8 @@ public:
   }
 
   /// Each element of the result from the elements at the same place in `inputs`, which
-  /// broadcast to the result's shape as numpy's do. `fn` sees f16 and bf16 as f32 and
-  /// other types as they are; what it returns is converted to the element type of `type`.
+  /// broadcast to the result's shape as numpy's do. `fn` sees elements as
+  /// `computeType`; what it returns is converted to the element type of `type`.
   mlir::Value pointwise(mlir::ValueRange inputs, mlir::RankedTensorType type, ScalarFn fn);
 
   /// Merges the elements of `input` along `axes`, in f32 for f16 and bf16. The result
@@ -84,7 +84,8 @@ public:
       llvm::function_ref<mlir::Value(ScalarBuilder &, mlir::Value old, mlir::Value update)>;
   /// `data`, with the elements of `updates` merged into it in the order in which they stand
   /// along `axis`, whatever the target: the same bits in every run. `places`, integers of the
-  /// shape of `updates`, are indices along `axis`; those out of range are left out. The other
+  /// shape of `updates`, or of extent 1 along other dimensions where lines of updates have them in
+  /// common, are indices along `axis`; those out of range are left out. The other
   /// indices are an update's own, so that `updates` has no more of them than `data`. Takes as
   /// long as sorting `places`.
   mlir::Value scatter(mlir::Value data, mlir::Value places, mlir::Value updates, int64_t axis,
@@ -154,8 +155,12 @@ public:
   /// A tensor with every element `value`.
   mlir::Value splat(mlir::RankedTensorType type, double value);
 
-  /// f32 for f16 and bf16, other types as they are: what scalars compute in.
+  /// What scalars compute in: f32 for f16 and bf16, for unsigned integers a signed type that holds
+  /// them all, other types as they are.
   static mlir::Type computeType(mlir::Type elementType);
+  /// The same for results that are stored between kernels: i64 in the place of i128, for u64,
+  /// whose sums and products have the same 64 bits.
+  static mlir::Type storedComputeType(mlir::Type elementType);
 
 private:
   const LibrarySupport *libraries;

@@ -78,27 +78,53 @@ SmallVector<Value> LeakyReluOp::emitKernel(KernelBuilder &kernel, ValueRange ope
 }
 
 FailureOr<SmallVector<Value>> EluOp::importNode(OnnxNode &node, OpBuilder &builder) {
-  return importWithAlpha<EluOp>(node, builder, 1.0);
+  if (failed(node.expectInputs(1, 1)))
+    return failure();
+  // Selu's numbers before opset 6 were these, with fewer digits.
+  bool isSelu = node.opType == "Selu", isShort = isSelu && node.version < 6;
+  double alpha = node.getFloat("alpha", isShort  ? 1.6732
+                                        : isSelu ? 1.67326319217681884765625
+                                                 : 1.0);
+  double gamma = 1, beta = 1;
+  if (isSelu)
+    gamma = node.getFloat("gamma", isShort ? 1.0507 : 1.05070102214813232421875);
+  if (node.opType == "Celu") {
+    if (alpha == 0)
+      return node.emitError() << "attribute 'alpha' is 0, by which the input would be divided";
+    beta = 1 / alpha;
+  }
+  NamedAttribute attributes[] = {
+      builder.getNamedAttr("alpha", builder.getF32FloatAttr(float(alpha))),
+      builder.getNamedAttr("gamma", builder.getF32FloatAttr(float(gamma))),
+      builder.getNamedAttr("beta", builder.getF32FloatAttr(float(beta)))};
+  return single(importOp<EluOp>(node, builder, node.inputs, attributes));
 }
 
-// dx = x > 0 ? g : g * alpha * exp(x)
+// dx = gamma * (x > 0 ? g : g * alpha * beta * exp(beta * x))
 void EluOp::buildGradient(GradientBuilder &gradient) {
+  double alpha = getAlpha().convertToDouble(), gamma = getGamma().convertToDouble();
+  double beta = getBeta().convertToDouble();
   Value x = widen(gradient, getInput());
   Value g = widen(gradient, gradient.resultGradient());
-  Value slope = scaled(gradient, gradient.create<ExpOp>(x), getAlpha().convertToDouble());
-  gradient.set(
-      0, gradient.create<WhereOp>(isPositive(gradient, x), g, gradient.create<MulOp>(g, slope)));
+  Value inner = beta == 1 ? x : scaled(gradient, x, beta);
+  Value slope = scaled(gradient, gradient.create<ExpOp>(inner), alpha * beta);
+  Value dx = gradient.create<WhereOp>(isPositive(gradient, x), g, gradient.create<MulOp>(g, slope));
+  gradient.set(0, gamma == 1 ? dx : scaled(gradient, dx, gamma));
 }
 
 SmallVector<Value> EluOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
-  double alpha = getAlpha().convertToDouble();
+  double alpha = getAlpha().convertToDouble(), gamma = getGamma().convertToDouble();
+  double beta = getBeta().convertToDouble();
   return {kernel.pointwise(operands, getType(), [&](ScalarBuilder &s, ValueRange x) {
-    Value zero = s.constantLike(x[0], 0);
+    Value zero = s.constantLike(x[0], 0), inner = s.minimum(x[0], zero);
+    if (beta != 1)
+      inner = s.mul(inner, s.constantLike(x[0], beta));
     // exp(x) - 1 as 2 tanh(x/2) / (1 - tanh(x/2)), which does not cancel
     // near 0.
-    Value t = s.tanh(s.mul(s.minimum(x[0], zero), s.constantLike(x[0], 0.5)));
+    Value t = s.tanh(s.mul(inner, s.constantLike(x[0], 0.5)));
     Value expm1 = s.div(s.add(t, t), s.sub(s.constantLike(x[0], 1), t));
-    return s.select(s.greater(x[0], zero), x[0], s.mul(expm1, s.constantLike(x[0], alpha)));
+    Value y = s.select(s.greater(x[0], zero), x[0], s.mul(expm1, s.constantLike(x[0], alpha)));
+    return gamma == 1 ? y : s.mul(y, s.constantLike(x[0], gamma));
   })};
 }
 

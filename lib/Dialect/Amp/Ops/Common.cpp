@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Common.h"
+#include "ampc-runtime/module_format.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "ampc/Dialect/Amp/Values.h"
 #include "mlir/IR/Matchers.h"
@@ -142,6 +143,41 @@ Value ampc::reshapeTo(OpBuilder &builder, Location loc, Value x, ArrayRef<int64_
   return builder.createOrFold<ReshapeOp>(loc, x, shape);
 }
 
+FailureOr<Type> ampc::elementTypeOf(OnnxNode &node, OpBuilder &builder, StringRef name) {
+  MLIRContext *context = builder.getContext();
+  auto unsignedType = [&](unsigned width) -> Type {
+    return IntegerType::get(context, width, IntegerType::Unsigned);
+  };
+  // Numbered as TensorProto.DataType is.
+  const std::tuple<StringRef, int64_t, Type> known[] = {
+      {"FLOAT", AMPC_DTYPE_F32, builder.getF32Type()},
+      {"DOUBLE", AMPC_DTYPE_F64, builder.getF64Type()},
+      {"FLOAT16", AMPC_DTYPE_F16, builder.getF16Type()},
+      {"BFLOAT16", AMPC_DTYPE_BF16, builder.getBF16Type()},
+      {"BOOL", AMPC_DTYPE_BOOL, builder.getI1Type()},
+      {"INT8", AMPC_DTYPE_I8, builder.getI8Type()},
+      {"INT16", AMPC_DTYPE_I16, builder.getI16Type()},
+      {"INT32", AMPC_DTYPE_I32, builder.getI32Type()},
+      {"INT64", AMPC_DTYPE_I64, builder.getI64Type()},
+      {"UINT8", AMPC_DTYPE_U8, unsignedType(8)},
+      {"UINT16", AMPC_DTYPE_U16, unsignedType(16)},
+      {"UINT32", AMPC_DTYPE_U32, unsignedType(32)},
+      {"UINT64", AMPC_DTYPE_U64, unsignedType(64)}};
+  bool isNamed = node.version < 6;
+  std::string text = isNamed ? node.getString(name, "") : "";
+  int64_t number = isNamed ? 0 : node.getInt(name, 0);
+  if (node.hadError)
+    return failure();
+  for (auto [typeName, typeNumber, type] : known)
+    if (isNamed ? typeName == text : typeNumber == number)
+      return type;
+  if (isNamed)
+    return node.emitError() << "attribute '" << name << "' is '" << text
+                            << "', which is no type that is supported";
+  return node.emitError() << "attribute '" << name << "' is type " << number
+                          << " of TensorProto.DataType, which is not supported";
+}
+
 FailureOr<int64_t> ampc::checkedProduct(OnnxNode &node, ArrayRef<int64_t> extents) {
   int64_t result = 1;
   for (int64_t extent : extents) {
@@ -211,10 +247,14 @@ Attribute ampc::foldIntegers(ArrayRef<Attribute> operands, Type result,
     auto dense = dyn_cast_if_present<DenseElementsAttr>(operand);
     if (!dense || !isa<IntegerType>(dense.getElementType()))
       return nullptr;
-    bool isBool = dense.getElementType().isInteger(1);
+    Type element = dense.getElementType();
+    bool isUnsigned = element.isInteger(1) || element.isUnsignedInteger();
     SmallVector<int64_t> &ints = values.emplace_back();
-    for (const APInt &element : dense.getValues<APInt>())
-      ints.push_back(isBool ? element.getZExtValue() : element.getSExtValue());
+    for (const APInt &value : dense.getValues<APInt>()) {
+      if (isUnsigned && !value.isIntN(63)) // no int64_t
+        return nullptr;
+      ints.push_back(isUnsigned ? value.getZExtValue() : value.getSExtValue());
+    }
     ArrayRef<int64_t> shape = dense.getType().getShape();
     SmallVector<int64_t> denseStrides = stridesOf(shape);
     SmallVector<int64_t> &broadcast = strides.emplace_back(type.getRank(), 0);

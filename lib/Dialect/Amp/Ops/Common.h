@@ -64,6 +64,9 @@ FailureOr<std::optional<SmallVector<int64_t>>> intsOf(OnnxNode &node, StringRef 
 /// `x` under another shape of as many elements.
 Value reshapeTo(OpBuilder &builder, Location loc, Value x, ArrayRef<int64_t> shape);
 
+/// The element type that the attribute `name` names (before opset 6) or numbers.
+FailureOr<Type> elementTypeOf(OnnxNode &node, OpBuilder &builder, StringRef name);
+
 /// The number of elements of a shape; failure after an error where it
 /// overflows.
 FailureOr<int64_t> checkedProduct(OnnxNode &node, ArrayRef<int64_t> extents);

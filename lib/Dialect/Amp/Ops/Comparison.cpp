@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
-#include "Common.h"
+#include "Places.h"
 #include <limits>
 
 using namespace mlir;
@@ -282,6 +282,10 @@ static FailureOr<SmallVector<Value>> importIf(OnnxNode &node, OpBuilder &builder
 FailureOr<SmallVector<Value>> WhereOp::importNode(OnnxNode &node, OpBuilder &builder) {
   if (node.opType == "If")
     return importIf(node, builder);
+  if (node.opType == "Trilu")
+    return single(importTrilu(node, builder));
+  if (node.opType == "OneHot")
+    return single(importOneHot(node, builder));
   if (failed(node.expectInputs(3, 3)))
     return failure();
   return single(importOp<WhereOp>(node, builder, node.inputs));

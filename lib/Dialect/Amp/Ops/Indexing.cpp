@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Amp/Ops/Indexing.h"
+#include "IndexTuples.h"
 #include "Indices.h"
 #include "ampc/Dialect/Amp/Ops/Slice.h"
 
@@ -25,7 +26,47 @@ static SmallVector<int64_t> gatheredShape(ArrayRef<int64_t> input, ArrayRef<int6
 // gather
 //===----------------------------------------------------------------------===//
 
+/// The slices, or of all elements those, where a condition that is known is true.
+static FailureOr<Value> importCompress(OnnxNode &node, OpBuilder &builder) {
+  if (failed(node.expectInputs(2, 2)))
+    return failure();
+  Value input = node.input(0);
+  RankedTensorType type = tensorType(input), condition = tensorType(node.input(1));
+  int64_t axis = 0;
+  if (node.hasAttribute("axis")) {
+    FailureOr<int64_t> given = normalizeAxis(node, node.getInt("axis", 0), type.getRank());
+    if (failed(given))
+      return failure();
+    axis = *given;
+  } else {
+    input = reshapeTo(builder, node.loc, input, {type.getNumElements()});
+  }
+  int64_t extent = tensorType(input).getDimSize(axis);
+  if (!condition.getElementType().isInteger(1) || condition.getRank() != 1 ||
+      condition.getDimSize(0) > extent)
+    return node.emitError() << "the condition must be up to " << extent << " booleans, but is "
+                            << condition;
+  DenseElementsAttr known = node.constant(1);
+  if (!known)
+    return node.emitError() << "the condition '" << node.inputNames[1]
+                            << "' must be known at compile time, as the shape of the result hangs "
+                               "on it: a constant, an initializer that no training step changes, "
+                               "or an input that --bind fixes";
+  SmallVector<int64_t> places;
+  for (auto [i, isTrue] : llvm::enumerate(known.getValues<bool>()))
+    if (isTrue)
+      places.push_back(i);
+  auto list = RankedTensorType::get(int64_t(places.size()), builder.getI64Type());
+  Value indices = buildConstant(builder, node.loc, DenseElementsAttr::get(list, ArrayRef(places)));
+  return importOp<GatherOp>(node, builder, {input, indices},
+                            builder.getNamedAttr("axis", builder.getI64IntegerAttr(axis)));
+}
+
 FailureOr<SmallVector<Value>> GatherOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  if (node.opType == "GatherND")
+    return single(importGatherND(node, builder));
+  if (node.opType == "Compress")
+    return single(importCompress(node, builder));
   if (failed(node.expectInputs(2, 2)))
     return failure();
   Value input = node.input(0), indices = node.input(1);

@@ -7,6 +7,7 @@
 
 #include "ampc/Dialect/Amp/Ops/MatMul.h"
 #include "Common.h"
+#include "Einsum.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "ampc/Dialect/Plan/Plan.h"
@@ -137,6 +138,8 @@ static FailureOr<Value> importFusedMatMul(OnnxNode &node, OpBuilder &builder) {
 FailureOr<SmallVector<Value>> MatMulOp::importNode(OnnxNode &node, OpBuilder &builder) {
   if (node.opType == "FusedMatMul")
     return single(importFusedMatMul(node, builder));
+  if (node.opType == "Einsum")
+    return single(importEinsum(node, builder));
   return single(node.opType == "Gemm" ? importGemm(node, builder) : importMatMul(node, builder));
 }
 

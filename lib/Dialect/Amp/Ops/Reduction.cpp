@@ -96,7 +96,7 @@ struct ReductionKernel {
 
   ReductionKernel(KernelBuilder &kernel, Value input, ArrayRef<int64_t> axes, RankedTensorType type)
       : kernel(kernel), axes(axes), type(type),
-        computed(KernelBuilder::computeType(tensorType(input).getElementType())) {}
+        computed(KernelBuilder::storedComputeType(tensorType(input).getElementType())) {}
 
   Value before(Value x, KernelBuilder::ScalarFn fn) {
     return kernel.pointwise(x, tensorType(x).clone(computed), fn);

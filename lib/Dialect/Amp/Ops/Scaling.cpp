@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
+#include "Common.h"
 #include "ampc-runtime/module_format.h"
 #include "ampc/Dialect/Amp/Values.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -96,54 +97,10 @@ FailureOr<SmallVector<Value>> CastOp::importNode(OnnxNode &node, OpBuilder &b) {
   } else {
     if (failed(node.expectInputs(1, 1)))
       return failure();
-    // Cast-1 names the type, later versions number it as TensorProto does.
-    static const std::pair<StringRef, int64_t> names[] = {
-        {"FLOAT", AMPC_DTYPE_F32},   {"INT8", AMPC_DTYPE_I8},    {"INT16", AMPC_DTYPE_I16},
-        {"INT32", AMPC_DTYPE_I32},   {"INT64", AMPC_DTYPE_I64},  {"BOOL", AMPC_DTYPE_BOOL},
-        {"FLOAT16", AMPC_DTYPE_F16}, {"DOUBLE", AMPC_DTYPE_F64}, {"BFLOAT16", AMPC_DTYPE_BF16}};
-    int64_t to = 0;
-    if (node.version < 6) {
-      std::string name = node.getString("to", "");
-      for (auto [known, number] : names)
-        if (known == name)
-          to = number;
-    } else {
-      to = node.getInt("to", 0);
-    }
-    if (node.hadError)
+    FailureOr<Type> to = elementTypeOf(node, b, "to");
+    if (failed(to))
       return failure();
-    switch (to) {
-    case AMPC_DTYPE_F32:
-      type = b.getF32Type();
-      break;
-    case AMPC_DTYPE_F64:
-      type = b.getF64Type();
-      break;
-    case AMPC_DTYPE_F16:
-      type = b.getF16Type();
-      break;
-    case AMPC_DTYPE_BF16:
-      type = b.getBF16Type();
-      break;
-    case AMPC_DTYPE_BOOL:
-      type = b.getI1Type();
-      break;
-    case AMPC_DTYPE_I8:
-      type = b.getIntegerType(8);
-      break;
-    case AMPC_DTYPE_I16:
-      type = b.getIntegerType(16);
-      break;
-    case AMPC_DTYPE_I32:
-      type = b.getI32Type();
-      break;
-    case AMPC_DTYPE_I64:
-      type = b.getI64Type();
-      break;
-    default:
-      return node.emitError() << "casts to type " << to
-                              << " of TensorProto.DataType, which is not supported";
-    }
+    type = *to;
   }
   return SmallVector<Value>{castTo(b, node.loc, node.input(0), type)};
 }

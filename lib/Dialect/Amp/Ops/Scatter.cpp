@@ -6,8 +6,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Amp/Ops/Scatter.h"
+#include "IndexTuples.h"
 #include "Indices.h"
 #include "WindowAttributes.h"
+#include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "ampc/Dialect/Amp/Ops/Slice.h"
 #include "llvm/ADT/StringSwitch.h"
 
@@ -26,6 +29,19 @@ static LogicalResult checkShape(std::optional<Location> location, RankedTensorTy
     return inferenceError(location, "indices ", indices, " do not choose along axis ", axis, " of ",
                           type);
   return success();
+}
+
+/// Whether there is an index for each line of updates.
+static bool fitUpdates(RankedTensorType type, RankedTensorType indices, RankedTensorType updates,
+                       int64_t axis) {
+  bool fits =
+      updates.getElementType() == type.getElementType() && updates.getRank() == indices.getRank();
+  for (int64_t d = 0; fits && d < updates.getRank(); ++d) {
+    bool isShared = d != axis && indices.getDimSize(d) == 1;
+    fits = updates.getDimSize(d) == indices.getDimSize(d) ||
+           (isShared && updates.getDimSize(d) <= type.getDimSize(d));
+  }
+  return fits;
 }
 
 /// Checks the indices, input 1, and gives the axis. They are cast to i64 where the axis has
@@ -118,6 +134,7 @@ FailureOr<SmallVector<Value>> ScatterOp::importNode(OnnxNode &node, OpBuilder &b
     return single(importMaxUnpool(node, builder));
   if (failed(node.expectInputs(3, 3)))
     return failure();
+  bool hasTuples = node.opType == "ScatterND";
   std::string reduction = node.version >= 16 ? node.getString("reduction", "none") : "none";
   StringRef name = llvm::StringSwitch<StringRef>(reduction)
                        .Case("none", ScatterOp::getOperationName())
@@ -129,6 +146,8 @@ FailureOr<SmallVector<Value>> ScatterOp::importNode(OnnxNode &node, OpBuilder &b
   if (name.empty())
     return node.emitError() << "attribute 'reduction' is '" << reduction
                             << "', but should be 'none', 'add', 'mul', 'max' or 'min'";
+  if (hasTuples)
+    return single(importScatterND(node, builder, name));
   Value indices = node.input(1);
   FailureOr<int64_t> axis = importIndices(node, builder, indices);
   if (failed(axis))
@@ -161,7 +180,7 @@ static Value emitScatter(OpTy op, KernelBuilder &kernel, ValueRange operands,
     RankedTensorType indices = tensorType(adaptor.getIndices());                                   \
     if (failed(checkShape(location, type, indices, adaptor.getAxis())))                            \
       return failure();                                                                            \
-    if (updates != type.clone(indices.getShape()))                                                 \
+    if (!fitUpdates(type, indices, updates, adaptor.getAxis()))                                    \
       return inferenceError(location, "updates ", updates, " do not fit ", type, " and indices ",  \
                             indices);                                                              \
     types.push_back(type);                                                                         \
@@ -185,6 +204,15 @@ AMPC_SCATTER(ScatterMaxOp, s.maximum(old, update))
 AMPC_SCATTER(ScatterMinOp, s.minimum(old, update))
 #undef AMPC_SCATTER
 
+/// The indices in the shape of the updates.
+template <typename OpTy>
+static Value indicesOfUpdates(GradientBuilder &gradient, OpTy op) {
+  ArrayRef<int64_t> shape = op.getUpdates().getType().getShape();
+  if (op.getIndices().getType().getShape() == shape)
+    return op.getIndices();
+  return gradient.create<BroadcastOp>(op.getIndices(), shape);
+}
+
 // d input = g, 0 where an element was replaced; d updates = g at their places
 void ScatterOp::buildGradient(GradientBuilder &gradient) {
   Value g = gradient.resultGradient();
@@ -194,7 +222,8 @@ void ScatterOp::buildGradient(GradientBuilder &gradient) {
     gradient.set(0, gradient.create<ScatterOp>(g, getIndices(), zeros, getAxis()));
   }
   if (gradient.needs(2))
-    gradient.set(2, gradient.create<ScatterUpdatesGradOp>(g, getIndices(), getAxis()));
+    gradient.set(
+        2, gradient.create<ScatterUpdatesGradOp>(g, indicesOfUpdates(gradient, *this), getAxis()));
 }
 
 // d input = g, d updates = g at their places
@@ -203,7 +232,67 @@ void ScatterAddOp::buildGradient(GradientBuilder &gradient) {
   if (gradient.needs(0))
     gradient.set(0, g);
   if (gradient.needs(2))
-    gradient.set(2, gradient.create<GatherElementsOp>(g, getIndices(), getAxis()));
+    gradient.set(
+        2, gradient.create<GatherElementsOp>(g, indicesOfUpdates(gradient, *this), getAxis()));
+}
+
+// A factor's gradient is g times the product of the other factors of its place. With s the factors,
+// 1 for 0, and P the product of all s of a place: that product is P / s where no other factor is 0,
+// that is where the zeros of the place are as many as this one is, else 0.
+void ScatterMulOp::buildGradient(GradientBuilder &gradient) {
+  Value x = widen(gradient, getInput()), updates = widen(gradient, getUpdates());
+  Value g = widen(gradient, gradient.resultGradient());
+  Type type = tensorType(x).getElementType();
+  auto isZero = [&](Value y) { return gradient.create<EqualOp>(y, gradient.splatLike(y, 0)); };
+  auto safe = [&](Value y) {
+    return gradient.create<WhereOp>(isZero(y), gradient.splatLike(y, 1), y);
+  };
+  auto count = [&](Value y) { return gradient.cast(isZero(y), type); };
+  Value product = gradient.create<ScatterMulOp>(safe(x), getIndices(), safe(updates), getAxis());
+  Value zeros = gradient.create<ScatterAddOp>(count(x), getIndices(), count(updates), getAxis());
+  auto others = [&](Value y, Value all, Value allZeros, Value gradientThere) {
+    Value rest = gradient.create<DivOp>(all, safe(y));
+    Value isFree = gradient.create<EqualOp>(allZeros, count(y));
+    Value dy = gradient.create<MulOp>(gradientThere, rest);
+    return gradient.create<WhereOp>(isFree, dy, gradient.splatLike(dy, 0));
+  };
+  if (gradient.needs(0))
+    gradient.set(0, others(x, product, zeros, g));
+  if (!gradient.needs(2))
+    return;
+  Value indices = indicesOfUpdates(gradient, *this);
+  auto there = [&](Value y) { return gradient.create<GatherElementsOp>(y, indices, getAxis()); };
+  gradient.set(2, others(updates, there(product), there(zeros), there(g)));
+}
+
+/// Elements and updates that equal the result of their place share its gradient.
+template <typename OpTy>
+static void buildExtremumGradient(GradientBuilder &gradient, OpTy op) {
+  Value x = op.getInput(), updates = op.getUpdates(), y = op.getResult();
+  Value indices = indicesOfUpdates(gradient, op);
+  Value g = widen(gradient, gradient.resultGradient());
+  auto there = [&](Value z) { return gradient.create<GatherElementsOp>(z, indices, op.getAxis()); };
+  Type type = tensorType(g).getElementType();
+  Value isElement = gradient.create<EqualOp>(x, y);
+  Value isUpdate = gradient.create<EqualOp>(updates, there(y));
+  Value count = gradient.create<ScatterAddOp>(gradient.cast(isElement, type), op.getIndices(),
+                                              gradient.cast(isUpdate, type), op.getAxis());
+  Value share = gradient.create<DivOp>(g, count);
+  auto chosen = [&](Value isChosen, Value z) {
+    return gradient.create<WhereOp>(isChosen, z, gradient.splatLike(z, 0));
+  };
+  if (gradient.needs(0))
+    gradient.set(0, chosen(isElement, share));
+  if (gradient.needs(2))
+    gradient.set(2, chosen(isUpdate, there(share)));
+}
+
+void ScatterMaxOp::buildGradient(GradientBuilder &gradient) {
+  buildExtremumGradient(gradient, *this);
+}
+
+void ScatterMinOp::buildGradient(GradientBuilder &gradient) {
+  buildExtremumGradient(gradient, *this);
 }
 
 //===----------------------------------------------------------------------===//

@@ -21,10 +21,14 @@ def Amp_LeakyReluOp : Amp_UnaryOp<"leaky_relu", [Onnx<[OnnxOperator<"LeakyRelu">
   let arguments = (ins Amp_FloatTensor:$input, F32Attr:$alpha);
 }
 
-def Amp_EluOp : Amp_UnaryOp<"elu", [Onnx<[OnnxOperator<"Elu">]>, Gradient,
-                                    Computes<"Promote">]> {
-  let summary = "input where it is positive, else alpha * (e ^ input - 1)";
-  let arguments = (ins Amp_FloatTensor:$input, F32Attr:$alpha);
+def Amp_EluOp : Amp_UnaryOp<"elu", [
+    Onnx<[OnnxOperator<"Elu">, OnnxOperator<"Selu">, OnnxOperator<"Celu", 12>]>, Gradient,
+    Computes<"Promote">]> {
+  let summary = "gamma * (input where it is positive, else alpha * (e ^ (beta * input) - 1))";
+  let description = [{ ONNX's Selu has a gamma, Celu a beta of 1 / alpha. }];
+  let arguments = (ins Amp_FloatTensor:$input, F32Attr:$alpha,
+                   DefaultValuedAttr<F32Attr, "1.0f">:$gamma,
+                   DefaultValuedAttr<F32Attr, "1.0f">:$beta);
 }
 
 def Amp_SigmoidOp : Amp_UnaryOp<"sigmoid", [OnnxSimple<[OnnxOperator<"Sigmoid">]>,

@@ -79,11 +79,13 @@ def Amp_IsInfOp : Amp_TestOp<"is_inf", [Onnx<[OnnxOperator<"IsInf", 10>]>]> {
 
 def Amp_WhereOp : Amp_Op<"where", [Pure, InferTypeOpAdaptor, PartialGradient, Kernel,
     Computes<"Promote">, LinearInAll, AnyOrder, Uses<["Other", "Elementwise"]>,
-    Onnx<[OnnxOperator<"Where", 9>, OnnxOperator<"If">]>]> {
+    Onnx<[OnnxOperator<"Where", 9>, OnnxOperator<"If">, OnnxOperator<"Trilu", 14>,
+          OnnxOperator<"OneHot", 9>]>]> {
   let summary = "condition ? lhs : rhs";
   let description = [{
     The three broadcast to a common shape, as numpy's do. ONNX's choice between two graphs, `If`,
     imports as the nodes of the graph that is taken: its condition must be known by then.
+    `Trilu` and `OneHot` choose by places.
   }];
   let arguments = (ins Amp_BoolTensor:$condition, Amp_Tensor:$lhs, Amp_Tensor:$rhs);
   let results = (outs Amp_Tensor:$result);

@@ -12,7 +12,7 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 
 def Amp_MatMulOp : Amp_Op<"matmul", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
     Ranged, Computes<"Allow">, LinearInFactors, Uses<["Weight"]>,
-    Onnx<[OnnxOperator<"MatMul">, OnnxOperator<"Gemm">,
+    Onnx<[OnnxOperator<"MatMul">, OnnxOperator<"Gemm">, OnnxOperator<"Einsum", 12>,
           OnnxOperator<"FusedMatMul", 1, 1, "com.microsoft">]>]> {
   let summary = "Matrix product, accumulated in f32";
   let description = [{

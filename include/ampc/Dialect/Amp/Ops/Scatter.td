@@ -33,7 +33,7 @@ class Amp_Scattering<string mnemonic, list<Trait> traits = []>
     Constraints:
     - (scatter_c1) `axis` is a dimension of `input`.
     - (scatter_c2) `updates` and `indices` have one shape, with extents up to those of `input`
-      along the other dimensions.
+      along the other dimensions; there `indices` may have 1 for all.
     - (scatter_c3) an index known at compile time is in range.
   }];
   let arguments = (ins Amp_Tensor:$input, Amp_IndexTensor:$indices, Amp_Tensor:$updates,
@@ -47,7 +47,7 @@ class Amp_Scattering<string mnemonic, list<Trait> traits = []>
 
 def Amp_ScatterOp : Amp_Scattering<"scatter", [Gradient, Onnx<[
     OnnxOperator<"ScatterElements", 11>, OnnxOperator<"Scatter", 9, 10>,
-    OnnxOperator<"MaxUnpool", 9>]>]> {
+    OnnxOperator<"ScatterND", 11>, OnnxOperator<"MaxUnpool", 9>]>]> {
   let summary = "Elements replaced; the last update of a place stays";
 }
 
@@ -55,15 +55,16 @@ def Amp_ScatterAddOp : Amp_Scattering<"scatter_add", [Gradient]> {
   let summary = "Elements increased by updates";
 }
 
-def Amp_ScatterMulOp : Amp_Scattering<"scatter_mul"> {
+def Amp_ScatterMulOp : Amp_Scattering<"scatter_mul", [Gradient]> {
   let summary = "Elements multiplied by updates";
 }
 
-def Amp_ScatterMaxOp : Amp_Scattering<"scatter_max"> {
+def Amp_ScatterMaxOp : Amp_Scattering<"scatter_max", [Gradient]> {
   let summary = "The largest of elements and updates; NaN where one is";
+  // Its gradient, as torch.scatter_reduce's, is shared by all that are equal to the result.
 }
 
-def Amp_ScatterMinOp : Amp_Scattering<"scatter_min"> {
+def Amp_ScatterMinOp : Amp_Scattering<"scatter_min", [Gradient]> {
   let summary = "The smallest of elements and updates; NaN where one is";
 }
 
