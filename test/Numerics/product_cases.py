@@ -96,6 +96,29 @@ def running_sums() -> list[OpCase]:
         op_case("CumSum", spread(2, 3, 2), variant="both", constants=(np.array(1),),
                 exclusive=1, reverse=1),
         op_case("CumSum", x, variant="opset 11", opset=11, constants=(np.array(1),)),
+        *running_products(),
+    ]
+
+
+def running_products() -> list[OpCase]:
+    x = spread(3, 5)
+    zeros = x.copy()
+    zeros[0, 2] = zeros[1, 0] = zeros[1, 4] = 0
+
+    def before(x: np.ndarray) -> np.ndarray:
+        return np.cumprod(np.concatenate([np.ones((len(x), 1)), x[:, :-1]], 1), 1)
+
+    def case(x: np.ndarray, formula, axis: int = 1, **options) -> OpCase:
+        return op_case("CumProd", x, opset=26, constants=(np.array(axis),), formula=formula,
+                       **options)
+
+    return [
+        case(x, lambda x: np.cumprod(x, 1)),
+        case(x, lambda x: np.cumprod(x, 0), axis=-2, variant="columns"),
+        case(zeros, lambda x: np.cumprod(x, 1), variant="zeros"),
+        case(zeros, before, variant="exclusive", exclusive=1),
+        case(zeros, lambda x: np.cumprod(x[:, ::-1], 1)[:, ::-1], variant="reverse", reverse=1),
+        case(x, lambda x: before(x[:, ::-1])[:, ::-1], variant="both", exclusive=1, reverse=1),
     ]
 
 

@@ -95,6 +95,9 @@ def chosen() -> list[OpCase]:
         op_case("Gather", spread(13, 2), many, variant="many"),
         op_case("Gather", x, ints(1, 3), variant="opset 1", opset=10),
         op_case("Gather", x, variant="known", constants=(ints(4, 1, 1),)),
+        op_case("ReverseSequence", spread(4, 3, 2), ints(2, 4, 1)),
+        op_case("ReverseSequence", spread(3, 4), ints(1, 3, 4), variant="batch first",
+                time_axis=1, batch_axis=0),
         op_case("Gather", x, variant="one known", constants=(np.array(-2),), axis=1),
         graph_case("Gather", """
             s = Shape(x0)

@@ -52,3 +52,17 @@ func.func @mod() -> (tensor<4xi64>, tensor<4xi64>) {
   %1 = amp.mod %x, %y {truncated} : (tensor<4xi64>, tensor<4xi64>) -> tensor<4xi64>
   return %0, %1 : tensor<4xi64>, tensor<4xi64>
 }
+
+// CHECK-LABEL: @draws_and_lines(
+func.func @draws_and_lines(%s: tensor<i64>, %a: tensor<i64>, %x: tensor<4x3xf32>, %n: tensor<3xi64>)
+    -> (tensor<5xf32>, tensor<4x3xf32>, tensor<4x3xf32>) {
+  // CHECK-NEXT: amp.random seed %arg0 attempt %arg1 {stream = 7 : i64} : tensor<5xf32>
+  // CHECK-NEXT: amp.cum_prod %arg2 along 0 {exclusive} : (tensor<4x3xf32>) -> tensor<4x3xf32>
+  // CHECK-NEXT: amp.reverse_sequence %{{.*}} lengths %arg3 along 0 batch 1 : (tensor<4x3xf32>, tensor<3xi64>) -> tensor<4x3xf32>
+  // CHECK-NEXT: amp.cum_prod_grad %{{.*}} of %arg2 before %{{.*}} along 0 {reverse}
+  %0 = amp.random seed %s attempt %a {stream = 7 : i64} : tensor<5xf32>
+  %1 = amp.cum_prod %x along 0 {exclusive} : (tensor<4x3xf32>) -> tensor<4x3xf32>
+  %2 = amp.reverse_sequence %1 lengths %n along 0 batch 1 : (tensor<4x3xf32>, tensor<3xi64>) -> tensor<4x3xf32>
+  %3 = amp.cum_prod_grad %2 of %x before %1 along 0 {reverse} : (tensor<4x3xf32>, tensor<4x3xf32>, tensor<4x3xf32>) -> tensor<4x3xf32>
+  return %0, %2, %3 : tensor<5xf32>, tensor<4x3xf32>, tensor<4x3xf32>
+}

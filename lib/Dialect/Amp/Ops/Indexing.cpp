@@ -288,3 +288,56 @@ SmallVector<Value> GatherGradOp::emitKernel(KernelBuilder &kernel, ValueRange op
   });
   return {kernel.reshape(result, type.getShape())};
 }
+
+//===----------------------------------------------------------------------===//
+// reverse_sequence
+//===----------------------------------------------------------------------===//
+
+FailureOr<SmallVector<Value>> ReverseSequenceOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  if (failed(node.expectInputs(2, 2)))
+    return failure();
+  NamedAttribute attributes[] = {
+      builder.getNamedAttr("time_axis", builder.getI64IntegerAttr(node.getInt("time_axis", 0))),
+      builder.getNamedAttr("batch_axis", builder.getI64IntegerAttr(node.getInt("batch_axis", 1)))};
+  return single(importOp<ReverseSequenceOp>(node, builder, node.inputs, attributes));
+}
+
+LogicalResult ReverseSequenceOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                                  Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  RankedTensorType type = tensorType(adaptor.getInput());
+  RankedTensorType lengths = tensorType(adaptor.getLengths());
+  int64_t time = adaptor.getTimeAxis(), batch = adaptor.getBatchAxis(), rank = type.getRank();
+  bool areAxes = time >= 0 && batch >= 0 && time < rank && batch < rank && time != batch;
+  if (!areAxes) // reverse_sequence_c1
+    return inferenceError(location, "time axis ", time, " and batch axis ", batch,
+                          " are no two dimensions of ", type);
+  if (!lengths.getElementType().isInteger(64) || lengths.getRank() != 1 ||
+      lengths.getDimSize(0) != type.getDimSize(batch)) // reverse_sequence_c2
+    return inferenceError(location, "lengths ", lengths, " are not ", type.getDimSize(batch),
+                          " i64, one for each batch entry");
+  types.push_back(type);
+  return success();
+}
+
+bool ReverseSequenceOp::isDifferentiable(unsigned index) { return index == 0; }
+
+// dx = g, turned round again
+void ReverseSequenceOp::buildGradient(GradientBuilder &gradient) {
+  gradient.set(0, gradient.create<ReverseSequenceOp>(gradient.resultGradient(), getLengths(),
+                                                     getTimeAxis(), getBatchAxis()));
+}
+
+SmallVector<Value> ReverseSequenceOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  if (getType().getNumElements() == 0)
+    return {kernel.splat(getType(), 0)};
+  int64_t time = getTimeAxis(), extent = getType().getDimSize(time);
+  return {kernel.generate(getType(), [&](ScalarBuilder &s, ValueRange at) {
+    Type index = s.builder.getIndexType();
+    Value length = s.convert(kernel.load(s, operands[1], at[getBatchAxis()]), index);
+    length = s.minimum(length, s.constant(index, extent));
+    Value turned = s.sub(s.sub(length, s.constant(index, int64_t(1))), at[time]);
+    SmallVector<Value> place(at);
+    place[time] = s.select(s.less(at[time], length), turned, at[time]);
+    return kernel.load(s, operands[0], place);
+  })};
+}

@@ -8,7 +8,13 @@
 #include "ampc/Dialect/Amp/Ops/Random.h"
 #include "Common.h"
 #include "ampc-runtime/module_format.h"
+#include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "ampc/Dialect/Amp/Ops/Comparison.h"
+#include "ampc/Dialect/Amp/Ops/Reduction.h"
+#include "ampc/Dialect/Amp/Ops/Slice.h"
+#include "ampc/Dialect/Amp/Ops/Unary.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "llvm/Support/MathExtras.h"
 #include "llvm/Support/xxhash.h"
 
 using namespace mlir;
@@ -49,6 +55,35 @@ struct Bits {
     x = rotateHalf(s.add(s.mul(x, x), z));
     x = rotateHalf(s.add(s.mul(x, x), y));
     return shiftRight(s.add(s.mul(x, x), z), 32);
+  }
+};
+
+/// 32 random bits for the element of a tensor of `shape` that is being computed.
+Value drawBits(KernelBuilder &kernel, ScalarBuilder &s, Value seed, Value attempt, uint64_t stream,
+               ArrayRef<int64_t> shape) {
+  Bits bits{s};
+  Value key = bits.mix(s.logicalXor(seed, bits.constant(stream)));
+  key = bits.mix(s.add(key, attempt));
+  key = s.logicalOr(key, bits.constant(1));
+  Value counter = bits.constant(0);
+  for (auto [d, stride] : llvm::enumerate(stridesOf(shape))) {
+    Value index = s.convert(kernel.index(s, d), s.builder.getI64Type());
+    counter = s.add(counter, s.mul(index, bits.constant(stride)));
+  }
+  return bits.squares(counter, key);
+}
+
+/// Seed and attempt of the session, and the stream of a node: its name's, so that other nodes do
+/// not change it.
+struct Stream {
+  Value seed, attempt;
+  uint64_t stream;
+
+  Stream(OnnxNode &node, OpBuilder &builder, uint64_t ownSeed)
+      : stream(llvm::xxh3_64bits(node.name) ^ ownSeed) {
+    auto zero = DenseElementsAttr::get(RankedTensorType::get({}, builder.getI64Type()), int64_t(0));
+    seed = readScalar(builder, node.loc, AMPC_SCALAR_SEED, zero);
+    attempt = readScalar(builder, node.loc, AMPC_SCALAR_ATTEMPT, zero);
   }
 };
 } // namespace
@@ -105,14 +140,10 @@ FailureOr<SmallVector<Value>> DropoutOp::importNode(OnnxNode &node, OpBuilder &b
   Value output = input, mask;
   node.isInference = !*isTraining && *ratio != 0;
   if (*isTraining && *ratio != 0) {
-    auto zero = DenseElementsAttr::get(RankedTensorType::get({}, builder.getI64Type()), int64_t(0));
-    Value seed = readScalar(builder, node.loc, AMPC_SCALAR_SEED, zero);
-    Value attempt = readScalar(builder, node.loc, AMPC_SCALAR_ATTEMPT, zero);
-    // A node's stream is its name's, so that other nodes do not change it.
-    uint64_t stream = llvm::xxh3_64bits(node.name) ^ uint64_t(node.getInt("seed", 0));
-    auto dropout =
-        DropoutOp::create(builder, node.loc, input, seed, attempt, builder.getF64FloatAttr(*ratio),
-                          builder.getI64IntegerAttr(int64_t(stream)));
+    Stream stream(node, builder, uint64_t(node.getInt("seed", 0)));
+    auto dropout = DropoutOp::create(builder, node.loc, input, stream.seed, stream.attempt,
+                                     builder.getF64FloatAttr(*ratio),
+                                     builder.getI64IntegerAttr(int64_t(stream.stream)));
     output = dropout.getOutput();
     mask = dropout.getMask();
   } else if (node.hasOutput(1)) {
@@ -154,19 +185,10 @@ SmallVector<Value> DropoutOp::emitKernel(KernelBuilder &kernel, ValueRange opera
   double ratio = getRatio().convertToDouble();
   // Of 2^32 equally likely numbers, those below the threshold drop the element.
   uint64_t threshold = uint64_t(ratio * 4294967296.0 + 0.5);
-  SmallVector<int64_t> strides = stridesOf(getInput().getType().getShape());
   Value mask = kernel.pointwise(
       {operands[1], operands[2]}, getMask().getType(), [&](ScalarBuilder &s, ValueRange x) {
-        Bits bits{s};
-        Value key = bits.mix(s.logicalXor(x[0], bits.constant(getStream())));
-        key = bits.mix(s.add(key, x[1]));
-        key = s.logicalOr(key, bits.constant(1));
-        Value counter = bits.constant(0);
-        for (auto [d, stride] : llvm::enumerate(strides)) {
-          Value index = s.convert(kernel.index(s, d), s.builder.getI64Type());
-          counter = s.add(counter, s.mul(index, bits.constant(stride)));
-        }
-        return s.greaterOrEqual(bits.squares(counter, key), bits.constant(threshold));
+        Value bits = drawBits(kernel, s, x[0], x[1], getStream(), getInput().getType().getShape());
+        return s.greaterOrEqual(bits, Bits{s}.constant(threshold));
       });
   double scale = ratio < 1 ? 1 / (1 - ratio) : 0;
   Value output = kernel.pointwise({operands[0], mask}, getOutput().getType(),
@@ -175,4 +197,143 @@ SmallVector<Value> DropoutOp::emitKernel(KernelBuilder &kernel, ValueRange opera
                                     return s.select(x[1], kept, s.constantLike(x[0], 0));
                                   });
   return {output, mask};
+}
+
+//===----------------------------------------------------------------------===//
+// random
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Builds a node's distribution from uniform numbers.
+class RandomImporter {
+public:
+  RandomImporter(OnnxNode &node, OpBuilder &builder) : node(node), builder(builder) {}
+
+  FailureOr<Value> run();
+
+private:
+  FailureOr<RankedTensorType> readType();
+  /// Uniform in [0, 1); each number has streams of its own.
+  Value uniform(ArrayRef<int64_t> shape, uint64_t which = 0) {
+    float seed = float(node.getFloat("seed", 0));
+    uint32_t bits = 0;
+    std::memcpy(&bits, &seed, sizeof(bits));
+    Stream stream(node, builder, bits ^ which << 32);
+    auto type = RankedTensorType::get(shape, builder.getF32Type());
+    return RandomOp::create(builder, node.loc, type, stream.seed, stream.attempt,
+                            int64_t(stream.stream));
+  }
+  template <typename OpTy>
+  Value build(Value x, Value y) {
+    return OpTy::create(builder, node.loc, x, y);
+  }
+  Value number(double value) {
+    return splat(builder, node.loc, RankedTensorType::get({}, builder.getF32Type()), value);
+  }
+  Value scaledBy(Value x, double scale, double offset) {
+    return build<AddOp>(build<MulOp>(x, number(scale)), number(offset));
+  }
+  FailureOr<Value> drawMultinomial();
+
+  OnnxNode &node;
+  OpBuilder &builder;
+};
+} // namespace
+
+/// The result's type: attributes, or what the operator is given the likeness of.
+FailureOr<RankedTensorType> RandomImporter::readType() {
+  StringRef opType = node.opType;
+  bool hasInput = opType.ends_with("Like") || opType == "Bernoulli" || opType == "Multinomial";
+  if (failed(node.expectInputs(hasInput, hasInput)))
+    return failure();
+  Type element = hasInput ? tensorType(node.input(0)).getElementType() : builder.getF32Type();
+  if (opType == "Multinomial")
+    element = builder.getI32Type();
+  if (node.hasAttribute("dtype")) {
+    FailureOr<Type> given = elementTypeOf(node, builder, "dtype");
+    if (failed(given))
+      return failure();
+    element = *given;
+  }
+  if (hasInput)
+    return RankedTensorType::get(tensorType(node.input(0)).getShape(), element);
+  std::optional<std::vector<int64_t>> shape = node.getInts("shape");
+  if (!shape || node.hadError)
+    return node.emitError() << "lacks the attribute 'shape'";
+  for (int64_t extent : *shape)
+    if (extent < 0)
+      return node.emitError() << "the shape has the extent " << extent;
+  if (failed(checkedProduct(node, *shape)))
+    return failure();
+  return RankedTensorType::get(*shape, element);
+}
+
+/// For each row of unnormalized log probabilities, how many running sums lie at or below a uniform
+/// number of their total.
+FailureOr<Value> RandomImporter::drawMultinomial() {
+  Value x = castTo(builder, node.loc, node.input(0), builder.getF32Type());
+  RankedTensorType type = tensorType(x);
+  int64_t samples = node.getInt("sample_size", 1);
+  if (type.getRank() != 2 || type.getDimSize(1) == 0 || samples < 1)
+    return node.emitError() << "cannot draw " << samples << " samples from " << type
+                            << ": the input has a row of classes for each batch entry";
+  int64_t rows = type.getDimSize(0), classes = type.getDimSize(1);
+  Value highest =
+      ReduceMaxOp::create(builder, node.loc, x, ArrayRef<int64_t>{1}, /*keepdims=*/true);
+  Value weights = ExpOp::create(builder, node.loc, build<SubOp>(x, highest));
+  Value sums = CumSumOp::create(builder, node.loc, weights, 1, false, false);
+  Value total = SliceOp::create(builder, node.loc, sums, ArrayRef<int64_t>{0, classes - 1},
+                                ArrayRef<int64_t>{rows, 1}, ArrayRef<int64_t>{1, 1});
+  Value bound = build<MulOp>(uniform({rows, samples}), total);
+  Value isBelow = build<LessOrEqualOp>(reshapeTo(builder, node.loc, sums, {rows, 1, classes}),
+                                       reshapeTo(builder, node.loc, bound, {rows, samples, 1}));
+  Value ones = castTo(builder, node.loc, isBelow, builder.getI64Type());
+  Value count = ReduceSumOp::create(builder, node.loc, ones, ArrayRef<int64_t>{2},
+                                    /*keepdims=*/false, /*wide=*/false);
+  // A product that rounds up to the total is of the last class.
+  auto scalar = RankedTensorType::get({}, builder.getI64Type());
+  return build<MinOp>(count, splat(builder, node.loc, scalar, double(classes - 1)));
+}
+
+FailureOr<Value> RandomImporter::run() {
+  FailureOr<RankedTensorType> type = readType();
+  if (failed(type))
+    return failure();
+  StringRef opType = node.opType;
+  Value result;
+  if (opType == "Multinomial") {
+    FailureOr<Value> drawn = drawMultinomial();
+    if (failed(drawn))
+      return failure();
+    result = *drawn;
+  } else if (opType == "Bernoulli") {
+    Value probability = castTo(builder, node.loc, node.input(0), builder.getF32Type());
+    result = build<LessOp>(uniform(type->getShape()), probability);
+  } else if (opType.starts_with("RandomUniform")) {
+    double low = node.getFloat("low", 0), high = node.getFloat("high", 1);
+    result = scaledBy(uniform(type->getShape()), high - low, low);
+  } else {
+    // Box and Muller: sqrt(-2 log(1 - u)) * cos(2 pi v).
+    Value u = uniform(type->getShape()), v = uniform(type->getShape(), 1);
+    Value log = LogOp::create(builder, node.loc, build<SubOp>(number(1), u));
+    Value radius = SqrtOp::create(builder, node.loc, build<MulOp>(log, number(-2)));
+    Value angle = build<MulOp>(v, number(2 * llvm::numbers::pi));
+    Value normal = build<MulOp>(radius, CosOp::create(builder, node.loc, angle));
+    result = scaledBy(normal, node.getFloat("scale", 1), node.getFloat("mean", 0));
+  }
+  if (node.hadError)
+    return failure();
+  return castTo(builder, node.loc, result, type->getElementType());
+}
+
+FailureOr<SmallVector<Value>> RandomOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  return single(RandomImporter(node, builder).run());
+}
+
+SmallVector<Value> RandomOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(), [&](ScalarBuilder &s, ValueRange x) {
+    Value bits = drawBits(kernel, s, x[0], x[1], getStream(), getType().getShape());
+    Type f32 = s.builder.getF32Type();
+    return s.mul(s.convert(Bits{s}.shiftRight(bits, 8), f32), s.constant(f32, 0x1p-24));
+  })};
 }

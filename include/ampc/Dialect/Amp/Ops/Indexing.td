@@ -63,4 +63,31 @@ def Amp_GatherGradOp : Amp_Op<"gather_grad", [Pure, Kernel, Computes<"Deny">]> {
   }];
 }
 
+def Amp_ReverseSequenceOp : Amp_Op<"reverse_sequence", [Pure, InferTypeOpAdaptor,
+    PartialGradient, Kernel, Computes<"Follow">, LinearInAll,
+    Onnx<[OnnxOperator<"ReverseSequence", 10>]>]> {
+  let summary = "The first elements along an axis the other way round";
+  let description = [{
+    Of batch entry b, the first `lengths[b]` elements along `time_axis`; the others stay. A length
+    above the extent counts as the extent.
+
+    Constraints:
+    - (reverse_sequence_c1) the axes are two dimensions of `input`.
+    - (reverse_sequence_c2) there is a length for each batch entry.
+  }];
+  let arguments = (ins Amp_Tensor:$input, Amp_I64Tensor:$lengths, I64Attr:$time_axis,
+                   I64Attr:$batch_axis);
+  let results = (outs Amp_Tensor:$result);
+  let assemblyFormat = [{
+    $input `lengths` $lengths `along` $time_axis `batch` $batch_axis attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let extraClassDeclaration = [{
+    ::ampc::OperandPrecision getOperandPrecision(unsigned index) {
+      return index == 1 ? ::ampc::OperandPrecision::Given
+                        : ::ampc::OperandPrecision::Computed;
+    }
+  }];
+}
+
 #endif // AMPC_DIALECT_AMP_OPS_INDEXING_TD

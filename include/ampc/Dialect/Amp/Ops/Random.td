@@ -32,4 +32,19 @@ def Amp_DropoutOp : Amp_Op<"dropout", [Pure, InferTypeOpAdaptor, PartialGradient
   }];
 }
 
+def Amp_RandomOp : Amp_Op<"random", [Pure, Kernel,
+    Onnx<[OnnxOperator<"RandomUniform">, OnnxOperator<"RandomUniformLike">,
+          OnnxOperator<"RandomNormal">, OnnxOperator<"RandomNormalLike">,
+          OnnxOperator<"Bernoulli", 15>, OnnxOperator<"Multinomial", 7>]>]> {
+  let summary = "Numbers that are equally likely in [0, 1)";
+  let description = [{
+    Multiples of 2^-24, each a function of (seed, attempt, stream, its place) alone, as for
+    amp.dropout: the same whatever precision is computed in. Other distributions import as
+    functions of them.
+  }];
+  let arguments = (ins Amp_I64Scalar:$seed, Amp_I64Scalar:$attempt, I64Attr:$stream);
+  let results = (outs StaticShapeTensorOf<[F32]>:$result);
+  let assemblyFormat = "`seed` $seed `attempt` $attempt attr-dict `:` type($result)";
+}
+
 #endif // AMPC_DIALECT_AMP_OPS_RANDOM_TD

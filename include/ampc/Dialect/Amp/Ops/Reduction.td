@@ -98,4 +98,34 @@ def Amp_CumSumOp : Amp_Op<"cum_sum", [Pure, InferTypeOpAdaptor, Gradient, Kernel
   }];
 }
 
+def Amp_CumProdOp : Amp_Op<"cum_prod", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
+    Computes<"Deny", "Deny", "Promote">, Onnx<[OnnxOperator<"CumProd", 26>]>]> {
+  let summary = "Running products along an axis";
+  let description = [{ As amp.cum_sum, with products. }];
+  let arguments = (ins Amp_Tensor:$input, I64Attr:$axis, UnitAttr:$exclusive,
+                   UnitAttr:$reverse);
+  let results = (outs Amp_Tensor:$result);
+  let assemblyFormat = [{
+    $input `along` $axis attr-dict `:` functional-type($input, $result)
+  }];
+}
+
+def Amp_CumProdGradOp : Amp_Op<"cum_prod_grad", [Pure, InferTypeOpAdaptor, Kernel,
+    Computes<"Deny", "Deny", "Promote">]> {
+  let summary = "Gradient of amp.cum_prod";
+  let description = [{
+    Of element i of a line, `before[i]`, the product of the elements before it, times the sum
+    over all results j that it is a factor of, of gradient[j] and the elements between i and j.
+    No division, so that zeros need no rule; the work grows with the square of the line.
+  }];
+  let arguments = (ins Amp_FloatTensor:$input, Amp_FloatTensor:$before,
+                   Amp_FloatTensor:$gradient, I64Attr:$axis, UnitAttr:$exclusive,
+                   UnitAttr:$reverse);
+  let results = (outs Amp_FloatTensor:$result);
+  let assemblyFormat = [{
+    $gradient `of` $input `before` $before `along` $axis attr-dict
+    `:` functional-type(operands, $result)
+  }];
+}
+
 #endif // AMPC_DIALECT_AMP_OPS_REDUCTION_TD

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""element_ops.py FOLDER AMPC: what ampc says of models whose node has one thing wrong."""
+import pathlib
+import subprocess
+import sys
+
+import onnx
+import onnx.parser
+
+MODELS = {
+    "einsum_terms": "(float[2,3] x) => (float[2] y) { y = Einsum <equation = \"ij,jk->i\"> (x) }",
+    "einsum_rank": "(float[2,3] x) => (float[2] y) { y = Einsum <equation = \"ijk->i\"> (x) }",
+    "einsum_output": "(float[2,3] x) => (float[2] y) { y = Einsum <equation = \"ij->k\"> (x) }",
+    "einsum_extent": "(float[2,3] x) => (float y) { y = Einsum <equation = \"ii->\"> (x) }",
+    "gather_nd": "(float[2,3] x, int64[1,3] i) => (float[1] y) { y = GatherND(x, i) }",
+    "scatter_nd": "(float[2,3] x, int64[1,1] i, float[1,2] u) => (float[2,3] y)"
+                  " { y = ScatterND(x, i, u) }",
+    "mod": "(float[2] x, float[2] z) => (float[2] y) { y = Mod(x, z) }",
+    "shift": "(uint8[2] x, uint8[2] z) => (uint8[2] y) { y = BitShift <direction = \"UP\"> (x, z) }",
+    "range": "(int64 n) => (int64[3] y) { z = Constant <value_int = 0> ()"
+             " o = Constant <value_int = 1> () y = Range(z, n, o) }",
+    "range_step": "(float[1] x) => (int64[3] y) { z = Constant <value_int = 0> ()"
+                  " y = Range(z, z, z) }",
+    "prelu": "(float[2,3] x, float[4] s) => (float[2,3] y) { y = PRelu(x, s) }",
+    "celu": "(float[2] x) => (float[2] y) { y = Celu <alpha = 0.0> (x) }",
+    "trilu": "(float[2] x) => (float[2] y) { y = Trilu(x) }",
+    "compress": "(float[2] x, bool[2] c) => (float[1] y) { y = Compress(x, c) }",
+}
+for name, text in MODELS.items():
+    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": 21]> g {text}')
+    path = pathlib.Path(sys.argv[1]) / f"{name}.onnx"
+    onnx.save(model, path)
+    done = subprocess.run([sys.argv[2], path, "--loss=none", "--emit=amp"],
+                          capture_output=True, text=True)
+    assert done.returncode == 1, name
+    print(done.stderr.splitlines()[0])
