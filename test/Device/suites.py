@@ -42,6 +42,7 @@ TESTS = (
     Suite("expanded", "test/Numerics/expanded.py", NUMERICS, 90),
     Suite("precision", "test/Numerics/precision.py", "--bin {bin}", 60),
     Suite("skipped_step", "test/Training/skipped_step.py", "{build}", 60),
+    Suite("running_statistics", "test/Training/running_statistics.py", "{build}", 60),
     Suite("check_finite", "test/Training/check_finite.py", "{build}", 60),
     Suite("underflow", "test/Training/underflow.py", "{build}", 60),
     Suite("training_info", "test/Training/training_info.py", "{build}", 60),
