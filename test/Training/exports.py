@@ -101,8 +101,11 @@ class Runner:
     def check(self, name):
         """What was seen of a case, for the table."""
         case = self.cases[name]
-        network, exporter, _, folding = name.rsplit("-", 3)
+        network, exporter, mode, folding = name.rsplit("-", 3)
         code, text, trained = self.compile(name)
+        # The dynamo exporter writes batch norms in inference form, whatever the network's mode is.
+        if code == 0 and mode == "train" and re.search(r"\(.*BatchNormalization\): --train-mode", text):
+            code, text, trained = self.compile(name, "--train-mode=on")
         if code == 1 and ("cannot be imported" in text or "is not supported" in text):
             return "operator missing"
         if network in LOST and exporter == "dynamo" and folding == "folded":
@@ -181,7 +184,7 @@ def main():
                 print(f"SHORT {name}: {why}")
     print(f"{len(names)} exports, {failed} short, {counts}")
     # Operators that come later make more cases run, never fewer.
-    if not only.pattern and counts.get("trained", 0) < 74:
+    if not only.pattern and counts.get("trained", 0) < 83:
         sys.exit("fewer exports are trained than were before")
     sys.exit(failed > 0)
 
