@@ -324,7 +324,7 @@ TEST(Module, RefusesEachContradiction) {
       {"integers from", [](Image &i) { i.step(kMatmulStep).integer_count = kFar; }},
       {"kernel", [](Image &i) { i.step(0).index = 4; }},
       {"an argument of type",
-       [](Image &i) { i.argument(kLaunchStep, 0).dtype = 4; }},
+       [](Image &i) { i.argument(kLaunchStep, 0).dtype = 8; }},
       {"an argument of",
        [](Image &i) { i.argument(kLaunchStep, 0).offset = kHuge; }},
       {"an argument of",
