@@ -39,9 +39,13 @@ class Call:
             name, mark, value = argument.partition("=")
             if name in OUTPUTS:
                 self.outputs[name] = value if mark else next(rest, "")
-            elif not argument.startswith("-"):
+                continue
+            if not argument.startswith("-"):
                 self.model = pathlib.Path(argument)
-            elif mark and pathlib.Path(value).is_file():
+                continue
+            # The last "=": --bind=NAME=FILE has two.
+            name, mark, value = argument.rpartition("=")
+            if mark and pathlib.Path(value).is_file():
                 self.flags.append(f"{name}={digest(pathlib.Path(value).read_bytes())}")
             else:
                 self.flags.append(argument)
