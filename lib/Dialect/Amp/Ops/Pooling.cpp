@@ -63,15 +63,17 @@ static FailureOr<RankedTensorType> importImage(OnnxNode &node) {
   return type;
 }
 
-/// Dilations came to MaxPool with opset 10, to others later.
+/// ceil_mode and dilations came to the operators with different opsets.
 static FailureOr<PoolWindows> importWindows(OnnxNode &node, ArrayRef<int64_t> image,
-                                            int64_t ceilSince = 10) {
+                                            int64_t ceilSince = 10, int64_t dilationsSince = 1) {
   size_t rank = image.size();
   if (!node.hasAttribute("kernel_shape"))
     return node.emitError() << "lacks the attribute 'kernel_shape'";
   FailureOr<SmallVector<int64_t>> taps = importInts(node, "kernel_shape", rank, 1);
   FailureOr<SmallVector<int64_t>> strides = importInts(node, "strides", rank, 1);
-  FailureOr<SmallVector<int64_t>> dilations = importInts(node, "dilations", rank, 1);
+  FailureOr<SmallVector<int64_t>> dilations = SmallVector<int64_t>(rank, 1);
+  if (node.version >= dilationsSince)
+    dilations = importInts(node, "dilations", rank, 1);
   FailureOr<SmallVector<int64_t>> pads = importInts(node, "pads", 2 * rank, 0);
   if (failed(taps) || failed(strides) || failed(dilations) || failed(pads))
     return failure();
@@ -173,7 +175,8 @@ FailureOr<SmallVector<Value>> AveragePoolOp::importNode(OnnxNode &node, OpBuilde
   if (node.opType == "GlobalAveragePool")
     return importGlobal<ReduceMeanOp>(node, builder, *type);
   bool countsPads = node.version >= 7 && node.getInt("count_include_pad", 0) != 0;
-  FailureOr<PoolWindows> windows = importWindows(node, type->getShape().drop_front(2));
+  FailureOr<PoolWindows> windows =
+      importWindows(node, type->getShape().drop_front(2), /*ceilSince=*/10, /*dilationsSince=*/19);
   if (failed(windows))
     return failure();
   SmallVector<int64_t> counted;
@@ -198,7 +201,8 @@ FailureOr<SmallVector<Value>> LpPoolOp::importNode(OnnxNode &node, OpBuilder &bu
   if (isGlobal && p == 2)
     return importGlobal<ReduceL2Op>(node, builder, *type);
   FailureOr<PoolWindows> windows =
-      isGlobal ? PoolWindows::whole(image) : importWindows(node, image, /*ceilSince=*/18);
+      isGlobal ? PoolWindows::whole(image)
+               : importWindows(node, image, /*ceilSince=*/18, /*dilationsSince=*/18);
   if (failed(windows))
     return failure();
   SmallVector<NamedAttribute> attributes = windows->attributes(builder);
