@@ -78,7 +78,8 @@ LogicalResult ConvOp::inferReturnTypes(MLIRContext *, std::optional<Location> lo
   bool isLast = adaptor.getChannelsLast();
   RankedTensorType input = channelsFirst(tensorType(adaptor.getInput()), isLast);
   RankedTensorType filter = channelsFirst(tensorType(adaptor.getFilter()), isLast);
-  FailureOr<SmallVector<int64_t>> shape = inferShape(location, input, filter, ConvolutionWindow::of(adaptor));
+  FailureOr<SmallVector<int64_t>> shape =
+      inferShape(location, input, filter, ConvolutionWindow::of(adaptor));
   if (failed(shape))
     return failure();
   if (filter.getElementType() != input.getElementType()) // conv_c1
@@ -341,7 +342,8 @@ private:
 
 /// The library call; null where the target has none.
 static Value callLibrary(KernelBuilder &kernel, plan::ConvolutionKind kind, Value lhs, Value rhs,
-                         Value bias, const ConvolutionWindow &window, RankedTensorType type, bool isLast) {
+                         Value bias, const ConvolutionWindow &window, RankedTensorType type,
+                         bool isLast) {
   LibraryRequest request{AMPC_LIBRARY_CONVOLUTION,
                          uint32_t(kind),
                          {getElementTypeOrSelf(lhs), getElementTypeOrSelf(rhs)},
