@@ -50,3 +50,25 @@ func.func @constants_move() -> (tensor<3x2xi64>, tensor<2xi64>, tensor<2x2xi64>,
   %4 = amp.reduce_prod %r [0] : (tensor<3xi64>) -> tensor<i64>
   return %0, %1, %2, %3, %4 : tensor<3x2xi64>, tensor<2xi64>, tensor<2x2xi64>, tensor<5xi64>, tensor<i64>
 }
+
+// Sizes that a file computes by way of floats. What no integer holds stays for the device.
+
+// CHECK-LABEL: @casts_to_integers(
+func.func @casts_to_integers() -> (tensor<3xi64>, tensor<2xi8>, tensor<2xi1>, tensor<1xui8>, tensor<1xi32>) {
+  // CHECK-DAG: amp.constant dense<[2, -2, 0]> : tensor<3xi64>
+  // CHECK-DAG: amp.constant dense<[1, -1]> : tensor<2xi8>
+  // CHECK-DAG: amp.constant dense<[false, true]> : tensor<2xi1>
+  // CHECK-DAG: amp.cast %{{.*}} : tensor<1xf32> to tensor<1xui8>
+  // CHECK-DAG: amp.cast %{{.*}} : tensor<1xf32> to tensor<1xi32>
+  %floats = amp.constant dense<[2.75, -2.75, -0.0]> : tensor<3xf32>
+  %0 = amp.cast %floats : tensor<3xf32> to tensor<3xi64>
+  %wide = amp.constant dense<[257, 255]> : tensor<2xi32>
+  %1 = amp.cast %wide : tensor<2xi32> to tensor<2xi8>
+  %halves = amp.constant dense<[0.0, 0.5]> : tensor<2xf16>
+  %2 = amp.cast %halves : tensor<2xf16> to tensor<2xi1>
+  %negative = amp.constant dense<-1.5> : tensor<1xf32>
+  %3 = amp.cast %negative : tensor<1xf32> to tensor<1xui8>
+  %large = amp.constant dense<3.0e9> : tensor<1xf32>
+  %4 = amp.cast %large : tensor<1xf32> to tensor<1xi32>
+  return %0, %1, %2, %3, %4 : tensor<3xi64>, tensor<2xi8>, tensor<2xi1>, tensor<1xui8>, tensor<1xi32>
+}

@@ -208,9 +208,6 @@ Value ampc::scaled(GradientBuilder &gradient, Value x, double factor) {
 // Folding
 //===----------------------------------------------------------------------===//
 
-/// Shape arithmetic is on a few numbers; larger constants are data.
-static constexpr int64_t kMaxFoldedElements = 1024;
-
 std::optional<double> ampc::splatNumber(Value x) {
   DenseElementsAttr elements;
   if (!matchPattern(x, m_Constant(&elements)) || !elements.isSplat() ||

@@ -92,6 +92,9 @@ Value scaled(GradientBuilder &gradient, Value x, double factor);
 // Folding
 //===----------------------------------------------------------------------===//
 
+/// Shape arithmetic is on a few numbers; larger constants are data.
+inline constexpr int64_t kMaxFoldedElements = 1024;
+
 /// The result of an op on small constants of integers or booleans, element by
 /// element with broadcasting, as shape arithmetic needs it; null where an
 /// operand is not known, is large or is of another type, or where `fn` gives

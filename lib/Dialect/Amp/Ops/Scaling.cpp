@@ -62,9 +62,38 @@ bool CastOp::areCastCompatible(TypeRange inputs, TypeRange outputs) {
   return inputs.size() == 1 && outputs.size() == 1;
 }
 
-OpFoldResult CastOp::fold(FoldAdaptor) {
+/// A small constant as integers, as sizes need it that a file computes from floats; null where a
+/// number has no integer.
+static Attribute foldToIntegers(Attribute input, RankedTensorType type) {
+  auto dense = dyn_cast_if_present<DenseElementsAttr>(input);
+  auto to = dyn_cast<IntegerType>(type.getElementType());
+  if (!dense || !to || type.getNumElements() > kMaxFoldedElements)
+    return nullptr;
+  const bool isBool = to.getWidth() == 1;
+  if (isa<IntegerType>(dense.getElementType()))
+    return foldIntegers({input}, type,
+                        [&](ArrayRef<int64_t> x) { return isBool ? int64_t(x[0] != 0) : x[0]; });
+  if (!isa<FloatType>(dense.getElementType()))
+    return nullptr;
+  SmallVector<APInt> elements;
+  for (const APFloat &value : dense.getValues<APFloat>()) {
+    llvm::APSInt element(to.getWidth(), to.isUnsigned());
+    bool isExact = false;
+    if (isBool)
+      element = uint64_t(!value.isZero());
+    else if (value.convertToInteger(element, APFloat::rmTowardZero, &isExact) &
+             APFloat::opInvalidOp)
+      return nullptr;
+    elements.push_back(element);
+  }
+  return DenseElementsAttr::get(type, elements);
+}
+
+OpFoldResult CastOp::fold(FoldAdaptor adaptor) {
   if (getInput().getType() == getType())
     return getInput();
+  if (Attribute integers = foldToIntegers(adaptor.getInput(), getType()))
+    return integers;
   // A widening that was inserted, undone by another: the value as it was.
   auto inner = getInput().getDefiningOp<CastOp>();
   if (!inner || !inner.getInserted() || !getInserted() || inner.getInput().getType() != getType())
