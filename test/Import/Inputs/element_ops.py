@@ -21,9 +21,14 @@ MODELS = {
              " o = Constant <value_int = 1> () y = Range(z, n, o) }",
     "range_step": "(float[1] x) => (int64[3] y) { z = Constant <value_int = 0> ()"
                   " y = Range(z, z, z) }",
+    "range_lowest": "(float[1] x) => (int64[3] y) { z = Constant <value_int = 0> ()"
+                    f" l = Constant <value_int = {-2**63}> () d = Constant <value_int = -1> ()"
+                    " y = Range(z, l, d) }",
     "prelu": "(float[2,3] x, float[4] s) => (float[2,3] y) { y = PRelu(x, s) }",
     "celu": "(float[2] x) => (float[2] y) { y = Celu <alpha = 0.0> (x) }",
     "trilu": "(float[2] x) => (float[2] y) { y = Trilu(x) }",
+    "reverse": "(float[4,2] x) => (float[4,2] y) { l = Constant <value_ints = [4, 5]> ()"
+               " y = ReverseSequence(x, l) }",
     "compress": "(float[2] x, bool[2] c) => (float[1] y) { y = Compress(x, c) }",
 }
 for name, text in MODELS.items():

@@ -93,37 +93,39 @@ SmallVector<int64_t> placesIn(ArrayRef<int64_t> order, ArrayRef<int64_t> dimensi
 /// The order of what is left of a tensor in `order` without `dimensions` of the file.
 SmallVector<int64_t> orderWithout(ArrayRef<int64_t> order, ArrayRef<int64_t> dimensions);
 
-/// Answers LayoutOpInterface for an op that computes in any order, the same for its operands, which
-/// may broadcast, and its results.
-template <typename ConcreteOp>
-struct AnyOrder : OpTrait::TraitBase<ConcreteOp, AnyOrder> {
+namespace detail {
+/// Answers LayoutOpInterface for an op whose operands and results all have the one order. Traits
+/// with another answer hide that of this.
+template <typename ConcreteOp, template <typename> class Trait>
+struct OneOrder : OpTrait::TraitBase<ConcreteOp, Trait> {
   int64_t getOrderedRank() { return rankOf(this->getOperation()->getResult(0)); }
-  SmallVector<int64_t> getOperandOrder(unsigned index, ArrayRef<int64_t> order) {
-    // A single number fits every order.
-    bool isScalar = rankOf(this->getOperation()->getOperand(index)) == 0;
-    return SmallVector<int64_t>(isScalar ? ArrayRef<int64_t>() : order);
-  }
-  SmallVector<int64_t> getResultOrder(unsigned, ArrayRef<int64_t> order) {
-    return SmallVector<int64_t>(order);
-  }
-  void setOrder(ArrayRef<int64_t>) {}
-
-private:
-  static int64_t rankOf(Value x) { return cast<RankedTensorType>(x.getType()).getRank(); }
-};
-
-/// The same along the attribute `axis`.
-template <typename ConcreteOp>
-struct AnyOrderAlongAxis : OpTrait::TraitBase<ConcreteOp, AnyOrderAlongAxis> {
-  int64_t getOrderedRank() {
-    return cast<RankedTensorType>(this->getOperation()->getResult(0).getType()).getRank();
-  }
   SmallVector<int64_t> getOperandOrder(unsigned, ArrayRef<int64_t> order) {
     return SmallVector<int64_t>(order);
   }
   SmallVector<int64_t> getResultOrder(unsigned, ArrayRef<int64_t> order) {
     return SmallVector<int64_t>(order);
   }
+
+protected:
+  static int64_t rankOf(Value x) { return cast<RankedTensorType>(x.getType()).getRank(); }
+};
+} // namespace detail
+
+/// For an op that computes in any order, the same for its operands, which may broadcast, and its
+/// results.
+template <typename ConcreteOp>
+struct AnyOrder : detail::OneOrder<ConcreteOp, AnyOrder> {
+  SmallVector<int64_t> getOperandOrder(unsigned index, ArrayRef<int64_t> order) {
+    // A single number fits every order.
+    bool isScalar = this->rankOf(this->getOperation()->getOperand(index)) == 0;
+    return SmallVector<int64_t>(isScalar ? ArrayRef<int64_t>() : order);
+  }
+  void setOrder(ArrayRef<int64_t>) {}
+};
+
+/// The same along the attribute `axis`.
+template <typename ConcreteOp>
+struct AnyOrderAlongAxis : detail::OneOrder<ConcreteOp, AnyOrderAlongAxis> {
   void setOrder(ArrayRef<int64_t> order) {
     auto op = cast<ConcreteOp>(this->getOperation());
     op.setAxis(placesIn(order, {int64_t(op.getAxis())}).front());
@@ -132,13 +134,8 @@ struct AnyOrderAlongAxis : OpTrait::TraitBase<ConcreteOp, AnyOrderAlongAxis> {
 
 /// The same for a reduction along the attribute `axes`.
 template <typename ConcreteOp>
-struct AnyOrderAlongAxes : OpTrait::TraitBase<ConcreteOp, AnyOrderAlongAxes> {
-  int64_t getOrderedRank() {
-    return cast<RankedTensorType>(this->getOperation()->getOperand(0).getType()).getRank();
-  }
-  SmallVector<int64_t> getOperandOrder(unsigned, ArrayRef<int64_t> order) {
-    return SmallVector<int64_t>(order);
-  }
+struct AnyOrderAlongAxes : detail::OneOrder<ConcreteOp, AnyOrderAlongAxes> {
+  int64_t getOrderedRank() { return this->rankOf(this->getOperation()->getOperand(0)); }
   SmallVector<int64_t> getResultOrder(unsigned, ArrayRef<int64_t> order) {
     auto op = cast<ConcreteOp>(this->getOperation());
     return op.getKeepdims() ? SmallVector<int64_t>(order) : orderWithout(order, op.getAxes());
@@ -153,16 +150,7 @@ struct AnyOrderAlongAxes : OpTrait::TraitBase<ConcreteOp, AnyOrderAlongAxes> {
 
 /// The same for an op with a number for each dimension in `starts`, `sizes` and `steps`.
 template <typename ConcreteOp>
-struct AnyOrderOfSteps : OpTrait::TraitBase<ConcreteOp, AnyOrderOfSteps> {
-  int64_t getOrderedRank() {
-    return cast<RankedTensorType>(this->getOperation()->getResult(0).getType()).getRank();
-  }
-  SmallVector<int64_t> getOperandOrder(unsigned, ArrayRef<int64_t> order) {
-    return SmallVector<int64_t>(order);
-  }
-  SmallVector<int64_t> getResultOrder(unsigned, ArrayRef<int64_t> order) {
-    return SmallVector<int64_t>(order);
-  }
+struct AnyOrderOfSteps : detail::OneOrder<ConcreteOp, AnyOrderOfSteps> {
   void setOrder(ArrayRef<int64_t> order) {
     auto op = cast<ConcreteOp>(this->getOperation());
     op.setStarts(applyPermutation(op.getStarts(), order));

@@ -65,11 +65,8 @@ static Value buildVariance(OpBuilder &builder, Location loc, Value x, Value mean
 }
 
 FailureOr<SmallVector<Value>> BatchNormOp::importNode(OnnxNode &node, OpBuilder &builder) {
-  if (failed(node.expectInputs(5, 5)))
+  if (failed(node.expectInputs(5, 5)) || failed(checkFloats(node)))
     return failure();
-  for (Value input : node.inputs)
-    if (!isa<FloatType>(tensorType(input).getElementType()))
-      return node.emitError() << "inputs must be of floats, but one is " << input.getType();
   if (node.version < 6)
     node.knowAttributes({"consumed_inputs"});
   if (node.version < 7)

@@ -20,16 +20,6 @@
 using namespace mlir;
 using namespace ampc;
 
-/// inferReturnTypes of a binary op with one result.
-static LogicalResult inferBinary(std::optional<Location> loc, Value lhs, Value rhs,
-                                 SmallVectorImpl<Type> &types) {
-  FailureOr<RankedTensorType> type = inferPointwise(loc, {lhs, rhs});
-  if (failed(type))
-    return failure();
-  types.push_back(*type);
-  return success();
-}
-
 /// Whether `value`, wherever it is moved to, is only ever a divisor or the like.
 static bool isOnlyNonZero(Value value, unsigned depth = 4) {
   return depth > 0 && !value.use_empty() && llvm::all_of(value.getUses(), [&](OpOperand &use) {

@@ -35,6 +35,15 @@ FailureOr<RankedTensorType> ampc::inferPointwise(std::optional<Location> loc, Va
   return RankedTensorType::get(*broadcastShapes(shapes), elementType);
 }
 
+LogicalResult ampc::inferBinary(std::optional<Location> loc, Value lhs, Value rhs,
+                                SmallVectorImpl<Type> &types) {
+  FailureOr<RankedTensorType> type = inferPointwise(loc, {lhs, rhs});
+  if (failed(type))
+    return failure();
+  types.push_back(*type);
+  return success();
+}
+
 FloatRange ampc::inferProductRange(ArrayRef<FloatRange> operands) {
   FloatRange range;
   for (const FloatRange &operand : operands) {
@@ -107,8 +116,33 @@ FailureOr<Value> ampc::importVariadic(OnnxNode &node, OpBuilder &builder, String
   return result;
 }
 
-FailureOr<SmallVector<int64_t>> ampc::normalizeAxes(OnnxNode &node, ArrayRef<int64_t> axes,
-                                                    int64_t rank) {
+LogicalResult ampc::checkFloats(OnnxNode &node) {
+  for (Value input : node.inputs)
+    if (input && !isa<FloatType>(tensorType(input).getElementType()))
+      return node.emitError() << "inputs must be of floats, but one is " << input.getType();
+  return success();
+}
+
+FailureOr<DenseElementsAttr> ampc::constantOfShape(OnnxNode &node, unsigned i) {
+  if (DenseElementsAttr known = node.constant(i))
+    return known;
+  return node.emitError() << "'" << node.inputNames[i]
+                          << "' must be known at compile time, as the shape of the result hangs "
+                             "on it: a constant, an initializer that no training step changes, or "
+                             "an input that --bind fixes";
+}
+
+SmallVector<NamedAttribute> ampc::stepAttributes(Builder &builder, ArrayRef<int64_t> starts,
+                                                 ArrayRef<int64_t> sizes, ArrayRef<int64_t> steps) {
+  SmallVector<int64_t> ones(starts.size(), 1);
+  return {
+      builder.getNamedAttr("starts", builder.getDenseI64ArrayAttr(starts)),
+      builder.getNamedAttr("sizes", builder.getDenseI64ArrayAttr(sizes)),
+      builder.getNamedAttr("steps", builder.getDenseI64ArrayAttr(steps.empty() ? ones : steps))};
+}
+
+FailureOr<SmallVector<int64_t>> ampc::wrapAxes(OnnxNode &node, ArrayRef<int64_t> axes,
+                                               int64_t rank) {
   SmallVector<int64_t> result;
   for (int64_t axis : axes) {
     FailureOr<int64_t> wrapped = normalizeAxis(node, axis, rank);
@@ -118,7 +152,14 @@ FailureOr<SmallVector<int64_t>> ampc::normalizeAxes(OnnxNode &node, ArrayRef<int
       return node.emitError() << "axis " << axis << " appears twice";
     result.push_back(*wrapped);
   }
-  llvm::sort(result);
+  return result;
+}
+
+FailureOr<SmallVector<int64_t>> ampc::normalizeAxes(OnnxNode &node, ArrayRef<int64_t> axes,
+                                                    int64_t rank) {
+  FailureOr<SmallVector<int64_t>> result = wrapAxes(node, axes, rank);
+  if (succeeded(result))
+    llvm::sort(*result);
   return result;
 }
 

@@ -19,6 +19,10 @@ inline RankedTensorType tensorType(Value x) { return cast<RankedTensorType>(x.ge
 FailureOr<RankedTensorType> inferPointwise(std::optional<Location> loc, ValueRange operands,
                                            Value condition = Value());
 
+/// inferReturnTypes of an op with two such operands and one result.
+LogicalResult inferBinary(std::optional<Location> loc, Value lhs, Value rhs,
+                          SmallVectorImpl<Type> &types);
+
 /// The range of sums of many products: a large operand makes them large; offsets and small
 /// constants are lost in the sum in any type.
 FloatRange inferProductRange(ArrayRef<FloatRange> operands);
@@ -53,7 +57,26 @@ FailureOr<SmallVector<Value>> importBinary(OnnxNode &node, OpBuilder &builder, S
 /// right.
 FailureOr<Value> importVariadic(OnnxNode &node, OpBuilder &builder, StringRef name);
 
-/// Wraps axes into [0, rank) and sorts them; an axis named twice is an error.
+/// Failure after an error where an input is given that is not of floats.
+LogicalResult checkFloats(OnnxNode &node);
+
+/// An input that is known at compile time, as the shape of the result hangs on it.
+FailureOr<DenseElementsAttr> constantOfShape(OnnxNode &node, unsigned i);
+
+/// Attributes of amp.slice and amp.pad; no `steps` are steps of 1.
+SmallVector<NamedAttribute> stepAttributes(Builder &builder, ArrayRef<int64_t> starts,
+                                           ArrayRef<int64_t> sizes, ArrayRef<int64_t> steps = {});
+/// One of these ops on `x`.
+template <typename OpTy>
+FailureOr<Value> importStepped(OnnxNode &node, OpBuilder &builder, Value x,
+                               ArrayRef<int64_t> starts, ArrayRef<int64_t> sizes,
+                               ArrayRef<int64_t> steps = {}) {
+  return importOp<OpTy>(node, builder, x, stepAttributes(builder, starts, sizes, steps));
+}
+
+/// Wraps axes into [0, rank), in their order; an axis named twice is an error.
+FailureOr<SmallVector<int64_t>> wrapAxes(OnnxNode &node, ArrayRef<int64_t> axes, int64_t rank);
+/// The same, sorted.
 FailureOr<SmallVector<int64_t>> normalizeAxes(OnnxNode &node, ArrayRef<int64_t> axes, int64_t rank);
 
 /// The attribute `name` in models of an opset before `since`, from then on

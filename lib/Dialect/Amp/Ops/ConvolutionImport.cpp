@@ -15,6 +15,13 @@
 using namespace mlir;
 using namespace ampc;
 
+static SmallVector<NamedAttribute> windowAttributes(Builder &b, const ConvolutionWindow &window) {
+  return {b.getNamedAttr("strides", b.getDenseI64ArrayAttr(window.strides)),
+          b.getNamedAttr("pads", b.getDenseI64ArrayAttr(window.pads)),
+          b.getNamedAttr("dilations", b.getDenseI64ArrayAttr(window.dilations)),
+          b.getNamedAttr("groups", b.getI64IntegerAttr(window.groups))};
+}
+
 /// Reads the attributes of a node whose images and filter have these extents behind the
 /// channels.
 static FailureOr<ConvolutionWindow> importWindow(OnnxNode &node, ArrayRef<int64_t> image,
@@ -178,11 +185,7 @@ FailureOr<SmallVector<Value>> ConvOp::importNode(OnnxNode &node, OpBuilder &buil
   }
   if (Value bias = node.input(2))
     operands.push_back(bias);
-  NamedAttribute attributes[] = {
-      builder.getNamedAttr("strides", builder.getDenseI64ArrayAttr(window->strides)),
-      builder.getNamedAttr("pads", builder.getDenseI64ArrayAttr(window->pads)),
-      builder.getNamedAttr("dilations", builder.getDenseI64ArrayAttr(window->dilations)),
-      builder.getNamedAttr("groups", builder.getI64IntegerAttr(window->groups))};
+  SmallVector<NamedAttribute> attributes = windowAttributes(builder, *window);
   FailureOr<Value> result = importOp<ConvOp>(node, builder, operands, attributes);
   if (failed(result))
     return failure();
@@ -343,12 +346,8 @@ FailureOr<SmallVector<Value>> ConvTransposeOp::importNode(OnnxNode &node, OpBuil
   SmallVector<Value> operands{x, w};
   if (bias && isWhole)
     operands.push_back(bias);
-  NamedAttribute attributes[] = {
-      builder.getNamedAttr("sizes", builder.getDenseI64ArrayAttr(computed)),
-      builder.getNamedAttr("strides", builder.getDenseI64ArrayAttr(window->strides)),
-      builder.getNamedAttr("pads", builder.getDenseI64ArrayAttr(window->pads)),
-      builder.getNamedAttr("dilations", builder.getDenseI64ArrayAttr(window->dilations)),
-      builder.getNamedAttr("groups", builder.getI64IntegerAttr(window->groups))};
+  SmallVector<NamedAttribute> attributes = windowAttributes(builder, *window);
+  attributes.push_back(builder.getNamedAttr("sizes", builder.getDenseI64ArrayAttr(computed)));
   FailureOr<Value> result = importOp<ConvTransposeOp>(node, builder, operands, attributes);
   if (failed(result))
     return failure();

@@ -46,14 +46,11 @@ static FailureOr<Value> importCompress(OnnxNode &node, OpBuilder &builder) {
       condition.getDimSize(0) > extent)
     return node.emitError() << "the condition must be up to " << extent << " booleans, but is "
                             << condition;
-  DenseElementsAttr known = node.constant(1);
-  if (!known)
-    return node.emitError() << "the condition '" << node.inputNames[1]
-                            << "' must be known at compile time, as the shape of the result hangs "
-                               "on it: a constant, an initializer that no training step changes, "
-                               "or an input that --bind fixes";
+  FailureOr<DenseElementsAttr> known = constantOfShape(node, 1);
+  if (failed(known))
+    return failure();
   SmallVector<int64_t> places;
-  for (auto [i, isTrue] : llvm::enumerate(known.getValues<bool>()))
+  for (auto [i, isTrue] : llvm::enumerate(known->getValues<bool>()))
     if (isTrue)
       places.push_back(i);
   auto list = RankedTensorType::get(int64_t(places.size()), builder.getI64Type());
@@ -91,12 +88,7 @@ FailureOr<SmallVector<Value>> GatherOp::importNode(OnnxNode &node, OpBuilder &bu
       SmallVector<int64_t> starts(type.getRank()), sizes(type.getShape());
       starts[*axis] = place < 0 ? place + extent : place;
       sizes[*axis] = 1;
-      SmallVector<int64_t> steps(type.getRank(), 1);
-      NamedAttribute attributes[] = {
-          builder.getNamedAttr("starts", builder.getDenseI64ArrayAttr(starts)),
-          builder.getNamedAttr("sizes", builder.getDenseI64ArrayAttr(sizes)),
-          builder.getNamedAttr("steps", builder.getDenseI64ArrayAttr(steps))};
-      FailureOr<Value> slice = importOp<SliceOp>(node, builder, input, attributes);
+      FailureOr<Value> slice = importStepped<SliceOp>(node, builder, input, starts, sizes);
       if (failed(slice))
         return failure();
       return SmallVector<Value>{reshapeTo(
@@ -299,6 +291,16 @@ FailureOr<SmallVector<Value>> ReverseSequenceOp::importNode(OnnxNode &node, OpBu
   NamedAttribute attributes[] = {
       builder.getNamedAttr("time_axis", builder.getI64IntegerAttr(node.getInt("time_axis", 0))),
       builder.getNamedAttr("batch_axis", builder.getI64IntegerAttr(node.getInt("batch_axis", 1)))};
+  RankedTensorType type = tensorType(node.input(0));
+  FailureOr<int64_t> time = normalizeAxis(node, node.getInt("time_axis", 0), type.getRank());
+  if (failed(time) || node.hadError)
+    return failure();
+  DenseElementsAttr known = node.constant(1);
+  if (known && known.getElementType().isInteger(64))
+    for (const APInt &length : known.getValues<APInt>())
+      if (length.getSExtValue() < 0 || length.getSExtValue() > type.getDimSize(*time))
+        return node.emitError() << "length " << length.getSExtValue()
+                                << " is out of range for dimension " << *time << " of " << type;
   return single(importOp<ReverseSequenceOp>(node, builder, node.inputs, attributes));
 }
 

@@ -14,15 +14,6 @@
 using namespace mlir;
 using namespace ampc;
 
-static LogicalResult inferSame(std::optional<Location> loc, Value lhs, Value rhs,
-                               SmallVectorImpl<Type> &types) {
-  FailureOr<RankedTensorType> type = inferPointwise(loc, {lhs, rhs});
-  if (failed(type))
-    return failure();
-  types.push_back(*type);
-  return success();
-}
-
 //===----------------------------------------------------------------------===//
 // mod
 //===----------------------------------------------------------------------===//
@@ -41,7 +32,7 @@ FailureOr<SmallVector<Value>> ModOp::importNode(OnnxNode &node, OpBuilder &build
 
 LogicalResult ModOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
                                       Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  return inferSame(location, adaptor.getLhs(), adaptor.getRhs(), types);
+  return inferBinary(location, adaptor.getLhs(), adaptor.getRhs(), types);
 }
 
 OpFoldResult ModOp::fold(FoldAdaptor adaptor) {
@@ -99,7 +90,7 @@ SmallVector<Value> ModOp::emitKernel(KernelBuilder &kernel, ValueRange operands)
   }                                                                                                \
   LogicalResult OP::inferReturnTypes(MLIRContext *, std::optional<Location> location,              \
                                      Adaptor adaptor, SmallVectorImpl<Type> &types) {              \
-    return inferSame(location, adaptor.getLhs(), adaptor.getRhs(), types);                         \
+    return inferBinary(location, adaptor.getLhs(), adaptor.getRhs(), types);                       \
   }                                                                                                \
   SmallVector<Value> OP::emitKernel(KernelBuilder &kernel, ValueRange operands) {                  \
     return {kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {             \
@@ -131,7 +122,7 @@ FailureOr<SmallVector<Value>> ShiftOp::importNode(OnnxNode &node, OpBuilder &bui
 
 LogicalResult ShiftOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
                                         Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  return inferSame(location, adaptor.getLhs(), adaptor.getRhs(), types);
+  return inferBinary(location, adaptor.getLhs(), adaptor.getRhs(), types);
 }
 
 SmallVector<Value> ShiftOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {

@@ -10,14 +10,13 @@
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
 #include "ampc/Dialect/Amp/Ops/Reduction.h"
+#include "ampc/Dialect/Amp/Ops/Slice.h"
 #include "ampc/Dialect/Amp/Values.h"
 #include <cmath>
+#include <limits>
 
 using namespace mlir;
 using namespace ampc;
-
-/// Up to so many elements the numbers are a constant, which shape arithmetic may need.
-static constexpr int64_t kMostConstant = 1024;
 
 static Value numberLike(OpBuilder &builder, Location loc, Value like, int64_t value) {
   auto scalar = RankedTensorType::get({}, tensorType(like).getElementType());
@@ -41,7 +40,7 @@ Value ampc::indexAlong(OpBuilder &builder, Location loc, int64_t rank, int64_t a
 static Value buildFloatRange(OnnxNode &node, OpBuilder &builder, FloatType element, double start,
                              double delta, int64_t count) {
   auto type = RankedTensorType::get(count, element);
-  if (count <= kMostConstant) {
+  if (count <= kMaxFoldedElements) {
     SmallVector<APFloat> values;
     for (int64_t i = 0; i < count; ++i) {
       APFloat value(start + double(i) * delta);
@@ -97,7 +96,10 @@ static FailureOr<Value> importRange(OnnxNode &node, OpBuilder &builder) {
   }
   auto [start, limit, delta] = numbers;
   int64_t distance = 0;
-  if (delta == 0 || llvm::SubOverflow(limit, start, distance))
+  bool overflows = llvm::SubOverflow(limit, start, distance);
+  // The lowest number has no opposite.
+  bool isLowest = distance == std::numeric_limits<int64_t>::min() && delta == -1;
+  if (delta == 0 || isLowest || overflows)
     return node.emitError() << "there is no number of steps of " << delta << " from " << start
                             << " to " << limit;
   int64_t count = distance / delta + (distance % delta != 0 && (distance < 0) == (delta < 0));
@@ -134,8 +136,9 @@ static FailureOr<Value> importEyeLike(OnnxNode &node, OpBuilder &builder) {
   Value row = indexAlong(builder, node.loc, 2, 0, type.getDimSize(0));
   Value column = indexAlong(builder, node.loc, 2, 1, type.getDimSize(1));
   Value k = numberLike(builder, node.loc, row, node.getInt("k", 0));
-  row = builder.createOrFold<AddOp>(node.loc, row, k);
-  Value isOn = builder.createOrFold<EqualOp>(node.loc, row, column);
+  // A sum with k could overflow.
+  Value distance = builder.createOrFold<SubOp>(node.loc, column, row);
+  Value isOn = builder.createOrFold<EqualOp>(node.loc, distance, k);
   return castTo(builder, node.loc, isOn, element);
 }
 
@@ -148,14 +151,16 @@ FailureOr<Value> ampc::importTrilu(OnnxNode &node, OpBuilder &builder) {
     return node.emitError() << "the input must have two dimensions or more, but is " << type;
   Value row = indexAlong(builder, node.loc, 2, 0, type.getDimSize(rank - 2));
   Value column = indexAlong(builder, node.loc, 2, 1, type.getDimSize(rank - 1));
+  Value distance = builder.createOrFold<SubOp>(node.loc, column, row);
+  Value least = numberLike(builder, node.loc, row, 0);
   if (Value k = node.input(1)) {
     if (tensorType(k).getNumElements() != 1 || !tensorType(k).getElementType().isInteger(64))
       return node.emitError() << "k must be one i64, but is " << k.getType();
-    row = builder.createOrFold<AddOp>(node.loc, row, reshapeTo(builder, node.loc, k, {}));
+    least = reshapeTo(builder, node.loc, k, {});
   }
   Value isKept = node.getInt("upper", 1)
-                     ? builder.createOrFold<LessOrEqualOp>(node.loc, row, column)
-                     : builder.createOrFold<GreaterOrEqualOp>(node.loc, row, column);
+                     ? builder.createOrFold<GreaterOrEqualOp>(node.loc, distance, least)
+                     : builder.createOrFold<LessOrEqualOp>(node.loc, distance, least);
   auto scalar = RankedTensorType::get({}, type.getElementType());
   return importOp<WhereOp>(node, builder,
                            {isKept, node.input(0), splat(builder, node.loc, scalar, 0)});
@@ -201,11 +206,7 @@ FailureOr<Value> ampc::importOneHot(OnnxNode &node, OpBuilder &builder) {
   Value isOn = EqualOp::create(builder, node.loc, places, here);
   Value chosen[2];
   for (int64_t i = 0; i < 2; ++i) {
-    NamedAttribute attributes[] = {
-        builder.getNamedAttr("starts", builder.getDenseI64ArrayAttr({i})),
-        builder.getNamedAttr("sizes", builder.getDenseI64ArrayAttr({1})),
-        builder.getNamedAttr("steps", builder.getDenseI64ArrayAttr({1}))};
-    FailureOr<Value> slice = importOp(node, builder, "amp.slice", values, attributes);
+    FailureOr<Value> slice = importStepped<SliceOp>(node, builder, values, {i}, {1});
     if (failed(slice))
       return failure();
     chosen[i] = reshapeTo(builder, node.loc, *slice, {});
@@ -258,14 +259,11 @@ static FailureOr<Value> importNonZero(OnnxNode &node, OpBuilder &builder) {
   if (failed(node.expectInputs(1, 1)))
     return failure();
   RankedTensorType type = tensorType(node.input(0));
-  DenseElementsAttr known = node.constant(0);
-  if (!known)
-    return node.emitError() << "'" << node.inputNames[0]
-                            << "' must be known at compile time, as the shape of the result hangs "
-                               "on it: a constant, an initializer that no training step changes, "
-                               "or an input that --bind fixes";
+  FailureOr<DenseElementsAttr> known = constantOfShape(node, 0);
+  if (failed(known))
+    return failure();
   SmallVector<int64_t> places;
-  for (auto [i, element] : llvm::enumerate(known.getValues<Attribute>())) {
+  for (auto [i, element] : llvm::enumerate(known->getValues<Attribute>())) {
     auto number = dyn_cast<FloatAttr>(element);
     if (number ? !number.getValue().isZero() : !cast<IntegerAttr>(element).getValue().isZero())
       places.push_back(i);
@@ -298,7 +296,7 @@ LogicalResult IotaOp::verify() {
 
 OpFoldResult IotaOp::fold(FoldAdaptor) {
   RankedTensorType type = getType();
-  if (type.getNumElements() > kMostConstant)
+  if (type.getNumElements() > kMaxFoldedElements)
     return {};
   int64_t stride = stridesOf(type.getShape())[getAxis()], extent = type.getDimSize(getAxis());
   SmallVector<int64_t> values;

@@ -11,7 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Amp/Ops/Normalization.h"
-#include "Common.h"
+#include "NormRows.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Reduction.h"
 #include "ampc/Dialect/Amp/Ops/Unary.h"
@@ -19,17 +19,6 @@
 
 using namespace mlir;
 using namespace ampc;
-
-/// The dimensions [axis, rank), over which a row extends.
-static SmallVector<int64_t> rowAxes(RankedTensorType type, int64_t axis) {
-  return llvm::to_vector(llvm::seq(axis, type.getRank()));
-}
-
-/// Of the mean and the inverse standard deviation of rows of `type`.
-static RankedTensorType statisticsType(RankedTensorType type, int64_t axis) {
-  return RankedTensorType::get(keepAxes(type.getShape(), rowAxes(type, axis)),
-                               KernelBuilder::computeType(type.getElementType()));
-}
 
 //===----------------------------------------------------------------------===//
 // Types
@@ -68,7 +57,7 @@ LogicalResult LayerNormOp::inferReturnTypes(MLIRContext *, std::optional<Locatio
   if (Value bias = adaptor.getBias())
     if (failed(checkParameter(location, "bias", bias, type, axis)))
       return failure();
-  RankedTensorType statistics = statisticsType(type, axis);
+  RankedTensorType statistics = statisticType(type, axis);
   types.append({type, statistics, statistics});
   return success();
 }
@@ -83,7 +72,7 @@ LogicalResult LayerNormGradOp::inferReturnTypes(MLIRContext *, std::optional<Loc
   if (adaptor.getGradient().getType() != type)
     return inferenceError(location, "the gradient must be ", type, ", but is ",
                           adaptor.getGradient().getType());
-  RankedTensorType statistics = statisticsType(type, axis);
+  RankedTensorType statistics = statisticType(type, axis);
   for (Value x : {adaptor.getMean(), adaptor.getInvStdDev(), adaptor.getMeanGradient(),
                   adaptor.getInvStdDevGradient()})
     if (x && x.getType() != statistics)
@@ -105,14 +94,11 @@ struct RowStatistics {
   KernelBuilder &kernel;
   RankedTensorType type, statistics;
   SmallVector<int64_t> axes;
-  double count = 1;
+  double count;
 
   RowStatistics(KernelBuilder &kernel, RankedTensorType type, int64_t axis)
-      : kernel(kernel), type(type), statistics(statisticsType(type, axis)),
-        axes(rowAxes(type, axis)) {
-    for (int64_t d : axes)
-      count *= double(type.getDimSize(d));
-  }
+      : kernel(kernel), type(type), statistics(statisticType(type, axis)),
+        axes(rowAxes(type, axis)), count(countRow(type, axis)) {}
 
   Value each(ValueRange inputs, KernelBuilder::ScalarFn fn) {
     return kernel.pointwise(inputs, type.clone(statistics.getElementType()), fn);

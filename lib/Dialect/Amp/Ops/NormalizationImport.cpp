@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Common.h"
+#include "NormRows.h"
 #include "ampc-runtime/module_format.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
@@ -23,15 +23,7 @@ static constexpr int64_t kMostLrnChannels = 64;
 
 using Results = FailureOr<SmallVector<Value>>;
 
-static LogicalResult checkFloats(OnnxNode &node) {
-  for (Value input : node.inputs)
-    if (input && !isa<FloatType>(tensorType(input).getElementType()))
-      return node.emitError() << "inputs must be of floats, but one is " << input.getType();
-  return success();
-}
-
-/// Statistics are f32; those of doubles are f64, as a node may ask beyond ONNX.
-static FailureOr<int64_t> importStashType(OnnxNode &node, RankedTensorType type) {
+FailureOr<int64_t> ampc::importStashType(OnnxNode &node, RankedTensorType type) {
   bool isDouble = type.getElementType().isF64();
   int64_t stashType = node.getInt("stash_type", AMPC_DTYPE_F32);
   if (node.hadError)
@@ -43,6 +35,7 @@ static FailureOr<int64_t> importStashType(OnnxNode &node, RankedTensorType type)
   return stashType;
 }
 
+/// amp.layer_norm of rows from `axis` on.
 static FailureOr<LayerNormOp> buildLayerNorm(OnnxNode &node, OpBuilder &builder,
                                              ValueRange operands, int64_t axis, double epsilon) {
   if (node.hadError)

@@ -17,7 +17,8 @@ static FailureOr<double> constantNumber(OnnxNode &node, unsigned i) {
     return 0.0;
   DenseElementsAttr value = node.constant(i);
   if (value && value.getNumElements() == 1 && isa<IntegerType>(value.getElementType()))
-    return (*value.getValues<APInt>().begin()).roundToDouble(/*isSigned=*/true);
+    return (*value.getValues<APInt>().begin())
+        .roundToDouble(!value.getElementType().isUnsignedInteger());
   return node.constantFloat(i, "constant_value");
 }
 
@@ -62,7 +63,6 @@ static FailureOr<Value> importCenterCropPad(OnnxNode &node, OpBuilder &builder) 
     return node.emitError() << "has " << given->size() << " extents for " << axes.size() << " axes";
   SmallVector<int64_t> from(type.getRank(), 0), kept(type.getShape());
   SmallVector<int64_t> at(type.getRank(), 0), sizes(type.getShape());
-  SmallVector<int64_t> steps(type.getRank(), 1);
   SmallVector<bool> seen(type.getRank(), false);
   for (auto [axis, size] : llvm::zip(axes, *given)) {
     FailureOr<int64_t> d = normalizeAxis(node, axis, type.getRank());
@@ -82,17 +82,10 @@ static FailureOr<Value> importCenterCropPad(OnnxNode &node, OpBuilder &builder) 
   }
   if (failed(checkedProduct(node, sizes)))
     return failure();
-  FailureOr<Value> cut =
-      importOp<SliceOp>(node, builder, node.input(0),
-                        {builder.getNamedAttr("starts", builder.getDenseI64ArrayAttr(from)),
-                         builder.getNamedAttr("sizes", builder.getDenseI64ArrayAttr(kept)),
-                         builder.getNamedAttr("steps", builder.getDenseI64ArrayAttr(steps))});
+  FailureOr<Value> cut = importStepped<SliceOp>(node, builder, node.input(0), from, kept);
   if (failed(cut))
     return failure();
-  return importOp<PadOp>(node, builder, *cut,
-                         {builder.getNamedAttr("starts", builder.getDenseI64ArrayAttr(at)),
-                          builder.getNamedAttr("sizes", builder.getDenseI64ArrayAttr(sizes)),
-                          builder.getNamedAttr("steps", builder.getDenseI64ArrayAttr(steps))});
+  return importStepped<PadOp>(node, builder, *cut, at, sizes);
 }
 
 FailureOr<SmallVector<Value>> PadOp::importNode(OnnxNode &node, OpBuilder &builder) {
@@ -119,15 +112,10 @@ FailureOr<SmallVector<Value>> PadOp::importNode(OnnxNode &node, OpBuilder &build
     FailureOr<SmallVector<int64_t>> named = node.constantInts(3, "axes");
     if (failed(named))
       return failure();
-    axes.clear();
-    for (int64_t axis : *named) {
-      FailureOr<int64_t> wrapped = normalizeAxis(node, axis, type.getRank());
-      if (failed(wrapped))
-        return failure();
-      if (llvm::is_contained(axes, *wrapped))
-        return node.emitError() << "axis " << axis << " appears twice";
-      axes.push_back(*wrapped);
-    }
+    FailureOr<SmallVector<int64_t>> wrapped = wrapAxes(node, *named, type.getRank());
+    if (failed(wrapped))
+      return failure();
+    axes = *wrapped;
   }
   if (!*given || (*given)->size() != 2 * axes.size())
     return node.emitError() << "needs two pads for each of " << axes.size() << " axes, but has "
@@ -135,7 +123,6 @@ FailureOr<SmallVector<Value>> PadOp::importNode(OnnxNode &node, OpBuilder &build
   // Negative pads cut, positive ones add.
   SmallVector<int64_t> from(type.getRank(), 0), kept(type.getShape());
   SmallVector<int64_t> at(type.getRank(), 0), sizes(type.getShape());
-  SmallVector<int64_t> steps(type.getRank(), 1);
   for (auto [i, axis] : llvm::enumerate(axes)) {
     int64_t low = (**given)[i], high = (**given)[i + axes.size()];
     constexpr int64_t kLimit = int64_t(1) << 40;
@@ -166,16 +153,10 @@ FailureOr<SmallVector<Value>> PadOp::importNode(OnnxNode &node, OpBuilder &build
     }
     return SmallVector<Value>{resample(builder, node.loc, node.input(0), tables)};
   }
-  FailureOr<Value> cut =
-      importOp<SliceOp>(node, builder, node.input(0),
-                        {builder.getNamedAttr("starts", builder.getDenseI64ArrayAttr(from)),
-                         builder.getNamedAttr("sizes", builder.getDenseI64ArrayAttr(kept)),
-                         builder.getNamedAttr("steps", builder.getDenseI64ArrayAttr(steps))});
+  FailureOr<Value> cut = importStepped<SliceOp>(node, builder, node.input(0), from, kept);
   if (failed(cut))
     return failure();
-  return single(importOp<PadOp>(node, builder, *cut,
-                                {builder.getNamedAttr("starts", builder.getDenseI64ArrayAttr(at)),
-                                 builder.getNamedAttr("sizes", builder.getDenseI64ArrayAttr(sizes)),
-                                 builder.getNamedAttr("steps", builder.getDenseI64ArrayAttr(steps)),
-                                 builder.getNamedAttr("value", builder.getF64FloatAttr(*value))}));
+  SmallVector<NamedAttribute> attributes = stepAttributes(builder, at, sizes);
+  attributes.push_back(builder.getNamedAttr("value", builder.getF64FloatAttr(*value)));
+  return single(importOp<PadOp>(node, builder, *cut, attributes));
 }

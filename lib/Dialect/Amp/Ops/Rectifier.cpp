@@ -75,11 +75,7 @@ FailureOr<SmallVector<Value>> PReluOp::importNode(OnnxNode &node, OpBuilder &bui
 
 LogicalResult PReluOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
                                         Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  FailureOr<RankedTensorType> type = inferPointwise(location, {adaptor.getLhs(), adaptor.getRhs()});
-  if (failed(type))
-    return failure();
-  types.push_back(*type);
-  return success();
+  return inferBinary(location, adaptor.getLhs(), adaptor.getRhs(), types);
 }
 
 // dx = x > 0 ? g : slope * g; d slope = x > 0 ? 0 : x * g

@@ -42,13 +42,9 @@ static FailureOr<Value> transpose(OnnxNode &node, OpBuilder &builder, Value x,
 static FailureOr<Value> sliceAlong(OnnxNode &node, OpBuilder &builder, Value x, int64_t axis,
                                    int64_t start, int64_t size) {
   SmallVector<int64_t> starts(tensorType(x).getRank(), 0), sizes(tensorType(x).getShape());
-  SmallVector<int64_t> steps(sizes.size(), 1);
   starts[axis] = start;
   sizes[axis] = size;
-  return importOp<SliceOp>(node, builder, x,
-                           {builder.getNamedAttr("starts", builder.getDenseI64ArrayAttr(starts)),
-                            builder.getNamedAttr("sizes", builder.getDenseI64ArrayAttr(sizes)),
-                            builder.getNamedAttr("steps", builder.getDenseI64ArrayAttr(steps))});
+  return importStepped<SliceOp>(node, builder, x, starts, sizes);
 }
 
 static LogicalResult readActivations(OnnxNode &node, RnnNode &rnn) {

@@ -178,15 +178,10 @@ static FailureOr<SmallVector<ResizedAxis>> importAxes(OnnxNode &node) {
   SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
   if (hasRoi && node.version >= 18)
     if (std::optional<std::vector<int64_t>> given = node.getInts("axes")) {
-      axes.clear();
-      for (int64_t axis : *given) {
-        FailureOr<int64_t> wrapped = normalizeAxis(node, axis, type.getRank());
-        if (failed(wrapped))
-          return failure();
-        if (llvm::is_contained(axes, *wrapped))
-          return node.emitError() << "axis " << axis << " appears twice";
-        axes.push_back(*wrapped);
-      }
+      FailureOr<SmallVector<int64_t>> wrapped = wrapAxes(node, *given, type.getRank());
+      if (failed(wrapped))
+        return failure();
+      axes = *wrapped;
     }
   SmallVector<ResizedAxis> resized;
   for (int64_t axis : axes)

@@ -11,23 +11,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Amp/Ops/RmsNorm.h"
-#include "Common.h"
+#include "NormRows.h"
 #include "ampc-runtime/module_format.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 
 using namespace mlir;
 using namespace ampc;
-
-/// The dimensions [axis, rank), over which a row extends.
-static SmallVector<int64_t> rowAxes(RankedTensorType type, int64_t axis) {
-  return llvm::to_vector(llvm::seq(axis, type.getRank()));
-}
-
-/// Of what is computed of rows of `type`.
-static RankedTensorType statisticType(RankedTensorType type, int64_t axis) {
-  return RankedTensorType::get(keepAxes(type.getShape(), rowAxes(type, axis)),
-                               KernelBuilder::computeType(type.getElementType()));
-}
 
 //===----------------------------------------------------------------------===//
 // Import
@@ -39,9 +28,8 @@ FailureOr<SmallVector<Value>> RmsNormOp::importNode(OnnxNode &node, OpBuilder &b
   bool isSkip = node.opType == "SkipSimplifiedLayerNormalization";
   if (failed(isSkip ? node.expectInputs(3, 4) : node.expectInputs(2, 2)))
     return failure();
-  for (Value input : node.inputs)
-    if (input && !isa<FloatType>(tensorType(input).getElementType()))
-      return node.emitError() << "inputs must be of floats, but one is " << input.getType();
+  if (failed(checkFloats(node)))
+    return failure();
   Value x = node.input(0), scale = node.input(isSkip ? 2 : 1);
   for (unsigned i : {1u, 3u})
     if (isSkip && node.input(i)) {
@@ -53,15 +41,9 @@ FailureOr<SmallVector<Value>> RmsNormOp::importNode(OnnxNode &node, OpBuilder &b
   RankedTensorType type = tensorType(x);
   FailureOr<int64_t> axis =
       normalizeAxis(node, isSkip ? -1 : node.getInt("axis", -1), type.getRank());
-  bool isDouble = type.getElementType().isF64();
-  int64_t stashType = isSkip ? AMPC_DTYPE_F32 : node.getInt("stash_type", AMPC_DTYPE_F32);
   double epsilon = node.getFloat("epsilon", isSkip ? 1e-12f : 1e-5f);
-  if (failed(axis) || node.hadError)
+  if (failed(axis) || node.hadError || (!isSkip && failed(importStashType(node, type))))
     return failure();
-  if (stashType != AMPC_DTYPE_F32 && !(isDouble && stashType == AMPC_DTYPE_F64))
-    return node.emitError() << "attribute 'stash_type' is " << stashType
-                            << ", but should be 1 (FLOAT)" << (isDouble ? " or 11 (DOUBLE)" : "")
-                            << " where the input is " << type;
   // ONNX gives the scale a type of its own.
   Type scaleType = tensorType(scale).getElementType();
   if (scaleType != type.getElementType())
@@ -134,13 +116,6 @@ static Value sumRows(KernelBuilder &kernel, Value x, int64_t axis) {
   RankedTensorType type = tensorType(x), statistic = statisticType(type, axis);
   Value sum = kernel.reduce(x, rowAxes(type, axis), Reduction::Sum, statistic.getElementType());
   return kernel.reshape(sum, statistic.getShape());
-}
-
-static double countRow(RankedTensorType type, int64_t axis) {
-  double count = 1;
-  for (int64_t d : rowAxes(type, axis))
-    count *= double(type.getDimSize(d));
-  return count;
 }
 
 SmallVector<Value> RmsNormOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {

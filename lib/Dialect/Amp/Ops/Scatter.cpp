@@ -122,11 +122,8 @@ static FailureOr<Value> importMaxUnpool(OnnxNode &node, OpBuilder &builder) {
                             << "]";
   if (failed(checkedProduct(node, *given)))
     return failure();
-  SmallVector<int64_t> starts(shape.size(), 0), steps(shape.size(), 1);
-  return importOp<PadOp>(node, builder, *result,
-                         {builder.getNamedAttr("starts", builder.getDenseI64ArrayAttr(starts)),
-                          builder.getNamedAttr("sizes", builder.getDenseI64ArrayAttr(*given)),
-                          builder.getNamedAttr("steps", builder.getDenseI64ArrayAttr(steps))});
+  SmallVector<int64_t> starts(shape.size(), 0);
+  return importStepped<PadOp>(node, builder, *result, starts, *given);
 }
 
 FailureOr<SmallVector<Value>> ScatterOp::importNode(OnnxNode &node, OpBuilder &builder) {

@@ -110,15 +110,6 @@ SmallVector<Value> ConcatOp::emitKernel(KernelBuilder &kernel, ValueRange operan
 // slice: import
 //===----------------------------------------------------------------------===//
 
-static FailureOr<Value> importRange(OnnxNode &node, OpBuilder &builder, Value input,
-                                    ArrayRef<int64_t> starts, ArrayRef<int64_t> sizes,
-                                    ArrayRef<int64_t> steps) {
-  return importOp<SliceOp>(node, builder, input,
-                           {builder.getNamedAttr("starts", builder.getDenseI64ArrayAttr(starts)),
-                            builder.getNamedAttr("sizes", builder.getDenseI64ArrayAttr(sizes)),
-                            builder.getNamedAttr("steps", builder.getDenseI64ArrayAttr(steps))});
-}
-
 /// Starts and ends count from the end where they are negative, and are clamped.
 static FailureOr<Value> importSlice(OnnxNode &node, OpBuilder &builder) {
   bool areAttributes = node.version < 10;
@@ -172,7 +163,7 @@ static FailureOr<Value> importSlice(OnnxNode &node, OpBuilder &builder) {
     starts[*d] = sizes[*d] == 0 ? 0 : from;
     steps[*d] = sizes[*d] == 0 ? 1 : step > 0 ? stride : -stride;
   }
-  return importRange(node, builder, node.input(0), starts, sizes, steps);
+  return importStepped<SliceOp>(node, builder, node.input(0), starts, sizes, steps);
 }
 
 static FailureOr<SmallVector<Value>> importSplit(OnnxNode &node, OpBuilder &builder) {
@@ -227,7 +218,8 @@ static FailureOr<SmallVector<Value>> importSplit(OnnxNode &node, OpBuilder &buil
     sizes[*axis] = part;
     Value result;
     if (node.hasOutput(i)) {
-      FailureOr<Value> slice = importRange(node, builder, node.input(0), starts, sizes, steps);
+      FailureOr<Value> slice =
+          importStepped<SliceOp>(node, builder, node.input(0), starts, sizes, steps);
       if (failed(slice))
         return failure();
       result = *slice;
