@@ -13,6 +13,7 @@
 
 #include "ampc/Target/Passes.h"
 
+#include "KernelBody.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
@@ -255,7 +256,7 @@ struct ApproximateMath : impl::ApproximateMathBase<ApproximateMath> {
                  Approximate<math::Log2Op, &F32::log2>, Approximate<math::Log10Op, &F32::log10>,
                  Approximate<math::Log1pOp, &F32::log1p>, Approximate<math::TanhOp, &F32::tanh>,
                  Approximate<math::ErfOp, &F32::erf>>(&getContext());
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns), kernelRewriteConfig())))
       signalPassFailure();
   }
 };

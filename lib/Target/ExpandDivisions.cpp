@@ -7,6 +7,7 @@
 
 #include "ampc/Target/Passes.h"
 
+#include "KernelBody.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -70,7 +71,7 @@ struct ExpandDivisions : impl::ExpandDivisionsBase<ExpandDivisions> {
     arith::populateCeilFloorDivExpandOpsPatterns(patterns);
     if (byConstants)
       patterns.add<ExpandDivisionByConstant>(&getContext());
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns), kernelRewriteConfig())))
       signalPassFailure();
   }
 };

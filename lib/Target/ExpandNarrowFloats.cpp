@@ -7,6 +7,7 @@
 
 #include "ampc/Target/Passes.h"
 
+#include "KernelBody.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Transforms/DialectConversion.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
@@ -276,7 +277,7 @@ struct ExpandNarrowFloats : impl::ExpandNarrowFloatsBase<ExpandNarrowFloats> {
     patterns.add<ExpandTrunc, ExpandExt>(&getContext(), hasF16);
     patterns.add<ExpandFromInteger<arith::SIToFPOp>, ExpandFromInteger<arith::UIToFPOp>,
                  ExpandToInteger<arith::FPToSIOp>, ExpandToInteger<arith::FPToUIOp>>(&getContext());
-    return applyPatternsGreedily(root, std::move(patterns));
+    return applyPatternsGreedily(root, std::move(patterns), kernelRewriteConfig());
   }
 };
 

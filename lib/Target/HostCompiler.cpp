@@ -84,6 +84,7 @@ LogicalResult lower(gpu::GPUModuleOp kernels, ArrayRef<gpu::GPUFuncOp> functions
   for (gpu::GPUFuncOp function : functions)
     clone.getBody()->push_back(function->clone());
   PassManager pm(kernels.getContext());
+  pm.enableVerifier(false); // its last pass is the check
   buildHostKernelLowering(pm, processor.hasF16);
   if (options.configure)
     options.configure(pm);

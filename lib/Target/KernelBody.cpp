@@ -66,3 +66,7 @@ FailureOr<int64_t> ampc::staticBytes(Operation *op, MemRefType type, StringRef w
   }
   return bytes;
 }
+
+GreedyRewriteConfig ampc::kernelRewriteConfig() {
+  return GreedyRewriteConfig().setRegionSimplificationLevel(GreedySimplifyRegionLevel::Disabled);
+}

@@ -9,6 +9,7 @@
 #define AMPC_LIB_TARGET_KERNELBODY_H
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 namespace ampc {
 
@@ -24,6 +25,10 @@ void dropAddressSpaces(mlir::Region &body);
 /// Emits an error at `op` for any other, saying that `what` must have one.
 mlir::FailureOr<int64_t> staticBytes(mlir::Operation *op, mlir::MemRefType type,
                                      llvm::StringRef what);
+
+/// How kernels are rewritten: blocks and their arguments stay, as LLVM looks itself for those that
+/// may go, in less time.
+mlir::GreedyRewriteConfig kernelRewriteConfig();
 
 } // namespace ampc
 

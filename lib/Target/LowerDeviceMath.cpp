@@ -7,6 +7,7 @@
 
 #include "ampc/Target/Passes.h"
 
+#include "KernelBody.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
@@ -52,7 +53,7 @@ struct LowerDeviceMath : impl::LowerDeviceMathBase<LowerDeviceMath> {
     patterns.add<ToIntrinsic<math::RoundEvenOp>>(context, "llvm.roundeven");
     patterns.add<ToIntrinsic<math::SqrtOp>>(context, "llvm.sqrt");
     patterns.add<ToIntrinsic<math::TruncOp>>(context, "llvm.trunc");
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns), kernelRewriteConfig())))
       signalPassFailure();
   }
 };

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Target/Passes.h"
+
+#include "KernelBody.h"
 #include "ampc/Target/SimtFormat.h"
 
 #include "mlir/Dialect/GPU/Transforms/Passes.h"
@@ -29,7 +31,7 @@ struct LowerGpuReductions : impl::LowerGpuReductionsBase<LowerGpuReductions> {
                                                     /*shuffleBitwidth=*/32);
     populateGpuLowerClusteredSubgroupReduceToShufflePatterns(patterns, kSimtWarpSize,
                                                              /*shuffleBitwidth=*/32);
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns), kernelRewriteConfig())))
       signalPassFailure();
   }
 };

@@ -201,6 +201,7 @@ FailureOr<std::string> compileToPtx(gpu::GPUModuleOp kernels, const DeviceOption
   lowering.use32BitIndices = options.use32BitIndices;
   lowering.approximateMath = options.toolkit.libdevice.empty();
   PassManager pm(context);
+  pm.enableVerifier(false); // its last pass is the check
   buildDeviceKernelLowering(pm, lowering);
   if (options.configure)
     options.configure(pm);

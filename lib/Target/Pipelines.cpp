@@ -7,6 +7,7 @@
 
 #include "ampc/Target/Passes.h"
 
+#include "KernelBody.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
@@ -103,20 +104,21 @@ void buildHostLowering(OpPassManager &pm, bool hasF16, bool isDevice = false) {
   pm.addPass(createConvertControlFlowToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
   pm.addPass(createStoreBf16AsBits());
+  pm.addPass(createVerifyLowered());
 }
 
 } // namespace
 
 void buildHostKernelLowering(OpPassManager &pm, bool hasF16) {
   pm.addPass(createConvertHostKernels());
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCanonicalizerPass(kernelRewriteConfig()));
   buildHostLowering(pm, hasF16);
 }
 
 void buildSimtKernelLowering(OpPassManager &pm, bool hasF16) {
   pm.addPass(createLowerGpuReductions());
   pm.addPass(createConvertGpuToHost());
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCanonicalizerPass(kernelRewriteConfig()));
   buildHostLowering(pm, hasF16, /*isDevice=*/true);
 }
 
@@ -138,9 +140,10 @@ void buildDeviceKernelLowering(OpPassManager &pm, const DeviceLoweringOptions &o
   nvvm.useBarePtrCallConv = true;
   nvvm.indexBitwidth = options.use32BitIndices ? 32 : 64;
   gpu.addPass(createConvertGpuOpsToNVVMOps(nvvm));
-  gpu.addPass(createCanonicalizerPass());
+  gpu.addPass(createCanonicalizerPass(kernelRewriteConfig()));
   gpu.addPass(createCSEPass());
   gpu.addPass(createReconcileUnrealizedCastsPass());
+  gpu.addPass(createVerifyLowered());
 }
 
 } // namespace ampc

@@ -170,6 +170,7 @@ LogicalResult writeSimtLibrary(StringRef path, gpu::GPUModuleOp kernels, ArrayRe
   OwningOpRef<ModuleOp> module = ModuleOp::create(kernels.getLoc());
   module->push_back(kernels->clone());
   PassManager pm(context);
+  pm.enableVerifier(false); // its last pass is the check
   HostProcessor processor = hostProcessor(options.cpu);
   buildSimtKernelLowering(pm, processor.hasF16);
   if (options.configure)
