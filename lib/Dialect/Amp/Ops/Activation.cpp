@@ -12,6 +12,7 @@
 
 #include "ampc/Dialect/Amp/Ops/Activation.h"
 #include "Common.h"
+#include "ScalarFunctions.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
 #include "ampc/Dialect/Amp/Ops/Unary.h"
@@ -53,9 +54,8 @@ void ReluOp::buildGradient(GradientBuilder &gradient) {
 }
 
 SmallVector<Value> ReluOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
-  return {kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-    return s.maximum(x[0], s.constantLike(x[0], 0));
-  })};
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return buildRelu(s, x[0]); })};
 }
 
 FailureOr<SmallVector<Value>> LeakyReluOp::importNode(OnnxNode &node, OpBuilder &builder) {
@@ -72,8 +72,7 @@ void LeakyReluOp::buildGradient(GradientBuilder &gradient) {
 SmallVector<Value> LeakyReluOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   double alpha = getAlpha().convertToDouble();
   return {kernel.pointwise(operands, getType(), [&](ScalarBuilder &s, ValueRange x) {
-    Value leak = s.mul(x[0], s.constantLike(x[0], alpha));
-    return s.select(s.greater(x[0], s.constantLike(x[0], 0)), x[0], leak);
+    return buildLeakyRelu(s, x[0], alpha);
   })};
 }
 
@@ -119,11 +118,8 @@ SmallVector<Value> EluOp::emitKernel(KernelBuilder &kernel, ValueRange operands)
     Value zero = s.constantLike(x[0], 0), inner = s.minimum(x[0], zero);
     if (beta != 1)
       inner = s.mul(inner, s.constantLike(x[0], beta));
-    // exp(x) - 1 as 2 tanh(x/2) / (1 - tanh(x/2)), which does not cancel
-    // near 0.
-    Value t = s.tanh(s.mul(inner, s.constantLike(x[0], 0.5)));
-    Value expm1 = s.div(s.add(t, t), s.sub(s.constantLike(x[0], 1), t));
-    Value y = s.select(s.greater(x[0], zero), x[0], s.mul(expm1, s.constantLike(x[0], alpha)));
+    Value curve = s.mul(buildExpMinusOne(s, inner), s.constantLike(x[0], alpha));
+    Value y = s.select(s.greater(x[0], zero), x[0], curve);
     return gamma == 1 ? y : s.mul(y, s.constantLike(x[0], gamma));
   })};
 }
@@ -166,11 +162,8 @@ void SoftplusOp::buildGradient(GradientBuilder &gradient) {
 }
 
 SmallVector<Value> SoftplusOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
-  // log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)), which does not overflow.
-  return {kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-    Value tail = s.log1p(s.exp(s.neg(s.abs(x[0]))));
-    return s.add(s.maximum(x[0], s.constantLike(x[0], 0)), tail);
-  })};
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return buildSoftplus(s, x[0]); })};
 }
 
 //===----------------------------------------------------------------------===//

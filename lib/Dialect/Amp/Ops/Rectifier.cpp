@@ -11,6 +11,7 @@
 
 #include "ampc/Dialect/Amp/Ops/Rectifier.h"
 #include "Common.h"
+#include "ScalarFunctions.h"
 #include "ampc/Dialect/Amp/Ops/Activation.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
@@ -39,12 +40,6 @@ static FailureOr<SmallVector<Value>> importWith(OnnxNode &node, OpBuilder &build
     attributes.push_back(builder.getNamedAttr(setting.name, builder.getF32FloatAttr(value)));
   }
   return single(importOp<OpTy>(node, builder, node.inputs, attributes));
-}
-
-/// log(1 + exp(x)), without overflow.
-static Value softplus(ScalarBuilder &s, Value x) {
-  Value tail = s.log1p(s.exp(s.neg(s.abs(x))));
-  return s.add(s.maximum(x, s.constantLike(x, 0)), tail);
 }
 
 //===----------------------------------------------------------------------===//
@@ -103,10 +98,6 @@ FailureOr<SmallVector<Value>> HardSigmoidOp::importNode(OnnxNode &node, OpBuilde
   return importWith<HardSigmoidOp>(node, builder, {{"alpha", 0.2, "alpha"}, {"beta", 0.5, "beta"}});
 }
 
-static Value within01(ScalarBuilder &s, Value x) {
-  return s.minimum(s.maximum(x, s.constantLike(x, 0)), s.constantLike(x, 1));
-}
-
 // dx = 0 < alpha * x + beta < 1 ? alpha * g : 0
 void HardSigmoidOp::buildGradient(GradientBuilder &gradient) {
   Value x = widen(gradient, getInput());
@@ -122,8 +113,8 @@ void HardSigmoidOp::buildGradient(GradientBuilder &gradient) {
 
 SmallVector<Value> HardSigmoidOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   return {kernel.pointwise(operands, getType(), [&](ScalarBuilder &s, ValueRange x) {
-    Value scaled = s.mul(x[0], s.constantLike(x[0], getAlpha().convertToDouble()));
-    return within01(s, s.add(scaled, s.constantLike(x[0], getBeta().convertToDouble())));
+    return buildWithin01(
+        s, buildAffine(s, x[0], getAlpha().convertToDouble(), getBeta().convertToDouble()));
   })};
 }
 
@@ -140,8 +131,7 @@ void HardSwishOp::buildGradient(GradientBuilder &gradient) {
 
 SmallVector<Value> HardSwishOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   return {kernel.pointwise(operands, getType(), [&](ScalarBuilder &s, ValueRange x) {
-    Value scaled = s.mul(x[0], s.constantLike(x[0], 1.0 / 6));
-    return s.mul(x[0], within01(s, s.add(scaled, s.constantLike(x[0], 0.5))));
+    return s.mul(x[0], buildWithin01(s, buildAffine(s, x[0], 1.0 / 6, 0.5)));
   })};
 }
 
@@ -162,7 +152,7 @@ void MishOp::buildGradient(GradientBuilder &gradient) {
 
 SmallVector<Value> MishOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   return {kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-    return s.mul(x[0], s.tanh(softplus(s, x[0])));
+    return s.mul(x[0], s.tanh(buildSoftplus(s, x[0])));
   })};
 }
 
@@ -202,9 +192,8 @@ void SoftsignOp::buildGradient(GradientBuilder &gradient) {
 }
 
 SmallVector<Value> SoftsignOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
-  return {kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
-    return s.div(x[0], s.add(s.constantLike(x[0], 1), s.abs(x[0])));
-  })};
+  return {kernel.pointwise(operands, getType(),
+                           [](ScalarBuilder &s, ValueRange x) { return buildSoftsign(s, x[0]); })};
 }
 
 FailureOr<SmallVector<Value>> ShrinkOp::importNode(OnnxNode &node, OpBuilder &builder) {

@@ -7,370 +7,272 @@
 
 #include "ampc/Dialect/Amp/Ops/Recurrent.h"
 #include "Common.h"
-#include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "Recurrence.h"
+#include "ampc/Dialect/Amp/Ops/Comparison.h"
+#include "ampc/Dialect/Amp/Ops/Iota.h"
 #include "ampc/Dialect/Amp/Ops/MatMul.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "ampc/Dialect/Amp/Ops/Slice.h"
-#include "ampc/Dialect/Plan/Plan.h"
+#include "ampc/Dialect/Amp/Values.h"
 
 using namespace mlir;
 using namespace ampc;
 
 //===----------------------------------------------------------------------===//
-// Import
-//===----------------------------------------------------------------------===//
-
-namespace {
-/// An RNN node: its attributes, and tensors whose shapes have been checked, time first.
-struct RnnNode {
-  int64_t steps, batch, hidden, directions;
-  bool isForward; ///< of the first direction
-  bool isBatchFirst;
-  SmallVector<RecurrentActivation> activations; ///< one for each direction
-  Value x, w, r, b, initial;                    ///< b and initial may be null
-};
-} // namespace
-
-static FailureOr<Value> transpose(OnnxNode &node, OpBuilder &builder, Value x,
-                                  ArrayRef<int64_t> permutation) {
-  return importOp<TransposeOp>(
-      node, builder, x,
-      builder.getNamedAttr("permutation", builder.getDenseI64ArrayAttr(permutation)));
-}
-
-/// `size` elements along `axis`, from `start` on.
-static FailureOr<Value> sliceAlong(OnnxNode &node, OpBuilder &builder, Value x, int64_t axis,
-                                   int64_t start, int64_t size) {
-  SmallVector<int64_t> starts(tensorType(x).getRank(), 0), sizes(tensorType(x).getShape());
-  starts[axis] = start;
-  sizes[axis] = size;
-  return importStepped<SliceOp>(node, builder, x, starts, sizes);
-}
-
-static LogicalResult readActivations(OnnxNode &node, RnnNode &rnn) {
-  rnn.activations.assign(rnn.directions, RecurrentActivation::Tanh);
-  node.knowAttributes({"activation_alpha", "activation_beta"}); // those below take none
-  if (node.hasAttribute("clip"))
-    return node.emitError() << "the attribute 'clip' is not supported";
-  std::optional<std::vector<std::string>> names = node.getStrings("activations");
-  if (!names)
-    return success();
-  if (int64_t(names->size()) != rnn.directions)
-    return node.emitError() << "has " << names->size() << " activations for " << rnn.directions
-                            << " direction" << (rnn.directions == 1 ? "" : "s");
-  for (auto [activation, name] : llvm::zip(rnn.activations, *names)) {
-    std::optional<RecurrentActivation> known =
-        symbolizeRecurrentActivation(StringRef(name).lower());
-    if (!known)
-      return node.emitError() << "the activation '" << name
-                              << "' is not supported; Tanh, Relu and Sigmoid are";
-    activation = *known;
-  }
-  return success();
-}
-
-/// An error unless input `i` has a shape that is known by now.
-static LogicalResult expectShape(OnnxNode &node, unsigned i, StringRef name,
-                                 ArrayRef<int64_t> shape) {
-  Value x = node.input(i);
-  if (!x || (tensorType(x).getShape() == shape &&
-             tensorType(x).getElementType() == tensorType(node.input(0)).getElementType()))
-    return success();
-  return node.emitError() << name << " must be "
-                          << RankedTensorType::get(shape,
-                                                   tensorType(node.input(0)).getElementType())
-                          << ", but is " << x.getType();
-}
-
-static FailureOr<RnnNode> readRnn(OnnxNode &node, OpBuilder &builder) {
-  if (failed(node.expectInputs(3, 6)))
-    return failure();
-  RnnNode rnn;
-  std::string direction = node.getString("direction", "forward");
-  if (direction != "forward" && direction != "reverse" && direction != "bidirectional")
-    return node.emitError() << "the direction '" << direction
-                            << "' is none of forward, reverse, bidirectional";
-  rnn.isForward = direction != "reverse";
-  rnn.directions = direction == "bidirectional" ? 2 : 1;
-  rnn.isBatchFirst = node.version >= 14 && node.getInt("layout", 0) != 0;
-  RankedTensorType x = tensorType(node.input(0)), r = tensorType(node.input(2));
-  if (x.getRank() != 3 || r.getRank() != 3 || !isa<FloatType>(x.getElementType()))
-    return node.emitError() << "X and R must be floats of rank 3, but are " << x << " and " << r;
-  rnn.steps = x.getDimSize(rnn.isBatchFirst);
-  rnn.batch = x.getDimSize(!rnn.isBatchFirst);
-  rnn.hidden = node.getInt("hidden_size", r.getDimSize(2));
-  if (rnn.steps == 0)
-    return node.emitError() << "X, " << x << ", has no time step";
-  SmallVector<int64_t> initial{rnn.directions, rnn.batch, rnn.hidden};
-  if (rnn.isBatchFirst)
-    std::swap(initial[0], initial[1]);
-  if (failed(expectShape(node, 1, "W", {rnn.directions, rnn.hidden, x.getDimSize(2)})) ||
-      failed(expectShape(node, 2, "R", {rnn.directions, rnn.hidden, rnn.hidden})) ||
-      failed(expectShape(node, 3, "B", {rnn.directions, 2 * rnn.hidden})) ||
-      failed(expectShape(node, 5, "initial_h", initial)) || failed(readActivations(node, rnn)))
-    return failure();
-  if (node.input(4)) {
-    FailureOr<SmallVector<int64_t>> lengths = node.constantInts(4, "sequence_lens");
-    if (failed(lengths))
-      return failure();
-    for (int64_t length : *lengths)
-      if (length != rnn.steps)
-        return node.emitError() << "input 4 (sequence_lens) has a sequence of " << length << " of "
-                                << rnn.steps << " time steps; only full ones are supported";
-  }
-  rnn.x = node.input(0);
-  rnn.w = node.input(1);
-  rnn.r = node.input(2);
-  rnn.b = node.input(3);
-  rnn.initial = node.input(5);
-  for (Value *value : {&rnn.x, &rnn.initial})
-    if (rnn.isBatchFirst && *value) {
-      FailureOr<Value> turned = transpose(node, builder, *value, {1, 0, 2});
-      if (failed(turned))
-        return failure();
-      *value = *turned;
-    }
-  return rnn;
-}
-
-/// The states [time, batch, hidden] of direction `d`.
-static FailureOr<Value> importDirection(OnnxNode &node, OpBuilder &builder, const RnnNode &rnn,
-                                        int64_t d) {
-  int64_t hidden = rnn.hidden;
-  auto part = [&](Value x, ArrayRef<int64_t> shape) -> FailureOr<Value> {
-    FailureOr<Value> slice = sliceAlong(node, builder, x, 0, d, 1);
-    if (failed(slice))
-      return failure();
-    return reshapeTo(builder, node.loc, *slice, shape);
-  };
-  FailureOr<Value> w = part(rnn.w, {hidden, tensorType(rnn.w).getDimSize(2)});
-  FailureOr<Value> r = part(rnn.r, {hidden, hidden});
-  if (failed(w) || failed(r))
-    return failure();
-  SmallVector<Value> factors{rnn.x, *w};
-  if (rnn.b) {
-    FailureOr<Value> both = part(rnn.b, {2 * hidden});
-    if (failed(both))
-      return failure();
-    FailureOr<Value> ofInput = sliceAlong(node, builder, *both, 0, 0, hidden);
-    FailureOr<Value> ofState = sliceAlong(node, builder, *both, 0, hidden, hidden);
-    if (failed(ofInput) || failed(ofState))
-      return failure();
-    FailureOr<Value> bias = importOp<AddOp>(node, builder, {*ofInput, *ofState});
-    if (failed(bias))
-      return failure();
-    factors.push_back(*bias);
-  }
-  FailureOr<Value> input = importOp<MatMulOp>(
-      node, builder, factors, builder.getNamedAttr("transpose_rhs", builder.getUnitAttr()));
-  if (failed(input))
-    return failure();
-  Type elementType = tensorType(rnn.x).getElementType();
-  FailureOr<Value> initial =
-      rnn.initial
-          ? part(rnn.initial, {rnn.batch, hidden})
-          : FailureOr<Value>(splat(builder, node.loc,
-                                   RankedTensorType::get({rnn.batch, hidden}, elementType), 0));
-  if (failed(initial))
-    return failure();
-  SmallVector<NamedAttribute> attributes{builder.getNamedAttr(
-      "activation", RecurrentActivationAttr::get(builder.getContext(), rnn.activations[d]))};
-  if (d == 1 || !rnn.isForward)
-    attributes.push_back(builder.getNamedAttr("reversed", builder.getUnitAttr()));
-  return importOp<RnnOp>(node, builder, {*input, *r, *initial}, attributes);
-}
-
-FailureOr<SmallVector<Value>> RnnOp::importNode(OnnxNode &node, OpBuilder &builder) {
-  FailureOr<RnnNode> rnn = readRnn(node, builder);
-  if (failed(rnn))
-    return failure();
-  SmallVector<Value> all, last; // of each direction: [time, 1, batch, hidden], [1, batch, hidden]
-  for (int64_t d = 0; d < rnn->directions; ++d) {
-    FailureOr<Value> states = importDirection(node, builder, *rnn, d);
-    if (failed(states))
-      return failure();
-    bool isForward = d == 0 && rnn->isForward;
-    all.push_back(reshapeTo(builder, node.loc, *states, {rnn->steps, 1, rnn->batch, rnn->hidden}));
-    FailureOr<Value> end = sliceAlong(node, builder, *states, 0, isForward ? rnn->steps - 1 : 0, 1);
-    if (failed(end))
-      return failure();
-    last.push_back(*end);
-  }
-  auto join = [&](ArrayRef<Value> parts, int64_t axis,
-                  ArrayRef<int64_t> batchFirst) -> FailureOr<Value> {
-    FailureOr<Value> joined =
-        parts.size() == 1
-            ? FailureOr<Value>(parts.front())
-            : importOp<ConcatOp>(node, builder, parts,
-                                 builder.getNamedAttr("axis", builder.getI64IntegerAttr(axis)));
-    if (failed(joined) || !rnn->isBatchFirst)
-      return joined;
-    return transpose(node, builder, *joined, batchFirst);
-  };
-  SmallVector<Value> results(2);
-  if (node.hasOutput(0)) {
-    FailureOr<Value> y = join(all, 1, {2, 0, 1, 3});
-    if (failed(y))
-      return failure();
-    results[0] = *y;
-  }
-  if (node.hasOutput(1)) {
-    FailureOr<Value> y = join(last, 0, {1, 0, 2});
-    if (failed(y))
-      return failure();
-    results[1] = *y;
-  }
-  results.truncate(node.outputNames.size());
-  return results;
-}
-
-//===----------------------------------------------------------------------===//
 // Type
 //===----------------------------------------------------------------------===//
 
-static LogicalResult checkRecurrence(std::optional<Location> location, RankedTensorType states,
-                                     RankedTensorType weight) {
-  if (states.getRank() == 3 && states.getDimSize(0) > 0 &&
-      weight == RankedTensorType::get({states.getDimSize(2), states.getDimSize(2)},
-                                      states.getElementType()))
+/// An error where the functions are not those of the cell.
+static LogicalResult checkFunctions(std::optional<Location> location, RecurrentCell cell,
+                                    ArrayRef<bool> others, ArrayRef<float> alphas,
+                                    ArrayRef<float> betas) {
+  unsigned count = 1 + llvm::count(others, true);
+  bool inOrder = others[0] || !others[1];
+  if (!inOrder || count != countFunctions(cell))
+    return inferenceError(location, stringifyRecurrentCell(cell), " has ", countFunctions(cell),
+                          " functions, not ", count);
+  for (size_t size : {alphas.size(), betas.size()})
+    if (size != 0 && size != 3)
+      return inferenceError(location, "has ", size, " alphas or betas, not 3");
+  return success();
+}
+
+static LogicalResult checkOperand(std::optional<Location> location, StringRef name, Value operand,
+                                  RankedTensorType type) {
+  if (!operand || operand.getType() == type)
     return success();
-  return inferenceError(location, "takes [time, batch, hidden] and [hidden, hidden], but has ",
-                        states, " and ", weight);
+  return inferenceError(location, "has ", name, " of ", operand.getType(), ", not ", type);
 }
 
-LogicalResult RnnOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
-                                      Adaptor adaptor, SmallVectorImpl<Type> &types) {
+LogicalResult RecurrenceOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                             Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  RecurrentCell cell = adaptor.getCell();
+  if (failed(checkFunctions(location, cell, {bool(adaptor.getG()), bool(adaptor.getH())},
+                            adaptor.getAlphas(), adaptor.getBetas()))) // recurrence_c3
+    return failure();
   RankedTensorType input = tensorType(adaptor.getInput());
-  if (failed(checkRecurrence(location, input, tensorType(adaptor.getWeight())))) // rnn_c1
+  RankedTensorType weight = tensorType(adaptor.getWeight());
+  int64_t gates = countGates(cell), hidden = weight.getRank() == 2 ? weight.getDimSize(1) : -1;
+  if (input.getRank() != 3 || input.getDimSize(0) < 1 || hidden < 0 ||
+      weight != input.clone({input.getDimSize(2), hidden}) ||
+      input.getDimSize(2) / gates != hidden || input.getDimSize(2) % gates) // recurrence_c1
+    return inferenceError(location, "takes [time, batch, ", gates, " * hidden] and [", gates,
+                          " * hidden, hidden], but has ", input, " and ", weight);
+  int64_t steps = input.getDimSize(0), batch = input.getDimSize(1);
+  RankedTensorType state = input.clone({batch, hidden}),
+                   states = input.clone({steps, batch, hidden});
+  Type computed = KernelBuilder::computeType(input.getElementType());
+  if (isLstm(cell) != bool(adaptor.getInitialCell())) // recurrence_c2
+    return inferenceError(location, stringifyRecurrentCell(cell), " begins ",
+                          isLstm(cell) ? "with a cell state" : "without a cell state");
+  if ((adaptor.getPeepholes() && !isLstm(cell)) ||
+      (adaptor.getBias() && cell != RecurrentCell::LinearGru)) // recurrence_c2
+    return inferenceError(location, stringifyRecurrentCell(cell), " has no ",
+                          adaptor.getBias() ? "bias" : "peepholes");
+  auto wide = [&](ArrayRef<int64_t> shape) { return RankedTensorType::get(shape, computed); };
+  if (failed(checkOperand(location, "an initial state", adaptor.getInitial(), state)) ||
+      failed(checkOperand(location, "an initial cell state", adaptor.getInitialCell(),
+                          wide(state.getShape()))) ||
+      failed(checkOperand(location, "peepholes", adaptor.getPeepholes(), wide({3, hidden}))) ||
+      failed(checkOperand(location, "a bias", adaptor.getBias(), wide({hidden}))))
     return failure();
-  auto state = input.clone(input.getShape().drop_front());
-  if (adaptor.getInitial().getType() != state) // rnn_c1
-    return inferenceError(location, "begins with ", adaptor.getInitial().getType(), ", not ",
-                          state);
-  types.push_back(input);
+  if (Value lengths = adaptor.getLengths())
+    if (tensorType(lengths).getShape() != ArrayRef<int64_t>(batch)) // recurrence_c1
+      return inferenceError(location, "has lengths ", lengths.getType(), " of ", batch,
+                            " sequences");
+  types.append({states, state});
+  if (isLstm(cell))
+    types.append({wide(state.getShape()), wide(states.getShape())});
+  types.append(countSaved(cell), states);
   return success();
 }
 
-LogicalResult RnnGradientOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
-                                              Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  RankedTensorType states = tensorType(adaptor.getStates());
-  if (failed(checkRecurrence(location, states, tensorType(adaptor.getWeight()))))
+LogicalResult RecurrenceGradientOp::inferReturnTypes(MLIRContext *,
+                                                     std::optional<Location> location,
+                                                     Adaptor adaptor,
+                                                     SmallVectorImpl<Type> &types) {
+  RecurrentCell cell = adaptor.getCell();
+  if (failed(checkFunctions(location, cell, {bool(adaptor.getG()), bool(adaptor.getH())},
+                            adaptor.getAlphas(), adaptor.getBetas())))
     return failure();
-  if (adaptor.getGradient().getType() != states) // rnn_gradient_c1
-    return inferenceError(location, "has a gradient ", adaptor.getGradient().getType(), " of ",
-                          states);
-  types.push_back(states);
-  types.push_back(RankedTensorType::get(states.getShape().drop_front(),
-                                        KernelBuilder::computeType(states.getElementType())));
+  ValueRange saved = adaptor.getSaved();
+  unsigned count = countSaved(cell);
+  if (saved.size() != count) // recurrence_gradient_c1
+    return inferenceError(location, stringifyRecurrentCell(cell), " saves ", count,
+                          " tensors, not ", saved.size());
+  RankedTensorType states = tensorType(saved[0]);
+  if (states.getRank() != 3 || states.getDimSize(0) < 1)
+    return inferenceError(location, "saves [time, batch, hidden], not ", states);
+  int64_t steps = states.getDimSize(0), batch = states.getDimSize(1), hidden = states.getDimSize(2);
+  RankedTensorType state = states.clone({batch, hidden});
+  auto wide = state.clone(KernelBuilder::computeType(states.getElementType()));
+  for (Value other : saved)
+    if (failed(checkOperand(location, "what is saved", other, states)))
+      return failure();
+  if ((isGru(cell) && !adaptor.getBefore()) ||
+      (isLstm(cell) && !adaptor.getCellsBefore())) // recurrence_gradient_c2
+    return inferenceError(location, stringifyRecurrentCell(cell),
+                          " reads the states before each step");
+  if (failed(checkOperand(location, "gradients", adaptor.getStates(), states)) ||
+      failed(checkOperand(location, "a last gradient", adaptor.getLast(), state)) ||
+      failed(checkOperand(location, "a last gradient", adaptor.getLastCell(), wide)) ||
+      failed(checkOperand(location, "a weight", adaptor.getWeight(),
+                          states.clone({countGates(cell) * hidden, hidden}))) ||
+      failed(checkOperand(location, "states before", adaptor.getBefore(), states)) ||
+      failed(checkOperand(location, "states before", adaptor.getCellsBefore(),
+                          wide.clone(states.getShape()))) ||
+      failed(checkOperand(location, "peepholes", adaptor.getPeepholes(), wide.clone({3, hidden}))))
+    return failure();
+  int64_t met = cell == RecurrentCell::Gru ? 2 : countGates(cell);
+  types.append({states.clone({steps, batch, met * hidden}), wide});
+  if (isLstm(cell))
+    types.push_back(wide);
+  if (isGru(cell))
+    types.push_back(states);
   return success();
 }
+
+OperandPrecision RecurrenceOp::getOperandPrecision(unsigned index) {
+  if (isa<IntegerType>(getElementTypeOrSelf(getOperand(index).getType())))
+    return OperandPrecision::Given;
+  bool isFull = index >= 3 && !getInput().getType().getElementType().isF64();
+  return isFull ? OperandPrecision::Full : OperandPrecision::Computed;
+}
+
+OperandUse RecurrenceOp::getOperandUse(unsigned index) {
+  auto stands = [&](unsigned segment) {
+    auto [first, count] = getODSOperandIndexAndLength(segment);
+    return count && first == index;
+  };
+  bool isWeight = stands(1) || stands(4) || stands(5); // weight, peepholes, bias
+  return isWeight ? OperandUse::Weight : OperandUse::Other;
+}
+
+ResultRange RecurrenceOp::getSaved() { return getOthers().take_back(countSaved(getCell())); }
 
 //===----------------------------------------------------------------------===//
 // Gradient
 //===----------------------------------------------------------------------===//
 
-// With d the gradient of the sums: d input = d, d weight = the sum over all time steps and
-// rows of d^T * the state before, one product.
-void RnnOp::buildGradient(GradientBuilder &gradient) {
-  RankedTensorType type = getType();
-  int64_t steps = type.getDimSize(0), batch = type.getDimSize(1), hidden = type.getDimSize(2);
-  Value g = gradient.cast(gradient.resultGradient(), type.getElementType());
-  auto recurrence = RnnGradientOp::create(gradient.builder, gradient.loc, getActivation(), g,
-                                          getResult(), getWeight(), getReversed());
-  gradient.set(0, recurrence.getInput());
-  gradient.set(2, recurrence.getInitial());
+namespace {
+/// Tensors of all time steps, for the gradients that need no recurrence.
+class StackBuilder {
+public:
+  StackBuilder(GradientBuilder &gradient, RecurrenceOp op)
+      : gradient(gradient), op(op), steps(op.getStates().getType().getDimSize(0)),
+        batch(op.getStates().getType().getDimSize(1)),
+        hidden(op.getStates().getType().getDimSize(2)) {}
+
+  /// The states before each step, from those behind it and the initial one.
+  Value before(Value states, Value initial) {
+    Value first = gradient.create<ReshapeOp>(initial, ArrayRef<int64_t>{1, batch, hidden});
+    if (steps == 1)
+      return first;
+    bool reversed = op.getReversed();
+    Value others = gradient.create<SliceOp>(states, ArrayRef<int64_t>{reversed ? 1 : 0, 0, 0},
+                                            ArrayRef<int64_t>{steps - 1, batch, hidden},
+                                            ArrayRef<int64_t>{1, 1, 1});
+    Value parts[] = {others, first};
+    if (!reversed)
+      std::swap(parts[0], parts[1]);
+    Value joined = gradient.create<ConcatOp>(ValueRange(parts), 0);
+    if (!reversed || !op.getLengths())
+      return joined;
+    // The last step of each sequence comes first.
+    OpBuilder &b = gradient.builder;
+    Value places =
+        IotaOp::create(b, gradient.loc, RankedTensorType::get({steps, 1, 1}, b.getI64Type()), 0);
+    Value lengths = gradient.cast(op.getLengths(), b.getI64Type());
+    Value ends =
+        buildDifference(b, gradient.loc, lengths, splat(b, gradient.loc, tensorType(lengths), 1));
+    ends = gradient.create<ReshapeOp>(ends, ArrayRef<int64_t>{1, batch, 1});
+    return gradient.create<WhereOp>(gradient.create<LessOp>(places, ends), joined, first);
+  }
+
+  /// `count` gates, from `first` on, of those that lie side by side.
+  Value gates(Value all, int64_t first, int64_t count = 1) {
+    return gradient.create<SliceOp>(all, ArrayRef<int64_t>{0, 0, first * hidden},
+                                    ArrayRef<int64_t>{steps, batch, count * hidden},
+                                    ArrayRef<int64_t>{1, 1, 1});
+  }
+
+  /// The gradient of a weight that the sums of `gradients` meet in products with `factors`.
+  Value product(Value gradients, Value factors) {
+    auto flat = [&](Value x) {
+      return gradient.create<ReshapeOp>(
+          x, ArrayRef<int64_t>{steps * batch, tensorType(x).getDimSize(2)});
+    };
+    bool wide = gradient.gradientElementType(1) != op.getWeight().getType().getElementType();
+    return gradient.create<MatMulOp>(flat(gradients), flat(factors), Value(),
+                                     /*transpose_lhs=*/true, /*transpose_rhs=*/false, APFloat(1.0),
+                                     wide);
+  }
+
+  /// That of the peepholes, from the sums' gradients.
+  Value peepholes(Value sums, Value cellsBefore) {
+    Type type = tensorType(cellsBefore).getElementType();
+    SmallVector<Value> rows;
+    for (int64_t gate = 0; gate < 3; ++gate) {
+      Value seen = gate == 1 ? op.getCells() : cellsBefore; // by the output gate
+      Value terms = buildProduct(gradient.builder, gradient.loc,
+                                 gradient.cast(gates(sums, gate), type), seen);
+      rows.push_back(gradient.sumTo(terms, {1, hidden}, type));
+    }
+    return gradient.create<ConcatOp>(ValueRange(rows), 0);
+  }
+
+private:
+  GradientBuilder &gradient;
+  RecurrenceOp op;
+  int64_t steps, batch, hidden;
+};
+} // namespace
+
+// A loop backwards through time gives the gradients s of the gates' sums. The input has them as
+// they are; that of the weight is the sum over all time steps and rows of s^T * the state before,
+// one product.
+void RecurrenceOp::buildGradient(GradientBuilder &gradient) {
+  OpBuilder &b = gradient.builder;
+  RecurrentCell cell = getCell();
+  Type elementType = getStates().getType().getElementType();
+  auto cast = [&](Value g) { return g ? gradient.cast(g, elementType) : Value(); };
+  StackBuilder stacks(gradient, *this);
+  Value before, cellsBefore;
+  if (isGru(cell) || gradient.needs(1))
+    before = stacks.before(getStates(), getInitial());
+  if (isLstm(cell))
+    cellsBefore = stacks.before(getCells(), getInitialCell());
+  SmallVector<Value> saved(getSaved());
+  if (cell == RecurrentCell::Simple && !Recurrence(*this).savesSums())
+    saved = {getStates()};
+  auto loop = RecurrenceGradientOp::create(
+      b, gradient.loc, getCellAttr(), getFAttr(), getGAttr(), getHAttr(), getWeight(),
+      cast(gradient.resultGradient(0)), cast(gradient.resultGradient(1)),
+      isLstm(cell) ? gradient.resultGradient(2) : Value(), saved, isGru(cell) ? before : Value(),
+      cellsBefore, getPeepholes(), getLengths(), getAlphasAttr(), getBetasAttr(), getClipAttr(),
+      getReversedAttr());
+  Value sums = loop.getSums();
+  gradient.set(2, loop.getInitial());
+  auto setOptional = [&](unsigned segment, function_ref<Value()> build) {
+    auto [first, count] = getODSOperandIndexAndLength(segment);
+    if (count && gradient.needs(first))
+      gradient.set(first, build());
+  };
+  setOptional(3, [&] { return loop.getOthers()[0]; });
+  setOptional(4, [&] { return stacks.peepholes(sums, cellsBefore); });
+  setOptional(5, [&] { return stacks.gates(sums, 2); });
+  if (!isGru(cell)) {
+    gradient.set(0, sums);
+  } else if (gradient.needs(0)) {
+    Value parts[] = {stacks.gates(sums, 0, 2), loop.getOthers()[0]};
+    gradient.set(0, gradient.create<ConcatOp>(ValueRange(parts), 2));
+  }
   if (!gradient.needs(1))
     return;
-  Value before = gradient.create<ReshapeOp>(getInitial(), ArrayRef<int64_t>{1, batch, hidden});
-  if (steps > 1) {
-    Value others = gradient.create<SliceOp>(
-        getResult(), ArrayRef<int64_t>{getReversed() ? 1 : 0, 0, 0},
-        ArrayRef<int64_t>{steps - 1, batch, hidden}, ArrayRef<int64_t>{1, 1, 1});
-    Value parts[] = {before, others};
-    if (getReversed())
-      std::swap(parts[0], parts[1]);
-    before = gradient.create<ConcatOp>(ValueRange(parts), 0);
+  Value weight = stacks.product(sums, before);
+  if (cell == RecurrentCell::Gru) { // n meets the weight with r (.) H
+    Value parts[] = {weight, stacks.product(loop.getOthers()[0], getSaved().back())};
+    weight = gradient.create<ConcatOp>(ValueRange(parts), 0);
   }
-  auto flatten = [&](Value x) {
-    return gradient.create<ReshapeOp>(x, ArrayRef<int64_t>{steps * batch, hidden});
-  };
-  bool wide = gradient.gradientElementType(1) != type.getElementType();
-  gradient.set(1, gradient.create<MatMulOp>(flatten(recurrence.getInput()), flatten(before),
-                                            Value(), /*transpose_lhs=*/true,
-                                            /*transpose_rhs=*/false, APFloat(1.0), wide));
-}
-
-//===----------------------------------------------------------------------===//
-// Kernel
-//===----------------------------------------------------------------------===//
-
-static Value activate(ScalarBuilder &s, RecurrentActivation activation, Value x) {
-  switch (activation) {
-  case RecurrentActivation::Tanh:
-    return s.tanh(x);
-  case RecurrentActivation::Relu:
-    return s.maximum(x, s.constantLike(x, 0));
-  case RecurrentActivation::Sigmoid:
-    return s.sigmoid(x);
-  }
-  llvm_unreachable("unknown activation");
-}
-
-/// g times the derivative where the activation gave y.
-static Value differentiate(ScalarBuilder &s, RecurrentActivation activation, Value y, Value g) {
-  Value one = s.constantLike(y, 1);
-  switch (activation) {
-  case RecurrentActivation::Tanh:
-    return s.mul(g, s.sub(one, s.mul(y, y)));
-  case RecurrentActivation::Relu: // a NaN passes its gradient on
-    return s.select(s.lessOrEqual(y, s.constantLike(y, 0)), s.constantLike(g, 0), g);
-  case RecurrentActivation::Sigmoid:
-    return s.mul(g, s.mul(y, s.sub(one, y)));
-  }
-  llvm_unreachable("unknown activation");
-}
-
-/// x * op(weight), not rounded.
-static Value multiply(KernelBuilder &kernel, Value x, Value weight, bool transposed,
-                      RankedTensorType type) {
-  return plan::MatMulOp::create(kernel.builder, kernel.loc, type, x, weight, Value(), false,
-                                transposed, APFloat(1.0), plan::Epilogue::None);
-}
-
-SmallVector<Value> RnnOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
-  RankedTensorType type = getType(), state = type.clone(type.getShape().drop_front());
-  if (type.getNumElements() == 0)
-    return {kernel.splat(type, 0)};
-  RankedTensorType sums = state.clone(KernelBuilder::computeType(type.getElementType()));
-  bool reversed = getReversed();
-  KernelBuilder::Looped looped = kernel.loop(
-      type.getDimSize(0), operands[2], {{operands[0], reversed}}, operands[1], state, reversed,
-      [&](KernelBuilder &k, ValueRange carried, ValueRange slices, ValueRange invariants) {
-        Value product = multiply(k, carried[0], invariants[0], /*transposed=*/true, sums);
-        Value next = k.pointwise({slices[0], product}, state, [&](ScalarBuilder &s, ValueRange x) {
-          return activate(s, getActivation(), s.add(x[0], x[1]));
-        });
-        return SmallVector<Value>{next, next};
-      });
-  return looped.outputs;
-}
-
-SmallVector<Value> RnnGradientOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
-  RankedTensorType type = tensorType(getInput()), initial = tensorType(getInitial());
-  if (type.getNumElements() == 0)
-    return {kernel.splat(type, 0), kernel.splat(initial, 0)};
-  RankedTensorType state = type.clone(type.getShape().drop_front());
-  bool reversed = !getReversed();
-  KernelBuilder::Looped looped = kernel.loop(
-      type.getDimSize(0), kernel.splat(initial, 0),
-      {{operands[0], reversed}, {operands[1], reversed}}, operands[2], state, reversed,
-      [&](KernelBuilder &k, ValueRange carried, ValueRange slices, ValueRange invariants) {
-        Value sums = k.pointwise(
-            {carried[0], slices[0], slices[1]}, state, [&](ScalarBuilder &s, ValueRange x) {
-              return differentiate(s, getActivation(), x[2], s.add(x[0], x[1]));
-            });
-        Value before = multiply(k, sums, invariants[0], /*transposed=*/false, initial);
-        return SmallVector<Value>{before, sums};
-      });
-  return {looped.outputs[0], looped.carried[0]};
+  gradient.set(1, weight);
 }
