@@ -421,11 +421,12 @@ FailureOr<SmallVector<Value>> RecurrentNode::build() {
   };
   FailureOr<Value> results[] = {join(all, 1, {2, 0, 1, 3}), join(last, 0, {1, 0, 2}),
                                 isLstm(cell) ? join(lastCells, 0, {1, 0, 2}) : Value()};
-  SmallVector<Value> values;
-  for (unsigned i = 0; i < node.outputNames.size(); ++i) {
-    if (i >= 3 || failed(results[i]))
+  SmallVector<Value> values(node.outputNames.size());
+  for (auto [i, result] : llvm::enumerate(results)) {
+    if (failed(result))
       return failure();
-    values.push_back(node.hasOutput(i) ? *results[i] : Value());
+    if (node.hasOutput(i))
+      values[i] = *result;
   }
   return values;
 }
