@@ -106,6 +106,24 @@ class PrecisionTest(unittest.TestCase):
                 got = self.evaluate(graph, feeds, o1(dtype), w=np.ones((2, 3), np.float32))
                 np.testing.assert_array_equal(got["dw"], np.full((2, 3), rows))
 
+    def test_cell_states_are_f32(self) -> None:
+        """All gates of this LSTM are 1: its cell counts the steps, and so does its gradient."""
+        steps, start = 2049, 2046.0
+        graph = (f"g (float[{steps},1,1] x, float[1,1,1] c) => (float[1,1,1] y, float[1,1,1] dc) {{"
+                 'all, y, cell = LSTM <hidden_size = 1, activations = ["Affine", "Affine", "Affine"], '
+                 "activation_alpha = [0.0, 0.0, 1.0], activation_beta = [1.0, 1.0, "
+                 f"{-start - steps}]> (x, w, w, b, lengths, h, c) "
+                 "s = ReduceSum <keepdims = 0> (all) "
+                 'dc = ai.onnx.preview.training.Gradient <xs = ["c"], y = "s"> (c) }')
+        feeds = {"x": np.zeros((steps, 1, 1), np.float32), "c": np.full((1, 1, 1), start, np.float32)}
+        constants = {"w": np.zeros((1, 4, 1), np.float32), "b": np.zeros((1, 8), np.float32),
+                     "lengths": np.array([steps], np.int32), "h": np.zeros((1, 1, 1), np.float32)}
+        for dtype in LOW:
+            with self.subTest(dtype=dtype):
+                got = self.evaluate(graph, feeds, o1(dtype), **constants)
+                self.assertEqual(got["y"].item(), 0.0)
+                self.assertEqual(got["dc"].item(), steps)
+
     def test_low_reductions_sum_in_f32(self) -> None:
         """In a model that is low itself; rows and columns are different kernels."""
         formulas = {"ReduceSum": LONG, "ReduceMean": 1.0, "ReduceL1": LONG, "ReduceL2": 64.0,
