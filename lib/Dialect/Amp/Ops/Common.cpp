@@ -204,7 +204,7 @@ FailureOr<Type> ampc::elementTypeOf(OnnxNode &node, OpBuilder &builder, StringRe
       {"UINT16", AMPC_DTYPE_U16, unsignedType(16)},
       {"UINT32", AMPC_DTYPE_U32, unsignedType(32)},
       {"UINT64", AMPC_DTYPE_U64, unsignedType(64)}};
-  bool isNamed = node.version < 6;
+  bool isNamed = node.domain.empty() && node.version < 6;
   std::string text = isNamed ? node.getString(name, "") : "";
   int64_t number = isNamed ? 0 : node.getInt(name, 0);
   if (node.hadError)

@@ -7,6 +7,7 @@
 
 #include "ConvolutionWindow.h"
 #include "ResampleTable.h"
+#include "ampc/Dialect/Amp/Ops/Activation.h"
 #include "ampc/Dialect/Amp/Ops/Convolution.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "ampc/Dialect/Amp/Ops/Slice.h"
@@ -157,7 +158,62 @@ static Value toPlanes(OpBuilder &b, Location loc, Value x, int64_t points) {
   return TransposeOp::create(b, loc, x, ArrayRef<int64_t>{0, 2, 1, 3, 4});
 }
 
+/// Each channel's convolution with what came before, of which `past_state` has the end: none is 0.
+/// Result 1 is the end for the next call.
+static FailureOr<SmallVector<Value>> importCausalConv(OnnxNode &node, OpBuilder &builder) {
+  if (failed(node.expectInputs(2, 4)) || failed(checkFloats(node)))
+    return failure();
+  Location loc = node.loc;
+  Value input = node.input(0), past = node.input(3);
+  RankedTensorType type = tensorType(input), filter = tensorType(node.input(1));
+  std::string activation = node.getString("activation", "none");
+  if (node.hadError)
+    return failure();
+  if (activation != "none" && activation != "silu" && activation != "swish")
+    return node.emitError() << "attribute 'activation' is '" << activation
+                            << "', but should be 'none', 'silu' or 'swish'";
+  bool fits = type.getRank() == 3 && filter.getRank() == 3 && filter.getDimSize(1) == 1 &&
+              filter.getDimSize(0) == type.getDimSize(1) && filter.getDimSize(2) > 0 &&
+              filter.getDimSize(2) <= kMostAlong && type.getDimSize(2) <= kMostAlong;
+  if (!fits)
+    return node.emitError() << "input and weight must be [batch, channels, length] and [channels, "
+                               "1, taps], but are "
+                            << type << " and " << filter;
+  int64_t before = filter.getDimSize(2) - 1, channels = type.getDimSize(1);
+  auto state = type.clone({type.getDimSize(0), channels, before});
+  if (past && past.getType() != state)
+    return node.emitError() << "'past_state' must be " << state << ", but is " << past.getType();
+  SmallVector<int64_t> starts{0, 0, before}, steps(3, 1), sizes(type.getShape());
+  sizes[2] += before;
+  if (failed(checkedProduct(node, sizes)))
+    return failure();
+  Value padded;
+  if (past)
+    padded = ConcatOp::create(builder, loc, ValueRange{past, input}, /*axis=*/2);
+  else
+    padded = PadOp::create(builder, loc, input, starts, sizes, steps, APFloat(0.0));
+
+  ConvolutionWindow window{{1}, {past ? 0 : before, 0}, {1}, channels};
+  addRows(window);
+  SmallVector<Value> operands{addRows(builder, loc, past ? padded : input),
+                              addRows(builder, loc, node.input(1))};
+  if (node.input(2))
+    operands.push_back(node.input(2));
+  FailureOr<Value> y =
+      importOp<ConvOp>(node, builder, operands, windowAttributes(builder, window));
+  if (failed(y))
+    return failure();
+  Value result = reshapeTo(builder, loc, *y, type.getShape());
+  if (activation != "none")
+    result = buildProduct(builder, loc, result, SigmoidOp::create(builder, loc, result));
+  starts[2] = before == 0 ? 0 : sizes[2] - before;
+  Value present = SliceOp::create(builder, loc, padded, starts, state.getShape(), steps);
+  return SmallVector<Value>{result, present};
+}
+
 FailureOr<SmallVector<Value>> ConvOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  if (node.opType == "CausalConvWithState")
+    return importCausalConv(node, builder);
   if (failed(checkOperands(node)))
     return failure();
   RankedTensorType image = tensorType(node.input(0)), filter = tensorType(node.input(1));

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Amp/Ops/MatMul.h"
-#include "Common.h"
+#include "AttentionBuilder.h"
 #include "Einsum.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
@@ -136,6 +136,8 @@ static FailureOr<Value> importFusedMatMul(OnnxNode &node, OpBuilder &builder) {
 }
 
 FailureOr<SmallVector<Value>> MatMulOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  if (StringRef(node.opType).ends_with("Attention"))
+    return importAttention(node, builder);
   if (node.opType == "FusedMatMul")
     return single(importFusedMatMul(node, builder));
   if (node.opType == "Einsum")

@@ -5,10 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Indices.h"
 #include "NormRows.h"
+#include "Places.h"
 #include "ampc-runtime/module_format.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
+#include "ampc/Dialect/Amp/Ops/Indexing.h"
 #include "ampc/Dialect/Amp/Ops/Normalization.h"
 #include "ampc/Dialect/Amp/Ops/Reduction.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
@@ -255,6 +258,86 @@ static Results importSkipLayerNorm(OnnxNode &node, OpBuilder &builder) {
   return SmallVector<Value>{op->getY(), op->getMean(), op->getInvStdDev(), *sum};
 }
 
+/// All inputs up to the bias but those of segments must be there.
+static LogicalResult expectEmbeddings(OnnxNode &node) {
+  if (failed(node.expectInputs(1, 9)))
+    return failure();
+  for (unsigned i : {2u, 3u, 5u, 6u})
+    if (!node.input(i))
+      return node.emitError() << "lacks input " << i;
+  return success();
+}
+
+/// Rows of the table at input `i`, by indices; failure after an error.
+static FailureOr<Value> importLookup(OnnxNode &node, OpBuilder &builder, unsigned i,
+                                     Value indices) {
+  RankedTensorType table = tensorType(node.input(i)), type = tensorType(indices);
+  if (table.getRank() != 2 || type.getRank() != 2 ||
+      !(type.getElementType().isInteger(32) || type.getElementType().isInteger(64)))
+    return node.emitError() << "an embedding is a table of rank 2 and indices [batch, rows], but "
+                               "there are "
+                            << table << " and " << type;
+  DenseElementsAttr known = node.constantOf ? node.constantOf(indices) : DenseElementsAttr();
+  if (known && failed(checkKnownIndices(node, known, table, 0)))
+    return failure();
+  return importOp<GatherOp>(node, builder, {node.input(i), indices},
+                            builder.getNamedAttr("axis", builder.getI64IntegerAttr(0)));
+}
+
+/// ONNX Runtime's: a layer norm of the sum of a word's embedding, that of its position, and that
+/// of its segment. Result 1 counts what the mask has on.
+static Results importEmbedLayerNorm(OnnxNode &node, OpBuilder &builder) {
+  if (failed(expectEmbeddings(node)))
+    return failure();
+  Value words = node.input(0), segments = node.input(1), mask = node.input(7);
+  Value positions = node.input(8);
+  RankedTensorType type = tensorType(words);
+  node.knowAttributes({"mask_index_type"});
+  if (!segments != !node.input(4))
+    return node.emitError() << "has only one of 'segment_ids' and 'segment_embedding'";
+  if (type.getRank() != 2)
+    return node.emitError() << "'input_ids' must be [batch, rows], but are " << type;
+  if (!positions)
+    positions = indexAlong(builder, node.loc, 2, 1, type.getDimSize(1));
+  Value sum;
+  const std::pair<unsigned, Value> lookups[] = {{2, words}, {3, positions}, {4, segments}};
+  for (auto [table, indices] : lookups) {
+    if (!indices)
+      continue;
+    FailureOr<Value> rows = importLookup(node, builder, table, indices);
+    if (succeeded(rows) && sum)
+      rows = importOp<AddOp>(node, builder, {sum, *rows});
+    if (failed(rows))
+      return failure();
+    sum = *rows;
+  }
+  if (tensorType(sum).getShape().drop_back() != type.getShape())
+    return node.emitError() << "ids of words, positions and segments do not fit together: they "
+                               "give "
+                            << sum.getType() << " for " << type;
+  FailureOr<LayerNormOp> op = buildLayerNorm(node, builder, {sum, node.input(5), node.input(6)}, 2,
+                                             node.getFloat("epsilon", 1e-12f));
+  if (failed(op))
+    return failure();
+  SmallVector<Value> results{op->getY(), Value(), sum};
+  if (!node.hasOutput(1))
+    return results;
+  auto counts = RankedTensorType::get(type.getDimSize(0), builder.getI32Type());
+  if (!mask) {
+    results[1] = splat(builder, node.loc, counts, 0);
+    return results;
+  }
+  RankedTensorType maskType = tensorType(mask);
+  if (maskType.getShape() != type.getShape() || !isa<IntegerType>(maskType.getElementType()))
+    return node.emitError() << "the mask must be integers of the shape of " << type << ", but is "
+                            << maskType;
+  Value one = splat(builder, node.loc, RankedTensorType::get({}, maskType.getElementType()), 1);
+  Value isOn = EqualOp::create(builder, node.loc, mask, one);
+  Value ones = castTo(builder, node.loc, isOn, builder.getI32Type());
+  results[1] = ReduceSumOp::create(builder, node.loc, ones, ArrayRef<int64_t>{1});
+  return results;
+}
+
 Results LayerNormOp::importNode(OnnxNode &node, OpBuilder &builder) {
   if (node.opType == "InstanceNormalization")
     return importChannelNorm(node, builder, /*isGroups=*/false);
@@ -268,5 +351,7 @@ Results LayerNormOp::importNode(OnnxNode &node, OpBuilder &builder) {
     return importLrn(node, builder);
   if (node.opType == "SkipLayerNormalization")
     return importSkipLayerNorm(node, builder);
+  if (node.opType == "EmbedLayerNormalization")
+    return importEmbedLayerNorm(node, builder);
   return importLayerNorm(node, builder);
 }

@@ -8,8 +8,10 @@
 #include "ampc/Dialect/Amp/Ops/Scatter.h"
 #include "IndexTuples.h"
 #include "Indices.h"
+#include "Places.h"
 #include "WindowAttributes.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "ampc/Dialect/Amp/Ops/Integer.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "ampc/Dialect/Amp/Ops/Slice.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -126,7 +128,78 @@ static FailureOr<Value> importMaxUnpool(OnnxNode &node, OpBuilder &builder) {
   return importStepped<PadOp>(node, builder, *result, starts, *given);
 }
 
+/// Of each batch entry, updates that go one behind the other along an axis from a place of its own
+/// on. Dimensions up to the axis are one: a scatter of rows.
+static FailureOr<Value> importTensorScatter(OnnxNode &node, OpBuilder &builder) {
+  if (failed(node.expectInputs(2, 3)))
+    return failure();
+  Location loc = node.loc;
+  RankedTensorType type = tensorType(node.input(0)), updates = tensorType(node.input(1));
+  FailureOr<int64_t> axis = normalizeAxis(node, node.getInt("axis", -2), type.getRank());
+  std::string mode = node.getString("mode", "linear");
+  if (failed(axis) || node.hadError)
+    return failure();
+  if (*axis == 0 || (mode != "linear" && mode != "circular"))
+    return node.emitError() << "has axis " << *axis << " and mode '" << mode
+                            << "', but the axis cannot be 0, that of the batch, and modes are "
+                               "'linear' and 'circular'";
+  ArrayRef<int64_t> shape = type.getShape();
+  SmallVector<int64_t> wanted(shape);
+  if (updates.getRank() == type.getRank())
+    wanted[*axis] = std::min(updates.getDimSize(*axis), shape[*axis]);
+  if (updates != type.clone(wanted))
+    return node.emitError() << "an update " << updates << " does not go into " << type
+                            << " along axis " << *axis;
+  int64_t batch = shape[0], extent = shape[*axis], count = wanted[*axis];
+  int64_t between = llvm::product_of(shape.slice(1, *axis - 1), int64_t(1));
+  int64_t inner = llvm::product_of(shape.drop_front(*axis + 1), int64_t(1));
+  auto number = [&](int64_t value) {
+    auto scalar = RankedTensorType::get({}, builder.getI64Type());
+    return buildConstant(builder, loc, DenseElementsAttr::get(scalar, value));
+  };
+  // The place of each update in its line, and of each line among all.
+  Value place = indexAlong(builder, loc, 3, 2, count);
+  if (Value first = node.input(2)) {
+    if (tensorType(first) != RankedTensorType::get(batch, builder.getI64Type()))
+      return node.emitError() << "'write_indices' must be an i64 for each of " << batch
+                              << " batch entries, but are " << first.getType();
+    if (DenseElementsAttr known = node.constant(2); known && mode == "linear")
+      for (const APInt &index : known.getValues<APInt>())
+        if (index.getSExtValue() < 0 || index.getSExtValue() > extent - count)
+          return node.emitError() << "an update of " << count << " from place "
+                                  << index.getSExtValue() << " on does not go into " << extent;
+    place = builder.createOrFold<AddOp>(loc, place, reshapeTo(builder, loc, first, {batch, 1, 1}));
+  }
+  Value isOutside;
+  if (mode == "circular") {
+    place = builder.createOrFold<ModOp>(loc, place, number(extent), /*truncated=*/false);
+  } else {
+    Value isBefore = builder.createOrFold<LessOp>(loc, place, number(0));
+    Value isBehind = builder.createOrFold<GreaterOrEqualOp>(loc, place, number(extent));
+    isOutside = builder.createOrFold<OrOp>(loc, isBefore, isBehind);
+  }
+  Value line = indexAlong(builder, loc, 3, 0, batch);
+  line = builder.createOrFold<MulOp>(loc, line, number(between));
+  line = builder.createOrFold<AddOp>(loc, line, indexAlong(builder, loc, 3, 1, between));
+  line = builder.createOrFold<MulOp>(loc, line, number(extent));
+  place = builder.createOrFold<AddOp>(loc, line, place);
+  int64_t lines = batch * between;
+  if (isOutside)
+    place = builder.createOrFold<WhereOp>(loc, isOutside, number(lines * extent), place);
+  Value operands[] = {reshapeTo(builder, loc, node.input(0), {lines * extent, inner}),
+                      reshapeTo(builder, loc, place, {lines * count, 1}),
+                      reshapeTo(builder, loc, node.input(1), {lines * count, inner})};
+  FailureOr<Value> result =
+      importOp<ScatterOp>(node, builder, operands,
+                          builder.getNamedAttr("axis", builder.getI64IntegerAttr(0)));
+  if (failed(result))
+    return failure();
+  return reshapeTo(builder, loc, *result, shape);
+}
+
 FailureOr<SmallVector<Value>> ScatterOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  if (node.opType == "TensorScatter")
+    return single(importTensorScatter(node, builder));
   if (node.opType == "MaxUnpool")
     return single(importMaxUnpool(node, builder));
   if (failed(node.expectInputs(3, 3)))

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Amp/Ops/Slice.h"
-#include "Common.h"
+#include "AttentionBuilder.h"
 
 using namespace mlir;
 using namespace ampc;
@@ -16,6 +16,8 @@ using namespace ampc;
 //===----------------------------------------------------------------------===//
 
 FailureOr<SmallVector<Value>> ConcatOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  if (node.opType == "RotaryEmbedding")
+    return single(importRotaryEmbedding(node, builder));
   size_t count = node.inputs.size();
   if (failed(node.expectInputs(std::max<size_t>(1, count), std::max<size_t>(1, count))))
     return failure();

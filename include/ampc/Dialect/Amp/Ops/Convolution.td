@@ -12,7 +12,7 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 
 def Amp_ConvOp : Amp_Op<"conv", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
     Ranged, Computes<"Allow">, LinearInFactors, PartialLayout, Uses<["Other", "Weight"]>,
-    Onnx<[OnnxOperator<"Conv">]>]> {
+    Onnx<[OnnxOperator<"Conv">, OnnxOperator<"CausalConvWithState", 27>]>]> {
   let summary = "Two-dimensional convolution, accumulated in f32";
   let description = [{
     `result[n, k, p, q] = bias[k] + sum over c, r, s of

@@ -13,7 +13,10 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 def Amp_MatMulOp : Amp_Op<"matmul", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
     Ranged, Computes<"Allow">, LinearInFactors, Uses<["Weight"]>,
     Onnx<[OnnxOperator<"MatMul">, OnnxOperator<"Gemm">, OnnxOperator<"Einsum", 12>,
-          OnnxOperator<"FusedMatMul", 1, 1, "com.microsoft">]>]> {
+          OnnxOperator<"FusedMatMul", 1, 1, "com.microsoft">, OnnxOperator<"Attention", 23>,
+          OnnxOperator<"FlexAttention", 1, 1, "ai.onnx.preview">,
+          OnnxOperator<"Attention", 1, 1, "com.microsoft">,
+          OnnxOperator<"MultiHeadAttention", 1, 1, "com.microsoft">]>]> {
   let summary = "Matrix product, accumulated in f32";
   let description = [{
     `result = alpha * op(lhs) * op(rhs) + bias`, where op transposes the last two
@@ -22,6 +25,8 @@ def Amp_MatMulOp : Amp_Op<"matmul", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
 
     Products are summed in f32 (f64 for f64) and rounded once, after the bias. A `wide`
     product is not rounded: its result has the accumulator's type.
+
+    Attention imports as two products with a softmax between them.
 
     Constraints:
     - (matmul_c1) all operands have one element type; `bias` that of the result.

@@ -17,7 +17,8 @@ def Amp_LayerNormOp : Amp_Op<"layer_norm", [Pure, InferTypeOpAdaptor, Gradient, 
     Onnx<[OnnxOperator<"LayerNormalization", 17>, OnnxOperator<"InstanceNormalization">,
           OnnxOperator<"GroupNormalization", 18>, OnnxOperator<"MeanVarianceNormalization", 9>,
           OnnxOperator<"LpNormalization">, OnnxOperator<"LRN">,
-          OnnxOperator<"SkipLayerNormalization", 1, 1, "com.microsoft">]>]> {
+          OnnxOperator<"SkipLayerNormalization", 1, 1, "com.microsoft">,
+          OnnxOperator<"EmbedLayerNormalization", 1, 1, "com.microsoft">]>]> {
   let summary = "Zero mean and unit variance over the dimensions from an axis on";
   let description = [{
     `y = (input - mean) * inv_std_dev * scale + bias`. Over the dimensions [axis, rank),

@@ -47,7 +47,8 @@ class Amp_Scattering<string mnemonic, list<Trait> traits = []>
 
 def Amp_ScatterOp : Amp_Scattering<"scatter", [Gradient, Onnx<[
     OnnxOperator<"ScatterElements", 11>, OnnxOperator<"Scatter", 9, 10>,
-    OnnxOperator<"ScatterND", 11>, OnnxOperator<"MaxUnpool", 9>]>]> {
+    OnnxOperator<"ScatterND", 11>, OnnxOperator<"MaxUnpool", 9>,
+    OnnxOperator<"TensorScatter", 24>]>]> {
   let summary = "Elements replaced; the last update of a place stays";
 }
 

@@ -12,9 +12,12 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 
 def Amp_ConcatOp : Amp_Op<"concat", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
     Computes<"Promote">, LinearInAll, AnyOrderAlongAxis, Uses<["Moved"]>,
-    Onnx<[OnnxOperator<"Concat">]>]> {
+    Onnx<[OnnxOperator<"Concat">, OnnxOperator<"RotaryEmbedding", 23>,
+          OnnxOperator<"RotaryEmbedding", 1, 1, "com.microsoft">]>]> {
   let summary = "Tensors one behind the other along an axis";
   let description = [{
+    RotaryEmbedding puts the halves that it has rotated together again.
+
     Constraints:
     - (concat_c1) element types, ranks, and all extents but that of `axis` are equal.
   }];
