@@ -7,6 +7,7 @@
 
 #include "MarkParameters.h"
 #include "ampc/Dialect/Amp/Ops/Gradient.h"
+#include "ampc/Dialect/Amp/SettingAttr.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/MapVector.h"
@@ -206,6 +207,8 @@ void ParameterMarker::collectUses() {
         auto gradient = dyn_cast<GradientOpInterface>(user);
         auto asked = dyn_cast<OperandUseOpInterface>(user);
         OperandUse use = asked ? asked.getOperandUse(index) : OperandUse::Other;
+        if (user->hasAttr(kSettingAttr))
+          use = OperandUse::Setting;
         if (use == OperandUse::Moved)
           uses |= usesOf.lookup(user->getResult(0));
         else if (!gradient || gradient.isDifferentiable(index))

@@ -12,6 +12,7 @@
 #include "ampc/Dialect/Amp/Ops/Indexing.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "ampc/Dialect/Amp/Ops/Slice.h"
+#include "ampc/Dialect/Amp/SettingAttr.h"
 
 using namespace mlir;
 using namespace ampc;
@@ -27,6 +28,12 @@ struct Rotation {
 };
 } // namespace
 
+/// Notes that caches are tables of angles, which no training changes.
+static Value markSetting(OpBuilder &builder, Value x) {
+  x.getDefiningOp()->setAttr(kSettingAttr, builder.getUnitAttr());
+  return x;
+}
+
 /// Rows of a cache, by positions.
 static FailureOr<Value> chooseRows(OnnxNode &node, OpBuilder &builder, Value cache,
                                    Value positions, unsigned positionsInput) {
@@ -37,8 +44,12 @@ static FailureOr<Value> chooseRows(OnnxNode &node, OpBuilder &builder, Value cac
   DenseElementsAttr known = node.constant(positionsInput);
   if (known && failed(checkKnownIndices(node, known, type, 0)))
     return failure();
-  return importOp<GatherOp>(node, builder, {cache, positions},
-                            builder.getNamedAttr("axis", builder.getI64IntegerAttr(0)));
+  FailureOr<Operation *> chosen =
+      createChecked(node, builder, GatherOp::getOperationName(), {cache, positions},
+                    builder.getNamedAttr("axis", builder.getI64IntegerAttr(0)));
+  if (failed(chosen))
+    return failure();
+  return markSetting(builder, (*chosen)->getResult(0));
 }
 
 /// ONNX Runtime's positions: [batch, rows], or the first one of all [1].
@@ -149,8 +160,10 @@ FailureOr<Value> ampc::importRotaryEmbedding(OnnxNode &node, OpBuilder &builder)
   int64_t size = shape.back(), half = r.extent / 2;
   SmallVector<int64_t> angles(tensorType(r.cosine).getShape());
   angles.insert(angles.begin() + (r.isHeadsFirst ? 1 : 2), 1);
-  Value cosine = reshapeTo(builder, loc, r.cosine, angles);
-  Value sine = reshapeTo(builder, loc, r.sine, angles);
+  auto spread = [&](Value x) {
+    return markSetting(builder, ReshapeOp::create(builder, loc, x, angles));
+  };
+  Value cosine = spread(r.cosine), sine = spread(r.sine);
   SmallVector<Value> parts;
   for (int64_t i = 0; i < 2; ++i) {
     SmallVector<int64_t> starts(4, 0), sizes(shape), steps(4, 1);
