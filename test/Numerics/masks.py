@@ -55,6 +55,13 @@ FORMS = {
                  node("Neg", "c", "n"), node("Min", "b n", "ss")],
                 lambda s, m, c: np.where(m > 0, s, c)),
 }
+# The same by one operator: nodes that make its mask `ss`.
+OPERATOR_FORMS = {
+    "boolean": ([node("Unsqueeze", "mb axis", "ss")],
+                lambda s, m, c: np.where(m > 0, s, -np.inf)),
+    "added": ([node("Where", "mb zero c", "k"), node("Unsqueeze", "k axis", "ss")],
+              lambda s, m, c: s + np.where(m > 0, 0, c)),
+}
 CONSTANTS = {"1e9": -1e9, "1e4": -1e4, "lowest": LOWEST}
 
 
@@ -62,14 +69,22 @@ def attention(form: str, value: float, mask: np.ndarray, wq: np.ndarray,
               wk: np.ndarray) -> onnx.ModelProto:
     shape = [ROWS, KEYS, KEYS]
     constants = {"c": np.float32(value), "one": np.float32(1), "zero": np.float32(0),
-                 "shape": np.array(shape)}
+                 "shape": np.array(shape), "axis": np.array([1])}
     nodes = [helper.make_node("Constant", [], [name],
                               value=numpy_helper.from_array(np.asarray(x), name))
              for name, x in constants.items()]
     nodes += [node("Cast", "m", "mb", to=TensorProto.BOOL), node("MatMul", "x wq", "q"),
-              node("MatMul", "x wk", "k0"), node("Transpose", "k0", "kt", perm=[0, 2, 1]),
-              node("MatMul", "q kt", "s"), *FORMS[form][0], node("Softmax", "ss", "p", axis=-1),
-              node("MatMul", "p x", "y0"), node("MatMul", "y0 wq", "y")]
+              node("MatMul", "x wk", "k0")]
+    if form in OPERATOR_FORMS:
+        attend = helper.make_node("Attention", ["q", "k0", "x", "ss"], ["y0", "", "", "p4"],
+                                  q_num_heads=1, kv_num_heads=1, scale=1.0,
+                                  qk_matmul_output_mode=3)
+        nodes += [*OPERATOR_FORMS[form][0], attend, node("Squeeze", "p4 axis", "p")]
+    else:
+        nodes += [node("Transpose", "k0", "kt", perm=[0, 2, 1]), node("MatMul", "q kt", "s"),
+                  *FORMS[form][0], node("Softmax", "ss", "p", axis=-1),
+                  node("MatMul", "p x", "y0")]
+    nodes.append(node("MatMul", "y0 wq", "y"))
     frozen = np.broadcast_to(np.where(mask > 0, 0, value), shape).astype(np.float32)
     weights = {"wq": wq, "wk": wk} | ({"frozen": frozen} if form == "frozen" else {})
     graph = helper.make_graph(
@@ -80,7 +95,8 @@ def attention(form: str, value: float, mask: np.ndarray, wq: np.ndarray,
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [ROWS, KEYS, WIDTH]),
          helper.make_tensor_value_info("p", TensorProto.FLOAT, shape)],
         [numpy_helper.from_array(np.ascontiguousarray(v), name) for name, v in weights.items()])
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    opset = 23 if form in OPERATOR_FORMS else 17
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
 
 
 class MasksTest(unittest.TestCase):
@@ -107,7 +123,8 @@ class MasksTest(unittest.TestCase):
         got = module.evaluate(feeds)
         x = self.x.astype(np.float64)
         s = (x @ self.wq) @ (x @ self.wk).transpose(0, 2, 1)
-        masked = np.float32(FORMS[form][1](s, self.mask, value)).astype(np.float64)
+        apply = (FORMS | OPERATOR_FORMS)[form][1]
+        masked = np.float32(apply(s, self.mask, value)).astype(np.float64)
         p = np.exp(masked - masked.max(-1, keepdims=True))
         p /= p.sum(-1, keepdims=True)
         # A score is a sum of 64 products of numbers that were rounded once or twice; a
@@ -134,9 +151,14 @@ class MasksTest(unittest.TestCase):
     def test_infinite_where(self) -> None:
         """A row that is masked as a whole is NaN in f32 too, so none is."""
         self.mask[1, 0, 0] = 1
-        for form, flags in itertools.product(("where", "where_of_constants"), LEVELS):
+        for form, flags in itertools.product(("where", "where_of_constants", "boolean"), LEVELS):
             with self.subTest(form=form, flags=flags):
                 self.check(form, -np.inf, flags)
+
+    def test_operator(self) -> None:
+        for (name, value), flags in itertools.product(CONSTANTS.items(), LEVELS):
+            with self.subTest(constant=name, flags=flags):
+                self.check("added", value, flags)
 
     def test_epsilons(self) -> None:
         """0 / sqrt(0 + 1e-12) is 0, not NaN, where f16 has no 1e-12."""

@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """element_ops.py FOLDER AMPC: what ampc says of models whose node has one thing wrong."""
-import pathlib
-import subprocess
 import sys
 
-import onnx
-import onnx.parser
+from one_error import print_errors
 
 MODELS = {
     "einsum_terms": "(float[2,3] x) => (float[2] y) { y = Einsum <equation = \"ij,jk->i\"> (x) }",
@@ -31,11 +28,4 @@ MODELS = {
                " y = ReverseSequence(x, l) }",
     "compress": "(float[2] x, bool[2] c) => (float[1] y) { y = Compress(x, c) }",
 }
-for name, text in MODELS.items():
-    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": 21]> g {text}')
-    path = pathlib.Path(sys.argv[1]) / f"{name}.onnx"
-    onnx.save(model, path)
-    done = subprocess.run([sys.argv[2], path, "--loss=none", "--emit=amp"],
-                          capture_output=True, text=True)
-    assert done.returncode == 1, name
-    print(done.stderr.splitlines()[0])
+print_errors(MODELS, sys.argv[1], sys.argv[2], opset=21)
