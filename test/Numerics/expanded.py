@@ -31,6 +31,8 @@ from opcase import PREVIEW  # noqa: E402
 RTOL, ATOL_OF_LARGEST = 1e-4, 1e-5
 LEAST_PAIRS = 50  # fewer means that the data or the operators went missing
 DIFFERENTIABLE = onnx.defs.OpSchema.DifferentiationCategory.Differentiable
+# Operators of whose inputs the schema says nothing, though they have gradients.
+UNTAGGED = ("Attention", "RotaryEmbedding", "CausalConvWithState")
 Pair = tuple[suite.Case, suite.Case]
 
 
@@ -62,7 +64,8 @@ def differentiable_inputs(model: onnx.ModelProto) -> list[str]:
     names = []
     for i, name in enumerate(node.input):
         formal = declared[min(i, len(declared) - 1)]
-        if name in floats and formal.differentiation_category == DIFFERENTIABLE:
+        is_tagged = formal.differentiation_category == DIFFERENTIABLE
+        if name in floats and (is_tagged or node.op_type in UNTAGGED):
             names.append(name)
     return names
 

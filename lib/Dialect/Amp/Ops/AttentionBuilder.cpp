@@ -158,17 +158,31 @@ static Value whichTakePart(OpBuilder &b, Location loc, const Attention &a) {
   return all;
 }
 
-/// The scores from the products.
-static Value applyMask(OpBuilder &b, Location loc, const Attention &a, Value scores) {
-  Type element = tensorType(scores).getElementType();
-  if (a.mask && !tensorType(a.mask).getElementType().isInteger(1))
-    scores = AddOp::create(b, loc, scores, castTo(b, loc, a.mask, element));
-  if (Value isOn = whichTakePart(b, loc, a)) {
-    Value none = splat(b, loc, RankedTensorType::get({}, element),
-                       -std::numeric_limits<double>::infinity());
-    scores = WhereOp::create(b, loc, isOn, scores, none);
-  }
-  return scores;
+/// Scores with the numbers of a mask that is none of booleans.
+static Value addNumbers(OpBuilder &b, Location loc, const Attention &a, Value scores) {
+  if (!a.mask || tensorType(a.mask).getElementType().isInteger(1))
+    return scores;
+  Value mask = castTo(b, loc, a.mask, tensorType(scores).getElementType());
+  return AddOp::create(b, loc, scores, mask);
+}
+
+/// Scores where they take part, else minus infinity.
+static Value leaveOut(OpBuilder &b, Location loc, const Attention &a, Value scores) {
+  Value isOn = whichTakePart(b, loc, a);
+  if (!isOn)
+    return scores;
+  auto scalar = RankedTensorType::get({}, tensorType(scores).getElementType());
+  Value none = splat(b, loc, scalar, -std::numeric_limits<double>::infinity());
+  return WhereOp::create(b, loc, isOn, scores, none);
+}
+
+/// Scores that are a result of their own, from which ONNX and PyTorch pass the gradient on wherever
+/// they are infinite: infinity is added. Before a softmax, where no gradient comes from there, it
+/// is chosen: a sum with constants would take low scores to f32.
+static Value addMask(OpBuilder &b, Location loc, const Attention &a, Value scores) {
+  auto scalar = RankedTensorType::get({}, tensorType(scores).getElementType());
+  Value bias = leaveOut(b, loc, a, splat(b, loc, scalar, 0));
+  return AddOp::create(b, loc, addNumbers(b, loc, a, scores), bias);
 }
 
 /// What a graph of the user's makes of the scores or probabilities.
@@ -207,9 +221,10 @@ FailureOr<AttentionResults> ampc::buildAttention(OnnxNode &node, OpBuilder &b, c
     Value quotient = DivOp::create(b, loc, results.products, cap);
     results.capped = MulOp::create(b, loc, TanhOp::create(b, loc, quotient), cap);
   }
-  results.scores = applyMask(b, loc, a, results.capped);
-  Value scores = castTo(b, loc, results.scores, softmaxType);
-  FailureOr<Value> changed = change(node, a.changeScores, scores);
+  Value scores = leaveOut(b, loc, a, addNumbers(b, loc, a, results.capped));
+  if (a.needsScores)
+    results.scores = addMask(b, loc, a, results.capped);
+  FailureOr<Value> changed = change(node, a.changeScores, castTo(b, loc, scores, softmaxType));
   if (failed(changed))
     return failure();
   Value probabilities = SoftmaxOp::create(b, loc, *changed, /*axis=*/3);

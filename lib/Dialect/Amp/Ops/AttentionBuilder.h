@@ -33,6 +33,7 @@ struct Attention {
   /// The element type of the scores in the softmax, and of the product with v; null: that of q.
   Type softmaxType, productType;
   Modifier changeScores, changeProbabilities; ///< in the softmax's type; may be null
+  bool needsScores = false; ///< AttentionResults::scores is wanted
 };
 
 /// The result [batch, heads, rows, value size], of the product's type, and what it came from, all
@@ -41,7 +42,7 @@ struct AttentionResults {
   Value y;
   Value products;      ///< scale * q * k^T
   Value capped;        ///< after the softcap
-  Value scores;        ///< after the mask
+  Value scores;        ///< after the mask, where they are wanted
   Value probabilities; ///< after the softmax, and what changes it
 };
 

@@ -109,6 +109,7 @@ static Results importOnnxAttention(OnnxNode &node, OpBuilder &builder) {
   Type element = tensorType(a.q).getElementType();
   a.productType = tensorType(a.v).getElementType();
   importMask(node, builder, a);
+  a.needsScores = node.hasOutput(3) && mode == 2;
   FailureOr<AttentionResults> built = buildAttention(node, builder, a);
   if (failed(built))
     return failure();
