@@ -29,6 +29,7 @@ import norm_cases
 import opcase
 import product_cases
 import recurrent_cases
+import sampling_cases
 import shape_cases
 import window_cases
 
@@ -39,7 +40,8 @@ FORWARD_RTOL = 1e-7
 def all_cases() -> list[opcase.OpCase]:
     cases = [*elementwise_cases.all_cases(), *shape_cases.all_cases(),
              *product_cases.all_cases(), *norm_cases.all_cases(), *recurrent_cases.all_cases(),
-             *window_cases.all_cases(), *attention_cases.all_cases()]
+             *window_cases.all_cases(), *attention_cases.all_cases(),
+             *sampling_cases.all_cases()]
     names = [case.name for case in cases]
     if doubled := {name for name in names if names.count(name) > 1}:
         raise SystemExit(f"cases share a name: {', '.join(sorted(doubled))}")
