@@ -135,6 +135,7 @@ enum {
 enum {
   AMPC_FLAG_NONFINITE_GRADIENT = 1,
   AMPC_FLAG_LABEL_OUT_OF_RANGE = 2,
+  AMPC_FLAG_SIZE_DIFFERS = 4, /* an op found another number of results than is declared */
   AMPC_FLAG_INDEX_OUT_OF_RANGE = 8,
   AMPC_FLAG_NONFINITE_LOSS = 16,     /* raised without a scaler only */
   AMPC_FLAG_NONFINITE_NORM = 32,     /* of all gradients, before clipping */

@@ -171,6 +171,20 @@ FailureOr<RankedTensorType> DimensionBinder::inputType(const ValueInfoProto &inp
   return type;
 }
 
+std::optional<SmallVector<int64_t>>
+DimensionBinder::declaredShape(const ValueInfoProto &declared) const {
+  if (!declared.type().has_tensor_type() || !declared.type().tensor_type().has_shape())
+    return std::nullopt;
+  SmallVector<int64_t> shape;
+  for (const Dimension &dimension : declared.type().tensor_type().shape().dim()) {
+    std::optional<int64_t> size = sizeOf(dimension);
+    if (!size || *size < 0)
+      return std::nullopt;
+    shape.push_back(*size);
+  }
+  return shape;
+}
+
 std::string DimensionBinder::findConflict(const ValueInfoProto &declared,
                                           RankedTensorType type) const {
   if (!declared.type().has_tensor_type())

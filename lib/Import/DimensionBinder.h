@@ -34,6 +34,11 @@ public:
   /// Then "", else the declared type as text.
   std::string findConflict(const onnx::ValueInfoProto &declared, mlir::RankedTensorType type) const;
 
+  /// The shape that the file declares, with the symbols' sizes; nullopt where not all of it is
+  /// known.
+  std::optional<llvm::SmallVector<int64_t>>
+  declaredShape(const onnx::ValueInfoProto &declared) const;
+
   /// Samples in a batch; nullopt in a file of fixed sizes.
   std::optional<int64_t> batch() const { return batchSize; }
   /// Whether the leading dimension of an input counts samples.

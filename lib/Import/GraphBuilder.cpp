@@ -169,6 +169,11 @@ LogicalResult GraphBuilder::addNode(const GraphNode &node) {
   onnxNode.isTraining = node.isTraining;
   onnxNode.trainMode = context.options.trainMode;
   onnxNode.constantOf = [this](Value value) { return constantOf(value); };
+  onnxNode.declaredShape = [&](unsigned i) {
+    const onnx::ValueInfoProto *declared =
+        i < node.outputs.size() ? graph->declared.lookup(node.outputs[i]) : nullptr;
+    return declared ? dimensions.declaredShape(*declared) : std::nullopt;
+  };
   onnxNode.valueOf = [this](StringRef name) { return lookup(name); };
   if (assignsState) {
     onnxNode.stateAfterNodes = [&](unsigned i) { return stateAfterNodes(onnxNode.inputs[i]); };

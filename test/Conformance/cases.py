@@ -39,6 +39,9 @@ FAULTY_DATA = {
     "onnx-1.12/node/test_castlike_FLOAT_to_BFLOAT16": "its input has not the shape declared",
     "onnx-1.12/node/test_castlike_FLOAT_to_BFLOAT16_expanded":
         "its input has not the shape declared",
+    "onnx-1.22/node/test_dft_inverse": "it was rounded to f32: 2e-7 stands where 0 should",
+    "onnx-1.22/node/test_dft_inverse_opset19":
+        "it was rounded to f32: 2e-7 stands where 0 should",
 }
 
 

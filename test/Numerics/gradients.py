@@ -29,8 +29,10 @@ import norm_cases
 import opcase
 import product_cases
 import recurrent_cases
+import region_cases
 import sampling_cases
 import shape_cases
+import spectrum_cases
 import window_cases
 
 ATOL = 1e-8
@@ -41,7 +43,7 @@ def all_cases() -> list[opcase.OpCase]:
     cases = [*elementwise_cases.all_cases(), *shape_cases.all_cases(),
              *product_cases.all_cases(), *norm_cases.all_cases(), *recurrent_cases.all_cases(),
              *window_cases.all_cases(), *attention_cases.all_cases(),
-             *sampling_cases.all_cases()]
+             *sampling_cases.all_cases(), *spectrum_cases.all_cases(), *region_cases.all_cases()]
     names = [case.name for case in cases]
     if doubled := {name for name in names if names.count(name) > 1}:
         raise SystemExit(f"cases share a name: {', '.join(sorted(doubled))}")

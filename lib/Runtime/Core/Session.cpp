@@ -19,7 +19,8 @@
 namespace ampc {
 
 /// The flags of a batch that a program refused.
-static constexpr unsigned kRefusals = AMPC_FLAG_LABEL_OUT_OF_RANGE | AMPC_FLAG_INDEX_OUT_OF_RANGE;
+static constexpr unsigned kRefusals =
+    AMPC_FLAG_LABEL_OUT_OF_RANGE | AMPC_FLAG_INDEX_OUT_OF_RANGE | AMPC_FLAG_SIZE_DIFFERS;
 
 /// The sum of AMPC_FLAG_* as bits.
 static unsigned flagsOf(float sum) { return sum > 0 && sum < 256 ? unsigned(sum) : 0; }
@@ -239,6 +240,13 @@ void Session::refuse(unsigned flags, const std::string &where, const char *conse
                        consequence),
                 node);
   }
+  if (flags & AMPC_FLAG_SIZE_DIFFERS)
+    throw Error(AMPC_STATUS_DATA,
+                concat(where,
+                       "an operator whose values decide how many results there are has another "
+                       "number of them than the model declares",
+                       consequence),
+                node);
 }
 
 void Session::raise(const StepRecord &record) const {

@@ -90,6 +90,9 @@ LogicalResult AddOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc
 }
 
 OpFoldResult AddOp::fold(FoldAdaptor adaptor) {
+  if (Attribute floats = foldFloats(adaptor.getOperands(), getType(),
+                                    [](ArrayRef<APFloat> x) { return x[0] + x[1]; }))
+    return floats;
   return foldIntegers(adaptor.getOperands(), getType(),
                       [](ArrayRef<int64_t> x) { return int64_t(uint64_t(x[0]) + uint64_t(x[1])); });
 }
@@ -121,6 +124,9 @@ LogicalResult SubOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc
 }
 
 OpFoldResult SubOp::fold(FoldAdaptor adaptor) {
+  if (Attribute floats = foldFloats(adaptor.getOperands(), getType(),
+                                    [](ArrayRef<APFloat> x) { return x[0] - x[1]; }))
+    return floats;
   return foldIntegers(adaptor.getOperands(), getType(),
                       [](ArrayRef<int64_t> x) { return int64_t(uint64_t(x[0]) - uint64_t(x[1])); });
 }
@@ -155,6 +161,9 @@ LogicalResult MulOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc
 }
 
 OpFoldResult MulOp::fold(FoldAdaptor adaptor) {
+  if (Attribute floats = foldFloats(adaptor.getOperands(), getType(),
+                                    [](ArrayRef<APFloat> x) { return x[0] * x[1]; }))
+    return floats;
   return foldIntegers(adaptor.getOperands(), getType(),
                       [](ArrayRef<int64_t> x) { return int64_t(uint64_t(x[0]) * uint64_t(x[1])); });
 }
@@ -198,6 +207,9 @@ LogicalResult DivOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc
 }
 
 OpFoldResult DivOp::fold(FoldAdaptor adaptor) {
+  if (Attribute floats = foldFloats(adaptor.getOperands(), getType(),
+                                    [](ArrayRef<APFloat> x) { return x[0] / x[1]; }))
+    return floats;
   return foldIntegers(adaptor.getOperands(), getType(),
                       [](ArrayRef<int64_t> x) -> std::optional<int64_t> {
                         if (x[1] == 0 || (x[1] == -1 && x[0] == INT64_MIN))

@@ -123,15 +123,6 @@ LogicalResult ampc::checkFloats(OnnxNode &node) {
   return success();
 }
 
-FailureOr<DenseElementsAttr> ampc::constantOfShape(OnnxNode &node, unsigned i) {
-  if (DenseElementsAttr known = node.constant(i))
-    return known;
-  return node.emitError() << "'" << node.inputNames[i]
-                          << "' must be known at compile time, as the shape of the result hangs "
-                             "on it: a constant, an initializer that no training step changes, or "
-                             "an input that --bind fixes";
-}
-
 SmallVector<NamedAttribute> ampc::stepAttributes(Builder &builder, ArrayRef<int64_t> starts,
                                                  ArrayRef<int64_t> sizes, ArrayRef<int64_t> steps) {
   SmallVector<int64_t> ones(starts.size(), 1);
@@ -273,14 +264,25 @@ int64_t ampc::place(int64_t i, ArrayRef<int64_t> shape, ArrayRef<int64_t> steps)
   return result;
 }
 
+/// For each element of `type` in row-major order, the place of the element of an operand of `shape`
+/// that broadcasts to it.
+static SmallVector<int64_t> broadcastPlaces(ArrayRef<int64_t> shape, RankedTensorType type) {
+  SmallVector<int64_t> own = stridesOf(shape), steps(type.getRank(), 0), places;
+  for (size_t i = 0; i < shape.size(); ++i)
+    if (shape[i] != 1)
+      steps[type.getRank() - shape.size() + i] = own[i];
+  for (int64_t i = 0; i < type.getNumElements(); ++i)
+    places.push_back(place(i, type.getShape(), steps));
+  return places;
+}
+
 Attribute ampc::foldIntegers(ArrayRef<Attribute> operands, Type result,
                              function_ref<std::optional<int64_t>(ArrayRef<int64_t>)> fn) {
   auto type = cast<RankedTensorType>(result);
   auto resultElement = dyn_cast<IntegerType>(type.getElementType());
   if (!resultElement || type.getNumElements() > kMaxFoldedElements)
     return nullptr;
-  SmallVector<SmallVector<int64_t>> values;
-  SmallVector<SmallVector<int64_t>> strides; // of each operand, 0 where it broadcasts
+  SmallVector<SmallVector<int64_t>> values, places;
   for (Attribute operand : operands) {
     auto dense = dyn_cast_if_present<DenseElementsAttr>(operand);
     if (!dense || !isa<IntegerType>(dense.getElementType()))
@@ -293,27 +295,41 @@ Attribute ampc::foldIntegers(ArrayRef<Attribute> operands, Type result,
         return nullptr;
       ints.push_back(isUnsigned ? value.getZExtValue() : value.getSExtValue());
     }
-    ArrayRef<int64_t> shape = dense.getType().getShape();
-    SmallVector<int64_t> denseStrides = stridesOf(shape);
-    SmallVector<int64_t> &broadcast = strides.emplace_back(type.getRank(), 0);
-    for (size_t i = 0; i < shape.size(); ++i)
-      if (shape[i] != 1)
-        broadcast[type.getRank() - shape.size() + i] = denseStrides[i];
+    places.push_back(broadcastPlaces(dense.getType().getShape(), type));
   }
-  SmallVector<int64_t> resultStrides = stridesOf(type.getShape());
   SmallVector<APInt> elements;
   SmallVector<int64_t> arguments(operands.size());
   for (int64_t i = 0; i < type.getNumElements(); ++i) {
-    for (size_t operand = 0; operand < operands.size(); ++operand) {
-      int64_t offset = 0;
-      for (int64_t d = 0; d < type.getRank(); ++d)
-        offset += i / resultStrides[d] % type.getDimSize(d) * strides[operand][d];
-      arguments[operand] = values[operand][offset];
-    }
+    for (size_t operand = 0; operand < operands.size(); ++operand)
+      arguments[operand] = values[operand][places[operand][i]];
     std::optional<int64_t> element = fn(arguments);
     if (!element)
       return nullptr;
     elements.push_back(APInt(64, uint64_t(*element)).sextOrTrunc(resultElement.getWidth()));
+  }
+  return DenseElementsAttr::get(type, elements);
+}
+
+Attribute ampc::foldFloats(ArrayRef<Attribute> operands, Type result,
+                           function_ref<APFloat(ArrayRef<APFloat>)> fn) {
+  auto type = cast<RankedTensorType>(result);
+  if (!isa<FloatType>(type.getElementType()) || type.getNumElements() > kMaxFoldedElements)
+    return nullptr;
+  SmallVector<SmallVector<APFloat>> values;
+  SmallVector<SmallVector<int64_t>> places;
+  for (Attribute operand : operands) {
+    auto dense = dyn_cast_if_present<DenseElementsAttr>(operand);
+    if (!dense || dense.getElementType() != type.getElementType())
+      return nullptr;
+    values.push_back(llvm::to_vector(dense.getValues<APFloat>()));
+    places.push_back(broadcastPlaces(dense.getType().getShape(), type));
+  }
+  SmallVector<APFloat> elements;
+  for (int64_t i = 0; i < type.getNumElements(); ++i) {
+    SmallVector<APFloat> arguments;
+    for (size_t operand = 0; operand < operands.size(); ++operand)
+      arguments.push_back(values[operand][places[operand][i]]);
+    elements.push_back(fn(arguments));
   }
   return DenseElementsAttr::get(type, elements);
 }

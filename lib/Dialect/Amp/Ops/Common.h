@@ -60,9 +60,6 @@ FailureOr<Value> importVariadic(OnnxNode &node, OpBuilder &builder, StringRef na
 /// Failure after an error where an input is given that is not of floats.
 LogicalResult checkFloats(OnnxNode &node);
 
-/// An input that is known at compile time, as the shape of the result hangs on it.
-FailureOr<DenseElementsAttr> constantOfShape(OnnxNode &node, unsigned i);
-
 /// Attributes of amp.slice and amp.pad; no `steps` are steps of 1.
 SmallVector<NamedAttribute> stepAttributes(Builder &builder, ArrayRef<int64_t> starts,
                                            ArrayRef<int64_t> sizes, ArrayRef<int64_t> steps = {});
@@ -124,6 +121,11 @@ inline constexpr int64_t kMaxFoldedElements = 1024;
 /// nothing.
 Attribute foldIntegers(ArrayRef<Attribute> operands, Type result,
                        function_ref<std::optional<int64_t>(ArrayRef<int64_t>)> fn);
+
+/// The same of floats, of one type, which is the result's: each operation rounds once, as it does
+/// in a kernel.
+Attribute foldFloats(ArrayRef<Attribute> operands, Type result,
+                     function_ref<APFloat(ArrayRef<APFloat>)> fn);
 
 /// A constant whose element i is element `source(i)` of `operand` (both in
 /// row-major order); null where the operand is not known or the result is

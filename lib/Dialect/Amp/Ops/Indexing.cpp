@@ -8,6 +8,7 @@
 #include "ampc/Dialect/Amp/Ops/Indexing.h"
 #include "IndexTuples.h"
 #include "Indices.h"
+#include "Selected.h"
 #include "ampc/Dialect/Amp/Ops/Slice.h"
 
 using namespace mlir;
@@ -26,7 +27,7 @@ static SmallVector<int64_t> gatheredShape(ArrayRef<int64_t> input, ArrayRef<int6
 // gather
 //===----------------------------------------------------------------------===//
 
-/// The slices, or of all elements those, where a condition that is known is true.
+/// The slices, or of all elements those, where a condition is true.
 static FailureOr<Value> importCompress(OnnxNode &node, OpBuilder &builder) {
   if (failed(node.expectInputs(2, 2)))
     return failure();
@@ -46,16 +47,24 @@ static FailureOr<Value> importCompress(OnnxNode &node, OpBuilder &builder) {
       condition.getDimSize(0) > extent)
     return node.emitError() << "the condition must be up to " << extent << " booleans, but is "
                             << condition;
-  FailureOr<DenseElementsAttr> known = constantOfShape(node, 1);
-  if (failed(known))
+  FailureOr<Value> indices = failure();
+  if (DenseElementsAttr known = node.constant(1)) {
+    SmallVector<int64_t> places;
+    for (auto [i, isTrue] : llvm::enumerate(known.getValues<bool>()))
+      if (isTrue)
+        places.push_back(i);
+    auto list = RankedTensorType::get(int64_t(places.size()), builder.getI64Type());
+    indices = buildConstant(builder, node.loc, DenseElementsAttr::get(list, ArrayRef(places)));
+  } else {
+    FailureOr<int64_t> size =
+        declaredExtent(node, 0, tensorType(input).getRank(), axis, condition.getDimSize(0));
+    if (failed(size))
+      return failure();
+    indices = importTruePlaces(node, builder, node.input(1), *size);
+  }
+  if (failed(indices))
     return failure();
-  SmallVector<int64_t> places;
-  for (auto [i, isTrue] : llvm::enumerate(known->getValues<bool>()))
-    if (isTrue)
-      places.push_back(i);
-  auto list = RankedTensorType::get(int64_t(places.size()), builder.getI64Type());
-  Value indices = buildConstant(builder, node.loc, DenseElementsAttr::get(list, ArrayRef(places)));
-  return importOp<GatherOp>(node, builder, {input, indices},
+  return importOp<GatherOp>(node, builder, {input, *indices},
                             builder.getNamedAttr("axis", builder.getI64IntegerAttr(axis)));
 }
 

@@ -147,11 +147,15 @@ FailureOr<SmallVector<Value>> BitCastOp::importNode(OnnxNode &node, OpBuilder &b
   if (failed(element))
     return failure();
   RankedTensorType from = tensorType(node.input(0)), to = from.clone(*element);
-  if (from.getElementType().isInteger(1) || element->isInteger(1) ||
-      from.getElementTypeBitWidth() != to.getElementTypeBitWidth())
+  // A boolean is a byte, 0 or 1.
+  auto bitsOf = [](RankedTensorType type) { return std::max(type.getElementTypeBitWidth(), 8u); };
+  bool isBool = from.getElementType().isInteger(1) || element->isInteger(1);
+  if (bitsOf(from) != bitsOf(to))
     return node.emitError() << "the bits of " << from.getElementType() << " are no " << *element;
   if (from == to)
     return SmallVector<Value>{node.input(0)};
+  if (isBool)
+    return SmallVector<Value>{castTo(builder, node.loc, node.input(0), *element)};
   return SmallVector<Value>{BitCastOp::create(builder, node.loc, to, node.input(0))};
 }
 

@@ -7,6 +7,8 @@
 
 #include "ampc/Dialect/Amp/Ops/Iota.h"
 #include "Places.h"
+#include "Selected.h"
+#include "Spectrum.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
 #include "ampc/Dialect/Amp/Ops/Reduction.h"
@@ -254,16 +256,43 @@ static FailureOr<Value> importArgument(OnnxNode &node, OpBuilder &builder) {
   return reduce(places, last);
 }
 
-/// Only of what is known: the result has a column for each element that is not 0.
+/// A column for each element that is not 0.
+static FailureOr<Value> importDeclaredNonZero(OnnxNode &node, OpBuilder &builder) {
+  Value x = node.input(0);
+  RankedTensorType type = tensorType(x);
+  FailureOr<int64_t> size = declaredExtent(node, 0, 2, 1, type.getNumElements());
+  if (failed(size))
+    return failure();
+  FailureOr<Value> places = importTruePlaces(node, builder, x, *size);
+  if (failed(places))
+    return failure();
+  Value row = reshapeTo(builder, node.loc, *places, {1, *size});
+  if (type.getRank() == 0)
+    return importStepped<SliceOp>(node, builder, row, {0, 0}, {0, *size});
+  SmallVector<Value> rows;
+  SmallVector<int64_t> strides = stridesOf(type.getShape());
+  for (int64_t d = 0; d < type.getRank(); ++d) {
+    auto number = [&](int64_t n) {
+      return numberLike(builder, node.loc, row, std::max<int64_t>(n, 1));
+    };
+    Value index = DivOp::create(builder, node.loc, row, number(strides[d]));
+    Value whole = DivOp::create(builder, node.loc, index, number(type.getDimSize(d)));
+    whole = MulOp::create(builder, node.loc, whole, number(type.getDimSize(d)));
+    rows.push_back(SubOp::create(builder, node.loc, index, whole));
+  }
+  return importOp<ConcatOp>(node, builder, rows,
+                            builder.getNamedAttr("axis", builder.getI64IntegerAttr(0)));
+}
+
 static FailureOr<Value> importNonZero(OnnxNode &node, OpBuilder &builder) {
   if (failed(node.expectInputs(1, 1)))
     return failure();
   RankedTensorType type = tensorType(node.input(0));
-  FailureOr<DenseElementsAttr> known = constantOfShape(node, 0);
-  if (failed(known))
-    return failure();
+  DenseElementsAttr known = node.constant(0);
+  if (!known)
+    return importDeclaredNonZero(node, builder);
   SmallVector<int64_t> places;
-  for (auto [i, element] : llvm::enumerate(known->getValues<Attribute>())) {
+  for (auto [i, element] : llvm::enumerate(known.getValues<Attribute>())) {
     auto number = dyn_cast<FloatAttr>(element);
     if (number ? !number.getValue().isZero() : !cast<IntegerAttr>(element).getValue().isZero())
       places.push_back(i);
@@ -282,6 +311,10 @@ static FailureOr<Value> importNonZero(OnnxNode &node, OpBuilder &builder) {
 //===----------------------------------------------------------------------===//
 
 FailureOr<SmallVector<Value>> IotaOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  if (StringRef(node.opType).ends_with("Window"))
+    return single(importWindow(node, builder));
+  if (node.opType == "MelWeightMatrix")
+    return single(importMelWeightMatrix(node, builder));
   return single(node.opType == "Range"     ? importRange(node, builder)
                 : node.opType == "EyeLike" ? importEyeLike(node, builder)
                 : node.opType == "NonZero" ? importNonZero(node, builder)

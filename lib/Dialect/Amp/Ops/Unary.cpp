@@ -23,6 +23,9 @@ using namespace ampc;
 //===----------------------------------------------------------------------===//
 
 OpFoldResult NegOp::fold(FoldAdaptor adaptor) {
+  if (Attribute floats = foldFloats(adaptor.getInput(), getType(),
+                                    [](ArrayRef<APFloat> x) { return llvm::neg(x[0]); }))
+    return floats;
   return foldIntegers(adaptor.getInput(), getType(),
                       [](ArrayRef<int64_t> x) { return int64_t(0 - uint64_t(x[0])); });
 }
@@ -75,6 +78,19 @@ SmallVector<Value> SignOp::emitKernel(KernelBuilder &kernel, ValueRange operands
 // floor, ceil, round: constant almost everywhere
 //===----------------------------------------------------------------------===//
 
+/// Sizes that a file computes by way of floats are rounded.
+static Attribute foldRounding(Attribute input, Type type, APFloat::roundingMode mode) {
+  return foldFloats(input, type, [&](ArrayRef<APFloat> x) {
+    APFloat rounded = x[0];
+    rounded.roundToIntegral(mode);
+    return rounded;
+  });
+}
+
+OpFoldResult FloorOp::fold(FoldAdaptor adaptor) {
+  return foldRounding(adaptor.getInput(), getType(), APFloat::rmTowardNegative);
+}
+
 bool FloorOp::isDifferentiable(unsigned) { return false; }
 void FloorOp::buildGradient(GradientBuilder &) {}
 
@@ -83,12 +99,20 @@ SmallVector<Value> FloorOp::emitKernel(KernelBuilder &kernel, ValueRange operand
                            [](ScalarBuilder &s, ValueRange x) { return s.floor(x[0]); })};
 }
 
+OpFoldResult CeilOp::fold(FoldAdaptor adaptor) {
+  return foldRounding(adaptor.getInput(), getType(), APFloat::rmTowardPositive);
+}
+
 bool CeilOp::isDifferentiable(unsigned) { return false; }
 void CeilOp::buildGradient(GradientBuilder &) {}
 
 SmallVector<Value> CeilOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   return {kernel.pointwise(operands, getType(),
                            [](ScalarBuilder &s, ValueRange x) { return s.ceil(x[0]); })};
+}
+
+OpFoldResult RoundOp::fold(FoldAdaptor adaptor) {
+  return foldRounding(adaptor.getInput(), getType(), APFloat::rmNearestTiesToEven);
 }
 
 bool RoundOp::isDifferentiable(unsigned) { return false; }

@@ -12,7 +12,9 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 
 def Amp_IotaOp : Amp_Op<"iota", [Pure, Kernel,
     Onnx<[OnnxOperator<"Range", 11>, OnnxOperator<"EyeLike", 9>, OnnxOperator<"ArgMax">,
-          OnnxOperator<"ArgMin">, OnnxOperator<"NonZero", 9>]>]> {
+          OnnxOperator<"ArgMin">, OnnxOperator<"NonZero", 9>, OnnxOperator<"HannWindow", 17>,
+          OnnxOperator<"HammingWindow", 17>, OnnxOperator<"BlackmanWindow", 17>,
+          OnnxOperator<"MelWeightMatrix", 17>]>]> {
   let summary = "Each element's index along a dimension";
   let description = [{
     ONNX operators about places import as a choice among these: `ArgMax` is the least index

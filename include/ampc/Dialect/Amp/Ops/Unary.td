@@ -29,16 +29,19 @@ def Amp_SignOp : Amp_UnaryOp<"sign", [OnnxSimple<[OnnxOperator<"Sign", 9>]>,
 def Amp_FloorOp : Amp_UnaryOp<"floor", [OnnxSimple<[OnnxOperator<"Floor">]>,
                                         PartialGradient, Computes<"Follow">]> {
   let summary = "The largest integer not above input";
+  let hasFolder = 1;
 }
 
 def Amp_CeilOp : Amp_UnaryOp<"ceil", [OnnxSimple<[OnnxOperator<"Ceil">]>,
                                       PartialGradient, Computes<"Follow">]> {
   let summary = "The smallest integer not below input";
+  let hasFolder = 1;
 }
 
 def Amp_RoundOp : Amp_UnaryOp<"round", [OnnxSimple<[OnnxOperator<"Round", 11>]>,
                                         PartialGradient, Computes<"Follow">]> {
   let summary = "The nearest integer, ties to even";
+  let hasFolder = 1;
 }
 
 def Amp_ExpOp : Amp_UnaryOp<"exp", [OnnxSimple<[OnnxOperator<"Exp">]>, Gradient,
