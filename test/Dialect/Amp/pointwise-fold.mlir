@@ -32,10 +32,22 @@ func.func @division_by_zero_is_left_to_the_device() -> tensor<i64> {
   return %0 : tensor<i64>
 }
 
-// CHECK-LABEL: @floats_do_not_fold(
-func.func @floats_do_not_fold() -> tensor<f32> {
-  %a = amp.constant dense<7.0> : tensor<f32>
-  // CHECK: amp.add
-  %0 = amp.add %a, %a : (tensor<f32>, tensor<f32>) -> tensor<f32>
-  return %0 : tensor<f32>
+// So do floats, by way of which files compute sizes: each operation rounds once.
+
+// CHECK-LABEL: @floats_fold(
+func.func @floats_fold() -> (tensor<2xf32>, tensor<f16>, tensor<2xi64>) {
+  %a = amp.constant dense<[7, -9]> : tensor<2xi64>
+  %b = amp.constant dense<0.5> : tensor<f32>
+  %c = amp.constant dense<2048.0> : tensor<f16>
+  %d = amp.constant dense<1.0> : tensor<f16>
+  // CHECK-DAG: %[[FLOOR:.*]] = amp.constant dense<[3.000000e+00, -5.000000e+00]> : tensor<2xf32>
+  // CHECK-DAG: %[[ROUNDED:.*]] = amp.constant dense<2.048000e+03> : tensor<f16>
+  // CHECK-DAG: %[[SIZES:.*]] = amp.constant dense<[3, -5]> : tensor<2xi64>
+  // CHECK: return %[[FLOOR]], %[[ROUNDED]], %[[SIZES]]
+  %0 = amp.cast %a : tensor<2xi64> to tensor<2xf32>
+  %1 = amp.mul %0, %b : (tensor<2xf32>, tensor<f32>) -> tensor<2xf32>
+  %2 = amp.floor %1 : tensor<2xf32>
+  %3 = amp.add %c, %d : (tensor<f16>, tensor<f16>) -> tensor<f16>
+  %4 = amp.cast %2 : tensor<2xf32> to tensor<2xi64>
+  return %2, %3, %4 : tensor<2xf32>, tensor<f16>, tensor<2xi64>
 }

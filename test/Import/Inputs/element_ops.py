@@ -26,6 +26,6 @@ MODELS = {
     "trilu": "(float[2] x) => (float[2] y) { y = Trilu(x) }",
     "reverse": "(float[4,2] x) => (float[4,2] y) { l = Constant <value_ints = [4, 5]> ()"
                " y = ReverseSequence(x, l) }",
-    "compress": "(float[2] x, bool[2] c) => (float[1] y) { y = Compress(x, c) }",
+    "compress": "(float[2] x, bool[2] c) => (float[n] y) { y = Compress(x, c) }",
 }
 print_errors(MODELS, sys.argv[1], sys.argv[2], opset=21)
