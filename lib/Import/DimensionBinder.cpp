@@ -61,6 +61,28 @@ LogicalResult DimensionBinder::checkFlags(ArrayRef<const ValueInfoProto *> input
   return success();
 }
 
+/// A sequence is as many tensors as `--sequence` says: a file does not tell.
+LogicalResult DimensionBinder::checkSequences(ArrayRef<const ValueInfoProto *> inputs) const {
+  llvm::StringSet<> names;
+  for (const ValueInfoProto *input : inputs) {
+    if (!input->type().has_sequence_type())
+      continue;
+    names.insert(input->name());
+    if (!context.options.sequences.contains(input->name()))
+      return context.emitError()
+             << "input '" << input->name()
+             << "' is a sequence, of which --sequence=" << input->name()
+             << "=SHAPE,.. must give the shapes of its tensors, such as 2x3,4x3";
+  }
+  SmallVector<StringRef> given(context.options.sequences.keys());
+  llvm::sort(given);
+  for (StringRef name : given)
+    if (!names.contains(name))
+      return context.emitError() << "--sequence=" << name
+                                 << ": the graph has no input of that name that is a sequence";
+  return success();
+}
+
 LogicalResult DimensionBinder::checkFixedBatch(ArrayRef<const ValueInfoProto *> inputs) const {
   int64_t batch = *context.options.batch;
   const ValueInfoProto *first = nullptr;
@@ -121,7 +143,11 @@ LogicalResult DimensionBinder::bindBatch(ArrayRef<const ValueInfoProto *> inputs
 
 LogicalResult DimensionBinder::bind(ArrayRef<const ValueInfoProto *> inputs,
                                     ArrayRef<const ValueInfoProto *> others) {
+  if (failed(checkSequences(inputs)))
+    return failure();
   for (const ValueInfoProto *input : inputs) {
+    if (input->type().has_sequence_type())
+      continue;
     if (!input->type().has_tensor_type())
       return context.emitError() << "input '" << input->name()
                                  << "' is no tensor, which is not supported";
@@ -185,11 +211,64 @@ DimensionBinder::declaredShape(const ValueInfoProto &declared) const {
   return shape;
 }
 
-std::string DimensionBinder::findConflict(const ValueInfoProto &declared,
-                                          RankedTensorType type) const {
-  if (!declared.type().has_tensor_type())
-    return declared.type().value_case() == onnx::TypeProto::VALUE_NOT_SET ? "" : "no tensor";
+/// The element type by its number, null without a word where no tensor of ours has it.
+Type DimensionBinder::findElementType(int32_t number) const {
+  ScopedDiagnosticHandler quiet(context.loc.getContext(), [](Diagnostic &) {});
+  return readElementType(number, context.loc.getContext(), [&] { return context.emitError(); });
+}
+
+RankedTensorType DimensionBinder::declaredType(const ValueInfoProto &declared) const {
   const onnx::TypeProto::Tensor &tensor = declared.type().tensor_type();
+  Type element = tensor.has_shape() ? findElementType(tensor.elem_type()) : Type();
+  if (!element)
+    return {};
+  SmallVector<int64_t> shape;
+  for (const Dimension &dimension : tensor.shape().dim())
+    shape.push_back(dimension.has_dim_value() && dimension.dim_value() >= 0 ? dimension.dim_value()
+                                                                            : ShapedType::kDynamic);
+  return RankedTensorType::get(shape, element);
+}
+
+FailureOr<SmallVector<RankedTensorType>>
+DimensionBinder::elementTypes(const ValueInfoProto &input) const {
+  auto emitError = [&] { return context.emitError() << "input '" << input.name() << "': "; };
+  const onnx::TypeProto &declared = input.type().sequence_type().elem_type();
+  if (!declared.has_tensor_type())
+    return emitError() << "is a sequence of what are no tensors, which is not supported";
+  Type element =
+      readElementType(declared.tensor_type().elem_type(), context.loc.getContext(), emitError);
+  if (!element)
+    return failure();
+  SmallVector<RankedTensorType> types;
+  for (ArrayRef<int64_t> shape : context.options.sequences.find(input.name())->second) {
+    types.push_back(RankedTensorType::get(shape, element));
+    std::optional<int64_t> size = WeightStore::byteSize(types.back());
+    if (!size || *size > kMaxTensorBytes)
+      return emitError() << "is too large: " << typeText(types.back());
+    std::string conflict = findConflict(declared, types.back());
+    if (!conflict.empty())
+      return emitError() << "--sequence gives it the tensor " << typeText(types.back())
+                         << ", but it is declared as a sequence of " << conflict;
+  }
+  return types;
+}
+
+std::string DimensionBinder::findConflict(const onnx::TypeProto &declared, Type given) const {
+  if (declared.value_case() == onnx::TypeProto::VALUE_NOT_SET)
+    return "";
+  if (auto sequence = dyn_cast<TupleType>(given)) {
+    if (!declared.has_sequence_type())
+      return "no sequence";
+    for (Type element : sequence.getTypes())
+      if (std::string conflict = findConflict(declared.sequence_type().elem_type(), element);
+          !conflict.empty())
+        return "a sequence of " + conflict;
+    return "";
+  }
+  if (!declared.has_tensor_type())
+    return "no tensor";
+  auto type = cast<RankedTensorType>(given);
+  const onnx::TypeProto::Tensor &tensor = declared.tensor_type();
   std::string text;
   bool agrees = !tensor.has_shape() || tensor.shape().dim_size() == type.getRank();
   for (auto [i, dimension] : llvm::enumerate(tensor.shape().dim())) {
@@ -204,10 +283,7 @@ std::string DimensionBinder::findConflict(const ValueInfoProto &declared,
   }
   Type elementType = type.getElementType();
   if (tensor.elem_type() != onnx::TensorProto::UNDEFINED) {
-    // A type that no tensor of ours has cannot be the right one.
-    ScopedDiagnosticHandler quiet(type.getContext(), [](Diagnostic &) {});
-    elementType =
-        readElementType(tensor.elem_type(), type.getContext(), [&] { return context.emitError(); });
+    elementType = findElementType(tensor.elem_type());
     agrees &= elementType == type.getElementType();
   }
   if (agrees)

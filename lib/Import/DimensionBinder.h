@@ -30,9 +30,17 @@ public:
   /// The type of one of the inputs given to `bind`.
   llvm::FailureOr<mlir::RankedTensorType> inputType(const onnx::ValueInfoProto &input) const;
 
-  /// Whether `type` is what the file declares, as far as it declares anything in numbers.
-  /// Then "", else the declared type as text.
-  std::string findConflict(const onnx::ValueInfoProto &declared, mlir::RankedTensorType type) const;
+  /// The types of the tensors in an input that is a sequence.
+  llvm::FailureOr<llvm::SmallVector<mlir::RankedTensorType>>
+  elementTypes(const onnx::ValueInfoProto &input) const;
+
+  /// Whether `type`, of a tensor or a sequence, is what the file declares, as far as it declares
+  /// anything in numbers. Then "", else the declared type as text.
+  std::string findConflict(const onnx::TypeProto &declared, mlir::Type type) const;
+
+  /// What the file declares, extents without a number as dynamic ones; null where it is no tensor
+  /// of known rank.
+  mlir::RankedTensorType declaredType(const onnx::ValueInfoProto &declared) const;
 
   /// The shape that the file declares, with the symbols' sizes; nullopt where not all of it is
   /// known.
@@ -51,8 +59,10 @@ private:
 
   llvm::LogicalResult checkFlags(llvm::ArrayRef<const onnx::ValueInfoProto *> inputs,
                                  llvm::ArrayRef<const onnx::ValueInfoProto *> others) const;
+  llvm::LogicalResult checkSequences(llvm::ArrayRef<const onnx::ValueInfoProto *> inputs) const;
   llvm::LogicalResult bindBatch(llvm::ArrayRef<const onnx::ValueInfoProto *> inputs);
   llvm::LogicalResult checkFixedBatch(llvm::ArrayRef<const onnx::ValueInfoProto *> inputs) const;
+  mlir::Type findElementType(int32_t number) const;
   std::optional<int64_t> sizeOf(const Dimension &dimension) const;
 
   const ImportContext &context;

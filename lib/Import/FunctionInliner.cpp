@@ -144,8 +144,10 @@ void FunctionInliner::defineNames(Subgraph &graph, const std::string &prefix) {
   for (const onnx::ValueInfoProto &input : graph.proto->input()) {
     bool isInitialized = graph.names.contains(input.name());
     define(input.name());
-    if (!isInitialized)
-      graph.inputs.push_back(graph.names.lookup(input.name()));
+    if (isInitialized)
+      continue;
+    graph.inputs.push_back(graph.names.lookup(input.name()));
+    graph.inputProtos.push_back(&input);
   }
   for (const onnx::NodeProto &node : graph.proto->node())
     for (const std::string &output : node.output())
@@ -187,8 +189,10 @@ LogicalResult FunctionInliner::addGraph(GraphNode &node, const onnx::AttributePr
   scope.names = graph->names;
   scope.opsets = outer.opsets;
   scope.bindings = outer.bindings;
+  size_t before = count;
   if (failed(append(graph->proto->node(), scope, graph->nodes)))
     return failure();
+  graph->nodeCount = count - before;
   for (const onnx::ValueInfoProto &output : graph->proto->output())
     graph->outputs.push_back(rename(output.name(), scope));
   addCaptured(node, *graph);

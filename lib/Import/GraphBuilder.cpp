@@ -9,6 +9,7 @@
 #include "NodeOrder.h"
 #include "ampc-runtime/module_format.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
+#include "ampc/Dialect/Amp/Values.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -62,23 +63,44 @@ LogicalResult GraphBuilder::add(const Graph &newGraph) {
   return addOutputs();
 }
 
+/// What the tensors of a sequence are called outside.
+static std::string elementName(StringRef sequence, size_t i) {
+  return (sequence + "[" + Twine(i) + "]").str();
+}
+
 LogicalResult GraphBuilder::addArguments() {
   for (const onnx::ValueInfoProto *input : graph->inputs) {
+    if (input->type().has_sequence_type()) {
+      FailureOr<SmallVector<RankedTensorType>> types = dimensions.elementTypes(*input);
+      if (failed(types))
+        return failure();
+      SmallVector<Value> elements;
+      for (auto [i, type] : llvm::enumerate(*types))
+        elements.push_back(addArgument(elementName(input->name(), i), type, /*isBatched=*/false));
+      OpBuilder builder = OpBuilder::atBlockEnd(body);
+      values[input->name()] = buildSequence(builder, context.loc, elements);
+      continue;
+    }
     FailureOr<RankedTensorType> type = dimensions.inputType(*input);
     if (failed(type))
       return failure();
-    Builder builder(&context.mlir);
-    SmallVector<NamedAttribute> attributes = {
-        builder.getNamedAttr(kNameAttr, builder.getStringAttr(input->name()))};
-    if (dimensions.isBatchedInput(*input))
-      attributes.push_back(builder.getNamedAttr(kBatchedAttr, builder.getUnitAttr()));
-    unsigned index = body->getNumArguments();
-    if (failed(function.insertArgument(index, *type, builder.getDictionaryAttr(attributes),
-                                       context.loc)))
-      return failure();
-    values[input->name()] = body->getArgument(index);
+    values[input->name()] = addArgument(input->name(), *type, dimensions.isBatchedInput(*input));
   }
   return success();
+}
+
+Value GraphBuilder::addArgument(const std::string &name, RankedTensorType type, bool isBatched) {
+  Builder builder(&context.mlir);
+  SmallVector<NamedAttribute> attributes = {
+      builder.getNamedAttr(kNameAttr, builder.getStringAttr(name))};
+  if (isBatched)
+    attributes.push_back(builder.getNamedAttr(kBatchedAttr, builder.getUnitAttr()));
+  unsigned index = body->getNumArguments();
+  LogicalResult inserted =
+      function.insertArgument(index, type, builder.getDictionaryAttr(attributes), context.loc);
+  assert(succeeded(inserted) && "a function takes any argument");
+  (void)inserted;
+  return body->getArgument(index);
 }
 
 Value GraphBuilder::lookup(StringRef name) {
@@ -122,8 +144,12 @@ void GraphBuilder::foldOp(Operation *op) {
     return;
   SmallVector<Attribute> operands;
   for (Value operand : op->getOperands()) {
-    auto type = cast<ShapedType>(operand.getType());
-    bool mayTrain = reads.contains(operand) && isa<FloatType>(type.getElementType());
+    auto type = dyn_cast<ShapedType>(operand.getType());
+    if (!type)
+      return;
+    const Initializer *read = reads.lookup(operand);
+    bool mayTrain = read && isa<FloatType>(type.getElementType()) &&
+                    !context.options.bindings.contains(read->key);
     DenseElementsAttr constant;
     if (!mayTrain && type.getNumElements() <= kMaxFoldedElements)
       constant = constantOf(operand);
@@ -174,7 +200,10 @@ LogicalResult GraphBuilder::addNode(const GraphNode &node) {
         i < node.outputs.size() ? graph->declared.lookup(node.outputs[i]) : nullptr;
     return declared ? dimensions.declaredShape(*declared) : std::nullopt;
   };
-  onnxNode.valueOf = [this](StringRef name) { return lookup(name); };
+  onnxNode.valueOf = [this](StringRef name) {
+    Value value = lookup(name);
+    return value && isa<TupleType>(value.getType()) ? Value() : value;
+  };
   if (assignsState) {
     onnxNode.stateAfterNodes = [&](unsigned i) { return stateAfterNodes(onnxNode.inputs[i]); };
     onnxNode.assignAfterStep = [&](OpBuilder &b, unsigned i, Value value) {
@@ -187,12 +216,19 @@ LogicalResult GraphBuilder::addNode(const GraphNode &node) {
     };
   for (const std::string &input : node.inputs)
     onnxNode.inputs.push_back(input.empty() ? Value() : lookup(input));
+  const OperatorTable::Claim *claim = operators.find(node.domain, node.opType(), node.version);
+  for (auto [i, input] : llvm::enumerate(onnxNode.inputs))
+    if (input && isa<TupleType>(input.getType()) && !claim->name.takesSequences)
+      return node.emitError(context) << "input " << i << ", '" << node.inputs[i] << "', is "
+                                     << typeText(input.getType()) << ", but should be a tensor";
   if (failed(readAttributes(node, onnxNode, context)))
     return failure();
   if (failed(addGraphs(node, onnxNode)))
     return failure();
 
   Operation *last = body->empty() ? nullptr : &body->back();
+  while (last && last->getNumResults() == 0) // an assignment, which the node may erase
+    last = last->getPrevNode();
   bool hasBody = last && last != lastInitializer;
   // An op that fails without a word must not end the import without one.
   unsigned errors = 0;
@@ -200,7 +236,6 @@ LogicalResult GraphBuilder::addNode(const GraphNode &node) {
     errors += diagnostic.getSeverity() == DiagnosticSeverity::Error;
     return failure(); // to be printed by the next handler
   });
-  const OperatorTable::Claim *claim = operators.find(node.domain, node.opType(), node.version);
   OpBuilder builder = OpBuilder::atBlockEnd(body);
   FailureOr<SmallVector<Value>> results = claim->op->importNode(onnxNode, builder);
   if (failed(results) || onnxNode.hadError || errors > 0) {
@@ -235,7 +270,15 @@ LogicalResult GraphBuilder::addGraphs(const GraphNode &node, OnnxNode &onnxNode)
              "graphs are inlined where their node stands");
       return addSubgraph(node, subgraph, inputs);
     };
-    OnnxGraph graph{subgraph.inputs.size(), subgraph.outputs.size(), importInline};
+    OnnxGraph graph;
+    graph.inputCount = subgraph.inputs.size();
+    graph.outputCount = subgraph.outputs.size();
+    graph.nodeCount = subgraph.nodeCount;
+    for (const onnx::ValueInfoProto *input : subgraph.inputProtos)
+      graph.inputTypes.push_back(dimensions.declaredType(*input));
+    for (const onnx::ValueInfoProto &output : subgraph.proto->output())
+      graph.outputTypes.push_back(dimensions.declaredType(output));
+    graph.importInline = importInline;
     if (!onnxNode.attributes.try_emplace(entry.first(), std::move(graph)).second)
       return node.emitError(context) << "attribute '" << entry.first() << "' is given twice";
   }
@@ -258,6 +301,10 @@ GraphBuilder::addSubgraph(const GraphNode &node, const Subgraph &subgraph, Value
   std::vector<GraphNode> nodes = subgraph.nodes;
   if (failed(sortNodes(nodes, given, context)))
     return failure();
+  inlinedCount += std::max<int64_t>(nodes.size(), 1); // repeating nothing has an end, too
+  if (inlinedCount > kMaxInlinedNodes)
+    return node.emitError(context) << "the graphs in nodes are more than " << kMaxInlinedNodes
+                                   << " nodes once all that they repeat is written out";
   for (const GraphNode &inside : nodes) {
     std::string problem = findProblem(inside, operators);
     if (!problem.empty())
@@ -305,13 +352,11 @@ LogicalResult GraphBuilder::defineOutputs(const GraphNode &node, ArrayRef<Value>
     if (i >= results.size() || !results[i])
       return node.emitError(context) << "has output " << i << ", '" << name << "', which "
                                      << node.opType() << " does not give here";
-    auto type = dyn_cast<RankedTensorType>(results[i].getType());
-    if (!type || !type.hasStaticShape())
-      return node.emitError(context) << "output '" << name << "' has no shape at compile time";
-    std::optional<int64_t> size = WeightStore::byteSize(type);
-    if (!size || *size > kMaxTensorBytes)
-      return node.emitError(context)
-             << "output '" << name << "' would be too large: " << typeText(type);
+    Type type = results[i].getType();
+    auto sequence = dyn_cast<TupleType>(type);
+    for (Type element : sequence ? sequence.getTypes() : ArrayRef(type))
+      if (failed(checkTensor(node, name, element)))
+        return failure();
     if (failed(checkDeclared(node, name, type)))
       return failure();
     values[name] = results[i];
@@ -319,12 +364,22 @@ LogicalResult GraphBuilder::defineOutputs(const GraphNode &node, ArrayRef<Value>
   return success();
 }
 
-LogicalResult GraphBuilder::checkDeclared(const GraphNode &node, StringRef name,
-                                          RankedTensorType type) {
+LogicalResult GraphBuilder::checkTensor(const GraphNode &node, StringRef name, Type given) {
+  auto type = dyn_cast<RankedTensorType>(given);
+  if (!type || !type.hasStaticShape())
+    return node.emitError(context) << "output '" << name << "' has no shape at compile time";
+  std::optional<int64_t> size = WeightStore::byteSize(type);
+  if (!size || *size > kMaxTensorBytes)
+    return node.emitError(context)
+           << "output '" << name << "' would be too large: " << typeText(type);
+  return success();
+}
+
+LogicalResult GraphBuilder::checkDeclared(const GraphNode &node, StringRef name, Type type) {
   const onnx::ValueInfoProto *declared = graph->declared.lookup(name);
   if (!declared)
     return success();
-  std::string conflict = dimensions.findConflict(*declared, type);
+  std::string conflict = dimensions.findConflict(declared->type(), type);
   if (conflict.empty())
     return success();
   return node.emitError(context) << "output '" << name << "' is " << typeText(type)
@@ -337,15 +392,34 @@ LogicalResult GraphBuilder::addOutputs() {
     if (!value)
       return context.emitError() << "output '" << output->name()
                                  << "' of the graph is made by no node";
-    auto type = cast<RankedTensorType>(value.getType());
-    Builder builder(&context.mlir);
-    SmallVector<NamedAttribute> attributes = {
-        builder.getNamedAttr(kNameAttr, builder.getStringAttr(output->name()))};
-    if (dimensions.isBatchedResult(*output, type))
-      attributes.push_back(builder.getNamedAttr(kBatchedAttr, builder.getUnitAttr()));
-    results.push_back(value);
-    resultAttrs.push_back(builder.getDictionaryAttr(attributes));
+    if (auto type = dyn_cast<RankedTensorType>(value.getType())) {
+      if (failed(addOutput(output->name(), value, dimensions.isBatchedResult(*output, type))))
+        return failure();
+      continue;
+    }
+    OperandRange elements = getElements(value);
+    if (elements.empty())
+      return context.emitError() << "output '" << output->name()
+                                 << "' is a sequence without a tensor, which no file can hold";
+    for (auto [i, element] : llvm::enumerate(elements))
+      if (failed(addOutput(elementName(output->name(), i), element, /*isBatched=*/false)))
+        return failure();
   }
+  return success();
+}
+
+LogicalResult GraphBuilder::addOutput(const std::string &name, Value value, bool isBatched) {
+  if (!outputsByName.insert(name).second)
+    return context.emitError()
+           << "there are two outputs '" << name
+           << "': the tensors of a sequence are called by its name and a number";
+  Builder builder(&context.mlir);
+  SmallVector<NamedAttribute> attributes = {
+      builder.getNamedAttr(kNameAttr, builder.getStringAttr(name))};
+  if (isBatched)
+    attributes.push_back(builder.getNamedAttr(kBatchedAttr, builder.getUnitAttr()));
+  results.push_back(value);
+  resultAttrs.push_back(builder.getDictionaryAttr(attributes));
   return success();
 }
 
@@ -357,7 +431,7 @@ LogicalResult GraphBuilder::assign(ArrayRef<Binding> bindings, const Initializer
     if (!value)
       return context.emitError() << "training_info: '" << binding.value << "', which updates '"
                                  << binding.variable << "', is made by no node";
-    auto type = cast<RankedTensorType>(value.getType());
+    Type type = value.getType();
     if (type != variable.type)
       return context.emitError() << "training_info: '" << binding.value << "' is " << typeText(type)
                                  << ", but '" << binding.variable << "', which it updates, is "
@@ -370,6 +444,10 @@ LogicalResult GraphBuilder::assign(ArrayRef<Binding> bindings, const Initializer
 void GraphBuilder::finish() {
   OpBuilder builder = OpBuilder::atBlockEnd(body);
   func::ReturnOp::create(builder, context.loc, results);
+  // Whatever looked at a sequence has taken the tensors of it.
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(*body)))
+    if (llvm::any_of(op.getResultTypes(), llvm::IsaPred<TupleType>))
+      op.erase();
   // An input that only gave the rate is none of the step's.
   llvm::BitVector replaced(body->getNumArguments());
   for (BlockArgument argument : body->getArguments()) {

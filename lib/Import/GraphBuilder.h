@@ -66,6 +66,7 @@ public:
 
 private:
   LogicalResult addArguments();
+  Value addArgument(const std::string &name, RankedTensorType type, bool isBatched);
   LogicalResult addNode(const GraphNode &node);
   LogicalResult addGraphs(const GraphNode &node, OnnxNode &onnxNode);
   /// Adds the nodes of a graph in `node` and gives its outputs.
@@ -75,11 +76,13 @@ private:
     return values.contains(name) || graph->initializers->contains(name);
   }
   LogicalResult addOutputs();
+  LogicalResult addOutput(const std::string &name, Value value, bool isBatched);
   Value stateAfterNodes(Value read);
   void assignAfterStep(OpBuilder &builder, Location loc, Value read, Value value);
   Value replaceRate(OpBuilder &builder, Location loc, StringRef input);
   LogicalResult defineOutputs(const GraphNode &node, ArrayRef<Value> results);
-  LogicalResult checkDeclared(const GraphNode &node, StringRef name, RankedTensorType type);
+  LogicalResult checkTensor(const GraphNode &node, StringRef name, Type type);
+  LogicalResult checkDeclared(const GraphNode &node, StringRef name, Type type);
   /// Marks the ops built for a node with the precision that the user asks for, and keeps
   /// the values that fold.
   void finishOps(Operation *first, DictionaryAttr precision);
@@ -105,6 +108,8 @@ private:
   bool assignsState = false;
   llvm::DenseMap<Value, AssignOp> assignments; ///< made by nodes, by the read of the variable
   std::map<std::string, unsigned> inferenceCounts;
+  int64_t inlinedCount = 0;        ///< of nodes in graphs in nodes, each time that it is built
+  llvm::StringSet<> outputsByName; ///< of the function
   SmallVector<Value> results;
   SmallVector<DictionaryAttr> resultAttrs;
 };

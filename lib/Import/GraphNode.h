@@ -57,7 +57,9 @@ struct Subgraph {
   const onnx::GraphProto *proto = nullptr;
   llvm::StringMap<std::string> names; ///< of what the graph defines, by the file's names
   std::vector<std::string> inputs, outputs;
+  std::vector<const onnx::ValueInfoProto *> inputProtos;
   std::vector<GraphNode> nodes; ///< functions inlined, not sorted
+  size_t nodeCount = 0;         ///< with those of graphs in nodes
 };
 
 /// Calls `visit` for each node, those of graphs in nodes after the node.

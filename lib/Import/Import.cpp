@@ -377,7 +377,7 @@ LogicalResult Importer::collectValues() {
     return context.emitError() << "the graph has no output";
   for (const onnx::ValueInfoProto &input : model->graph().input())
     if (auto it = variables.find(input.name()); it != variables.end()) {
-      std::string conflict = dimensions.findConflict(input, it->second.type);
+      std::string conflict = dimensions.findConflict(input.type(), it->second.type);
       if (!conflict.empty())
         return context.emitError()
                << "initializer '" << input.name() << "' is " << typeText(it->second.type)

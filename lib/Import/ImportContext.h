@@ -33,8 +33,8 @@ struct ImportContext {
 /// A limit on one tensor, far above any memory: what is larger is a mistake in the file.
 constexpr int64_t kMaxTensorBytes = int64_t(1) << 40;
 
-/// "8x64xf32" for messages; dynamic sizes are "?".
-std::string typeText(mlir::ShapedType type);
+/// "8x64xf32" for messages; dynamic sizes are "?". Of a sequence how many tensors it has.
+std::string typeText(mlir::Type type);
 
 } // namespace ampc
 

@@ -11,12 +11,17 @@
 using namespace mlir;
 
 namespace ampc {
-std::string typeText(ShapedType type) {
+std::string typeText(Type type) {
   std::string text;
   llvm::raw_string_ostream os(text);
-  for (int64_t dim : type.getShape())
+  if (auto sequence = dyn_cast<TupleType>(type)) {
+    os << "a sequence of " << sequence.size() << (sequence.size() == 1 ? " tensor" : " tensors");
+    return text;
+  }
+  auto shaped = cast<ShapedType>(type);
+  for (int64_t dim : shaped.getShape())
     (ShapedType::isDynamic(dim) ? os << "?" : os << dim) << "x";
-  os << type.getElementType();
+  os << shaped.getElementType();
   return text;
 }
 

@@ -85,17 +85,47 @@ def find_cases(source: str, data: pathlib.Path) -> list[Case]:
     return sorted(cases)
 
 
-def read_tensors(folder: pathlib.Path, kind: str) -> list[np.ndarray]:
-    files = sorted(folder.glob(f"{kind}_*.pb"), key=lambda f: int(f.stem.rsplit("_", 1)[1]))
-    return [onnx.numpy_helper.to_array(onnx.load_tensor(str(file))) for file in files]
-
-
 def as_declared(array: np.ndarray, value: onnx.ValueInfoProto) -> np.ndarray:
     """ONNX 1.12 wrote the data of bf16 as uint16, their bits."""
     declared = value.type.tensor_type.elem_type
     if declared == onnx.TensorProto.BFLOAT16 and array.dtype == np.uint16:
         return array.view(ml_dtypes.bfloat16)
     return array
+
+
+def is_sequence(value: onnx.ValueInfoProto) -> bool:
+    return value.type.HasField("sequence_type")
+
+
+def read_values(folder: pathlib.Path, kind: str, graph: onnx.GraphProto) -> dict[str, np.ndarray]:
+    """The tensors of all data files, by name; those of a sequence as ampc names them."""
+    files = sorted(folder.glob(f"{kind}_*.pb"), key=lambda f: int(f.stem.rsplit("_", 1)[1]))
+    declared = fed_inputs(graph, len(files)) if kind == "input" else list(graph.output)
+    if len(files) != len(declared):
+        raise Mismatch(f"{len(declared)} {kind}s, not {len(files)}")
+    values = {}
+    for value, file in zip(declared, files):
+        if is_sequence(value):
+            sequence = onnx.SequenceProto()
+            sequence.ParseFromString(file.read_bytes())
+            for i, array in enumerate(onnx.numpy_helper.to_list(sequence)):
+                values[f"{value.name}[{i}]"] = array
+        else:
+            array = onnx.numpy_helper.to_array(onnx.load_tensor(str(file)))
+            values[value.name] = as_declared(array, value)
+    return values
+
+
+def shape_flags(graph: onnx.GraphProto, values: dict[str, np.ndarray]) -> list[str]:
+    """How many tensors the inputs that are sequences have, and of which shapes."""
+    flags = []
+    for value in filter(is_sequence, graph.input):
+        shapes, i = [], 0
+        while (array := values.get(f"{value.name}[{i}]")) is not None:
+            shapes.append("x".join(map(str, array.shape)) or "scalar")
+            i += 1
+        flags.append(f"--sequence={value.name}={','.join(shapes)}")
+    return flags
 
 
 def tolerances(case: Case) -> tuple[float, float]:
@@ -148,11 +178,12 @@ def unknown_parts(model: onnx.ModelProto, known: set[str]) -> str:
     if missing := sorted(operators - known):
         return "operators " + ", ".join(missing)
     for value in [*model.graph.input, *model.graph.output]:
-        kind = value.type.WhichOneof("value")
+        proto = value.type.sequence_type.elem_type if is_sequence(value) else value.type
+        kind = proto.WhichOneof("value")
         if kind != "tensor_type":
             return f"{kind} {value.name}"
-        if value.type.tensor_type.elem_type not in ELEMENT_TYPES:
-            type_name = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type)
+        if proto.tensor_type.elem_type not in ELEMENT_TYPES:
+            type_name = onnx.TensorProto.DataType.Name(proto.tensor_type.elem_type)
             return f"element type {type_name} of {value.name}"
     return ""
 
@@ -162,11 +193,11 @@ def failure(case: Case, why: str) -> Result:
     return Result(case, "failed", f"{why} (faulty data: {faulty})" if faulty else why)
 
 
-def bindings(fed: list[onnx.ValueInfoProto],
-             arrays: list[np.ndarray]) -> list[tuple[str, ...]]:
+def bindings(graph: onnx.GraphProto,
+             values: dict[str, np.ndarray]) -> list[tuple[str, ...]]:
     """Which inputs are fixed, one try after the other: none; integers that may be a shape, axes
     or a length; ratios and modes too."""
-    named = [(value.name, as_declared(array, value)) for value, array in zip(fed, arrays)]
+    named = [(value.name, values[value.name]) for value in graph.input if value.name in values]
     small = [(name, array) for name, array in named if array.ndim <= 1
              and (array.dtype.kind in "iufb" or array.dtype == ml_dtypes.bfloat16)]
     integers = tuple(name for name, array in small if array.dtype.kind in "iu")
@@ -178,12 +209,12 @@ def bindings(fed: list[onnx.ValueInfoProto],
 
 
 def compile_case(tools: compiled.Tools, case: Case, folder: pathlib.Path,
-                 inputs: dict[str, np.ndarray],
+                 inputs: dict[str, np.ndarray], shapes: list[str],
                  tries: list[tuple[str, ...]]) -> tuple[compiled.Compiled, tuple[str, ...]]:
     """The module and the inputs that it fixes. The error of a model is that without any."""
     first = None
     for names in tries:
-        flags = []
+        flags = list(shapes)
         for i, name in enumerate(names):
             path = folder / f"bound{i}.npy"
             array = inputs[name]
@@ -209,15 +240,13 @@ def run_case(tools: compiled.Tools, known: set[str], case: Case) -> Result:
         with tempfile.TemporaryDirectory() as scratch:
             module = None
             for data in sorted(case.folder.glob("test_data_set_*")):
-                arrays = [] if outside else read_tensors(data, "input")
-                fed = fed_inputs(model.graph, len(arrays))
-                inputs = {value.name: as_declared(array, value)
-                          for value, array in zip(fed, arrays)}
-                if module is None or bound:  # what is fixed differs between data sets
-                    tries = [()] if outside else bindings(fed, arrays)
+                inputs = {} if outside else read_values(data, "input", model.graph)
+                shapes = [] if outside else shape_flags(model.graph, inputs)
+                if module is None or bound or shapes:  # what is fixed differs between data sets
+                    tries = [()] if outside else bindings(model.graph, inputs)
                     try:
                         module, bound = compile_case(tools, case, pathlib.Path(scratch),
-                                                     inputs, tries)
+                                                     inputs, shapes, tries)
                     except compiled.ToolError as error:
                         # Only a diagnosed refusal is a limit; a crash is a bug whatever the
                         # model.
@@ -225,18 +254,14 @@ def run_case(tools: compiled.Tools, known: set[str], case: Case) -> Result:
                             return Result(case, "unsupported", outside)
                         raise
                 if outside:
-                    arrays = read_tensors(data, "input")
-                    fed = fed_inputs(model.graph, len(arrays))
-                    inputs = {value.name: as_declared(array, value)
-                              for value, array in zip(fed, arrays, strict=True)}
+                    inputs = read_values(data, "input", model.graph)
                 got = module.evaluate({name: array for name, array in inputs.items()
                                        if name not in bound})
-                wanted = read_tensors(data, "output")
-                if len(wanted) != len(model.graph.output):
-                    raise Mismatch(f"{len(model.graph.output)} outputs, not {len(wanted)}")
-                for value, array in zip(model.graph.output, wanted):
-                    compare(value.name, as_declared(array, value), got[value.name], rtol,
-                            atol)
+                wanted = read_values(data, "output", model.graph)
+                if got.keys() != wanted.keys():
+                    raise Mismatch(f"outputs {', '.join(got)}, not {', '.join(wanted)}")
+                for name, array in wanted.items():
+                    compare(name, array, got[name], rtol, atol)
     except compiled.ToolError as error:
         text = error.line.split("error: ", 1)[-1]
         return failure(case, f"{error.tool} ({error.code}): {text}")

@@ -24,6 +24,7 @@ import numpy as np
 import attention_cases
 import command_line
 import compiled
+import control_cases
 import elementwise_cases
 import norm_cases
 import opcase
@@ -43,7 +44,8 @@ def all_cases() -> list[opcase.OpCase]:
     cases = [*elementwise_cases.all_cases(), *shape_cases.all_cases(),
              *product_cases.all_cases(), *norm_cases.all_cases(), *recurrent_cases.all_cases(),
              *window_cases.all_cases(), *attention_cases.all_cases(),
-             *sampling_cases.all_cases(), *spectrum_cases.all_cases(), *region_cases.all_cases()]
+             *sampling_cases.all_cases(), *spectrum_cases.all_cases(), *region_cases.all_cases(),
+             *control_cases.all_cases()]
     names = [case.name for case in cases]
     if doubled := {name for name in names if names.count(name) > 1}:
         raise SystemExit(f"cases share a name: {', '.join(sorted(doubled))}")

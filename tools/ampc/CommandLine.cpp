@@ -84,6 +84,8 @@ struct Flags {
                              cl::value_desc("name=n"), cl::cat(shapes)};
   cl::list<std::string> bindings{"bind", cl::cat(shapes), cl::value_desc("name=value|file.npy"),
                                  cl::desc("value of an input that is fixed at compile time")};
+  cl::list<std::string> sequences{"sequence", cl::cat(shapes), cl::value_desc("name=shape,.."),
+                                  cl::desc("shapes of the tensors of an input that is a sequence")};
 
   Text amp{"amp", cl::init("O1"), cl::cat(precision),
            cl::desc("O0 as written, O1 lists, O2 low-precision model, O3 all low")};
@@ -225,6 +227,23 @@ std::string describeFlags(int argc, char **argv) {
   return result;
 }
 
+/// The shapes of `--sequence=NAME=2x3,4x3,scalar`; nothing after the second = is no tensor.
+bool readShapes(StringRef text, llvm::SmallVectorImpl<llvm::SmallVector<int64_t>> &shapes) {
+  llvm::SmallVector<StringRef> parts;
+  if (!text.empty())
+    text.split(parts, ',');
+  for (StringRef part : parts) {
+    llvm::SmallVector<int64_t> &shape = shapes.emplace_back();
+    llvm::SmallVector<StringRef> extents;
+    if (part != "scalar")
+      part.split(extents, 'x');
+    for (StringRef extent : extents)
+      if (extent.getAsInteger(10, shape.emplace_back()) || shape.back() < 0)
+        return false;
+  }
+  return true;
+}
+
 void fill(const Flags &f, CommandLine &line, Checker &check) {
   CompileOptions &o = line.options;
   for (const Flags::Text *flag :
@@ -234,8 +253,8 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
         &f.checkpoint, &f.dumpIr,         &f.report,        &f.simt,    &f.layout})
     check.filled(*flag);
   for (const cl::list<std::string> &flag :
-       {std::cref(f.dims), std::cref(f.bindings), std::cref(f.allow), std::cref(f.deny),
-        std::cref(f.targets), std::cref(f.archs), std::cref(f.toolkit)})
+       {std::cref(f.dims), std::cref(f.bindings), std::cref(f.sequences), std::cref(f.allow),
+        std::cref(f.deny), std::cref(f.targets), std::cref(f.archs), std::cref(f.toolkit)})
     check.filled(flag);
   o.model = f.model;
   line.output = f.output;
@@ -314,6 +333,16 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
       check.fail("--bind=" + binding + ": '" + name + "' is fixed twice");
   }
   o.import.readArray = readArray;
+  for (StringRef sequence : f.sequences) {
+    auto [name, shapes] = sequence.split('=');
+    auto [it, isNew] = o.import.sequences.try_emplace(name);
+    if (name.empty() || !sequence.contains('=') || !readShapes(shapes, it->second))
+      check.fail("--sequence=" + sequence +
+                 ": takes NAME=SHAPE,.., each shape as 2x3 or scalar; none after the = for a "
+                 "sequence without a tensor");
+    if (!isNew)
+      check.fail("--sequence=" + sequence + ": '" + name + "' is given twice");
+  }
 
   if (check.oneOf("amp", f.amp, {"O0", "O1", "O2", "O3"}))
     o.level = f.amp[1] - '0';

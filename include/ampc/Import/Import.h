@@ -48,6 +48,8 @@ struct ImportOptions {
   std::function<std::string(const std::string &file, int32_t dataType, std::vector<int64_t> &shape,
                             std::string &bytes)>
       readArray;
+  /// Shapes of the tensors in sequences that are graph inputs, by name.
+  llvm::StringMap<llvm::SmallVector<llvm::SmallVector<int64_t>>> sequences;
   /// Takes the place of the learning rate that `training_info` gives its optimizers.
   std::optional<double> learningRate;
 };

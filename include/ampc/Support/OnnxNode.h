@@ -34,14 +34,26 @@ struct OnnxName {
   llvm::StringRef domain; ///< "" is ai.onnx
   int64_t since;
   int64_t until;
+  /// Inputs may be sequences, whose values have a tuple type (amp.sequence). What claims other
+  /// operators never meets one.
+  bool takesSequences = false;
 };
 
 /// The newest ai.onnx opset whose operators are known.
 constexpr int64_t kNewestOnnxOpset = 28;
 
+/// How many nodes of graphs in nodes are built in a function, each counted as often as it is: what
+/// a loop repeats is written out.
+constexpr int64_t kMaxInlinedNodes = 100'000;
+
 /// A graph that a node has as an attribute: a branch, a loop's body.
 struct OnnxGraph {
   size_t inputCount = 0, outputCount = 0;
+  /// Nodes of the graph, and of the graphs in them.
+  size_t nodeCount = 0;
+  /// What inputs and outputs are declared as: extents that are not are dynamic; null where the
+  /// rank is not either, or it is no tensor.
+  llvm::SmallVector<mlir::RankedTensorType> inputTypes, outputTypes;
   /// Builds the graph's nodes on `inputs`, one for each of its inputs, at the builder's
   /// insertion point, the end of the function that is being imported, and gives a value for each
   /// output. What the graph names and does not make is taken from the graphs around it. Failure

@@ -51,3 +51,37 @@ func.func @floats_fold() -> (tensor<2xf32>, tensor<f16>, tensor<2xi64>) {
   %4 = amp.cast %2 : tensor<2xf32> to tensor<2xi64>
   return %2, %3, %4 : tensor<2xf32>, tensor<f16>, tensor<2xi64>
 }
+
+// ONNX's Range computes how many numbers it has as ceil((limit - start) / delta).
+
+// CHECK-LABEL: @single_floats_fold(
+func.func @single_floats_fold() -> (tensor<i64>, tensor<1xi1>, tensor<f16>, tensor<f32>) {
+  %start = amp.constant dense<-1> : tensor<i32>
+  %limit = amp.constant dense<6.5> : tensor<f16>
+  %delta = amp.constant dense<2.0> : tensor<1xf32>
+  // CHECK-DAG: %[[COUNT:.*]] = amp.constant dense<4> : tensor<i64>
+  // CHECK-DAG: %[[LESS:.*]] = amp.constant dense<true> : tensor<1xi1>
+  // CHECK-DAG: %[[PRODUCT:.*]] = amp.constant dense<4.225000e+01> : tensor<f16>
+  // CHECK-DAG: %[[NONE:.*]] = amp.constant dense<0.000000e+00> : tensor<f32>
+  // CHECK: return %[[COUNT]], %[[LESS]], %[[PRODUCT]], %[[NONE]]
+  %0 = amp.cast %start : tensor<i32> to tensor<f32>
+  %1 = amp.cast %limit : tensor<f16> to tensor<f32>
+  %2 = amp.sub %1, %0 : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  %3 = amp.div %2, %delta : (tensor<f32>, tensor<1xf32>) -> tensor<1xf32>
+  %4 = amp.reshape %3 : tensor<1xf32> to tensor<f32>
+  %5 = amp.ceil %4 : tensor<f32>
+  %6 = amp.cast %5 : tensor<f32> to tensor<i64>
+  %7 = amp.less %delta, %3 : (tensor<1xf32>, tensor<1xf32>) -> tensor<1xi1>
+  %8 = amp.mul %limit, %limit : (tensor<f16>, tensor<f16>) -> tensor<f16>
+  %9 = amp.floor %0 : tensor<f32>
+  %10 = amp.relu %9 : tensor<f32>
+  return %6, %7, %8, %10 : tensor<i64>, tensor<1xi1>, tensor<f16>, tensor<f32>
+}
+
+// CHECK-LABEL: @many_floats_do_not_fold(
+func.func @many_floats_do_not_fold() -> tensor<300xf32> {
+  %a = amp.constant dense<7.0> : tensor<300xf32>
+  // CHECK: amp.add
+  %0 = amp.add %a, %a : (tensor<300xf32>, tensor<300xf32>) -> tensor<300xf32>
+  return %0 : tensor<300xf32>
+}

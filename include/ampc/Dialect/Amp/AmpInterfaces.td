@@ -257,9 +257,14 @@ def LayoutOpInterface : OpInterface<"LayoutOpInterface"> {
 // Shorthands, so that an op's definition reads as a list of facts.
 
 /// An ONNX operator by name, domain and the opset versions whose meaning is implemented.
-class OnnxOperator<string name, int since = 1, int until = 28, string domain = ""> {
-  string text = "{\"" # name # "\", \"" # domain # "\", " # since # ", " # until # "}";
+class OnnxOperator<string name, int since = 1, int until = 28, string domain = "",
+                   string takesSequences = "false"> {
+  string text = "{\"" # name # "\", \"" # domain # "\", " # since # ", " # until # ", " #
+                takesSequences # "}";
 }
+/// One whose inputs may be sequences.
+class OnnxSequenceOperator<string name, int since = 1>
+    : OnnxOperator<name, since, 28, "", "true">;
 class OnnxNamesTrait<list<OnnxOperator> operators, code more = "">
     : NativeOpTrait<"OnnxNames", [], [{
         static ::llvm::ArrayRef<::ampc::OnnxName> getOnnxNames() {

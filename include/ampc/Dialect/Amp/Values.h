@@ -12,6 +12,7 @@
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/OperationSupport.h"
 #include "mlir/IR/Value.h"
 
 namespace ampc {
@@ -29,6 +30,11 @@ mlir::Value buildPermutation(mlir::OpBuilder &b, mlir::Location loc, mlir::Value
 
 /// A tensor known at compile time.
 mlir::Value buildConstant(mlir::OpBuilder &b, mlir::Location loc, mlir::ElementsAttr value);
+
+/// A list of tensors as one value of a tuple type, which exists while a file is imported
+/// (amp.sequence); and the tensors of such a value.
+mlir::Value buildSequence(mlir::OpBuilder &b, mlir::Location loc, mlir::ValueRange elements);
+mlir::OperandRange getElements(mlir::Value sequence);
 
 /// The variable that `value` is read from; null where it is the result of anything else.
 mlir::FlatSymbolRefAttr getVariableRead(mlir::Value value);

@@ -41,6 +41,16 @@ static Value isPositive(GradientBuilder &gradient, Value x) {
 // relu, leaky_relu, elu
 //===----------------------------------------------------------------------===//
 
+OpFoldResult ReluOp::fold(FoldAdaptor adaptor) {
+  if (Attribute integers = foldIntegers(adaptor.getInput(), getType(), [](ArrayRef<int64_t> x) {
+        return std::max<int64_t>(x[0], 0);
+      }))
+    return integers;
+  return foldFloats(adaptor.getInput(), getType(), [](ArrayRef<APFloat> x) {
+    return x[0].isNaN() || !x[0].isNegative() ? x[0] : APFloat::getZero(x[0].getSemantics());
+  });
+}
+
 FloatRange ReluOp::inferRange(ArrayRef<FloatRange> operands) {
   return operands[0].max(FloatRange::of(0));
 }

@@ -313,25 +313,35 @@ Attribute ampc::foldIntegers(ArrayRef<Attribute> operands, Type result,
 Attribute ampc::foldFloats(ArrayRef<Attribute> operands, Type result,
                            function_ref<APFloat(ArrayRef<APFloat>)> fn) {
   auto type = cast<RankedTensorType>(result);
-  if (!isa<FloatType>(type.getElementType()) || type.getNumElements() > kMaxFoldedElements)
+  bool isBoolean = type.getElementType().isInteger(1);
+  if (!(isBoolean || isa<FloatType>(type.getElementType())) ||
+      type.getNumElements() > kMaxFoldedElements)
     return nullptr;
+  Type element = isBoolean ? Type() : type.getElementType();
   SmallVector<SmallVector<APFloat>> values;
   SmallVector<SmallVector<int64_t>> places;
   for (Attribute operand : operands) {
     auto dense = dyn_cast_if_present<DenseElementsAttr>(operand);
-    if (!dense || dense.getElementType() != type.getElementType())
+    if (!dense || !isa<FloatType>(dense.getElementType()) ||
+        (element && dense.getElementType() != element))
       return nullptr;
+    element = dense.getElementType();
     values.push_back(llvm::to_vector(dense.getValues<APFloat>()));
     places.push_back(broadcastPlaces(dense.getType().getShape(), type));
   }
-  SmallVector<APFloat> elements;
+  SmallVector<APFloat> floats;
+  SmallVector<bool> booleans;
   for (int64_t i = 0; i < type.getNumElements(); ++i) {
     SmallVector<APFloat> arguments;
     for (size_t operand = 0; operand < operands.size(); ++operand)
       arguments.push_back(values[operand][places[operand][i]]);
-    elements.push_back(fn(arguments));
+    APFloat value = fn(arguments);
+    if (isBoolean)
+      booleans.push_back(!value.isZero());
+    else
+      floats.push_back(value);
   }
-  return DenseElementsAttr::get(type, elements);
+  return isBoolean ? DenseElementsAttr::get(type, booleans) : DenseElementsAttr::get(type, floats);
 }
 
 Attribute ampc::foldMove(Attribute operand, Type result, function_ref<int64_t(int64_t)> source) {

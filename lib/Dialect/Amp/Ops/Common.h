@@ -122,8 +122,8 @@ inline constexpr int64_t kMaxFoldedElements = 1024;
 Attribute foldIntegers(ArrayRef<Attribute> operands, Type result,
                        function_ref<std::optional<int64_t>(ArrayRef<int64_t>)> fn);
 
-/// The same of floats, of one type, which is the result's: each operation rounds once, as it does
-/// in a kernel.
+/// The same of floats, of one type: each operation rounds once, as it does in a kernel. The result
+/// has that type, or is boolean: whether it is not 0.
 Attribute foldFloats(ArrayRef<Attribute> operands, Type result,
                      function_ref<APFloat(ArrayRef<APFloat>)> fn);
 

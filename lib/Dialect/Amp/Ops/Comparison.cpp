@@ -7,6 +7,7 @@
 
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
 #include "Places.h"
+#include "ampc/Dialect/Amp/Values.h"
 #include <limits>
 
 using namespace mlir;
@@ -20,6 +21,16 @@ static LogicalResult inferCompare(std::optional<Location> loc, Value lhs, Value 
     return failure();
   types.push_back(type->clone(IntegerType::get(type->getContext(), 1)));
   return success();
+}
+
+/// The same on constants.
+template <typename Compare>
+static Attribute foldCompare(ArrayRef<Attribute> operands, Type result, Compare compare) {
+  if (Attribute ofIntegers = foldIntegers(
+          operands, result, [&](ArrayRef<int64_t> x) { return int64_t(compare(x[0], x[1])); }))
+    return ofIntegers;
+  return foldFloats(operands, result,
+                   [&](ArrayRef<APFloat> x) { return APFloat(compare(x[0], x[1]) ? 1.0 : 0.0); });
 }
 
 //===----------------------------------------------------------------------===//
@@ -36,8 +47,8 @@ LogicalResult EqualOp::inferReturnTypes(MLIRContext *, std::optional<Location> l
 }
 
 OpFoldResult EqualOp::fold(FoldAdaptor adaptor) {
-  return foldIntegers(adaptor.getOperands(), getType(),
-                      [](ArrayRef<int64_t> x) { return x[0] == x[1]; });
+  return foldCompare(adaptor.getOperands(), getType(),
+                     [](const auto &x, const auto &y) { return x == y; });
 }
 
 SmallVector<Value> EqualOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
@@ -55,8 +66,8 @@ LogicalResult LessOp::inferReturnTypes(MLIRContext *, std::optional<Location> lo
 }
 
 OpFoldResult LessOp::fold(FoldAdaptor adaptor) {
-  return foldIntegers(adaptor.getOperands(), getType(),
-                      [](ArrayRef<int64_t> x) { return x[0] < x[1]; });
+  return foldCompare(adaptor.getOperands(), getType(),
+                     [](const auto &x, const auto &y) { return x < y; });
 }
 
 SmallVector<Value> LessOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
@@ -74,8 +85,8 @@ LogicalResult LessOrEqualOp::inferReturnTypes(MLIRContext *, std::optional<Locat
 }
 
 OpFoldResult LessOrEqualOp::fold(FoldAdaptor adaptor) {
-  return foldIntegers(adaptor.getOperands(), getType(),
-                      [](ArrayRef<int64_t> x) { return x[0] <= x[1]; });
+  return foldCompare(adaptor.getOperands(), getType(),
+                     [](const auto &x, const auto &y) { return x <= y; });
 }
 
 SmallVector<Value> LessOrEqualOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
@@ -94,8 +105,8 @@ LogicalResult GreaterOp::inferReturnTypes(MLIRContext *, std::optional<Location>
 }
 
 OpFoldResult GreaterOp::fold(FoldAdaptor adaptor) {
-  return foldIntegers(adaptor.getOperands(), getType(),
-                      [](ArrayRef<int64_t> x) { return x[0] > x[1]; });
+  return foldCompare(adaptor.getOperands(), getType(),
+                     [](const auto &x, const auto &y) { return x > y; });
 }
 
 SmallVector<Value> GreaterOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
@@ -113,8 +124,8 @@ LogicalResult GreaterOrEqualOp::inferReturnTypes(MLIRContext *, std::optional<Lo
 }
 
 OpFoldResult GreaterOrEqualOp::fold(FoldAdaptor adaptor) {
-  return foldIntegers(adaptor.getOperands(), getType(),
-                      [](ArrayRef<int64_t> x) { return x[0] >= x[1]; });
+  return foldCompare(adaptor.getOperands(), getType(),
+                     [](const auto &x, const auto &y) { return x >= y; });
 }
 
 SmallVector<Value> GreaterOrEqualOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
@@ -244,6 +255,46 @@ SmallVector<Value> IsInfOp::emitKernel(KernelBuilder &kernel, ValueRange operand
 // where
 //===----------------------------------------------------------------------===//
 
+/// If with a condition that is only known when a step runs: both branches are computed, and one is
+/// chosen, as Where does it.
+static FailureOr<SmallVector<Value>> importChoice(OnnxNode &node, OpBuilder &builder,
+                                                  const OnnxGraph &thenBranch,
+                                                  const OnnxGraph &elseBranch) {
+  // What no node erases, so that it tells where the branches begin.
+  Value mark = buildSequence(builder, node.loc, {});
+  FailureOr<SmallVector<Value>> lhs = thenBranch.importInline(builder, {});
+  FailureOr<SmallVector<Value>> rhs = failure();
+  if (succeeded(lhs))
+    rhs = elseBranch.importInline(builder, {});
+  if (failed(lhs) || failed(rhs))
+    return failure();
+  std::string isOpen = "the condition '" + node.inputNames[0] + "' is not known at compile time, ";
+  for (Operation *op = mark.getDefiningOp(); op; op = op->getNextNode())
+    if (!isMemoryEffectFree(op))
+      return node.emitError() << isOpen
+                              << "so that both branches are computed, but one updates running "
+                                 "statistics: make it a constant, or compile with --train-mode=off";
+  Value condition = reshapeTo(builder, node.loc, node.input(0), {});
+  auto choose = [&](Value x, Value y) -> Value {
+    return x == y ? x : builder.createOrFold<WhereOp>(node.loc, condition, x, y);
+  };
+  SmallVector<Value> results;
+  for (auto [i, x, y] : llvm::zip(llvm::seq(node.outputNames.size()), *lhs, *rhs)) {
+    if (x.getType() != y.getType())
+      return node.emitError() << isOpen << "so that both branches must give the same shapes, but "
+                              << "output " << i << " is " << x.getType() << " and " << y.getType();
+    if (!isa<TupleType>(x.getType())) {
+      results.push_back(choose(x, y));
+      continue;
+    }
+    SmallVector<Value> elements;
+    for (auto [xElement, yElement] : llvm::zip_equal(getElements(x), getElements(y)))
+      elements.push_back(choose(xElement, yElement));
+    results.push_back(buildSequence(builder, node.loc, elements));
+  }
+  return results;
+}
+
 /// If: the nodes of the branch that is taken. The other one need not be understood.
 static FailureOr<SmallVector<Value>> importIf(OnnxNode &node, OpBuilder &builder) {
   if (failed(node.expectInputs(1, 1)))
@@ -271,10 +322,7 @@ static FailureOr<SmallVector<Value>> importIf(OnnxNode &node, OpBuilder &builder
     return node.emitError() << "the condition must be one boolean, but is " << type;
   DenseElementsAttr condition = node.constant(0);
   if (!condition)
-    return node.emitError() << "the condition '" << node.inputNames[0]
-                            << "' is not known at compile time, where one of the branches is "
-                               "chosen: make it a constant or an initializer, or choose between "
-                               "what both branches compute with Where";
+    return importChoice(node, builder, *thenBranch, *elseBranch);
   bool isTrue = *condition.getValues<bool>().begin();
   return (isTrue ? thenBranch : elseBranch)->importInline(builder, {});
 }

@@ -89,27 +89,35 @@ static Attribute foldToIntegers(Attribute input, RankedTensorType type) {
   return DenseElementsAttr::get(type, elements);
 }
 
-/// A small constant of integers as floats, by way of which a file may compute a size.
+/// A small constant as floats, by way of which a file may compute a size: of integers, or of floats
+/// that lose nothing.
 static Attribute foldToFloats(Attribute input, RankedTensorType type) {
   auto dense = dyn_cast_if_present<DenseElementsAttr>(input);
   auto to = dyn_cast<FloatType>(type.getElementType());
   if (!dense || !to || type.getNumElements() > kMaxFoldedElements)
     return nullptr;
-  auto from = dyn_cast<IntegerType>(dense.getElementType());
-  if (!from)
-    return nullptr;
-  bool isSigned = !from.isUnsigned() && from.getWidth() > 1;
   SmallVector<APFloat> elements;
-  for (const APInt &value : dense.getValues<APInt>())
-    elements.emplace_back(to.getFloatSemantics())
-        .convertFromAPInt(value, isSigned, APFloat::rmNearestTiesToEven);
+  if (auto from = dyn_cast<IntegerType>(dense.getElementType())) {
+    bool isSigned = !from.isUnsigned() && from.getWidth() > 1;
+    for (const APInt &value : dense.getValues<APInt>())
+      elements.emplace_back(to.getFloatSemantics())
+          .convertFromAPInt(value, isSigned, APFloat::rmNearestTiesToEven);
+    return DenseElementsAttr::get(type, elements);
+  }
+  for (APFloat value : dense.getValues<APFloat>()) {
+    bool losesInfo = false;
+    value.convert(to.getFloatSemantics(), APFloat::rmNearestTiesToEven, &losesInfo);
+    if (losesInfo)
+      return nullptr;
+    elements.push_back(value);
+  }
   return DenseElementsAttr::get(type, elements);
 }
 
 OpFoldResult CastOp::fold(FoldAdaptor adaptor) {
   if (getInput().getType() == getType())
     return getInput();
-  if (Attribute floats = foldToFloats(adaptor.getInput(), getType()))
+  if (Attribute floats = foldToFloats(adaptor.getInput(), getType()); floats && !getInserted())
     return floats;
   if (Attribute integers = foldToIntegers(adaptor.getInput(), getType()))
     return integers;

@@ -18,6 +18,7 @@ import external_cases
 import file_cases
 import flag_cases
 import graph_cases
+import loop_cases
 import tensor_cases
 import training_cases
 import type_cases

@@ -27,16 +27,6 @@ def choice(then_branch=branch(RELU), else_branch=branch(RELU), before=(), **more
         outputs=[tensor("y", [4, 3])], initializers=[condition])
 
 
-@case("node 'choice' \\(If\\): the condition 'c' is not known at compile time, where one of the "
-      "branches is chosen: make it a constant or an initializer, or choose between what both "
-      "branches compute with Where")
-def branch_of_unknown_condition(path):
-    result = choice()
-    result.graph.node[0].input[0] = "c"
-    result.graph.input.append(tensor("c", [], TensorProto.BOOL))
-    return result
-
-
 @case("node 'choice' \\(If\\): the condition must be one boolean, but is 'tensor<4x3xf32>'")
 def branch_of_floats(path):
     result = choice()

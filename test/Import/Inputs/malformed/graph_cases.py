@@ -69,14 +69,14 @@ def unknown_operator(path):
 
 @case(
     "3 nodes cannot be imported: Frobnicate \\(2 nodes, the first is 'a'\\), "
-    "Loop \\(1 node, 'c'\\)"
+    "Repeat \\(1 node, 'c'\\)"
 )
 def unknown_operators(path):
     return model(
         [
             node("Frobnicate", ["x"], ["p"], "a"),
             node("Frobnicate", ["p"], ["q"], "b"),
-            node("Loop", ["q"], ["y"], "c", body=helper.make_graph([], "g", [], [])),
+            node("Repeat", ["q"], ["y"], "c", body=helper.make_graph([], "g", [], [])),
         ]
     )
 

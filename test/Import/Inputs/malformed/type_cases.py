@@ -84,9 +84,10 @@ def unranked_input(path):
 
 
 @case("input 'x' is no tensor")
-def sequence_input(path):
+def optional_input(path):
+    kind = helper.make_tensor_type_proto(TensorProto.FLOAT, [4, 3])
     return model(
-        inputs=[helper.make_tensor_sequence_value_info("x", TensorProto.FLOAT, [4, 3])]
+        inputs=[helper.make_value_info("x", helper.make_optional_type_proto(kind))]
     )
 
 

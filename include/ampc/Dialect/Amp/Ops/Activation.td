@@ -13,6 +13,7 @@ include "ampc/Dialect/Amp/Ops/Pointwise.td"
 def Amp_ReluOp : Amp_UnaryOp<"relu", [OnnxSimple<[OnnxOperator<"Relu">]>, Gradient,
                                       Ranged, Computes<"Follow">], Amp_Tensor> {
   let summary = "max(input, 0); NaN stays NaN, the derivative at 0 is 0";
+  let hasFolder = 1;
 }
 
 def Amp_LeakyReluOp : Amp_UnaryOp<"leaky_relu", [Onnx<[OnnxOperator<"LeakyRelu">]>,

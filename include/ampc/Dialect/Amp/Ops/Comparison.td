@@ -84,7 +84,8 @@ def Amp_WhereOp : Amp_Op<"where", [Pure, InferTypeOpAdaptor, PartialGradient, Ke
   let summary = "condition ? lhs : rhs";
   let description = [{
     The three broadcast to a common shape, as numpy's do. ONNX's choice between two graphs, `If`,
-    imports as the nodes of the graph that is taken: its condition must be known by then.
+    imports as the nodes of the graph that is taken where its condition is known by then, else as
+    both and a choice between what they give.
     `Trilu` and `OneHot` choose by places.
   }];
   let arguments = (ins Amp_BoolTensor:$condition, Amp_Tensor:$lhs, Amp_Tensor:$rhs);

@@ -13,7 +13,7 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 def Amp_ReshapeOp : Amp_Op<"reshape", [Pure, SameOperandsAndResultElementType, Gradient,
     Kernel, Computes<"Follow">, LinearInAll, Uses<["Moved"]>,
     Onnx<[OnnxOperator<"Reshape">, OnnxOperator<"Flatten">, OnnxOperator<"Squeeze">,
-          OnnxOperator<"Unsqueeze">, OnnxOperator<"Identity">, OnnxOperator<"Shape">,
+          OnnxOperator<"Unsqueeze">, OnnxSequenceOperator<"Identity">, OnnxOperator<"Shape">,
           OnnxOperator<"Size">]>]> {
   let summary = "The same elements in row-major order under another shape";
   let description = [{
