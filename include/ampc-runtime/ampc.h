@@ -165,7 +165,9 @@ AMPC_API void ampc_session_destroy(ampc_session_t *session);
 /* The device the session runs on: AMPC_DEVICE_HOST or AMPC_DEVICE_CUDA. */
 AMPC_API ampc_device_t ampc_session_device(const ampc_session_t *session);
 
-/* A tensor by its ONNX name. The data of `tensor` is dense row-major on the CPU. */
+/* A tensor by its ONNX name. The data of `tensor` is dense row-major on the CPU. Types below
+ * 8 bits (int4, float4e2m1, ..) have one element a byte, of which the low bits count; they and
+ * 8-bit floats may be given as u8. */
 typedef struct ampc_named_tensor_t {
   const char *name;
   const DLTensor *tensor;

@@ -67,7 +67,19 @@ typedef enum ampc_dtype_t {
   AMPC_DTYPE_F64 = 11,
   AMPC_DTYPE_U32 = 12,
   AMPC_DTYPE_U64 = 13,
-  AMPC_DTYPE_BF16 = 16
+  AMPC_DTYPE_BF16 = 16,
+  /* Stored and cast only: types of inputs and outputs, whose slots hold them as they are given.
+   * One element a byte, of which those below 8 bits fill the low ones; the others do not count. */
+  AMPC_DTYPE_F8E4M3FN = 17,
+  AMPC_DTYPE_F8E4M3FNUZ = 18,
+  AMPC_DTYPE_F8E5M2 = 19,
+  AMPC_DTYPE_F8E5M2FNUZ = 20,
+  AMPC_DTYPE_U4 = 21,
+  AMPC_DTYPE_I4 = 22,
+  AMPC_DTYPE_F4E2M1 = 23,
+  AMPC_DTYPE_F8E8M0 = 24,
+  AMPC_DTYPE_U2 = 25,
+  AMPC_DTYPE_I2 = 26
 } ampc_dtype_t;
 
 typedef enum ampc_target_t { AMPC_TARGET_HOST = 0, AMPC_TARGET_CUDA = 1 } ampc_target_t;

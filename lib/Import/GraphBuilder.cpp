@@ -7,9 +7,11 @@
 
 #include "GraphBuilder.h"
 #include "NodeOrder.h"
+#include "UnsupportedNodes.h"
 #include "ampc-runtime/module_format.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Dialect/Amp/Values.h"
+#include "ampc/Support/StoredTypes.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -17,30 +19,6 @@ using namespace mlir;
 namespace ampc {
 /// Operands up to this size are folded during import: shapes, axes, bounds.
 constexpr int64_t kMaxFoldedElements = 1024;
-
-std::string findProblem(const GraphNode &node, const OperatorTable &operators) {
-  if (!node.proto || operators.find(node.domain, node.opType(), node.version))
-    return "";
-  std::string problem;
-  llvm::raw_string_ostream os(problem);
-  ArrayRef<OperatorTable::Claim> claims = operators.find(node.domain, node.opType());
-  if (claims.empty()) {
-    os << "the operator is not supported";
-    if (!node.domain.empty())
-      os << " (domain " << node.domain << ")";
-  } else if (node.version == 0) {
-    os << "the model imports no opset of the domain " << domainText(node.domain);
-  } else {
-    os << "opset " << node.version << " is not supported, only ";
-    llvm::interleave(
-        claims, os,
-        [&](const OperatorTable::Claim &claim) {
-          os << claim.name.since << " to " << claim.name.until;
-        },
-        " and ");
-  }
-  return problem;
-}
 
 GraphBuilder::GraphBuilder(ImportContext &context, const OperatorTable &operators,
                            const DimensionBinder &dimensions, const WeightStore &weights,
@@ -180,6 +158,26 @@ void GraphBuilder::finishOps(Operation *first, DictionaryAttr attribute) {
   }
 }
 
+/// That `node` computes in a type that is stored and cast only.
+static LogicalResult reportStoredType(const GraphNode &node, const ImportContext &context,
+                                      const StoredType &type) {
+  return node.emitError(context)
+         << "has " << type.name << " as an operand or a result, a type that can be stored, moved "
+         << "(Reshape, Transpose, Slice, Gather, Concat, Where and the like) and cast only: put a "
+         << "Cast to a type that computes before the node, and one back behind it";
+}
+
+/// The first stored type among the operands and results of an op that takes none; null for others.
+static const StoredType *findMisplacedType(Operation *op) {
+  if (op->hasTrait<TakesStoredTypes>())
+    return nullptr;
+  for (TypeRange types : {TypeRange(op->getOperandTypes()), TypeRange(op->getResultTypes())})
+    for (Type type : types)
+      if (const StoredType *stored = findStoredType(type))
+        return stored;
+  return nullptr;
+}
+
 LogicalResult GraphBuilder::addNode(const GraphNode &node) {
   if (!node.proto) {
     values[node.outputs.front()] = lookup(node.inputs.front());
@@ -221,6 +219,10 @@ LogicalResult GraphBuilder::addNode(const GraphNode &node) {
     if (input && isa<TupleType>(input.getType()) && !claim->name.takesSequences)
       return node.emitError(context) << "input " << i << ", '" << node.inputs[i] << "', is "
                                      << typeText(input.getType()) << ", but should be a tensor";
+  if (!claim->takesStoredTypes)
+    for (Value input : onnxNode.inputs)
+      if (const StoredType *stored = input ? findStoredType(input.getType()) : nullptr)
+        return reportStoredType(node, context, *stored);
   if (failed(readAttributes(node, onnxNode, context)))
     return failure();
   if (failed(addGraphs(node, onnxNode)))
@@ -254,6 +256,9 @@ LogicalResult GraphBuilder::addNode(const GraphNode &node) {
                      : lastInitializer ? lastInitializer->getNextNode()
                      : body->empty()   ? nullptr
                                        : &body->front();
+  for (Operation *op = first; op; op = op->getNextNode())
+    if (const StoredType *stored = findMisplacedType(op))
+      return reportStoredType(node, context, *stored);
   DictionaryAttr attribute =
       node.isTraining ? PrecisionFlags::makeAttr(&context.mlir, kFullPrecision, "training_info")
                       : precision.decide(node.name, node.opType());
@@ -305,13 +310,14 @@ GraphBuilder::addSubgraph(const GraphNode &node, const Subgraph &subgraph, Value
   if (inlinedCount > kMaxInlinedNodes)
     return node.emitError(context) << "the graphs in nodes are more than " << kMaxInlinedNodes
                                    << " nodes once all that they repeat is written out";
-  for (const GraphNode &inside : nodes) {
-    std::string problem = findProblem(inside, operators);
-    if (!problem.empty())
-      return inside.emitError(context) << problem;
+  UnsupportedNodes unsupported(operators);
+  unsupported.addConstants(*subgraph.proto);
+  unsupported.add(nodes);
+  if (!unsupported.empty())
+    return unsupported.report(context);
+  for (const GraphNode &inside : nodes)
     if (failed(addNode(inside)))
       return failure();
-  }
   SmallVector<Value> outputs;
   for (auto [name, declared] : llvm::zip_equal(subgraph.outputs, subgraph.proto->output())) {
     outputs.push_back(lookup(name));

@@ -40,9 +40,6 @@ struct Graph {
   const Initializers *initializers = nullptr;
 };
 
-/// Why a node cannot be imported; "" where it can.
-std::string findProblem(const GraphNode &node, const OperatorTable &operators);
-
 /// Builds one function: values by name, ops by asking those who claim the operators.
 class GraphBuilder {
 public:

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Import/Import.h"
+#include "EraseStoredTypes.h"
 #include "FunctionInliner.h"
 #include "GraphBuilder.h"
 #include "InputBinder.h"
@@ -14,11 +15,12 @@
 #include "NodeOrder.h"
 #include "TensorReader.h"
 #include "TrainingInfo.h"
+#include "UnsupportedNodes.h"
 #include "ampc/Dialect/Amp/Ops/Gradient.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Support/NodeLocation.h"
+#include "ampc/Support/StoredTypes.h"
 #include "mlir/IR/Verifier.h"
-#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
@@ -139,53 +141,17 @@ LogicalResult Importer::flattenGraphs() {
   return success();
 }
 
-/// Reports all operators that nothing stands for, in one error.
+/// Reports all nodes that nothing stands for, in one error.
 LogicalResult Importer::checkSupport() {
-  struct Missing {
-    const GraphNode *first;
-    std::string problem;
-    unsigned count = 0;
-  };
-  llvm::MapVector<StringRef, Missing, llvm::StringMap<unsigned>> missing;
-  unsigned count = 0;
-  auto check = [&](const std::vector<GraphNode> &nodes) {
-    for (const GraphNode &node : nodes) {
-      std::string problem = findProblem(node, operators);
-      if (problem.empty())
-        continue;
-      ++count;
-      auto &entry = missing.insert({node.opType(), {&node, problem}}).first->second;
-      ++entry.count;
-    }
-  };
-  check(mainNodes);
-  check(stepNodes);
+  UnsupportedNodes unsupported(operators);
+  unsupported.addConstants(model->graph());
+  unsupported.add(mainNodes);
+  unsupported.add(stepNodes);
   for (const std::vector<GraphNode> &nodes : initializationNodes)
-    check(nodes);
-  if (missing.empty())
+    unsupported.add(nodes);
+  if (unsupported.empty())
     return success();
-  if (count == 1) {
-    InFlightDiagnostic error = missing.front().second.first->emitError(context)
-                               << missing.front().second.problem;
-    attachOtherErrors(error);
-    return error;
-  }
-
-  InFlightDiagnostic error = context.emitError();
-  error << count << " nodes cannot be imported: ";
-  llvm::interleave(
-      missing,
-      [&](const auto &item) {
-        const Missing &entry = item.second;
-        error << item.first << " (" << entry.count
-              << (entry.count == 1 ? " node, '" : " nodes, the first is '") << entry.first->name
-              << "')";
-      },
-      [&] { error << ", "; });
-  for (const auto &item : missing)
-    if (!operators.find(item.second.first->domain, item.first).empty())
-      error.attachNote() << item.first << ": " << item.second.problem;
-  error.attachNote() << "ampc --list-ops lists the operators that are supported";
+  InFlightDiagnostic error = unsupported.report(context);
   attachOtherErrors(error);
   return error;
 }
@@ -239,7 +205,7 @@ LogicalResult Importer::readInitializer(const onnx::TensorProto &tensor, StringR
     while (result.weights.find(initializer.key))
       initializer.key += suffix;
   initializer.isBound = suffix.empty() && training.bound.contains(name);
-  bool isFloat = isa<FloatType>(value->type.getElementType());
+  bool isFloat = isa<FloatType>(value->type.getElementType()) && !findStoredType(value->type);
   initializer.isVariable =
       initializer.isBound || isFloat || value->type.getNumElements() > kSmallIntegers;
   result.weights.add(initializer.key, value->type, value->bytes, value->owner);
@@ -314,7 +280,7 @@ void Importer::resolve() {
     ScopedDiagnosticHandler quiet(&context.mlir, [](Diagnostic &) { return success(); });
     auto element = dyn_cast_or_null<FloatType>(
         readElementType(elementType, &context.mlir, [&] { return context.emitError(); }));
-    if (!element || size > kMaxTensorBytes / 8 || isReserved(name))
+    if (!element || findStoredType(element) || size > kMaxTensorBytes / 8 || isReserved(name))
       return failure();
     auto type = RankedTensorType::get(size, element);
     auto zeros = std::make_shared<std::vector<char>>(*WeightStore::byteSize(type));
@@ -579,7 +545,10 @@ FailureOr<ImportedModel> Importer::run() {
       failed(checkSupport()) || failed(readInitializers()))
     return failure();
   resolve();
-  if (failed(collectValues()) || failed(buildFunctions()) || failed(decideRoles()))
+  if (failed(collectValues()) || failed(buildFunctions()))
+    return failure();
+  eraseStoredTypes(*result.module, result.weights);
+  if (failed(decideRoles()))
     return failure();
   simplify();
   if (failed(verify(*result.module)))

@@ -7,6 +7,7 @@
 
 #include "InputBinder.h"
 #include "TensorReader.h"
+#include "ampc/Support/StoredTypes.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
@@ -57,6 +58,9 @@ const onnx::ValueInfoProto *InputBinder::findInput() {
 LogicalResult InputBinder::appendNumber(StringRef number) {
   auto isWrong = [&] { return emitError() << "'" << number << "' is no " << element; };
   APInt bits;
+  const StoredType *stored = findStoredType(element);
+  if (stored && stored->isFloat())
+    return emitError() << "numbers of " << stored->name << " are read from an array, F.npy";
   if (auto type = dyn_cast<FloatType>(element)) {
     double value = 0;
     if (number.getAsDouble(value))
@@ -82,7 +86,7 @@ LogicalResult InputBinder::appendNumber(StringRef number) {
     bits = APInt(64, isUnsigned ? positive : uint64_t(value)).trunc(width);
   }
   uint64_t word = bits.getZExtValue(); // the machine is little-endian, as ONNX is
-  bytes.append(reinterpret_cast<const char *>(&word), bits.getBitWidth() / 8);
+  bytes.append(reinterpret_cast<const char *>(&word), llvm::divideCeil(bits.getBitWidth(), 8));
   return success();
 }
 
@@ -126,6 +130,15 @@ LogicalResult InputBinder::checkShape(const onnx::TensorShapeProto &declared) {
                << (declaredText.empty() ? "a single number" : declaredText);
 }
 
+/// Elements of a byte each as ONNX packs those of `width` bits: the first in the lowest ones.
+static std::string pack(StringRef bytes, unsigned width) {
+  unsigned count = 8 / width;
+  std::string packed(llvm::divideCeil(bytes.size(), count), '\0');
+  for (auto [i, byte] : llvm::enumerate(bytes))
+    packed[i / count] |= char((uint8_t(byte) & ((1u << width) - 1)) << (i % count * width));
+  return packed;
+}
+
 LogicalResult InputBinder::run() {
   const onnx::ValueInfoProto *input = findInput();
   if (!input)
@@ -155,6 +168,8 @@ LogicalResult InputBinder::run() {
   tensor.set_data_type(declared.elem_type());
   for (int64_t extent : shape)
     tensor.add_dims(extent);
+  if (const StoredType *stored = findStoredType(element))
+    bytes = pack(bytes, stored->width);
   tensor.set_raw_data(std::move(bytes));
   return success();
 }

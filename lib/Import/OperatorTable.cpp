@@ -16,7 +16,8 @@ OperatorTable::OperatorTable(MLIRContext &context) {
   for (RegisteredOperationName op : context.getRegisteredOperations())
     if (const auto *interface = op.getInterface<OnnxOpInterface>())
       for (const OnnxName &name : interface->getOnnxNames()) {
-        claims[keyOf(name.domain, name.name)].push_back({name, interface});
+        claims[keyOf(name.domain, name.name)].push_back(
+            {name, interface, op.hasTrait<TakesStoredTypes>()});
         names.insert(name.name);
       }
 }

@@ -20,6 +20,7 @@ public:
   struct Claim {
     OnnxName name;
     const OnnxOpInterface::Concept *op;
+    bool takesStoredTypes; ///< the op takes types that are stored and cast only
   };
 
   explicit OperatorTable(MLIRContext &context);

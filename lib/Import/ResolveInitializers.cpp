@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ResolveInitializers.h"
+#include "ampc/Support/StoredTypes.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include <optional>
@@ -79,7 +80,8 @@ bool isSplat(const Weight &weight) {
 
 bool Resolver::isFloatInitializer(StringRef name) const {
   auto it = initializers.find(name);
-  return it != initializers.end() && isa<FloatType>(it->second.type.getElementType());
+  return it != initializers.end() && isa<FloatType>(it->second.type.getElementType()) &&
+         !findStoredType(it->second.type);
 }
 
 /// The declared tensor that an initializer is by its name, or by what it was folded from;

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "TensorReader.h"
+#include "ampc/Support/StoredTypes.h"
 #include "mlir/IR/Builders.h"
 
 using namespace mlir;
@@ -62,9 +63,12 @@ Type readElementType(int32_t dataType, MLIRContext *context, EmitError emitError
   case onnx::TensorProto::UINT64:
     return IntegerType::get(context, 64, IntegerType::Unsigned);
   default:
+    if (const StoredType *stored = findStoredType(dataType))
+      return stored->get(context);
     emitError() << "element type " << dataTypeText(dataType)
                 << " is not supported; FLOAT, DOUBLE, FLOAT16, BFLOAT16, BOOL, INT8, "
-                   "INT16, INT32, INT64, UINT8, UINT16, UINT32 and UINT64 are";
+                   "INT16, INT32, INT64, UINT8, UINT16, UINT32 and UINT64 are, and those that "
+                   "are stored and cast: FLOAT8*, FLOAT4E2M1, INT4, UINT4, INT2 and UINT2";
     return nullptr;
   }
 }
@@ -84,6 +88,35 @@ static FailureOr<RankedTensorType> readType(const onnx::TensorProto &proto, Impo
   if (!size || *size > kMaxTensorBytes)
     return emitError() << "is too large: " << typeText(type);
   return type;
+}
+
+/// Elements that the file has in a byte: of those below 8 bits, as many as fit.
+static int64_t packedCount(Type elementType) {
+  const StoredType *stored = findStoredType(elementType);
+  return stored ? 8 / stored->width : 1;
+}
+
+/// How many numbers a typed field has.
+static int64_t fieldCount(RankedTensorType type) {
+  return llvm::divideCeil(type.getNumElements(), packedCount(type.getElementType()));
+}
+
+/// Bytes of the tensor in the file.
+static int64_t fileSize(RankedTensorType type) {
+  return packedCount(type.getElementType()) > 1 ? fieldCount(type) : *WeightStore::byteSize(type);
+}
+
+/// Gives each element a byte, the first being in the lowest bits of the file's.
+static void unpack(TensorValue &value) {
+  int64_t packed = packedCount(value.type.getElementType());
+  if (packed == 1)
+    return;
+  unsigned width = 8 / packed;
+  auto buffer = std::make_shared<std::vector<char>>(value.type.getNumElements());
+  for (auto [i, byte] : llvm::enumerate(*buffer))
+    byte = char(uint8_t(value.bytes[i / packed]) >> (i % packed * width) & ((1u << width) - 1));
+  value.bytes = *buffer;
+  value.owner = buffer;
 }
 
 namespace {
@@ -127,14 +160,14 @@ static FailureOr<TensorValue> readExternal(const onnx::TensorProto &proto, Ranke
   if (failed(file))
     return emitError() << "external data '" << *entries->location << "' " << reason;
 
-  int64_t size = *WeightStore::byteSize(type);
+  int64_t size = fileSize(type);
   int64_t offset = entries->offset.value_or(0);
-  int64_t fileSize = (*file)->bytes.size();
+  int64_t available = (*file)->bytes.size();
   if (entries->length.value_or(size) != size)
     return emitError() << "external data has the length " << *entries->length << ", but "
                        << typeText(type) << " needs " << size << " bytes";
-  if (offset > fileSize || size > fileSize - offset)
-    return emitError() << "external data '" << *entries->location << "' has " << fileSize
+  if (offset > available || size > available - offset)
+    return emitError() << "external data '" << *entries->location << "' has " << available
                        << " bytes, too few for " << size << " from " << offset << " on";
   return TensorValue{type, (*file)->bytes.slice(offset, size), *file};
 }
@@ -143,9 +176,9 @@ static FailureOr<TensorValue> readExternal(const onnx::TensorProto &proto, Ranke
 template <typename T, typename Field>
 static FailureOr<TensorValue> readField(const Field &field, RankedTensorType type, StringRef name,
                                         EmitError emitError) {
-  if (field.size() != type.getNumElements())
+  if (field.size() != fieldCount(type))
     return emitError() << name << " has " << int64_t(field.size()) << " values, but "
-                       << typeText(type) << " needs " << type.getNumElements();
+                       << typeText(type) << " needs " << fieldCount(type);
   auto buffer = std::make_shared<std::vector<T>>();
   buffer->reserve(field.size());
   for (auto value : field) {
@@ -183,7 +216,10 @@ static FailureOr<TensorValue> readFields(const onnx::TensorProto &proto, RankedT
   case onnx::TensorProto::UINT8:
   case onnx::TensorProto::BOOL:
     return readField<uint8_t>(proto.int32_data(), type, "int32_data", emitError);
-  default: // FLOAT16 and BFLOAT16, by their bits
+  default:
+    if (findStoredType(type)) // by their bits, and packed as in raw_data
+      return readField<uint8_t>(proto.int32_data(), type, "int32_data", emitError);
+    // FLOAT16 and BFLOAT16, by their bits
     return readField<uint16_t>(proto.int32_data(), type, "int32_data", emitError);
   }
 }
@@ -218,7 +254,7 @@ FailureOr<TensorValue> readTensor(const onnx::TensorProto &proto, std::shared_pt
   } else if (proto.has_raw_data()) {
     if (hasFields)
       return emitError() << "has both raw_data and a typed data field";
-    int64_t size = *WeightStore::byteSize(*type);
+    int64_t size = fileSize(*type);
     const std::string &raw = proto.raw_data();
     if (int64_t(raw.size()) != size)
       return emitError() << "raw_data has " << int64_t(raw.size()) << " bytes, but "
@@ -227,8 +263,10 @@ FailureOr<TensorValue> readTensor(const onnx::TensorProto &proto, std::shared_pt
   } else {
     value = readFields(proto, *type, emitError);
   }
-  if (succeeded(value))
+  if (succeeded(value)) {
     normalizeBooleans(*value);
+    unpack(*value);
+  }
   return value;
 }
 } // namespace ampc

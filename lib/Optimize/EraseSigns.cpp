@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "EraseSigns.h"
+#include "ampc/Dialect/Amp/AmpBase.h"
 #include "ampc/Optimize/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/AttrTypeSubElements.h"
@@ -45,7 +46,9 @@ void eraseSigns(ModuleOp module) {
   }
   AttrTypeReplacer replacer;
   replacer.addReplacement([&](IntegerType type) -> std::optional<Type> {
-    return type.isUnsigned() ? std::optional<Type>(erased(type)) : std::nullopt;
+    // Below 8 bits they only are what a function declares, and lie in i8 already.
+    return type.isUnsigned() && type.getWidth() >= 8 ? std::optional<Type>(erased(type))
+                                                     : std::nullopt;
   });
   replacer.addReplacement([&](DenseIntElementsAttr value) -> std::optional<Attribute> {
     auto type = cast<IntegerType>(value.getElementType());

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/AmpBase.h"
 #include "ampc/Optimize/Passes.h"
 #include "mlir/Interfaces/CastInterfaces.h"
 

@@ -11,6 +11,7 @@
 #include "ampc/Optimize/Buffers.h"
 #include "ampc/Optimize/StepCosts.h"
 #include "ampc/Optimize/StepOrder.h"
+#include "ampc/Support/StoredTypes.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "llvm/ADT/bit.h"
@@ -32,6 +33,8 @@ uint8_t dtypeOf(Type elementType) {
     return AMPC_DTYPE_F32;
   if (elementType.isF64())
     return AMPC_DTYPE_F64;
+  if (const StoredType *stored = findStoredType(elementType))
+    return stored->number;
   bool isUnsigned = elementType.isUnsignedInteger();
   switch (elementType.getIntOrFloatBitWidth()) {
   case 1:
@@ -47,8 +50,11 @@ uint8_t dtypeOf(Type elementType) {
   }
 }
 
-/// The type of a slot for a tensor of type `declared`: unsigned where its bits are.
+/// The type of a slot for a tensor of type `declared`: unsigned where its bits are, and that of a
+/// type that is only stored.
 uint8_t slotType(RankedTensorType staged, RankedTensorType declared) {
+  if (findStoredType(declared))
+    return dtypeOf(declared.getElementType());
   bool isUnsigned = declared.getElementType().isUnsignedInteger() &&
                     declared.getElementTypeBitWidth() == staged.getElementTypeBitWidth();
   return dtypeOf((isUnsigned ? declared : staged).getElementType());

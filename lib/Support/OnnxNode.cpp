@@ -101,9 +101,13 @@ static FailureOr<DenseElementsAttr> requireConstant(OnnxNode &node, unsigned i, 
     return node.emitError() << "input " << i << " (" << what << ") is missing";
   if (DenseElementsAttr value = node.constant(i))
     return value;
-  return node.emitError() << "input " << i << " (" << what << "), '" << node.inputNames[i]
-                          << "', must be known at compile time: a constant or an "
-                             "initializer that no training step changes";
+  InFlightDiagnostic error = node.emitError();
+  error << "input " << i << " (" << what << "), '" << node.inputNames[i]
+        << "', must be known at compile time: a constant or an initializer that no training step "
+           "changes";
+  if (isa<BlockArgument>(node.input(i)))
+    error << ", or an input that --bind=" << node.inputNames[i] << "=VALUE fixes";
+  return error;
 }
 
 FailureOr<SmallVector<int64_t>> OnnxNode::constantInts(unsigned i, StringRef what) {

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Support/WeightStore.h"
+#include "ampc/Support/StoredTypes.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/MathExtras.h"
 #include <cstring>
@@ -45,7 +46,7 @@ DenseElementsAttr WeightStore::getAttr(StringRef name) const {
 FloatRange WeightStore::getRange(StringRef name) const {
   const Weight *weight = find(name);
   auto type = weight ? dyn_cast<FloatType>(weight->type.getElementType()) : FloatType();
-  if (!type)
+  if (!type || findStoredType(type))
     return {};
   const char *bytes = weight->bytes.data();
   size_t count = weight->type.getNumElements();
@@ -60,6 +61,12 @@ FloatRange WeightStore::getRange(StringRef name) const {
     value.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &inexact);
     return value.convertToDouble();
   });
+}
+
+void WeightStore::eraseStoredTypes() {
+  for (Weight &weight : list)
+    if (findStoredType(weight.type))
+      weight.type = weight.type.clone(IntegerType::get(weight.type.getContext(), 8));
 }
 
 void WeightStore::filter(llvm::function_ref<bool(StringRef)> keep) {

@@ -21,13 +21,16 @@ GROUPS = ("node", "simple", "pytorch-operator", "pytorch-converted")
 # onnx.backend.test.loader: the tolerances where data.json gives none.
 RTOL, ATOL = 1e-3, 1e-7
 TRAINING_DOMAIN = "ai.onnx.preview.training"
-# What the importer has element types for; strings, complex and types below 8 bits it has not.
+# What the importer has element types for; strings and complex numbers it has not.
 ELEMENT_TYPES = frozenset({
     onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16,
     onnx.TensorProto.BFLOAT16, onnx.TensorProto.BOOL, onnx.TensorProto.INT8,
     onnx.TensorProto.INT16, onnx.TensorProto.INT32, onnx.TensorProto.INT64,
     onnx.TensorProto.UINT8, onnx.TensorProto.UINT16, onnx.TensorProto.UINT32,
-    onnx.TensorProto.UINT64})
+    onnx.TensorProto.UINT64, onnx.TensorProto.FLOAT8E4M3FN, onnx.TensorProto.FLOAT8E4M3FNUZ,
+    onnx.TensorProto.FLOAT8E5M2, onnx.TensorProto.FLOAT8E5M2FNUZ, onnx.TensorProto.FLOAT8E8M0,
+    onnx.TensorProto.FLOAT4E2M1, onnx.TensorProto.INT4, onnx.TensorProto.UINT4,
+    onnx.TensorProto.INT2, onnx.TensorProto.UINT2})
 # Tests whose data is wrong, with what is wrong about it; they are run all the same.
 FAULTY_DATA = {
     "onnx-1.12/node/test_adam_multiple":
@@ -145,8 +148,7 @@ def fed_inputs(graph: onnx.GraphProto, count: int) -> list[onnx.ValueInfoProto]:
 def compare(name: str, wanted: np.ndarray, got: np.ndarray, rtol: float, atol: float) -> None:
     if got.shape != wanted.shape:
         raise Mismatch(f"output {name} has shape {got.shape}, not {wanted.shape}")
-    if wanted.dtype == ml_dtypes.bfloat16:  # ampc-run writes it as float32
-        wanted = wanted.astype(np.float32)
+    wanted = compiled.as_numpy(wanted)
     if got.dtype != wanted.dtype:
         raise Mismatch(f"output {name} is {got.dtype}, not {wanted.dtype}")
     try:
@@ -199,7 +201,7 @@ def bindings(graph: onnx.GraphProto,
     or a length; ratios and modes too."""
     named = [(value.name, values[value.name]) for value in graph.input if value.name in values]
     small = [(name, array) for name, array in named if array.ndim <= 1
-             and (array.dtype.kind in "iufb" or array.dtype == ml_dtypes.bfloat16)]
+             and compiled.as_numpy(array).dtype.kind in "iufb"]
     integers = tuple(name for name, array in small if array.dtype.kind in "iu")
     masks = tuple(name for name, array in named if array.dtype == bool and array.size <= 64)
     lists = tuple(name for name, array in small if array.dtype.kind in "iu" and array.ndim == 0
@@ -218,7 +220,7 @@ def compile_case(tools: compiled.Tools, case: Case, folder: pathlib.Path,
         for i, name in enumerate(names):
             path = folder / f"bound{i}.npy"
             array = inputs[name]
-            np.save(path, array.astype(np.float32) if array.dtype == ml_dtypes.bfloat16 else array)
+            np.save(path, compiled.as_numpy(array))
             flags.append(f"--bind={name}={path}")
         try:
             return tools.compile(case.folder / "model.onnx", folder,

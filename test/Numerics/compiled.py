@@ -49,12 +49,26 @@ def call(*command: str, environment: dict[str, str] | None = None) -> str:
     return done.stdout.decode(errors="replace")
 
 
+# Types that numpy lacks, and what ampc-run reads and writes in their place.
+ARRAY_TYPES = {
+    **{np.dtype(getattr(ml_dtypes, name)): np.dtype(np.float32)
+       for name in ("bfloat16", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2",
+                    "float8_e5m2fnuz", "float8_e8m0fnu", "float4_e2m1fn")},
+    **{np.dtype(getattr(ml_dtypes, name)): np.dtype(np.int8) for name in ("int4", "int2")},
+    **{np.dtype(getattr(ml_dtypes, name)): np.dtype(np.uint8) for name in ("uint4", "uint2")},
+}
+
+
+def as_numpy(array: np.ndarray) -> np.ndarray:
+    """The same numbers in a type that arrays of numpy have by themselves."""
+    return array.astype(ARRAY_TYPES.get(array.dtype, array.dtype))
+
+
 def write_npz(path: pathlib.Path, arrays: dict[str, np.ndarray]) -> None:
-    """As numpy.savez, which takes no array called 'file' and knows no bfloat16."""
+    """As numpy.savez, which takes no array called 'file' and knows no type of ml_dtypes."""
     with zipfile.ZipFile(path, "w") as archive:
         for name, array in arrays.items():
-            if array.dtype == ml_dtypes.bfloat16:
-                array = array.astype(np.float32)
+            array = as_numpy(array)
             with archive.open(name + ".npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
 

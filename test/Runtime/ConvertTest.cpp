@@ -150,3 +150,22 @@ TEST(Convert, IgnoresTheCallersRoundingMode) {
   EXPECT_EQ(after & 0xe040, 0xe040u) << "the mode was not restored";
 #endif
 }
+
+// What is stored and cast only lies in slots as it is given.
+TEST(DTypes, StoredTypesAreBytesThatNothingConverts) {
+  int count = 0;
+  for (uint32_t dtype = AMPC_DTYPE_F8E4M3FN; dtype <= AMPC_DTYPE_I2; ++dtype, ++count) {
+    SCOPED_TRACE(nameOf(dtype));
+    EXPECT_EQ(sizeOf(dtype), 1u);
+    EXPECT_TRUE(isStoredOnly(dtype));
+    EXPECT_FALSE(isFloat(dtype) || isInteger(dtype));
+    EXPECT_TRUE(matches(toDLPack(dtype), dtype));
+    EXPECT_TRUE(matches({kDLUInt, 8, 1}, dtype));
+    EXPECT_FALSE(matches({kDLInt, 8, 1}, dtype));
+    EXPECT_FALSE(matches({kDLUInt, 16, 1}, dtype));
+    EXPECT_EQ(describe(toDLPack(dtype)), nameOf(dtype));
+    EXPECT_FALSE(matches(toDLPack(dtype), AMPC_DTYPE_U8));
+  }
+  EXPECT_EQ(count, 10);
+  EXPECT_FALSE(isStoredOnly(AMPC_DTYPE_U8) || isStoredOnly(AMPC_DTYPE_BF16) || isStoredOnly(27));
+}

@@ -8,6 +8,7 @@
 #include "ElementType.h"
 
 #include "ampc-numbers/CheckedMath.h"
+#include "ampc-numbers/NarrowFloat.h"
 #include "ampc-numbers/SmallFloat.h"
 
 #include <algorithm>
@@ -31,13 +32,29 @@ struct TypeRow {
 
 // In the order of the enumeration.
 constexpr TypeRow typeRows[] = {
-    {ElementType::Bool, 1, "bool", "|b1"},       {ElementType::I8, 1, "int8", "|i1"},
-    {ElementType::I16, 2, "int16", "<i2"},       {ElementType::I32, 4, "int32", "<i4"},
-    {ElementType::I64, 8, "int64", "<i8"},       {ElementType::U8, 1, "uint8", "|u1"},
-    {ElementType::U16, 2, "uint16", "<u2"},      {ElementType::U32, 4, "uint32", "<u4"},
-    {ElementType::U64, 8, "uint64", "<u8"},      {ElementType::F16, 2, "float16", "<f2"},
-    {ElementType::BF16, 2, "bfloat16", nullptr}, {ElementType::F32, 4, "float32", "<f4"},
+    {ElementType::Bool, 1, "bool", "|b1"},
+    {ElementType::I8, 1, "int8", "|i1"},
+    {ElementType::I16, 2, "int16", "<i2"},
+    {ElementType::I32, 4, "int32", "<i4"},
+    {ElementType::I64, 8, "int64", "<i8"},
+    {ElementType::U8, 1, "uint8", "|u1"},
+    {ElementType::U16, 2, "uint16", "<u2"},
+    {ElementType::U32, 4, "uint32", "<u4"},
+    {ElementType::U64, 8, "uint64", "<u8"},
+    {ElementType::F16, 2, "float16", "<f2"},
+    {ElementType::BF16, 2, "bfloat16", nullptr},
+    {ElementType::F32, 4, "float32", "<f4"},
     {ElementType::F64, 8, "float64", "<f8"},
+    {ElementType::F8E4M3FN, 1, "float8e4m3fn", nullptr},
+    {ElementType::F8E4M3FNUZ, 1, "float8e4m3fnuz", nullptr},
+    {ElementType::F8E5M2, 1, "float8e5m2", nullptr},
+    {ElementType::F8E5M2FNUZ, 1, "float8e5m2fnuz", nullptr},
+    {ElementType::F8E8M0, 1, "float8e8m0", nullptr},
+    {ElementType::F4E2M1, 1, "float4e2m1", nullptr},
+    {ElementType::I4, 1, "int4", nullptr},
+    {ElementType::I2, 1, "int2", nullptr},
+    {ElementType::U4, 1, "uint4", nullptr},
+    {ElementType::U2, 1, "uint2", nullptr},
 };
 
 const TypeRow &row(ElementType type) { return typeRows[static_cast<size_t>(type)]; }
@@ -47,6 +64,29 @@ T load(const void *address) {
   T value;
   std::memcpy(&value, address, sizeof value);
   return value;
+}
+
+/// The format of a float of 8 or 4 bits; null for other types.
+const NarrowFormat *narrowFormat(ElementType type) {
+  constexpr const NarrowFormat *formats[] = {&kF8E4M3FN,   &kF8E4M3FNUZ, &kF8E5M2,
+                                             &kF8E5M2FNUZ, &kF8E8M0,     &kF4E2M1};
+  bool isNarrow = type >= ElementType::F8E4M3FN && type <= ElementType::F4E2M1;
+  return isNarrow ? formats[size_t(type) - size_t(ElementType::F8E4M3FN)] : nullptr;
+}
+
+/// Bits of an integer of 4 or 2; 0 for other types.
+int narrowBits(ElementType type) {
+  if (type == ElementType::I4 || type == ElementType::U4)
+    return 4;
+  return type == ElementType::I2 || type == ElementType::U2 ? 2 : 0;
+}
+
+bool isNarrowSigned(ElementType type) { return type == ElementType::I4 || type == ElementType::I2; }
+
+/// The number in the low bits of a byte.
+int narrowInteger(ElementType type, uint8_t byte) {
+  int bits = narrowBits(type), value = byte & ((1 << bits) - 1);
+  return isNarrowSigned(type) && value >> (bits - 1) ? value - (1 << bits) : value;
 }
 
 /// An f16 or bf16 of the same value as an integer in `value`, where there is one.
@@ -127,6 +167,26 @@ size_t convertIntegers(const void *source, ElementType to, void *target, size_t 
       return convertInteger(value, wide) &&
              (to == ElementType::F16 ? f16OfInteger(wide, result) : bf16OfInteger(wide, result));
     });
+  case ElementType::F8E4M3FN:
+  case ElementType::F8E4M3FNUZ:
+  case ElementType::F8E5M2:
+  case ElementType::F8E5M2FNUZ:
+  case ElementType::F8E8M0:
+  case ElementType::F4E2M1:
+    return convertAll<S, uint8_t>(source, target, count, [to](S value, uint8_t &result) {
+      float wide;
+      return convertInteger(value, wide) && f32ToNarrow(*narrowFormat(to), wide, result) &&
+             narrowToF32(*narrowFormat(to), result) == wide;
+    });
+  case ElementType::I4:
+  case ElementType::I2:
+  case ElementType::U4:
+  case ElementType::U2:
+    return convertAll<S, uint8_t>(source, target, count, [to](S value, uint8_t &result) {
+      int8_t number;
+      result = uint8_t(value) & ((1 << narrowBits(to)) - 1);
+      return convertInteger(value, number) && narrowInteger(to, result) == number;
+    });
   case ElementType::F32:
     return convertAll<S, float>(source, target, count, convertInteger<float, S>);
   case ElementType::F64:
@@ -156,7 +216,31 @@ bool ampc::run::isInteger(ElementType type) {
   return type >= ElementType::I8 && type <= ElementType::U64;
 }
 
-bool ampc::run::isFloat(ElementType type) { return type >= ElementType::F16; }
+bool ampc::run::isFloat(ElementType type) {
+  return type >= ElementType::F16 && type <= ElementType::F64;
+}
+
+ElementType ampc::run::arrayType(ElementType type) {
+  if (type == ElementType::BF16 || narrowFormat(type))
+    return ElementType::F32;
+  if (narrowBits(type))
+    return isNarrowSigned(type) ? ElementType::I8 : ElementType::U8;
+  return type;
+}
+
+void ampc::run::widenElements(ElementType type, const void *source, void *target, size_t count) {
+  auto *from = static_cast<const char *>(source);
+  auto *to = static_cast<char *>(target);
+  for (size_t i = 0; i < count; ++i) {
+    const void *element = from + i * elementSize(type);
+    if (arrayType(type) == ElementType::F32) {
+      auto wide = static_cast<float>(elementAsDouble(type, element));
+      std::memcpy(to + i * sizeof(wide), &wide, sizeof wide);
+    } else {
+      to[i] = static_cast<char>(narrowInteger(type, load<uint8_t>(element)));
+    }
+  }
+}
 
 std::optional<ElementType> ampc::run::typeOfNpyDescr(std::string_view descr) {
   for (const TypeRow &row : typeRows) {
@@ -188,6 +272,20 @@ std::optional<ElementType> ampc::run::typeOfTensor(DLDataType type) {
       return std::nullopt;
     }
   };
+  // The codes of narrow floats, which DLPack has since 1.1.
+  constexpr std::pair<uint8_t, ElementType> narrowCodes[] = {
+      {10, ElementType::F8E4M3FN},   {11, ElementType::F8E4M3FNUZ}, {12, ElementType::F8E5M2},
+      {13, ElementType::F8E5M2FNUZ}, {14, ElementType::F8E8M0},     {17, ElementType::F4E2M1}};
+  for (auto [code, narrow] : narrowCodes)
+    if (type.code == code)
+      return narrow;
+  if (type.code == kDLInt || type.code == kDLUInt) {
+    bool isSigned = type.code == kDLInt;
+    if (type.bits == 4)
+      return isSigned ? ElementType::I4 : ElementType::U4;
+    if (type.bits == 2)
+      return isSigned ? ElementType::I2 : ElementType::U2;
+  }
   switch (type.code) {
   case kDLInt:
     return pick(ElementType::I8, ElementType::I16, ElementType::I32, ElementType::I64);
@@ -219,10 +317,8 @@ bool ampc::run::isConvertible(ElementType from, ElementType to) {
   case ElementType::F64:
   case ElementType::F32:
     return true;
-  case ElementType::BF16: // which arrays of numpy do not have
-    return from == ElementType::F32;
-  default:
-    return false;
+  default: // which arrays of numpy do not have
+    return arrayType(to) == ElementType::F32 && from == ElementType::F32;
   }
 }
 
@@ -260,6 +356,10 @@ size_t ampc::run::convertElements(ElementType from, const void *source, ElementT
       result = static_cast<float>(value);
       return std::isfinite(result) || !std::isfinite(value);
     });
+  if (const NarrowFormat *format = narrowFormat(to))
+    return convertAll<float, uint8_t>(
+        source, target, count,
+        [format](float value, uint8_t &result) { return f32ToNarrow(*format, value, result); });
   if (from == ElementType::F32)
     return convertAll<float, uint16_t>(source, target, count, [](float value, uint16_t &result) {
       result = f32ToBF16(value);
@@ -271,6 +371,10 @@ size_t ampc::run::convertElements(ElementType from, const void *source, ElementT
 }
 
 double ampc::run::elementAsDouble(ElementType type, const void *address) {
+  if (const NarrowFormat *format = narrowFormat(type))
+    return narrowToF32(*format, load<uint8_t>(address));
+  if (narrowBits(type))
+    return narrowInteger(type, load<uint8_t>(address));
   switch (type) {
   case ElementType::Bool:
     return load<uint8_t>(address);
@@ -291,7 +395,7 @@ double ampc::run::elementAsDouble(ElementType type, const void *address) {
 std::string ampc::run::elementText(ElementType type, const void *address) {
   if (type == ElementType::F64)
     return decimal(load<double>(address));
-  if (isFloat(type))
+  if (isFloat(type) || narrowFormat(type) || narrowBits(type))
     return decimal(static_cast<float>(elementAsDouble(type, address)));
   if (type == ElementType::Bool)
     return decimal(static_cast<int>(load<uint8_t>(address)));

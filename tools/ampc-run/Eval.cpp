@@ -140,8 +140,7 @@ void Evaluator::openOutputs() {
       shape[0] = static_cast<int64_t>(data.samples() * output.rowsInSample);
     else
       shape.insert(shape.begin(), static_cast<int64_t>(batches));
-    ElementType type = spec.type == ElementType::BF16 ? ElementType::F32 : spec.type;
-    entries.push_back({spec.name, type, shape});
+    entries.push_back({spec.name, arrayType(spec.type), shape});
   }
   writer = std::make_unique<NpzWriter>(*options.outputs, std::move(entries));
 }
@@ -227,15 +226,15 @@ void Evaluator::append(size_t index, uint64_t samples) {
   uint64_t bytes = spec.bytes();
   if (output.rowsInSample)
     bytes = bytes / static_cast<uint64_t>(spec.shape[0]) * output.rowsInSample * samples;
-  if (spec.type != ElementType::BF16) {
+  ElementType written = arrayType(spec.type);
+  if (spec.type == written) {
     writer->append(index, output.data.get(), bytes);
     return;
   }
-  std::vector<float> wide(bytes / elementSize(spec.type));
-  for (size_t i = 0; i < wide.size(); ++i)
-    wide[i] = static_cast<float>(
-        elementAsDouble(spec.type, output.data.get() + i * elementSize(spec.type)));
-  writer->append(index, wide.data(), wide.size() * sizeof(float));
+  size_t count = bytes / elementSize(spec.type);
+  std::vector<char> wide(count * elementSize(written));
+  widenElements(spec.type, output.data.get(), wide.data(), count);
+  writer->append(index, wide.data(), wide.size());
 }
 
 const void *Evaluator::dataOf(const TensorSpec &spec) const {

@@ -106,6 +106,8 @@ bool HeaderParser::takeDescr(NpyHeader &header, std::string &problem) {
                quoted("<" + std::string(descr->substr(1))) + ")";
   else
     problem += "; only bool, integers and float16 to float64 can be read";
+  if (kind == 'V' || *descr == "<f1") // of ml_dtypes, which does not say which
+    problem += "; save bfloat16 and narrower floats as float32, narrower integers as int8 or uint8";
   return false;
 }
 
@@ -238,7 +240,9 @@ NpyReader::NpyReader(ByteSource &source, std::string fileName, std::string array
 Array NpyReader::read(ElementType type) {
   if (!isConvertible(parsed.type, type))
     fail(std::string("has dtype ") + elementName(parsed.type) + ", but " +
-         (type == ElementType::BF16 ? "bfloat16, read from float32," : elementName(type)) +
+         (arrayType(type) == ElementType::F32 && type != ElementType::F32
+              ? std::string(elementName(type)) + ", read from float32,"
+              : elementName(type)) +
          " is wanted");
   size_t fromSize = elementSize(parsed.type), toSize = elementSize(type);
   uint64_t count = parsed.dataBytes / fromSize;

@@ -39,6 +39,26 @@ static std::optional<run::ElementType> elementTypeOf(int32_t dataType) {
     return run::ElementType::U32;
   case AMPC_DTYPE_U64:
     return run::ElementType::U64;
+  case AMPC_DTYPE_F8E4M3FN:
+    return run::ElementType::F8E4M3FN;
+  case AMPC_DTYPE_F8E4M3FNUZ:
+    return run::ElementType::F8E4M3FNUZ;
+  case AMPC_DTYPE_F8E5M2:
+    return run::ElementType::F8E5M2;
+  case AMPC_DTYPE_F8E5M2FNUZ:
+    return run::ElementType::F8E5M2FNUZ;
+  case AMPC_DTYPE_F8E8M0:
+    return run::ElementType::F8E8M0;
+  case AMPC_DTYPE_F4E2M1:
+    return run::ElementType::F4E2M1;
+  case AMPC_DTYPE_I4:
+    return run::ElementType::I4;
+  case AMPC_DTYPE_U4:
+    return run::ElementType::U4;
+  case AMPC_DTYPE_I2:
+    return run::ElementType::I2;
+  case AMPC_DTYPE_U2:
+    return run::ElementType::U2;
   default:
     return std::nullopt;
   }

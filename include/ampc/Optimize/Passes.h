@@ -20,10 +20,6 @@
 
 namespace ampc {
 
-/// On a function argument that is staged in another element type than the model declares:
-/// the declared type.
-constexpr llvm::StringLiteral kDeclaredTypeAttr = "plan.declared_type";
-
 #define GEN_PASS_DECL
 #define GEN_PASS_REGISTRATION
 #include "ampc/Optimize/Passes.h.inc"

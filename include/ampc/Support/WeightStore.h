@@ -52,6 +52,8 @@ public:
   mlir::DenseElementsAttr getAttr(llvm::StringRef name) const;
   /// The range of a float tensor's values; ordinary where there is no such tensor.
   FloatRange getRange(llvm::StringRef name) const;
+  /// Makes i8 of types that are only stored (StoredTypes.h); the bytes are the same.
+  void eraseStoredTypes();
   /// Drops tensors that `keep` says no to.
   void filter(llvm::function_ref<bool(llvm::StringRef)> keep);
 

@@ -23,14 +23,34 @@ struct DTypeRecord {
 // Debian's DLPack 0.6 has no name for it; the number is fixed since 0.7.
 static constexpr uint8_t kDLBoolCode = 6;
 
+// DLPack's codes for narrow floats, as it numbers them since 1.1.
+static constexpr uint8_t kDLFloat8E4M3FN = 10, kDLFloat8E4M3FNUZ = 11, kDLFloat8E5M2 = 12,
+                         kDLFloat8E5M2FNUZ = 13, kDLFloat8E8M0FNU = 14, kDLFloat4E2M1FN = 17;
+
 static constexpr DTypeRecord kRecords[] = {
-    {AMPC_DTYPE_F32, "f32", kDLFloat, 32},     {AMPC_DTYPE_U8, "u8", kDLUInt, 8},
-    {AMPC_DTYPE_I8, "i8", kDLInt, 8},          {AMPC_DTYPE_I16, "i16", kDLInt, 16},
-    {AMPC_DTYPE_I32, "i32", kDLInt, 32},       {AMPC_DTYPE_I64, "i64", kDLInt, 64},
-    {AMPC_DTYPE_BOOL, "bool", kDLBoolCode, 8}, {AMPC_DTYPE_F16, "f16", kDLFloat, 16},
-    {AMPC_DTYPE_F64, "f64", kDLFloat, 64},     {AMPC_DTYPE_BF16, "bf16", kDLBfloat, 16},
-    {AMPC_DTYPE_U16, "u16", kDLUInt, 16},      {AMPC_DTYPE_U32, "u32", kDLUInt, 32},
+    {AMPC_DTYPE_F32, "f32", kDLFloat, 32},
+    {AMPC_DTYPE_U8, "u8", kDLUInt, 8},
+    {AMPC_DTYPE_I8, "i8", kDLInt, 8},
+    {AMPC_DTYPE_I16, "i16", kDLInt, 16},
+    {AMPC_DTYPE_I32, "i32", kDLInt, 32},
+    {AMPC_DTYPE_I64, "i64", kDLInt, 64},
+    {AMPC_DTYPE_BOOL, "bool", kDLBoolCode, 8},
+    {AMPC_DTYPE_F16, "f16", kDLFloat, 16},
+    {AMPC_DTYPE_F64, "f64", kDLFloat, 64},
+    {AMPC_DTYPE_BF16, "bf16", kDLBfloat, 16},
+    {AMPC_DTYPE_U16, "u16", kDLUInt, 16},
+    {AMPC_DTYPE_U32, "u32", kDLUInt, 32},
     {AMPC_DTYPE_U64, "u64", kDLUInt, 64},
+    {AMPC_DTYPE_F8E4M3FN, "f8e4m3fn", kDLFloat8E4M3FN, 8},
+    {AMPC_DTYPE_F8E4M3FNUZ, "f8e4m3fnuz", kDLFloat8E4M3FNUZ, 8},
+    {AMPC_DTYPE_F8E5M2, "f8e5m2", kDLFloat8E5M2, 8},
+    {AMPC_DTYPE_F8E5M2FNUZ, "f8e5m2fnuz", kDLFloat8E5M2FNUZ, 8},
+    {AMPC_DTYPE_F8E8M0, "f8e8m0", kDLFloat8E8M0FNU, 8},
+    {AMPC_DTYPE_F4E2M1, "f4e2m1", kDLFloat4E2M1FN, 4},
+    {AMPC_DTYPE_I4, "i4", kDLInt, 4},
+    {AMPC_DTYPE_U4, "u4", kDLUInt, 4},
+    {AMPC_DTYPE_I2, "i2", kDLInt, 2},
+    {AMPC_DTYPE_U2, "u2", kDLUInt, 2},
 };
 
 static const DTypeRecord *find(uint32_t dtype) {
@@ -42,7 +62,7 @@ static const DTypeRecord *find(uint32_t dtype) {
 
 uint64_t sizeOf(uint32_t dtype) {
   const DTypeRecord *record = find(dtype);
-  return record ? record->bits / 8 : 0;
+  return record ? (record->bits + 7) / 8 : 0;
 }
 
 const char *nameOf(uint32_t dtype) {
@@ -56,8 +76,10 @@ bool isFloat(uint32_t dtype) {
 }
 
 bool isInteger(uint32_t dtype) {
-  return sizeOf(dtype) && !isFloat(dtype) && dtype != AMPC_DTYPE_BOOL;
+  return sizeOf(dtype) && !isFloat(dtype) && dtype != AMPC_DTYPE_BOOL && !isStoredOnly(dtype);
 }
+
+bool isStoredOnly(uint32_t dtype) { return find(dtype) && dtype > AMPC_DTYPE_BF16; }
 
 DLDataType toDLPack(uint32_t dtype) {
   const DTypeRecord *record = find(dtype);
@@ -67,8 +89,8 @@ DLDataType toDLPack(uint32_t dtype) {
 }
 
 bool matches(const DLDataType &type, uint32_t dtype) {
-  if (dtype == AMPC_DTYPE_BOOL && type.code == kDLUInt)
-    return type.bits == 8 && type.lanes == 1;
+  if ((dtype == AMPC_DTYPE_BOOL || isStoredOnly(dtype)) && type.code == kDLUInt && type.bits == 8)
+    return type.lanes == 1;
   DLDataType wanted = toDLPack(dtype);
   return type.code == wanted.code && type.bits == wanted.bits && type.lanes == wanted.lanes;
 }

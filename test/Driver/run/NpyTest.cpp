@@ -163,6 +163,65 @@ TEST(Npy, RoundsFloatsToBfloat16OnlyThere) {
             "bfloat16");
 }
 
+TEST(Npy, RoundsFloatsToNarrowOnes) {
+  const float infinity = std::numeric_limits<float>::infinity(), nan = std::nanf("");
+  auto bits = [](ElementType type, const Floats &floats) {
+    std::string shape = "(" + std::to_string(floats.size()) + ",)";
+    return valuesAs<uint8_t>(type, npy("<f4", shape.c_str(), bytesOf(floats)));
+  };
+  using Bytes = std::vector<uint8_t>;
+  // 464 lies between 448 and what would be 480, to even; half of the least value is a tie to 0.
+  EXPECT_EQ(bits(ElementType::F8E4M3FN, {1, -0.0f, 464, -464, 0x1p-9f, 0x1p-10f, nan}),
+            (Bytes{0x38, 0x80, 0x7e, 0xfe, 0x01, 0, 0x7f}));
+  EXPECT_EQ(bits(ElementType::F8E4M3FNUZ, {1, -0.0f, 240, -0x1p-11f, nan}),
+            (Bytes{0x40, 0, 0x7f, 0, 0x80}));
+  EXPECT_EQ(bits(ElementType::F8E5M2, {1, 57344, -infinity, nan}), (Bytes{0x3c, 0x7b, 0xfc, 0x7e}));
+  EXPECT_EQ(bits(ElementType::F8E5M2FNUZ, {1, -57344}), (Bytes{0x40, 0xff}));
+  EXPECT_EQ(bits(ElementType::F8E8M0, {1, 1.4f, 1.5f, 0x1p-127f, 0x1p127f, nan}),
+            (Bytes{127, 127, 128, 0, 254, 255}));
+  EXPECT_EQ(bits(ElementType::F4E2M1, {0.25f, 0.75f, -6, -0.0f}), (Bytes{0, 2, 0xf, 8}));
+  const std::pair<ElementType, float> none[] = {
+      {ElementType::F8E4M3FN, 465},      {ElementType::F8E4M3FN, infinity},
+      {ElementType::F8E5M2, 65504},      {ElementType::F8E4M3FNUZ, infinity},
+      {ElementType::F8E8M0, 0},          {ElementType::F8E8M0, -1},
+      {ElementType::F8E8M0, 0x1.8p127f}, {ElementType::F8E8M0, infinity},
+      {ElementType::F4E2M1, 7.5f},       {ElementType::F4E2M1, nan}};
+  for (auto [type, value] : none)
+    EXPECT_NE(errorOf(type, npy("<f4", "(1,)", bytesOf(Floats{value}))).find("does not fit"),
+              std::string::npos)
+        << elementName(type) << " " << value;
+}
+
+TEST(Npy, TakesIntegersThatNarrowTypesHold) {
+  EXPECT_EQ(valuesAs<uint8_t>(ElementType::I4, npy("<i8", "(3,)", bytesOf(Longs{-8, -1, 7}))),
+            (std::vector<uint8_t>{8, 15, 7}));
+  EXPECT_EQ(valuesAs<uint8_t>(ElementType::U2, npy("<i8", "(2,)", bytesOf(Longs{0, 3}))),
+            (std::vector<uint8_t>{0, 3}));
+  EXPECT_EQ(valuesAs<uint8_t>(ElementType::F8E4M3FN, npy("<i8", "(2,)", bytesOf(Longs{-3, 448}))),
+            (std::vector<uint8_t>{0xc4, 0x7e}));
+  const std::pair<ElementType, int64_t> none[] = {
+      {ElementType::I4, 8},        {ElementType::I4, -9},    {ElementType::U4, 16},
+      {ElementType::U4, -1},       {ElementType::I2, 2},     {ElementType::U2, 256},
+      {ElementType::F8E4M3FN, 17}, {ElementType::F8E8M0, 3}, {ElementType::F4E2M1, 5}};
+  for (auto [type, value] : none)
+    EXPECT_EQ(errorOf(type, npy("<i8", "(1,)", bytesOf(Longs{value}))),
+              "array 'x' holds " + std::to_string(value) + " at index [0], which does not fit " +
+                  elementName(type));
+}
+
+TEST(Npy, NarrowTypesWidenToTheirArrays) {
+  const uint8_t bytes[] = {0xf8, 0x07, 0x83}; // bits above four do not count
+  int8_t integers[3];
+  EXPECT_EQ(arrayType(ElementType::I4), ElementType::I8);
+  widenElements(ElementType::I4, bytes, integers, 3);
+  EXPECT_EQ(std::vector<int8_t>(integers, integers + 3), (std::vector<int8_t>{-8, 7, 3}));
+  EXPECT_EQ(arrayType(ElementType::U2), ElementType::U8);
+  float floats[3];
+  EXPECT_EQ(arrayType(ElementType::F8E5M2), ElementType::F32);
+  widenElements(ElementType::F8E5M2, bytes, floats, 3);
+  EXPECT_EQ(Floats(floats, floats + 3), (Floats{-32768, 7 * 0x1p-16f, -3 * 0x1p-16f}));
+}
+
 TEST(Npy, WidensFloats) {
   // 1, -2.5, the largest, the smallest, -infinity
   std::vector<uint16_t> halves{0x3c00, 0xc100, 0x7bff, 0x0001, 0xfc00};
@@ -213,6 +272,9 @@ TEST(Npy, RefusesOtherConversions) {
       {"<f8", ElementType::BF16,
        "has dtype float64, but bfloat16, read from "
        "float32, is wanted"},
+      {"<f8", ElementType::F4E2M1,
+       "has dtype float64, but float4e2m1, read from float32, is wanted"},
+      {"<f4", ElementType::I4, "has dtype float32, but int4 is wanted"},
       {"<f2", ElementType::I32, "has dtype float16, but int32 is wanted"},
       {"<f2", ElementType::Bool, "has dtype float16, but bool is wanted"},
   };
@@ -239,6 +301,8 @@ TEST(Npy, RefusesOtherTypesByName) {
       {"<c8", "'<c8'; only bool, integers and float16 to float64 can be read"},
       {"<M8[ns]", "'<M8[ns]'; only bool, integers and float16 to float64 can be read"},
       {"", "''; only bool, integers and float16 to float64 can be read"},
+      {"<V1", "'<V1'; only bool, integers and float16 to float64 can be read; save bfloat16 and "
+              "narrower floats as float32, narrower integers as int8 or uint8"},
   };
   for (const Case &test : cases)
     EXPECT_EQ(errorOf(ElementType::F32, npy(test.descr, "(1,)", "12345678")),

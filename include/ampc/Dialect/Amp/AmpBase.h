@@ -167,6 +167,10 @@ struct AddsOperands : OpTrait::TraitBase<ConcreteOp, AddsOperands> {};
 template <typename ConcreteOp>
 struct ReadsGradients : OpTrait::TraitBase<ConcreteOp, ReadsGradients> {};
 
+/// Takes operands of types that are only stored (StoredTypes.h): moves, chooses or casts them.
+template <typename ConcreteOp>
+struct TakesStoredTypes : OpTrait::TraitBase<ConcreteOp, TakesStoredTypes> {};
+
 template <typename ConcreteOp>
 struct OnnxNames : OpTrait::TraitBase<ConcreteOp, OnnxNames> {};
 
@@ -192,6 +196,9 @@ constexpr llvm::StringLiteral kBatchedAttr = "amp.batched";
 constexpr llvm::StringLiteral kLabelAttr = "amp.label";
 /// On a function argument: the AMPC_FLAG_* of the checks that look at it, summed.
 constexpr llvm::StringLiteral kCheckedAttr = "amp.checked";
+/// On a function's argument or result that has another element type than the model declares: the
+/// declared type.
+constexpr llvm::StringLiteral kDeclaredTypeAttr = "plan.declared_type";
 /// On a function result: the loss that is minimised.
 constexpr llvm::StringLiteral kLossAttr = "amp.loss";
 /// On an op, what the user asks for, before all lists: `category`, a name of a Precision or

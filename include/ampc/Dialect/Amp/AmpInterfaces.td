@@ -364,4 +364,9 @@ def ReadsGradients : NativeOpTrait<"ReadsGradients"> {
   let cppNamespace = "::ampc";
 }
 
+/// Takes operands of types that are only stored (StoredTypes.h): it moves, chooses or casts them.
+def TakesStoredTypes : NativeOpTrait<"TakesStoredTypes"> {
+  let cppNamespace = "::ampc";
+}
+
 #endif // AMPC_DIALECT_AMP_AMPINTERFACES_TD

@@ -9,6 +9,7 @@
 #include "ampc-runtime/module_format.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "ampc/Dialect/Amp/Values.h"
+#include "ampc/Support/StoredTypes.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/Support/CheckedArithmetic.h"
 
@@ -203,6 +204,14 @@ FailureOr<Type> ampc::elementTypeOf(OnnxNode &node, OpBuilder &builder, StringRe
   for (auto [typeName, typeNumber, type] : known)
     if (isNamed ? typeName == text : typeNumber == number)
       return type;
+  if (const StoredType *stored = isNamed ? nullptr : findStoredType(int32_t(number)))
+    if (stored->number == number) {
+      if (node.version >= stored->since)
+        return stored->get(context);
+      return node.emitError() << "attribute '" << name << "' is " << stored->name
+                              << ", which opset " << stored->since << " has first; the model is of "
+                              << "opset " << node.version;
+    }
   if (isNamed)
     return node.emitError() << "attribute '" << name << "' is '" << text
                             << "', which is no type that is supported";

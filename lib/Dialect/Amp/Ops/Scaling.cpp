@@ -7,6 +7,7 @@
 
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
 #include "Common.h"
+#include "StoredCast.h"
 #include "ampc-runtime/module_format.h"
 #include "ampc/Dialect/Amp/Values.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -57,6 +58,29 @@ LogicalResult verifyPairs(Operation *op, ValueRange gradients, ValueRange result
 //===----------------------------------------------------------------------===//
 // CastOp
 //===----------------------------------------------------------------------===//
+
+void CastOp::build(OpBuilder &builder, OperationState &state, Type type, Value input,
+                   bool inserted) {
+  build(builder, state, type, input, inserted, /*from=*/nullptr, /*to=*/nullptr);
+}
+
+LogicalResult CastOp::verify() {
+  auto check = [&](std::optional<StringRef> name, Value x, StringRef what) -> LogicalResult {
+    if (!name)
+      return success();
+    if (!findStoredType(*name))
+      return emitOpError() << what << " is '" << *name << "', no stored type (cast_c1)";
+    if (!getElementTypeOrSelf(x.getType()).isInteger(8))
+      return emitOpError() << what << " is '" << *name << "' of " << x.getType()
+                           << ", not of i8 (cast_c1)";
+    return success();
+  };
+  if (failed(check(getFrom(), getInput(), "from")) || failed(check(getTo(), getResult(), "to")))
+    return failure();
+  if (!llvm::is_contained({"up", "down", "nearest"}, getRoundMode()))
+    return emitOpError() << "round_mode is '" << getRoundMode() << "' (cast_c2)";
+  return success();
+}
 
 bool CastOp::areCastCompatible(TypeRange inputs, TypeRange outputs) {
   return inputs.size() == 1 && outputs.size() == 1;
@@ -115,6 +139,8 @@ static Attribute foldToFloats(Attribute input, RankedTensorType type) {
 }
 
 OpFoldResult CastOp::fold(FoldAdaptor adaptor) {
+  if (getFrom() || getTo())
+    return {};
   if (getInput().getType() == getType())
     return getInput();
   if (Attribute floats = foldToFloats(adaptor.getInput(), getType()); floats && !getInserted())
@@ -141,11 +167,14 @@ FloatRange CastOp::inferRange(ArrayRef<FloatRange> operands) {
 /// Cast takes its type from `to`; CastLike from its second input.
 FailureOr<SmallVector<Value>> CastOp::importNode(OnnxNode &node, OpBuilder &b) {
   Type type;
-  // Of casts to 8-bit floats, of which there are none here.
-  if (node.version >= 19)
-    node.knowAttributes({"saturate"});
-  if (node.version >= 24)
-    node.knowAttributes({"round_mode"});
+  // These are for casts to 8-bit floats.
+  bool saturating = node.version < 19 || node.getInt("saturate", 1) != 0;
+  std::string mode = node.version < 24 ? "up" : node.getString("round_mode", "up");
+  if (node.hadError)
+    return failure();
+  if (!llvm::is_contained({"up", "down", "nearest"}, StringRef(mode)))
+    return node.emitError() << "attribute 'round_mode' is '" << mode
+                            << "'; up, down and nearest are known";
   if (node.opType == "CastLike") {
     if (failed(node.expectInputs(2, 2)))
       return failure();
@@ -158,7 +187,14 @@ FailureOr<SmallVector<Value>> CastOp::importNode(OnnxNode &node, OpBuilder &b) {
       return failure();
     type = *to;
   }
-  return SmallVector<Value>{castTo(b, node.loc, node.input(0), type)};
+  Value result = castTo(b, node.loc, node.input(0), type);
+  const StoredType *stored = findStoredType(type);
+  if (stored && stored->isFloat() && result != node.input(0)) {
+    auto made = result.getDefiningOp<CastOp>();
+    made.setSaturating(saturating);
+    made.setRoundMode(mode);
+  }
+  return SmallVector<Value>{result};
 }
 
 bool CastOp::isDifferentiable(unsigned) { return isa<FloatType>(getElementTypeOrSelf(getType())); }
@@ -168,7 +204,14 @@ void CastOp::buildGradient(GradientBuilder &g) { g.set(0, g.resultGradient()); }
 
 SmallVector<Value> CastOp::emitKernel(KernelBuilder &k, ValueRange operands) {
   auto type = cast<RankedTensorType>(getType());
-  return {k.pointwise(operands, type, [](ScalarBuilder &, ValueRange x) { return x[0]; })};
+  return {k.pointwise(operands, type, [&](ScalarBuilder &s, ValueRange x) {
+    Value value = x[0];
+    if (std::optional<StringRef> from = getFrom())
+      value = decodeStored(s, *findStoredType(*from), value);
+    if (std::optional<StringRef> to = getTo())
+      value = encodeStored(s, *findStoredType(*to), value, {getSaturating(), getRoundMode()});
+    return value;
+  })};
 }
 
 //===----------------------------------------------------------------------===//

@@ -102,7 +102,8 @@ def negative_opset(path):
     return model(opset=-5)
 
 
-@case("node 'reshape' \\(Reshape\\): .*must be known at compile time")
+@case("node 'reshape' \\(Reshape\\): .*must be known at compile time: a constant or an "
+      "initializer that no training step changes, or an input that --bind=shape=VALUE fixes")
 def computed_shape(path):
     return model(
         [node("Reshape", ["x", "shape"], ["y"])],

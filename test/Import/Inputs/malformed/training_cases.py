@@ -134,8 +134,8 @@ def optimizer_without_operands(path):
     return result
 
 
-@case("initializer 't': element type UINT4 is not supported")
+@case("initializer 't': element type COMPLEX64 is not supported")
 def counter_of_unsupported_type(path):
-    counter = TensorProto(name="t", data_type=TensorProto.UINT4, raw_data=b"\0")
+    counter = TensorProto(name="t", data_type=TensorProto.COMPLEX64, raw_data=b"\0" * 8)
     step = algorithm(initializers=[counter])
     return training((step, RIGHT))

@@ -78,7 +78,7 @@ def Amp_IsInfOp : Amp_TestOp<"is_inf", [Onnx<[OnnxOperator<"IsInf", 10>]>]> {
 }
 
 def Amp_WhereOp : Amp_Op<"where", [Pure, InferTypeOpAdaptor, PartialGradient, Kernel,
-    Computes<"Promote">, LinearInAll, AnyOrder, Uses<["Other", "Elementwise"]>,
+    Computes<"Promote">, LinearInAll, AnyOrder, Uses<["Other", "Elementwise"]>, TakesStoredTypes,
     Onnx<[OnnxOperator<"Where", 9>, OnnxOperator<"If">, OnnxOperator<"Trilu", 14>,
           OnnxOperator<"OneHot", 9>]>]> {
   let summary = "condition ? lhs : rhs";

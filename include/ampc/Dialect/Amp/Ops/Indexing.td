@@ -11,7 +11,7 @@
 include "ampc/Dialect/Amp/AmpDialect.td"
 
 def Amp_GatherOp : Amp_Op<"gather", [Pure, InferTypeOpAdaptor, PartialGradient, Kernel,
-    Computes<"Follow">, LinearInAll, Uses<["Weight", "Other"]>,
+    Computes<"Follow">, LinearInAll, Uses<["Weight", "Other"]>, TakesStoredTypes,
     Onnx<[OnnxOperator<"Gather">, OnnxOperator<"GatherND", 11>, OnnxOperator<"Compress", 9>]>,
     DeclareOpInterfaceMethods<BatchCheckOpInterface>]> {
   let summary = "Slices along an axis, chosen by indices";

@@ -12,18 +12,31 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 include "mlir/Interfaces/CastInterfaces.td"
 
 def Amp_CastOp : Amp_Op<"cast", [Pure, SameOperandsAndResultShape, PartialGradient, Kernel,
-    Ranged, LinearInAll, AnyOrder, Uses<["Moved"]>,
+    Ranged, LinearInAll, AnyOrder, Uses<["Moved"]>, TakesStoredTypes,
     Onnx<[OnnxOperator<"Cast", 1>, OnnxOperator<"CastLike", 15>]>,
     DeclareOpInterfaceMethods<CastOpInterface>]> {
   let summary = "Change of element type";
   let description = [{
     As ONNX Cast: floats round to nearest even, float to integer truncates. A cast that
     the model itself asks for has no `inserted`: it is an anchor that no pass moves.
+
+    Types that are only stored (StoredTypes.h) are i8, and `from` and `to` name what the bytes
+    are. `saturating` and `round_mode` are ONNX's, for casts to 8-bit floats.
+
+    Constraints:
+    - (cast_c1) `from` and `to` name a stored type, and what they name is of i8.
+    - (cast_c2) `round_mode` is up, down or nearest.
   }];
-  let arguments = (ins Amp_Tensor:$input, UnitAttr:$inserted);
+  let arguments = (ins Amp_Tensor:$input, UnitAttr:$inserted, OptionalAttr<StrAttr>:$from,
+                   OptionalAttr<StrAttr>:$to,
+                   DefaultValuedAttr<BoolAttr, "true">:$saturating,
+                   DefaultValuedStrAttr<StrAttr, "up">:$round_mode);
   let results = (outs Amp_Tensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($input) `to` type($result)";
+  let builders = [OpBuilder<(ins "::mlir::Type":$type, "::mlir::Value":$input,
+                                 CArg<"bool", "false">:$inserted)>];
   let hasFolder = 1;
+  let hasVerifier = 1;
 }
 
 def Amp_ScaleLossOp : Amp_Op<"scale_loss", [Pure, AllTypesMatch<["loss", "result"]>,

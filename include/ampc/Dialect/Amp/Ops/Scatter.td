@@ -84,7 +84,7 @@ def Amp_ScatterUpdatesGradOp : Amp_ByIndices<"scatter_updates_grad", [
 }
 
 def Amp_GatherElementsOp : Amp_ByIndices<"gather_elements", [InferTypeOpAdaptor, Gradient,
-    Computes<"Follow">, Onnx<[OnnxOperator<"GatherElements", 11>]>,
+    Computes<"Follow">, Onnx<[OnnxOperator<"GatherElements", 11>]>, TakesStoredTypes,
     DeclareOpInterfaceMethods<BatchCheckOpInterface>]> {
   let summary = "Elements along an axis, each chosen by an index of its own";
   let description = [{

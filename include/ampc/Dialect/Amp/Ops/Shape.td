@@ -12,6 +12,7 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 
 def Amp_ReshapeOp : Amp_Op<"reshape", [Pure, SameOperandsAndResultElementType, Gradient,
     Kernel, Computes<"Follow">, LinearInAll, Uses<["Moved"]>,
+    TakesStoredTypes,
     Onnx<[OnnxOperator<"Reshape">, OnnxOperator<"Flatten">, OnnxOperator<"Squeeze">,
           OnnxOperator<"Unsqueeze">, OnnxSequenceOperator<"Identity">, OnnxOperator<"Shape">,
           OnnxOperator<"Size">]>]> {
@@ -29,7 +30,7 @@ def Amp_ReshapeOp : Amp_Op<"reshape", [Pure, SameOperandsAndResultElementType, G
 }
 
 def Amp_TransposeOp : Amp_Op<"transpose", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
-    Computes<"Follow">, LinearInAll, LayoutByOp, Uses<["Moved"]>,
+    Computes<"Follow">, LinearInAll, LayoutByOp, Uses<["Moved"]>, TakesStoredTypes,
     Onnx<[OnnxOperator<"Transpose">, OnnxOperator<"DepthToSpace">,
           OnnxOperator<"SpaceToDepth">]>]> {
   let summary = "Dimension i of the result is dimension permutation[i] of the input";
@@ -41,6 +42,7 @@ def Amp_TransposeOp : Amp_Op<"transpose", [Pure, InferTypeOpAdaptor, Gradient, K
 
 def Amp_BroadcastOp : Amp_Op<"broadcast", [Pure, SameOperandsAndResultElementType,
     Gradient, Kernel, Computes<"Follow">, LinearInAll, AnyOrder, Uses<["Moved"]>,
+    TakesStoredTypes,
     Onnx<[OnnxOperator<"Expand", 8>, OnnxOperator<"Tile">,
           OnnxOperator<"ConstantOfShape", 9>]>]> {
   let summary = "Repeats dimensions of extent 1, and adds leading ones, as numpy does";

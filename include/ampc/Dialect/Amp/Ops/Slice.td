@@ -11,7 +11,7 @@
 include "ampc/Dialect/Amp/AmpDialect.td"
 
 def Amp_ConcatOp : Amp_Op<"concat", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
-    Computes<"Promote">, LinearInAll, AnyOrderAlongAxis, Uses<["Moved"]>,
+    Computes<"Promote">, LinearInAll, AnyOrderAlongAxis, Uses<["Moved"]>, TakesStoredTypes,
     Onnx<[OnnxOperator<"Concat">, OnnxOperator<"RotaryEmbedding", 23>,
           OnnxOperator<"RotaryEmbedding", 1, 1, "com.microsoft">]>]> {
   let summary = "Tensors one behind the other along an axis";
@@ -30,7 +30,7 @@ def Amp_ConcatOp : Amp_Op<"concat", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
 }
 
 def Amp_SliceOp : Amp_Op<"slice", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
-    Computes<"Follow">, LinearInAll, AnyOrderOfSteps, Uses<["Moved"]>,
+    Computes<"Follow">, LinearInAll, AnyOrderOfSteps, Uses<["Moved"]>, TakesStoredTypes,
     Onnx<[OnnxOperator<"Slice">, OnnxOperator<"Split">]>]> {
   let summary = "Elements at regular places";
   let description = [{

@@ -53,7 +53,7 @@ def Amp_VariableOp : Amp_Op<"variable", [Symbol]> {
   }];
 }
 
-def Amp_ReadOp : Amp_Op<"read", [Pure, Ranged,
+def Amp_ReadOp : Amp_Op<"read", [Pure, Ranged, TakesStoredTypes,
     DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "The value of a variable before the function ran";
   let description = [{
@@ -75,7 +75,7 @@ def Amp_AssignOp : Amp_Op<"assign", [DeclareOpInterfaceMethods<SymbolUserOpInter
 }
 
 def Amp_ConstantOp : Amp_Op<"constant", [Pure, ConstantLike, InferTypeOpAdaptor,
-    Onnx<[OnnxOperator<"Constant">]>, Kernel, Ranged]> {
+    Onnx<[OnnxOperator<"Constant">]>, Kernel, Ranged, TakesStoredTypes]> {
   let summary = "A small tensor known at compile time";
   let arguments = (ins ElementsAttr:$value);
   let results = (outs Amp_Tensor:$result);
