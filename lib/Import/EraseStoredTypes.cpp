@@ -37,6 +37,29 @@ static DenseElementsAttr bytesOf(DenseElementsAttr value) {
   return DenseElementsAttr::get(cast<ShapedType>(type), bytes);
 }
 
+/// Has a cast say what its bytes are. One between two types that lie in i8 goes by way of a type that
+/// computes: MLIR takes a cast from a type to itself for none.
+static void nameBytes(CastOp cast) {
+  const StoredType *from = findStoredType(cast.getInput().getType());
+  const StoredType *to = findStoredType(cast.getType());
+  auto isByte = [](Type type) { return getElementTypeOrSelf(type).isInteger(8); };
+  bool isFromByte = from || isByte(cast.getInput().getType());
+  if ((from || to) && isFromByte && (to || isByte(cast.getType()))) {
+    OpBuilder builder(cast);
+    const StoredType &other = from ? *from : *to;
+    Type via = other.isFloat() ? Type(builder.getF32Type()) : builder.getI32Type();
+    Value wide = castTo(builder, cast.getLoc(), cast.getInput(), via);
+    if (from)
+      wide.getDefiningOp<CastOp>().setFrom(from->name);
+    cast.getInputMutable().assign(wide);
+    from = nullptr;
+  }
+  if (from)
+    cast.setFrom(from->name);
+  if (to)
+    cast.setTo(to->name);
+}
+
 void eraseStoredTypes(ModuleOp module, WeightStore &weights) {
   weights.eraseStoredTypes();
   bool found = false;
@@ -49,12 +72,7 @@ void eraseStoredTypes(ModuleOp module, WeightStore &weights) {
   if (!found)
     return;
 
-  module.walk([](CastOp cast) {
-    if (const StoredType *from = findStoredType(cast.getInput().getType()))
-      cast.setFrom(from->name);
-    if (const StoredType *to = findStoredType(cast.getType()))
-      cast.setTo(to->name);
-  });
+  module.walk(nameBytes);
   SmallVector<std::function<void()>> declarations;
   for (auto function : module.getOps<func::FuncOp>()) {
     for (auto [i, type] : llvm::enumerate(function.getArgumentTypes()))

@@ -77,8 +77,10 @@ LogicalResult CastOp::verify() {
   };
   if (failed(check(getFrom(), getInput(), "from")) || failed(check(getTo(), getResult(), "to")))
     return failure();
+  if ((getFrom() || getTo()) && getInput().getType() == getType())
+    return emitOpError() << "has one type on both sides (cast_c2)";
   if (!llvm::is_contained({"up", "down", "nearest"}, getRoundMode()))
-    return emitOpError() << "round_mode is '" << getRoundMode() << "' (cast_c2)";
+    return emitOpError() << "round_mode is '" << getRoundMode() << "' (cast_c3)";
   return success();
 }
 

@@ -25,7 +25,8 @@ def Amp_CastOp : Amp_Op<"cast", [Pure, SameOperandsAndResultShape, PartialGradie
 
     Constraints:
     - (cast_c1) `from` and `to` name a stored type, and what they name is of i8.
-    - (cast_c2) `round_mode` is up, down or nearest.
+    - (cast_c2) with either of them, the types of input and result differ.
+    - (cast_c3) `round_mode` is up, down or nearest.
   }];
   let arguments = (ins Amp_Tensor:$input, UnitAttr:$inserted, OptionalAttr<StrAttr>:$from,
                    OptionalAttr<StrAttr>:$to,
