@@ -535,9 +535,8 @@ constexpr int64_t kTermsOfSum = 256;
 
 SmallVector<Value>
 Evaluator::loopInParts(Value from, Value to, int64_t extent, ArrayRef<Value> init,
-                       llvm::function_ref<void(Value, MutableArrayRef<Value>)> body,
-                       llvm::function_ref<void(MutableArrayRef<Value>, ArrayRef<Value>)> merge) {
-  if (extent <= 2 * kTermsOfSum || init.empty())
+                       llvm::function_ref<void(Value, MutableArrayRef<Value>)> body, Merge merge) {
+  if (extent <= 2 * kTermsOfSum || init.empty() || !merge)
     return loop(from, to, 1, init, body);
   return loop(from, to, kTermsOfSum, init, [&](Value begin, MutableArrayRef<Value> carried) {
     Value end = index.min(index.add(begin, kTermsOfSum), to);
@@ -565,7 +564,7 @@ void Evaluator::scoped(llvm::function_ref<void()> body) {
 SmallVector<Value>
 Evaluator::nest(ArrayRef<unsigned> dims, ArrayRef<Value> init,
                 llvm::function_ref<void(ArrayRef<Value>, MutableArrayRef<Value>)> body,
-                llvm::function_ref<void(MutableArrayRef<Value>, ArrayRef<Value>)> merge) {
+                Merge merge) {
   SmallVector<Value> indices;
   std::function<void(MutableArrayRef<Value>)> emit = [&](MutableArrayRef<Value> values) {
     if (indices.size() == dims.size())
@@ -577,8 +576,9 @@ Evaluator::nest(ArrayRef<unsigned> dims, ArrayRef<Value> init,
       indices.pop_back();
     };
     SmallVector<Value> inner =
-        loopInParts(index.constant(0), index.constant(extent), extent, init, visit, merge);
-    if (indices.empty())
+        loopInParts(index.constant(0), index.constant(extent), extent,
+                    merge ? init : ArrayRef<Value>(values), visit, merge);
+    if (indices.empty() || !merge)
       llvm::copy(inner, values.begin());
     else
       merge(values, inner);

@@ -109,21 +109,21 @@ public:
   /// A loop with carried values, which `body` replaces.
   llvm::SmallVector<Value> loop(Value from, Value to, int64_t step, ArrayRef<Value> init,
                                 llvm::function_ref<void(Value, MutableArrayRef<Value>)> body);
+  /// Adds what a loop came to to the values of the one around it. Null where nothing is rounded,
+  /// so that loops carry one value through.
+  using Merge = llvm::function_ref<void(MutableArrayRef<Value>, ArrayRef<Value>)>;
   /// As `loop` with step 1 and `init`, neutral values, but in parts of `kTermsOfSum`, each a sum
-  /// of its own, which `merge` adds up. `extent` is the most that lies between `from` and `to`.
-  llvm::SmallVector<Value>
-  loopInParts(Value from, Value to, int64_t extent, ArrayRef<Value> init,
-              llvm::function_ref<void(Value, MutableArrayRef<Value>)> body,
-              llvm::function_ref<void(MutableArrayRef<Value>, ArrayRef<Value>)> merge);
+  /// of its own. `extent` is the most that lies between `from` and `to`.
+  llvm::SmallVector<Value> loopInParts(Value from, Value to, int64_t extent, ArrayRef<Value> init,
+                                       llvm::function_ref<void(Value, MutableArrayRef<Value>)> body,
+                                       Merge merge);
   /// `body` where `condition` holds; null stands for true.
   void guarded(Value condition, llvm::function_ref<void()> body);
   /// A nest of loops over several dimensions, outermost first, over their full extents. Each
-  /// loop starts at `init`, neutral values; `merge` adds what a loop came to to the values of the
-  /// one around it.
+  /// loop starts at `init`, neutral values.
   llvm::SmallVector<Value>
   nest(ArrayRef<unsigned> dims, ArrayRef<Value> init,
-       llvm::function_ref<void(ArrayRef<Value>, MutableArrayRef<Value>)> body,
-       llvm::function_ref<void(MutableArrayRef<Value>, ArrayRef<Value>)> merge);
+       llvm::function_ref<void(ArrayRef<Value>, MutableArrayRef<Value>)> body, Merge merge);
   /// `body` where the index along a dimension is known to lie in [begin, end), so that ranges of
   /// operands need no guard.
   void within(unsigned dim, int64_t begin, int64_t end, llvm::function_ref<void()> body);

@@ -111,6 +111,12 @@ auto adder(Evaluator &e, ArrayRef<Combiner> reductions) {
   };
 }
 
+/// Whether merging rounds, as sums do and a maximum does not. Long sums are sums of parts.
+bool isRounded(ArrayRef<Combiner> reductions) {
+  return llvm::any_of(reductions,
+                      [](const Combiner &c) { return isa<arith::AddFOp, arith::MulFOp>(c.op); });
+}
+
 /// Rows of a few elements.
 class HostShortRow : public Schedule {
 public:
@@ -196,6 +202,7 @@ public:
             kept.push_back(v);
         if (merged.empty() && full.empty())
           continue;
+        auto add = adder(e, merged);
         SmallVector<Value> totals = e.nest(
             s.reducedDims(), neutrals(e, merged, 1),
             [&](ArrayRef<Value> indices, MutableArrayRef<Value> accumulators) {
@@ -206,7 +213,7 @@ public:
                 e.fillStage(v, stages[v], p);
               storeAll(e, full, p);
             },
-            adder(e, merged));
+            isRounded(merged) ? Evaluator::Merge(add) : nullptr);
         for (auto [c, total] : llvm::zip(merged, totals))
           e.setValue(c.result, rowPoint, 0, finish(e, c, total, rowPoint, 0));
         for (Value v : kept)
@@ -259,13 +266,14 @@ public:
     HostRange own = hostRange(index, split, splits, share, s.reducedPoints());
     ArrayRef<Combiner> merged = reductions.at(0);
     SmallVector<Value> full = fullResultsAt(s, 0, {});
+    auto add = adder(e, merged);
     SmallVector<Value> totals = e.loopInParts(
         own.begin, own.end, share, neutrals(e, merged, 1),
         [&](Value i, MutableArrayRef<Value> accumulators) {
           accumulate(e, merged, accumulators, {row, i});
           storeAll(e, full, {row, i});
         },
-        adder(e, merged));
+        isRounded(merged) ? Evaluator::Merge(add) : nullptr);
     Value place = index.add(index.mul(split, s.keptPoints()), row);
     for (auto [buffer, total] : llvm::zip(at.partials, totals))
       e.storeScalar(total, buffer, place);
