@@ -58,8 +58,8 @@ static FailureOr<LinearExtents> importExtents(OnnxNode &node) {
                             << queries << " and " << heads
                             << " heads, with a time step at least, but are " << query << ", " << key
                             << " and " << value;
-  LinearExtents e{query.getDimSize(0), query.getDimSize(1), heads, queries / heads, size,
-                  valueSize};
+  LinearExtents e{
+      query.getDimSize(0), query.getDimSize(1), heads, queries / heads, size, valueSize};
   // The states of all time steps, which its gradient keeps.
   if (failed(checkedProduct(node, {e.batch, e.time, e.heads, e.size, e.valueSize})))
     return failure();
@@ -119,12 +119,12 @@ FailureOr<SmallVector<Value>> LinearAttentionOp::importNode(OnnxNode &node, OpBu
     scale = 1 / std::sqrt(double(e.size));
   if (!std::isfinite(scale))
     return node.emitError() << "attribute 'scale' is " << scale << ", but should be finite";
-  FailureOr<Value> decay = importFactor(node, b, 4, "decay", StringRef(rule).starts_with("gated"), e,
-                                        {e.heads, e.heads * e.size});
+  FailureOr<Value> decay = importFactor(node, b, 4, "decay", StringRef(rule).starts_with("gated"),
+                                        e, {e.heads, e.heads * e.size});
   if (failed(decay))
     return failure();
-  FailureOr<Value> rate = importFactor(node, b, 5, "beta", StringRef(rule).ends_with("delta"), e,
-                                       {1, e.heads});
+  FailureOr<Value> rate =
+      importFactor(node, b, 5, "beta", StringRef(rule).ends_with("delta"), e, {1, e.heads});
   if (failed(rate))
     return failure();
   if (*decay) {
@@ -187,7 +187,8 @@ static FailureOr<RankedTensorType> inferOutput(std::optional<Location> location,
     fits = rate.getType() == RankedTensorType::get({q[0], q[1], 1}, element);
   if (fits) // linear_attention_c1, linear_attention_c2
     return RankedTensorType::get({q[0], q[1], q[2], v[2]}, element);
-  InFlightDiagnostic error = mlir::emitError(location.value_or(UnknownLoc::get(query.getContext())));
+  InFlightDiagnostic error =
+      mlir::emitError(location.value_or(UnknownLoc::get(query.getContext())));
   error << "operands do not fit together: " << query << ", " << key << ", " << value;
   for (Value x : {Value(op.getDecay()), Value(op.getRate()), Value(op.getInitial())})
     if (x)
@@ -282,9 +283,7 @@ public:
     if (rate) {
       held = sumProducts(left, key, 1);
       added = apply({value, held, rate}, {heads, 1, valueSize},
-                    [](ScalarBuilder &s, ValueRange x) {
-                      return s.mul(x[2], s.sub(x[0], x[1]));
-                    });
+                    [](ScalarBuilder &s, ValueRange x) { return s.mul(x[2], s.sub(x[0], x[1])); });
     }
     after = addProduct(left, key, added);
   }
@@ -295,9 +294,8 @@ public:
   }
   /// x + y * z of the state's shape.
   Value addProduct(Value x, Value y, Value z) {
-    return apply({x, y, z}, type.getShape(), [](ScalarBuilder &s, ValueRange v) {
-      return s.add(v[0], s.mul(v[1], v[2]));
-    });
+    return apply({x, y, z}, type.getShape(),
+                 [](ScalarBuilder &s, ValueRange v) { return s.add(v[0], s.mul(v[1], v[2])); });
   }
   /// The products of two tensors, which broadcast, summed along `axis`, which stays as 1.
   Value sumProducts(Value x, Value y, int64_t axis) {
@@ -374,13 +372,13 @@ SmallVector<Value> LinearAttentionGradOp::emitKernel(KernelBuilder &kernel, Valu
     forwards.push_back({x});
     backwards.push_back({x, /*reversed=*/true});
   }
-  KernelBuilder::Looped states = kernel.loop(
-      time, initial, forwards, {}, state, /*reversedOutputs=*/false,
-      [&](KernelBuilder &k, ValueRange carried, ValueRange slices, ValueRange) {
-        TimeStep step(k, carried[0], slices, hasDecay, hasRate);
-        step.advance();
-        return SmallVector<Value>{step.after, step.before};
-      });
+  KernelBuilder::Looped states =
+      kernel.loop(time, initial, forwards, {}, state, /*reversedOutputs=*/false,
+                  [&](KernelBuilder &k, ValueRange carried, ValueRange slices, ValueRange) {
+                    TimeStep step(k, carried[0], slices, hasDecay, hasRate);
+                    step.advance();
+                    return SmallVector<Value>{step.after, step.before};
+                  });
   backwards.push_back({operands.front(), true});
   backwards.push_back({states.outputs[0], true});
 
@@ -413,27 +411,22 @@ SmallVector<Value> LinearAttentionGradOp::emitKernel(KernelBuilder &kernel, Valu
         Value dk = step.sumProducts(ds, step.added, 2), db;
         if (hasRate) {
           Value lack = step.apply({step.value, step.held}, {heads, 1, valueSize},
-                                  [](ScalarBuilder &s, ValueRange x) {
-                                    return s.sub(x[0], x[1]);
-                                  });
+                                  [](ScalarBuilder &s, ValueRange x) { return s.sub(x[0], x[1]); });
           db = step.sumProducts(du, lack, 2);
           dv = step.apply({du, step.rate}, {heads, 1, valueSize},
                           [](ScalarBuilder &s, ValueRange x) { return s.mul(x[0], x[1]); });
-          dp = step.apply({ds, step.key, dv}, step.type.getShape(),
-                          [](ScalarBuilder &s, ValueRange x) {
-                            return s.sub(x[0], s.mul(x[1], x[2]));
-                          });
+          dp = step.apply(
+              {ds, step.key, dv}, step.type.getShape(),
+              [](ScalarBuilder &s, ValueRange x) { return s.sub(x[0], s.mul(x[1], x[2])); });
           Value less = step.sumProducts(step.left, dv, 2);
-          dk = step.apply({dk, less}, {heads, size, 1}, [](ScalarBuilder &s, ValueRange x) {
-            return s.sub(x[0], x[1]);
-          });
+          dk = step.apply({dk, less}, {heads, size, 1},
+                          [](ScalarBuilder &s, ValueRange x) { return s.sub(x[0], x[1]); });
         }
         Value next = dp;
         if (hasDecay)
-          next = step.apply({dp, step.decay}, step.type.getShape(),
-                            [](ScalarBuilder &s, ValueRange x) {
-                              return s.mul(x[0], s.exp(x[1]));
-                            });
+          next =
+              step.apply({dp, step.decay}, step.type.getShape(),
+                         [](ScalarBuilder &s, ValueRange x) { return s.mul(x[0], s.exp(x[1])); });
         SmallVector<Value> made{next, step.scaleTo(outputs[0], dq, scale),
                                 step.scaleTo(outputs[1], dk, 1), step.scaleTo(outputs[2], dv, 1)};
         if (hasDecay)

@@ -81,9 +81,8 @@ LogicalResult ampc::appendToPast(OnnxNode &node, OpBuilder &builder, Value past,
   if (!fits || type.getShape() != ArrayRef<int64_t>(shape))
     return node.emitError() << what << ", " << type << ", does not go before " << added
                             << ", along its third dimension";
-  FailureOr<Value> all =
-      importOp<ConcatOp>(node, builder, {past, x},
-                         builder.getNamedAttr("axis", builder.getI64IntegerAttr(2)));
+  FailureOr<Value> all = importOp<ConcatOp>(
+      node, builder, {past, x}, builder.getNamedAttr("axis", builder.getI64IntegerAttr(2)));
   if (failed(all))
     return failure();
   x = *all;
@@ -214,7 +213,8 @@ FailureOr<AttentionResults> ampc::buildAttention(OnnxNode &node, OpBuilder &b, c
   };
 
   AttentionResults results;
-  results.products = reshapeTo(b, loc, product(a.q, a.k, /*transposed=*/true, a.scale), scoresShape);
+  results.products =
+      reshapeTo(b, loc, product(a.q, a.k, /*transposed=*/true, a.scale), scoresShape);
   results.capped = results.products;
   if (a.softcap != 0) {
     Value cap = splat(b, loc, RankedTensorType::get({}, element), a.softcap);

@@ -33,7 +33,7 @@ struct Attention {
   /// The element type of the scores in the softmax, and of the product with v; null: that of q.
   Type softmaxType, productType;
   Modifier changeScores, changeProbabilities; ///< in the softmax's type; may be null
-  bool needsScores = false; ///< AttentionResults::scores is wanted
+  bool needsScores = false;                   ///< AttentionResults::scores is wanted
 };
 
 /// The result [batch, heads, rows, value size], of the product's type, and what it came from, all

@@ -43,8 +43,9 @@ static LogicalResult importOperands(OnnxNode &node, OpBuilder &builder, Attentio
       return failure();
     if (type.getRank() != rank || (rank != 3 && rank != 4) ||
         !isa<FloatType>(type.getElementType()))
-      return node.emitError() << names[i] << " is " << type
-                              << ", but Q, K and V should be floats, all of rank 3 or all of rank 4";
+      return node.emitError()
+             << names[i] << " is " << type
+             << ", but Q, K and V should be floats, all of rank 3 or all of rank 4";
     if (rank == 3) {
       if (!node.hasAttribute(key))
         return node.emitError() << "lacks the attribute '" << key
@@ -150,11 +151,10 @@ static Results importFlexAttention(OnnxNode &node, OpBuilder &builder) {
   a.k = node.input(1);
   a.v = node.input(2);
   for (Value x : node.inputs)
-    if (tensorType(x).getRank() != 4 || tensorType(x).getElementType() !=
-                                            tensorType(a.q).getElementType())
+    if (tensorType(x).getRank() != 4 ||
+        tensorType(x).getElementType() != tensorType(a.q).getElementType())
       return node.emitError() << "Q, K and V should be of rank 4 and of one type, but are "
-                              << a.q.getType() << ", " << a.k.getType() << " and "
-                              << a.v.getType();
+                              << a.q.getType() << ", " << a.k.getType() << " and " << a.v.getType();
   Type element = tensorType(a.q).getElementType();
   a.softmaxType = KernelBuilder::computeType(element);
   if (failed(importScale(node, a)) || failed(importSoftmaxType(node, builder, a)) ||

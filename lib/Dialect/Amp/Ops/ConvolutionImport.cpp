@@ -199,8 +199,7 @@ static FailureOr<SmallVector<Value>> importCausalConv(OnnxNode &node, OpBuilder 
                               addRows(builder, loc, node.input(1))};
   if (node.input(2))
     operands.push_back(node.input(2));
-  FailureOr<Value> y =
-      importOp<ConvOp>(node, builder, operands, windowAttributes(builder, window));
+  FailureOr<Value> y = importOp<ConvOp>(node, builder, operands, windowAttributes(builder, window));
   if (failed(y))
     return failure();
   Value result = reshapeTo(builder, loc, *y, type.getShape());

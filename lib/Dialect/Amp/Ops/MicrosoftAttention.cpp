@@ -64,8 +64,7 @@ static FailureOr<Value> importMask(OnnxNode &node, OpBuilder &b, unsigned i, con
     mask = sliceAlong(b, loc, sliceAlong(b, loc, mask, 2, columns - rows, rows), 3, 0, columns);
   } else {
     return node.emitError() << "a mask " << type << " is not supported for " << batch
-                            << " batch entries, " << rows << " queries and " << columns
-                            << " keys";
+                            << " batch entries, " << rows << " queries and " << columns << " keys";
   }
   auto scalar = RankedTensorType::get({}, b.getI64Type());
   return Value(GreaterOp::create(b, loc, mask, splat(b, loc, scalar, 0)));

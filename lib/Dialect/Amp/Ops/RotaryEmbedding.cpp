@@ -20,11 +20,11 @@ using namespace ampc;
 namespace {
 /// A node whose operands have been checked.
 struct Rotation {
-  Value x;              ///< [batch, heads, rows, size], or [batch, rows, heads, size]
-  bool isHeadsFirst;    ///< which of them
-  bool isInterleaved;   ///< pairs lie side by side, not in two halves
-  int64_t extent;       ///< so many elements of a head are rotated, the first ones
-  Value cosine, sine;   ///< [batch, rows, extent / 2]
+  Value x;            ///< [batch, heads, rows, size], or [batch, rows, heads, size]
+  bool isHeadsFirst;  ///< which of them
+  bool isInterleaved; ///< pairs lie side by side, not in two halves
+  int64_t extent;     ///< so many elements of a head are rotated, the first ones
+  Value cosine, sine; ///< [batch, rows, extent / 2]
 };
 } // namespace
 
@@ -35,8 +35,8 @@ static Value markSetting(OpBuilder &builder, Value x) {
 }
 
 /// Rows of a cache, by positions.
-static FailureOr<Value> chooseRows(OnnxNode &node, OpBuilder &builder, Value cache,
-                                   Value positions, unsigned positionsInput) {
+static FailureOr<Value> chooseRows(OnnxNode &node, OpBuilder &builder, Value cache, Value positions,
+                                   unsigned positionsInput) {
   RankedTensorType type = tensorType(cache);
   if (type.getRank() != 2)
     return node.emitError() << "a cache from which positions choose has rank 2, but one is "

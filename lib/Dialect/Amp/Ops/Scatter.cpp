@@ -189,9 +189,8 @@ static FailureOr<Value> importTensorScatter(OnnxNode &node, OpBuilder &builder) 
   Value operands[] = {reshapeTo(builder, loc, node.input(0), {lines * extent, inner}),
                       reshapeTo(builder, loc, place, {lines * count, 1}),
                       reshapeTo(builder, loc, node.input(1), {lines * count, inner})};
-  FailureOr<Value> result =
-      importOp<ScatterOp>(node, builder, operands,
-                          builder.getNamedAttr("axis", builder.getI64IntegerAttr(0)));
+  FailureOr<Value> result = importOp<ScatterOp>(
+      node, builder, operands, builder.getNamedAttr("axis", builder.getI64IntegerAttr(0)));
   if (failed(result))
     return failure();
   return reshapeTo(builder, loc, *result, shape);
