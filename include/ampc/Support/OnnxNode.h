@@ -44,7 +44,7 @@ constexpr int64_t kNewestOnnxOpset = 28;
 
 /// How many nodes of graphs in nodes are built in a function, each counted as often as it is: what
 /// a loop repeats is written out.
-constexpr int64_t kMaxInlinedNodes = 100'000;
+constexpr int64_t kMaxInlinedNodes = 10'000;
 
 /// A graph that a node has as an attribute: a branch, a loop's body.
 struct OnnxGraph {

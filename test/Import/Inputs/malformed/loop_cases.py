@@ -72,14 +72,14 @@ def loop_without_end(path):
     return loop(inputs=("", "", "x"))
 
 
-@case("node 'loop' \\(Loop\\): is written out at compile time: 50001 iterations of 2 nodes are "
-      "more than the 100000 that can be; use fewer iterations, or operators on whole tensors")
+@case("node 'loop' \\(Loop\\): is written out at compile time: 5001 iterations of 2 nodes are "
+      "more than the 10000 that can be; use fewer iterations, or operators on whole tensors")
 def loop_while_true(path):
     return loop(inputs=("", "yes", "x"))
 
 
 @case("node 'loop' \\(Loop\\): is written out at compile time: 9223372036854775807 iterations of "
-      "2 nodes are more than the 100000 that can be")
+      "2 nodes are more than the 10000 that can be")
 def loop_of_most_iterations(path):
     result = loop(inputs=("many", "", "x"))
     result.graph.initializer.append(
@@ -87,7 +87,7 @@ def loop_of_most_iterations(path):
     return result
 
 
-@case("node 'inner' \\(Loop\\): the graphs in nodes are more than 100000 nodes once all that they "
+@case("node 'inner' \\(Loop\\): the graphs in nodes are more than 10000 nodes once all that they "
       "repeat is written out")
 def loop_in_loop(path):
     inner = body(node("Identity", ["d"], ["d2"]), node("Tanh", ["g"], ["g2"]),
