@@ -41,13 +41,15 @@ out0, out1 = Loop(most, go, x0) <body = step (int64 i, bool before, h) => (after
 NESTED = """
 out0 = Loop(count, go, x0) <body = outer (int64 i, bool c, h) => (c_out, h_out) {
   c_out = Identity(c)
-  h_out = Loop(count, c, h) <body = inner (int64 j, bool d, g) => (d_out, g_out) {
+  w = Identity(x1)
+  times = Constant<value: tensor = int64 {3}>()
+  h_out = Loop(times, c, h) <body = inner (int64 j, bool d, g) => (d_out, g_out) {
     d_out = Identity(d)
     t = Tanh(g)
     number = Add(i, j)
     factor = CastLike(number, t)
     u = Mul(t, factor)
-    g_out = Add(u, x1)
+    g_out = Add(u, w)
   }>
 }>"""
 
