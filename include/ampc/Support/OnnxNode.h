@@ -93,6 +93,11 @@ public:
   /// importer, which knows the initializers.
   std::function<mlir::DenseElementsAttr(mlir::Value)> constantOf;
 
+  /// The shape that the model declares for result `i`; nullopt where it lacks one or not all of it
+  /// is known. Set by the importer. For operators whose shape the values decide: what the file
+  /// says is all that can be known of it at compile time.
+  std::function<std::optional<llvm::SmallVector<int64_t>>(unsigned i)> declaredShape;
+
   /// The value of the tensor of that name in the node's graph, null where there is none
   /// before this node. Set by the importer.
   std::function<mlir::Value(llvm::StringRef)> valueOf;
@@ -165,12 +170,6 @@ private:
   const T *getAttribute(llvm::StringRef key);
 
   llvm::StringSet<> known; ///< names of attributes
-
-public:
-  /// The shape that the model declares for result `i`; nullopt where it lacks one or not all of it
-  /// is known. Set by the importer. For operators whose shape the values decide: what the file
-  /// says is all that can be known of it at compile time.
-  std::function<std::optional<llvm::SmallVector<int64_t>>(unsigned i)> declaredShape;
 };
 
 /// Wraps an axis in [-rank, rank) into [0, rank); failure after an error on `node` that

@@ -8,7 +8,7 @@
 #include "ampc/Dialect/Amp/Ops/MatMul.h"
 #include "AttentionBuilder.h"
 #include "Einsum.h"
-#include "Spectrum.h"
+#include "SamplingImport.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "ampc/Dialect/Plan/Plan.h"
@@ -143,10 +143,8 @@ FailureOr<SmallVector<Value>> MatMulOp::importNode(OnnxNode &node, OpBuilder &bu
     return single(importFusedMatMul(node, builder));
   if (node.opType == "Einsum")
     return single(importEinsum(node, builder));
-  if (node.opType == "DFT")
-    return single(importDft(node, builder));
-  if (node.opType == "STFT")
-    return single(importStft(node, builder));
+  if (node.opType == "DeformConv")
+    return single(importDeformConv(node, builder));
   return single(node.opType == "Gemm" ? importGemm(node, builder) : importMatMul(node, builder));
 }
 

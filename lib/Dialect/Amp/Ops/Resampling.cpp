@@ -8,6 +8,7 @@
 #include "ampc/Dialect/Amp/Ops/Resampling.h"
 #include "ResampleTable.h"
 #include "ResizeTable.h"
+#include "Spectrum.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -143,7 +144,7 @@ FailureOr<SmallVector<Value>> ResizeOp::importNode(OnnxNode &node, OpBuilder &bu
 
 /// Col2Im (opset 18-28): columns of blocks, [n, c * taps, points], added up where the blocks lie
 /// in an image.
-FailureOr<SmallVector<Value>> ResampleOp::importNode(OnnxNode &node, OpBuilder &builder) {
+static FailureOr<Value> importCol2Im(OnnxNode &node, OpBuilder &builder) {
   if (failed(node.expectInputs(3, 3)))
     return failure();
   FailureOr<SmallVector<int64_t>> image = node.constantInts(1, "image_shape");
@@ -207,7 +208,14 @@ FailureOr<SmallVector<Value>> ResampleOp::importNode(OnnxNode &node, OpBuilder &
   Value x = reshapeTo(builder, node.loc, node.input(0), apart);
   x = TransposeOp::create(builder, node.loc, x, permutation);
   x = reshapeTo(builder, node.loc, x, together);
-  return SmallVector<Value>{resample(builder, node.loc, x, tables)};
+  return resample(builder, node.loc, x, tables);
+}
+
+/// Transforms are weighted sums along an axis too.
+FailureOr<SmallVector<Value>> ResampleOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  return single(node.opType == "DFT"    ? importDft(node, builder)
+                : node.opType == "STFT" ? importStft(node, builder)
+                                        : importCol2Im(node, builder));
 }
 
 //===----------------------------------------------------------------------===//

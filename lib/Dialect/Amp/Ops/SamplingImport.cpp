@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "SamplingImport.h"
 #include "Places.h"
 #include "WindowAttributes.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
@@ -322,8 +323,7 @@ Value DeformedConvolution::base(OpBuilder &b, Location loc, Type type) const {
   return reshapeTo(b, loc, both, {llvm::product_of(whole, int64_t(1)), 2});
 }
 
-/// DeformConv (opset 19-28): a product with what is sampled at the taps.
-static FailureOr<Value> importDeformConv(OnnxNode &node, OpBuilder &b) {
+FailureOr<Value> ampc::importDeformConv(OnnxNode &node, OpBuilder &b) {
   FailureOr<DeformedConvolution> read = DeformedConvolution::read(node);
   if (failed(read))
     return failure();
@@ -358,6 +358,5 @@ static FailureOr<Value> importDeformConv(OnnxNode &node, OpBuilder &b) {
 }
 
 FailureOr<SmallVector<Value>> SampleOp::importNode(OnnxNode &node, OpBuilder &builder) {
-  return single(node.opType == "DeformConv" ? importDeformConv(node, builder)
-                                            : importGridSample(node, builder));
+  return single(importGridSample(node, builder));
 }

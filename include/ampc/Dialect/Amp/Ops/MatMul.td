@@ -13,7 +13,7 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 def Amp_MatMulOp : Amp_Op<"matmul", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
     Ranged, Computes<"Allow">, LinearInFactors, Uses<["Weight"]>,
     Onnx<[OnnxOperator<"MatMul">, OnnxOperator<"Gemm">, OnnxOperator<"Einsum", 12>,
-          OnnxOperator<"DFT", 17>, OnnxOperator<"STFT", 17>,
+          OnnxOperator<"DeformConv", 19>,
           OnnxOperator<"FusedMatMul", 1, 1, "com.microsoft">, OnnxOperator<"Attention", 23>,
           OnnxOperator<"FlexAttention", 1, 1, "ai.onnx.preview">,
           OnnxOperator<"Attention", 1, 1, "com.microsoft">,

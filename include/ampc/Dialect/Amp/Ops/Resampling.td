@@ -37,7 +37,7 @@ class Amp_Resampling<string mnemonic, list<Trait> traits>
 }
 
 def Amp_ResampleOp : Amp_Resampling<"resample", [Computes<"Promote">,
-                                                 Onnx<[OnnxOperator<"Col2Im", 18>]>]> {
+                                                 Onnx<[OnnxOperator<"Col2Im", 18>, OnnxOperator<"DFT", 17>, OnnxOperator<"STFT", 17>]>]> {
   let summary = "Sums of elements along axes by tables: pads, windows put side by side or added up";
 }
 

@@ -76,7 +76,7 @@ def Amp_SampleTapsGradOp : Amp_OfCoordinates<"sample_taps_grad"> {
 def Amp_SampleOp : Amp_Op<"sample", [
     Pure, InferTypeOpAdaptor, PartialGradient, Kernel, Computes<"Promote">,
     LinearByOp, Onnx<[OnnxOperator<"GridSample", 16>,
-    OnnxOperator<"GridSample", 1, 1, "com.microsoft">, OnnxOperator<"DeformConv", 19>]>]> {
+    OnnxOperator<"GridSample", 1, 1, "com.microsoft">]>]> {
   let summary = "Weighted sums of elements chosen by places";
   let description = [{
     `result[n, c, p]` is the sum over the taps t of `input[n, c, places[n, p, t]]` times
