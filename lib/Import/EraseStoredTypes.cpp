@@ -37,8 +37,8 @@ static DenseElementsAttr bytesOf(DenseElementsAttr value) {
   return DenseElementsAttr::get(cast<ShapedType>(type), bytes);
 }
 
-/// Has a cast say what its bytes are. One between two types that lie in i8 goes by way of a type that
-/// computes: MLIR takes a cast from a type to itself for none.
+/// Has a cast say what its bytes are. One between two types that lie in i8 goes by way of a type
+/// that computes: MLIR takes a cast from a type to itself for none.
 static void nameBytes(CastOp cast) {
   const StoredType *from = findStoredType(cast.getInput().getType());
   const StoredType *to = findStoredType(cast.getType());

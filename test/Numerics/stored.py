@@ -57,7 +57,7 @@ def exponents(x: np.ndarray, saturating: bool, mode: str) -> np.ndarray:
     x = np.abs(x.astype(np.float64))
     lowest, highest = 2.0 ** -127, 2.0 ** 127
     within = np.clip(x, lowest, highest)
-    below = np.exp2(np.floor(np.log2(within)))
+    below = np.ldexp(1.0, np.frexp(within)[1] - 1)
     ratio = within / below  # in [1, 2), exactly
     above = {"up": ratio > 1, "down": np.zeros(x.shape, bool), "nearest": ratio >= 1.5}[mode]
     result = np.where(above, 2 * below, below)

@@ -356,7 +356,7 @@ size_t ampc::run::convertElements(ElementType from, const void *source, ElementT
       result = static_cast<float>(value);
       return std::isfinite(result) || !std::isfinite(value);
     });
-  if (const NarrowFormat *format = narrowFormat(to))
+  if (const NarrowFormat *format = narrowFormat(to); format && from == ElementType::F32)
     return convertAll<float, uint8_t>(
         source, target, count,
         [format](float value, uint8_t &result) { return f32ToNarrow(*format, value, result); });
