@@ -52,8 +52,10 @@ def is_f32(value: onnx.ValueInfoProto) -> bool:
 
 def differentiable_inputs(model: onnx.ModelProto) -> list[str]:
     """The f32 inputs by which ONNX's schema says that the model's one node has gradients;
-    none where no result is f32."""
-    if len(model.graph.node) != 1 or not any(is_f32(value) for value in model.graph.output):
+    none where no result is f32, or a sequence is among the inputs."""
+    graph = model.graph
+    if (len(graph.node) != 1 or not any(is_f32(value) for value in graph.output) or
+            any(suite.is_sequence(value) for value in graph.input)):
         return []
     node = model.graph.node[0]
     if node.domain not in ("", "ai.onnx"):
@@ -74,11 +76,12 @@ def with_gradient(model: onnx.ModelProto, case: suite.Case,
                   names: list[str]) -> onnx.ModelProto:
     """The model with outputs test.d0.., the gradients by `names`."""
     graph = model.graph
-    outputs = suite.read_tensors(case.folder / "test_data_set_0", "output")
+    outputs = suite.read_values(case.folder / "test_data_set_0", "output", graph)
     sums = []
-    for i, (value, array) in enumerate(zip(graph.output, outputs)):
-        if array.dtype != np.float32:
+    for i, value in enumerate(graph.output):
+        if not is_f32(value):
             continue
+        array = outputs[value.name]
         rng = np.random.default_rng(zlib.crc32(case.test.partition("_expanded")[0].encode()))
         weight = rng.uniform(0.5, 1.5, array.shape).astype(np.float32)
         graph.initializer.append(numpy_helper.from_array(weight, f"test.cotangent{i}"))
@@ -99,9 +102,10 @@ def with_gradient(model: onnx.ModelProto, case: suite.Case,
 
 def gradients(tools: compiled.Tools, case: suite.Case, names: list[str]) -> list[np.ndarray]:
     model = with_gradient(onnx.load(case.folder / "model.onnx"), case, names)
-    arrays = suite.read_tensors(case.folder / "test_data_set_0", "input")
+    arrays = suite.read_values(case.folder / "test_data_set_0", "input", model.graph)
     feeds = {}
-    for value, array in zip(list(model.graph.input), arrays):
+    for value in [value for value in model.graph.input if value.name in arrays]:
+        array = arrays[value.name]
         if value.name in ("axes", "shape"):  # known when compiled, or the results' shapes are not
             model.graph.initializer.append(numpy_helper.from_array(array, value.name))
             model.graph.input.remove(value)
