@@ -8,7 +8,6 @@ one behind it has all three products (forward and both gradients), then that con
 squares, and SGD. Rounds as step_time.py says; reported are medians, and the ratio to PyTorch, taken
 within each round.
 """
-import argparse
 import json
 import pathlib
 import statistics
@@ -23,7 +22,7 @@ from torch import nn
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "test/Driver")]
 import ampc_api  # noqa: E402
-from step_time import PRECISIONS, measure  # noqa: E402
+from step_time import PRECISIONS, OneBatch, host_options, measure  # noqa: E402
 
 # name: images, channels, filters, taps along each dimension, stride, groups, rows and columns
 CASES = {
@@ -61,21 +60,6 @@ class Torch:
             self.optimizer.step()
 
 
-class Ampc:
-    def __init__(self, runtime, module, x, threads):
-        self.module = runtime.open(module)
-        self.session = self.module.session(device="host", threads=threads)
-        self.batch = self.session.batch(x=x.numpy())
-
-    def run(self, steps):
-        for _ in range(steps):
-            self.session.step(self.batch)
-
-    def close(self):
-        self.session.close()
-        self.module.close()
-
-
 def run_case(case, options, runtime, work):
     images, channels, filters, taps, stride, groups, extent = case
     torch.manual_seed(0)
@@ -93,7 +77,7 @@ def run_case(case, options, runtime, work):
         subprocess.run([options.build / "bin/ampc", model, "-o", module, "--target=host",
                         "--optimizer=sgd", f"--lr={RATE}", *flags], check=True,
                        stderr=subprocess.DEVNULL)
-        systems[precision] = Ampc(runtime, module, x, options.threads)
+        systems[precision] = OneBatch(runtime, module, {"x": x.numpy()}, options.threads)
     times = measure(systems, STEPS, options.rounds, options.pause)
     result = {f"{name}_ms": statistics.median(values) * 1e3 for name, values in times.items()}
     for precision in PRECISIONS:
@@ -104,14 +88,7 @@ def run_case(case, options, runtime, work):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("build", type=pathlib.Path)
-    parser.add_argument("--out", type=pathlib.Path)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--pause", type=float, default=0.05, help="seconds between systems")
-    options = parser.parse_args()
-    options.build = options.build.resolve()
+    options = host_options(__doc__, rounds=15).parse_args()
     runtime = ampc_api.Runtime(options.build / "lib/libampc_runtime.so")
     report = {"command": " ".join(sys.argv), "torch": torch.__version__,
               "threads": options.threads, "cases": {}}

@@ -9,7 +9,6 @@ gradient of its input is needed, then the operator, the mean of squares, and SGD
 step_time.py says; reported are medians, and the ratio to PyTorch, taken within each round. Families
 below 1.0 are listed at the end.
 """
-import argparse
 import json
 import pathlib
 import re
@@ -26,7 +25,7 @@ from torch.nn import functional as F
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "test/Driver")]
 import ampc_api  # noqa: E402
-from step_time import measure  # noqa: E402
+from step_time import OneBatch, host_options, measure  # noqa: E402
 
 RATE = 1e-3
 SECONDS = 0.15  # of PyTorch a round, so that slow families take few steps
@@ -154,21 +153,6 @@ class Torch:
             self.optimizer.step()
 
 
-class Ampc:
-    def __init__(self, runtime, module, operands, threads):
-        self.module = runtime.open(module)
-        self.session = self.module.session(device="host", threads=threads)
-        self.batch = self.session.batch(**operands)
-
-    def run(self, steps):
-        for _ in range(steps):
-            self.session.step(self.batch)
-
-    def close(self):
-        self.session.close()
-        self.module.close()
-
-
 def steps_of(system):
     """As many steps as take about SECONDS, but one."""
     took = min(sum(v) for v in zip(*measure({"torch": system}, 1, 3, 0).values()))
@@ -194,8 +178,8 @@ def run_case(case, options, runtime, work):
         return {"error": done.stderr.strip().splitlines()[-1]}
     eager = Torch(network, operands, options.threads)
     systems = {"torch": eager,
-               "ampc": Ampc(runtime, library, {n: o.numpy() for n, o in zip(names, operands)},
-                            options.threads)}
+               "ampc": OneBatch(runtime, library,
+                                {n: o.numpy() for n, o in zip(names, operands)}, options.threads)}
     times = measure(systems, steps_of(eager), options.rounds, options.pause)
     systems["ampc"].close()
     result = {f"{name}_ms": statistics.median(values) * 1e3 for name, values in times.items()}
@@ -205,15 +189,9 @@ def run_case(case, options, runtime, work):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("build", type=pathlib.Path)
+    parser = host_options(__doc__, rounds=9)
     parser.add_argument("--filter", type=re.compile, default=re.compile(""))
-    parser.add_argument("--out", type=pathlib.Path)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--pause", type=float, default=0.05, help="seconds between systems")
     options = parser.parse_args()
-    options.build = options.build.resolve()
     runtime = ampc_api.Runtime(options.build / "lib/libampc_runtime.so")
     report = {"command": " ".join(sys.argv), "torch": torch.__version__,
               "threads": options.threads, "families": {}}

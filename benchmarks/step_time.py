@@ -5,6 +5,8 @@ All systems run in one process. In each round each of them in turn, in an order 
 after a pause in which the others' threads go to sleep. The figure of a round is the time of its
 steps, the last one waited for, divided by their number.
 """
+import argparse
+import pathlib
 import statistics
 import subprocess
 import time
@@ -45,6 +47,34 @@ class Ampc:
     def close(self):
         self.session.close()
         self.module.close()
+
+
+class OneBatch:
+    """A session that takes all its steps on the arrays given by name; each step is waited for."""
+
+    def __init__(self, runtime, module, arrays, threads):
+        self.module = runtime.open(module)
+        self.session = self.module.session(device="host", threads=threads)
+        self.batch = self.session.batch(**arrays)
+
+    def run(self, steps):
+        for _ in range(steps):
+            self.session.step(self.batch)
+
+    def close(self):
+        self.session.close()
+        self.module.close()
+
+
+def host_options(doc, rounds):
+    """The flags of a benchmark on the host, before they are parsed."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("build", type=lambda text: pathlib.Path(text).resolve())
+    parser.add_argument("--out", type=pathlib.Path)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--pause", type=float, default=0.05, help="seconds between systems")
+    return parser
 
 
 def measure(systems, steps, rounds, pause, seconds=float("inf")):
