@@ -1,0 +1,28 @@
+// RUN: ampc-opt %s -plan-lower-ops=target=host -plan-form-kernels=target=host -ampc-emit-kernels=target=host -split-input-file -canonicalize -cse | FileCheck %s
+
+// A long sum is a sum of parts, so that few roundings add up.
+
+// CHECK: gpu.func
+// CHECK: scf.for %{{.*}} = %c0 to %c1000 step %c256
+// CHECK: scf.for
+// CHECK: arith.addf
+// CHECK: arith.addf
+func.func @sum(%x: tensor<4x1000xf32>) -> tensor<4xf32> {
+  %s = amp.reduce_sum %x [1] : (tensor<4x1000xf32>) -> tensor<4xf32>
+  return %s : tensor<4xf32>
+}
+
+// -----
+
+// A maximum does not round: one loop, half the code.
+
+// CHECK: gpu.func
+// CHECK: scf.for %{{.*}} = %c0 to %c1000 step %c1 iter_args
+// CHECK-NOT: scf.for
+// CHECK: arith.maximumf
+// CHECK-NOT: scf.for
+// CHECK: gpu.return
+func.func @max(%x: tensor<4x1000xf32>) -> tensor<4xf32> {
+  %m = amp.reduce_max %x [1] : (tensor<4x1000xf32>) -> tensor<4xf32>
+  return %m : tensor<4xf32>
+}
