@@ -17,21 +17,29 @@ import harness
 
 MAGIC = b"AMPCTBL\0"
 # Spans of ampc_tables_t from byte 32 on, and the integers of their entries (module_format.h).
-SPANS = ["strings", "integers", "tensors", "bindings", "programs", "steps", "arguments",
+SPANS = ["strings", "integers", "tensors", "bindings", "programs", "steps", "waits", "arguments",
          "kernels", "parameters", "images", "gradients"]
-ENTRIES = {"steps": "<14I3Q", "arguments": "<2Q2IQ", "kernels": "<12I", "parameters": "<Q2I"}
+ENTRIES = {"steps": "<18I3Q", "arguments": "<2Q2IQ", "kernels": "<12I", "parameters": "<Q2I"}
 
 
 class Tables:
     def __init__(self, path):
         self.bytes = bytearray(path.read_bytes())
         self.at = self.bytes.index(MAGIC)
+        self.spans = {name: struct.unpack_from("<2Q", self.bytes, self.at + 32 + 16 * i)
+                      for i, name in enumerate(SPANS)}
+        # A layout that is not the writer's changes something else than it says.
+        starts = sorted(offset for offset, count in self.spans.values() if count)
+        for table, layout in ENTRIES.items():
+            offset, count = self.spans[table]
+            after = [start for start in starts if start > offset]
+            if count and after:
+                assert 0 <= after[0] - offset - count * struct.calcsize(layout) < 64, table
 
     def fields(self):
         """(table, entry, field, place in the file, struct's letter) of every integer."""
         for table, layout in ENTRIES.items():
-            offset, count = struct.unpack_from("<2Q", self.bytes,
-                                               self.at + 32 + 16 * SPANS.index(table))
+            offset, count = self.spans[table]
             size = struct.calcsize(layout)
             letters = "".join(c * int(n or 1) for n, c in
                               zip(*[iter(pairs(layout[1:]))] * 2))
