@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Evaluator.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -538,10 +539,18 @@ Evaluator::loopInParts(Value from, Value to, int64_t extent, ArrayRef<Value> ini
                        llvm::function_ref<void(Value, MutableArrayRef<Value>)> body, Merge merge) {
   if (extent <= 2 * kTermsOfSum || init.empty() || !merge)
     return loop(from, to, 1, init, body);
-  return loop(from, to, kTermsOfSum, init, [&](Value begin, MutableArrayRef<Value> carried) {
-    Value end = index.min(index.add(begin, kTermsOfSum), to);
-    merge(carried, loop(begin, end, 1, init, body));
-  });
+  SmallVector<Value> sums =
+      loop(from, to, kTermsOfSum, init, [&](Value begin, MutableArrayRef<Value> carried) {
+        Value end = index.min(index.add(begin, kTermsOfSum), to);
+        merge(carried, loop(begin, end, 1, init, body));
+      });
+  // A part is long enough. LLVM would write each of a few parts out, with all its vectors.
+  MLIRContext *context = b.getContext();
+  auto unroll = LLVM::LoopUnrollAttr::get(context, b.getBoolAttr(true), {}, {}, {}, {}, {}, {});
+  sums.front().getDefiningOp()->setAttr(
+      "llvm.loop_annotation", LLVM::LoopAnnotationAttr::get(context, {}, {}, {}, unroll, {}, {}, {},
+                                                            {}, {}, {}, {}, {}, {}, {}, {}));
+  return sums;
 }
 
 void Evaluator::guarded(Value condition, llvm::function_ref<void()> body) {

@@ -102,6 +102,7 @@ void buildHostLowering(OpPassManager &pm, bool hasF16, bool isDevice = false) {
   func.useBarePtrCallConv = true; // as a device is called
   pm.addPass(createConvertFuncToLLVMPass(func));
   pm.addPass(createConvertControlFlowToLLVMPass());
+  pm.addPass(createKeepLoopAnnotations());
   pm.addPass(createReconcileUnrealizedCastsPass());
   pm.addPass(createStoreBf16AsBits());
   pm.addPass(createVerifyLowered());

@@ -1,12 +1,16 @@
 // RUN: ampc-opt %s -plan-lower-ops=target=host -plan-form-kernels=target=host -ampc-emit-kernels=target=host -split-input-file -canonicalize -cse | FileCheck %s
 
-// A long sum is a sum of parts, so that few roundings add up.
+// A long sum is a sum of parts, so that few roundings add up. LLVM leaves the parts a loop.
 
+// CHECK: #[[$NO_UNROLL:.*]] = #llvm.loop_unroll<disable = true>
+// CHECK: #[[$PARTS:.*]] = #llvm.loop_annotation<unroll = #[[$NO_UNROLL]]>
 // CHECK: gpu.func
 // CHECK: scf.for %{{.*}} = %c0 to %c1000 step %c256
 // CHECK: scf.for
 // CHECK: arith.addf
+// CHECK: }
 // CHECK: arith.addf
+// CHECK: } {llvm.loop_annotation = #[[$PARTS]]}
 func.func @sum(%x: tensor<4x1000xf32>) -> tensor<4xf32> {
   %s = amp.reduce_sum %x [1] : (tensor<4x1000xf32>) -> tensor<4xf32>
   return %s : tensor<4xf32>

@@ -98,6 +98,14 @@ def StoreBf16AsBits : Pass<"ampc-store-bf16-as-bits"> {
   }];
 }
 
+def KeepLoopAnnotations : Pass<"ampc-keep-loop-annotations"> {
+  let summary = "Hand LLVM what loops are annotated with";
+  let description = [{
+    `scf.for` hands `llvm.loop_annotation` on to its branch, where MLIR 22 leaves it an attribute
+    that the translation does not read. It becomes the branch's own `loop_annotation`.
+  }];
+}
+
 def ExpandDivisions : Pass<"ampc-expand-divisions"> {
   let summary = "Expand integer divisions that round up or down, and those of a device by constants";
   let description = [{
