@@ -90,7 +90,7 @@ def main() -> int:
     if len(training) != TRAINING_COUNT and WHEEL not in missing:
         print(f"error: {len(training)} tests of training, not {TRAINING_COUNT}")
         return 1
-    if options.all or options.filter:
+    if options.all or (options.filter and not options.expected):
         chosen = found
     else:
         chosen = [case for case in found if (options.expected or in_sample(case))
