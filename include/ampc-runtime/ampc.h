@@ -60,7 +60,8 @@ typedef enum ampc_status_code_t {
                                        ampc_session_save_checkpoint: a trained parameter is
                                        not finite, and the file is as it was */
   AMPC_STATUS_DATA = 8,             /* a batch holds a value that the step or evaluation
-                                       refuses, such as a label or an index out of range:
+                                       refuses, such as a label or an index out of range,
+                                       or a shape other than is declared:
                                        nothing was updated, no output was written */
   AMPC_STATUS_DEVICE = 9,           /* the device or its driver failed; the session is lost */
   AMPC_STATUS_INTERNAL = 10,        /* a bug of ours */

@@ -149,9 +149,10 @@ enum {
   AMPC_FLAG_LABEL_OUT_OF_RANGE = 2,
   AMPC_FLAG_SIZE_DIFFERS = 4, /* an op found another number of results than is declared */
   AMPC_FLAG_INDEX_OUT_OF_RANGE = 8,
-  AMPC_FLAG_NONFINITE_LOSS = 16,     /* raised without a scaler only */
-  AMPC_FLAG_NONFINITE_NORM = 32,     /* of all gradients, before clipping */
-  AMPC_FLAG_NONFINITE_PARAMETER = 64 /* what a step without gradients would assign */
+  AMPC_FLAG_NONFINITE_LOSS = 16,      /* raised without a scaler only */
+  AMPC_FLAG_NONFINITE_NORM = 32,      /* of all gradients, before clipping */
+  AMPC_FLAG_NONFINITE_PARAMETER = 64, /* what a step without gradients would assign */
+  AMPC_FLAG_SHAPE_DIFFERS = 128       /* the batch gives a shape other than is declared */
 };
 
 /* `count` entries from byte `offset` of the tables on. */
@@ -169,7 +170,8 @@ enum {
   /* An input that a batch check looks at: AMPC_FLAG_LABEL_OUT_OF_RANGE or
    * AMPC_FLAG_INDEX_OUT_OF_RANGE may be due to it. */
   AMPC_TENSOR_CHECKED_LABELS = 16,
-  AMPC_TENSOR_CHECKED_INDICES = 32
+  AMPC_TENSOR_CHECKED_INDICES = 32,
+  AMPC_TENSOR_CHECKED_SHAPES = 64 /* the same for AMPC_FLAG_SHAPE_DIFFERS */
 };
 
 /* How a tensor of the state region starts. */

@@ -286,6 +286,8 @@ void TableWriter::addBindings(func::FuncOp function) {
         tensors[tensor].flags |= AMPC_TENSOR_CHECKED_LABELS;
       if (checked.getInt() & AMPC_FLAG_INDEX_OUT_OF_RANGE)
         tensors[tensor].flags |= AMPC_TENSOR_CHECKED_INDICES;
+      if (checked.getInt() & AMPC_FLAG_SHAPE_DIFFERS)
+        tensors[tensor].flags |= AMPC_TENSOR_CHECKED_SHAPES;
     }
     // What nothing reads has no slot: the caller need not give it.
     if (!argument.use_empty())

@@ -101,13 +101,7 @@ static FailureOr<DenseElementsAttr> requireConstant(OnnxNode &node, unsigned i, 
     return node.emitError() << "input " << i << " (" << what << ") is missing";
   if (DenseElementsAttr value = node.constant(i))
     return value;
-  InFlightDiagnostic error = node.emitError();
-  error << "input " << i << " (" << what << "), '" << node.inputNames[i]
-        << "', must be known at compile time: a constant or an initializer that no training step "
-           "changes";
-  if (isa<BlockArgument>(node.input(i)))
-    error << ", or an input that --bind=" << node.inputNames[i] << "=VALUE fixes";
-  return error;
+  return node.emitUnknown(i, what);
 }
 
 FailureOr<SmallVector<int64_t>> OnnxNode::constantInts(unsigned i, StringRef what) {
@@ -131,6 +125,16 @@ FailureOr<double> OnnxNode::constantFloat(unsigned i, StringRef what) {
     return emitError() << "input " << i << " (" << what << ") must be one float, but is "
                        << value->getType();
   return (*value->getValues<APFloat>().begin()).convertToDouble();
+}
+
+InFlightDiagnostic OnnxNode::emitUnknown(unsigned i, StringRef what) {
+  InFlightDiagnostic error = emitError();
+  error << "input " << i << " (" << what << "), '" << inputNames[i]
+        << "', must be known at compile time: a constant or an initializer that no training step "
+           "changes";
+  if (isa<BlockArgument>(input(i)))
+    error << ", or an input that --bind=" << inputNames[i] << "=VALUE fixes";
+  return error;
 }
 
 LogicalResult OnnxNode::expectInputs(unsigned atLeast, unsigned atMost) {

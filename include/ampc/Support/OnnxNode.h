@@ -161,6 +161,9 @@ public:
   /// Checks the number of inputs and that the first `atLeast` are present.
   mlir::LogicalResult expectInputs(unsigned atLeast, unsigned atMost);
 
+  /// Starts the error that operand `i`, which `what` names, is not known at compile time.
+  mlir::InFlightDiagnostic emitUnknown(unsigned i, llvm::StringRef what);
+
   /// Starts "node 'NAME' (OPTYPE): ..." at the node's location.
   mlir::InFlightDiagnostic emitError();
   bool hadError = false;

@@ -19,8 +19,8 @@
 namespace ampc {
 
 /// The flags of a batch that a program refused.
-static constexpr unsigned kRefusals =
-    AMPC_FLAG_LABEL_OUT_OF_RANGE | AMPC_FLAG_INDEX_OUT_OF_RANGE | AMPC_FLAG_SIZE_DIFFERS;
+static constexpr unsigned kRefusals = AMPC_FLAG_LABEL_OUT_OF_RANGE | AMPC_FLAG_INDEX_OUT_OF_RANGE |
+                                      AMPC_FLAG_SIZE_DIFFERS | AMPC_FLAG_SHAPE_DIFFERS;
 
 /// The sum of AMPC_FLAG_* as bits.
 static unsigned flagsOf(float sum) { return sum > 0 && sum < 256 ? unsigned(sum) : 0; }
@@ -238,6 +238,15 @@ void Session::refuse(unsigned flags, const std::string &where, const char *conse
                 concat(where, "an index ", inputs.empty() ? "" : "in ", inputs,
                        inputs.empty() ? "" : " ", "lies outside of the tensor that it selects from",
                        consequence),
+                node);
+  }
+  if (flags & AMPC_FLAG_SHAPE_DIFFERS) {
+    std::string inputs = listInputs(tables, AMPC_TENSOR_CHECKED_SHAPES, node);
+    throw Error(AMPC_STATUS_DATA,
+                concat(where, inputs.empty() ? "the state" : inputs,
+                       " gives an operator another shape than the model declares for its result: "
+                       "give that one, or compile for another with --bind=",
+                       node.empty() ? "NAME" : node, "=VALUE", consequence),
                 node);
   }
   if (flags & AMPC_FLAG_SIZE_DIFFERS)

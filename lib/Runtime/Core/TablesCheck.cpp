@@ -187,7 +187,7 @@ void Checker::checkTensor(size_t index) {
   check(sizeOf(tensor.dtype) > 0, concat(what, ": type ", tensor.dtype));
   constexpr unsigned kFlags = AMPC_TENSOR_TRAINED | AMPC_TENSOR_LABEL | AMPC_TENSOR_BATCHED |
                               AMPC_TENSOR_LOSS | AMPC_TENSOR_CHECKED_LABELS |
-                              AMPC_TENSOR_CHECKED_INDICES;
+                              AMPC_TENSOR_CHECKED_INDICES | AMPC_TENSOR_CHECKED_SHAPES;
   check((tensor.flags & ~kFlags) == 0, concat(what, ": flags ", tensor.flags));
   check(!(tensor.flags & AMPC_TENSOR_TRAINED) || tensor.role == AMPC_ROLE_PARAMETER,
         concat(what, ": trained, but its role is ", tensor.role));

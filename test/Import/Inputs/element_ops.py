@@ -14,7 +14,7 @@ MODELS = {
                   " { y = ScatterND(x, i, u) }",
     "mod": "(float[2] x, float[2] z) => (float[2] y) { y = Mod(x, z) }",
     "shift": "(uint8[2] x, uint8[2] z) => (uint8[2] y) { y = BitShift <direction = \"UP\"> (x, z) }",
-    "range": "(int64 n) => (int64[3] y) { z = Constant <value_int = 0> ()"
+    "range": "(int64 n) => (int64[k] y) { z = Constant <value_int = 0> ()"
              " o = Constant <value_int = 1> () y = Range(z, n, o) }",
     "range_step": "(float[1] x) => (int64[3] y) { z = Constant <value_int = 0> ()"
                   " y = Range(z, z, z) }",

@@ -6,13 +6,16 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Amp/Ops/Iota.h"
+#include "Expected.h"
 #include "Places.h"
 #include "Selected.h"
 #include "Spectrum.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
+#include "ampc/Dialect/Amp/Ops/Expected.h"
 #include "ampc/Dialect/Amp/Ops/Reduction.h"
 #include "ampc/Dialect/Amp/Ops/Slice.h"
+#include "ampc/Dialect/Amp/Ops/Unary.h"
 #include "ampc/Dialect/Amp/Values.h"
 #include <cmath>
 #include <limits>
@@ -61,6 +64,55 @@ static Value buildFloatRange(OnnxNode &node, OpBuilder &builder, FloatType eleme
   return castTo(builder, node.loc, x, element);
 }
 
+/// A Range whose numbers come with the batch: as many as are declared. Floats are counted in f64
+/// and rounded once.
+static FailureOr<Value> importExpectedRange(OnnxNode &node, OpBuilder &b, unsigned given,
+                                            StringRef name) {
+  FailureOr<SmallVector<int64_t>> declared = requireDeclared(node, 0, given, name);
+  if (failed(declared))
+    return failure();
+  if (declared->size() != 1)
+    return emitDeclaredError(node, 0, given, *declared);
+  Location loc = node.loc;
+  int64_t count = declared->front();
+  Type element = tensorType(node.input(0)).getElementType();
+  bool isFloat = isa<FloatType>(element);
+  Type computed = isFloat ? Type(b.getF64Type()) : b.getI64Type();
+  Value numbers[3];
+  for (unsigned i = 0; i < 3; ++i)
+    numbers[i] = reshapeTo(b, loc, castTo(b, loc, node.input(i), computed), {});
+  auto [start, limit, delta] = numbers;
+  auto number = [&](int64_t n) {
+    return isFloat ? splat(b, loc, tensorType(start), double(n)) : numberLike(b, loc, start, n);
+  };
+  // There are n numbers, where the limit is above number n - 1 and not above number n, in the
+  // direction of delta; of none the last is number -1, which may be anywhere.
+  Value distance = SubOp::create(b, loc, limit, start), isRight;
+  if (isFloat) {
+    Value steps = CeilOp::create(b, loc, DivOp::create(b, loc, distance, delta));
+    isRight = count == 0 ? Value(LessOrEqualOp::create(b, loc, steps, number(0)))
+                         : EqualOp::create(b, loc, steps, number(count));
+  } else {
+    Value zero = number(0), isUp = GreaterOp::create(b, loc, delta, zero);
+    auto reaches = [&](Value x, Value y) {
+      return WhereOp::create(b, loc, isUp, LessOrEqualOp::create(b, loc, x, y),
+                             GreaterOrEqualOp::create(b, loc, x, y));
+    };
+    Value all = MulOp::create(b, loc, delta, number(count));
+    isRight = reaches(distance, all);
+    if (count > 0) {
+      Value before = MulOp::create(b, loc, delta, number(count - 1));
+      Value isAbove = NotOp::create(b, loc, reaches(distance, before));
+      isRight = AndOp::create(b, loc, isRight, isAbove);
+    }
+    Value moves = NotOp::create(b, loc, EqualOp::create(b, loc, delta, zero));
+    isRight = AndOp::create(b, loc, isRight, moves);
+  }
+  Value x = castTo(b, loc, indexAlong(b, loc, 1, 0, count), computed);
+  x = AddOp::create(b, loc, MulOp::create(b, loc, x, delta), start);
+  return Value(ExpectOp::create(b, loc, castTo(b, loc, x, element), isRight));
+}
+
 static FailureOr<Value> importRange(OnnxNode &node, OpBuilder &builder) {
   if (failed(node.expectInputs(3, 3)))
     return failure();
@@ -74,6 +126,9 @@ static FailureOr<Value> importRange(OnnxNode &node, OpBuilder &builder) {
       return node.emitError() << "'" << names[i] << "' must be one " << element << ", but is "
                               << type;
   }
+  for (unsigned i = 0; i < 3; ++i)
+    if (isGivenLater(node, i))
+      return importExpectedRange(node, builder, i, names[i]);
   if (auto floatType = dyn_cast<FloatType>(element)) {
     double numbers[3];
     for (unsigned i = 0; i < 3; ++i) {
@@ -177,7 +232,21 @@ FailureOr<Value> ampc::importOneHot(OnnxNode &node, OpBuilder &builder) {
   if (tensorType(values).getShape() != ArrayRef<int64_t>{2})
     return node.emitError() << "'values' must be [off, on], but is " << values.getType();
   int64_t depth = 0;
-  if (isa<FloatType>(tensorType(node.input(1)).getElementType())) {
+  FailureOr<int64_t> axis = normalizeAxis(node, node.getInt("axis", -1), type.getRank() + 1);
+  if (failed(axis))
+    return failure();
+  GivenNumbers expected{{}, isGivenLater(node, 1)};
+  if (expected.areExpected) {
+    FailureOr<SmallVector<int64_t>> declared = requireDeclared(node, 0, 1, "depth");
+    if (failed(declared))
+      return failure();
+    SmallVector<int64_t> shape(type.getShape());
+    shape.insert(shape.begin() + *axis, 1);
+    expected.numbers = extentsAlong(type.clone(shape), *declared, *axis);
+    if (expected.numbers.empty() || tensorType(node.input(1)).getNumElements() != 1)
+      return emitDeclaredError(node, 0, 1, *declared);
+    depth = expected.numbers.front();
+  } else if (isa<FloatType>(tensorType(node.input(1)).getElementType())) {
     FailureOr<double> given = node.constantFloat(1, "depth");
     if (failed(given))
       return failure();
@@ -192,9 +261,6 @@ FailureOr<Value> ampc::importOneHot(OnnxNode &node, OpBuilder &builder) {
       return node.emitError() << "the depth must be one number from 0 on";
     depth = given->front();
   }
-  FailureOr<int64_t> axis = normalizeAxis(node, node.getInt("axis", -1), type.getRank() + 1);
-  if (failed(axis))
-    return failure();
   // An index counts from the end where it is negative; one out of range has no place.
   Value zero = numberLike(builder, node.loc, indices, 0);
   Value fromEnd =
@@ -213,7 +279,10 @@ FailureOr<Value> ampc::importOneHot(OnnxNode &node, OpBuilder &builder) {
       return failure();
     chosen[i] = reshapeTo(builder, node.loc, *slice, {});
   }
-  return importOp<WhereOp>(node, builder, {isOn, chosen[1], chosen[0]});
+  FailureOr<Value> result = importOp<WhereOp>(node, builder, {isOn, chosen[1], chosen[0]});
+  if (failed(result))
+    return failure();
+  return expectNumbers(node, builder, 1, expected, *result);
 }
 
 //===----------------------------------------------------------------------===//

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Expected.h"
 #include "ResampleTable.h"
 #include "ampc/Dialect/Amp/Ops/Slice.h"
 
@@ -53,39 +54,42 @@ static FailureOr<Value> importCenterCropPad(OnnxNode &node, OpBuilder &builder) 
   if (failed(node.expectInputs(2, 2)))
     return failure();
   RankedTensorType type = tensorType(node.input(0));
-  FailureOr<SmallVector<int64_t>> given = node.constantInts(1, "shape");
-  if (failed(given))
-    return failure();
   SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
   if (std::optional<std::vector<int64_t>> named = node.getInts("axes"))
     axes.assign(named->begin(), named->end());
-  if (given->size() != axes.size())
-    return node.emitError() << "has " << given->size() << " extents for " << axes.size() << " axes";
+  FailureOr<SmallVector<int64_t>> wrapped = wrapAxes(node, axes, type.getRank());
+  if (failed(wrapped))
+    return failure();
+  axes = *wrapped;
+  FailureOr<GivenNumbers> given = givenInts(node, 1, "shape", 0, [&](ArrayRef<int64_t> declared) {
+    return extentsAlong(type, declared, axes);
+  });
+  if (failed(given))
+    return failure();
+  ArrayRef<int64_t> extents = given->numbers;
+  if (extents.size() != axes.size())
+    return node.emitError() << "has " << extents.size() << " extents for " << axes.size()
+                            << " axes";
   SmallVector<int64_t> from(type.getRank(), 0), kept(type.getShape());
   SmallVector<int64_t> at(type.getRank(), 0), sizes(type.getShape());
-  SmallVector<bool> seen(type.getRank(), false);
-  for (auto [axis, size] : llvm::zip(axes, *given)) {
-    FailureOr<int64_t> d = normalizeAxis(node, axis, type.getRank());
-    if (failed(d))
-      return failure();
-    if (size < 0 || seen[*d])
-      return node.emitError() << (seen[*d] ? "names an axis twice: "
-                                           : "has a negative extent for "
-                                             "axis ")
-                              << axis;
-    seen[*d] = true;
-    int64_t extent = type.getDimSize(*d);
-    sizes[*d] = size;
-    kept[*d] = std::min(size, extent);
-    from[*d] = kept[*d] == 0 ? 0 : (extent - kept[*d]) / 2;
-    at[*d] = kept[*d] == 0 ? 0 : (size - kept[*d]) / 2;
+  for (auto [axis, size] : llvm::zip(axes, extents)) {
+    if (size < 0)
+      return node.emitError() << "has a negative extent for axis " << axis;
+    int64_t extent = type.getDimSize(axis);
+    sizes[axis] = size;
+    kept[axis] = std::min(size, extent);
+    from[axis] = kept[axis] == 0 ? 0 : (extent - kept[axis]) / 2;
+    at[axis] = kept[axis] == 0 ? 0 : (size - kept[axis]) / 2;
   }
   if (failed(checkedProduct(node, sizes)))
     return failure();
   FailureOr<Value> cut = importStepped<SliceOp>(node, builder, node.input(0), from, kept);
   if (failed(cut))
     return failure();
-  return importStepped<PadOp>(node, builder, *cut, at, sizes);
+  FailureOr<Value> result = importStepped<PadOp>(node, builder, *cut, at, sizes);
+  if (failed(result))
+    return failure();
+  return expectNumbers(node, builder, 1, *given, *result);
 }
 
 FailureOr<SmallVector<Value>> PadOp::importNode(OnnxNode &node, OpBuilder &builder) {

@@ -6,10 +6,14 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Amp/Ops/Resampling.h"
+#include "Expected.h"
 #include "ResampleTable.h"
 #include "ResizeTable.h"
 #include "Spectrum.h"
+#include "ampc/Dialect/Amp/Ops/Comparison.h"
+#include "ampc/Dialect/Amp/Ops/Expected.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
+#include "ampc/Dialect/Amp/Values.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
@@ -120,10 +124,10 @@ Value ampc::resample(OpBuilder &builder, Location loc, Value x, ArrayRef<Resampl
 //===----------------------------------------------------------------------===//
 
 FailureOr<SmallVector<Value>> ResizeOp::importNode(OnnxNode &node, OpBuilder &builder) {
-  double fill = 0;
-  FailureOr<SmallVector<ResampleTable>> tables = importResizeTables(node, fill);
-  if (failed(tables) || node.hadError)
+  FailureOr<ResizePlan> plan = importResize(node);
+  if (failed(plan) || node.hadError)
     return failure();
+  SmallVector<ResampleTable> *tables = &plan->tables;
   Value x = node.input(0);
   RankedTensorType type = tensorType(x);
   auto onlyMoves = [](const ResampleTable &table) { return table.onlyMoves(); };
@@ -135,11 +139,21 @@ FailureOr<SmallVector<Value>> ResizeOp::importNode(OnnxNode &node, OpBuilder &bu
     shape[table.axis] = table.size();
   if (failed(checkedProduct(node, shape)))
     return failure();
-  if (changesNothing(*tables, type))
-    return SmallVector<Value>{x};
-  TableAttributes a(*tables);
-  return SmallVector<Value>{ResizeOp::create(builder, node.loc, x, a.axes, a.sizes, a.starts,
-                                             a.sources, a.weights, APFloat(fill))};
+  Value result = x;
+  if (!changesNothing(*tables, type)) {
+    TableAttributes a(*tables);
+    result = ResizeOp::create(builder, node.loc, x, a.axes, a.sizes, a.starts, a.sources, a.weights,
+                              APFloat(plan->fill));
+  }
+  if (plan->expectedScales.empty())
+    return SmallVector<Value>{expectNumbers(node, builder, 3, plan->sizes, result)};
+  // Not in a type that rounds them.
+  Value scales = castTo(builder, node.loc, node.input(plan->scalesInput), builder.getF64Type());
+  Value wanted = buildConstant(
+      builder, node.loc,
+      DenseElementsAttr::get(tensorType(scales), ArrayRef<double>(plan->expectedScales)));
+  Value isRight = areAllTrue(builder, node.loc, EqualOp::create(builder, node.loc, scales, wanted));
+  return SmallVector<Value>{ExpectOp::create(builder, node.loc, result, isRight)};
 }
 
 /// Col2Im (opset 18-28): columns of blocks, [n, c * taps, points], added up where the blocks lie
@@ -147,10 +161,14 @@ FailureOr<SmallVector<Value>> ResizeOp::importNode(OnnxNode &node, OpBuilder &bu
 static FailureOr<Value> importCol2Im(OnnxNode &node, OpBuilder &builder) {
   if (failed(node.expectInputs(3, 3)))
     return failure();
-  FailureOr<SmallVector<int64_t>> image = node.constantInts(1, "image_shape");
+  FailureOr<GivenNumbers> given =
+      givenInts(node, 1, "image_shape", 0, [](ArrayRef<int64_t> declared) {
+        return SmallVector<int64_t>(declared.drop_front(std::min<size_t>(declared.size(), 2)));
+      });
   FailureOr<SmallVector<int64_t>> block = node.constantInts(2, "block_shape");
-  if (failed(image) || failed(block))
+  if (failed(given) || failed(block))
     return failure();
+  SmallVector<int64_t> *image = &given->numbers;
   size_t rank = image->size();
   FailureOr<SmallVector<int64_t>> strides = importInts(node, "strides", rank, 1);
   FailureOr<SmallVector<int64_t>> dilations = importInts(node, "dilations", rank, 1);
@@ -208,7 +226,9 @@ static FailureOr<Value> importCol2Im(OnnxNode &node, OpBuilder &builder) {
   Value x = reshapeTo(builder, node.loc, node.input(0), apart);
   x = TransposeOp::create(builder, node.loc, x, permutation);
   x = reshapeTo(builder, node.loc, x, together);
-  return resample(builder, node.loc, x, tables);
+  if (given->areExpected && node.declaredShape(0) != whole)
+    return emitDeclaredError(node, 0, 1, *node.declaredShape(0));
+  return expectNumbers(node, builder, 1, *given, resample(builder, node.loc, x, tables));
 }
 
 /// Transforms are weighted sums along an axis too.

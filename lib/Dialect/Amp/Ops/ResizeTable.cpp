@@ -172,7 +172,45 @@ static LogicalResult scalesFromSizes(OnnxNode &node, ArrayRef<int64_t> sizes,
   return success();
 }
 
-static FailureOr<SmallVector<ResizedAxis>> importAxes(OnnxNode &node) {
+/// Whether the aspect ratio is not kept: `sizes` then are those of the result.
+static bool isStretched(OnnxNode &node) {
+  return node.version < 18 || node.getString("keep_aspect_ratio_policy", "stretch") == "stretch";
+}
+
+/// The sizes of the axes that the declared shape tells; none where it cannot be.
+static SmallVector<int64_t> declaredSizes(OnnxNode &node, ArrayRef<ResizedAxis> resized,
+                                          ArrayRef<int64_t> declared) {
+  SmallVector<int64_t> axes;
+  for (const ResizedAxis &axis : resized)
+    axes.push_back(axis.axis);
+  return extentsAlong(tensorType(node.input(0)), declared, axes);
+}
+
+/// Scales that come with the batch: elements are where a scale says, so each must be the quotient
+/// of the extents, as f32 has it.
+static FailureOr<SmallVector<double>>
+expectScales(OnnxNode &node, unsigned i, ArrayRef<ResizedAxis> resized, ResizePlan &plan) {
+  FailureOr<SmallVector<int64_t>> declared = requireDeclared(node, 0, i, "scales");
+  if (failed(declared))
+    return failure();
+  SmallVector<int64_t> sizes = declaredSizes(node, resized, *declared);
+  bool fits = sizes.size() == resized.size() &&
+              tensorType(node.input(i)).getElementType().isF32() &&
+              tensorType(node.input(i)).getShape() == ArrayRef<int64_t>{int64_t(sizes.size())};
+  SmallVector<double> scales;
+  plan.scalesInput = i;
+  for (size_t k = 0; fits && k < sizes.size(); ++k) {
+    float scale = float(double(sizes[k]) / double(resized[k].extent));
+    plan.expectedScales.push_back(scale);
+    scales.push_back(scale);
+    fits = resized[k].extent > 0 && std::floor(scales[k] * resized[k].extent) == sizes[k];
+  }
+  if (!fits)
+    return emitDeclaredError(node, 0, i, *declared);
+  return scales;
+}
+
+static FailureOr<SmallVector<ResizedAxis>> importAxes(OnnxNode &node, ResizePlan &plan) {
   RankedTensorType type = tensorType(node.input(0));
   bool isUpsample = node.opType == "Upsample", hasRoi = !isUpsample && node.version >= 11;
   SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
@@ -194,15 +232,29 @@ static FailureOr<SmallVector<ResizedAxis>> importAxes(OnnxNode &node) {
     if (std::optional<std::vector<float>> given = node.getFloats("scales"))
       scales.assign(given->begin(), given->end());
   } else {
-    FailureOr<SmallVector<double>> given = constantFloats(node, hasRoi ? 2 : 1, "scales");
+    unsigned i = hasRoi ? 2 : 1;
+    bool isLater = isGivenLater(node, i) && tensorType(node.input(i)).getNumElements() > 0;
+    FailureOr<SmallVector<double>> given =
+        isLater ? expectScales(node, i, resized, plan) : constantFloats(node, i, "scales");
     if (failed(given))
       return failure();
     scales = *given;
     if (hasRoi && scales.empty() && node.input(3)) {
-      FailureOr<SmallVector<int64_t>> ints = node.constantInts(3, "sizes");
-      if (failed(ints))
-        return failure();
-      sizes = *ints;
+      if (isStretched(node)) {
+        FailureOr<GivenNumbers> ints =
+            givenInts(node, 3, "sizes", 0, [&](ArrayRef<int64_t> declared) {
+              return declaredSizes(node, resized, declared);
+            });
+        if (failed(ints))
+          return failure();
+        plan.sizes = *ints;
+      } else {
+        FailureOr<SmallVector<int64_t>> ints = node.constantInts(3, "sizes");
+        if (failed(ints))
+          return failure();
+        plan.sizes.numbers = *ints;
+      }
+      sizes = plan.sizes.numbers;
     }
   }
   if (scales.size() + sizes.size() != resized.size())
@@ -264,15 +316,16 @@ static FailureOr<ResampleTable> makeTable(OnnxNode &node, const ResizeRule &rule
   return table;
 }
 
-FailureOr<SmallVector<ResampleTable>> ampc::importResizeTables(OnnxNode &node, double &fill) {
+FailureOr<ResizePlan> ampc::importResize(OnnxNode &node) {
   bool isUpsample = node.opType == "Upsample";
   unsigned atMost = isUpsample && node.version < 9 ? 1 : isUpsample || node.version < 11 ? 2 : 4;
   if (failed(node.expectInputs(1, atMost)))
     return failure();
-  FailureOr<ResizeRule> rule = importRule(node, fill);
+  ResizePlan plan;
+  FailureOr<ResizeRule> rule = importRule(node, plan.fill);
   if (failed(rule))
     return failure();
-  FailureOr<SmallVector<ResizedAxis>> axes = importAxes(node);
+  FailureOr<SmallVector<ResizedAxis>> axes = importAxes(node, plan);
   if (failed(axes) || node.hadError)
     return failure();
   if (rule->coordinates == "tf_crop_and_resize") {
@@ -285,7 +338,6 @@ FailureOr<SmallVector<ResampleTable>> ampc::importResizeTables(OnnxNode &node, d
     for (auto [i, axis] : llvm::enumerate(*axes))
       std::tie(axis.from, axis.to) = std::pair((*roi)[i], (*roi)[axes->size() + i]);
   }
-  SmallVector<ResampleTable> tables;
   llvm::sort(*axes, [](const ResizedAxis &a, const ResizedAxis &b) { return a.axis < b.axis; });
   for (const ResizedAxis &axis : *axes) {
     bool isWhole = std::abs(axis.from) <= 1e-9 && std::abs(axis.to - 1) <= 1e-9;
@@ -297,7 +349,7 @@ FailureOr<SmallVector<ResampleTable>> ampc::importResizeTables(OnnxNode &node, d
     FailureOr<ResampleTable> table = makeTable(node, *rule, axis);
     if (failed(table))
       return failure();
-    tables.push_back(*table);
+    plan.tables.push_back(*table);
   }
-  return tables;
+  return plan;
 }

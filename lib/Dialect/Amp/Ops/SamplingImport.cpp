@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "SamplingImport.h"
+#include "Expected.h"
 #include "Places.h"
 #include "WindowAttributes.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
@@ -147,9 +148,19 @@ FailureOr<SmallVector<Value>> SampleTapsOp::importNode(OnnxNode &node, OpBuilder
     return failure();
   Value theta = node.input(0);
   RankedTensorType type = tensorType(theta);
-  FailureOr<SmallVector<int64_t>> size = node.constantInts(1, "size");
-  if (failed(size))
+  // The grid has no channels: any number will do.
+  FailureOr<GivenNumbers> given = givenInts(node, 1, "size", 0, [](ArrayRef<int64_t> declared) {
+    SmallVector<int64_t> numbers(declared);
+    if (numbers.size() >= 2 && numbers.back() == int64_t(numbers.size()) - 2) {
+      numbers.pop_back();
+      numbers.insert(numbers.begin() + 1, kAnyNumber);
+      return numbers;
+    }
+    return SmallVector<int64_t>();
+  });
+  if (failed(given))
     return failure();
+  SmallVector<int64_t> *size = &given->numbers;
   int64_t rank = int64_t(size->size()) - 2;
   if ((rank != 2 && rank != 3) || !isa<FloatType>(type.getElementType()) ||
       type.getShape() != ArrayRef<int64_t>{size->front(), rank, rank + 1})
@@ -187,7 +198,8 @@ FailureOr<SmallVector<Value>> SampleTapsOp::importNode(OnnxNode &node, OpBuilder
           gridCoordinates(builder, loc, rank + 2, axis, shape[axis], alignCorners, computed));
     sum = sum ? AddOp::create(builder, loc, sum, part) : part;
   }
-  return SmallVector<Value>{castTo(builder, loc, sum, type.getElementType())};
+  Value grid = castTo(builder, loc, sum, type.getElementType());
+  return SmallVector<Value>{expectNumbers(node, builder, 1, *given, grid)};
 }
 
 //===----------------------------------------------------------------------===//

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Amp/Ops/Scatter.h"
+#include "Expected.h"
 #include "IndexTuples.h"
 #include "Indices.h"
 #include "Places.h"
@@ -112,20 +113,25 @@ static FailureOr<Value> importMaxUnpool(OnnxNode &node, OpBuilder &builder) {
   result = reshapeTo(builder, node.loc, *result, shape);
   if (!node.input(2))
     return result;
-  FailureOr<SmallVector<int64_t>> given = node.constantInts(2, "output_shape");
+  FailureOr<GivenNumbers> given =
+      givenInts(node, 2, "output_shape", 0,
+                [](ArrayRef<int64_t> declared) { return SmallVector<int64_t>(declared); });
   if (failed(given))
     return failure();
-  bool fits = given->size() == shape.size();
+  ArrayRef<int64_t> wanted = given->numbers;
+  bool fits = wanted.size() == shape.size();
   for (size_t d = 0; fits && d < shape.size(); ++d)
-    fits = (*given)[d] >= shape[d];
+    fits = wanted[d] >= shape[d];
   if (!fits)
-    return node.emitError() << "output_shape [" << ArrayRef<int64_t>(*given)
-                            << "] does not hold the windows' image, [" << ArrayRef<int64_t>(shape)
-                            << "]";
-  if (failed(checkedProduct(node, *given)))
+    return node.emitError() << "output_shape [" << wanted << "] does not hold the windows' image, ["
+                            << ArrayRef<int64_t>(shape) << "]";
+  if (failed(checkedProduct(node, wanted)))
     return failure();
   SmallVector<int64_t> starts(shape.size(), 0);
-  return importStepped<PadOp>(node, builder, *result, starts, *given);
+  FailureOr<Value> padded = importStepped<PadOp>(node, builder, *result, starts, wanted);
+  if (failed(padded))
+    return failure();
+  return expectNumbers(node, builder, 2, *given, *padded);
 }
 
 /// Of each batch entry, updates that go one behind the other along an axis from a place of its own

@@ -7,6 +7,7 @@
 
 #include "ampc/Dialect/Amp/Ops/Slice.h"
 #include "AttentionBuilder.h"
+#include "Expected.h"
 
 using namespace mlir;
 using namespace ampc;
@@ -168,6 +169,23 @@ static FailureOr<Value> importSlice(OnnxNode &node, OpBuilder &builder) {
   return importStepped<SliceOp>(node, builder, node.input(0), starts, sizes, steps);
 }
 
+/// The sizes of the parts where they come with the batch: the declared ones of the outputs.
+static FailureOr<SmallVector<int64_t>> declaredParts(OnnxNode &node, int64_t axis) {
+  RankedTensorType type = tensorType(node.input(0));
+  SmallVector<int64_t> parts;
+  for (size_t i = 0; i < node.outputNames.size(); ++i) {
+    FailureOr<SmallVector<int64_t>> declared = requireDeclared(node, i, 1, "split");
+    if (failed(declared))
+      return failure();
+    SmallVector<int64_t> part = extentsAlong(type, *declared, axis);
+    if (part.empty() ||
+        tensorType(node.input(1)).getShape() != ArrayRef<int64_t>{int64_t(node.outputNames.size())})
+      return emitDeclaredError(node, i, 1, *declared);
+    parts.push_back(part.front());
+  }
+  return parts;
+}
+
 static FailureOr<SmallVector<Value>> importSplit(OnnxNode &node, OpBuilder &builder) {
   // Sizes are an input in opset 1 and since 13, else an attribute.
   bool hasInput = node.version < 2 || node.version >= 13;
@@ -177,9 +195,15 @@ static FailureOr<SmallVector<Value>> importSplit(OnnxNode &node, OpBuilder &buil
     return failure();
   RankedTensorType type = tensorType(node.input(0));
   FailureOr<int64_t> axis = normalizeAxis(node, node.getInt("axis", 0), type.getRank());
-  FailureOr<std::optional<SmallVector<int64_t>>> given =
-      intsOf(node, "split", 1, hasInput && node.input(1) ? 0 : 13);
-  if (failed(axis) || failed(given))
+  if (failed(axis))
+    return failure();
+  bool isExpected = hasInput && isGivenLater(node, 1);
+  FailureOr<std::optional<SmallVector<int64_t>>> given;
+  if (isExpected)
+    given = declaredParts(node, *axis);
+  else
+    given = intsOf(node, "split", 1, hasInput && node.input(1) ? 0 : 13);
+  if (failed(given))
     return failure();
   int64_t extent = type.getDimSize(*axis), count = node.outputNames.size();
   int64_t named = node.version < 18 ? count : node.getInt("num_outputs", count);
@@ -224,7 +248,7 @@ static FailureOr<SmallVector<Value>> importSplit(OnnxNode &node, OpBuilder &buil
           importStepped<SliceOp>(node, builder, node.input(0), starts, sizes, steps);
       if (failed(slice))
         return failure();
-      result = *slice;
+      result = expectNumbers(node, builder, 1, {parts, isExpected}, *slice);
     }
     results.push_back(result);
     // An empty part at the end would start outside.

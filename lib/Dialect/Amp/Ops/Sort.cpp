@@ -6,39 +6,45 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Amp/Ops/Sort.h"
-#include "Common.h"
+#include "Expected.h"
 #include "ampc/Dialect/Amp/Ops/Scatter.h"
 
 using namespace mlir;
 using namespace ampc;
 
 /// How many elements: an attribute before opset 10, then input 1.
-static FailureOr<int64_t> importCount(OnnxNode &node) {
+static FailureOr<GivenNumbers> importCount(OnnxNode &node, int64_t axis) {
   if (node.version < 10) {
     if (!node.hasAttribute("k"))
       return node.emitError() << "lacks the attribute 'k'";
-    return node.getInt("k", 0);
+    return GivenNumbers{{node.getInt("k", 0)}};
   }
-  FailureOr<SmallVector<int64_t>> given = node.constantInts(1, "K");
+  // Either output tells.
+  unsigned output = node.hasOutput(0) && node.declaredShape(0) ? 0 : 1;
+  FailureOr<GivenNumbers> given = givenInts(node, 1, "K", output, [&](ArrayRef<int64_t> declared) {
+    return extentsAlong(tensorType(node.input(0)), declared, axis);
+  });
   if (failed(given))
     return failure();
-  if (given->size() != 1)
+  if (given->numbers.size() != 1)
     return node.emitError() << "input 1 (K) must be one integer, but is "
                             << node.input(1).getType();
-  return given->front();
+  return given;
 }
 
 FailureOr<SmallVector<Value>> TopKOp::importNode(OnnxNode &node, OpBuilder &builder) {
   unsigned inputs = node.version < 10 ? 1 : 2;
   if (failed(node.expectInputs(inputs, inputs)))
     return failure();
-  FailureOr<int64_t> k = importCount(node);
   RankedTensorType type = tensorType(node.input(0));
   FailureOr<int64_t> axis = normalizeAxis(node, node.getInt("axis", -1), type.getRank());
-  if (failed(k) || failed(axis))
+  if (failed(axis))
+    return failure();
+  FailureOr<GivenNumbers> k = importCount(node, *axis);
+  if (failed(k))
     return failure();
   SmallVector<NamedAttribute> attributes{
-      builder.getNamedAttr("k", builder.getI64IntegerAttr(*k)),
+      builder.getNamedAttr("k", builder.getI64IntegerAttr(k->numbers.front())),
       builder.getNamedAttr("axis", builder.getI64IntegerAttr(*axis))};
   if (node.version >= 11) {
     node.knowAttributes({"sorted"}); // in order is also any order
@@ -51,7 +57,10 @@ FailureOr<SmallVector<Value>> TopKOp::importNode(OnnxNode &node, OpBuilder &buil
       createChecked(node, builder, getOperationName(), node.input(0), attributes);
   if (failed(op))
     return failure();
-  return SmallVector<Value>((*op)->getResults());
+  SmallVector<Value> results;
+  for (Value result : (*op)->getResults())
+    results.push_back(expectNumbers(node, builder, 1, *k, result));
+  return results;
 }
 
 LogicalResult TopKOp::inferReturnTypes(MLIRContext *context, std::optional<Location> location,

@@ -103,11 +103,23 @@ def negative_opset(path):
 
 
 @case("node 'reshape' \\(Reshape\\): .*must be known at compile time: a constant or an "
-      "initializer that no training step changes, or an input that --bind=shape=VALUE fixes")
+      "initializer that no training step changes, or an input that --bind=shape=VALUE fixes, or "
+      "the shape of output 'y' must be declared in the model, all of it")
 def computed_shape(path):
     return model(
         [node("Reshape", ["x", "shape"], ["y"])],
         inputs=[tensor("x", [4, 3]), tensor("shape", [1], TensorProto.INT64)],
+        outputs=[tensor("y", None)],
+    )
+
+
+@case("node 'reshape' \\(Reshape\\): output 'y' is declared as \\[5, 2\\], which no value of input "
+      "1, 'shape', a 'tensor<2xi64>', gives from 'tensor<4x3xf32>'")
+def impossible_shape(path):
+    return model(
+        [node("Reshape", ["x", "shape"], ["y"])],
+        inputs=[tensor("x", [4, 3]), tensor("shape", [2], TensorProto.INT64)],
+        outputs=[tensor("y", [5, 2])],
     )
 
 
