@@ -204,6 +204,69 @@ def convolutions() -> list[OpCase]:
     ]
 
 
+def runtime_convolutions() -> list[OpCase]:
+    """ONNX Runtime's: with an activation, and of channels that lie last."""
+    x, w, b = spread(2, 3, 4, 3), spread(4, 3, 2, 2, seed=2), spread(4, seed=3)
+    summand = spread(2, 4, 3, 2, seed=4)
+    functions = {
+        "Relu": ((), lambda y: np.maximum(y, 0)),
+        "Tanh": ((), np.tanh),
+        "Sigmoid": ((), lambda y: 1 / (1 + np.exp(-y))),
+        "Silu": ((), lambda y: y / (1 + np.exp(-y))),
+        "LeakyRelu": ((0.25,), lambda y: np.where(y > 0, y, 0.25 * y)),
+        "Clip": ((-1.5, 2.0), lambda y: np.clip(y, -1.5, 2)),
+        "HardSigmoid": ((0.25, 0.375), lambda y: np.clip(0.25 * y + 0.375, 0, 1)),
+    }
+
+    def fused(name: str, *inputs: np.ndarray, variant: str = "", **attributes) -> OpCase:
+        numbers, f = functions.get(name, ((), lambda y: y))
+        if numbers:
+            attributes["activation_params"] = numbers
+        if name:
+            attributes["activation"] = name
+
+        def formula(x: np.ndarray, w: np.ndarray, *more: np.ndarray) -> np.ndarray:
+            strides = tuple(attributes.get("strides", (1, 1)))
+            y = correlated(x, w, strides, tuple(attributes.get("pads", (0,) * 4)),
+                           groups=attributes.get("group", 1))
+            return f(sum((part.reshape(-1, 1, 1) if part.ndim == 1 else part for part in more), y))
+
+        return op_case("com.microsoft.FusedConv", *inputs, variant=f"{name}{variant}",
+                       formula=formula, inner_roundings=4, **attributes)
+
+    def last_to_first(x: np.ndarray) -> np.ndarray:
+        return np.moveaxis(x, -1, 1)
+
+    def channels_last(*inputs: np.ndarray, variant: str, **attributes) -> OpCase:
+        rank = inputs[0].ndim - 2
+
+        def formula(x: np.ndarray, w: np.ndarray, b: np.ndarray = np.zeros(1)) -> np.ndarray:
+            y = correlated(last_to_first(x), last_to_first(w),
+                           tuple(attributes.get("strides", (1,) * rank)),
+                           tuple(attributes.get("pads", (0,) * 2 * rank)),
+                           groups=attributes.get("group", 1))
+            return np.moveaxis(y, 1, -1) + b
+
+        return op_case("com.microsoft.NhwcConv", *inputs, variant=variant, formula=formula,
+                       **attributes)
+
+    image, filter_, line = spread(2, 4, 3, 4), spread(6, 3, 2, 4, seed=2), spread(2, 5, 3)
+    return [
+        *(fused(name, x, w, b) for name in functions),
+        fused("", x, w), fused("Relu", x, w, variant=", pads", pads=[1, 0, 1, 2], strides=[2, 1]),
+        fused("Tanh", x, w, b, summand, variant=", summand"),
+        fused("Relu", spread(2, 4, 3, 3), spread(4, 2, 2, 2, seed=2), b, variant=", groups",
+              group=2),
+        channels_last(image, filter_, variant=""),
+        channels_last(image, filter_, spread(6, seed=3), variant="pads", pads=[1, 0, 2, 1],
+                      strides=[2, 1], kernel_shape=[3, 2]),
+        channels_last(image, spread(6, 2, 2, 2, seed=2), variant="groups", group=2),
+        channels_last(line, spread(2, 3, 3, seed=2), spread(2, seed=3), variant="1 dimension"),
+        channels_last(spread(1, 3, 2, 3, 2), spread(3, 2, 1, 2, 2, seed=2),
+                      variant="3 dimensions", strides=[1, 1, 2]),
+    ]
+
+
 def transposed_convolutions() -> list[OpCase]:
     x, w, b = spread(2, 3, 3, 2), spread(3, 2, 3, 2, seed=2), spread(2, seed=3)
     line, volume = spread(2, 2, 4), spread(2, 2, 2, 3, 2)
@@ -372,5 +435,6 @@ def resized() -> list[OpCase]:
 
 
 def all_cases() -> list[OpCase]:
-    return [*averages(), *extrema(), *p_norms(), *convolutions(), *transposed_convolutions(),
+    return [*averages(), *extrema(), *p_norms(), *convolutions(), *runtime_convolutions(),
+            *transposed_convolutions(),
             *moved(), *resized()]

@@ -9,6 +9,7 @@
 #include "ResampleTable.h"
 #include "ampc/Dialect/Amp/Ops/Activation.h"
 #include "ampc/Dialect/Amp/Ops/Convolution.h"
+#include "ampc/Dialect/Amp/Ops/Rectifier.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "ampc/Dialect/Amp/Ops/Slice.h"
 #include "ampc/Dialect/Amp/Values.h"
@@ -73,8 +74,6 @@ static Value addRows(OpBuilder &builder, Location loc, Value x) {
 
 /// Checks the operands of a convolution or of its transpose.
 static LogicalResult checkOperands(OnnxNode &node) {
-  if (failed(node.expectInputs(2, 3)))
-    return failure();
   RankedTensorType image = tensorType(node.input(0)), filter = tensorType(node.input(1));
   if (image.getRank() < 3 || image.getRank() > 5 || filter.getRank() != image.getRank())
     return node.emitError() << "convolutions are along one to three dimensions, of [n, c, h, w] "
@@ -210,12 +209,10 @@ static FailureOr<SmallVector<Value>> importCausalConv(OnnxNode &node, OpBuilder 
   return SmallVector<Value>{result, present};
 }
 
-FailureOr<SmallVector<Value>> ConvOp::importNode(OnnxNode &node, OpBuilder &builder) {
-  if (node.opType == "CausalConvWithState")
-    return importCausalConv(node, builder);
-  if (failed(checkOperands(node)))
-    return failure();
-  RankedTensorType image = tensorType(node.input(0)), filter = tensorType(node.input(1));
+/// The convolution of `x` [n, c, ..] with the filter `w` [k, c / groups, ..], and the node's bias,
+/// input 2.
+static FailureOr<Value> importConvolution(OnnxNode &node, OpBuilder &builder, Value x, Value w) {
+  RankedTensorType image = tensorType(x), filter = tensorType(w);
   FailureOr<ConvolutionWindow> window =
       importWindow(node, image.getShape().drop_front(2), filter.getShape().drop_front(2));
   if (failed(window))
@@ -223,8 +220,7 @@ FailureOr<SmallVector<Value>> ConvOp::importNode(OnnxNode &node, OpBuilder &buil
   std::optional<Depth> depth;
   if (image.getRank() == 3)
     addRows(*window);
-  SmallVector<Value> operands{addRows(builder, node.loc, node.input(0)),
-                              addRows(builder, node.loc, node.input(1))};
+  SmallVector<Value> operands{addRows(builder, node.loc, x), addRows(builder, node.loc, w)};
   if (image.getRank() == 5) {
     FailureOr<Depth> taken = Depth::take(node, *window, image.getDimSize(2), filter.getDimSize(2));
     if (failed(taken))
@@ -245,11 +241,98 @@ FailureOr<SmallVector<Value>> ConvOp::importNode(OnnxNode &node, OpBuilder &buil
   if (failed(result))
     return failure();
   if (depth)
-    return SmallVector<Value>{toPlanes(builder, node.loc, *result, depth->points)};
+    return toPlanes(builder, node.loc, *result, depth->points);
   SmallVector<int64_t> shape(tensorType(*result).getShape());
   if (image.getRank() == 3)
     shape.erase(shape.begin() + 2);
-  return SmallVector<Value>{reshapeTo(builder, node.loc, *result, shape)};
+  return reshapeTo(builder, node.loc, *result, shape);
+}
+
+/// The activation of a FusedConv, by the name of its operator.
+static FailureOr<Value> importActivation(OnnxNode &node, OpBuilder &b, Value x) {
+  std::string name = node.getString("activation", "");
+  std::vector<float> numbers = node.getFloats("activation_params").value_or(std::vector<float>());
+  if (node.hadError)
+    return failure();
+  struct Known {
+    StringRef name;
+    size_t count; ///< of activation_params
+  };
+  static constexpr Known kKnown[] = {{"", 0},        {"Relu", 0},       {"Tanh", 0},
+                                     {"Sigmoid", 0}, {"Silu", 0},       {"LeakyRelu", 1},
+                                     {"Clip", 2},    {"HardSigmoid", 2}};
+  const Known *known = llvm::find_if(kKnown, [&](const Known &k) { return k.name == name; });
+  if (known == std::end(kKnown))
+    return node.emitError() << "attribute 'activation' is '" << name
+                            << "': known are Relu, Tanh, Sigmoid, Silu, LeakyRelu, Clip and "
+                               "HardSigmoid";
+  if (numbers.size() != known->count)
+    return node.emitError() << "has " << numbers.size() << " activation_params, but " << name
+                            << " takes " << known->count;
+  auto attribute = [&](StringRef key, float value) {
+    return b.getNamedAttr(key, b.getF32FloatAttr(value));
+  };
+  if (name == "Relu")
+    return importOp<ReluOp>(node, b, x);
+  if (name == "Tanh")
+    return importOp<TanhOp>(node, b, x);
+  if (name == "LeakyRelu")
+    return importOp<LeakyReluOp>(node, b, x, attribute("alpha", numbers[0]));
+  if (name == "HardSigmoid")
+    return importOp<HardSigmoidOp>(node, b, x,
+                                   {attribute("alpha", numbers[0]), attribute("beta", numbers[1])});
+  if (name == "Clip") {
+    auto scalar = RankedTensorType::get({}, tensorType(x).getElementType());
+    Value low = splat(b, node.loc, scalar, numbers[0]),
+          high = splat(b, node.loc, scalar, numbers[1]);
+    return importOp<ClipOp>(
+        node, b, {x, low, high},
+        b.getNamedAttr("operandSegmentSizes", b.getDenseI32ArrayAttr({1, 1, 1})));
+  }
+  if (name.empty())
+    return x;
+  FailureOr<Value> sigmoid = importOp<SigmoidOp>(node, b, x);
+  if (failed(sigmoid) || name == "Sigmoid")
+    return sigmoid;
+  return buildProduct(b, node.loc, x, *sigmoid);
+}
+
+/// ONNX Runtime's convolution of [n, h, w, c] with [k, r, s, c / groups], of any number of spatial
+/// dimensions.
+static FailureOr<Value> importChannelsLast(OnnxNode &node, OpBuilder &builder) {
+  int64_t rank = tensorType(node.input(0)).getRank();
+  SmallVector<int64_t> toFirst{0, rank - 1}, toLast{0};
+  for (int64_t d = 1; d + 1 < rank; ++d) {
+    toFirst.push_back(d);
+    toLast.push_back(d + 1);
+  }
+  toLast.push_back(1);
+  Value x = buildPermutation(builder, node.loc, node.input(0), toFirst);
+  Value w = buildPermutation(builder, node.loc, node.input(1), toFirst);
+  FailureOr<Value> y = importConvolution(node, builder, x, w);
+  if (failed(y))
+    return failure();
+  return buildPermutation(builder, node.loc, *y, toLast);
+}
+
+FailureOr<SmallVector<Value>> ConvOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  if (node.opType == "CausalConvWithState")
+    return importCausalConv(node, builder);
+  bool isFused = node.opType == "FusedConv";
+  if (failed(node.expectInputs(2, isFused ? 4 : 3)) || failed(checkOperands(node)))
+    return failure();
+  if (node.opType == "NhwcConv")
+    return single(importChannelsLast(node, builder));
+  FailureOr<Value> y = importConvolution(node, builder, node.input(0), node.input(1));
+  if (failed(y) || !isFused)
+    return single(y);
+  if (Value summand = node.input(3)) {
+    if (summand.getType() != y->getType())
+      return node.emitError() << "input 3 (Z) must be " << y->getType()
+                              << ", as the convolution is, but is " << summand.getType();
+    y = buildSum(builder, node.loc, *y, summand);
+  }
+  return single(importActivation(node, builder, *y));
 }
 
 namespace {
@@ -350,7 +433,7 @@ static FailureOr<ResampleTable> planesBefore(OnnxNode &node, const TransposedExt
 }
 
 FailureOr<SmallVector<Value>> ConvTransposeOp::importNode(OnnxNode &node, OpBuilder &builder) {
-  if (failed(checkOperands(node)))
+  if (failed(node.expectInputs(2, 3)) || failed(checkOperands(node)))
     return failure();
   Location loc = node.loc;
   RankedTensorType image = tensorType(node.input(0)), filter = tensorType(node.input(1));

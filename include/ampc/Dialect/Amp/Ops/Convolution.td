@@ -12,7 +12,9 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 
 def Amp_ConvOp : Amp_Op<"conv", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
     Ranged, Computes<"Allow">, LinearInFactors, PartialLayout, Uses<["Other", "Weight"]>,
-    Onnx<[OnnxOperator<"Conv">, OnnxOperator<"CausalConvWithState", 27>]>]> {
+    Onnx<[OnnxOperator<"Conv">, OnnxOperator<"CausalConvWithState", 27>,
+          OnnxOperator<"FusedConv", 1, 1, "com.microsoft">,
+          OnnxOperator<"NhwcConv", 1, 1, "com.microsoft">]>]> {
   let summary = "Two-dimensional convolution, accumulated in f32";
   let description = [{
     `result[n, k, p, q] = bias[k] + sum over c, r, s of
