@@ -1,5 +1,6 @@
 // RUN: ampc-opt %s | FileCheck %s
 // RUN: ampc-opt %s -plan-lower-ops | FileCheck %s --check-prefix=LOWER
+// RUN: ampc-opt %s -amp-autocast | FileCheck %s --check-prefix=AUTOCAST
 
 // CHECK-LABEL: @linear
 // LOWER-LABEL: @linear
@@ -33,4 +34,16 @@ func.func @gradient(%dy: tensor<5x6x2x3xf16>, %q: tensor<5x6x2x4xf16>, %k: tenso
       -> (tensor<5x6x2x4xf16>, tensor<5x6x4xf16>, tensor<5x6x3xf16>, tensor<5x6x4xf32>,
           tensor<5x6x1xf32>, tensor<6x4x3xf32>)
   return %dq, %dg, %first : tensor<5x6x2x4xf16>, tensor<5x6x4xf32>, tensor<6x4x3xf32>
+}
+
+// What is the key and the decay is low as the one and f32 as the other.
+// AUTOCAST-LABEL: @key_and_decay
+// AUTOCAST: amp.linear_attention %{{.*}}, %{{.*}}, %{{.*}} decay %arg1 from %arg3
+// AUTOCAST-SAME: (tensor<5x6x2x4xf16>, tensor<5x6x4xf16>, tensor<5x6x3xf16>, tensor<5x6x4xf32>, tensor<6x4x3xf32>)
+func.func @key_and_decay(%q: tensor<5x6x2x4xf32>, %k: tensor<5x6x4xf32>, %v: tensor<5x6x3xf32>,
+                         %s: tensor<6x4x3xf32>) -> tensor<5x6x2x3xf32> {
+  %y, %state = amp.linear_attention %q, %k, %v decay %k from %s scale 1.0
+      : (tensor<5x6x2x4xf32>, tensor<5x6x4xf32>, tensor<5x6x3xf32>, tensor<5x6x4xf32>,
+         tensor<6x4x3xf32>) -> (tensor<5x6x2x3xf32>, tensor<6x4x3xf32>)
+  return %y : tensor<5x6x2x3xf32>
 }

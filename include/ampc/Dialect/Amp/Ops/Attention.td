@@ -54,9 +54,10 @@ def Amp_LinearAttentionOp : Amp_Op<"linear_attention", [
   let extraClassDeclaration = [{
     /// Decays and states are f32 beside low operands.
     ::ampc::OperandPrecision getOperandPrecision(unsigned index) {
-      ::mlir::Value operand = getOperation()->getOperand(index);
-      bool isFull = (operand == getDecay() || operand == getInitial()) &&
-                    !getQuery().getType().getElementType().isF64();
+      // By their places: a value may be the key and the decay.
+      unsigned decay = getODSOperandIndexAndLength(3).first;
+      bool isDecay = getDecay() && index == decay, isInitial = index + 1 == getNumOperands();
+      bool isFull = (isDecay || isInitial) && !getQuery().getType().getElementType().isF64();
       return isFull ? ::ampc::OperandPrecision::Full : ::ampc::OperandPrecision::Computed;
     }
   }];
