@@ -202,6 +202,25 @@ class StoredTest(unittest.TestCase):
                         wanted = x.astype(np.int64).astype(stored)
                     same(got[kind], compiled.as_numpy(wanted))
 
+    def test_from_large_integers(self) -> None:
+        """Rounded once: f64 in between would round what lies beside a power of two to it."""
+        large = [2**62, 2**62 + 1, 2**62 - 1, 3 * 2**61, 3 * 2**61 - 1, 2**53 + 1, 2**63 - 1]
+        sources = {"INT64": np.array([*large, -2**62 - 1, 1 - 3 * 2**61, -2**63]),
+                   "UINT64": np.array([*large, 2**63 + 1, 3 * 2**62 - 1, 2**64 - 1], np.uint64)}
+        for source, x in sources.items():
+            below = [1 << (abs(int(n)).bit_length() - 1) for n in x]
+            wanted = {
+                "up": [b << (b != abs(int(n))) for n, b in zip(x, below)],
+                "nearest": [b << (2 * abs(int(n)) >= 3 * b) for n, b in zip(x, below)],
+                "down": below}
+            got = self.evaluate(
+                [self.cast("x", mode, "FLOAT8E8M0", round_mode=mode) for mode in MODES],
+                [("x", source, x.shape)], [(mode, "FLOAT8E8M0", x.shape) for mode in MODES],
+                {"x": x})
+            for mode in MODES:
+                with self.subTest(source=source, mode=mode):
+                    same(got[mode], np.array(wanted[mode], np.float32))
+
     def test_from_floats_to_integers(self) -> None:
         x = np.arange(-9, 16, 0.25, dtype=np.float32)
         outputs = [(kind, kind, x.shape) for kind in INTEGERS]

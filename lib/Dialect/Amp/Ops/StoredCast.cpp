@@ -160,6 +160,17 @@ Value roundToOdd(Words &w, Value x) {
   return w.asFloat(s.select(isInexact, odd, bits));
 }
 
+/// An integer of 64 bits that f64 holds exactly and that rounds to fewer bits as `x` does: of one
+/// that `isLarge`, beyond 2^53, the last 11 bits, which f64 may lack, leave a 1 before them.
+Value withoutLastBits(Words &w, Value x, Value isLarge) {
+  ScalarBuilder &s = w.s;
+  auto number = [&](int64_t n) { return s.constant(x.getType(), n); };
+  Value isExact = s.equal(s.logicalAnd(x, number(0x7ff)), number(0));
+  Value rest = s.select(isExact, number(0), number(0x800));
+  Value kept = s.logicalOr(s.logicalAnd(x, number(~int64_t(0x7ff))), rest);
+  return s.select(isLarge, kept, x);
+}
+
 /// `x` as an f32 that rounds to fewer bits as `x` does.
 Value toFloat(Words &w, Value x) {
   ScalarBuilder &s = w.s;
@@ -168,9 +179,18 @@ Value toFloat(Words &w, Value x) {
     return roundToOdd(w, x);
   if (isa<FloatType>(type) || type.getIntOrFloatBitWidth() <= 16)
     return s.convert(x, s.builder.getF32Type());
-  if (type.isInteger(128)) // of u64: there is no conversion of 128 bits on devices
-    return roundToOdd(
-        w, arith::UIToFPOp::create(s.builder, s.loc, f64, s.convert(x, s.builder.getI64Type())));
+  Type i64 = s.builder.getI64Type();
+  constexpr int64_t kExact = int64_t(1) << 53;
+  if (type.isInteger(128)) { // of u64: there is no conversion of 128 bits on devices
+    x = s.convert(x, i64);
+    Value high = s.logicalAnd(x, s.constant(i64, -kExact));
+    x = withoutLastBits(w, x, s.notEqual(high, s.constant(i64, int64_t(0))));
+    return roundToOdd(w, arith::UIToFPOp::create(s.builder, s.loc, f64, x));
+  }
+  if (type.isInteger(64))
+    x = withoutLastBits(
+        w, x,
+        s.logicalOr(s.less(x, s.constant(i64, -kExact)), s.greater(x, s.constant(i64, kExact))));
   return roundToOdd(w, s.convert(x, f64));
 }
 } // namespace
