@@ -175,6 +175,27 @@ class Stops(harness.Case):
             self.assertSameBits(session.get("table"), before)
         self.assertTrue(session.step(session.batch(good)).applied)
 
+    def test_image_of_a_region_out_of_range(self):
+        """Images of regions do not count from the end."""
+        model = self.model("regions", """<ir_version: 10, opset_import: ["" : 21]>
+            regions (float[2,1,4,4] x, float[1,4] boxes, int64[1] image, float[1,5] rois) =>
+                (float[1,1,1,1] mean, float[1,1,1,1] most) {
+                mean = RoiAlign (x, boxes, image)
+                most = MaxRoiPool <pooled_shape = [1, 1]> (x, rois)
+            }""")
+        module = self.open(self.compile(model, "regions", "--target=host", "--loss=none"))
+        session = self.session(module)
+        good = {"x": np.ones((2, 1, 4, 4), np.float32),
+                "boxes": np.array([[0, 0, 3, 3]], np.float32), "image": np.array([1]),
+                "rois": np.array([[1, 0, 0, 3, 3]], np.float32)}
+        for image in (2, -1):
+            for name, wrong in (("image", np.array([image])),
+                                ("rois", np.array([[image, 0, 0, 3, 3]], np.float32))):
+                with self.subTest(name, image=image), self.assertRaises(ampc_api.Error) as caught:
+                    session.evaluate(session.batch(good, **{name: wrong}))
+                self.assertEqual(caught.exception.code, ampc_api.DATA)
+        self.assertEqual(session.evaluate(session.batch(good))["most"].item(), 1)
+
     def test_not_finite_without_a_scaler(self):
         for flags in (["--amp-dtype=bf16"], ["--loss-scale=none"]):
             with self.subTest(flags):

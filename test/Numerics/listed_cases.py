@@ -101,8 +101,8 @@ def elementwise() -> Iterator[Point]:
 def products() -> Iterator[Point]:
     for pair in (((2, 2), (2, 3)), ((2, 3, 2), (2, 2, 3)), (CUBE, (4, 2)), ((3, 4), (2, 4, 2)),
                  ((2, 1, 3, 2), (2, 1, 2, 3)), ((2, 2, 3, 2), (2, 3)), ((2, 2, 3, 2), (2, 2, 3)),
-                 ((2, 1, 3, 2), (1, 3, 2, 3)), ((2, 3), (2, 2, 3, 2)), ((3, 2), (2,)), ((2,), (2, 3)),
-                 ((3,), (3,))):
+                 ((2, 1, 3, 2), (1, 3, 2, 3)), ((2, 3), (2, 2, 3, 2)), ((3, 2), (2,)),
+                 ((2,), (2, 3)), ((3,), (3,))):
         yield Point("MatMul", some(*pair))
     a, b = (2, 4), (4, 3)
     for more in ((), ((),), ((1,),), ((3,),), ((1, 3),), ((2, 3),), ((2, 1),)):
@@ -216,8 +216,8 @@ def layouts() -> Iterator[Point]:
         yield Point("Squeeze", some(shape), constants=(ints(*axes),))
     for axis in (0, 1, 2, -2):
         yield Point("Flatten", some(CUBE), f"axis = {axis}")
-    for shape, wanted in (((2, 3, 1), (2, 3, 4)), ((1, 3), (2, 3)), ((3, 1), (2, 1, 6)), ((), (2, 3)),
-                          ((1, 1, 3), (2, 2, 1)), ((2, 3), (1, 1))):
+    for shape, wanted in (((2, 3, 1), (2, 3, 4)), ((1, 3), (2, 3)), ((3, 1), (2, 1, 6)),
+                          ((), (2, 3)), ((1, 1, 3), (2, 2, 1)), ((2, 3), (1, 1))):
         yield Point("Expand", some(shape), constants=(ints(*wanted),))
     yield Point("Tile", some((2, 3)), constants=(ints(2, 2),))
     yield Point("Tile", some((4,)), constants=(ints(3),))
@@ -225,7 +225,8 @@ def layouts() -> Iterator[Point]:
     for pads in ((0, 2, 1, 1), (1, 1, 0, 1), (1, 0, 0, 0)):
         yield Point("Pad", some((3, 4)), constants=(ints(*pads),))
     for starts, ends, axes, steps in (((0, 1), (2, 3), (0, 1), (1, 1)), ((1,), (-1,), (2,), (2,)),
-                                      ((-1,), (-5,), (2,), (-1,)), ((0, 0), (9, 9), (0, 2), (1, 3))):
+                                      ((-1,), (-5,), (2,), (-1,)),
+                                      ((0, 0), (9, 9), (0, 2), (1, 3))):
         yield Point("Slice", some(CUBE),
                     constants=(ints(*starts), ints(*ends), ints(*axes), ints(*steps)))
     for upper, k in itertools.product((0, 1), (-1, 0, 1)):

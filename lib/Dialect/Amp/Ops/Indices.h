@@ -18,20 +18,21 @@
 namespace ampc {
 
 /// Fails with the node's error where an index that is known at compile time is none of
-/// dimension `axis` of `type`.
+/// dimension `axis` of `type`. Negative ones count `fromEnd`, or are none.
 inline LogicalResult checkKnownIndices(OnnxNode &node, DenseElementsAttr known,
-                                       RankedTensorType type, int64_t axis) {
-  int64_t extent = type.getDimSize(axis);
+                                       RankedTensorType type, int64_t axis, bool fromEnd = true) {
+  int64_t extent = type.getDimSize(axis), least = fromEnd ? -extent : 0;
   for (const APInt &index : known.getValues<APInt>())
-    if (index.getSExtValue() < -extent || index.getSExtValue() >= extent)
+    if (index.getSExtValue() < least || index.getSExtValue() >= extent)
       return node.emitError() << "index " << index.getSExtValue() << " is out of range for axis "
                               << axis << " of " << type;
   return success();
 }
 
 /// The batch check of `indices` along an axis: AMPC_FLAG_INDEX_OUT_OF_RANGE where one is not in
-/// [-extent, extent).
-inline Value buildIndexCheck(OpBuilder &builder, Location loc, Value indices, int64_t extent) {
+/// [-extent, extent), or, where none counts `fromEnd`, in [0, extent).
+inline Value buildIndexCheck(OpBuilder &builder, Location loc, Value indices, int64_t extent,
+                             bool fromEnd = true) {
   auto f32 = RankedTensorType::get({}, builder.getF32Type());
   Value good = splat(builder, loc, f32, 0);
   RankedTensorType type = tensorType(indices);
@@ -42,7 +43,8 @@ inline Value buildIndexCheck(OpBuilder &builder, Location loc, Value indices, in
     APInt element(type.getElementTypeBitWidth(), uint64_t(value), /*isSigned=*/true);
     return buildConstant(builder, loc, DenseElementsAttr::get(scalar, element));
   };
-  Value isBad = OrOp::create(builder, loc, LessOp::create(builder, loc, indices, number(-extent)),
+  Value least = number(fromEnd ? -extent : 0);
+  Value isBad = OrOp::create(builder, loc, LessOp::create(builder, loc, indices, least),
                              GreaterOrEqualOp::create(builder, loc, indices, number(extent)));
   Value flags = WhereOp::create(builder, loc, isBad,
                                 splat(builder, loc, f32, AMPC_FLAG_INDEX_OUT_OF_RANGE), good);

@@ -68,10 +68,11 @@ void RoiMaxOp::buildGradient(GradientBuilder &gradient) {
                                                 getScale(), getHalfPixel(), getPixels()));
 }
 
-// The images that regions are of are indices along dimension 0.
+// The images that regions are of are indices along dimension 0, from its start.
 #define AMPC_REGION_CHECK(OP)                                                                      \
   Value OP::buildCheck(OpBuilder &builder) {                                                       \
-    return buildIndexCheck(builder, getLoc(), getImages(), getInput().getType().getDimSize(0));    \
+    return buildIndexCheck(builder, getLoc(), getImages(), getInput().getType().getDimSize(0),     \
+                           /*fromEnd=*/false);                                                     \
   }                                                                                                \
   int64_t OP::getCheckFlag() { return AMPC_FLAG_INDEX_OUT_OF_RANGE; }                              \
   Value OP::getCheckedValue() { return getImages(); }

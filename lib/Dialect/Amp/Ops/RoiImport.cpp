@@ -76,7 +76,7 @@ FailureOr<SmallVector<Value>> RoiAlignOp::importNode(OnnxNode &node, OpBuilder &
     return node.emitError() << "has a sampling_ratio of " << samples
                             << ": it must be at least 0 and at most " << kMostSamples;
   DenseElementsAttr known = node.constant(2);
-  if (known && failed(checkKnownIndices(node, known, tensorType(input), 0)))
+  if (known && failed(checkKnownIndices(node, known, tensorType(input), 0, /*fromEnd=*/false)))
     return failure();
   SmallVector<NamedAttribute> attributes = roiAttributes(b, height, width, samples, scale);
   if (places == "half_pixel")

@@ -37,7 +37,7 @@ def Amp_RoiAlignOp : Amp_OfRegions<"roi_align", [InferTypeOpAdaptor, PartialGrad
     interpolated between the elements around it; one more than an element outside of the image is
     0. Accumulates in f32 for f16 and bf16. There is no gradient by the regions.
 
-    An image out of range fails the batch check, and the nearest one is read.
+    An image out of range, which negative ones are too, fails the batch check, and one is read.
 
     Constraints:
     - (roi_align_c1) `input` is [n, c, h, w] with elements, `rois` [r, 4], `images` [r].
