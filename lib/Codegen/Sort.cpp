@@ -10,6 +10,10 @@
 // the elements before it come from the left run is found by bisection (merge path: O. Green,
 // R. McColl, D. Bader, 2012).
 //
+// Where only the first elements of a line are asked for, a run is cut off behind so many after
+// each step. A few are kept in order while one worker of the host goes over the line: nearly all
+// elements then take one comparison.
+//
 // A line that fits into workgroup memory is one block's, with barriers between the passes. A
 // longer one takes a launch a pass.
 //
@@ -26,6 +30,8 @@ namespace {
 constexpr int64_t kDeviceBytes = 32 << 10, kHostBytes = 256 << 10;
 /// Threads of a block that sorts a line.
 constexpr int64_t kMostThreads = 256;
+/// As many elements as one worker of the host keeps in order, and those that it goes over.
+constexpr int64_t kMostKept = 32, kLongestRun = 16384;
 
 /// The keys of a line and where they stood, in memory: element i is at offset + i * stride.
 struct LineMemory {
@@ -43,11 +49,14 @@ class SortEmitter {
 public:
   SortEmitter(plan::SortOp sort, StringRef name, const EmitTarget &target)
       : sort(sort), name(name), target(target),
-        keyType(cast<RankedTensorType>(sort.getSorted().getType())),
-        placeType(cast<RankedTensorType>(sort.getPlaces().getType())),
-        lines(keyType, sort.getAxis()), run(target.device ? 16 : 32), share(2 * run) {
-    if (target.device)
-      share = run;
+        keyType(cast<RankedTensorType>(sort.getKeys().getType())),
+        placeType(cast<RankedTensorType>(sort.getPlaces().getType()).clone(keyType.getShape())),
+        lines(keyType, sort.getAxis()),
+        kept(cast<RankedTensorType>(sort.getSorted().getType()).getDimSize(sort.getAxis())),
+        run(target.device ? 16 : 32) {
+    if (!target.device && kept < lines.extent && kept <= kMostKept)
+      run = std::min<int64_t>(kLongestRun, llvm::PowerOf2Ceil(lines.extent));
+    share = target.device ? run : 2 * run;
     for (int64_t width = run; width < lines.extent; width *= 2)
       ++passes;
   }
@@ -66,15 +75,24 @@ public:
 private:
   enum Buffer { Input, SortedKeys, SortedPlaces, Temporaries };
 
+  /// The type of a buffer behind the input.
+  RankedTensorType typeOf(unsigned buffer) {
+    if (buffer >= Temporaries)
+      return emitted.temporaries[buffer - Temporaries];
+    Value result = buffer == SortedKeys ? sort.getSorted() : sort.getPlaces();
+    return cast<RankedTensorType>(result.getType());
+  }
+
   Value isBefore(LineBuilder &s, Value x, Value y) {
     Type type = keyType.getElementType();
     return s.apply(sort.getIsBefore(), {s.widen(x, type), s.widen(y, type)});
   }
 
-  /// The line with number `line`, in buffers of the operand's shape.
-  LineMemory globalLine(LineBuilder &s, Value line, Value keys, Value places) const {
+  /// The line with number `line`, in buffers whose lines have `extent` elements.
+  LineMemory globalLine(LineBuilder &s, Value line, Value keys, Value places,
+                        int64_t extent) const {
     IndexBuilder index = s.index();
-    Value outer = index.mul(index.div(line, lines.inner), lines.extent * lines.inner);
+    Value outer = index.mul(index.div(line, lines.inner), extent * lines.inner);
     return {keys, places, index.add(outer, index.rem(line, lines.inner)), lines.inner};
   }
 
@@ -82,14 +100,32 @@ private:
   // What one thread does
   //===--------------------------------------------------------------------===//
 
-  /// Sorts elements [begin, begin + run) of `input` into `to`.
+  /// Sorts elements [begin, begin + run) of `input` into `to`, which gets those that are kept.
   void sortRun(LineBuilder &s, const LineMemory &input, const LineMemory &to, Value begin) {
-    Value end = s.index().min(s.index().add(begin, run), lines.extent);
-    s.loop(begin, end, 1, [&](LineBuilder &s, Value i) {
-      Value key = s.load(input.keys, input.at(s, i));
-      Value place = shiftLater(s, key, to, begin, i);
+    IndexBuilder index = s.index();
+    Value end = index.min(index.add(begin, run), lines.extent), full = end;
+    if (kept < run)
+      full = index.min(index.add(begin, kept), end);
+    // Element i goes to its place in [begin, last].
+    auto insert = [&](LineBuilder &s, Value key, Value i, Value last) {
+      Value place = shiftLater(s, key, to, begin, last);
       s.store(key, to.keys, to.at(s, place));
       s.store(s.convert(i, placeType.getElementType()), to.places, to.at(s, place));
+    };
+    s.loop(begin, full, 1,
+           [&](LineBuilder &s, Value i) { insert(s, s.load(input.keys, input.at(s, i)), i, i); });
+    if (kept >= run)
+      return;
+    // The others, where they come before the last of those kept, take its place.
+    Value last = index.add(begin, kept - 1);
+    s.loop(full, end, 1, [&](LineBuilder &s, Value i) {
+      Value key = s.load(input.keys, input.at(s, i));
+      Value isKept = isBefore(s, key, s.load(to.keys, to.at(s, last)));
+      scf::IfOp::create(s.builder, s.loc, isKept, [&](OpBuilder &nested, Location at) {
+        LineBuilder inner(nested, at);
+        insert(inner, key, i, last);
+        scf::YieldOp::create(nested, at);
+      });
     });
   }
 
@@ -125,13 +161,29 @@ private:
   /// Merges the share of `to` that begins at `first`; `from` has sorted runs of `width`.
   void mergeShare(LineBuilder &s, const LineMemory &from, const LineMemory &to, Value width,
                   Value first) {
+    Value pair = s.builder.createOrFold<arith::RemUIOp>(s.loc, first, s.index().mul(width, 2));
+    if (kept == lines.extent)
+      return mergePart(s, from, to, width, first, pair);
+    scf::IfOp::create(s.builder, s.loc, s.index().less(pair, s.number(kept)),
+                      [&](OpBuilder &nested, Location at) {
+                        LineBuilder inner(nested, at);
+                        mergePart(inner, from, to, width, first, pair);
+                        scf::YieldOp::create(nested, at);
+                      });
+  }
+
+  /// The same, `pair` being where the share begins in what two runs merge into. Of each run no
+  /// more elements are looked at than are kept of both.
+  void mergePart(LineBuilder &s, const LineMemory &from, const LineMemory &to, Value width,
+                 Value first, Value pair) {
     IndexBuilder index = s.index();
-    Value pair = s.builder.createOrFold<arith::RemUIOp>(s.loc, first, index.mul(width, 2));
     Value left = index.sub(first, pair), all = s.number(lines.extent);
     Value right = index.min(index.add(left, width), all);
     Value end = index.min(index.add(right, width), all);
     Value fromLeft = countFromLeft(s, from, left, right, end, pair);
     Value count = index.min(index.sub(all, first), share);
+    if (kept < lines.extent)
+      count = index.min(count, index.sub(s.number(kept), pair));
     SmallVector<Value> heads{index.add(left, fromLeft),
                              index.add(right, index.sub(pair, fromLeft))};
     s.loop(s.number(0), count, heads, [&](LineBuilder &s, Value i, ValueRange heads) {
@@ -196,8 +248,8 @@ private:
   void emitBlocks() {
     KernelFunction function(target, name, sort.getLoc());
     Value input = function.addInput(Input, keyType);
-    Value keys = function.addOutput(SortedKeys, keyType);
-    Value places = function.addOutput(SortedPlaces, placeType);
+    Value keys = function.addOutput(SortedKeys, typeOf(SortedKeys));
+    Value places = function.addOutput(SortedPlaces, typeOf(SortedPlaces));
     function.begin();
     int64_t threads = 1, linesOfBlock = 1, blocks = lines.count();
     if (target.device)
@@ -211,8 +263,8 @@ private:
     if (!target.device)
       own = hostRange(s.index(), function.block, blocks, linesOfBlock, lines.count());
     s.loop(own.begin, own.end, 1, [&](LineBuilder &s, Value line) {
-      LineMemory result = globalLine(s, line, keys, places);
-      LineMemory unsorted = globalLine(s, line, input, Value());
+      LineMemory result = globalLine(s, line, keys, places, kept);
+      LineMemory unsorted = globalLine(s, line, input, Value(), lines.extent);
       sortInBlock(s, unsorted, memory, result, function.thread, threads);
     });
     emitted.stages.push_back(function.finish(blocks, threads));
@@ -249,7 +301,7 @@ private:
              });
              return SmallVector<Value>{s.index().mul(width[0], 4)};
            });
-    s.loop(thread, all, threads, [&](LineBuilder &s, Value i) {
+    s.loop(thread, s.number(kept), threads, [&](LineBuilder &s, Value i) {
       s.store(s.load(memory[0].keys, memory[0].at(s, i)), result.keys, result.at(s, i));
       s.store(s.load(memory[0].places, memory[0].at(s, i)), result.places, result.at(s, i));
     });
@@ -291,16 +343,17 @@ private:
     auto [keysOut, placesOut] = buffersOf(pass);
     Value fromKeys = function.addInput(isFirst ? unsigned(Input) : keysIn, keyType);
     Value fromPlaces = isFirst ? Value() : function.addInput(placesIn, placeType);
-    Value toKeys = function.addOutput(keysOut, keyType);
-    Value toPlaces = function.addOutput(placesOut, placeType);
+    Value toKeys = function.addOutput(keysOut, typeOf(keysOut));
+    Value toPlaces = function.addOutput(placesOut, typeOf(placesOut));
+    int64_t extentOut = keysOut == SortedKeys ? kept : lines.extent;
     function.begin();
     int64_t parts = llvm::divideCeil(lines.extent, size);
     Workers workers(target, lines.count() * parts, size);
     workers.emit(function, [&](LineBuilder &s, Value worker) {
       Value line = s.index().div(worker, parts);
       Value first = s.index().mul(s.index().rem(worker, parts), size);
-      body(s, globalLine(s, line, fromKeys, fromPlaces), globalLine(s, line, toKeys, toPlaces),
-           first);
+      body(s, globalLine(s, line, fromKeys, fromPlaces, lines.extent),
+           globalLine(s, line, toKeys, toPlaces, extentOut), first);
     });
     emitted.stages.push_back(function.finish(workers.blocks, workers.threads));
   }
@@ -308,8 +361,9 @@ private:
   plan::SortOp sort;
   StringRef name;
   const EmitTarget &target;
-  RankedTensorType keyType, placeType;
+  RankedTensorType keyType, placeType; ///< with all elements of the lines
   Lines lines;
+  int64_t kept;       ///< elements of a line that are asked for
   int64_t run, share; ///< elements sorted by insertion, and merged by one worker: powers of two
   int64_t passes = 0;
   EmittedKernel emitted;

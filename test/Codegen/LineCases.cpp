@@ -37,13 +37,19 @@ void addScan(CaseList &list, const std::string &type, const Along &along, Reduct
       .relative = 2e-5;
 }
 
-void addSort(CaseList &list, const std::string &type, const Along &along, bool descending) {
-  list.add(nameOf(descending ? "sort_down" : "sort", type, along), list.type(type, along.shape),
+void addSort(CaseList &list, const std::string &type, const Along &along, bool descending,
+             std::optional<int64_t> first = std::nullopt) {
+  std::string what = descending ? "sort_down" : "sort";
+  if (first)
+    what = "first_" + std::to_string(*first) + "_of_" + what;
+  list.add(nameOf(what, type, along), list.type(type, along.shape),
            [&](OpBuilder &b, ValueRange in) {
-             auto sorted =
-                 builderAt(b).sort(in[0], along.axis, [&](ScalarBuilder &s, ValueRange key) {
+             auto sorted = builderAt(b).sort(
+                 in[0], along.axis,
+                 [&](ScalarBuilder &s, ValueRange key) {
                    return descending ? s.greater(key[0], key[1]) : s.less(key[0], key[1]);
-                 });
+                 },
+                 first);
              return Values{sorted.keys, sorted.places};
            });
 }
@@ -73,6 +79,14 @@ void addLineCases(CaseList &list) {
   // All around the runs that are sorted by insertion, and the passes that follow.
   for (int64_t extent : {15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 127, 129, 2049, 4097, 20001})
     addSort(list, "i32", {{extent}, 0}, true);
+  // The first of each line: fewer and more than a run has, all, and lines that are cut into runs.
+  for (int64_t first : {1, 2, 15, 16, 17, 31, 32, 33, 47, 100, 499, 500}) {
+    addSort(list, "f32", {{3, 500}, 1}, true, first);
+    addSort(list, "i32", {{2, 500, 3}, 1}, false, first);
+    addSort(list, "i16", {{40001}, 0}, true, first);
+  }
+  addSort(list, "f16", {{30, 12}, 1}, false, 5);
+  addSort(list, "bf16", {{5, 17, 2}, 1}, true, 17);
   addSort(list, "i8", {{4, 129}, 1}, false);
   addSort(list, "i1", {{4, 129}, 1}, true);
 }

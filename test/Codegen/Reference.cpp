@@ -329,12 +329,16 @@ private:
   void runSort(plan::SortOp sort) {
     const Elements &from = *tensors.lookup(sort.getKeys());
     Elements &keys = make(sort.getSorted()), &places = make(sort.getPlaces());
+    std::vector<SmallVector<int64_t>> results; // shorter, where not all are asked for
+    forEachLine(keys.type, sort.getAxis(),
+                [&](ArrayRef<int64_t> line) { results.emplace_back(line); });
+    size_t number = 0;
     forEachLine(from.type, sort.getAxis(), [&](ArrayRef<int64_t> line) {
       auto order = llvm::to_vector(llvm::seq<int64_t>(0, line.size()));
       std::stable_sort(order.begin(), order.end(), [&](int64_t i, int64_t j) {
         return runBody(sort.getIsBefore(), read(from, line[i]), read(from, line[j])).i != 0;
       });
-      for (auto [at, place] : llvm::zip(line, order)) {
+      for (auto [at, place] : llvm::zip(results[number++], order)) {
         write(keys, at, read(from, line[place]));
         write(places, at, {0, place});
       }

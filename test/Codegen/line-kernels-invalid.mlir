@@ -53,3 +53,27 @@ func.func @places(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
   }
   return %0, %1 : tensor<4xf32>, tensor<4xf32>
 }
+
+// -----
+
+func.func @more_than_all(%x: tensor<4xf32>) -> (tensor<5xf32>, tensor<5xi32>) {
+  // expected-error @+1 {{'plan.sort' op has a result 'tensor<5xf32>' for 'tensor<4xf32>'}}
+  %0, %1 = plan.sort %x along 0 : (tensor<4xf32>) -> (tensor<5xf32>, tensor<5xi32>) {
+  ^bb0(%a: f32, %b: f32):
+    %c = arith.cmpf ogt, %a, %b : f32
+    plan.yield %c : i1
+  }
+  return %0, %1 : tensor<5xf32>, tensor<5xi32>
+}
+
+// -----
+
+func.func @other_lines(%x: tensor<4x3xf32>) -> (tensor<2x3xf32>, tensor<3x3xi32>) {
+  // expected-error @+1 {{'plan.sort' op has a result 'tensor<3x3xi32>' for 'tensor<4x3xf32>'}}
+  %0, %1 = plan.sort %x along 0 : (tensor<4x3xf32>) -> (tensor<2x3xf32>, tensor<3x3xi32>) {
+  ^bb0(%a: f32, %b: f32):
+    %c = arith.cmpf ogt, %a, %b : f32
+    plan.yield %c : i1
+  }
+  return %0, %1 : tensor<2x3xf32>, tensor<3x3xi32>
+}

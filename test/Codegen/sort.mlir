@@ -48,3 +48,33 @@ func.func @long(%x: tensor<60000xi32>) -> (tensor<60000xi32>, tensor<60000xi32>)
   }
   return %k, %p : tensor<60000xi32>, tensor<60000xi32>
 }
+
+// The host goes once over a line of which few elements are asked for, and keeps them in order; of a
+// long line, over parts, which are merged as far as they are asked for. A device sorts the line.
+
+// CUDA-LABEL: @first(
+// HOST-LABEL: @first(
+func.func @first(%x: tensor<64x1000xf32>) -> (tensor<64x8xf32>, tensor<64x8xi32>) {
+  // CUDA: plan.launch @cuda_kernels::@sort_3 blocks [64, 1, 1] threads [64, 1, 1](%arg0){{.*}} -> (tensor<64x8xf32>, tensor<64x8xi32>)
+  // HOST: plan.launch @host_kernels::@sort_3 blocks [{{.*}}, 1, 1] threads [1, 1, 1](%arg0){{.*}} -> (tensor<64x8xf32>, tensor<64x8xi32>)
+  %k, %p = plan.sort %x along 1 : (tensor<64x1000xf32>) -> (tensor<64x8xf32>, tensor<64x8xi32>) {
+  ^bb0(%a: f32, %b: f32):
+    %c = arith.cmpf ogt, %a, %b : f32
+    plan.yield %c : i1
+  }
+  return %k, %p : tensor<64x8xf32>, tensor<64x8xi32>
+}
+
+// HOST-LABEL: @first_of_long(
+func.func @first_of_long(%x: tensor<60000xi32>) -> (tensor<8xi32>, tensor<8xi32>) {
+  // HOST: plan.launch @host_kernels::@sort_4_pass0 {{.*}}(%arg0)
+  // HOST: plan.launch @host_kernels::@sort_4_pass1
+  // HOST: %[[L:.*]]:2 = plan.launch @host_kernels::@sort_4_pass2 {{.*}} -> (tensor<8xi32>, tensor<8xi32>)
+  // HOST-NEXT: return %[[L]]#0, %[[L]]#1
+  %k, %p = plan.sort %x along 0 : (tensor<60000xi32>) -> (tensor<8xi32>, tensor<8xi32>) {
+  ^bb0(%a: i32, %b: i32):
+    %c = arith.cmpi slt, %a, %b : i32
+    plan.yield %c : i1
+  }
+  return %k, %p : tensor<8xi32>, tensor<8xi32>
+}

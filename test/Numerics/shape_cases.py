@@ -238,6 +238,10 @@ def sorted_out() -> list[OpCase]:
         graph_case("TopK", "out0, i = TopK(x0, k)", x, variant="opset 10", opset=10,
                    constants=k),
         graph_case("TopK", "out0, i = TopK <k = 2> (x0)", x, variant="opset 1", opset=9),
+        graph_case("TopK", "out0, i = TopK(x0, k)", spread(2, 300), variant="few of many",
+                   constants={"k": ints(5)}),
+        graph_case("TopK", "out0, i = TopK <largest = 0> (x0, k)", spread(2, 300),
+                   variant="many", constants={"k": ints(90)}),
     ]
 
 

@@ -232,17 +232,21 @@ Value KernelBuilder::scan(Value input, int64_t axis, Reduction kind, Type elemen
   return scan.getResult();
 }
 
-KernelBuilder::Sorted KernelBuilder::sort(Value keys, int64_t axis, ScalarFn isBefore) {
+KernelBuilder::Sorted KernelBuilder::sort(Value keys, int64_t axis, ScalarFn isBefore,
+                                          std::optional<int64_t> first) {
   RankedTensorType type = tensorType(keys);
   bool isShort = type.getDimSize(axis) <= std::numeric_limits<int32_t>::max();
-  RankedTensorType places = type.clone(builder.getIntegerType(isShort ? 32 : 64));
-  if (type.getNumElements() == 0)
-    return {keys, emptyTensor(builder, loc, places)};
+  SmallVector<int64_t> shape(type.getShape());
+  shape[axis] = first.value_or(shape[axis]);
+  RankedTensorType result = type.clone(shape);
+  RankedTensorType places = result.clone(builder.getIntegerType(isShort ? 32 : 64));
+  if (result.getNumElements() == 0)
+    return {emptyTensor(builder, loc, result), emptyTensor(builder, loc, places)};
   if (type.getElementType().isUnsignedInteger()) {
-    Sorted sorted = sort(toOrdered(*this, keys), axis, isBefore);
+    Sorted sorted = sort(toOrdered(*this, keys), axis, isBefore, first);
     return {fromOrdered(*this, sorted.keys, type.getElementType()), sorted.places};
   }
-  auto sort = plan::SortOp::create(builder, loc, TypeRange{type, places}, keys, axis);
+  auto sort = plan::SortOp::create(builder, loc, TypeRange{result, places}, keys, axis);
   buildBody(builder, loc, sort.getIsBefore(), computeType(type.getElementType()), isBefore);
   return {sort.getSorted(), sort.getPlaces()};
 }

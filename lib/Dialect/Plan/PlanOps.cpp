@@ -251,12 +251,17 @@ LogicalResult KernelOp::verify() {
 // ScanOp, SortOp
 //===----------------------------------------------------------------------===//
 
-static LogicalResult verifyLines(Operation *op, int64_t axis) {
+/// Results have the lines of the operand; with `shorter`, only the first elements of them.
+static LogicalResult verifyLines(Operation *op, int64_t axis, bool shorter = false) {
   auto type = cast<RankedTensorType>(op->getOperand(0).getType());
   if (axis < 0 || axis >= type.getRank())
     return op->emitOpError("axis ") << axis << " is out of range for " << type;
+  SmallVector<int64_t> shape(type.getShape());
+  auto first = cast<RankedTensorType>(op->getResult(0).getType());
+  if (shorter && first.getRank() == type.getRank())
+    shape[axis] = std::clamp<int64_t>(first.getDimSize(axis), 1, shape[axis]);
   for (Type result : op->getResultTypes())
-    if (cast<RankedTensorType>(result).getShape() != type.getShape())
+    if (cast<RankedTensorType>(result).getShape() != ArrayRef(shape))
       return op->emitOpError("has a result ") << result << " for " << type;
   return success();
 }
@@ -287,11 +292,11 @@ int64_t ScanOp::getFlops() {
 }
 
 LogicalResult SortOp::verifyRegions() {
-  if (failed(verifyLines(*this, getAxis())))
+  if (failed(verifyLines(*this, getAxis(), /*shorter=*/true)))
     return failure();
   if (!getElementTypeOrSelf(getPlaces().getType()).isInteger())
     return emitOpError("must have places of an integer type, not ") << getPlaces().getType();
-  if (getSorted().getType() != getKeys().getType())
+  if (getElementTypeOrSelf(getSorted().getType()) != getElementTypeOrSelf(getKeys().getType()))
     return emitOpError("sorts ") << getKeys().getType() << " into " << getSorted().getType();
   Type key = ampc::KernelBuilder::computeType(getElementTypeOrSelf(getKeys().getType()));
   return verifyBinaryBody(*this, key, IntegerType::get(getContext(), 1));

@@ -7,7 +7,7 @@
 func.func @top_k(%x: tensor<4x6xf16>) -> (tensor<4x2xf16>, tensor<4x2xi64>) {
   // CHECK: amp.top_k 2 of %arg0 along 1 : (tensor<4x6xf16>) -> (tensor<4x2xf16>, tensor<4x2xi64>)
   // NaN is larger than any number.
-  // KERNEL: plan.sort %arg0 along 1 : (tensor<4x6xf16>) -> (tensor<4x6xf16>, tensor<4x6xi32>)
+  // KERNEL: plan.sort %arg0 along 1 : (tensor<4x6xf16>) -> (tensor<4x2xf16>, tensor<4x2xi32>)
   // KERNEL-NEXT: ^bb0(%[[A:.*]]: f32, %[[B:.*]]: f32):
   // KERNEL-DAG: arith.cmpf ogt, %[[A]], %[[B]] : f32
   // KERNEL-DAG: arith.cmpf uno, %[[A]], %[[A]] : f32

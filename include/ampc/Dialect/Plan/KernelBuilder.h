@@ -71,8 +71,10 @@ public:
     mlir::Value keys, places;
   };
   /// Sorts each line along `axis`; equal keys stay in their order. `isBefore` gives a strict
-  /// weak order of two keys, f16 and bf16 as f32. Not fused with anything.
-  Sorted sort(mlir::Value keys, int64_t axis, ScalarFn isBefore);
+  /// weak order of two keys, f16 and bf16 as f32. With `first`, at least 1, the result has so many
+  /// keys of each line, which takes less time. Not fused with anything.
+  Sorted sort(mlir::Value keys, int64_t axis, ScalarFn isBefore,
+              std::optional<int64_t> first = std::nullopt);
   /// Inside `fn`: how many keys of a line are below `bound`, of their type. The line goes
   /// along `axis` through `at` (whose index along `axis` is not looked at) of `keys`, which
   /// ascend.

@@ -95,8 +95,8 @@ def Plan_SortOp : Plan_Op<"sort", [Pure, IsolatedFromAbove, SingleBlock,
   let summary = "Sorts lines along an axis: a kernel of its own";
   let description = [{
     Each line of `sorted` has the elements of that of `keys`, in the order of `isBefore`, a
-    strict weak order of two elements (f16 and bf16 as f32). `places` tells where in its line
-    each stood; equal elements stay in their order.
+    strict weak order of two elements (f16 and bf16 as f32); only the first ones where it is
+    shorter. `places` tells where in its line each stood; equal elements stay in their order.
   }];
   let arguments = (ins AnyRankedTensor:$keys, I64Attr:$axis);
   let results = (outs AnyRankedTensor:$sorted, AnyRankedTensor:$places);

@@ -100,13 +100,11 @@ SmallVector<Value> TopKOp::emitKernel(KernelBuilder &kernel, ValueRange operands
   RankedTensorType valuesType = getValues().getType(), indicesType = getIndices().getType();
   if (valuesType.getNumElements() == 0)
     return {kernel.splat(valuesType, 0), kernel.splat(indicesType, 0)};
-  KernelBuilder::Sorted sorted =
-      kernel.sort(operands[0], getAxis(), [&](ScalarBuilder &s, ValueRange key) {
-        return isBefore(s, key[0], key[1], getSmallest());
-      });
-  auto first = [&](Value all, RankedTensorType type) {
-    return kernel.generate(
-        type, [&](ScalarBuilder &s, ValueRange at) { return kernel.load(s, all, at); });
-  };
-  return {first(sorted.keys, valuesType), first(sorted.places, indicesType)};
+  KernelBuilder::Sorted sorted = kernel.sort(
+      operands[0], getAxis(),
+      [&](ScalarBuilder &s, ValueRange key) { return isBefore(s, key[0], key[1], getSmallest()); },
+      getK());
+  Value indices = kernel.pointwise(sorted.places, indicesType,
+                                   [](ScalarBuilder &, ValueRange place) { return place[0]; });
+  return {sorted.keys, indices};
 }
