@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 // Kernels that are equal but for their operands are emitted once: the layers of a network
-// mostly are. A plan.scan or plan.sort is a kernel as it stands.
+// mostly are. A plan.scan, plan.sort or plan.scatter is a kernel as it stands.
 //
 //===----------------------------------------------------------------------===//
 
@@ -86,7 +86,8 @@ FailureOr<EmittedKernel> emitKernel(Operation *op, StringRef name, const EmitTar
         return emit(kernel, name, target);
       })
       .Case([&](plan::ScanOp scan) { return emitScan(scan, name, target); })
-      .Case([&](plan::SortOp sort) { return emitSort(sort, name, target); });
+      .Case([&](plan::SortOp sort) { return emitSort(sort, name, target); })
+      .Case([&](plan::ScatterOp scatter) { return emitScatter(scatter, name, target); });
 }
 
 struct EmitKernels : impl::EmitKernelsBase<EmitKernels> {
@@ -114,7 +115,7 @@ struct EmitKernels : impl::EmitKernelsBase<EmitKernels> {
     symbols.insert(kernels.module); // renames it where a tensor has its name
     SmallVector<Operation *> all, legal;
     module.walk<WalkOrder::PreOrder>([&](Operation *op) {
-      if (!isa<KernelOp, plan::ScanOp, plan::SortOp>(op))
+      if (!isa<KernelOp, plan::ScanOp, plan::SortOp, plan::ScatterOp>(op))
         return WalkResult::advance();
       all.push_back(op);
       return WalkResult::skip(); // nested kernels belong to it

@@ -93,6 +93,8 @@ FailureOr<EmittedKernel> emitScan(plan::ScanOp scan, llvm::StringRef name,
                                   const EmitTarget &target);
 FailureOr<EmittedKernel> emitSort(plan::SortOp sort, llvm::StringRef name,
                                   const EmitTarget &target);
+FailureOr<EmittedKernel> emitScatter(plan::ScatterOp scatter, llvm::StringRef name,
+                                     const EmitTarget &target);
 
 /// The structure of a fused kernel's body; an error at the kernel if it has none.
 FailureOr<IterationStructure> analyzeKernel(KernelOp kernel);

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-// Scans and sorts have an order along one axis, and so no iteration space that an Evaluator
-// could walk. Their code is written in scalars, loops, loads and stores.
+// Scans, sorts and scatters have an order along one axis, and so no iteration space that an
+// Evaluator could walk. Their code is written in scalars, loops, loads and stores.
 //
 //===----------------------------------------------------------------------===//
 

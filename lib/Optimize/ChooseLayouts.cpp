@@ -39,6 +39,7 @@ public:
   explicit ChannelsLastLibraries(Target target) : table(target) {}
   bool supports(const LibraryRequest &request) const override { return table.supports(request); }
   bool prefersChannelsLast(const LibraryRequest &) const override { return true; }
+  bool hasManyThreads() const override { return table.hasManyThreads(); }
 
 private:
   LibraryTable table;

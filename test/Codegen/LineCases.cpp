@@ -54,6 +54,85 @@ void addSort(CaseList &list, const std::string &type, const Along &along, bool d
            });
 }
 
+/// A target that merges in order.
+class InOrder : public LibrarySupport {
+public:
+  bool supports(const LibraryRequest &) const override { return false; }
+  bool prefersChannelsLast(const LibraryRequest &) const override { return false; }
+  bool hasManyThreads() const override { return false; }
+};
+
+enum class Merge { Put, Add, Max };
+
+/// `shape` of the data; `updates` and `places` along the axis of `along`. Random places are in
+/// [-100, 100); those of long lines are multiplied.
+void addScatter(CaseList &list, const std::string &type, const Along &along,
+                ArrayRef<int64_t> updates, ArrayRef<int64_t> places, Merge kind,
+                const std::string &updateType = "", bool ontoZeros = false) {
+  std::string what = kind == Merge::Put ? "put" : kind == Merge::Add ? "add" : "max";
+  for (int64_t extent : updates)
+    what += "_" + std::to_string(extent);
+  what += places == updates ? "" : "_shared";
+  what += ontoZeros ? "_onto_zeros" : "";
+  std::string given = updateType.empty() ? type : updateType;
+  RankedTensorType arguments[] = {list.type(type, along.shape), list.type("i32", places),
+                                  list.type(given, updates)};
+  int64_t factor = std::max<int64_t>(1, along.shape[along.axis] / 100);
+  list.add(nameOf(what, type + updateType, along), arguments,
+           [&](OpBuilder &b, ValueRange in) {
+             InOrder inOrder;
+             KernelBuilder kernel(b, b.getUnknownLoc(), &inOrder);
+             Value at = in[1];
+             if (factor != 1) {
+               auto product = createFused(b, in[1], [&](KernelBuilder &inner, ValueRange x) {
+                 auto fn = [&](ScalarBuilder &s, ValueRange place) {
+                   return s.mul(place[0], s.constant(place[0].getType(), factor));
+                 };
+                 return Values{inner.pointwise(x[0], arguments[1], fn)};
+               });
+               at = product[0];
+             }
+             Value data = ontoZeros ? kernel.splat(arguments[0], 0) : in[0];
+             auto merge = [&](ScalarBuilder &s, Value old, Value update) {
+               return kind == Merge::Put   ? update
+                      : kind == Merge::Add ? s.add(old, update)
+                                           : s.maximum(old, update);
+             };
+             Value result = kernel.scatter(data, at, in[2], along.axis, merge);
+             if (ontoZeros)
+               data.getDefiningOp()->erase(); // it is an attribute of the scatter
+             return Values{result};
+           })
+      .relative = 2e-5;
+}
+
+void addScatters(CaseList &list) {
+  for (Merge kind : {Merge::Put, Merge::Add, Merge::Max}) {
+    addScatter(list, "f32", {{7}, 0}, {5}, {5}, kind);
+    addScatter(list, "f32", {{3, 64}, 1}, {3, 200}, {3, 200}, kind);
+    addScatter(list, "f32", {{65, 3}, 0}, {40, 3}, {40, 3}, kind);
+    addScatter(list, "f32", {{65, 3}, 0}, {40, 3}, {40, 1}, kind);
+    addScatter(list, "i32", {{2, 33, 5}, 1}, {2, 70, 5}, {1, 70, 5}, kind);
+    addScatter(list, "i64", {{2, 33, 5}, 1}, {2, 70, 5}, {2, 70, 1}, kind);
+  }
+  // Fewer updates than elements along other dimensions.
+  addScatter(list, "f32", {{4, 30, 5, 6}, 1}, {3, 50, 5, 6}, {3, 50, 5, 6}, Merge::Add);
+  addScatter(list, "f32", {{4, 30, 5, 6}, 1}, {4, 50, 2, 6}, {1, 50, 1, 6}, Merge::Add);
+  addScatter(list, "f32", {{4, 30, 5, 6}, 1}, {4, 50, 5, 3}, {4, 50, 1, 3}, Merge::Add);
+  addScatter(list, "f32", {{4, 30, 5, 6}, 1}, {4, 50, 5, 6}, {4, 50, 1, 6}, Merge::Put);
+  addScatter(list, "f32", {{4, 1, 6}, 1}, {4, 300, 6}, {4, 300, 6}, Merge::Add);
+  // Many lines, and few that are cut into parts.
+  addScatter(list, "f32", {{1000, 90}, 1}, {1000, 40}, {1000, 40}, Merge::Add);
+  addScatter(list, "f32", {{70001}, 0}, {3000}, {3000}, Merge::Add);
+  addScatter(list, "f32", {{1, 700, 64}, 1}, {1, 900, 64}, {1, 900, 1}, Merge::Add);
+  addScatter(list, "f32", {{700, 64}, 0}, {900, 64}, {900, 64}, Merge::Put);
+  // Types that are merged in another one, and data that are one number.
+  addScatter(list, "f32", {{3, 64}, 1}, {3, 200}, {3, 200}, Merge::Add, "f16", true);
+  addScatter(list, "f64", {{3, 64}, 1}, {3, 200}, {3, 200}, Merge::Add, "", true);
+  addScatter(list, "i1", {{3, 64}, 1}, {3, 50}, {3, 50}, Merge::Put, "", true);
+  addScatter(list, "i8", {{3, 64}, 1}, {3, 50}, {3, 50}, Merge::Max);
+}
+
 } // namespace
 
 void addLineCases(CaseList &list) {
@@ -74,6 +153,7 @@ void addLineCases(CaseList &list) {
     addSort(list, type, lines, true);
     addSort(list, type, {{2, 5000}, 1}, false);
   }
+  addScatters(list);
   addScan(list, "i1", lines, Reduction::Sum, false, false);
   addScan(list, "f16", {{2, 3000}, 1}, Reduction::Sum, false, false, "f32");
   // All around the runs that are sorted by insertion, and the passes that follow.

@@ -281,6 +281,8 @@ private:
       runScan(scan);
     } else if (auto sort = dyn_cast<plan::SortOp>(op)) {
       runSort(sort);
+    } else if (auto scatter = dyn_cast<plan::ScatterOp>(op)) {
+      runScatter(scatter);
     } else {
       runGeneric(cast<linalg::GenericOp>(op));
     }
@@ -343,6 +345,35 @@ private:
         write(places, at, {0, place});
       }
     });
+  }
+
+  void runScatter(plan::ScatterOp scatter) {
+    const Elements &updates = *tensors.lookup(scatter.getUpdates());
+    const Elements &places = *tensors.lookup(scatter.getPlaces());
+    Elements &to = make(scatter.getResult());
+    for (size_t at = 0; at < to.size(); ++at)
+      write(to, at,
+            scatter.getData() ? read(*tensors.lookup(scatter.getData()), at)
+                              : fromAttribute(*scatter.getInitial()));
+    int64_t axis = scatter.getAxis(), rank = to.type.getRank();
+    // In row-major order, which is that of the axis for those of one place.
+    SmallVector<int64_t> point(rank);
+    for (int64_t at = 0; at < updates.type.getNumElements(); ++at) {
+      SmallVector<int64_t> of;
+      int64_t rest = at;
+      for (int64_t d = rank - 1; d >= 0; --d) {
+        point[d] = rest % updates.type.getDimSize(d);
+        rest /= updates.type.getDimSize(d);
+      }
+      for (int64_t d = 0; d < rank; ++d)
+        of.push_back(places.type.getDimSize(d) == 1 ? 0 : point[d]);
+      int64_t place = read(places, flatten(places.type, of)).i;
+      if (place < 0 || place >= to.type.getDimSize(axis))
+        continue;
+      point[axis] = place;
+      int64_t goal = flatten(to.type, point);
+      write(to, goal, runBody(scatter.getMerge(), read(to, goal), read(updates, at)));
+    }
   }
 
   void runGeneric(linalg::GenericOp op) {

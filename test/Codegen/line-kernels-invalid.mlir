@@ -77,3 +77,47 @@ func.func @other_lines(%x: tensor<4x3xf32>) -> (tensor<2x3xf32>, tensor<3x3xi32>
   }
   return %0, %1 : tensor<2x3xf32>, tensor<3x3xi32>
 }
+
+// -----
+
+func.func @scatter_axis(%p: tensor<4xi32>, %u: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error @+1 {{'plan.scatter' op axis 1 is out of range for 'tensor<4xf32>'}}
+  %0 = plan.scatter %u at %p along 1 from 0.0 : f32 : (tensor<4xi32>, tensor<4xf32>) -> tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    plan.yield %b : f32
+  }
+  return %0 : tensor<4xf32>
+}
+
+// -----
+
+func.func @scatter_data(%p: tensor<4xi32>, %u: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error @+1 {{'plan.scatter' op must have either data or an initial element for 'tensor<4xf32>'}}
+  %0 = plan.scatter %u at %p along 0 : (tensor<4xi32>, tensor<4xf32>) -> tensor<4xf32> {
+  ^bb0(%a: f32, %b: f32):
+    plan.yield %b : f32
+  }
+  return %0 : tensor<4xf32>
+}
+
+// -----
+
+func.func @scatter_lines(%p: tensor<4x3xi32>, %u: tensor<4x3xf32>) -> tensor<9x2xf32> {
+  // expected-error @+1 {{'plan.scatter' op has updates 'tensor<4x3xf32>' at places 'tensor<4x3xi32>', which do not fit 'tensor<9x2xf32>'}}
+  %0 = plan.scatter %u at %p along 0 from 0.0 : f32 : (tensor<4x3xi32>, tensor<4x3xf32>) -> tensor<9x2xf32> {
+  ^bb0(%a: f32, %b: f32):
+    plan.yield %b : f32
+  }
+  return %0 : tensor<9x2xf32>
+}
+
+// -----
+
+func.func @scatter_type(%p: tensor<4xi32>, %u: tensor<4xf16>) -> tensor<4xf16> {
+  // expected-error @+1 {{'plan.scatter' op merges 'tensor<4xf16>' into 'tensor<4xf16>'}}
+  %0 = plan.scatter %u at %p along 0 from 0.0 : f16 : (tensor<4xi32>, tensor<4xf16>) -> tensor<4xf16> {
+  ^bb0(%a: f32, %b: f32):
+    plan.yield %b : f32
+  }
+  return %0 : tensor<4xf16>
+}

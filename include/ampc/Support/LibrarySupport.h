@@ -22,13 +22,16 @@ struct LibraryRequest {
   bool channelsLast = false;                 ///< how the images of a convolution lie
 };
 
-/// Says which calls the libraries of a target compute.
+/// Says which calls the libraries of a target compute, and what its kernels are good at.
 class LibrarySupport {
 public:
   virtual ~LibrarySupport() = default;
   virtual bool supports(const LibraryRequest &request) const = 0;
   /// Whether the call computes this, and faster than the same with channels before points.
   virtual bool prefersChannelsLast(const LibraryRequest &request) const = 0;
+  /// Whether a kernel has so many threads that work in a fixed order is best made parallel, even
+  /// where that takes a sort. Else a thread for each line does it sooner.
+  virtual bool hasManyThreads() const = 0;
 };
 
 } // namespace ampc

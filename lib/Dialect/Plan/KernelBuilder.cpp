@@ -17,6 +17,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/ReshapeOpsUtils.h"
+#include "mlir/IR/Matchers.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -276,6 +277,9 @@ Value KernelBuilder::scatter(Value data, Value places, Value updates, int64_t ax
   assert(placeType.getDimSize(axis) == updateType.getDimSize(axis) && "one place for each update");
   if (type.getNumElements() == 0 || updateType.getNumElements() == 0)
     return data;
+  Type computed = computeType(type.getElementType());
+  if (mergesInOrder() && computed == storedComputeType(type.getElementType()))
+    return scatterInOrder(data, places, updates, axis, merge);
   Sorted sorted =
       sort(places, axis, [](ScalarBuilder &s, ValueRange key) { return s.less(key[0], key[1]); });
   return generate(type, [&](ScalarBuilder &s, ValueRange at) {
@@ -310,6 +314,42 @@ Value KernelBuilder::scatter(Value data, Value places, Value updates, int64_t ax
       return merge(s, merged, load(s, updates, place));
     });
   });
+}
+
+/// The same as `x` in what scalars compute in.
+static Value widen(KernelBuilder &kernel, Value x) {
+  RankedTensorType type = tensorType(x);
+  Type computed = KernelBuilder::computeType(type.getElementType());
+  if (computed == type.getElementType())
+    return x;
+  return kernel.pointwise(x, type.clone(computed),
+                          [](ScalarBuilder &, ValueRange y) { return y[0]; });
+}
+
+Value KernelBuilder::scatterInOrder(Value data, Value places, Value updates, int64_t axis,
+                                    MergeFn merge) {
+  RankedTensorType type = tensorType(data);
+  Type computed = computeType(type.getElementType());
+  TypedAttr initial;
+  SplatElementsAttr splat;
+  bool keepsType = computed == type.getElementType() || isa<FloatType>(computed);
+  if (keepsType && matchPattern(data, m_Constant(&splat))) {
+    initial = splat.getSplatValue<TypedAttr>();
+    if (auto number = dyn_cast<FloatAttr>(initial))
+      initial = builder.getFloatAttr(computed, number.getValueAsDouble());
+    data = Value();
+  } else {
+    data = widen(*this, data); // merged as that, and rounded once
+  }
+  if (tensorType(updates).getElementType().isUnsignedInteger())
+    updates = widen(*this, updates); // signs are erased
+  auto scatter = plan::ScatterOp::create(builder, loc, type.clone(computed), data, places, updates,
+                                         axis, initial);
+  buildBody(builder, loc, scatter.getMerge(), computed,
+            [&](ScalarBuilder &s, ValueRange x) { return merge(s, x[0], x[1]); });
+  if (computed == type.getElementType())
+    return scatter.getResult();
+  return pointwise(scatter.getResult(), type, [](ScalarBuilder &, ValueRange x) { return x[0]; });
 }
 
 KernelBuilder::Looped KernelBuilder::loop(int64_t count, ValueRange initial,

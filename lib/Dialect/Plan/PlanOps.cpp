@@ -248,7 +248,7 @@ LogicalResult KernelOp::verify() {
 }
 
 //===----------------------------------------------------------------------===//
-// ScanOp, SortOp
+// ScanOp, SortOp, ScatterOp
 //===----------------------------------------------------------------------===//
 
 /// Results have the lines of the operand; with `shorter`, only the first elements of them.
@@ -304,6 +304,42 @@ LogicalResult SortOp::verifyRegions() {
 
 std::optional<uint32_t> SortOp::getStepKind() { return std::nullopt; }
 int64_t SortOp::getFlops() { return 0; }
+
+LogicalResult ScatterOp::verifyRegions() {
+  auto type = cast<RankedTensorType>(getResult().getType());
+  auto updates = cast<RankedTensorType>(getUpdates().getType());
+  auto places = cast<RankedTensorType>(getPlaces().getType());
+  int64_t axis = getAxis();
+  if (axis < 0 || axis >= type.getRank())
+    return emitOpError("axis ") << axis << " is out of range for " << type;
+  Type element = type.getElementType();
+  if (bool(getData()) == bool(getInitial()) || (getData() && getData().getType() != type) ||
+      (getInitial() && getInitial()->getType() != element))
+    return emitOpError("must have either data or an initial element for ") << type;
+  bool fits = updates.getRank() == type.getRank() && places.getRank() == type.getRank();
+  for (int64_t d = 0; fits && d < type.getRank(); ++d) {
+    int64_t count = updates.getDimSize(d);
+    bool isShared = d != axis && places.getDimSize(d) == 1;
+    fits =
+        (isShared || places.getDimSize(d) == count) && (d == axis || count <= type.getDimSize(d));
+  }
+  if (!fits || !places.getElementType().isSignlessInteger())
+    return emitOpError("has updates ")
+           << updates << " at places " << places << ", which do not fit " << type;
+  if (ampc::KernelBuilder::computeType(element) != element ||
+      ampc::KernelBuilder::computeType(updates.getElementType()) != element)
+    return emitOpError("merges ") << updates << " into " << type;
+  return verifyBinaryBody(*this, element, element);
+}
+
+std::optional<uint32_t> ScatterOp::getStepKind() { return std::nullopt; }
+
+int64_t ScatterOp::getFlops() {
+  auto updates = cast<RankedTensorType>(getUpdates().getType());
+  if (!isa<FloatType>(getElementTypeOrSelf(getResult().getType())))
+    return 0;
+  return updates.getNumElements() * llvm::range_size(getMerge().front().without_terminator());
+}
 
 //===----------------------------------------------------------------------===//
 // LaunchOp, CopyOp

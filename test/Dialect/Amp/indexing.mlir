@@ -2,6 +2,7 @@
 // RUN: ampc-opt %s -canonicalize | FileCheck %s --check-prefix=FOLD
 // RUN: ampc-opt %s -amp-differentiate | FileCheck %s --check-prefix=GRADIENT
 // RUN: ampc-opt %s -ampc-kernels=target=cuda | FileCheck %s --check-prefix=CUDA
+// RUN: ampc-opt %s -ampc-kernels=target=host | FileCheck %s --check-prefix=HOST
 
 // CHECK-LABEL: @gather(
 // CUDA-LABEL: @gather(
@@ -70,11 +71,29 @@ func.func @sums(%g: tensor<4096x64xf16>, %i: tensor<4096xi64>) -> tensor<5000x64
 // Very many are sorted by a kernel of its own.
 
 // CUDA-LABEL: @many_sums(
+// HOST-LABEL: @many_sums(
 func.func @many_sums(%g: tensor<20000x8xf16>, %i: tensor<20000xi64>) -> tensor<500x8xf32> {
   // CUDA: plan.sort {{.*}} along 0 : (tensor<20000xi32>) -> (tensor<20000xi32>, tensor<20000xi32>)
   // CUDA: plan.yield {{.*}} : tensor<501xi32>
   // CUDA: scf.for
   // CUDA: plan.yield {{.*}} : tensor<1x500x8xf32>
+  // The host merges them in their order.
+  // HOST-NOT: plan.sort
+  // HOST: plan.scatter {{.*}} along 1 from 0.000000e+00 : f32 : (tensor<1x20000x1xi64>, tensor<1x20000x8xf16>) -> tensor<1x500x8xf32>
   %d = amp.gather_grad %g[%i] along 0 : (tensor<20000x8xf16>, tensor<20000xi64>) -> tensor<500x8xf32>
   return %d : tensor<500x8xf32>
+}
+
+// A table that is large beside the indices is no tensor of its own on the host either: it is one
+// kernel with what reads it.
+
+// HOST-LABEL: @large_table(
+func.func @large_table(%g: tensor<1000x64xf32>, %i: tensor<1000xi64>, %w: tensor<30000x64xf32>) -> tensor<30000x64xf32> {
+  // HOST: plan.sort
+  // HOST: plan.kernel fused {{.*}} -> tensor<30001xi32>
+  // HOST: plan.kernel fused {{.*}} = %arg2 : tensor<30000x64xf32>) -> tensor<30000x64xf32>
+  // HOST: return
+  %d = amp.gather_grad %g[%i] along 0 : (tensor<1000x64xf32>, tensor<1000xi64>) -> tensor<30000x64xf32>
+  %0 = amp.sub %w, %d : (tensor<30000x64xf32>, tensor<30000x64xf32>) -> tensor<30000x64xf32>
+  return %0 : tensor<30000x64xf32>
 }

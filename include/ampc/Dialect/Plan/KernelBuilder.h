@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 // Ops say what they compute in these few words; what comes out is linalg on tensors,
-// which later passes fuse and schedule by its iteration structure, and plan.scan and
-// plan.sort, which are kernels of their own, and plan.loop. Knows no op of the amp dialect.
+// which later passes fuse and schedule by its iteration structure, and plan.scan, plan.sort
+// and plan.scatter, which are kernels of their own, and plan.loop. Knows no op of the amp dialect.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,6 +18,7 @@
 #include "ampc/Support/ScalarBuilder.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/ValueRange.h"
+#include <optional>
 
 namespace ampc {
 
@@ -47,6 +48,9 @@ public:
   bool supports(const LibraryRequest &request) const {
     return libraries && libraries->supports(request);
   }
+  /// Whether the target merges updates of a line one after the other (`scatter`), in time in
+  /// proportion to their number. Else an op that has indices to go by takes less than a sort.
+  bool mergesInOrder() const { return libraries && !libraries->hasManyThreads(); }
 
   /// Each element of the result from the elements at the same place in `inputs`, which
   /// broadcast to the result's shape as numpy's do. `fn` sees elements as
@@ -89,7 +93,7 @@ public:
   /// shape of `updates`, or of extent 1 along other dimensions where lines of updates have them in
   /// common, are indices along `axis`; those out of range are left out. The other
   /// indices are an update's own, so that `updates` has no more of them than `data`. Takes as
-  /// long as sorting `places`.
+  /// long as sorting `places`, but where the target `mergesInOrder`; then it is fused with nothing.
   mlir::Value scatter(mlir::Value data, mlir::Value places, mlir::Value updates, int64_t axis,
                       MergeFn merge);
 
@@ -165,6 +169,9 @@ public:
   static mlir::Type storedComputeType(mlir::Type elementType);
 
 private:
+  mlir::Value scatterInOrder(mlir::Value data, mlir::Value places, mlir::Value updates,
+                             int64_t axis, MergeFn merge);
+
   const LibrarySupport *libraries;
 };
 

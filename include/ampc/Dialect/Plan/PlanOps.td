@@ -63,7 +63,8 @@ def Plan_KernelOp : Plan_Op<"kernel", [Pure, IsolatedFromAbove, SingleBlock,
 }
 
 def Plan_YieldOp : Plan_Op<"yield", [Pure, Terminator, ReturnLike,
-                                     ParentOneOf<["KernelOp", "ScanOp", "SortOp"]>]> {
+                                     ParentOneOf<["KernelOp", "ScanOp", "SortOp",
+                                                  "ScatterOp"]>]> {
   let summary = "What a body computes: a kernel's results, or one scalar";
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
@@ -103,6 +104,30 @@ def Plan_SortOp : Plan_Op<"sort", [Pure, IsolatedFromAbove, SingleBlock,
   let regions = (region SizedRegion<1>:$isBefore);
   let assemblyFormat = [{
     $keys `along` $axis attr-dict `:` functional-type($keys, results) $isBefore
+  }];
+  let hasRegionVerifier = 1;
+}
+
+def Plan_ScatterOp : Plan_Op<"scatter", [Pure, IsolatedFromAbove, SingleBlock,
+    DeclareOpInterfaceMethods<StepOpInterface>]> {
+  let summary = "Updates merged into lines along an axis, one by one: a kernel of its own";
+  let description = [{
+    The elements of `data`, or `initial` everywhere where there are none, with those of `updates`
+    merged into them in the order in which they stand along `axis`. `places` are their indices
+    along it; updates whose place is out of range are left out. Their other indices are those of
+    the element, so that `updates` has no more of them; `places` may have 1 for all. `merge` takes
+    the element and the update.
+
+    The result's elements are of a type that scalars compute in.
+  }];
+  let arguments = (ins Optional<AnyRankedTensor>:$data, AnyRankedTensor:$places,
+                   AnyRankedTensor:$updates, I64Attr:$axis,
+                   OptionalAttr<TypedAttrInterface>:$initial);
+  let results = (outs AnyRankedTensor:$result);
+  let regions = (region SizedRegion<1>:$merge);
+  let assemblyFormat = [{
+    $updates `at` $places `along` $axis (`into` $data^)? (`from` $initial^)? attr-dict
+    `:` functional-type(operands, results) $merge
   }];
   let hasRegionVerifier = 1;
 }

@@ -194,8 +194,8 @@ LogicalResult GatherGradOp::verify() {
 }
 
 /// With more indices, comparing all pairs takes longer than the launches of a sort: a device does
-/// 2^26 comparisons in some ten microseconds.
-constexpr int64_t kMostCompared = 8192;
+/// 2^26 comparisons in some ten microseconds, a core of a host 2^16.
+constexpr int64_t kMostCompared = 8192, kMostComparedInOrder = 256;
 
 namespace {
 /// The places of `count` indices, sorted by the element of [0, extent) that they stand for;
@@ -214,7 +214,7 @@ struct SortedIndices {
         kernel.pointwise(kernel.reshape(indices, count), list, [&](ScalarBuilder &s, ValueRange x) {
           return elementAt(s, x[0], extent);
         });
-    if (count <= kMostCompared) {
+    if (count <= (kernel.mergesInOrder() ? kMostComparedInOrder : kMostCompared)) {
       compareAll(kernel, keys);
       return;
     }
@@ -264,6 +264,10 @@ private:
 };
 } // namespace
 
+/// With more elements for each index, a kernel that gets each from its indices, and so can be
+/// one with what reads it, is better than writing and reading all of them.
+constexpr int64_t kMostEmpty = 4;
+
 SmallVector<Value> GatherGradOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   RankedTensorType type = getType();
   int64_t count = getIndices().getType().getNumElements(), extent = type.getDimSize(getAxis());
@@ -272,6 +276,16 @@ SmallVector<Value> GatherGradOp::emitKernel(KernelBuilder &kernel, ValueRange op
   int64_t outer = llvm::product_of(type.getShape().take_front(getAxis()), int64_t(1));
   int64_t inner = llvm::product_of(type.getShape().drop_front(getAxis() + 1), int64_t(1));
   Type computed = KernelBuilder::computeType(type.getElementType());
+  if (kernel.mergesInOrder() && extent <= kMostEmpty * count) {
+    Value places = kernel.pointwise(
+        operands[1], getIndices().getType(),
+        [&](ScalarBuilder &s, ValueRange index) { return elementAt(s, index[0], extent); });
+    Value result = kernel.scatter(
+        kernel.splat(type.clone({outer, extent, inner}), 0), kernel.reshape(places, {1, count, 1}),
+        kernel.reshape(operands[0], {outer, count, inner}), 1,
+        [](ScalarBuilder &s, Value sum, Value x) { return s.add(sum, x); });
+    return {kernel.reshape(result, type.getShape())};
+  }
   SortedIndices sorted(kernel, operands[1], extent);
   Value starts = sorted.countBelow(kernel, extent);
   Value gradient = kernel.reshape(operands[0], {outer, count, inner});

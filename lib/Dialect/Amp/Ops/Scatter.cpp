@@ -384,11 +384,35 @@ LogicalResult ScatterUpdatesGradOp::inferReturnTypes(MLIRContext *,
   return checkShape(location, type, indices, adaptor.getAxis());
 }
 
+/// From a scatter of the updates' own numbers: what it leaves at a place is that of the last one.
+static Value emitUpdatesGrad(ScatterUpdatesGradOp op, KernelBuilder &kernel, ValueRange operands,
+                             Value places) {
+  int64_t axis = op.getAxis(), extent = op.getGradient().getType().getDimSize(axis);
+  bool isShort = op.getType().getDimSize(axis) <= std::numeric_limits<int32_t>::max();
+  Type number = kernel.builder.getIntegerType(isShort ? 32 : 64);
+  Value own = kernel.generate(op.getType().clone(number),
+                              [&](ScalarBuilder &, ValueRange at) { return at[axis]; });
+  Value none = kernel.splat(op.getGradient().getType().clone(number), -1);
+  Value winners = kernel.scatter(none, places, own, axis,
+                                 [](ScalarBuilder &, Value, Value update) { return update; });
+  return kernel.generate(op.getType(), [&](ScalarBuilder &s, ValueRange at) {
+    Value index = kernel.load(s, operands[1], at);
+    SmallVector<Value> source(at);
+    source[axis] = s.convert(elementAt(s, index, extent), s.builder.getIndexType());
+    Value winner = s.convert(kernel.load(s, winners, source), s.builder.getIndexType());
+    Value g = kernel.load(s, operands[0], source);
+    Value counts = s.logicalAnd(s.equal(winner, at[axis]), isInRange(s, index, extent));
+    return s.select(counts, g, s.constantLike(g, 0));
+  });
+}
+
 SmallVector<Value> ScatterUpdatesGradOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   if (getType().getNumElements() == 0)
     return {kernel.splat(getType(), 0)};
   int64_t axis = getAxis(), extent = getGradient().getType().getDimSize(axis);
   Value places = placesOf(kernel, operands[1], extent);
+  if (kernel.mergesInOrder())
+    return {emitUpdatesGrad(*this, kernel, operands, places)};
   // As amp.scatter sorts them, so that both sorts are one.
   KernelBuilder::Sorted sorted = kernel.sort(
       places, axis, [](ScalarBuilder &s, ValueRange key) { return s.less(key[0], key[1]); });
