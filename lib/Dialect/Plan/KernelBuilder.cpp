@@ -431,6 +431,42 @@ public:
       : windows(windows), type(type), input(input), kernel(kernel), merge(merge),
         leading(type.getRank() - windows.taps.size() - windows.trailing) {}
 
+  /// The same without loops: a tap outside of the input reads the nearest element, which is then
+  /// not taken. `isInside` says whether those along the dimensions before `d` lie inside; null:
+  /// they always do.
+  SmallVector<Value> unroll(ScalarBuilder &s, size_t d, ValueRange at, ArrayRef<Value> place,
+                            Value isInside, SmallVector<Value> merged) {
+    if (d == windows.taps.size()) {
+      SmallVector<Value> next = run(s, d, at, place, merged);
+      if (isInside)
+        for (auto [x, old] : llvm::zip(next, merged))
+          x = s.select(isInside, x, old);
+      return next;
+    }
+    auto number = [&](int64_t n) { return s.constant(s.builder.getIndexType(), n); };
+    int64_t extent = type.getDimSize(leading + d), stride = windows.strides[d];
+    Value start = s.mul(at[leading + d], number(stride));
+    for (int64_t tap = 0; tap < windows.taps[d]; ++tap) {
+      int64_t first = tap * windows.dilations[d] - windows.pads[d];
+      Value i = s.add(start, number(first)), isHere = isInside;
+      auto require = [&](Value condition) {
+        isHere = isHere ? s.logicalAnd(isHere, condition) : condition;
+      };
+      if (first < 0) {
+        require(s.greaterOrEqual(i, number(0)));
+        i = s.maximum(i, number(0));
+      }
+      if ((windows.points[d] - 1) * stride + first >= extent) {
+        require(s.less(i, number(extent)));
+        i = s.minimum(i, number(extent - 1));
+      }
+      SmallVector<Value> inner(place);
+      inner.push_back(i);
+      merged = unroll(s, d + 1, at, inner, isHere, merged);
+    }
+    return merged;
+  }
+
   /// Merges dimension `d` of the window and those behind it, for the indices `at` of a result.
   SmallVector<Value> run(ScalarBuilder &s, size_t d, ValueRange at, ArrayRef<Value> place,
                          ValueRange merged) {
@@ -460,6 +496,17 @@ public:
       inner.push_back(i);
       return run(s, d + 1, at, inner, merged);
     });
+  }
+
+  /// Whether some window has a tap outside of the input.
+  bool leavesInput() const {
+    for (size_t d = 0; d < windows.taps.size(); ++d) {
+      int64_t reach = (windows.points[d] - 1) * windows.strides[d] +
+                      (windows.taps[d] - 1) * windows.dilations[d] - windows.pads[d];
+      if (windows.pads[d] > 0 || reach >= type.getDimSize(leading + d))
+        return true;
+    }
+    return false;
   }
 
 private:
@@ -493,6 +540,11 @@ SmallVector<Value> KernelBuilder::reduceWindows(Value input, const Windows &wind
   SmallVector<AffineMap> maps(inits.size(), builder.getMultiDimIdentityMap(shape.size()));
   SmallVector<utils::IteratorType> iterators(shape.size(), utils::IteratorType::parallel);
   WindowLoops loops(windows, type, input, *this, merge);
+  // Loops whose bounds depend on the point keep a host from vectorising that over the points.
+  constexpr int64_t kMostUnrolled = 32;
+  bool isUnrolled = libraries && !libraries->hasManyThreads() && type.getNumElements() != 0 &&
+                    loops.leavesInput() &&
+                    llvm::product_of(windows.taps, int64_t(1)) <= kMostUnrolled;
   return buildGeneric(builder, loc, {}, ValueRange(inits), maps, iterators,
                       [&](ScalarBuilder &s, ValueRange) {
                         SmallVector<Value> at, merged;
@@ -500,7 +552,9 @@ SmallVector<Value> KernelBuilder::reduceWindows(Value input, const Windows &wind
                           at.push_back(index(s, d));
                         for (TypedAttr value : initial)
                           merged.push_back(arith::ConstantOp::create(s.builder, s.loc, value));
-                        merged = loops.run(s, 0, at, ArrayRef(at).take_front(leading), merged);
+                        ArrayRef<Value> place = ArrayRef(at).take_front(leading);
+                        merged = isUnrolled ? loops.unroll(s, 0, at, place, Value(), merged)
+                                            : loops.run(s, 0, at, place, merged);
                         for (auto [x, elementType] : llvm::zip(merged, elementTypes))
                           x = s.convert(x, elementType);
                         return merged;

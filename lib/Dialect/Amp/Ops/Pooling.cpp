@@ -89,7 +89,10 @@ SmallVector<Value> MaxPoolOp::emitKernel(KernelBuilder &kernel, ValueRange opera
   if (valuesType.getNumElements() == 0)
     return {kernel.splat(valuesType, 0), kernel.splat(indicesType, 0)};
   Type element = valuesType.getElementType(), computed = KernelBuilder::computeType(element);
-  TypedAttr initial[] = {lowestOf(kernel.builder, computed), kernel.builder.getI64IntegerAttr(-1)};
+  bool isShort = getInput().getType().getNumElements() <= std::numeric_limits<int32_t>::max();
+  Type place = kernel.builder.getIntegerType(isShort ? 32 : 64);
+  TypedAttr initial[] = {lowestOf(kernel.builder, computed),
+                         kernel.builder.getIntegerAttr(place, -1)};
   Type elements[] = {element, indicesType.getElementType()};
   KernelBuilder::Windows windows{getPoints(),    getTaps(), getStrides(),
                                  getDilations(), getPads(), getChannelsLast() ? 1u : 0u};
@@ -170,10 +173,44 @@ private:
 };
 } // namespace
 
+/// The windows' gradients, put where their largest elements are.
+static Value scatterWindows(MaxPoolGradOp op, KernelBuilder &kernel, Value gradient,
+                            Value indices) {
+  bool isLast = op.getChannelsLast();
+  RankedTensorType type = channelsFirst(op.getType(), isLast), points = tensorType(indices);
+  int64_t images = type.getDimSize(0), channels = type.getDimSize(1);
+  int64_t area = llvm::product_of(type.getShape().drop_front(2), int64_t(1));
+  int64_t windows = points.getNumElements() / (images * channels);
+  bool isShort = area <= std::numeric_limits<int32_t>::max();
+  // In the image of its channel; -1 stays.
+  Value places = kernel.pointwise(
+      indices, points.clone(kernel.builder.getIntegerType(isShort ? 32 : 64)),
+      [&](ScalarBuilder &s, ValueRange place) {
+        Value image = kernel.index(s, 0);
+        Value channel = kernel.index(s, isLast ? points.getRank() - 1 : 1);
+        Value plane = s.add(s.mul(image, s.constant(image.getType(), channels)), channel);
+        Value first =
+            s.convert(s.mul(plane, s.constant(plane.getType(), area)), place[0].getType());
+        Value none = s.constant(place[0].getType(), int64_t(0));
+        return s.select(s.less(place[0], none), place[0], s.sub(place[0], first));
+      });
+  SmallVector<int64_t> lines{images * channels, area}, updates{images * channels, windows};
+  if (isLast) {
+    lines = {images, area, channels};
+    updates = {images, windows, channels};
+  }
+  Value result = kernel.scatter(kernel.splat(type.clone(lines), 0), kernel.reshape(places, updates),
+                                kernel.reshape(gradient, updates), 1,
+                                [](ScalarBuilder &s, Value sum, Value g) { return s.add(sum, g); });
+  return kernel.reshape(result, op.getType().getShape());
+}
+
 SmallVector<Value> MaxPoolGradOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   RankedTensorType type = getType();
-  if (type.getNumElements() == 0)
+  if (type.getNumElements() == 0 || getIndices().getType().getNumElements() == 0)
     return {kernel.splat(type, 0)};
+  if (kernel.mergesInOrder())
+    return {scatterWindows(*this, kernel, operands[0], operands[1])};
   Type computed = KernelBuilder::computeType(type.getElementType());
   return {kernel.generate(type, [&](ScalarBuilder &s, ValueRange at) {
     Value flat = s.constant(s.builder.getIndexType(), int64_t(0));
