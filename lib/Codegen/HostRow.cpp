@@ -247,41 +247,82 @@ private:
   int64_t blockRows = 1;
 };
 
-/// Parts of a few long rows. Block [row, split] writes what does not wait for the
-/// reductions, and its partial results at [split, row].
+/// Parts of a few long rows, line by line where a row has several dimensions. Block [row, split]
+/// writes what does not wait for the reductions, and its partial results at [split, row].
 class HostRowPartial : public Schedule {
 public:
   HostRowPartial(const IterationStructure &s, const Reductions &reductions, int64_t splits)
       : Schedule(s), reductions(reductions), splits(splits) {
     blocks = s.keptPoints() * splits;
+    outer = s.reducedDims();
+    inner.push_back(outer.pop_back_val());
+    length = s.dims[inner.back()].extent;
+    // An index that counts several dimensions is taken apart by divisions, which are not
+    // vectorised: lines are loops of their own where there are enough for the splits.
+    if (length < kShortestLine || s.reducedPoints() / length < kFewestLines * splits) {
+      inner = s.reducedDims();
+      outer.clear();
+      length = s.reducedPoints();
+    }
   }
 
   void emit(Emission &at) const override {
     Evaluator e(at.b, at.loc, s, at.buffers);
     const IndexBuilder &index = e.index;
     allowReassociation(e, reductions);
-    e.setAxes({s.keptDims(), s.reducedDims()}, 0, 1);
-    int64_t share = llvm::divideCeil(s.reducedPoints(), splits);
-    Value row = index.div(at.block, splits), split = index.rem(at.block, splits);
-    HostRange own = hostRange(index, split, splits, share, s.reducedPoints());
     ArrayRef<Combiner> merged = reductions.at(0);
     SmallVector<Value> full = fullResultsAt(s, 0, {});
     auto add = adder(e, merged);
-    SmallVector<Value> totals = e.loopInParts(
-        own.begin, own.end, share, neutrals(e, merged, 1),
-        [&](Value i, MutableArrayRef<Value> accumulators) {
-          accumulate(e, merged, accumulators, {row, i});
-          storeAll(e, full, {row, i});
-        },
-        isRounded(merged) ? Evaluator::Merge(add) : nullptr);
+    auto merge = isRounded(merged) ? Evaluator::Merge(add) : nullptr;
+    Value row = index.div(at.block, splits), split = index.rem(at.block, splits);
+    auto doElements = [&](Point p, HostRange own, int64_t most, ArrayRef<Value> init) {
+      return e.loopInParts(
+          own.begin, own.end, most, init,
+          [&](Value i, MutableArrayRef<Value> accumulators) {
+            p.push_back(i);
+            accumulate(e, merged, accumulators, p);
+            storeAll(e, full, p);
+            p.pop_back();
+          },
+          merge);
+    };
+    int64_t all = outer.empty() ? length : s.reducedPoints() / length;
+    int64_t share = llvm::divideCeil(all, splits);
+    HostRange own = hostRange(index, split, splits, share, all);
+    SmallVector<Value> totals = neutrals(e, merged, 1);
+    if (outer.empty()) {
+      e.setAxes({s.keptDims(), inner}, 0, 1);
+      totals = doElements({row}, own, share, totals);
+    } else {
+      e.setAxes({s.keptDims(), outer, inner}, 0, 1);
+      SmallVector<Value> start(totals);
+      totals = e.loopInParts(
+          own.begin, own.end, share, totals,
+          [&](Value line, MutableArrayRef<Value> accumulators) {
+            SmallVector<Value> init(merge ? start : SmallVector<Value>(accumulators));
+            SmallVector<Value> part =
+                doElements({row, line}, {index.constant(0), index.constant(length)}, length, init);
+            if (merge)
+              add(accumulators, part);
+            else
+              llvm::copy(part, accumulators.begin());
+          },
+          merge);
+    }
     Value place = index.add(index.mul(split, s.keptPoints()), row);
     for (auto [buffer, total] : llvm::zip(at.partials, totals))
       e.storeScalar(total, buffer, place);
   }
 
 private:
+  /// Lines for each split, so that none has much more than another, and the elements of one that
+  /// make a loop worth while.
+  static constexpr int64_t kFewestLines = 4, kShortestLine = 16;
+
   const Reductions &reductions;
   int64_t splits;
+  SmallVector<unsigned> outer, inner; ///< reduced dimensions: those of lines, and along a line
+  int64_t length;                     ///< of a line
 };
 
 } // namespace

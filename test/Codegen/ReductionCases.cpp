@@ -314,6 +314,21 @@ void addFull(CaseList &list) {
                         });
       c.relative = 1e-5;
     }
+  // Many lines whose indices are of two reduced dimensions; a result that waits for nothing.
+  for (Shape shape : {Shape{5000, 100}, {9001, 40}, {70000, 3}, {90, 20000}})
+    for (bool rounds : {true, false}) {
+      auto [m, n] = shape;
+      Case &c = list.addFused(nameOf(rounds ? "sum_of_lines" : "maximum_of_lines", "f32", shape),
+                              {list.type("f32", {2, m, n}), list.type("f32", {1, n})},
+                              [rounds](KernelBuilder &k, ValueRange in) -> Values {
+                                Value scaled = apply(k, {in[0], in[1]}, typeOf(in[0]), product);
+                                Value merged =
+                                    k.reduce(scaled, {1, 2},
+                                             rounds ? Reduction::Sum : Reduction::Max, wide(in[0]));
+                                return {scaled, merged};
+                              });
+      c.relative = 1e-5;
+    }
   // Values that vary along one of two reduced dimensions, costly and needed in two phases.
   for (Shape shape : {Shape{8, 3}, {7, 33}, {300, 40}, {1, 50}}) {
     auto [m, n] = shape;

@@ -30,3 +30,20 @@ func.func @max(%x: tensor<4x1000xf32>) -> tensor<4xf32> {
   %m = amp.reduce_max %x [1] : (tensor<4x1000xf32>) -> tensor<4xf32>
   return %m : tensor<4xf32>
 }
+
+// -----
+
+// A sum of everything goes line by line where another operand varies along the lines alone: one
+// index for all would be divided for each element.
+
+// CHECK: gpu.func @{{.*}}_partial
+// CHECK: scf.for
+// CHECK: scf.for %[[I:.*]] = %c0 to %c100 step %c1
+// CHECK-NOT: arith.remui
+// CHECK: memref.load %{{.*}}[%[[I]]]
+// CHECK: gpu.return
+func.func @lines(%x: tensor<5000x100xf32>, %y: tensor<100xf32>) -> tensor<f32> {
+  %p = amp.mul %x, %y : (tensor<5000x100xf32>, tensor<100xf32>) -> tensor<5000x100xf32>
+  %s = amp.reduce_sum %p [0, 1] : (tensor<5000x100xf32>) -> tensor<f32>
+  return %s : tensor<f32>
+}
