@@ -78,12 +78,12 @@ private:
     }
   }
 
-  /// Parts of a line. More of them than an update has elements would look for their updates
-  /// longer than they merge them.
+  /// Parts of a line. More of them than an update has elements, or than there are elements for an
+  /// update, would look for their updates longer than they have other work.
   void cut() {
-    int64_t work = (extent + count) * width;
-    parts = std::min({kHostWorkers / lines, work / kHostChunk, extent,
-                      std::clamp<int64_t>(width, 4, kHostWorkers)});
+    int64_t work = (extent + count) * width, ofEach = extent / std::max<int64_t>(1, count);
+    parts = std::min({kHostWorkers / std::max<int64_t>(1, lines), work / kHostChunk, extent,
+                      std::clamp<int64_t>(std::max(width, ofEach), 4, kHostWorkers)});
     size = llvm::divideCeil(extent, std::max<int64_t>(1, parts));
     parts = llvm::divideCeil(extent, size);
   }

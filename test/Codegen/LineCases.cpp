@@ -124,6 +124,7 @@ void addScatters(CaseList &list) {
   // Many lines, and few that are cut into parts.
   addScatter(list, "f32", {{1000, 90}, 1}, {1000, 40}, {1000, 40}, Merge::Add);
   addScatter(list, "f32", {{70001}, 0}, {3000}, {3000}, Merge::Add);
+  addScatter(list, "f32", {{200001}, 0}, {30}, {30}, Merge::Put);
   addScatter(list, "f32", {{1, 700, 64}, 1}, {1, 900, 64}, {1, 900, 1}, Merge::Add);
   addScatter(list, "f32", {{700, 64}, 0}, {900, 64}, {900, 64}, Merge::Put);
   // Types that are merged in another one, and data that are one number.
