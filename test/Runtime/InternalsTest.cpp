@@ -102,6 +102,8 @@ TEST(CpuFeatures, AgreesWithTheCompiler) {
   EXPECT_EQ(hasCpuFeature("avx512f"), bool(__builtin_cpu_supports("avx512f")));
   EXPECT_EQ(hasCpuFeature("avx512bw"), bool(__builtin_cpu_supports("avx512bw")));
   EXPECT_EQ(hasCpuFeature("avx512bf16"), bool(__builtin_cpu_supports("avx512bf16")));
+  EXPECT_EQ(cpuVendor() == "GenuineIntel", bool(__builtin_cpu_is("intel")));
+  EXPECT_EQ(cpuVendor() == "AuthenticAMD", bool(__builtin_cpu_is("amd")));
   EXPECT_TRUE(missingCpuFeatures("").empty());
   EXPECT_TRUE(missingCpuFeatures("sse2").empty());
   EXPECT_EQ(missingCpuFeatures("sse2,nothing,,x"), (std::vector<std::string>{"nothing", "x"}));

@@ -70,11 +70,15 @@ static double measure(const Case &test, uint32_t dtype, int threads) {
 }
 
 int main() {
+  std::printf("instruction sets:");
+  for (const GemmLevel &level : usableGemmLevels())
+    std::printf(" %s", level.name);
+  std::printf("\n");
   for (const Case &test : kCases) {
     std::printf("%4d x %4d x %4d %s%s", int(test.m), int(test.n), int(test.k),
                 test.transposeLhs ? "T" : "-", test.transposeRhs ? "T" : "-");
     for (int threads : {1, availableCores()})
-      for (uint32_t dtype : {AMPC_DTYPE_F32, AMPC_DTYPE_F16}) {
+      for (uint32_t dtype : {AMPC_DTYPE_F32, AMPC_DTYPE_F16, AMPC_DTYPE_BF16}) {
         double seconds = measure(test, dtype, threads);
         std::printf("  %dx%s %9.2f us %6.1f GF/s", threads, nameOf(dtype), seconds * 1e6,
                     2.0 * test.m * test.n * test.k / seconds * 1e-9);

@@ -19,7 +19,7 @@ namespace ampc {
 namespace {
 enum Register { EAX, EBX, ECX, EDX };
 /// Which part of the register file the system must save for a feature.
-enum State { None, Ymm, Zmm };
+enum State { None, Ymm, Zmm, Tiles };
 
 struct Feature {
   const char *name;
@@ -76,7 +76,9 @@ static constexpr Feature kFeatures[] = {
     {"avx512vnni", 7, 0, ECX, 11, Zmm},
     {"avx512bitalg", 7, 0, ECX, 12, Zmm},
     {"avx512vpopcntdq", 7, 0, ECX, 14, Zmm},
+    {"amx-bf16", 7, 0, EDX, 22, Tiles},
     {"avx512fp16", 7, 0, EDX, 23, Zmm},
+    {"amx-tile", 7, 0, EDX, 24, Tiles},
     {"avxvnni", 7, 1, EAX, 4, Ymm},
     {"avx512bf16", 7, 1, EAX, 5, Zmm},
     {"sahf", 0x80000001, 0, ECX, 0, None},
@@ -93,7 +95,9 @@ static State savedState() {
     return None;
   uint32_t low, high;
   __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  constexpr uint32_t kYmm = 0x06, kZmm = 0xe6;
+  constexpr uint32_t kYmm = 0x06, kZmm = 0xe6, kTiles = 0x600e6;
+  if ((low & kTiles) == kTiles)
+    return Tiles;
   if ((low & kZmm) == kZmm)
     return Zmm;
   return (low & kYmm) == kYmm ? Ymm : None;
@@ -110,8 +114,16 @@ bool hasCpuFeature(std::string_view name) {
   }
   return false;
 }
+
+std::string cpuVendor() {
+  uint32_t most, words[3];
+  if (!__get_cpuid(0, &most, &words[0], &words[2], &words[1]))
+    return "";
+  return std::string(reinterpret_cast<const char *>(words), sizeof(words));
+}
 #else
 bool hasCpuFeature(std::string_view) { return false; }
+std::string cpuVendor() { return ""; }
 #endif
 
 std::vector<std::string> missingCpuFeatures(std::string_view features) {

@@ -18,6 +18,10 @@ namespace ampc {
 /// ("avx2", "fma", "avx512f", ...). False for a name not known here.
 bool hasCpuFeature(std::string_view feature);
 
+/// Who made the processor, as it says itself: "AuthenticAMD", "GenuineIntel", ..; ""
+/// where that is not known.
+std::string cpuVendor();
+
 /// Those of the comma-separated `features` that are missing here.
 std::vector<std::string> missingCpuFeatures(std::string_view features);
 

@@ -73,7 +73,7 @@ Convolution::Products Convolution::makeProducts(int threads) const {
     count = s.groups;
     break;
   }
-  return GemmBatch<T>(count, product, threads, extra);
+  return GemmBatch<T>(count, product, s.lhs, s.rhs, threads, extra);
 }
 
 bool Convolution::isPointwise() const {
@@ -97,19 +97,19 @@ void Convolution::runAs(const GemmBatch<T> &products, char *const *arguments,
                         const Workspace &workspace, ThreadPool &pool) const {
   products.run(workspace, pool, [&](const auto &task) {
     if (shape.kind == AMPC_CONVOLUTION_FORWARD)
-      computeOutput<T>(task, arguments);
+      computeOutput(products.kernels, task, arguments);
     else if (shape.kind == AMPC_CONVOLUTION_INPUT_GRADIENT)
-      computeInputGradient<T>(task, arguments);
+      computeInputGradient(products.kernels, task, arguments);
     else
-      computeFilterGradient<T>(task, arguments);
+      computeFilterGradient(products.kernels, task, arguments);
   });
 }
 
 /// Of one image and group: filters times windows.
 template <class T, class Task>
-void Convolution::computeOutput(const Task &task, char *const *arguments) const {
+void Convolution::computeOutput(const GemmKernels<T> &kernels, const Task &task,
+                                char *const *arguments) const {
   const ConvolutionShape &s = shape;
-  const GemmKernels<T> &kernels = GemmBatch<T>::kernels();
   int64_t group = task.index % s.groups;
   DenseOperand<T> filter(kernels, at(arguments[1], s.rhs, group * filters * taps), s.rhs, taps,
                          /*alongK=*/true);
@@ -149,9 +149,9 @@ static void addWindows(const WindowAxis &rows, const WindowAxis &columns, int64_
 /// Of one image and group: transposed filters times the output's gradient are
 /// windows, whose overlaps add up.
 template <class T, class Task>
-void Convolution::computeInputGradient(const Task &task, char *const *arguments) const {
+void Convolution::computeInputGradient(const GemmKernels<T> &kernels, const Task &task,
+                                       char *const *arguments) const {
   const ConvolutionShape &s = shape;
-  const GemmKernels<T> &kernels = GemmBatch<T>::kernels();
   DenseOperand<T> filter(kernels, at(arguments[1], s.rhs, task.index % s.groups * filters * taps),
                          s.rhs, taps, /*alongK=*/false);
   int64_t size = channels * s.inputPoints();
@@ -191,9 +191,9 @@ void Convolution::computeInputGradient(const Task &task, char *const *arguments)
 /// Of one group: the output's gradient times windows, over the points of all
 /// images.
 template <class T, class Task>
-void Convolution::computeFilterGradient(const Task &task, char *const *arguments) const {
+void Convolution::computeFilterGradient(const GemmKernels<T> &kernels, const Task &task,
+                                        char *const *arguments) const {
   const ConvolutionShape &s = shape;
-  const GemmKernels<T> &kernels = GemmBatch<T>::kernels();
   PiecewiseOperand<T> gradient(kernels,
                                at(arguments[0], s.lhs, task.index * filters * s.outputPoints()),
                                s.lhs, s.outputPoints(), s.outputPoints(), s.k * s.outputPoints());

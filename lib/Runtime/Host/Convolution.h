@@ -36,11 +36,13 @@ private:
   void runAs(const GemmBatch<T> &products, char *const *arguments, const Workspace &workspace,
              ThreadPool &pool) const;
   template <class T, class Task>
-  void computeOutput(const Task &task, char *const *arguments) const;
+  void computeOutput(const GemmKernels<T> &kernels, const Task &task, char *const *arguments) const;
   template <class T, class Task>
-  void computeInputGradient(const Task &task, char *const *arguments) const;
+  void computeInputGradient(const GemmKernels<T> &kernels, const Task &task,
+                            char *const *arguments) const;
   template <class T, class Task>
-  void computeFilterGradient(const Task &task, char *const *arguments) const;
+  void computeFilterGradient(const GemmKernels<T> &kernels, const Task &task,
+                             char *const *arguments) const;
 
   /// Whether each window is a single element, so that the images themselves are
   /// the matrix.

@@ -15,30 +15,14 @@
 #include "Host/Gemm.h"
 
 #include "Core/Convert.h"
-#include "Core/CpuFeatures.h"
 #include "Core/DType.h"
 
 #include <algorithm>
 
 namespace ampc {
 
-static const GemmKernelSet &widestKernels() {
-#if defined(__x86_64__)
-  if (missingCpuFeatures("avx2,fma,f16c").empty())
-    return missingCpuFeatures("avx512f,avx512vl,avx512bw,avx512dq").empty() ? avx512::gemmKernels
-                                                                            : avx2::gemmKernels;
-#endif
-  return baseline::gemmKernels;
-}
-
-const GemmKernelSet &pickGemmKernels() {
-  // Asked once: in a virtual machine the processor answers in tens of
-  // microseconds.
-  static const GemmKernelSet &kernels = widestKernels();
-  return kernels;
-}
-
-/// The part of k for which a strip of each operand fits the first cache.
+/// The packed elements along k for which a strip of each operand fits the first
+/// cache.
 static constexpr int64_t kDepth = 256;
 /// Bytes of the right operand that are packed at a time.
 static constexpr int64_t kPanelBytes = 8 << 20;
@@ -56,9 +40,9 @@ static const void *at(const void *data, uint32_t dtype, int64_t index) {
 }
 
 template <class T>
-void DenseOperand<T>::pack(T *to, int64_t width, int64_t first, int64_t count, int64_t k,
+void DenseOperand<T>::pack(T *to, GemmSide side, int64_t first, int64_t count, int64_t k,
                            int64_t depth) const {
-  auto pack = width == kernels.rows ? kernels.packRows : kernels.packColumns;
+  auto pack = side == GemmSide::Left ? kernels.packRows : kernels.packColumns;
   pack(to, at(data, dtype, alongK ? first * stride + k : k * stride + first), dtype, stride, alongK,
        count, depth);
 }
@@ -69,7 +53,7 @@ Gemm<T>::Gemm(const GemmKernels<T> &kernels, const Shape &shape, int threads)
   int64_t rows = kernels.rows, columns = kernels.columns;
   wake = double(shape.m) * shape.n * shape.k >= kWorthWaking;
   panelDepth = std::clamp<int64_t>(shape.k, 1, 8192);
-  int64_t widest = kPanelBytes / int64_t(sizeof(T)) / panelDepth;
+  int64_t widest = kPanelBytes / int64_t(sizeof(T)) / kernels.packedDepth(panelDepth);
   panelColumns = std::min(roundUp(std::max(widest, columns * threads), columns),
                           roundUp(std::max<int64_t>(shape.n, 1), columns));
 
@@ -91,9 +75,10 @@ int64_t Gemm<T>::biasElements() const {
 
 template <class T>
 int64_t Gemm<T>::sharedElements() const {
-  // Packed right operand, bias, and sums where k takes several panels.
-  int64_t sums = shape.k > panelDepth ? shape.m * panelColumns : 0;
-  return panelDepth * panelColumns + biasElements() + sums;
+  // Packed right operand, bias, and sums where k takes several panels, of whole
+  // strips.
+  int64_t sums = shape.k > panelDepth ? roundUp(shape.m, kernels.rows) * panelColumns : 0;
+  return kernels.packedDepth(panelDepth) * panelColumns + biasElements() + sums;
 }
 
 template <class T>
@@ -107,7 +92,7 @@ void Gemm<T>::run(const GemmOperands<T> &operands, T *shared, T *scratch, int64_
                   ThreadPool *pool) const {
   Panel panel;
   panel.packed = shared;
-  T *bias = shared + panelDepth * panelColumns;
+  T *bias = shared + kernels.packedDepth(panelDepth) * panelColumns;
   panel.partial = bias + biasElements();
   panel.bias = operands.bias ? bias : nullptr;
   if (operands.bias && shape.biasOfRows)
@@ -131,11 +116,11 @@ void Gemm<T>::run(const GemmOperands<T> &operands, T *shared, T *scratch, int64_
 template <class T>
 void Gemm<T>::packPanel(const GemmOperands<T> &operands, const Panel &panel,
                         ThreadPool *pool) const {
-  int64_t width = kernels.columns;
+  int64_t width = kernels.columns, elements = width * kernels.packedDepth(panel.depth);
   auto packStrip = [&](int64_t strip, int) {
     int64_t column = panel.column + strip * width;
     int64_t count = std::min(width, panel.column + panel.columns - column);
-    operands.rhs->pack(panel.packed + strip * width * panel.depth, width, column, count, panel.k,
+    operands.rhs->pack(panel.packed + strip * elements, GemmSide::Right, column, count, panel.k,
                        panel.depth);
   };
   int64_t strips = (panel.columns + width - 1) / width;
@@ -173,7 +158,7 @@ void Gemm<T>::multiplyTile(const GemmOperands<T> &operands, const Panel &panel, 
   block.m = rows;
   block.n = columns;
   block.lhs = scratch;
-  block.rhsStripStride = kernels.columns * panel.depth;
+  block.rhsStripStride = kernels.columns * kernels.packedDepth(panel.depth);
   if (shape.k > panelDepth) {
     block.partial = panel.partial + row * panelColumns + column;
     block.partialStride = panelColumns;
@@ -193,18 +178,19 @@ void Gemm<T>::multiplyTile(const GemmOperands<T> &operands, const Panel &panel, 
     block.columnBias = panel.bias + column;
   block.relu = shape.relu;
 
-  const T *rhs = panel.packed + column / kernels.columns * kernels.columns * panel.depth;
+  const T *rhs = panel.packed + column / kernels.columns * block.rhsStripStride;
   int64_t k = 0;
   do {
-    block.k = std::min(kDepth, panel.depth - k);
+    int64_t depth = std::min(kDepth * kernels.perElement, panel.depth - k);
+    block.k = kernels.packedDepth(depth);
     block.first = panel.k + k == 0;
-    block.last = panel.k + k + block.k == shape.k;
-    block.rhs = rhs + k * kernels.columns;
+    block.last = panel.k + k + depth == shape.k;
+    block.rhs = rhs + k / kernels.perElement * kernels.columns;
     for (int64_t strip = 0; strip < rows; strip += kernels.rows)
-      operands.lhs->pack(scratch + strip * block.k, kernels.rows, row + strip,
-                         std::min(kernels.rows, rows - strip), panel.k + k, block.k);
+      operands.lhs->pack(scratch + strip * block.k, GemmSide::Left, row + strip,
+                         std::min(kernels.rows, rows - strip), panel.k + k, depth);
     kernels.multiply(block);
-    k += block.k;
+    k += depth;
   } while (k < panel.depth);
 }
 

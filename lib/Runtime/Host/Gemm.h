@@ -14,21 +14,21 @@
 
 namespace ampc {
 
-/// The kernels for the widest vectors that this processor has.
-const GemmKernelSet &pickGemmKernels();
-
 /// T as an element type.
 template <class T>
 constexpr uint32_t kDTypeOf = sizeof(T) == 4 ? AMPC_DTYPE_F32 : AMPC_DTYPE_F64;
 
-/// An operand of a product, as far as the product asks: rows of the left one and
-/// columns of the right one, packed.
+/// The operands of a product: rows of the left one and columns of the right one
+/// are packed.
+enum class GemmSide { Left, Right };
+
+/// An operand of a product, as far as the product asks.
 template <class T>
 class GemmOperand {
 public:
-  /// Writes `to[kk][i]`, for i below the strip's `width`, from element
-  /// (first + i, k + kk), widened to T, and 0 for i from `count` on.
-  virtual void pack(T *to, int64_t width, int64_t first, int64_t count, int64_t k,
+  /// Packs a strip, of which element (i, kk) is the operand's (first + i, k + kk),
+  /// and 0 for i from `count` on. `k` is a multiple of the kernels' `depthStep`.
+  virtual void pack(T *to, GemmSide side, int64_t first, int64_t count, int64_t k,
                     int64_t depth) const = 0;
 
 protected:
@@ -44,7 +44,7 @@ public:
                bool alongK)
       : kernels(kernels), data(data), dtype(dtype), stride(stride), alongK(alongK) {}
 
-  void pack(T *to, int64_t width, int64_t first, int64_t count, int64_t k,
+  void pack(T *to, GemmSide side, int64_t first, int64_t count, int64_t k,
             int64_t depth) const override;
 
 private:

@@ -9,6 +9,7 @@
 #define AMPC_RUNTIME_HOST_GEMMBATCH_H
 
 #include "Host/Gemm.h"
+#include "Host/GemmDispatch.h"
 #include "Host/Workspace.h"
 
 #include <algorithm>
@@ -29,13 +30,16 @@ struct GemmTask {
 template <class T>
 class GemmBatch {
 public:
-  /// `threads` of the pool that run is given; `extra` elements for each task.
-  GemmBatch(int64_t count, const typename Gemm<T>::Shape &shape, int threads, int64_t extra = 0)
-      : count(count), extra(roundUp(extra * sizeof(T))), threads(threads),
-        split(pickSplit(count, shape, threads)),
-        gemm(kernels(), shape, split == Split::Product ? threads : 1) {}
+  /// Of operands of types `lhs` and `rhs`; `threads` of the pool that run is
+  /// given; `extra` elements for each task.
+  GemmBatch(int64_t count, const typename Gemm<T>::Shape &shape, uint32_t lhs, uint32_t rhs,
+            int threads, int64_t extra = 0)
+      : kernels(pickGemmKernels<T>(lhs, rhs)), count(count), extra(roundUp(extra * sizeof(T))),
+        threads(threads), split(pickSplit(count, shape, threads)),
+        gemm(kernels, shape, split == Split::Product ? threads : 1) {}
 
-  static const GemmKernels<T> &kernels();
+  /// Those that the operands are to be packed for.
+  const GemmKernels<T> &kernels;
 
   Workspace::Requirement requirement() const {
     uint64_t shared = roundUp(gemm.sharedElements() * sizeof(T)) + extra;
@@ -103,15 +107,6 @@ private:
   Split split;
   Gemm<T> gemm;
 };
-
-template <>
-inline const GemmKernels<float> &GemmBatch<float>::kernels() {
-  return pickGemmKernels().f32;
-}
-template <>
-inline const GemmKernels<double> &GemmBatch<double>::kernels() {
-  return pickGemmKernels().f64;
-}
 
 } // namespace ampc
 

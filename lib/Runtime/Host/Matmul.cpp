@@ -16,7 +16,7 @@ Matmul::Products Matmul::makeProducts(const MatmulShape &shape, int threads) {
   return GemmBatch<T>(shape.batch,
                       {shape.m, shape.n, shape.k, shape.bias, shape.out, T(shape.alpha),
                        /*biasOfRows=*/false, shape.relu},
-                      threads);
+                      shape.lhs, shape.rhs, threads);
 }
 
 Matmul::Matmul(const MatmulShape &given, int threads)
@@ -36,7 +36,7 @@ template <class T>
 void Matmul::runAs(const GemmBatch<T> &products, void *const *arguments, const Workspace &workspace,
                    ThreadPool &pool) const {
   char *const *data = reinterpret_cast<char *const *>(arguments);
-  const GemmKernels<T> &kernels = GemmBatch<T>::kernels();
+  const GemmKernels<T> &kernels = products.kernels;
   products.run(workspace, pool, [&](const auto &task) {
     int64_t i = task.index;
     DenseOperand<T> lhs(kernels, data[0] + i * shape.lhsStride * sizeOf(shape.lhs), shape.lhs,

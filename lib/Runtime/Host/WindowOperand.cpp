@@ -10,6 +10,8 @@
 #include "Core/DType.h"
 
 #include <algorithm>
+#include <cstring>
+#include <iterator>
 
 namespace ampc {
 
@@ -98,20 +100,28 @@ void WindowOperand<T>::packRun(T *to, int64_t stride, const Tap &tap, const Run 
                  images.dtype, images.columns.stride, end - begin);
 }
 
+/// Where four taps lie over a run, if all of it is in memory: next to what lies
+/// outside of an image are its neighbours.
+template <class T>
+bool WindowOperand<T>::addressesOf(const Tap *four, const Run &run, const void **from) const {
+  if (images.columns.stride != 1)
+    return false;
+  for (int j = 0; j != 4; ++j) {
+    int64_t element = elementAt(four[j], run, run.column);
+    if (!images.rows.isInside(run.row, four[j].row) || element < 0 ||
+        element + run.count > images.count)
+      return false;
+    from[j] = addressOf(element);
+  }
+  return true;
+}
+
 /// The same for four taps, side by side: read together, with their neighbours in
 /// memory where they lie outside of the image, which then become zeros.
 template <class T>
 void WindowOperand<T>::packFour(T *to, int64_t stride, const Tap *four, const Run &run) const {
   const void *from[4];
-  bool together = images.columns.stride == 1;
-  for (int j = 0; j != 4 && together; ++j) {
-    int64_t element = elementAt(four[j], run, run.column);
-    together = images.rows.isInside(run.row, four[j].row) && element >= 0 &&
-               element + run.count <= images.count;
-    if (together)
-      from[j] = addressOf(element);
-  }
-  if (!together) {
+  if (!addressesOf(four, run, from)) {
     for (int j = 0; j != 4; ++j)
       packRun(to + j, stride, four[j], run);
     return;
@@ -127,45 +137,200 @@ void WindowOperand<T>::packFour(T *to, int64_t stride, const Tap *four, const Ru
   }
 }
 
+/// What two taps that follow each other lie on over a run of points, in pairs.
+/// Without a `second` its half is zeros.
 template <class T>
-void WindowOperand<T>::pack(T *to, int64_t width, int64_t first, int64_t count, int64_t k,
-                            int64_t depth) const {
-  if (sumsTaps) {
-    forEachRun(first, count, [&](const Run &run) {
-      Tap tap = tapAt(k);
-      for (int64_t kk = 0; kk < depth; ++kk) {
-        packRun(to + kk * width + run.index, 1, tap, run);
-        if (++tap.column == images.columns.taps) {
-          tap.column = 0;
-          if (++tap.row == images.rows.taps) {
-            tap.row = 0;
-            ++tap.channel;
-          }
-        }
-      }
-    });
-  } else {
-    for (int64_t i = 0; i < count; ++i) {
-      Tap tap = tapAt(first + i);
-      forEachRun(k, depth,
-                 [&](const Run &run) { packRun(to + run.index * width + i, width, tap, run); });
-    }
+void WindowOperand<T>::packPair(T *to, const Tap &first, const Tap *second, const Run &run) const {
+  // The points of which each tap is inside, as parts of the run.
+  auto inside = [&](const Tap &tap) {
+    if (!images.rows.isInside(run.row, tap.row))
+      return WindowAxis::Range{0, 0};
+    auto [begin, end] = images.columns.pointsInside(tap.column, run.column, run.column + run.count);
+    return WindowAxis::Range{begin - run.column, end - run.column};
+  };
+  WindowAxis::Range a = inside(first), b = second ? inside(*second) : WindowAxis::Range{0, 0};
+  int64_t ends[] = {a.begin, a.end, b.begin, b.end, run.count};
+  std::sort(std::begin(ends), std::end(ends));
+  int64_t from = 0;
+  for (int64_t until : ends) {
+    if (until == from)
+      continue;
+    auto address = [&](const Tap &tap, const WindowAxis::Range &range) -> const void * {
+      bool isInside = range.begin <= from && until <= range.end;
+      return isInside ? addressOf(elementAt(tap, run, run.column + from)) : nullptr;
+    };
+    kernels.zip(to + from, address(first, a), second ? address(*second, b) : nullptr,
+                images.columns.stride, until - from);
+    from = until;
   }
-  clearRest(to, width, count, depth);
+}
+
+/// Value `kk` of lane `i` in a strip of pairs.
+template <class T>
+static uint16_t *halfAt(T *strip, int64_t width, int64_t kk, int64_t i) {
+  return reinterpret_cast<uint16_t *>(strip + kk / 2 * width + i) + kk % 2;
+}
+
+/// What a tap lies on over a run, along k from `run.index` on. A half that the run
+/// does not reach, of its first or last pair, stays or becomes 0.
+template <class T>
+void WindowOperand<T>::packRunInPairs(T *to, int64_t width, const Tap &tap, const Run &run) const {
+  auto [begin, end] = images.columns.pointsInside(tap.column, run.column, run.column + run.count);
+  if (!images.rows.isInside(run.row, tap.row))
+    begin = end = run.column;
+  const char *from =
+      begin < end ? static_cast<const char *>(addressOf(elementAt(tap, run, begin))) : nullptr;
+  int64_t step = images.columns.stride * elementBytes;
+  for (int64_t i = 0; i < run.count; ++i) {
+    uint16_t value = 0;
+    if (run.column + i >= begin && run.column + i < end) {
+      std::memcpy(&value, from, sizeof(value));
+      from += step;
+    }
+    uint16_t *half = halfAt(to, width, run.index + i, 0);
+    *half = value;
+    if ((run.index + i) % 2 == 0)
+      half[1] = 0;
+  }
 }
 
 template <class T>
-void PiecewiseOperand<T>::pack(T *to, int64_t width, int64_t first, int64_t count, int64_t k,
+void WindowOperand<T>::packFourInPairs(T *to, int64_t width, const Tap *four,
+                                       const Run &run) const {
+  // A first half that a pair has of an earlier run is not written again.
+  Run rest = run;
+  if (run.index % 2 != 0) {
+    Run one = run;
+    one.count = 1;
+    for (int j = 0; j != 4; ++j)
+      packRunInPairs(to + j, width, four[j], one);
+    ++rest.index;
+    ++rest.column;
+    --rest.count;
+  }
+  const void *from[4];
+  if (rest.count == 0)
+    return;
+  if (!addressesOf(four, rest, from)) {
+    for (int j = 0; j != 4; ++j)
+      packRunInPairs(to + j, width, four[j], rest);
+    return;
+  }
+  kernels.interleave(to + rest.index / 2 * width, width, from, images.dtype, rest.count);
+  for (int j = 0; j != 4; ++j) {
+    auto [begin, end] =
+        images.columns.pointsInside(four[j].column, rest.column, rest.column + rest.count);
+    for (int64_t i = 0; i < begin - rest.column; ++i)
+      *halfAt(to, width, rest.index + i, j) = 0;
+    for (int64_t i = end - rest.column; i < rest.count; ++i)
+      *halfAt(to, width, rest.index + i, j) = 0;
+  }
+}
+
+template <class T>
+void WindowOperand<T>::moveOn(Tap &tap) const {
+  if (++tap.column == images.columns.taps) {
+    tap.column = 0;
+    if (++tap.row == images.rows.taps) {
+      tap.row = 0;
+      ++tap.channel;
+    }
+  }
+}
+
+/// Taps along k, points across.
+template <class T>
+void WindowOperand<T>::packTaps(T *to, int64_t width, int64_t first, int64_t count, int64_t k,
+                                int64_t depth) const {
+  bool inPairs = kernels.perElement == 2;
+  forEachRun(first, count, [&](const Run &run) {
+    Tap tap = tapAt(k);
+    T *at = to + run.index;
+    for (int64_t kk = 0; kk < depth; kk += kernels.perElement, at += width) {
+      if (inPairs) {
+        Tap other = tap;
+        moveOn(other);
+        packPair(at, tap, kk + 1 < depth ? &other : nullptr, run);
+        tap = other;
+      } else {
+        packRun(at, 1, tap, run);
+      }
+      moveOn(tap);
+    }
+  });
+}
+
+/// Points along k, taps across: four by four where there are as many.
+template <class T>
+void WindowOperand<T>::packPoints(T *to, int64_t width, int64_t first, int64_t count, int64_t k,
+                                  int64_t depth) const {
+  bool inPairs = kernels.perElement == 2;
+  for (int64_t i = 0; i < count; ++i) {
+    Tap taps[4];
+    for (int64_t j = 0; j != std::min<int64_t>(count - i, 4); ++j)
+      taps[j] = tapAt(first + i + j);
+    bool isFour = i + 4 <= count;
+    forEachRun(k, depth, [&](const Run &run) {
+      T *at = inPairs ? to + i : to + run.index * width + i;
+      if (isFour)
+        inPairs ? packFourInPairs(at, width, taps, run) : packFour(at, width, taps, run);
+      else
+        inPairs ? packRunInPairs(at, width, taps[0], run) : packRun(at, width, taps[0], run);
+    });
+    if (isFour)
+      i += 3;
+  }
+}
+
+template <class T>
+void WindowOperand<T>::pack(T *to, GemmSide, int64_t first, int64_t count, int64_t k,
+                            int64_t depth) const {
+  int64_t width = kernels.columns;
+  int64_t used = (depth + kernels.perElement - 1) / kernels.perElement;
+  if (sumsTaps)
+    packTaps(to, width, first, count, k, depth);
+  else
+    packPoints(to, width, first, count, k, depth);
+  clearRest(to, width, count, used);
+  std::fill(to + used * width, to + kernels.packedDepth(depth) * width, T(0));
+}
+
+template <class T>
+void PiecewiseOperand<T>::pack(T *to, GemmSide side, int64_t first, int64_t count, int64_t k,
                                int64_t depth) const {
-  auto pack = width == kernels.rows ? kernels.packRows : kernels.packColumns;
+  bool isLeft = side == GemmSide::Left;
+  auto pack = isLeft ? kernels.packRows : kernels.packColumns;
+  int64_t width = isLeft ? kernels.rows : kernels.columns;
+  auto forEachPiece = [&](int64_t depth, auto fn) {
+    for (int64_t at = k, end = k + depth; at < end;) {
+      int64_t within = at % piece, length = std::min(piece - within, end - at);
+      fn(at - k,
+         static_cast<const char *>(data) +
+             (first * stride + at / piece * pieceStride + within) * int64_t(sizeOf(dtype)),
+         length);
+      at += length;
+    }
+  };
+  if (kernels.depthStep == 1) {
+    forEachPiece(depth, [&](int64_t at, const char *from, int64_t length) {
+      pack(to + at * width, from, dtype, stride, /*alongK=*/true, count, length);
+    });
+    return;
+  }
+  // Pieces may begin within a packed element: a part of k is put together first.
+  constexpr int64_t kPart = 128, kMostWidth = 64;
+  uint16_t whole[kMostWidth * kPart];
   while (depth > 0) {
-    int64_t within = k % piece, length = std::min(piece - within, depth);
-    const char *from = static_cast<const char *>(data) +
-                       (first * stride + k / piece * pieceStride + within) * int64_t(sizeOf(dtype));
-    pack(to, from, dtype, stride, /*alongK=*/true, count, length);
-    to += length * width;
-    k += length;
-    depth -= length;
+    int64_t part = std::min(kPart, depth);
+    forEachPiece(part, [&](int64_t at, const char *from, int64_t length) {
+      for (int64_t i = 0; i < count; ++i)
+        std::memcpy(whole + i * kPart + at, from + i * stride * int64_t(sizeof(uint16_t)),
+                    length * sizeof(uint16_t));
+    });
+    pack(to, whole, dtype, kPart, /*alongK=*/true, count, part);
+    to += kernels.packedDepth(part) * width;
+    k += part;
+    depth -= part;
   }
 }
 

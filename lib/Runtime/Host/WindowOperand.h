@@ -54,7 +54,7 @@ struct WindowImages {
   WindowAxis rows, columns;
 };
 
-/// The matrix of windows: taps by points.
+/// The matrix of windows: taps by points. The right operand of a product.
 template <class T>
 class WindowOperand final : public GemmOperand<T> {
 public:
@@ -62,7 +62,7 @@ public:
   /// round.
   WindowOperand(const GemmKernels<T> &kernels, const WindowImages &images, bool sumsTaps);
 
-  void pack(T *to, int64_t width, int64_t first, int64_t count, int64_t k,
+  void pack(T *to, GemmSide side, int64_t first, int64_t count, int64_t k,
             int64_t depth) const override;
 
 private:
@@ -77,10 +77,18 @@ private:
   template <class Fn>
   void forEachRun(int64_t first, int64_t count, Fn fn) const;
   Tap tapAt(int64_t index) const;
+  void moveOn(Tap &tap) const;
+  void packTaps(T *to, int64_t width, int64_t first, int64_t count, int64_t k, int64_t depth) const;
+  void packPoints(T *to, int64_t width, int64_t first, int64_t count, int64_t k,
+                  int64_t depth) const;
   int64_t elementAt(const Tap &tap, const Run &run, int64_t column) const;
   const void *addressOf(int64_t element) const;
   void packRun(T *to, int64_t stride, const Tap &tap, const Run &run) const;
   void packFour(T *to, int64_t stride, const Tap *four, const Run &run) const;
+  void packPair(T *to, const Tap &first, const Tap *second, const Run &run) const;
+  void packRunInPairs(T *to, int64_t width, const Tap &tap, const Run &run) const;
+  void packFourInPairs(T *to, int64_t width, const Tap *four, const Run &run) const;
+  bool addressesOf(const Tap *four, const Run &run, const void **from) const;
 
   const GemmKernels<T> &kernels;
   WindowImages images;
@@ -98,7 +106,7 @@ public:
       : kernels(kernels), data(data), dtype(dtype), stride(stride), piece(piece),
         pieceStride(pieceStride) {}
 
-  void pack(T *to, int64_t width, int64_t first, int64_t count, int64_t k,
+  void pack(T *to, GemmSide side, int64_t first, int64_t count, int64_t k,
             int64_t depth) const override;
 
 private:
