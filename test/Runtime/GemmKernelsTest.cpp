@@ -61,7 +61,7 @@ Elements multiply(const GemmKernels<float> &kernels, const Product &product) {
   return out;
 }
 
-MatmulShape makeShape(uint32_t dtype, int64_t m, int64_t n, int64_t k, int transposes) {
+MatmulShape makeTyped(uint32_t dtype, int64_t m, int64_t n, int64_t k, int transposes) {
   MatmulShape shape = makeShape(1, m, n, k);
   shape.lhs = shape.rhs = shape.out = dtype;
   shape.transposeLhs = transposes & 1;
@@ -78,7 +78,7 @@ TEST(GemmKernels, EveryInstructionSetAgrees) {
       for (int transposes = 0; transposes != 4; ++transposes)
         for (int64_t m : {1, 6, 11, 29})
           for (int64_t n : {1, 8, 15, 33}) {
-            MatmulShape shape = makeShape(low, m, n, 300, transposes);
+            MatmulShape shape = makeTyped(low, m, n, 300, transposes);
             SCOPED_TRACE(name + " " + describe(shape));
             Product product(shape);
             product.check(multiply(*kernels, product));
@@ -94,7 +94,7 @@ TEST(GemmKernels, EveryInstructionForBF16GivesExactSums) {
         for (int64_t n : {1, 16, 31, 32, 50}) {
           if (k == 17000 && (m != 17 || n != 31)) // takes long
             continue;
-          MatmulShape shape = makeShape(AMPC_DTYPE_BF16, m, n, k, transposes);
+          MatmulShape shape = makeTyped(AMPC_DTYPE_BF16, m, n, k, transposes);
           shape.out = AMPC_DTYPE_F32;
           Product product(shape, m * 1000 + n);
           for (Elements *operand : {&product.lhs, &product.rhs})
@@ -112,7 +112,7 @@ TEST(GemmKernels, EveryInstructionForBF16GivesExactSums) {
 
 TEST(GemmKernels, BF16KeepsWhatIsNotFinite) {
   constexpr float kInf = std::numeric_limits<float>::infinity();
-  MatmulShape shape = makeShape(AMPC_DTYPE_BF16, 3, 5, 9, 0);
+  MatmulShape shape = makeTyped(AMPC_DTYPE_BF16, 3, 5, 9, 0);
   Product product(shape);
   product.lhs.set(0 * 9 + 8, NAN);
   product.lhs.set(1 * 9 + 8, kInf);

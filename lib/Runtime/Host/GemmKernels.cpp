@@ -153,6 +153,7 @@ void copyF64(double *to, int64_t toStride, const void *from, uint32_t, int64_t f
 template <class T>
 struct MultiplyAdd {
   typedef T Element;
+  static constexpr bool kEndsInRegisters = true;
   static typename Simd<T>::Vector apply(typename Simd<T>::Vector sum, const T *left,
                                         typename Simd<T>::Vector right) {
     return sum + *left * right;

@@ -18,6 +18,7 @@ namespace {
 
 struct AddPair {
   typedef float Element;
+  static constexpr bool kEndsInRegisters = false;
   typedef Simd<float>::Vector Vector;
 
   static Vector apply(Vector sum, const float *left, Vector right) {

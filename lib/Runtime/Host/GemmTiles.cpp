@@ -200,20 +200,9 @@ void multiplyTiles(Tiles &tiles, const GemmBlock<float> &block, const float *lhs
     tiles.store<sumTile(1, 0)>(partial + down, stride);
   if (Tall > 1 && Wide > 1)
     tiles.store<sumTile(1, 1)>(partial + down + kSide, stride);
-  if (!block.last)
-    return;
-
-  typedef Simd<float>::Vector Vector;
-  int64_t rows = block.m - row < Tall * kSide ? block.m - row : Tall * kSide;
-  for (int v = 0; v < Wide * kSide; v += Simd<float>::kLanes) {
-    if (column + v >= block.n)
-      break;
-    Vector bias = {};
-    if (block.columnBias)
-      bias = load<Vector>(block.columnBias + column + v);
-    for (int64_t i = 0; i < rows; ++i)
-      finish(block, load<Vector>(&sums[i][v]), bias, row + i, column + v);
-  }
+  int64_t left = block.m - row;
+  if (block.last)
+    finishTile(block, sums[0], left < Tall * kSide ? left : Tall * kSide, kWidth, row, column);
 }
 
 void multiply(const GemmBlock<float> &block) {

@@ -210,6 +210,22 @@ inline void finish(const GemmBlock<T> &block, typename Simd<T>::Vector value,
   storeResult(block.out, block.outDType, row * block.outStride + column, value, block.n - column);
 }
 
+/// Ends all of a tile at row `row` and column `column`, whose sums are
+/// [rows][columns] with `columns` a multiple of the lanes. One copy for tiles of
+/// all sizes, as it is long.
+template <class T>
+__attribute__((noinline)) void finishTile(const GemmBlock<T> &block, const T *sums, int64_t rows,
+                                          int64_t columns, int64_t row, int64_t column) {
+  typedef typename Simd<T>::Vector Vector;
+  for (int64_t j = 0; j < columns && column + j < block.n; j += Simd<T>::kLanes) {
+    Vector bias = {};
+    if (block.columnBias)
+      bias = load<Vector>(block.columnBias + column + j);
+    for (int64_t i = 0; i < rows; ++i)
+      finish(block, load<Vector>(sums + i * columns + j), bias, row + i, column + j);
+  }
+}
+
 } // namespace
 } // namespace AMPC_GEMM_ISA
 } // namespace ampc
