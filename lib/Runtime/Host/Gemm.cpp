@@ -21,9 +21,8 @@
 
 namespace ampc {
 
-/// The packed elements along k for which a strip of each operand fits the first
-/// cache.
-static constexpr int64_t kDepth = 256;
+/// Packed elements of a strip of each operand, together: what the first cache holds.
+static constexpr int64_t kStripElements = 12 << 10;
 /// Bytes of the right operand that are packed at a time.
 static constexpr int64_t kPanelBytes = 8 << 20;
 
@@ -53,6 +52,9 @@ Gemm<T>::Gemm(const GemmKernels<T> &kernels, const Shape &shape, int threads)
   int64_t rows = kernels.rows, columns = kernels.columns;
   wake = double(shape.m) * shape.n * shape.k >= kWorthWaking;
   panelDepth = std::clamp<int64_t>(shape.k, 1, 8192);
+  blockDepth = 256;
+  while (blockDepth * (rows + columns) > kStripElements)
+    blockDepth /= 2;
   int64_t widest = kPanelBytes / int64_t(sizeof(T)) / kernels.packedDepth(panelDepth);
   panelColumns = std::min(roundUp(std::max(widest, columns * threads), columns),
                           roundUp(std::max<int64_t>(shape.n, 1), columns));
@@ -65,6 +67,13 @@ Gemm<T>::Gemm(const GemmKernels<T> &kernels, const Shape &shape, int threads)
   int64_t rowTiles = (std::max<int64_t>(shape.m, 1) + tileRows - 1) / tileRows;
   int64_t columnTiles = std::max<int64_t>(wanted / rowTiles, 1);
   tileColumns = std::clamp(roundUp(panelColumns / columnTiles, columns), 4 * columns, 32 * columns);
+}
+
+template <class T>
+int64_t Gemm<T>::partialStride() const {
+  // Not a multiple of a page, else the rows of sums lie in one set of the first
+  // cache.
+  return tileColumns + kernels.columns;
 }
 
 template <class T>
@@ -84,7 +93,7 @@ int64_t Gemm<T>::sharedElements() const {
 template <class T>
 int64_t Gemm<T>::scratchElements() const {
   // Packed left operand, sums.
-  return tileRows * kDepth + tileRows * tileColumns;
+  return tileRows * blockDepth + tileRows * partialStride();
 }
 
 template <class T>
@@ -116,19 +125,30 @@ void Gemm<T>::run(const GemmOperands<T> &operands, T *shared, T *scratch, int64_
 template <class T>
 void Gemm<T>::packPanel(const GemmOperands<T> &operands, const Panel &panel,
                         ThreadPool *pool) const {
+  // Some strips side by side, a part of k at a time: where what lies next to each
+  // other in memory is across k, a row of one strip is a small part of a page.
+  constexpr int64_t kMostTogether = 8, kPart = 64;
   int64_t width = kernels.columns, elements = width * kernels.packedDepth(panel.depth);
-  auto packStrip = [&](int64_t strip, int) {
-    int64_t column = panel.column + strip * width;
-    int64_t count = std::min(width, panel.column + panel.columns - column);
-    operands.rhs->pack(panel.packed + strip * elements, GemmSide::Right, column, count, panel.k,
-                       panel.depth);
-  };
   int64_t strips = (panel.columns + width - 1) / width;
+  int64_t together =
+      pool ? std::clamp<int64_t>(strips / (4 * pool->threads()), 1, kMostTogether) : kMostTogether;
+  auto packStrips = [&](int64_t group, int) {
+    int64_t first = group * together, end = std::min(first + together, strips);
+    for (int64_t k = 0; k < panel.depth; k += kPart)
+      for (int64_t strip = first; strip != end; ++strip) {
+        int64_t column = panel.column + strip * width;
+        int64_t count = std::min(width, panel.column + panel.columns - column);
+        operands.rhs->pack(panel.packed + strip * elements + k / kernels.perElement * width,
+                           GemmSide::Right, column, count, panel.k + k,
+                           std::min(kPart, panel.depth - k));
+      }
+  };
+  int64_t groups = (strips + together - 1) / together;
   if (pool)
-    pool->run(strips, wake, packStrip);
+    pool->run(groups, wake, packStrips);
   else
-    for (int64_t strip = 0; strip != strips; ++strip)
-      packStrip(strip, 0);
+    for (int64_t group = 0; group != groups; ++group)
+      packStrips(group, 0);
 }
 
 template <class T>
@@ -163,8 +183,8 @@ void Gemm<T>::multiplyTile(const GemmOperands<T> &operands, const Panel &panel, 
     block.partial = panel.partial + row * panelColumns + column;
     block.partialStride = panelColumns;
   } else {
-    block.partial = scratch + tileRows * kDepth;
-    block.partialStride = tileColumns;
+    block.partial = scratch + tileRows * blockDepth;
+    block.partialStride = partialStride();
   }
   block.out =
       const_cast<void *>(at(operands.out, shape.outDType, row * shape.n + panel.column + column));
@@ -181,7 +201,7 @@ void Gemm<T>::multiplyTile(const GemmOperands<T> &operands, const Panel &panel, 
   const T *rhs = panel.packed + column / kernels.columns * block.rhsStripStride;
   int64_t k = 0;
   do {
-    int64_t depth = std::min(kDepth * kernels.perElement, panel.depth - k);
+    int64_t depth = std::min(blockDepth * kernels.perElement, panel.depth - k);
     block.k = kernels.packedDepth(depth);
     block.first = panel.k + k == 0;
     block.last = panel.k + k + depth == shape.k;

@@ -100,6 +100,7 @@ private:
     const T *bias; ///< of the columns, or of all rows
   };
 
+  int64_t partialStride() const; ///< of a tile's sums
   int64_t biasElements() const;
   void packPanel(const GemmOperands<T> &operands, const Panel &panel, ThreadPool *pool) const;
   void multiplyPanel(const GemmOperands<T> &operands, const Panel &panel, T *scratch,
@@ -112,6 +113,7 @@ private:
   int64_t tileRows, tileColumns; ///< of the result, one piece of work
   int64_t panelColumns;          ///< multiples of the kernels' strips
   int64_t panelDepth;            ///< of k
+  int64_t blockDepth;            ///< packed elements along k that are multiplied at once
   bool wake;                     ///< sleeping threads for it
 };
 

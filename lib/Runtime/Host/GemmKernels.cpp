@@ -49,6 +49,16 @@ void packAcrossK(T *to, const S *from, int64_t stride, int64_t count, int64_t k)
   T *row = to;
   if (count == Width) {
     for (int64_t kk = 0; kk < k; ++kk, row += Width, from += stride) {
+      if constexpr (sizeof(S) == sizeof(T)) { // as it is
+        constexpr int kLanes = Simd<T>::kLanes;
+        AMPC_UNROLL
+        for (int i = 0; i + kLanes <= Width; i += kLanes)
+          store(row + i, load<typename Simd<T>::Vector>(from + i));
+        AMPC_UNROLL
+        for (int i = Width / kLanes * kLanes; i < Width; ++i)
+          row[i] = from[i];
+        continue;
+      }
       AMPC_UNROLL
       for (int i = 0; i + 4 <= Width; i += 4)
         store(row + i, widenFour(from + i));
