@@ -19,8 +19,15 @@ namespace ampc {
 void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
   if (options.trains()) {
     pm.addPass(createWidenMasters());
-    pm.addPass(
-        createAttachLoss({options.loss, options.classAxis.value_or(0), options.ignoreIndex}));
+    AttachLossOptions loss;
+    loss.loss = options.loss;
+    loss.classAxis = options.classAxis.value_or(0);
+    loss.ignoreIndex = options.ignoreIndex;
+    loss.labelSmoothing = options.labelSmoothing;
+    loss.classWeights.assign(options.classWeights.begin(), options.classWeights.end());
+    loss.huberDelta = options.huberDelta;
+    loss.smoothL1Beta = options.smoothL1Beta;
+    pm.addPass(createAttachLoss(loss));
     MakeTrainingStepOptions step;
     step.optimizer = options.optimizer.name == "auto" ? "adam" : options.optimizer.name;
     for (const auto &[flag, value] : options.optimizer.given)

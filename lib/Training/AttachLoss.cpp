@@ -115,9 +115,15 @@ struct AttachLoss : impl::AttachLossBase<AttachLoss> {
       return emitError(function.getLoc())
              << "--loss=" << name << ": the graph's first output is no tensor, but "
              << function.getResultTypes().front();
+    LossOptions options{name.str(),
+                        classAxis ? classAxis : 1,
+                        ignoreIndex,
+                        labelSmoothing,
+                        {classWeights.begin(), classWeights.end()},
+                        huberDelta,
+                        smoothL1Beta};
     std::string why;
-    int64_t axis = classAxis ? classAxis : 1;
-    FailureOr<RankedTensorType> targetType = getTargetType(name, type, axis, why);
+    FailureOr<RankedTensorType> targetType = getTargetType(options, type, why);
     if (failed(targetType))
       return emitError(function.getLoc()) << "--loss=" << name << ": " << why;
     if (takesLabels(name) && !classAxis && type.getRank() > 2)
@@ -141,8 +147,8 @@ struct AttachLoss : impl::AttachLossBase<AttachLoss> {
       return failure();
     Operation *terminator = function.getBody().front().getTerminator();
     builder.setInsertionPoint(terminator);
-    Value value = buildLoss(builder, loc, name, terminator->getOperand(0),
-                            function.getArgument(argument), axis, ignoreIndex);
+    Value value =
+        buildLoss(builder, loc, options, terminator->getOperand(0), function.getArgument(argument));
     terminator->insertOperands(result, value);
     if (failed(function.insertResult(result, value.getType(), named(kLossName, false))))
       return failure();

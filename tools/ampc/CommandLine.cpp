@@ -46,12 +46,23 @@ struct Flags {
               cl::value_desc("file"), cl::cat(main)};
 
   Text loss{"loss", cl::init("auto"), cl::cat(training),
-            cl::desc("auto, cross_entropy, nll, mse, l1, bce_with_logits, output:NAME or none")};
+            cl::desc("auto, cross_entropy, nll, mse, l1, bce, bce_with_logits, kl_div, huber, "
+                     "smooth_l1, hinge, output:NAME or none")};
   cl::opt<int64_t> classAxis{"class-axis", cl::init(1), cl::cat(training),
                              cl::desc("axis of the classes, for cross_entropy and nll; -1 is "
                                       "the last")};
   cl::opt<int64_t> ignoreIndex{"ignore-index", cl::init(-100), cl::cat(training),
                                cl::desc("label that --loss=cross_entropy and nll do not count")};
+  Number labelSmoothing{"label-smoothing", cl::init(0), cl::cat(training),
+                        cl::desc("share of a label that --loss=cross_entropy spreads over all "
+                                 "classes")};
+  cl::list<double> classWeights{"class-weights", cl::CommaSeparated, cl::cat(training),
+                                cl::desc("weight of each class, for cross_entropy and nll"),
+                                cl::value_desc("w,w,..")};
+  Number huberDelta{"huber-delta", cl::init(1), cl::cat(training),
+                    cl::desc("distance from which --loss=huber is linear")};
+  Number smoothL1Beta{"smooth-l1-beta", cl::init(1), cl::cat(training),
+                      cl::desc("distance from which --loss=smooth_l1 is linear")};
   std::string optimizerHelp;
   Text optimizer{"optimizer", cl::init("auto"), cl::cat(training)};
   std::vector<OptimizerFlag> settings;
@@ -244,6 +255,40 @@ bool readShapes(StringRef text, llvm::SmallVectorImpl<llvm::SmallVector<int64_t>
   return true;
 }
 
+/// What a loss by name is built with. A flag that the loss does not look at is an error.
+void fillLoss(const Flags &f, CompileOptions &o, Checker &check) {
+  auto isGiven = [&](const cl::Option &flag, std::initializer_list<StringRef> losses) {
+    if (flag.getNumOccurrences() == 0)
+      return false;
+    if (!llvm::is_contained(losses, o.loss))
+      check.fail("--" + flag.ArgStr + ": goes with --loss=" + llvm::join(losses, " or --loss="));
+    return true;
+  };
+  if (isGiven(f.classAxis, {"cross_entropy", "nll"})) {
+    if (f.classAxis == 0)
+      check.fail("--class-axis=0: axis 0 counts samples");
+    o.classAxis = f.classAxis;
+  }
+  isGiven(f.ignoreIndex, {"cross_entropy", "nll"});
+  o.ignoreIndex = f.ignoreIndex;
+  isGiven(f.labelSmoothing, {"cross_entropy"});
+  check.number("label-smoothing", f.labelSmoothing, f.labelSmoothing >= 0 && f.labelSmoothing <= 1,
+               "from 0 to 1");
+  o.labelSmoothing = f.labelSmoothing;
+  isGiven(f.classWeights, {"cross_entropy", "nll"});
+  for (double weight : f.classWeights)
+    if (!(weight >= 0 && fitsF32(weight)))
+      check.fail("--class-weights: each must be at least 0 and finite in f32");
+  o.classWeights.assign(f.classWeights.begin(), f.classWeights.end());
+  isGiven(f.huberDelta, {"huber"});
+  check.positive("huber-delta", f.huberDelta);
+  o.huberDelta = f.huberDelta;
+  isGiven(f.smoothL1Beta, {"smooth_l1"});
+  check.number("smooth-l1-beta", f.smoothL1Beta, f.smoothL1Beta >= 0 && fitsF32(f.smoothL1Beta),
+               "at least 0 and finite in f32");
+  o.smoothL1Beta = f.smoothL1Beta;
+}
+
 void fill(const Flags &f, CommandLine &line, Checker &check) {
   CompileOptions &o = line.options;
   for (const Flags::Text *flag :
@@ -274,16 +319,7 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
       check.fail("--optimizer=none: takes --loss=none");
     o.loss = o.optimizer.name = "none";
   }
-  if (f.classAxis.getNumOccurrences()) {
-    if (o.loss != "cross_entropy" && o.loss != "nll")
-      check.fail("--class-axis: goes with --loss=cross_entropy or --loss=nll");
-    if (f.classAxis == 0)
-      check.fail("--class-axis=0: axis 0 counts samples");
-    o.classAxis = f.classAxis;
-  }
-  o.ignoreIndex = f.ignoreIndex;
-  if (f.ignoreIndex.getNumOccurrences() && o.loss != "cross_entropy" && o.loss != "nll")
-    check.fail("--ignore-index: takes --loss=cross_entropy or nll");
+  fillLoss(f, o, check);
   for (const auto &number : f.numbers)
     if (number->getNumOccurrences())
       o.optimizer.given[number->ArgStr.str()] = *number;

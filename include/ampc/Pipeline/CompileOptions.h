@@ -27,6 +27,8 @@ struct CompileOptions {
   /// Axis of the classes, for a loss by name that has classes; negative from the end.
   std::optional<int64_t> classAxis;
   int64_t ignoreIndex = -100; ///< label that a loss by name does not count
+  double labelSmoothing = 0, huberDelta = 1, smoothL1Beta = 1; ///< LossOptions
+  std::vector<double> classWeights;                            ///< LossOptions
   /// `name` "auto" is adam; "none" is no training step.
   OptimizerOptions optimizer;
   double clipGradNorm = -1, clipGradValue = -1; ///< negative: off

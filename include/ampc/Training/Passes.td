@@ -24,7 +24,12 @@ def AttachLoss : Pass<"amp-attach-loss", "::mlir::ModuleOp"> {
            "axis of the classes, negative from the end; 0: axis 1, with a warning where "
            "that is not plain">,
     Option<"ignoreIndex", "ignore-index", "int64_t", "-100",
-           "label that an added loss over classes does not count">
+           "label that an added loss over classes does not count">,
+    Option<"labelSmoothing", "label-smoothing", "double", "0",
+           "share of a label that cross_entropy spreads over all classes">,
+    ListOption<"classWeights", "class-weights", "double", "weights of the classes">,
+    Option<"huberDelta", "huber-delta", "double", "1", "where huber becomes linear">,
+    Option<"smoothL1Beta", "smooth-l1-beta", "double", "1", "where smooth_l1 becomes linear">
   ];
   let dependentDialects = ["::ampc::AmpDialect"];
 }

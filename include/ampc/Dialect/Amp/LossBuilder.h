@@ -10,8 +10,22 @@
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinTypes.h"
+#include <string>
+#include <vector>
 
 namespace ampc {
+
+/// A loss that a flag names, and what it is built with. The defaults are PyTorch's.
+struct LossOptions {
+  std::string name;
+  int64_t classAxis = 1; ///< may count from the end
+  /// A sample with this label adds nothing, and is not counted by the mean: NaN where all are such.
+  int64_t ignoreIndex = -100;
+  double labelSmoothing = 0; ///< in [0, 1]: the share of a label that all classes have in common
+  std::vector<double> classWeights; ///< one for each class, at least 0; empty: 1 each
+  double huberDelta = 1;            ///< positive: where huber becomes linear
+  double smoothL1Beta = 1;          ///< at least 0: where smooth_l1 becomes linear
+};
 
 /// Losses that `--loss` takes by name, all averaged over their elements (cross_entropy and
 /// nll: over the samples) as PyTorch's are.
@@ -20,20 +34,15 @@ llvm::ArrayRef<llvm::StringRef> getLossNames();
 /// Whether the target of loss `name` holds class indices.
 bool takesLabels(llvm::StringRef name);
 
-/// The type of the target that loss `name` takes for `prediction`: class indices, of the
-/// prediction's shape without `classAxis`, for cross_entropy and nll, else the prediction's
-/// type. `classAxis` may count from the end. Failure, with `why` saying what it needs, where
-/// the loss does not apply.
-mlir::FailureOr<mlir::RankedTensorType> getTargetType(llvm::StringRef name,
-                                                      mlir::RankedTensorType prediction,
-                                                      int64_t classAxis, std::string &why);
+/// The type of the target that the loss takes for `prediction`: class indices, of the
+/// prediction's shape without the axis of the classes, for cross_entropy and nll, else the
+/// prediction's type. Failure, with `why` saying what it needs, where the loss does not apply.
+mlir::FailureOr<mlir::RankedTensorType>
+getTargetType(const LossOptions &options, mlir::RankedTensorType prediction, std::string &why);
 
-/// Builds loss `name`, of rank 0, in f32 or wider. The arguments have passed getTargetType.
-/// A sample whose label is `ignoreIndex` adds nothing to cross_entropy and nll, and is not
-/// counted by their mean: NaN where all are such.
-mlir::Value buildLoss(mlir::OpBuilder &builder, mlir::Location loc, llvm::StringRef name,
-                      mlir::Value prediction, mlir::Value target, int64_t classAxis,
-                      int64_t ignoreIndex);
+/// Builds a loss, of rank 0, in f32 or wider. The arguments have passed getTargetType.
+mlir::Value buildLoss(mlir::OpBuilder &builder, mlir::Location loc, const LossOptions &options,
+                      mlir::Value prediction, mlir::Value target);
 
 } // namespace ampc
 

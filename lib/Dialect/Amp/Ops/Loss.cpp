@@ -14,6 +14,7 @@
 #include "ampc/Dialect/Amp/Ops/Loss.h"
 #include "RowSoftmax.h"
 #include "ampc-runtime/module_format.h"
+#include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
 #include "ampc/Dialect/Amp/Ops/Reduction.h"
 #include "ampc/Dialect/Amp/Ops/Softmax.h"
@@ -340,6 +341,15 @@ SmallVector<Value> NllLossGradOp::emitKernel(KernelBuilder &kernel, ValueRange o
   return {samples.restore(result)};
 }
 
+SmallVector<Value> BinaryCrossEntropyOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  return {kernel.pointwise(operands, getType(), [](ScalarBuilder &s, ValueRange x) {
+    Value one = s.constantLike(x[0], 1), least = s.constantLike(x[0], -100);
+    auto bounded = [&](Value log) { return s.maximum(log, least); };
+    Value other = s.mul(s.sub(one, x[1]), bounded(s.log1p(s.neg(x[0]))));
+    return s.neg(s.add(s.mul(x[1], bounded(s.log(x[0]))), other));
+  })};
+}
+
 //===----------------------------------------------------------------------===//
 // Gradients
 //===----------------------------------------------------------------------===//
@@ -364,6 +374,16 @@ void NllLossOp::buildGradient(GradientBuilder &gradient) {
   gradient.set(0, gradient.create<NllLossGradOp>(getInput().getType(), gradient.resultGradient(),
                                                  getLabels(), getWeights(), getReductionAttr(),
                                                  getIgnoreIndexAttr()));
+}
+
+bool BinaryCrossEntropyOp::isDifferentiable(unsigned index) { return index == 0; }
+
+void BinaryCrossEntropyOp::buildGradient(GradientBuilder &gradient) {
+  Value x = getInput(), one = gradient.splatLike(x, 1);
+  Value spread = gradient.create<MulOp>(x, gradient.create<SubOp>(one, x));
+  Value divisor = gradient.create<MaxOp>(spread, gradient.splatLike(x, 1e-12));
+  Value slope = gradient.create<DivOp>(gradient.create<SubOp>(x, getTarget()), divisor);
+  gradient.set(0, gradient.create<MulOp>(gradient.resultGradient(), slope));
 }
 
 //===----------------------------------------------------------------------===//

@@ -105,4 +105,17 @@ def Amp_NllLossGradOp : Amp_Op<"nll_loss_grad", [Pure, Kernel, Computes<"Deny">]
   }];
 }
 
+def Amp_BinaryCrossEntropyOp : Amp_Op<"binary_cross_entropy", [Pure, AllTypesMatch<["input", "target", "result"]>,
+    PartialGradient, Kernel, Computes<"Deny">]> {
+  let summary = "Cross entropy of targets with probabilities, for each element";
+  let description = [{
+    `-(target * log(input) + (1 - target) * log(1 - input))`, each logarithm at least -100. The
+    gradient by the input is `(input - target) / max(input * (1 - input), 1e-12)`: both as PyTorch
+    has them, so that an input of 0 or 1 is told the way back.
+  }];
+  let arguments = (ins Amp_FloatTensor:$input, Amp_FloatTensor:$target);
+  let results = (outs Amp_FloatTensor:$result);
+  let assemblyFormat = "$input `,` $target attr-dict `:` type($input)";
+}
+
 #endif // AMPC_DIALECT_AMP_OPS_LOSS_TD

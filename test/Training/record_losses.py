@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""Writes recordings/losses.json: what PyTorch says of the losses that --loss names, in f64.
+
+    python record_losses.py
+
+Needs torch==2.11.0. Operands are numbers that f32 holds; among them are the places where a loss has
+a kink, where a logarithm has no value, labels that are not counted and targets of 0 and 1.
+
+SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""
+import json
+import pathlib
+
+import torch
+from torch.nn import functional as F
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+SCORES = [[2, -1, 0.5, 0.25], [-3, 0, 4, 1], [0.125, 0.125, 0.125, -8]]
+VALUES = [[0.5, -0.5, 1, -1.5], [0, 3, -0.25, 0.75], [-1, 2, -2, 0.625]]
+ZEROS = [[0, 0, 0, 0]] * 3
+PROBABILITIES = [[0, 1, 0.5, 0.125], [1, 0, 0.25, 0.9375], [0.5, 0.75, 2.0 ** -20, 0.5]]
+SHARES = [[1, 1, 0, 0.25], [0, 0, 1, 0.5], [0.5, 0, 1, 1]]
+SIGNS = [[1, -1, 1, 1], [-1, 1, -1, -1], [1, 1, -1, 1]]
+WEIGHTS = [0.5, 1, 2, 0.25]
+IMAGES = [[[0.5, -1], [2, 0.25], [-0.75, 1.5]], [[1, 1], [-2, 3], [0.125, -0.5]]]
+
+
+def hinge(x, target):
+    return torch.relu(1 - x * target).mean()
+
+
+def cases():
+    """name, flags, prediction, target, function."""
+    def classes(labels, scores=SCORES, **options):
+        if "weight" in options:
+            options["weight"] = torch.tensor(options["weight"], dtype=torch.float64)
+        return scores, labels, lambda x, t: F.cross_entropy(x, t, **options)
+
+    weights = "--class-weights=" + ",".join(map(str, WEIGHTS))
+    labels, ignoring = [2, 0, 3], [2, -100, 3]
+    yield "cross_entropy", [], *classes(labels)
+    yield "cross_entropy", ["--label-smoothing=0.125"], *classes(labels, label_smoothing=0.125)
+    yield "cross_entropy", ["--label-smoothing=1"], *classes(labels, label_smoothing=1.0)
+    yield "cross_entropy", [weights], *classes(labels, weight=WEIGHTS)
+    yield "cross_entropy", [weights, "--label-smoothing=0.125"], *classes(
+        labels, weight=WEIGHTS, label_smoothing=0.125)
+    yield "cross_entropy", [], *classes(ignoring)
+    yield "cross_entropy", ["--label-smoothing=0.125"], *classes(ignoring, label_smoothing=0.125)
+    yield "cross_entropy", [weights, "--label-smoothing=0.125"], *classes(
+        ignoring, weight=WEIGHTS, label_smoothing=0.125)
+    yield "cross_entropy", ["--label-smoothing=0.125", "--ignore-index=3"], *classes(
+        labels, label_smoothing=0.125, ignore_index=3)
+    pixels = [[2, 0], [1, 1]]
+    yield "cross_entropy", ["--class-axis=1", "--label-smoothing=0.25", "--class-weights=1,3,0.5"], \
+        *classes(pixels, IMAGES, label_smoothing=0.25, weight=[1, 3, 0.5])
+    last = torch.tensor(IMAGES).transpose(1, 2).tolist()
+    yield "cross_entropy", ["--class-axis=-1", "--label-smoothing=0.25"], last, pixels, \
+        lambda x, t: F.cross_entropy(x.transpose(1, 2), t, label_smoothing=0.25)
+    yield "nll", [], SCORES, labels, F.nll_loss
+    yield "nll", [weights], SCORES, ignoring, lambda x, t: F.nll_loss(
+        x, t, weight=torch.tensor(WEIGHTS, dtype=torch.float64))
+    yield "mse", [], VALUES, ZEROS, F.mse_loss
+    yield "l1", [], VALUES, ZEROS, F.l1_loss
+    yield "huber", [], VALUES, ZEROS, F.huber_loss
+    yield "huber", ["--huber-delta=0.5"], VALUES, ZEROS, lambda x, t: F.huber_loss(x, t, delta=0.5)
+    yield "smooth_l1", [], VALUES, ZEROS, F.smooth_l1_loss
+    yield "smooth_l1", ["--smooth-l1-beta=0.5"], VALUES, ZEROS, \
+        lambda x, t: F.smooth_l1_loss(x, t, beta=0.5)
+    yield "smooth_l1", ["--smooth-l1-beta=0"], VALUES, ZEROS, \
+        lambda x, t: F.smooth_l1_loss(x, t, beta=0.0)
+    yield "bce", [], PROBABILITIES, SHARES, F.binary_cross_entropy
+    yield "bce_with_logits", [], SCORES, SHARES, F.binary_cross_entropy_with_logits
+    yield "kl_div", [], SCORES, SHARES, F.kl_div
+    yield "hinge", [], VALUES, SIGNS, hinge
+
+
+def record(name, flags, prediction, target, function):
+    x = torch.tensor(prediction, dtype=torch.float64, requires_grad=True)
+    t = torch.tensor(target)
+    t = t if t.dtype == torch.int64 and name in ("cross_entropy", "nll") else t.double()
+    loss = function(x, t)
+    loss.backward()
+    return {"loss": name, "flags": flags, "prediction": prediction, "target": target,
+            "value": loss.item(), "gradient": x.grad.tolist()}
+
+
+def main():
+    recordings = [record(*case) for case in cases()]
+    text = ",\n".join(json.dumps(r) for r in recordings)
+    (HERE / "recordings/losses.json").write_text(
+        f'{{"torch": "{torch.__version__}", "losses": [\n{text}\n]}}\n')
+
+
+if __name__ == "__main__":
+    main()
