@@ -28,7 +28,8 @@ import numpy as np
 import onnx
 
 SIZES = [1000, 2500, 5000, 10000, 20000]
-FAMILIES = ["relu", "unary", "mul_shared", "mlp", "transformer", "concat_distinct", "wide_sum"]
+FAMILIES = ["relu", "unary", "mul_shared", "mlp", "transformer", "concat_distinct", "wide_sum",
+            "recurrence"]
 FLAGS = {"host": ["--target=host"], "cuda": ["--target=cuda", "--cuda-arch=sm_80"]}
 LIMIT_EXPONENT = 1.2
 

@@ -111,6 +111,17 @@ def wide_sum(size):
     return g.model(g.node("Sum", parts), g.shape)
 
 
+def recurrence(steps):
+    """What a loop over slices of the input is once it is written out."""
+    g = Graph((steps, WIDTH, WIDTH))
+    w, t = g.weight(WIDTH, WIDTH), None
+    for i in range(steps):
+        part = g.node("Gather", ["x", g.constant(np.int64(i))])
+        t = part if t is None else g.node("Add", [g.node("MatMul", [t, w]), part])
+        t = g.node("Tanh", [t])
+    return g.model(t, [WIDTH, WIDTH])
+
+
 def mlp(layers):
     """Layers of Gemm and Relu, of a width that is worth a launch."""
     n = 8
@@ -153,7 +164,7 @@ def transformer(layers):
 
 
 FAMILIES = {f.__name__: f for f in (unary, relu, mul_shared, add_shared, concat, concat_distinct,
-                                    wide_sum, mlp, transformer)}
+                                    wide_sum, recurrence, mlp, transformer)}
 
 if __name__ == "__main__":
     family, size, path = sys.argv[1:]

@@ -13,6 +13,7 @@
 #include "Members.h"
 #include "ampc/Codegen/Passes.h"
 #include "ampc/Support/NodeLocation.h"
+#include "mlir/IR/Remarks.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -58,8 +59,12 @@ llvm::hash_code hashOf(Operation *kernel) {
                          llvm::hash_combine_range(kernel->getResultTypes()));
   if (auto ofOps = dyn_cast<KernelOp>(kernel))
     hash = llvm::hash_combine(hash, ofOps.getKind(), llvm::hash_combine_range(ofOps.getTied()));
+  // With their attributes: what a loop repeats may differ in a constant or a map alone.
   kernel->getRegion(0).walk([&](Operation *op) {
-    hash = llvm::hash_combine(hash, op->getName(), llvm::hash_combine_range(op->getResultTypes()));
+    hash = llvm::hash_combine(
+        hash, size_t(OperationEquivalence::computeHash(op, OperationEquivalence::ignoreHashValue,
+                                                       OperationEquivalence::ignoreHashValue,
+                                                       OperationEquivalence::IgnoreLocations)));
   });
   return hash;
 }
@@ -135,15 +140,20 @@ struct EmitKernels : impl::EmitKernelsBase<EmitKernels> {
     }
     for (Operation *kernel : legal) // until here, they are what others are compared with
       kernel->erase();
+    remark::analysis(module.getLoc(),
+                     remark::RemarkOpts::name("emit-kernels").category("plan-work"))
+        << remark::metric("comparisons", comparisons);
   }
 
 private:
   /// The code of a kernel, from an equal one if there was one.
   FailureOr<const EmittedKernel *> emitOnce(Operation *kernel) {
     SmallVector<size_t> &candidates = byHash[hashOf(kernel)];
-    for (size_t i : candidates)
+    for (size_t i : candidates) {
+      ++comparisons;
       if (areEqualKernels(kernel, done[i].first))
         return &done[i].second;
+    }
     std::string name = makeName(kernel) + "_" + std::to_string(done.size());
     EmitTarget own = kernels;
     if (auto known = sizes.find(name); known != sizes.end())
@@ -191,6 +201,7 @@ private:
   llvm::StringMap<int64_t> sizes;
   std::vector<std::pair<Operation *, EmittedKernel>> done;
   llvm::DenseMap<size_t, SmallVector<size_t>> byHash;
+  uint64_t comparisons = 0; ///< of kernels with others, which tests count
 };
 
 } // namespace

@@ -3,9 +3,9 @@
 
     python test/Optimize/growth.py BUILD_DIR
 
-Time is not measured here (benchmarks/compile_growth.py does): what the passes that form, batch and
-line up kernels say of their work, in remarks, is what a pass that goes back to a search of the whole graph at
-each query, or to comparing all with all, cannot hide.
+Time is not measured here (benchmarks/compile_growth.py does): what the passes that form, batch, line
+up and emit kernels say of their work, in remarks, is what a pass that goes back to a search of the
+whole graph at each query, or to comparing all with all, cannot hide.
 """
 import pathlib
 import re
@@ -20,7 +20,7 @@ import onnx  # noqa: E402
 
 # Sizes from which on the passes' limits (of groups looked at, of readers tried) are in force.
 FAMILIES = {"unary": 1000, "relu": 1000, "mul_shared": 1000, "concat_distinct": 2500, "wide_sum": 1000,
-            "mlp": 96, "transformer": 12}
+            "recurrence": 150, "mlp": 96, "transformer": 12}
 FACTOR = 4  # between the two sizes
 GOAL = 1.2  # most that the exponent of any count may be
 # What a graph costs of any size; counts below it say nothing about growth.
@@ -73,7 +73,8 @@ class Growth(harness.Case):
             result = self.build.ampc(model, "--emit=train", "--loss=mse", "-o", step)
             self.assertEqual(result.returncode, 0, result.stderr[-2000:])
         result = self.build.call(self.build.bin / "ampc-opt",
-                                 [step, f"--ampc-kernels=target={target}", "-o", "/dev/null",
+                                 [step, f"--ampc-kernels=target={target}",
+                                  f"--ampc-emit-kernels=target={target}", "-o", "/dev/null",
                                   "--remarks-filter=plan-work", "--remark-format=emitRemark"])
         self.assertEqual(result.returncode, 0, result.stderr[-2000:])
         counts = {}
@@ -82,7 +83,8 @@ class Growth(harness.Case):
                 for name, count in re.findall(r"(\w+)=(\d+)", line):
                     key = f"{match[1]}: {name}"
                     counts[key] = counts.get(key, 0) + int(count)
-        self.assertIn("form-kernels: attempts", counts, result.stderr[-2000:])
+        for key in ("form-kernels: attempts", "emit-kernels: comparisons"):
+            self.assertIn(key, counts, result.stderr[-2000:])
         return counts
 
     def test_work_grows_no_faster(self):
