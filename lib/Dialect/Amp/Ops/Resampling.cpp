@@ -322,13 +322,17 @@ public:
 
 private:
   /// What the kernel knows of a table. Where elements are only moved, `sources` has one for each,
-  /// -1 for none, and there are no weights. `starts` is null where all have `taps` sources.
+  /// -1 for none, and there are no weights. `starts` is null where all have `taps` sources. With
+  /// `columns`, sources and weights are as many columns as an element has sources at most, one
+  /// behind the other, of which each element has one entry: -1 for none.
   struct Axis {
     const ResampleTable *table;
     Value starts, sources, weights;
-    int64_t taps = 0;
+    int64_t taps = 0, columns = 0;
     bool hasNone = false;
   };
+  /// Loops of different lengths keep a host from vectorising that over the elements.
+  static constexpr int64_t kMostColumns = 4;
 
   Value integers(ArrayRef<int64_t> values) {
     SmallVector<int32_t> narrow(values.begin(), values.end());
@@ -338,7 +342,7 @@ private:
   }
 
   Axis makeAxis(const ResampleTable &table, Type element) {
-    Axis axis{&table, {}, {}, {}, 0, false};
+    Axis axis{&table, {}, {}, {}};
     if (table.onlyMoves()) {
       SmallVector<int64_t> sources;
       for (int64_t i = 0; i < table.size(); ++i) {
@@ -353,17 +357,42 @@ private:
     for (int64_t i = 0; i < table.size(); ++i)
       if (table.starts[i + 1] - table.starts[i] != axis.taps)
         axis.taps = 0;
+    bool isWeighted = llvm::any_of(table.weights, [](double weight) { return weight != 1; });
+    int64_t most = 0;
+    for (int64_t i = 0; i < table.size(); ++i)
+      most = std::max(most, table.starts[i + 1] - table.starts[i]);
+    if (axis.taps == 0 && most <= kMostColumns && kernel.mergesInOrder()) {
+      axis.columns = most;
+      SmallVector<int64_t> sources(most * table.size(), -1);
+      SmallVector<double> weights(sources.size(), 0);
+      for (int64_t i = 0; i < table.size(); ++i) {
+        axis.hasNone |= table.starts[i] == table.starts[i + 1];
+        for (int64_t k = table.starts[i]; k < table.starts[i + 1]; ++k) {
+          int64_t entry = (k - table.starts[i]) * table.size() + i;
+          sources[entry] = table.sources[k];
+          weights[entry] = table.weights[k];
+        }
+      }
+      axis.sources = integers(sources);
+      if (isWeighted)
+        axis.weights = floats(weights, element);
+      return axis;
+    }
     if (axis.taps == 0)
       axis.starts = integers(table.starts);
     axis.sources = integers(table.sources);
-    SmallVector<Attribute> weights;
-    for (double weight : table.weights)
-      weights.push_back(kernel.builder.getFloatAttr(element, weight));
-    auto type = RankedTensorType::get(int64_t(weights.size()), element);
-    if (llvm::any_of(table.weights, [](double weight) { return weight != 1; }))
-      axis.weights = arith::ConstantOp::create(kernel.builder, kernel.loc,
-                                               DenseElementsAttr::get(type, weights));
+    if (isWeighted)
+      axis.weights = floats(table.weights, element);
     return axis;
+  }
+
+  Value floats(ArrayRef<double> values, Type element) {
+    SmallVector<Attribute> rounded;
+    for (double value : values)
+      rounded.push_back(kernel.builder.getFloatAttr(element, value));
+    auto type = RankedTensorType::get(int64_t(values.size()), element);
+    return arith::ConstantOp::create(kernel.builder, kernel.loc,
+                                     DenseElementsAttr::get(type, rounded));
   }
 
   static Value number(ScalarBuilder &s, int64_t n) {
@@ -379,6 +408,8 @@ private:
     const Axis &axis = axes[d];
     Value i = at[axis.table->axis];
     SmallVector<Value> inner(place);
+    if (axis.columns != 0)
+      return sumColumns(s, d, at, place);
     if (axis.taps == 0 && !axis.starts) {
       Value source = load(s, axis.sources, i);
       inner[axis.table->axis] = axis.hasNone ? s.maximum(source, number(s, 0)) : source;
@@ -402,6 +433,25 @@ private:
         part = s.mul(part, kernel.load(s, axis.weights, entry));
       return s.add(total, part);
     });
+  }
+
+  /// The same where a table has columns.
+  Value sumColumns(ScalarBuilder &s, size_t d, ValueRange at, ArrayRef<Value> place) {
+    const Axis &axis = axes[d];
+    SmallVector<Value> inner(place);
+    Value total = s.constant(KernelBuilder::computeType(tensorType(input).getElementType()), 0.0);
+    for (int64_t column = 0; column < axis.columns; ++column) {
+      Value entry = s.add(at[axis.table->axis], number(s, column * axis.table->size()));
+      Value source = load(s, axis.sources, entry);
+      bool isEverywhere = column == 0 && !axis.hasNone;
+      inner[axis.table->axis] = isEverywhere ? source : s.maximum(source, number(s, 0));
+      Value part = sum(s, d + 1, at, inner);
+      if (axis.weights)
+        part = s.mul(part, kernel.load(s, axis.weights, entry));
+      Value next = s.add(total, part);
+      total = isEverywhere ? next : s.select(s.greaterOrEqual(source, number(s, 0)), next, total);
+    }
+    return total;
   }
 
   KernelBuilder &kernel;
