@@ -15,7 +15,8 @@
 // elements then take one comparison.
 //
 // A line that fits into workgroup memory is one block's, with barriers between the passes. A
-// longer one takes a launch a pass.
+// longer one takes a launch a pass. Such a line of ascending integers, as indices are, the host
+// sorts by their bytes.
 //
 //===----------------------------------------------------------------------===//
 
@@ -259,30 +260,44 @@ private:
       blocks = hostBlocks(lines.count(), lines.extent, 1, linesOfBlock);
     LineBuilder s(function.b, function.loc);
     LineMemory memory[] = {workgroupLine(function, s), workgroupLine(function, s)};
+    bool isByBytes = !target.device && lines.extent >= kValues && isAscending();
+    Value counts;
+    if (isByBytes)
+      counts = workgroup(function, s, s.builder.getI32Type(), kValues * countBytes());
     HostRange own = {function.block, s.index().add(function.block, 1)};
     if (!target.device)
       own = hostRange(s.index(), function.block, blocks, linesOfBlock, lines.count());
     s.loop(own.begin, own.end, 1, [&](LineBuilder &s, Value line) {
       LineMemory result = globalLine(s, line, keys, places, kept);
       LineMemory unsorted = globalLine(s, line, input, Value(), lines.extent);
-      sortInBlock(s, unsorted, memory, result, function.thread, threads);
+      if (isByBytes)
+        sortByBytes(s, unsorted, memory, counts);
+      else
+        sortInBlock(s, unsorted, memory, function.thread, threads);
+      s.loop(function.thread, s.number(kept), threads, [&](LineBuilder &s, Value i) {
+        s.store(s.load(memory[0].keys, memory[0].at(s, i)), result.keys, result.at(s, i));
+        s.store(s.load(memory[0].places, memory[0].at(s, i)), result.places, result.at(s, i));
+      });
     });
     emitted.stages.push_back(function.finish(blocks, threads));
   }
 
-  LineMemory workgroupLine(KernelFunction &function, LineBuilder &s) const {
+  static Value workgroup(KernelFunction &function, LineBuilder &s, Type type, int64_t count) {
     auto space = gpu::AddressSpaceAttr::get(s.builder.getContext(), gpu::AddressSpace::Workgroup);
-    auto take = [&](Type type) {
-      auto memref =
-          MemRefType::get({lines.extent}, getStorageType(type), MemRefLayoutAttrInterface(), space);
-      return function.func.addWorkgroupAttribution(memref, s.loc);
-    };
-    Value keys = take(keyType.getElementType()), places = take(placeType.getElementType());
+    auto memref =
+        MemRefType::get({count}, getStorageType(type), MemRefLayoutAttrInterface(), space);
+    return function.func.addWorkgroupAttribution(memref, s.loc);
+  }
+
+  LineMemory workgroupLine(KernelFunction &function, LineBuilder &s) const {
+    Value keys = workgroup(function, s, keyType.getElementType(), lines.extent);
+    Value places = workgroup(function, s, placeType.getElementType(), lines.extent);
     return {keys, places, s.number(0), 1};
   }
 
-  void sortInBlock(LineBuilder &s, const LineMemory &input, LineMemory (&memory)[2],
-                   const LineMemory &result, Value thread, int64_t threads) {
+  /// Leaves the sorted line in `memory[0]`.
+  void sortInBlock(LineBuilder &s, const LineMemory &input, LineMemory (&memory)[2], Value thread,
+                   int64_t threads) {
     Value all = s.number(lines.extent);
     auto shares = [&](LineBuilder &s, int64_t size, LineBuilder::Body body) {
       s.loop(s.index().mul(thread, size), all, threads * size, body);
@@ -301,10 +316,85 @@ private:
              });
              return SmallVector<Value>{s.index().mul(width[0], 4)};
            });
-    s.loop(thread, s.number(kept), threads, [&](LineBuilder &s, Value i) {
-      s.store(s.load(memory[0].keys, memory[0].at(s, i)), result.keys, result.at(s, i));
-      s.store(s.load(memory[0].places, memory[0].at(s, i)), result.places, result.at(s, i));
+  }
+
+  //===--------------------------------------------------------------------===//
+  // One worker a line, of integers
+  //===--------------------------------------------------------------------===//
+
+  /// Values of a byte.
+  static constexpr int64_t kValues = 256;
+
+  /// Whether keys are integers of some bytes, the lowest first.
+  bool isAscending() {
+    auto type = dyn_cast<IntegerType>(keyType.getElementType());
+    Block &body = sort.getIsBefore().front();
+    auto compare = body.getTerminator()->getOperand(0).getDefiningOp<arith::CmpIOp>();
+    return type && type.getWidth() % 8 == 0 && compare &&
+           compare.getPredicate() == arith::CmpIPredicate::slt &&
+           compare.getLhs() == body.getArgument(0) && compare.getRhs() == body.getArgument(1);
+  }
+
+  int64_t countBytes() const { return keyType.getElementTypeBitWidth() / 8; }
+
+  /// The place in `counts` of byte number `byte` of a key, in the order of signed integers.
+  Value countOf(LineBuilder &s, Value key, int64_t byte) {
+    if (key.getType().getIntOrFloatBitWidth() < 32)
+      key = s.convert(key, s.builder.getI32Type());
+    auto number = [&](int64_t n) { return s.constant(key.getType(), n); };
+    Value value = s.logicalAnd(s.shiftRight(key, number(8 * byte)), number(kValues - 1));
+    if (byte + 1 == countBytes())
+      value = s.logicalXor(value, number(kValues / 2));
+    return s.index().add(s.convert(value, s.builder.getIndexType()), byte * kValues);
+  }
+
+  /// Sorts by one byte after the other, from the lowest on, each time keeping the order of those
+  /// that are equal. A byte that all keys have in common is left out.
+  void sortByBytes(LineBuilder &s, const LineMemory &input, LineMemory (&memory)[2], Value counts) {
+    Type i32 = s.builder.getI32Type();
+    Value none = s.number(0), all = s.number(lines.extent);
+    auto move = [](LineBuilder &s, const LineMemory &from, Value i, const LineMemory &to,
+                   Value place) {
+      s.store(s.load(from.keys, from.at(s, i)), to.keys, to.at(s, place));
+      s.store(s.load(from.places, from.at(s, i)), to.places, to.at(s, place));
+    };
+    auto increase = [&](LineBuilder &s, Value at) {
+      Value before = s.load(counts, at);
+      s.store(s.add(before, s.constant(i32, int64_t(1))), counts, at);
+      return before;
+    };
+    s.loop(none, s.number(kValues * countBytes()), 1,
+           [&](LineBuilder &s, Value at) { s.store(s.constant(i32, int64_t(0)), counts, at); });
+    s.loop(none, all, 1, [&](LineBuilder &s, Value i) {
+      Value key = s.load(input.keys, input.at(s, i));
+      s.store(key, memory[0].keys, memory[0].at(s, i));
+      s.store(s.convert(i, placeType.getElementType()), memory[0].places, memory[0].at(s, i));
+      for (int64_t byte = 0; byte < countBytes(); ++byte)
+        increase(s, countOf(s, key, byte));
     });
+    for (int64_t byte = 0; byte < countBytes(); ++byte) {
+      Value first = s.load(memory[0].keys, memory[0].at(s, none));
+      Value equal = s.load(counts, countOf(s, first, byte));
+      Value differs = s.notEqual(equal, s.constant(i32, lines.extent));
+      scf::IfOp::create(s.builder, s.loc, differs, [&](OpBuilder &nested, Location at) {
+        LineBuilder s(nested, at);
+        // Where those of each value begin.
+        Value begin = s.number(byte * kValues), end = s.number((byte + 1) * kValues);
+        s.loop(begin, end, s.constant(i32, int64_t(0)),
+               [&](LineBuilder &s, Value value, ValueRange sum) {
+                 Value count = s.load(counts, value);
+                 s.store(sum[0], counts, value);
+                 return SmallVector<Value>{s.add(sum[0], count)};
+               });
+        s.loop(none, all, 1, [&](LineBuilder &s, Value i) {
+          Value key = s.load(memory[0].keys, memory[0].at(s, i));
+          Value place = increase(s, countOf(s, key, byte));
+          move(s, memory[0], i, memory[1], s.convert(place, s.builder.getIndexType()));
+        });
+        s.loop(none, all, 1, [&](LineBuilder &s, Value i) { move(s, memory[1], i, memory[0], i); });
+        scf::YieldOp::create(nested, at);
+      });
+    }
   }
 
   //===--------------------------------------------------------------------===//

@@ -25,6 +25,18 @@ std::string nameOf(const std::string &what, const std::string &type, const Along
 
 KernelBuilder builderAt(OpBuilder &b) { return {b, b.getUnknownLoc()}; }
 
+/// Each of these integers times a factor, in a kernel of its own.
+Value times(OpBuilder &b, Value x, int64_t factor) {
+  if (factor == 1)
+    return x;
+  return createFused(b, x, [&](KernelBuilder &kernel, ValueRange in) {
+    auto fn = [&](ScalarBuilder &s, ValueRange y) {
+      return s.mul(y[0], s.constant(y[0].getType(), factor));
+    };
+    return Values{kernel.pointwise(in[0], cast<RankedTensorType>(x.getType()), fn)};
+  })[0];
+}
+
 void addScan(CaseList &list, const std::string &type, const Along &along, Reduction kind,
              bool exclusive, bool reverse, const std::string &resultType = "") {
   std::string what = std::string("scan") + (kind == Reduction::Max ? "_max" : "") +
@@ -38,14 +50,16 @@ void addScan(CaseList &list, const std::string &type, const Along &along, Reduct
 }
 
 void addSort(CaseList &list, const std::string &type, const Along &along, bool descending,
-             std::optional<int64_t> first = std::nullopt) {
+             std::optional<int64_t> first = std::nullopt, int64_t factor = 1) {
   std::string what = descending ? "sort_down" : "sort";
+  if (factor != 1)
+    what += "_times_" + std::to_string(factor);
   if (first)
     what = "first_" + std::to_string(*first) + "_of_" + what;
   list.add(nameOf(what, type, along), list.type(type, along.shape),
            [&](OpBuilder &b, ValueRange in) {
              auto sorted = builderAt(b).sort(
-                 in[0], along.axis,
+                 times(b, in[0], factor), along.axis,
                  [&](ScalarBuilder &s, ValueRange key) {
                    return descending ? s.greater(key[0], key[1]) : s.less(key[0], key[1]);
                  },
@@ -82,16 +96,7 @@ void addScatter(CaseList &list, const std::string &type, const Along &along,
            [&](OpBuilder &b, ValueRange in) {
              InOrder inOrder;
              KernelBuilder kernel(b, b.getUnknownLoc(), &inOrder);
-             Value at = in[1];
-             if (factor != 1) {
-               auto product = createFused(b, in[1], [&](KernelBuilder &inner, ValueRange x) {
-                 auto fn = [&](ScalarBuilder &s, ValueRange place) {
-                   return s.mul(place[0], s.constant(place[0].getType(), factor));
-                 };
-                 return Values{inner.pointwise(x[0], arguments[1], fn)};
-               });
-               at = product[0];
-             }
+             Value at = times(b, in[1], factor);
              Value data = ontoZeros ? kernel.splat(arguments[0], 0) : in[0];
              auto merge = [&](ScalarBuilder &s, Value old, Value update) {
                return kind == Merge::Put   ? update
@@ -167,6 +172,11 @@ void addLineCases(CaseList &list) {
     addSort(list, "i16", {{40001}, 0}, true, first);
   }
   addSort(list, "f16", {{30, 12}, 1}, false, 5);
+  // Integers that the host sorts by their bytes, of which some or all differ.
+  addSort(list, "i8", {{3, 300}, 1}, false);
+  addSort(list, "i16", {{2, 300, 3}, 1}, false, 40, 301);
+  addSort(list, "i32", {{3, 1000}, 1}, false, std::nullopt, 20'000'003);
+  addSort(list, "i64", {{2, 1000}, 1}, false, std::nullopt, 80'000'000'000'000'021);
   addSort(list, "bf16", {{5, 17, 2}, 1}, true, 17);
   addSort(list, "i8", {{4, 129}, 1}, false);
   addSort(list, "i1", {{4, 129}, 1}, true);

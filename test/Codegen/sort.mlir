@@ -78,3 +78,17 @@ func.func @first_of_long(%x: tensor<60000xi32>) -> (tensor<8xi32>, tensor<8xi32>
   }
   return %k, %p : tensor<8xi32>, tensor<8xi32>
 }
+
+// Ascending integers are sorted by their four bytes on the host, with a count for each value of each.
+
+// HOST-LABEL: @indices(
+func.func @indices(%x: tensor<8x5000xi32>) -> (tensor<8x5000xi32>, tensor<8x5000xi32>) {
+  // HOST: plan.launch @host_kernels::@sort_5
+  // HOST: gpu.func @sort_5({{.*}} workgroup({{.*}}memref<1024xi32, #gpu.address_space<workgroup>>
+  %k, %p = plan.sort %x along 1 : (tensor<8x5000xi32>) -> (tensor<8x5000xi32>, tensor<8x5000xi32>) {
+  ^bb0(%a: i32, %b: i32):
+    %c = arith.cmpi slt, %a, %b : i32
+    plan.yield %c : i1
+  }
+  return %k, %p : tensor<8x5000xi32>, tensor<8x5000xi32>
+}
