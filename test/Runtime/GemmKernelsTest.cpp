@@ -146,6 +146,7 @@ TEST(GemmKernels, EveryInstructionSetPacksImages) {
       {1, 2, axis(12, 2, 1, 3, 4), axis(11, 4, 3, 5, 2)},
       {3, 7, axis(7, 1, 1, 0, 1), axis(5, 1, 1, 0, 1)},
       {1, 9, axis(40, 3, 1, 1, 1), axis(39, 3, 1, 1, 1)},
+      {2, 3, axis(14, 13, 1, 6, 1), axis(11, 11, 1, 5, 1)}, // more taps than are handled together
   };
   for (uint32_t dtype : {AMPC_DTYPE_F32, AMPC_DTYPE_F16, AMPC_DTYPE_BF16})
     for (auto [n, c, rows, columns] : all)

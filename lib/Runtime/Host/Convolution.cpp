@@ -127,8 +127,9 @@ void Convolution::computeOutput(const GemmKernels<T> &kernels, const Task &task,
 /// Adds windows of one channel, [taps][points], to its image. The points are
 /// those of the rows [firstRow, endRow).
 template <class T>
-static void addWindows(const WindowAxis &rows, const WindowAxis &columns, int64_t firstRow,
-                       int64_t endRow, const T *windows, T *image) {
+static void addWindows(const GemmKernels<T> &kernels, const WindowAxis &rows,
+                       const WindowAxis &columns, int64_t firstRow, int64_t endRow,
+                       const T *windows, T *image) {
   for (int64_t r = 0; r != rows.taps; ++r)
     for (int64_t c = 0; c != columns.taps; ++c) {
       auto [begin, end] = columns.pointsInside(c, 0, columns.points);
@@ -137,8 +138,7 @@ static void addWindows(const WindowAxis &rows, const WindowAxis &columns, int64_
           continue;
         T *to = image + rows.element(p, r) * columns.extent + columns.element(begin, c);
         if (columns.stride == 1)
-          for (int64_t q = begin; q < end; ++q)
-            to[q - begin] += windows[q];
+          kernels.add(to, windows + begin, end - begin);
         else
           for (int64_t q = begin; q < end; ++q)
             to[(q - begin) * columns.stride] += windows[q];
@@ -175,7 +175,7 @@ void Convolution::computeInputGradient(const GemmKernels<T> &kernels, const Task
     DenseOperand<T> part = gradient(row * columns.points);
     task.multiply({&filter, &part, nullptr, windows});
     auto addChannel = [&](int64_t channel, int) {
-      addWindows(rows, columns, row, row + rowsAtOnce,
+      addWindows(kernels, rows, columns, row, row + rowsAtOnce,
                  windows + channel * s.filterPoints() * points, image + channel * s.inputPoints());
     };
     if (task.pool)

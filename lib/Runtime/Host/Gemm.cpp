@@ -23,8 +23,11 @@ namespace ampc {
 
 /// Packed elements of a strip of each operand, together: what the first cache holds.
 static constexpr int64_t kStripElements = 12 << 10;
-/// Bytes of the right operand that are packed at a time.
-static constexpr int64_t kPanelBytes = 8 << 20;
+/// Bytes of the right operand that are packed at a time: what the second cache
+/// holds, where the sums that parts of k leave stay there too, else the third.
+static constexpr int64_t kPanelBytes = 1 << 20, kMostPanelBytes = 8 << 20;
+/// Values of k in a panel, at most.
+static constexpr int64_t kMostDepth = 8192;
 
 /// Products of elements in the time that waking a thread takes, twice.
 static constexpr double kWorthWaking = 4e6;
@@ -51,13 +54,24 @@ Gemm<T>::Gemm(const GemmKernels<T> &kernels, const Shape &shape, int threads)
     : kernels(kernels), shape(shape) {
   int64_t rows = kernels.rows, columns = kernels.columns;
   wake = double(shape.m) * shape.n * shape.k >= kWorthWaking;
-  panelDepth = std::clamp<int64_t>(shape.k, 1, 8192);
   blockDepth = 256;
   while (blockDepth * (rows + columns) > kStripElements)
     blockDepth /= 2;
-  int64_t widest = kPanelBytes / int64_t(sizeof(T)) / kernels.packedDepth(panelDepth);
-  panelColumns = std::min(roundUp(std::max(widest, columns * threads), columns),
-                          roundUp(std::max<int64_t>(shape.n, 1), columns));
+
+  // Parts of k, but none that is done before threads have it.
+  int64_t step = blockDepth * kernels.perElement;
+  int64_t allColumns = roundUp(std::max<int64_t>(shape.n, 1), columns);
+  panelDepth = kMostDepth;
+  if (shape.m * allColumns <= kPanelBytes / int64_t(sizeof(T))) {
+    int64_t depth = kPanelBytes / int64_t(sizeof(T)) / allColumns * kernels.perElement;
+    panelDepth = std::clamp(depth / step * step, step, kMostDepth);
+    while (threads > 1 && panelDepth < kMostDepth &&
+           double(shape.m) * double(allColumns) * double(panelDepth) < 2 * kWorthWaking)
+      panelDepth *= 2;
+  }
+  panelDepth = std::clamp<int64_t>(shape.k, 1, panelDepth);
+  int64_t most = kMostPanelBytes / int64_t(sizeof(T)) / kernels.packedDepth(panelDepth);
+  panelColumns = std::min(roundUp(std::max(most, columns * threads), columns), allColumns);
 
   // Tiles as large as leaves a few for each thread; rows are cut first, as each
   // cut in columns packs the left operand once more.
@@ -69,11 +83,15 @@ Gemm<T>::Gemm(const GemmKernels<T> &kernels, const Shape &shape, int threads)
   tileColumns = std::clamp(roundUp(panelColumns / columnTiles, columns), 4 * columns, 32 * columns);
 }
 
+// Not multiples of a page, else the rows of sums lie in one set of the first
+// cache.
 template <class T>
 int64_t Gemm<T>::partialStride() const {
-  // Not a multiple of a page, else the rows of sums lie in one set of the first
-  // cache.
   return tileColumns + kernels.columns;
+}
+template <class T>
+int64_t Gemm<T>::sumsStride() const {
+  return panelColumns + kernels.columns;
 }
 
 template <class T>
@@ -86,7 +104,7 @@ template <class T>
 int64_t Gemm<T>::sharedElements() const {
   // Packed right operand, bias, and sums where k takes several panels, of whole
   // strips.
-  int64_t sums = shape.k > panelDepth ? roundUp(shape.m, kernels.rows) * panelColumns : 0;
+  int64_t sums = shape.k > panelDepth ? roundUp(shape.m, kernels.rows) * sumsStride() : 0;
   return kernels.packedDepth(panelDepth) * panelColumns + biasElements() + sums;
 }
 
@@ -127,7 +145,7 @@ void Gemm<T>::packPanel(const GemmOperands<T> &operands, const Panel &panel,
                         ThreadPool *pool) const {
   // Some strips side by side, a part of k at a time: where what lies next to each
   // other in memory is across k, a row of one strip is a small part of a page.
-  constexpr int64_t kMostTogether = 8, kPart = 64;
+  constexpr int64_t kMostTogether = 8, kPart = 256;
   int64_t width = kernels.columns, elements = width * kernels.packedDepth(panel.depth);
   int64_t strips = (panel.columns + width - 1) / width;
   int64_t together =
@@ -180,8 +198,8 @@ void Gemm<T>::multiplyTile(const GemmOperands<T> &operands, const Panel &panel, 
   block.lhs = scratch;
   block.rhsStripStride = kernels.columns * kernels.packedDepth(panel.depth);
   if (shape.k > panelDepth) {
-    block.partial = panel.partial + row * panelColumns + column;
-    block.partialStride = panelColumns;
+    block.partial = panel.partial + row * sumsStride() + column;
+    block.partialStride = sumsStride();
   } else {
     block.partial = scratch + tileRows * blockDepth;
     block.partialStride = partialStride();

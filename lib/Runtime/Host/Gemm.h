@@ -101,6 +101,7 @@ private:
   };
 
   int64_t partialStride() const; ///< of a tile's sums
+  int64_t sumsStride() const;    ///< of a panel's
   int64_t biasElements() const;
   void packPanel(const GemmOperands<T> &operands, const Panel &panel, ThreadPool *pool) const;
   void multiplyPanel(const GemmOperands<T> &operands, const Panel &panel, T *scratch,

@@ -109,6 +109,10 @@ void copyRun(T *to, int64_t toStride, const S *from, int64_t fromStride, int64_t
   if (toStride == 1 && fromStride == 1)
     for (; i + 4 <= count; i += 4)
       store(to + i, widenFour(from + i));
+  if (toStride == 1 && fromStride == 2) // but for the last, behind which nothing may be
+    for (; i + 4 < count; i += 4)
+      store(to + i, __builtin_shufflevector(widenFour(from + 2 * i), widenFour(from + 2 * i + 4), 0,
+                                            2, 4, 6));
   for (; i < count; ++i)
     to[i * toStride] = widen(from[i * fromStride]);
 }
@@ -156,6 +160,63 @@ void copyF64(double *to, int64_t toStride, const void *from, uint32_t, int64_t f
   copyRun(to, toStride, static_cast<const double *>(from), fromStride, count);
 }
 
+template <class T, class S>
+typename Simd<T>::Vector loadSome(const S *from, uint64_t mask) {
+  typename Simd<T>::Vector value = {};
+  for (int i = 0; i != Simd<T>::kLanes; ++i)
+    if (mask >> i & 1)
+      value[i] = widen(from[i]);
+  return value;
+}
+
+/// A vector of what `mask` has bits for, else zeros.
+template <class T, class S>
+typename Simd<T>::Vector loadSelected(const S *from, uint64_t mask) {
+  constexpr uint64_t kAll = (uint64_t(1) << Simd<T>::kLanes) - 1;
+  mask &= kAll;
+  if constexpr (sizeof(S) == sizeof(T)) {
+    if (mask == kAll)
+      return load<typename Simd<T>::Vector>(from);
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4)
+      return (typename Simd<T>::Vector)_mm512_maskz_loadu_ps(__mmask16(mask), from);
+    else
+      return (typename Simd<T>::Vector)_mm512_maskz_loadu_pd(__mmask8(mask), from);
+#elif defined(__AVX2__)
+    if constexpr (sizeof(T) == 4) {
+      const Words lanes = {1, 2, 4, 8, 16, 32, 64, 128};
+      Words isSet = (Words)((lanes & uint32_t(mask)) != 0);
+      return (typename Simd<T>::Vector)_mm256_maskload_ps(from, (__m256i)isSet);
+    }
+#endif
+  }
+  return loadSome<T>(from, mask);
+}
+
+template <class T, class S>
+void copyTaps(T *to, const S *from, const int64_t *offsets, const uint64_t *masks, int64_t taps,
+              int64_t count) {
+  constexpr int kLanes = Simd<T>::kLanes;
+  for (int64_t tap = 0; tap < taps; ++tap, to += kColumns<T>)
+    for (int64_t i = 0; i < count; i += kLanes)
+      storeSome(to + i, loadSelected<T>(from + offsets[tap] + i, masks[tap] >> i), count - i);
+}
+
+void copyTapsF32(float *to, const void *from, uint32_t dtype, const int64_t *offsets,
+                 const uint64_t *masks, int64_t taps, int64_t count) {
+  if (dtype == AMPC_DTYPE_F16)
+    copyTaps(to, static_cast<const F16 *>(from), offsets, masks, taps, count);
+  else if (dtype == AMPC_DTYPE_BF16)
+    copyTaps(to, static_cast<const BF16 *>(from), offsets, masks, taps, count);
+  else
+    copyTaps(to, static_cast<const float *>(from), offsets, masks, taps, count);
+}
+
+void copyTapsF64(double *to, const void *from, uint32_t, const int64_t *offsets,
+                 const uint64_t *masks, int64_t taps, int64_t count) {
+  copyTaps(to, static_cast<const double *>(from), offsets, masks, taps, count);
+}
+
 //===----------------------------------------------------------------------===//
 // Multiplying
 //===----------------------------------------------------------------------===//
@@ -175,9 +236,9 @@ struct MultiplyAdd {
 extern const GemmKernelSet gemmKernels;
 const GemmKernelSet gemmKernels = {
     {kRows, kColumns<float>, 1, 1, packF32<kRows>, packF32<kColumns<float>>, copyF32, interleaveF32,
-     nullptr, multiply<MultiplyAdd<float>>},
+     copyTapsF32, nullptr, addRun<float>, multiply<MultiplyAdd<float>>},
     {kRows, kColumns<double>, 1, 1, packF64<kRows>, packF64<kColumns<double>>, copyF64,
-     interleaveF64, nullptr, multiply<MultiplyAdd<double>>}};
+     interleaveF64, copyTapsF64, nullptr, addRun<double>, multiply<MultiplyAdd<double>>}};
 
 } // namespace AMPC_GEMM_ISA
 } // namespace ampc

@@ -75,9 +75,16 @@ struct GemmKernels {
   /// with a zero behind an odd `count`.
   void (*interleave)(T *to, int64_t toStride, const void *const *from, uint32_t dtype,
                      int64_t count);
+  /// to[tap * columns + i] = from[offsets[tap] + i], widened to T, where bit i of
+  /// masks[tap] is set, else 0 without a read, for i below `count`, at most 64. Not
+  /// in pairs.
+  void (*copyTaps)(T *to, const void *from, uint32_t dtype, const int64_t *offsets,
+                   const uint64_t *masks, int64_t taps, int64_t count);
   /// In pairs: to[i] = first[i * stride], second[i * stride], for i below
   /// `count`; an operand that is null is zeros. Else there is none.
   void (*zip)(T *to, const void *first, const void *second, int64_t stride, int64_t count);
+  /// to[i] += from[i], for i below `count`.
+  void (*add)(T *to, const T *from, int64_t count);
   void (*multiply)(const GemmBlock<T> &block);
 };
 

@@ -37,16 +37,9 @@ struct AddPair {
 } // namespace
 
 extern const GemmKernels<float> pairKernels;
-const GemmKernels<float> pairKernels = {kRows,
-                                        kColumns<float>,
-                                        2,
-                                        2,
-                                        packPairs<kRows, 2>,
-                                        packPairs<kColumns<float>, 2>,
-                                        nullptr,
-                                        interleavePairs,
-                                        zip,
-                                        multiply<AddPair>};
+const GemmKernels<float> pairKernels = {
+    kRows,   kColumns<float>, 2,       2,   packPairs<kRows, 2>, packPairs<kColumns<float>, 2>,
+    nullptr, interleavePairs, nullptr, zip, addRun<float>,       multiply<AddPair>};
 
 } // namespace AMPC_GEMM_ISA
 } // namespace ampc

@@ -226,8 +226,8 @@ void multiply(const GemmBlock<float> &block) {
 
 extern const GemmKernels<float> tileKernels;
 const GemmKernels<float> tileKernels = {
-    kWidth,  kWidth,          2,   kDepth,  packRows, packPairs<kWidth, kDepth>,
-    nullptr, interleavePairs, zip, multiply};
+    kWidth,  kWidth,          2,       kDepth, packRows,      packPairs<kWidth, kDepth>,
+    nullptr, interleavePairs, nullptr, zip,    addRun<float>, multiply};
 
 } // namespace AMPC_GEMM_ISA
 } // namespace ampc

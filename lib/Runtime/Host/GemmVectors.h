@@ -107,6 +107,19 @@ inline FourFloats widenFour(const BF16 *from) {
 inline FourFloats widenFour(const float *from) { return load<FourFloats>(from); }
 inline Simd<double>::Four widenFour(const double *from) { return load<Simd<double>::Four>(from); }
 
+template <class T>
+void addRun(T *to, const T *from, int64_t count) {
+  typedef typename Simd<T>::Vector Vector;
+  constexpr int kLanes = Simd<T>::kLanes;
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes)
+    store(to + i, load<Vector>(to + i) + load<Vector>(from + i));
+  for (; i + 4 <= count; i += 4)
+    store(to + i, load<typename Simd<T>::Four>(to + i) + load<typename Simd<T>::Four>(from + i));
+  for (; i < count; ++i)
+    to[i] += from[i];
+}
+
 /// Sets to[kk][i] to 0 for i from `count` on.
 template <class T, int Width>
 void clearRest(T *to, int64_t count, int64_t k) {

@@ -38,7 +38,8 @@ template <class T>
 WindowOperand<T>::WindowOperand(const GemmKernels<T> &kernels, const WindowImages &images,
                                 bool sumsTaps)
     : kernels(kernels), images(images), elementBytes(int64_t(sizeOf(images.dtype))),
-      sumsTaps(sumsTaps) {}
+      sumsTaps(sumsTaps), isFlat(images.rows.stride == 1 && images.columns.stride == 1 &&
+                                 images.columns.points == images.columns.extent) {}
 
 /// Calls `fn(run)` for the points from `first` on, row by row.
 template <class T>
@@ -51,15 +52,52 @@ void WindowOperand<T>::forEachRun(int64_t first, int64_t count, Fn fn) const {
   run.row = first / width % height;
   run.image = first / width / height;
   while (run.index < count) {
-    run.count = std::min(width - run.column, count - run.index);
+    int64_t left = isFlat ? (height - run.row) * width : width;
+    run.count = std::min(left - run.column, count - run.index);
     fn(run);
     run.index += run.count;
     run.column = 0;
-    if (++run.row == height) {
+    if (isFlat || ++run.row == height) {
       run.row = 0;
       ++run.image;
     }
   }
+}
+
+/// Calls `fn(part)` for what of a run is of one row.
+template <class T>
+template <class Fn>
+void WindowOperand<T>::forEachRow(const Run &run, Fn fn) const {
+  Run part = run;
+  for (int64_t left = run.count; left > 0; left -= part.count) {
+    part.count = std::min(images.columns.points - part.column, left);
+    fn(part);
+    part.index += part.count;
+    part.column = 0;
+    ++part.row;
+  }
+}
+
+/// Calls `fn(i)` for the points of a run, from 0 on, whose tap lies outside.
+template <class T>
+template <class Fn>
+void WindowOperand<T>::forEachOutside(const Tap &tap, const Run &run, Fn fn) const {
+  // Points are counted over the whole image.
+  int64_t width = images.columns.points, height = images.rows.points;
+  int64_t first = run.row * width + run.column, end = first + run.count;
+  auto callFor = [&](int64_t from, int64_t until) {
+    for (int64_t i = std::max(from, first); i < std::min(until, end); ++i)
+      fn(i - first);
+  };
+  WindowAxis::Range rows = images.rows.pointsInside(tap.row, 0, height);
+  WindowAxis::Range columns = images.columns.pointsInside(tap.column, 0, width);
+  callFor(first, rows.begin * width);
+  if (columns.begin > 0 || columns.end < width)
+    for (int64_t row = std::max(run.row, rows.begin); row < rows.end && row * width < end; ++row) {
+      callFor(row * width, row * width + columns.begin);
+      callFor(row * width + columns.end, (row + 1) * width);
+    }
+  callFor(std::max(rows.begin, rows.end) * width, end);
 }
 
 template <class T>
@@ -86,6 +124,12 @@ const void *WindowOperand<T>::addressOf(int64_t element) const {
 /// What one tap lies on over a run of points, `stride` apart.
 template <class T>
 void WindowOperand<T>::packRun(T *to, int64_t stride, const Tap &tap, const Run &run) const {
+  if (run.column + run.count > images.columns.points) {
+    forEachRow(run, [&](const Run &part) {
+      packRun(to + (part.index - run.index) * stride, stride, tap, part);
+    });
+    return;
+  }
   auto clear = [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
       to[i * stride] = 0;
@@ -100,6 +144,35 @@ void WindowOperand<T>::packRun(T *to, int64_t stride, const Tap &tap, const Run 
                  images.dtype, images.columns.stride, end - begin);
 }
 
+/// Taps along k, over a run of points that follow each other in memory.
+template <class T>
+void WindowOperand<T>::packFlatTaps(T *to, const Run &run, int64_t k, int64_t depth) const {
+  // Where each tap of a channel lies, and the points of which that is inside.
+  constexpr int64_t kMostTaps = 128;
+  int64_t taps = images.rows.taps * images.columns.taps, offsets[kMostTaps];
+  uint64_t masks[kMostTaps];
+  Tap tap = tapAt(k);
+  while (depth > 0) {
+    int64_t base = elementAt({tap.channel, 0, 0}, run, run.column);
+    int64_t left = taps - (tap.row * images.columns.taps + tap.column);
+    int64_t count = std::min({left, depth, kMostTaps});
+    for (int64_t i = 0; i != count; ++i, moveOn(tap)) {
+      offsets[i] = elementAt(tap, run, run.column) - base;
+      masks[i] = ~uint64_t(0);
+      forEachOutside(tap, run, [&](int64_t point) { masks[i] &= ~(uint64_t(1) << point); });
+    }
+    // The same for all channels, but for parts of the first and the last.
+    int64_t channels = count == taps ? depth / taps : 1;
+    for (int64_t channel = 0; channel != channels; ++channel) {
+      kernels.copyTaps(to, addressOf(base), images.dtype, offsets, masks, count, run.count);
+      to += count * kernels.columns;
+      base += images.rows.extent * images.columns.extent;
+    }
+    tap.channel += channels - 1;
+    depth -= channels * count;
+  }
+}
+
 /// Where four taps lie over a run, if all of it is in memory: next to what lies
 /// outside of an image are its neighbours.
 template <class T>
@@ -108,8 +181,8 @@ bool WindowOperand<T>::addressesOf(const Tap *four, const Run &run, const void *
     return false;
   for (int j = 0; j != 4; ++j) {
     int64_t element = elementAt(four[j], run, run.column);
-    if (!images.rows.isInside(run.row, four[j].row) || element < 0 ||
-        element + run.count > images.count)
+    bool isRead = isFlat || images.rows.isInside(run.row, four[j].row);
+    if (!isRead || element < 0 || element + run.count > images.count)
       return false;
     from[j] = addressOf(element);
   }
@@ -127,20 +200,20 @@ void WindowOperand<T>::packFour(T *to, int64_t stride, const Tap *four, const Ru
     return;
   }
   kernels.interleave(to, stride, from, images.dtype, run.count);
-  for (int j = 0; j != 4; ++j) {
-    auto [begin, end] =
-        images.columns.pointsInside(four[j].column, run.column, run.column + run.count);
-    for (int64_t i = 0; i < begin - run.column; ++i)
-      to[i * stride + j] = 0;
-    for (int64_t i = end - run.column; i < run.count; ++i)
-      to[i * stride + j] = 0;
-  }
+  for (int j = 0; j != 4; ++j)
+    forEachOutside(four[j], run, [&](int64_t i) { to[i * stride + j] = 0; });
 }
 
 /// What two taps that follow each other lie on over a run of points, in pairs.
 /// Without a `second` its half is zeros.
 template <class T>
 void WindowOperand<T>::packPair(T *to, const Tap &first, const Tap *second, const Run &run) const {
+  if (run.column + run.count > images.columns.points) {
+    forEachRow(run, [&](const Run &part) {
+      packPair(to + (part.index - run.index), first, second, part);
+    });
+    return;
+  }
   // The points of which each tap is inside, as parts of the run.
   auto inside = [&](const Tap &tap) {
     if (!images.rows.isInside(run.row, tap.row))
@@ -175,6 +248,10 @@ static uint16_t *halfAt(T *strip, int64_t width, int64_t kk, int64_t i) {
 /// does not reach, of its first or last pair, stays or becomes 0.
 template <class T>
 void WindowOperand<T>::packRunInPairs(T *to, int64_t width, const Tap &tap, const Run &run) const {
+  if (run.column + run.count > images.columns.points) {
+    forEachRow(run, [&](const Run &part) { packRunInPairs(to, width, tap, part); });
+    return;
+  }
   auto [begin, end] = images.columns.pointsInside(tap.column, run.column, run.column + run.count);
   if (!images.rows.isInside(run.row, tap.row))
     begin = end = run.column;
@@ -205,8 +282,11 @@ void WindowOperand<T>::packFourInPairs(T *to, int64_t width, const Tap *four,
     for (int j = 0; j != 4; ++j)
       packRunInPairs(to + j, width, four[j], one);
     ++rest.index;
-    ++rest.column;
     --rest.count;
+    if (++rest.column == images.columns.points) {
+      rest.column = 0;
+      ++rest.row;
+    }
   }
   const void *from[4];
   if (rest.count == 0)
@@ -217,14 +297,8 @@ void WindowOperand<T>::packFourInPairs(T *to, int64_t width, const Tap *four,
     return;
   }
   kernels.interleave(to + rest.index / 2 * width, width, from, images.dtype, rest.count);
-  for (int j = 0; j != 4; ++j) {
-    auto [begin, end] =
-        images.columns.pointsInside(four[j].column, rest.column, rest.column + rest.count);
-    for (int64_t i = 0; i < begin - rest.column; ++i)
-      *halfAt(to, width, rest.index + i, j) = 0;
-    for (int64_t i = end - rest.column; i < rest.count; ++i)
-      *halfAt(to, width, rest.index + i, j) = 0;
-  }
+  for (int j = 0; j != 4; ++j)
+    forEachOutside(four[j], rest, [&](int64_t i) { *halfAt(to, width, rest.index + i, j) = 0; });
 }
 
 template <class T>
@@ -244,6 +318,10 @@ void WindowOperand<T>::packTaps(T *to, int64_t width, int64_t first, int64_t cou
                                 int64_t depth) const {
   bool inPairs = kernels.perElement == 2;
   forEachRun(first, count, [&](const Run &run) {
+    if (isFlat && !inPairs) {
+      packFlatTaps(to + run.index, run, k, depth);
+      return;
+    }
     Tap tap = tapAt(k);
     T *at = to + run.index;
     for (int64_t kk = 0; kk < depth; kk += kernels.perElement, at += width) {

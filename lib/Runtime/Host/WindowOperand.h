@@ -66,7 +66,8 @@ public:
             int64_t depth) const override;
 
 private:
-  /// Points of one row, the first of them number `index` of those asked for.
+  /// Points of one row, the first of them number `index` of those asked for. Where
+  /// `isFlat` they may go on in the next rows of the image.
   struct Run {
     int64_t index, image, row, column, count;
   };
@@ -76,6 +77,10 @@ private:
 
   template <class Fn>
   void forEachRun(int64_t first, int64_t count, Fn fn) const;
+  template <class Fn>
+  void forEachRow(const Run &run, Fn fn) const;
+  template <class Fn>
+  void forEachOutside(const Tap &tap, const Run &run, Fn fn) const;
   Tap tapAt(int64_t index) const;
   void moveOn(Tap &tap) const;
   void packTaps(T *to, int64_t width, int64_t first, int64_t count, int64_t k, int64_t depth) const;
@@ -83,6 +88,7 @@ private:
                   int64_t depth) const;
   int64_t elementAt(const Tap &tap, const Run &run, int64_t column) const;
   const void *addressOf(int64_t element) const;
+  void packFlatTaps(T *to, const Run &run, int64_t k, int64_t depth) const;
   void packRun(T *to, int64_t stride, const Tap &tap, const Run &run) const;
   void packFour(T *to, int64_t stride, const Tap *four, const Run &run) const;
   void packPair(T *to, const Tap &first, const Tap *second, const Run &run) const;
@@ -94,6 +100,7 @@ private:
   WindowImages images;
   int64_t elementBytes;
   bool sumsTaps;
+  bool isFlat; ///< points follow each other in memory over a whole image, at every tap
 };
 
 /// A matrix whose rows lie in pieces: element (i, kk) is at
