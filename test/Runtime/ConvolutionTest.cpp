@@ -162,6 +162,9 @@ std::vector<ConvolutionShape> shapes(uint32_t dtype) {
       makeShape(2, 3, 5, 1, axis(9, 3), axis(8, 3), dtype),
       makeShape(2, 3, 70, 1, axis(14, 3, 1, 1, 1), axis(13, 3, 1, 1, 1), dtype),
       makeShape(3, 16, 8, 1, axis(7, 1), axis(7, 1), dtype),
+      makeShape(2, 17, 5, 1, axis(9, 3, 1, 1, 1), axis(8, 5, 1, 1, 3),
+                dtype), // as large as the input
+      makeShape(2, 40, 6, 2, axis(6, 2, 1, 3, 0, 3), axis(7, 3, 1, 4, 0, 2), dtype),
       makeShape(2, 4, 6, 1, axis(11, 1, 2), axis(12, 1, 3), dtype),
       makeShape(2, 4, 6, 2, axis(12, 3, 2, 1, 0), axis(11, 5, 3, 2, 1), dtype),
       makeShape(2, 6, 12, 6, axis(10, 3, 1, 1, 1), axis(9, 3, 2, 1, 1), dtype),

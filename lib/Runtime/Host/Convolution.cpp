@@ -58,7 +58,12 @@ Convolution::Products Convolution::makeProducts(int threads) const {
     product.m = taps;
     product.n = s.outputPoints();
     product.k = filters;
-    if (!isPointwise()) {
+    if (isAdjoint()) {
+      product.m = channels;
+      product.n = s.inputPoints();
+      product.k = filters * s.filterPoints();
+      extra = product.m * product.k;
+    } else if (!isPointwise()) {
       product.n = rowsAtOnce * columns.points;
       product.outDType = kDTypeOf<T>;
       extra = product.m * product.n;
@@ -81,6 +86,18 @@ bool Convolution::isPointwise() const {
     return a.filter == 1 && a.stride == 1 && a.padBefore == 0 && a.padAfter == 0;
   };
   return isOne(shape.rows) && isOne(shape.columns);
+}
+
+bool Convolution::isAdjoint() const {
+  // Windows that are added up are products with few steps along k, of which more is
+  // loaded and stored than computed. Fewer channels would not repay the packing, and
+  // pairs are packed more slowly.
+  constexpr int64_t kLeastChannels = 16, kMostFilters = 48;
+  auto isAsLarge = [](const ConvolutionAxis &a) { return a.stride == 1 && a.input == a.output; };
+  bool isWidened = shape.lhs != AMPC_DTYPE_BF16 || shape.rhs != AMPC_DTYPE_BF16;
+  return shape.kind == AMPC_CONVOLUTION_INPUT_GRADIENT && !isPointwise() && isWidened &&
+         isAsLarge(shape.rows) && isAsLarge(shape.columns) && channels >= kLeastChannels &&
+         filters <= kMostFilters;
 }
 
 Workspace::Requirement Convolution::requirement() const {
@@ -146,8 +163,18 @@ static void addWindows(const GemmKernels<T> &kernels, const WindowAxis &rows,
     }
 }
 
-/// Of one image and group: transposed filters times the output's gradient are
-/// windows, whose overlaps add up.
+/// to[c][k][tap] = from[k][c][taps - 1 - tap].
+template <class Bits>
+static void turnFilters(Bits *to, const Bits *from, int64_t filters, int64_t channels,
+                        int64_t taps) {
+  for (int64_t k = 0; k != filters; ++k)
+    for (int64_t c = 0; c != channels; ++c, from += taps)
+      std::reverse_copy(from, from + taps, to + (c * filters + k) * taps);
+}
+
+/// Of one image and group: filters turned round times windows of the output's
+/// gradient; or transposed filters times that gradient are windows, whose overlaps
+/// add up.
 template <class T, class Task>
 void Convolution::computeInputGradient(const GemmKernels<T> &kernels, const Task &task,
                                        char *const *arguments) const {
@@ -156,6 +183,27 @@ void Convolution::computeInputGradient(const GemmKernels<T> &kernels, const Task
                          s.rhs, taps, /*alongK=*/false);
   int64_t size = channels * s.inputPoints();
   char *out = at(arguments[2], s.out, task.index * size);
+  if (isAdjoint()) {
+    const char *from = at(arguments[1], s.rhs, task.index % s.groups * filters * taps);
+    void *turned = task.extra;
+    auto turn = [&](auto bits) {
+      using Bits = decltype(bits);
+      turnFilters(static_cast<Bits *>(turned), reinterpret_cast<const Bits *>(from), filters,
+                  channels, s.filterPoints());
+    };
+    if (sizeOf(s.rhs) == sizeof(T))
+      turn(T());
+    else
+      turn(uint16_t());
+    DenseOperand<T> left(kernels, turned, s.rhs, filters * s.filterPoints(), /*alongK=*/true);
+    WindowOperand<T> windows(kernels,
+                             {at(arguments[0], s.lhs, task.index * filters * s.outputPoints()),
+                              s.lhs, 0, filters * s.outputPoints(), WindowAxis::adjoint(s.rows),
+                              WindowAxis::adjoint(s.columns)},
+                             /*sumsTaps=*/true);
+    task.multiply({&left, &windows, nullptr, out});
+    return;
+  }
   auto gradient = [&](int64_t point) {
     return DenseOperand<T>(kernels,
                            at(arguments[0], s.lhs, task.index * filters * s.outputPoints() + point),

@@ -18,9 +18,10 @@
 namespace ampc {
 
 /// One convolution step, as matrix products with windows of the images. Forward
-/// there is one for each image and group; the input's gradient makes windows of
-/// some rows of points at a time, and adds them up; the filter's gradient sums
-/// over all images at once. Sums run in one order, whatever the threads.
+/// there is one for each image and group; the input's gradient is one too, of
+/// windows of the output's gradient, or makes windows of some rows of points at a
+/// time, and adds them up; the filter's gradient sums over all images at once.
+/// Sums run in one order, whatever the threads.
 class Convolution final : public HostCall {
 public:
   Convolution(const ConvolutionShape &shape, int threads);
@@ -47,6 +48,10 @@ private:
   /// Whether each window is a single element, so that the images themselves are
   /// the matrix.
   bool isPointwise() const;
+
+  /// Whether the input's gradient is a product with windows of the output's: that
+  /// has the products with zeros of the borders alone, if images are as large.
+  bool isAdjoint() const;
 
   ConvolutionShape shape;
   int64_t channels, filters; ///< of a group

@@ -31,6 +31,16 @@ struct WindowAxis {
       : points(a.output), taps(a.filter), extent(a.input), stride(a.stride), dilation(a.dilation),
         pad(a.padBefore) {}
 
+  /// The other way round, for a stride of 1: for each element of the input, the
+  /// points whose taps, the last one first, lie on it.
+  static WindowAxis adjoint(const ConvolutionAxis &a) {
+    WindowAxis axis(a);
+    axis.points = a.input;
+    axis.extent = a.output;
+    axis.pad = a.dilation * (a.filter - 1) - a.padBefore;
+    return axis;
+  }
+
   int64_t element(int64_t point, int64_t tap) const {
     return point * stride + tap * dilation - pad;
   }
