@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <new>
+#include <sys/mman.h>
 
 namespace ampc {
 
@@ -18,10 +19,16 @@ void Workspace::reserve(const Requirement &need) {
   uint64_t thread = std::max(threadBytes, roundUp(need.threadBytes));
   uint64_t bytes = shared + thread * need.threads;
   if (bytes > total) {
-    memory.reset(static_cast<char *>(std::aligned_alloc(64, bytes)));
+    // Large pages, as packed operands are read all over: a wish, as for the arena.
+    constexpr uint64_t kHugePage = uint64_t(2) << 20;
+    uint64_t alignment = bytes >= kHugePage ? kHugePage : 64;
+    bytes = (bytes + alignment - 1) / alignment * alignment;
+    memory.reset(static_cast<char *>(std::aligned_alloc(alignment, bytes)));
     total = memory ? bytes : 0;
     if (!memory)
       throw std::bad_alloc();
+    if (alignment == kHugePage)
+      ::madvise(memory.get(), bytes, MADV_HUGEPAGE);
   }
   sharedBytes = shared;
   threadBytes = thread;
