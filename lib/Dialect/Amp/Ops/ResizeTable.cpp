@@ -321,6 +321,8 @@ FailureOr<ResizePlan> ampc::importResize(OnnxNode &node) {
   unsigned atMost = isUpsample && node.version < 9 ? 1 : isUpsample || node.version < 11 ? 2 : 4;
   if (failed(node.expectInputs(1, atMost)))
     return failure();
+  if (node.version >= 18)
+    node.knowAttributes({"keep_aspect_ratio_policy"}); // scales do not have it
   ResizePlan plan;
   FailureOr<ResizeRule> rule = importRule(node, plan.fill);
   if (failed(rule))
