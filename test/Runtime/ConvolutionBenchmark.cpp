@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Prints the best time of a convolution and its two gradients, in f32:
+// Prints the best time of a convolution and its two gradients, into f32:
 //
-//   ampc-convolution-benchmark N C K GROUPS EXTENT TAPS STRIDE PAD THREADS [KIND]
+//   ampc-convolution-benchmark N C K GROUPS EXTENT TAPS STRIDE PAD THREADS [KIND [TYPE]]
 //
 //===----------------------------------------------------------------------===//
 
@@ -16,13 +16,14 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 #include <vector>
 
 using namespace ampc;
 
 int main(int count, char **arguments) {
-  if (count != 10 && count != 11) {
-    std::fprintf(stderr, "give N C K GROUPS EXTENT TAPS STRIDE PAD THREADS [KIND]\n");
+  if (count < 10 || count > 12) {
+    std::fprintf(stderr, "give N C K GROUPS EXTENT TAPS STRIDE PAD THREADS [KIND [TYPE]]\n");
     return 2;
   }
   auto number = [&](int i) { return std::atoll(arguments[i]); };
@@ -34,7 +35,11 @@ int main(int count, char **arguments) {
   int64_t extent = number(5), taps = number(6), stride = number(7), pad = number(8);
   int64_t output = (extent + 2 * pad - taps) / stride + 1;
   shape.rows = shape.columns = {extent, taps, output, stride, pad, pad, 1};
-  shape.lhs = shape.rhs = shape.bias = shape.out = AMPC_DTYPE_F32;
+  shape.bias = shape.out = AMPC_DTYPE_F32;
+  std::string_view type = count > 11 ? arguments[11] : "f32";
+  shape.lhs = shape.rhs = type == "f16"    ? AMPC_DTYPE_F16
+                          : type == "bf16" ? AMPC_DTYPE_BF16
+                                           : AMPC_DTYPE_F32;
   int threads = int(number(9));
   int64_t sizes[] = {shape.n * shape.c * extent * extent,
                      shape.k * (shape.c / shape.groups) * taps * taps,
@@ -42,13 +47,13 @@ int main(int count, char **arguments) {
   const int operands[3][3] = {{0, 1, 2}, {2, 1, 0}, {2, 0, 1}};
   const char *names[] = {"forward", "input gradient", "filter gradient"};
   for (int kind = 0; kind != 3; ++kind) {
-    if (count == 11 && kind != number(10))
+    if (count > 10 && kind != number(10))
       continue;
     shape.kind = ampc_convolution_kind_t(kind);
     std::vector<float> tensors[3];
     void *data[3];
     for (int i = 0; i != 3; ++i) {
-      tensors[i].assign(sizes[operands[kind][i]], 0.5f);
+      tensors[i].assign(sizes[operands[kind][i]], 1.0f / 3);
       data[i] = tensors[i].data();
     }
     ThreadPool pool(threads);

@@ -78,7 +78,9 @@ Convolution::Products Convolution::makeProducts(int threads) const {
     count = s.groups;
     break;
   }
-  return GemmBatch<T>(count, product, s.lhs, s.rhs, threads, extra);
+  // Taps that are packed in pairs take longer than pairs of bf16 gain.
+  bool isOfTaps = s.kind == AMPC_CONVOLUTION_FORWARD && !isPointwise();
+  return GemmBatch<T>(count, product, isOfTaps ? kDTypeOf<T> : s.lhs, s.rhs, threads, extra);
 }
 
 bool Convolution::isPointwise() const {

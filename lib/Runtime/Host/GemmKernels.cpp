@@ -160,46 +160,59 @@ void copyF64(double *to, int64_t toStride, const void *from, uint32_t, int64_t f
   copyRun(to, toStride, static_cast<const double *>(from), fromStride, count);
 }
 
-template <class T, class S>
-typename Simd<T>::Vector loadSome(const S *from, uint64_t mask) {
-  typename Simd<T>::Vector value = {};
-  for (int i = 0; i != Simd<T>::kLanes; ++i)
-    if (mask >> i & 1)
-      value[i] = widen(from[i]);
-  return value;
-}
-
-/// A vector of what `mask` has bits for, else zeros.
-template <class T, class S>
-typename Simd<T>::Vector loadSelected(const S *from, uint64_t mask) {
-  constexpr uint64_t kAll = (uint64_t(1) << Simd<T>::kLanes) - 1;
-  mask &= kAll;
-  if constexpr (sizeof(S) == sizeof(T)) {
-    if (mask == kAll)
-      return load<typename Simd<T>::Vector>(from);
 #if defined(__AVX512F__)
-    if constexpr (sizeof(T) == 4)
-      return (typename Simd<T>::Vector)_mm512_maskz_loadu_ps(__mmask16(mask), from);
-    else
-      return (typename Simd<T>::Vector)_mm512_maskz_loadu_pd(__mmask8(mask), from);
-#elif defined(__AVX2__)
-    if constexpr (sizeof(T) == 4) {
-      const Words lanes = {1, 2, 4, 8, 16, 32, 64, 128};
-      Words isSet = (Words)((lanes & uint32_t(mask)) != 0);
-      return (typename Simd<T>::Vector)_mm256_maskload_ps(from, (__m256i)isSet);
-    }
+/// What `mask` has bits for, widened, else zeros.
+Simd<float>::Vector loadSelected(const float *from, uint64_t mask) {
+  return (Simd<float>::Vector)_mm512_maskz_loadu_ps(__mmask16(mask), from);
+}
+Simd<double>::Vector loadSelected(const double *from, uint64_t mask) {
+  return (Simd<double>::Vector)_mm512_maskz_loadu_pd(__mmask8(mask), from);
+}
+Simd<float>::Vector loadSelected(const F16 *from, uint64_t mask) {
+  return (Simd<float>::Vector)_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(__mmask16(mask), from));
+}
+Simd<float>::Vector loadSelected(const BF16 *from, uint64_t mask) {
+  __m512i words = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(__mmask16(mask), from));
+  return (Simd<float>::Vector)_mm512_slli_epi32(words, 16);
+}
 #endif
+
+/// to[i] = from[i] where bit i of `mask` is set, else 0 without a read.
+template <class T, class S>
+void copySelected(T *to, const S *from, uint64_t mask, int64_t count) {
+  int64_t i = 0;
+  // Where there are such loads, without a branch on the mask, which no processor
+  // would foresee.
+#if defined(__AVX512F__)
+  for (; i < count; i += Simd<T>::kLanes)
+    storeSome(to + i, loadSelected(from + i, mask >> i), count - i);
+#elif defined(__AVX2__)
+  if constexpr (sizeof(S) == sizeof(T) && sizeof(T) == sizeof(float)) {
+    const Words lanes = {1, 2, 4, 8, 16, 32, 64, 128};
+    for (; i < count; i += Simd<T>::kLanes) {
+      Words isSet = (Words)((lanes & uint32_t(mask >> i)) != 0);
+      storeSome(to + i, (Simd<float>::Vector)_mm256_maskload_ps(from + i, (__m256i)isSet),
+                count - i);
+    }
+    return;
   }
-  return loadSome<T>(from, mask);
+#endif
+  auto copyOne = [&](int64_t j) { to[j] = mask >> j & 1 ? widen(from[j]) : T(0); };
+  for (; i + 4 <= count; i += 4)
+    if ((mask >> i & 15) == 15)
+      store(to + i, widenFour(from + i));
+    else
+      for (int64_t j = i; j != i + 4; ++j)
+        copyOne(j);
+  for (; i < count; ++i)
+    copyOne(i);
 }
 
 template <class T, class S>
 void copyTaps(T *to, const S *from, const int64_t *offsets, const uint64_t *masks, int64_t taps,
               int64_t count) {
-  constexpr int kLanes = Simd<T>::kLanes;
   for (int64_t tap = 0; tap < taps; ++tap, to += kColumns<T>)
-    for (int64_t i = 0; i < count; i += kLanes)
-      storeSome(to + i, loadSelected<T>(from + offsets[tap] + i, masks[tap] >> i), count - i);
+    copySelected(to, from + offsets[tap], masks[tap], count);
 }
 
 void copyTapsF32(float *to, const void *from, uint32_t dtype, const int64_t *offsets,
