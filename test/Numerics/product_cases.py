@@ -1,4 +1,4 @@
-"""Points for matrix products, reductions, normalizations and losses.
+"""Points for matrix products, distances, reductions, normalizations and losses.
 
 SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """
@@ -61,6 +61,34 @@ def einsums() -> list[OpCase]:
                inner_roundings=4),
         einsum("ij , jk -> k", a, b, opset=12, inner_roundings=4),
     ]
+
+
+def distances() -> list[OpCase]:
+    def case(metric: str, a: np.ndarray, b: np.ndarray, variant: str = "", **options) -> OpCase:
+        def formula(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+            squares = np.square(a[:, None] - b).sum(-1)
+            return np.sqrt(squares) if metric == "euclidean" else squares
+        return op_case("com.microsoft.CDist", a, b, variant=f"{metric} {variant}".strip(),
+                       metric=metric, formula=formula, **options)
+
+    a, b = spread(3, 4), spread(5, 4, seed=2)
+    equal = b.copy()
+    equal[1] = a[2]
+    cases = [op_case("com.microsoft.CDist", a, b,
+                     formula=lambda a, b: np.square(a[:, None] - b).sum(-1))]
+    for metric in ("sqeuclidean", "euclidean"):
+        cases += [
+            case(metric, a, b),
+            # Differences by a step to both sides of 0 are equal: the gradient is 0.
+            case(metric, a, equal, "of equal rows"),
+            # |x - c|^2 by way of products of rows would lose all but the first digits.
+            case(metric, a + 1024.0, b + 1024.0, "far from 0", types=("f32",)),
+            case(metric, spread(1, 4), b, "one row"),
+            case(metric, a, spread(1, 4, seed=2), "from one row"),
+            case(metric, spread(3, 1, low=0.0), spread(2, 1, low=-2.0, high=-0.5, seed=2),
+                 "one column"),
+        ]
+    return cases
 
 
 def reductions() -> list[OpCase]:
@@ -284,5 +312,5 @@ def poolings() -> list[OpCase]:
 
 
 def all_cases() -> list[OpCase]:
-    return [*products(), *einsums(), *convolutions(), *reductions(), *running_sums(),
+    return [*products(), *einsums(), *distances(), *convolutions(), *reductions(), *running_sums(),
             *normalizations(), *losses(), *poolings()]
