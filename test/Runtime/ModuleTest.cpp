@@ -217,7 +217,7 @@ TEST(Module, RefusesEachContradiction) {
       {"role", [](Image &i) { i.tensor("w").role = 7; }},
       {"type", [](Image &i) { i.tensor("grid").dtype = 0; }},
       {"type", [](Image &i) { i.tensor("grid").dtype = 200; }},
-      {"flags", [](Image &i) { i.tensor("grid").flags = 64; }},
+      {"flags", [](Image &i) { i.tensor("grid").flags = 128; }},
       {"trained",
        [](Image &i) { i.tensor("grid").flags = AMPC_TENSOR_TRAINED; }},
       {"dimensions", [](Image &i) { i.tensor("grid").first_dim = kFar; }},
