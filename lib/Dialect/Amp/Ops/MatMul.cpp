@@ -361,7 +361,57 @@ struct FuseBias : OpRewritePattern<AddOp> {
     return rewriter.notifyMatchFailure(add, "no row is added to the only use of a product");
   }
 };
+
+/// A transpose of a factor that makes its last dimension the one before is a flag, in part at
+/// least: what is left of it moves whole rows. Nothing is left where a weight lies the other way
+/// round, as those of PyTorch's linear layers do.
+struct FoldTranspose : OpRewritePattern<MatMulOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(MatMulOp matmul, PatternRewriter &rewriter) const override {
+    for (OpOperand *factor : {&matmul.getLhsMutable(), &matmul.getRhsMutable()}) {
+      auto transpose = factor->get().getDefiningOp<TransposeOp>();
+      if (!transpose || !turnsRows(transpose) || isRows(matmul, *factor))
+        continue;
+      Value turned = transpose.getInput();
+      SmallVector<int64_t> rest(transpose.getPermutation());
+      std::swap(rest.back(), rest[rest.size() - 2]);
+      if (!llvm::is_sorted(rest)) {
+        if (!transpose->hasOneUse())
+          continue; // else it would be moved twice
+        turned = TransposeOp::create(rewriter, transpose.getLoc(), turned, rest);
+      }
+      bool isLhs = factor == &matmul.getLhsMutable();
+      rewriter.modifyOpInPlace(matmul, [&] {
+        factor->set(turned);
+        if (isLhs)
+          matmul.setTransposeLhs(!matmul.getTransposeLhs());
+        else
+          matmul.setTransposeRhs(!matmul.getTransposeRhs());
+      });
+      return success();
+    }
+    return rewriter.notifyMatchFailure(matmul, "no factor is transposed");
+  }
+
+private:
+  static bool turnsRows(TransposeOp transpose) {
+    ArrayRef<int64_t> from = transpose.getPermutation();
+    return from.size() >= 2 && from[from.size() - 2] == int64_t(from.size()) - 1;
+  }
+  /// Whether the rows of all batches are those of one product, which they are not any more where
+  /// they become columns.
+  static bool isRows(MatMulOp matmul, OpOperand &factor) {
+    return &factor == &matmul.getLhsMutable() && !matmul.getTransposeLhs() &&
+           product(batchOf(tensorType(matmul.getRhs()))) == 1 &&
+           product(batchOf(tensorType(matmul.getLhs()))) != 1;
+  }
+};
 } // namespace
+
+void MatMulOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<FoldTranspose>(context);
+}
 
 void AddOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
   patterns.add<FuseBias>(context);
