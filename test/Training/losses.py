@@ -71,7 +71,8 @@ class Losses(device_case.Case):
         for flag, loss in (("--label-smoothing=0.1", "nll"), ("--class-weights=1,2", "mse"),
                            ("--huber-delta=2", "smooth_l1"), ("--smooth-l1-beta=2", "huber"),
                            ("--label-smoothing=1.5", "cross_entropy"),
-                           ("--class-weights=1,-2", "nll"), ("--huber-delta=0", "huber"),
+                           ("--class-weights=1,-2", "nll"), ("--class-weights=1,,2", "nll"),
+                           ("--class-weights=", "nll"), ("--class-weights=1,x", "nll"), ("--huber-delta=0", "huber"),
                            ("--smooth-l1-beta=-1", "smooth_l1")):
             with self.subTest(flag=flag, loss=loss):
                 result = self.build.ampc("m.onnx", "-o", self.work / "m.so", f"--loss={loss}", flag)

@@ -56,9 +56,8 @@ struct Flags {
   Number labelSmoothing{"label-smoothing", cl::init(0), cl::cat(training),
                         cl::desc("share of a label that --loss=cross_entropy spreads over all "
                                  "classes")};
-  cl::list<double> classWeights{"class-weights", cl::CommaSeparated, cl::cat(training),
-                                cl::desc("weight of each class, for cross_entropy and nll"),
-                                cl::value_desc("w,w,..")};
+  Text classWeights{"class-weights", cl::cat(training), cl::value_desc("w,w,.."),
+                    cl::desc("weight of each class, for cross_entropy and nll")};
   Number huberDelta{"huber-delta", cl::init(1), cl::cat(training),
                     cl::desc("distance from which --loss=huber is linear")};
   Number smoothL1Beta{"smooth-l1-beta", cl::init(1), cl::cat(training),
@@ -275,11 +274,13 @@ void fillLoss(const Flags &f, CompileOptions &o, Checker &check) {
   check.number("label-smoothing", f.labelSmoothing, f.labelSmoothing >= 0 && f.labelSmoothing <= 1,
                "from 0 to 1");
   o.labelSmoothing = f.labelSmoothing;
-  isGiven(f.classWeights, {"cross_entropy", "nll"});
-  for (double weight : f.classWeights)
-    if (!(weight >= 0 && fitsF32(weight)))
-      check.fail("--class-weights: each must be at least 0 and finite in f32");
-  o.classWeights.assign(f.classWeights.begin(), f.classWeights.end());
+  if (isGiven(f.classWeights, {"cross_entropy", "nll"}))
+    for (StringRef text : llvm::split(StringRef(f.classWeights), ',')) {
+      double &weight = o.classWeights.emplace_back();
+      if (text.getAsDouble(weight) || !(weight >= 0 && fitsF32(weight)))
+        check.fail("--class-weights: '" + text +
+                   "' must be a number, at least 0 and finite in f32");
+    }
   isGiven(f.huberDelta, {"huber"});
   check.positive("huber-delta", f.huberDelta);
   o.huberDelta = f.huberDelta;
