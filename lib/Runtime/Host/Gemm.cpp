@@ -36,6 +36,43 @@ static int64_t roundUp(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
+namespace {
+/// The strips of the left operand and of the right one in a tile.
+struct Tiles {
+  int64_t rowStrips, columnStrips;
+};
+} // namespace
+
+/// Cuts a panel of `rowStrips` x `columnStrips` into the tiles, none larger than
+/// `most`, that `threads` are done with first. Each tile packs its strips of the
+/// left operand once, in the time of a product with `packing` strips of the right
+/// one, and reads those of the right one from a far cache once, in that of one
+/// more strip of the left.
+static Tiles cutTiles(int64_t rowStrips, int64_t columnStrips, Tiles most, int64_t packing,
+                      int64_t threads) {
+  constexpr int64_t kMostTilesPerThread = 8; // more only cost
+  auto divide = [](int64_t a, int64_t b) { return (a + b - 1) / b; };
+  Tiles best = {0, 0};
+  double least = 0;
+  int64_t leastColumnCuts = divide(columnStrips, most.columnStrips);
+  int64_t leastRowCuts = divide(rowStrips, most.rowStrips);
+  int64_t mostTiles = std::max(leastRowCuts * leastColumnCuts, threads * kMostTilesPerThread);
+  for (int64_t rowCuts = leastRowCuts; rowCuts <= std::min(rowStrips, mostTiles); ++rowCuts)
+    for (int64_t columnCuts = leastColumnCuts;
+         columnCuts <= columnStrips && rowCuts * columnCuts <= mostTiles; ++columnCuts) {
+      Tiles tiles = {divide(rowStrips, rowCuts), divide(columnStrips, columnCuts)};
+      int64_t count = divide(rowStrips, tiles.rowStrips) * divide(columnStrips, tiles.columnStrips);
+      double cost = double(tiles.rowStrips + 1) * double(tiles.columnStrips + packing);
+      // As threads are held up now and then, the last tile is late by a part of it.
+      double time = (double(divide(count, threads)) + (threads > 1 ? 0.25 : 0)) * cost;
+      if (best.rowStrips == 0 || time < least) {
+        best = tiles;
+        least = time;
+      }
+    }
+  return best;
+}
+
 /// The address of element `index` of an operand.
 static const void *at(const void *data, uint32_t dtype, int64_t index) {
   return static_cast<const char *>(data) + index * int64_t(sizeOf(dtype));
@@ -73,14 +110,15 @@ Gemm<T>::Gemm(const GemmKernels<T> &kernels, const Shape &shape, int threads)
   int64_t most = kMostPanelBytes / int64_t(sizeof(T)) / kernels.packedDepth(panelDepth);
   panelColumns = std::min(roundUp(std::max(most, columns * threads), columns), allColumns);
 
-  // Tiles as large as leaves a few for each thread; rows are cut first, as each
-  // cut in columns packs the left operand once more.
-  constexpr int64_t kTilesPerThread = 4;
-  int64_t wanted = threads > 1 ? threads * kTilesPerThread : 1;
-  tileRows = std::clamp(roundUp((shape.m + wanted - 1) / wanted, rows), 4 * rows, 16 * rows);
-  int64_t rowTiles = (std::max<int64_t>(shape.m, 1) + tileRows - 1) / tileRows;
-  int64_t columnTiles = std::max<int64_t>(wanted / rowTiles, 1);
-  tileColumns = std::clamp(roundUp(panelColumns / columnTiles, columns), 4 * columns, 32 * columns);
+  // Where values go in pairs the processor multiplies several times as fast as it
+  // packs.
+  int64_t packing = kernels.perElement == 1 ? 1 : 4;
+  // What the second cache holds, with the sums.
+  Tiles largest = {std::min<int64_t>(16, 256 / rows), 32};
+  Tiles tiles = cutTiles(std::max<int64_t>((shape.m + rows - 1) / rows, 1), panelColumns / columns,
+                         largest, packing, std::max(threads, 1));
+  tileRows = tiles.rowStrips * rows;
+  tileColumns = tiles.columnStrips * columns;
 }
 
 // Not multiples of a page, else the rows of sums lie in one set of the first

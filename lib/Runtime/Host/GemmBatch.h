@@ -35,7 +35,7 @@ public:
   GemmBatch(int64_t count, const typename Gemm<T>::Shape &shape, uint32_t lhs, uint32_t rhs,
             int threads, int64_t extra = 0)
       : kernels(pickGemmKernels<T>(lhs, rhs)), count(count), extra(roundUp(extra * sizeof(T))),
-        threads(threads), split(pickSplit(count, shape, threads)),
+        threads(threads), split(pickSplit(kernels, count, shape, threads)),
         gemm(kernels, shape, split == Split::Product ? threads : 1) {}
 
   /// Those that the operands are to be packed for.
@@ -88,13 +88,14 @@ private:
     Product,  ///< each takes parts of every product
   };
 
-  static Split pickSplit(int64_t count, const typename Gemm<T>::Shape &shape, int threads) {
+  static Split pickSplit(const GemmKernels<T> &kernels, int64_t count,
+                         const typename Gemm<T>::Shape &shape, int threads) {
     // What a thread computes in the time that handing out work takes.
-    constexpr double kWorthwhile = 1e6;
+    double worthwhile = kernels.perElement * 1e6;
     double work = double(shape.m) * shape.n * shape.k;
-    if (threads == 1 || work * count < kWorthwhile)
+    if (threads == 1 || work * count < worthwhile)
       return Split::None;
-    if (count >= 4 * threads || (count > 1 && work < kWorthwhile))
+    if (count >= 4 * threads || (count > 1 && work < worthwhile))
       return Split::Products;
     return Split::Product;
   }
