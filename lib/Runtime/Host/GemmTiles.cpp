@@ -211,7 +211,15 @@ void multiply(const GemmBlock<float> &block) {
   for (int64_t column = 0; column < block.n; column += kWidth) {
     const float *lhs = block.lhs;
     bool isWide = block.n - column > kSide;
+    // The next strip, which is farther away than tiles are quick, comes a part at a
+    // time.
+    const float *ahead = rhs + block.rhsStripStride;
+    bool isLast = block.n - column <= kWidth;
+    int64_t part = isLast ? 0 : (block.k * kWidth * kWidth / block.m + kSide - 1) / kSide * kSide;
     for (int64_t row = 0; row < block.m; row += kWidth) {
+      for (int64_t i = 0; i < part; i += kSide)
+        __builtin_prefetch(ahead + i, /*rw=*/0, /*locality=*/2);
+      ahead += part;
       bool isTall = block.m - row > kSide;
       auto run = isTall ? (isWide ? multiplyTiles<2, 2> : multiplyTiles<2, 1>)
                         : (isWide ? multiplyTiles<1, 2> : multiplyTiles<1, 1>);
