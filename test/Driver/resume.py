@@ -88,6 +88,61 @@ class Resume(harness.Case):
         self.assertEqual(len(results), 3)
 
 
+class Evaluation(harness.Case):
+    """A run that evaluates: training does not notice, and it survives a kill."""
+
+    STEPS = 300
+
+    def train(self, module, prefix, *flags):
+        return [str(a) for a in (
+            self.build.bin / "ampc-run", "train", module, f"--data={self.data('mnist_like')}",
+            f"--steps={self.STEPS}", "--device=host", f"--log={self.work / prefix}.log",
+            f"--checkpoint={self.work / prefix}.safetensors", "--quiet", *flags)]
+
+    def run_whole(self, arguments):
+        result = subprocess.run(arguments, capture_output=True, text=True, timeout=300)
+        self.assertEqual(result.returncode, 0, result.stderr)
+
+    def files(self, prefix):
+        return {end: (self.work / f"{prefix}{end}").read_bytes()
+                for end in (".log", ".safetensors", ".best.safetensors", ".svg")}
+
+    def test_evaluation(self):
+        # Running statistics move with each step, and evaluation reads them.
+        module = self.compile(harness.MODELS / "batch_norm_net.onnx", "net", "--target=host",
+                              "--batch=64", "--loss=cross_entropy", "--optimizer=adam")
+        evaluate = [f"--eval-data={self.data('mnist_like')}", "--eval-every=40", "--keep-best",
+                    "--lr-schedule=cosine", "--warmup=20"]
+        self.run_whole(self.train(module, "plain", *evaluate[3:]))
+        whole = [*evaluate, f"--plot={self.work / 'whole.svg'}"]
+        self.run_whole(self.train(module, "whole", *whole))
+        lines = (self.work / "whole.log").read_text().splitlines(keepends=True)
+        steps = [line for line in lines if "eval_loss" not in line]
+        self.assertEqual("".join(steps), (self.work / "plain.log").read_text())
+        self.assertEqual(len(lines), self.STEPS + self.STEPS // 40)
+        # What the log says is what eval finds, and it is better than before.
+        losses = {s["step"]: s["eval_loss"] for s in harness.read_log(self.work / "whole.log")
+                  if "eval_loss" in s}
+        best = min(losses, key=losses.get)
+        self.assertLess(losses[best], 0.7 * losses[40])
+        result = self.build.ampc_run("eval", module, f"--data={self.data('mnist_like')}", "--quiet",
+                                     f"--checkpoint={self.work / 'whole.best.safetensors'}")
+        self.assertIn(f"loss      {losses[best]:.6g} (mean of 20 batches", result.stdout)
+
+        killed = self.train(module, "killed", *evaluate, f"--plot={self.work / 'killed.svg'}",
+                            "--save-every=50")
+        process = subprocess.Popen(killed, stderr=subprocess.DEVNULL)
+        self.addCleanup(process.kill)
+        log, deadline = self.work / "killed.log", time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            if log.exists() and log.read_bytes().count(b"\n") >= 110:
+                process.kill()
+                break
+            time.sleep(0.0005)
+        self.assertEqual(process.wait(60), -signal.SIGKILL, "the run ended before it was killed")
+        self.run_whole([*killed, f"--resume={self.work / 'killed.safetensors'}"])
+        self.assertEqual(self.files("killed"), self.files("whole"))
+
 
 class OtherOptimizers(harness.Case):
     def test_what_differs_is_told_in_one_error(self):

@@ -36,6 +36,8 @@ public:
 
   /// Adds the first `rows` rows of a batch.
   void add(const void *labels, const void *scores, uint64_t rows);
+  /// Forgets all rows.
+  void restart() { rightRows = countedRows = ignoredRows = 0; }
 
   uint64_t right() const { return rightRows; }
   uint64_t counted() const { return countedRows; }

@@ -96,3 +96,20 @@ Session::Session(const Module &module, ampc_device_t device, int64_t seed) {
   options.seed = seed;
   check(ampc_session_create(module.get(), &options, &handle), module.path());
 }
+
+float Session::learningRate() const {
+  float rate = 0;
+  DLTensor tensor = {};
+  tensor.data = &rate;
+  tensor.device = {kDLCPU, 0};
+  tensor.dtype = {kDLFloat, 32, 1};
+  ampc_status_t status = ampc_session_get_tensor(handle, "ampc.learning_rate", &tensor);
+  bool isMissing = ampc_status_code(status) == AMPC_STATUS_NOT_FOUND;
+  if (!isMissing) {
+    check(status);
+    return rate;
+  }
+  ampc_status_free(status);
+  throw Error("ampc-run", "this module has no learning rate that can be set, so --lr-schedule and "
+                          "--warmup have nothing to change");
+}

@@ -71,6 +71,8 @@ public:
   ampc_session_t *get() const { return handle; }
   /// Attempted updates so far.
   int64_t steps() const { return ampc_session_steps(handle); }
+  /// Of the next step. Throws Error where the module has none that can be set.
+  float learningRate() const;
   bool onHost() const { return ampc_session_device(handle) == AMPC_DEVICE_HOST; }
 
 private:

@@ -8,9 +8,8 @@
 #include "DataPosition.h"
 #include "Api.h"
 #include "Error.h"
+#include "Metadata.h"
 #include "Progress.h"
-
-#include <charconv>
 
 using namespace ampc::run;
 
@@ -21,24 +20,6 @@ constexpr const char *sampleKey = "data.sample";
 constexpr const char *samplesKey = "data.samples";
 constexpr const char *seedKey = "data.seed";
 constexpr const char *orderKey = "data.order";
-
-/// The metadata value `key` as a number in [0, most]. A checkpoint may have been edited.
-template <typename T>
-T readNumber(ampc_session_t *session, const char *key, const std::string &path, T most,
-             const std::string &limit) {
-  const char *value = ampc_session_get_metadata(session, key);
-  std::string text = value ? value : "";
-  T number = 0;
-  const char *end = text.data() + text.size();
-  auto [at, error] = std::from_chars(text.data(), end, number);
-  std::string what = "its metadata " + std::string(key) + " is ";
-  if (!value)
-    throw Error(path, what + "missing");
-  if (error != std::errc() || at != end || number < 0 || number > most)
-    throw Error(path, what + quoted(text) + ", not a whole number from 0 to " +
-                          std::to_string(most) + limit);
-  return number;
-}
 
 } // namespace
 
@@ -67,21 +48,18 @@ void DataPosition::save(ampc_session_t *session) const {
 
 bool DataPosition::load(ampc_session_t *session, const TrainOptions &options) {
   const std::string &path = *options.resume;
-  if (!ampc_session_get_metadata(session, epochKey))
+  Metadata metadata(session, path);
+  if (!metadata.has(epochKey))
     return false;
-  auto read = [&](const char *key, uint64_t most, const std::string &limit) {
-    return readNumber<uint64_t>(session, key, path, most, limit);
-  };
   // Each epoch has taken a step at least, and each sample lies in the data.
-  epoch = read(epochKey, uint64_t(ampc_session_steps(session)), ", the steps that were made");
-  auto oldSamples = read(samplesKey, uint64_t(INT64_MAX), "");
-  sample = read(sampleKey, oldSamples, ", its " + std::string(samplesKey));
-  seed = readNumber<int64_t>(session, seedKey, path, INT64_MAX, "");
-  const char *value = ampc_session_get_metadata(session, orderKey);
-  std::string orderName = value ? value : "";
+  epoch =
+      metadata.whole(epochKey, uint64_t(ampc_session_steps(session)), ", the steps that were made");
+  auto oldSamples = metadata.whole(samplesKey, uint64_t(INT64_MAX), "");
+  sample = metadata.whole(sampleKey, oldSamples, ", its " + std::string(samplesKey));
+  seed = metadata.whole(seedKey, INT64_MAX, "");
+  std::string orderName = metadata.text(orderKey);
   if (orderName != "shuffle" && orderName != "file")
-    throw Error(path, "its metadata data.order is " + quoted(orderName) +
-                          ", neither 'shuffle' nor 'file'");
+    metadata.fail(orderKey, ", neither 'shuffle' nor 'file'");
   order = orderName == "file" ? BatchOrder::File : BatchOrder::Shuffle;
 
   if (options.seed && *options.seed != seed)

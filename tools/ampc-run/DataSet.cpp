@@ -142,8 +142,10 @@ void DataSet::add(ByteSource &source, const std::string &file, const TensorSpec 
 
 void DataSet::requireInputs(const std::vector<DataFlag> &flags, Use use) const {
   for (const TensorSpec &spec : inputs) {
-    bool isOptional =
-        use == Use::Train ? spec.optionalInStep : spec.label || spec.optionalInEvaluate;
+    bool isOptional = use == Use::Train      ? spec.optionalInStep
+                      : use == Use::Evaluate ? spec.label || spec.optionalInEvaluate
+                      : spec.label           ? spec.optionalInStep // where nothing reads it
+                                             : spec.optionalInEvaluate;
     if (has(spec.name) || isOptional)
       continue;
     std::string holds = held.empty() ? "no array" : joinQuoted(held);
@@ -204,7 +206,13 @@ void DataSet::cutIntoSamples(Use use) {
                                  " that the module was compiled for; compile "
                                  "with --batch=" +
                                  std::to_string(sampleCount) + " or less, or give more data");
-  if (uint64_t dropped = sampleCount % samplesInBatch)
+  uint64_t dropped = sampleCount % samplesInBatch;
+  if (dropped && use == Use::Validate)
+    remarks.push_back(std::to_string(sampleCount) + " rows to evaluate are " +
+                      std::to_string(sampleCount / samplesInBatch) + " batches of " +
+                      std::to_string(samplesInBatch) + ": the last " + std::to_string(dropped) +
+                      " make no batch and do not count for the loss");
+  else if (dropped)
     remarks.push_back(std::to_string(sampleCount) + " rows are " +
                       std::to_string(sampleCount / samplesInBatch) + " batches of " +
                       std::to_string(samplesInBatch) + ": the last " + std::to_string(dropped) +

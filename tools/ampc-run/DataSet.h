@@ -36,12 +36,15 @@ struct DataFlag {
 class DataSet {
 public:
   enum class Use {
-    Train,   ///< all inputs, and at least one whole batch
-    Evaluate ///< labels may be absent, a batch may be incomplete
+    Train,    ///< all inputs, and at least one whole batch
+    Evaluate, ///< labels may be absent, a batch may be incomplete
+    Validate  ///< all that the loss needs, at least one whole batch; the last may be incomplete
   };
 
   /// Reads and converts all arrays. `inputs` must outlive this. Throws Error.
   DataSet(const std::vector<DataFlag> &flags, const std::vector<TensorSpec> &inputs, Use use);
+  DataSet(const DataSet &) = delete; // batches hold its address
+  DataSet &operator=(const DataSet &) = delete;
 
   /// What the user should know about the data; each one sentence.
   const std::vector<std::string> &notes() const { return remarks; }

@@ -40,6 +40,19 @@ bool parseModule(Flags &flags, const std::vector<std::string> &arguments, std::s
   return true;
 }
 
+/// Refuses flags of the schedule that would have no effect, and requires those it needs.
+void requireSchedule(const Flags &flags, const TrainOptions &options) {
+  bool decays =
+      options.schedule == ScheduleKind::Linear || options.schedule == ScheduleKind::Cosine;
+  bool steps = options.schedule == ScheduleKind::Step;
+  if (options.decaySteps && !decays)
+    flags.fail("--decay-steps needs --lr-schedule=linear or cosine");
+  if ((options.decayEvery || options.decayFactor) && !steps)
+    flags.fail("--decay-every and --decay-factor need --lr-schedule=step");
+  if (steps && !options.decayEvery)
+    flags.fail("--lr-schedule=step needs --decay-every, after how many steps the rate falls");
+}
+
 } // namespace
 
 const char *ampc::run::batchOrderName(BatchOrder order) {
@@ -61,17 +74,46 @@ std::optional<TrainOptions> ampc::run::parseTrain(const std::vector<std::string>
                    "epochs as it takes",
                    0, options.steps);
   flags.addNumber("lr", "learning rate, instead of the compiled one", options.learningRate);
+  flags.addChoice("lr-schedule", {"constant", "linear", "cosine", "step"},
+                  "how it changes: falls to 0 at the end of the run\n"
+                  "(linear, cosine), or by a factor now and then (step)",
+                  [&](size_t index) {
+                    constexpr ScheduleKind kinds[] = {ScheduleKind::Constant, ScheduleKind::Linear,
+                                                      ScheduleKind::Cosine, ScheduleKind::Step};
+                    options.schedule = kinds[index];
+                  });
+  flags.addInteger("warmup", "it first rises from 0 over N steps (0)", 0, options.warmup);
+  flags.addInteger("decay-steps",
+                   "linear, cosine: it is 0 after step N, not at the end\n"
+                   "of the run",
+                   1, options.decaySteps);
+  flags.addInteger("decay-every", "step: after how many steps it falls", 1, options.decayEvery);
+  flags.addNumber("decay-factor", "step: to which part (0.1)", options.decayFactor);
+  flags.addTexts("eval-data", "F.npz",
+                 "as --data: evaluate on it in inference mode, after\n"
+                 "every epoch",
+                 options.evalData);
+  flags.addInteger("eval-every", "and instead, after every N steps", 1, options.evalEvery);
   addDevice(flags, options.device);
   flags.addText("checkpoint", "F.safetensors",
                 "written at the end, and when SIGINT or SIGTERM ends\n"
                 "the run after its current step",
                 options.checkpoint);
   flags.addInteger("save-every", "and after every N steps", 1, options.saveEvery);
+  flags.addSwitch("keep-best",
+                  "keep the checkpoint with the least evaluation loss\n"
+                  "too, in F.best.safetensors",
+                  options.keepBest);
   flags.addText("resume", "F", "go on from this checkpoint, in mid-epoch", options.resume);
   flags.addText("log", "F.jsonl",
                 "one JSON object a step; a resumed run appends; no\n"
                 "other run may be writing it",
                 options.log);
+  flags.addText("plot", "F.svg",
+                "draw losses, loss scale, skipped steps and learning\n"
+                "rate, at the end and whenever a checkpoint is saved;\n"
+                "a resumed run goes on with the curves",
+                options.plot);
   flags.addSwitch("quiet", "no progress", options.quiet);
   flags.addHelp("A step is one attempted update. Progress goes to standard error.\n"
                 "exit status: 0 done, 1 an error in a file or on the machine, 2 a wrong\n"
@@ -86,6 +128,11 @@ std::optional<TrainOptions> ampc::run::parseTrain(const std::vector<std::string>
     flags.fail("--epochs and --steps both say when to end; give one");
   if (options.saveEvery && !options.checkpoint)
     flags.fail("--save-every needs --checkpoint, the file to write");
+  if (options.evalEvery && options.evalData.empty())
+    flags.fail("--eval-every needs --eval-data, what to evaluate on");
+  if (options.keepBest && (options.evalData.empty() || !options.checkpoint))
+    flags.fail("--keep-best needs --eval-data and --checkpoint");
+  requireSchedule(flags, options);
   return options;
 }
 

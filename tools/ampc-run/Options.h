@@ -20,15 +20,23 @@ enum class BatchOrder { Shuffle, File };
 /// "shuffle" or "file".
 const char *batchOrderName(BatchOrder order);
 
+enum class ScheduleKind { Constant, Linear, Cosine, Step };
+
 struct TrainOptions {
   std::string module;
-  std::vector<std::string> data;
+  std::vector<std::string> data, evalData;
   std::optional<BatchOrder> order;
-  std::optional<int64_t> seed, epochs, steps, saveEvery;
+  std::optional<int64_t> seed, epochs, steps, saveEvery, evalEvery;
   std::optional<float> learningRate;
+  std::optional<ScheduleKind> schedule;
+  std::optional<int64_t> warmup, decaySteps, decayEvery;
+  std::optional<float> decayFactor;
   ampc_device_t device = AMPC_DEVICE_AUTO;
-  std::optional<std::string> checkpoint, resume, log;
-  bool quiet = false;
+  std::optional<std::string> checkpoint, resume, log, plot;
+  bool keepBest = false, quiet = false;
+
+  /// A flag of the schedule is given.
+  bool hasSchedule() const { return schedule || warmup; }
 };
 
 struct EvalOptions {

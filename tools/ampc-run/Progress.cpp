@@ -8,8 +8,10 @@
 #include "Progress.h"
 #include "Files.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -23,13 +25,6 @@ constexpr std::chrono::seconds printInterval(10);
 void print(const std::string &text) {
   // Who listens may be gone; a run goes on without.
   (void)ampc::files::writeFully(STDERR_FILENO, text.data(), text.size());
-}
-
-/// `line`, so that it does not wrap: one that does cannot be redrawn.
-std::string fit(std::string line, size_t columns) {
-  for (size_t at; line.size() > columns && (at = line.find("  ")) != std::string::npos;)
-    line.erase(at, 1);
-  return line.substr(0, columns);
 }
 
 size_t terminalColumns() {
@@ -69,6 +64,24 @@ std::string ampc::run::formatDuration(double seconds) {
   return text;
 }
 
+/// A line that wraps cannot be redrawn.
+std::string ampc::run::fitLine(ProgressLine line, size_t columns) {
+  auto join = [&] {
+    std::string text;
+    for (const ProgressField &field : line)
+      text += (text.empty() ? "" : "  ") + field.text;
+    return text;
+  };
+  std::string text = join();
+  while (text.size() > columns && line.size() > 1) {
+    auto least = std::max_element(line.rbegin(), line.rend(),
+                                  [](const auto &a, const auto &b) { return a.rank < b.rank; });
+    line.erase(std::next(least).base());
+    text = join();
+  }
+  return text.substr(0, columns);
+}
+
 void ampc::run::note(const std::string &text) { print("ampc-run: note: " + text + "\n"); }
 
 Progress::Progress(bool quiet) : quiet(quiet) {
@@ -83,22 +96,23 @@ Progress::Progress(bool quiet) : quiet(quiet) {
 
 bool Progress::isDue(Clock::time_point now) const { return !quiet && now >= next; }
 
-void Progress::show(const std::string &line, Clock::time_point now) {
+void Progress::show(const ProgressLine &line, Clock::time_point now) {
   if (quiet)
     return;
   shown = line;
   if (!redraws) {
     next = now + printInterval;
-    print(line + "\n");
+    print(fitLine(line, std::numeric_limits<size_t>::max()) + "\n");
     return;
   }
   next = now + redrawInterval;
-  print("\r" + fit(line, terminalColumns() - 1) + "\x1b[K");
+  print("\r" + fitLine(line, terminalColumns() - 1) + "\x1b[K");
   midLine = true;
 }
 
-void Progress::finish(const std::string &line) {
-  if (redraws || line != shown)
+void Progress::finish(const ProgressLine &line) {
+  constexpr size_t all = std::numeric_limits<size_t>::max();
+  if (redraws || fitLine(line, all) != fitLine(shown, all))
     show(line, Clock::now());
   leaveLine();
 }

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace ampc::run {
 
@@ -21,6 +22,17 @@ std::string formatDuration(double seconds);
 
 /// Prints `ampc-run: note: text` on stderr.
 void note(const std::string &text);
+
+/// A part of the line. Where the terminal is too narrow for all of it, the fields of the
+/// highest rank are left out first, and of equal ones the last.
+struct ProgressField {
+  std::string text;
+  int rank = 0;
+};
+using ProgressLine = std::vector<ProgressField>;
+
+/// `line` in at most `columns` bytes.
+std::string fitLine(ProgressLine line, size_t columns);
 
 /// Shows one line of text on stderr: redrawn in place on a terminal, else
 /// printed now and then. Says nothing where it is quiet.
@@ -35,9 +47,9 @@ public:
 
   /// True where it is time for another show().
   bool isDue(Clock::time_point now) const;
-  void show(const std::string &line, Clock::time_point now);
+  void show(const ProgressLine &line, Clock::time_point now);
   /// Shows the last line of a run, unless it stands there already.
-  void finish(const std::string &line);
+  void finish(const ProgressLine &line);
   /// A note that belongs to the progress: silent where that is.
   void note(const std::string &text);
   /// Ends a line that is being redrawn, so that something else can be printed.
@@ -46,7 +58,7 @@ public:
 private:
   bool quiet, redraws;
   bool midLine = false;
-  std::string shown;
+  ProgressLine shown;
   Clock::time_point next;
 };
 

@@ -25,7 +25,8 @@ namespace {
 
 constexpr std::string_view lineStart = "{\"step\":";
 
-std::string jsonNumber(float value) {
+template <typename T>
+std::string shortestNumber(T value) {
   if (!std::isfinite(value))
     return "null";
   char text[32];
@@ -70,6 +71,9 @@ uint64_t bytesUpTo(const std::string &path, int64_t last) {
 
 } // namespace
 
+std::string ampc::run::jsonNumber(float value) { return shortestNumber(value); }
+std::string ampc::run::jsonNumber(double value) { return shortestNumber(value); }
+
 std::string ampc::run::formatStep(const ampc_step_info_t &info, bool hasNorm) {
   std::string line(lineStart);
   line += std::to_string(info.step);
@@ -80,6 +84,14 @@ std::string ampc::run::formatStep(const ampc_step_info_t &info, bool hasNorm) {
     line += ",\"grad_norm\":" + jsonNumber(info.grad_norm);
   line += ",\"lr\":" + jsonNumber(info.learning_rate) + "}";
   return line;
+}
+
+std::string ampc::run::formatEvaluation(const EvalRecord &record) {
+  std::string line(lineStart);
+  line += std::to_string(record.step) + ",\"eval_loss\":" + jsonNumber(record.loss);
+  if (record.accuracy)
+    line += ",\"eval_accuracy\":" + jsonNumber(*record.accuracy);
+  return line + "}";
 }
 
 StepLog::StepLog(std::string logPath, std::optional<int64_t> resumedAfter)
@@ -107,6 +119,8 @@ void StepLog::add(const ampc_step_info_t &info) {
   hasNorm |= !std::isnan(info.grad_norm);
   lines += formatStep(info, hasNorm) + "\n";
 }
+
+void StepLog::add(const EvalRecord &record) { lines += formatEvaluation(record) + "\n"; }
 
 void StepLog::flush() {
   if (lines.empty())

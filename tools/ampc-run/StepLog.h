@@ -21,6 +21,19 @@ namespace ampc::run {
 /// where not finite. `grad_norm` is there only where `hasNorm`.
 std::string formatStep(const ampc_step_info_t &info, bool hasNorm);
 
+/// What an evaluation in training has found.
+struct EvalRecord {
+  int64_t step; ///< after which the weights were evaluated
+  double loss;
+  std::optional<double> accuracy;
+};
+/// The line of an evaluation, which stands behind that of its step.
+std::string formatEvaluation(const EvalRecord &record);
+
+/// A number as JSON has it: the shortest decimal that round-trips, null where it is not finite.
+std::string jsonNumber(float value);
+std::string jsonNumber(double value);
+
 /// The log of a run. Lines are kept until flush().
 class StepLog {
 public:
@@ -32,6 +45,7 @@ public:
   StepLog(std::string path, std::optional<int64_t> resumedAfter);
 
   void add(const ampc_step_info_t &info);
+  void add(const EvalRecord &record);
   /// Throws Error where the lines cannot be written.
   void flush();
 

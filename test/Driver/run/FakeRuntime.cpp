@@ -415,7 +415,12 @@ ampc_status_t ampc_session_evaluate(ampc_session_t *session, const ampc_named_te
   return nullptr;
 }
 
-ampc_status_t ampc_session_get_tensor(ampc_session_t *, const char *name, const DLTensor *) {
+ampc_status_t ampc_session_get_tensor(ampc_session_t *session, const char *name,
+                                      const DLTensor *tensor) {
+  if (std::strcmp(name, "ampc.learning_rate") == 0 && !session->module->fixedRate) {
+    store(*tensor, 0, session->rate);
+    return nullptr;
+  }
   return fail(AMPC_STATUS_NOT_FOUND, "the fake has no tensors", name);
 }
 ampc_status_t ampc_session_set_tensor(ampc_session_t *, const char *name, const DLTensor *) {

@@ -134,6 +134,25 @@ TEST(StepLog, AResumedRunLeavesOtherFilesAlone) {
   }
 }
 
+TEST(StepLog, AnEvaluationHasALineBehindItsStep) {
+  EXPECT_EQ(formatEvaluation({7, 0.25, 0.5}), R"({"step":7,"eval_loss":0.25,"eval_accuracy":0.5})");
+  EXPECT_EQ(formatEvaluation({7, 1.0 / 3, std::nullopt}),
+            R"({"step":7,"eval_loss":0.3333333333333333})");
+  EXPECT_EQ(formatEvaluation({7, NAN, std::nullopt}), R"({"step":7,"eval_loss":null})");
+  TemporaryFolder folder;
+  std::string path = folder.path("log");
+  {
+    StepLog log(path, std::nullopt);
+    log.add(stepInfo(1));
+    log.add(EvalRecord{1, 0.5, std::nullopt});
+    log.add(stepInfo(2));
+    log.add(EvalRecord{2, 0.25, std::nullopt});
+    log.flush();
+  }
+  StepLog(path, 1);
+  EXPECT_EQ(readFile(path), logLine(1) + "{\"step\":1,\"eval_loss\":0.5}\n");
+}
+
 TEST(StepLog, SaysWhereItCannotWrite) {
   TemporaryFolder folder;
   EXPECT_THROW(StepLog(folder.path("no/log"), std::nullopt), Error);
@@ -228,6 +247,16 @@ TEST(Text, RatesAndDurationsAreShort) {
   EXPECT_EQ(formatCount(2.5e9), "2.5 G");
 }
 
+TEST(Text, ALineThatIsTooLongLosesItsLeastFields) {
+  ProgressLine line{{"step 10"},      {"loss 1"},         {"scale 2", 3},
+                    {"skipped 0", 3}, {"9 samples/s", 1}, {"0:10 left"}};
+  EXPECT_EQ(fitLine(line, 80), "step 10  loss 1  scale 2  skipped 0  9 samples/s  0:10 left");
+  EXPECT_EQ(fitLine(line, 58), "step 10  loss 1  scale 2  9 samples/s  0:10 left");
+  EXPECT_EQ(fitLine(line, 40), "step 10  loss 1  9 samples/s  0:10 left");
+  EXPECT_EQ(fitLine(line, 26), "step 10  loss 1  0:10 left");
+  EXPECT_EQ(fitLine(line, 4), "step");
+}
+
 TEST(Text, ControlCharactersAreEscaped) {
   EXPECT_EQ(quoted("a\x1b[2J\n\x7f é"), "'a\\x1b[2J\\x0a\\x7f é'");
   EXPECT_EQ(printable(std::string(500, 'a')), std::string(400, 'a') + "...");
@@ -246,11 +275,28 @@ TEST(Text, TablesLineUpAndCutLongCells) {
 
 TEST(Options, TakesEveryFlagOfTheDesign) {
   std::string help;
-  std::optional<TrainOptions> train =
-      parseTrain({"--data=a.npz", "t.so", "--data=x=b.npy", "--batch-order=file", "--seed=7",
-                  "--epochs=3", "--lr=1e-3", "--device=host", "--checkpoint=c.safetensors",
-                  "--save-every=10", "--resume=r", "--log=l.jsonl", "--quiet"},
-                 help);
+  std::optional<TrainOptions> train = parseTrain({"--data=a.npz",
+                                                  "t.so",
+                                                  "--data=x=b.npy",
+                                                  "--batch-order=file",
+                                                  "--seed=7",
+                                                  "--epochs=3",
+                                                  "--lr=1e-3",
+                                                  "--device=host",
+                                                  "--checkpoint=c.safetensors",
+                                                  "--save-every=10",
+                                                  "--resume=r",
+                                                  "--log=l.jsonl",
+                                                  "--quiet",
+                                                  "--eval-data=e.npz",
+                                                  "--eval-every=5",
+                                                  "--keep-best",
+                                                  "--plot=p.svg",
+                                                  "--lr-schedule=step",
+                                                  "--warmup=2",
+                                                  "--decay-every=9",
+                                                  "--decay-factor=0.5"},
+                                                 help);
   ASSERT_TRUE(train);
   EXPECT_EQ(train->module, "t.so");
   EXPECT_EQ(train->data, (Words{"a.npz", "x=b.npy"}));
@@ -265,6 +311,14 @@ TEST(Options, TakesEveryFlagOfTheDesign) {
   EXPECT_EQ(train->resume, "r");
   EXPECT_EQ(train->log, "l.jsonl");
   EXPECT_TRUE(train->quiet);
+  EXPECT_EQ(train->evalData, Words{"e.npz"});
+  EXPECT_EQ(train->evalEvery, 5);
+  EXPECT_TRUE(train->keepBest);
+  EXPECT_EQ(train->plot, "p.svg");
+  EXPECT_EQ(train->schedule, ScheduleKind::Step);
+  EXPECT_EQ(train->warmup, 2);
+  EXPECT_EQ(train->decayEvery, 9);
+  EXPECT_EQ(train->decayFactor, 0.5f);
 
   std::optional<EvalOptions> eval = parseEval({"t.so", "--data", "a.npz", "--checkpoint", "c",
                                                "--outputs", "o.npz", "--device", "cuda", "--quiet"},
@@ -286,9 +340,27 @@ TEST(Options, TakesEveryFlagOfTheDesign) {
 TEST(Options, EveryCommandHasHelp) {
   std::string help;
   EXPECT_FALSE(parseTrain({"--help"}, help));
-  for (const char *flag : {"--data=", "--batch-order=shuffle|file",
-                           "--seed=", "--epochs=", "--steps=", "--lr=", "--device=auto|cuda|host",
-                           "--checkpoint=", "--save-every=", "--resume=", "--log=", "--quiet"})
+  for (const char *flag : {"--data=",
+                           "--batch-order=shuffle|file",
+                           "--seed=",
+                           "--epochs=",
+                           "--steps=",
+                           "--lr=",
+                           "--device=auto|cuda|host",
+                           "--checkpoint=",
+                           "--save-every=",
+                           "--resume=",
+                           "--log=",
+                           "--quiet",
+                           "--eval-data=",
+                           "--eval-every=",
+                           "--keep-best",
+                           "--plot=",
+                           "--lr-schedule=constant|linear|cosine|step",
+                           "--warmup=",
+                           "--decay-steps=",
+                           "--decay-every=",
+                           "--decay-factor="})
     EXPECT_NE(help.find(flag), std::string::npos) << flag;
   EXPECT_FALSE(parseEval({"t.so", "-h"}, help));
   EXPECT_NE(help.find("--outputs="), std::string::npos);
@@ -332,6 +404,14 @@ TEST(Options, NamesWhatIsWrong) {
       {{"other.so"}, "one TRAIN.so is wanted, but 'other.so' is given too"},
       {{"--epochs=1", "--steps=1"}, "--epochs and --steps both say when to end; give one"},
       {{"--save-every=5"}, "--save-every needs --checkpoint, the file to write"},
+      {{"--eval-every=5"}, "--eval-every needs --eval-data, what to evaluate on"},
+      {{"--keep-best", "--checkpoint=c"}, "--keep-best needs --eval-data and --checkpoint"},
+      {{"--keep-best", "--eval-data=e"}, "--keep-best needs --eval-data and --checkpoint"},
+      {{"--decay-steps=5"}, "--decay-steps needs --lr-schedule=linear or cosine"},
+      {{"--decay-every=5", "--lr-schedule=linear"},
+       "--decay-every and --decay-factor need --lr-schedule=step"},
+      {{"--lr-schedule=step"},
+       "--lr-schedule=step needs --decay-every, after how many steps the rate falls"},
   };
   for (const auto &[words, message] : cases)
     EXPECT_EQ(trainError(words), message);
