@@ -10,7 +10,6 @@ test/Training/record.py, which takes the networks from here.
 import argparse
 import collections
 import hashlib
-import logging
 import pathlib
 import warnings
 
@@ -19,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, we do not
+import onnx_file
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -180,21 +179,6 @@ def build(name):
     return {**EXAMPLES, **LARGE}[name].build()
 
 
-def strip_paths(message):
-    """Removes the exporter's stack traces: they hold paths of this machine."""
-    for descriptor, value in message.ListFields():
-        if descriptor.name == "metadata_props":
-            kept = [p for p in value if p.key != "pkg.torch.onnx.stack_trace"]
-            del value[:]
-            value.extend(kept)
-        elif descriptor.name == "doc_string":
-            message.ClearField("doc_string")
-        elif descriptor.type == descriptor.TYPE_MESSAGE:
-            repeated = hasattr(value, "add")
-            for child in value if repeated else [value]:
-                strip_paths(child)
-
-
 def export(name, directory):
     example = {**EXAMPLES, **LARGE}[name]
     network = build(name).train()
@@ -224,7 +208,7 @@ def export(name, directory):
                 dynamic_axes={n: {0: "batch"} for n in dynamic}, **common,
             )
     model = onnx.load(str(path))
-    strip_paths(model)
+    onnx_file.strip_paths(model)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, str(path))
     check(model, network, path)

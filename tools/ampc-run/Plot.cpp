@@ -366,8 +366,9 @@ void Drawing::drawLoss() {
   body += dots;
   if (best)
     body += dot(*best, "r=\"5\" fill=\"none\" stroke-width=\"1.5\"");
+  // A little wider than the panel: the last evaluation may be of the last step.
   body += "</g>\n<clipPath id=\"loss\"><rect x=\"" + px(left) + "\" y=\"" + px(panel.top) +
-          "\" width=\"" + px(width - left - right) + "\" height=\"" + px(panel.height) +
+          "\" width=\"" + px(width - left - right + 6) + "\" height=\"" + px(panel.height) +
           "\"/></clipPath>\n";
 }
 
@@ -422,7 +423,7 @@ void Drawing::drawRate() {
     most = std::max(most, double(bucket.rate));
   panel.high = most > 0 ? most * 1.15 : 1;
   std::vector<Tick> ticks;
-  for (double tick : roundTicks(0, panel.high, 3))
+  for (double tick : roundTicks(0, panel.high, 4))
     ticks.push_back({tick, number(tick, "%.3g")});
   head(panel, "learning rate", {{rateColor, "now " + number(double(buckets.back().rate))}});
   axes(panel, ticks);
