@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from xml.etree import ElementTree
 
 import harness
 
@@ -69,8 +70,8 @@ class Run:
 
 
 def curve_of(path):
-    text = path.read_text()
-    return json.loads(re.search("<metadata>(.*)</metadata>", text).group(1))
+    svg = "{http://www.w3.org/2000/svg}"
+    return json.loads(ElementTree.parse(path).getroot().find(f"{svg}metadata").text)
 
 
 class Examples(harness.Case):

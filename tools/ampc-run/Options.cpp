@@ -93,7 +93,7 @@ std::optional<TrainOptions> ampc::run::parseTrain(const std::vector<std::string>
                  "as --data: evaluate on it in inference mode, after\n"
                  "every epoch",
                  options.evalData);
-  flags.addInteger("eval-every", "and instead, after every N steps", 1, options.evalEvery);
+  flags.addInteger("eval-every", "instead: after every N steps", 1, options.evalEvery);
   addDevice(flags, options.device);
   flags.addText("checkpoint", "F.safetensors",
                 "written at the end, and when SIGINT or SIGTERM ends\n"

@@ -66,6 +66,7 @@ void Trainer::train(const InterruptGuard &interrupt) {
     evaluateIfDue(interrupt);
     savePeriodically();
   }
+  readSteps(/*all=*/true);
 }
 
 int Trainer::run() {
@@ -86,7 +87,6 @@ int Trainer::run() {
     throw;
   }
   bool isCut = !isDone();
-  readSteps(/*all=*/true);
   if (batches)
     progress.finish(progressLine(Clock::now()));
   if (options.checkpoint)

@@ -245,6 +245,8 @@ TEST_F(ValidationTool, APlotOfARunThatStopsIsDrawn) {
   EXPECT_NE(file("p.svg").find(">6 steps<"), std::string::npos);
   EXPECT_NE(file("p.svg").find("1 step was skipped"), std::string::npos);
   EXPECT_EQ(file("c.safetensors"), "");
+  EXPECT_EQ(train({flag("plot", "q.svg"), "--steps=9", "--quiet"}).exitCode, 3);
+  EXPECT_NE(file("q.svg").find(">6 steps<"), std::string::npos);
 }
 
 TEST_F(ValidationTool, PlotsAreCheckedBeforeTheRun) {
