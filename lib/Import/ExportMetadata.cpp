@@ -42,6 +42,18 @@ static bool takeQuoted(StringRef &text, StringRef &quoted) {
   return true;
 }
 
+bool isMoveName(StringRef name) {
+  StringRef stem = name.rtrim("0123456789");
+  if (stem.size() < name.size())
+    stem.consume_back("_");
+  return llvm::is_contained(
+      {"val",       "view",       "_unsafe_view",   "reshape", "_reshape_alias", "flatten",
+       "unflatten", "transpose",  "permute",        "t",       "numpy_t",        "mt",
+       "movedim",   "swapaxes",   "unsqueeze",      "squeeze", "clone",          "detach",
+       "alias",     "contiguous", "lift_fresh_copy"},
+      stem);
+}
+
 ExportMetadata::ExportMetadata(const onnx::ModelProto &model)
     : fromTorch(StringRef(model.producer_name()).starts_with_insensitive("pytorch")) {
   const onnx::GraphProto &graph = model.graph();
@@ -53,9 +65,14 @@ ExportMetadata::ExportMetadata(const onnx::ModelProto &model)
       continue;
     SmallVector<StringRef> &sources = folds[value.name()];
     llvm::StringSet<> seen;
+    bool moves = isMoveName(value.name());
     while (takeQuoted(text, name))
-      if (kindOf(name) != Declared::No && seen.insert(name).second)
+      if (kindOf(name) == Declared::No)
+        moves &= isMoveName(name);
+      else if (seen.insert(name).second)
         sources.push_back(name);
+    if (!moves)
+      computed.insert(value.name());
   }
 }
 

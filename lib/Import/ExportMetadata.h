@@ -13,6 +13,7 @@
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringRef.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace ampc {
 
@@ -56,6 +57,9 @@ public:
   /// The declared tensors among those that `value` was computed from in the exporter; null
   /// where it is not noted to be.
   const llvm::SmallVector<llvm::StringRef> *foldOf(llvm::StringRef value) const;
+  /// Whether `value`, which was folded, holds other elements than what it was folded from: by
+  /// its name, or by those of the values between them, it was not only moved.
+  bool isComputed(llvm::StringRef value) const { return computed.contains(value); }
 
 private:
   void readSignature(llvm::StringRef text);
@@ -64,6 +68,7 @@ private:
   llvm::StringMap<llvm::StringRef> placeholders; ///< "p_fc_weight" to "fc.weight"
   llvm::SmallVector<llvm::StringRef> declaredParameters;
   llvm::StringMap<llvm::SmallVector<llvm::StringRef>> folds;
+  llvm::StringSet<> computed;
   bool fromTorch;
 };
 
@@ -71,6 +76,10 @@ private:
 /// them. Not such are names that exporters and optimizers make: "/fc/Add_output_0",
 /// "onnx::MatMul_12", "val_3", "ortshared_1_0_1_0_token_7".
 bool isTorchParameterName(llvm::StringRef name);
+
+/// The name of a value that a fold only moves: PyTorch names it after its own operator, or
+/// "val_3" inside of one.
+bool isMoveName(llvm::StringRef name);
 
 } // namespace ampc
 

@@ -314,12 +314,23 @@ void Importer::addValues(const onnx::GraphProto &proto, Graph &graph) const {
   }
 }
 
-/// Takes what graphs in nodes declare, and sorts the nodes.
+/// Whether a size of the value is declared as a number.
+static bool declaresSize(const onnx::ValueInfoProto &value) {
+  return llvm::any_of(value.type().tensor_type().shape().dim(), [](const auto &dimension) {
+    return dimension.has_dim_value() && dimension.dim_value() >= 0;
+  });
+}
+
+/// Takes what graphs in nodes declare, and sorts the nodes. Sizes by name alone say no more
+/// than the number of dimensions, and TorchScript's exporter writes that of one branch of an
+/// If at both.
 LogicalResult Importer::finishGraph(Graph &graph) const {
   forEachSubgraph(graph.nodes, [&](const Subgraph &subgraph) {
     for (const auto *values : {&subgraph.proto->value_info(), &subgraph.proto->output()})
       for (const onnx::ValueInfoProto &value : *values)
-        if (auto it = subgraph.names.find(value.name()); it != subgraph.names.end())
+        if (auto it = subgraph.names.find(value.name());
+            it != subgraph.names.end() &&
+            (!value.type().tensor_type().has_shape() || declaresSize(value)))
           graph.declared[it->second] = &value;
   });
 

@@ -159,20 +159,6 @@ static bool hasHugeValue(const Weight &weight) {
   return false;
 }
 
-/// The name of a value that a fold only moved: PyTorch names it after its own operator, or
-/// "val_3" inside of one.
-static bool isMoveName(StringRef name) {
-  StringRef stem = name.rtrim("0123456789");
-  if (stem.size() < name.size())
-    stem.consume_back("_");
-  return llvm::is_contained(
-      {"val",       "view",       "_unsafe_view",   "reshape", "_reshape_alias", "flatten",
-       "unflatten", "transpose",  "permute",        "t",       "numpy_t",        "mt",
-       "movedim",   "swapaxes",   "unsqueeze",      "squeeze", "clone",          "detach",
-       "alias",     "contiguous", "lift_fresh_copy"},
-      stem);
-}
-
 void ParameterMarker::collect() {
   auto main = module.lookupSymbol<func::FuncOp>(kMainFunction);
   llvm::StringSet<> reaching =
@@ -235,7 +221,7 @@ void ParameterMarker::decideByMetadata(Candidate &candidate) {
       candidate.reason = "a constant that the exporter merged with " + provenance.splitFrom;
     return;
   }
-  if (provenance.isOnlyFolded && !isMoveName(candidate.name())) {
+  if (provenance.isOnlyFolded && metadata.isComputed(candidate.name())) {
     resolution.lost.push_back(provenance.standsFor);
     candidate.reason = "computed by the exporter from " + provenance.standsFor;
     return;
