@@ -5,58 +5,76 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/RecoveryLog.h"
 #include "ampc/Precision/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
-#include "llvm/ADT/SetVector.h"
 
 namespace ampc {
 #define GEN_PASS_DEF_RECOVERPATTERNS
 #include "ampc/Precision/Passes.h.inc"
 
 namespace {
-/// Remembers the ops that patterns add.
-struct RecoveredOps : RewriterBase::Listener {
-  llvm::SetVector<Operation *> ops;
-
-  void notifyOperationInserted(Operation *op, OpBuilder::InsertPoint) override {
-    if (isa<RecoveryOpInterface>(op))
-      ops.insert(op);
-  }
-  void notifyOperationErased(Operation *op) override { ops.remove(op); }
+/// Keeps the log true to the IR.
+struct ForgetErased : RewriterBase::Listener {
+  explicit ForgetErased(RecoveryLog &log) : log(log) {}
+  void notifyOperationErased(Operation *op) override { log.erase(op); }
+  RecoveryLog &log;
 };
 
 struct RecoverPatterns : impl::RecoverPatternsBase<RecoverPatterns> {
   void runOnOperation() override {
     MLIRContext *context = &getContext();
+    RecoveryLog log;
     RewritePatternSet set(context);
     for (RegisteredOperationName op : context->getRegisteredOperations())
       if (const auto *recovery = op.getInterface<RecoveryOpInterface>())
-        recovery->getRecoveryPatterns(set);
+        recovery->getRecoveryPatterns(set, log);
     FrozenRewritePatternSet patterns(std::move(set));
 
     // What no pattern matches stays as it is, to the last constant.
-    RecoveredOps recovered;
+    ForgetErased listener(log);
     GreedyRewriteConfig config;
     config.enableFolding(false)
         .enableConstantCSE(false)
         .setRegionSimplificationLevel(GreedySimplifyRegionLevel::Disabled)
-        .setListener(&recovered);
-    for (auto function : getOperation().getOps<func::FuncOp>())
+        .setListener(&listener);
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (failed(applyPatternsGreedily(function, patterns, config)))
         return signalPassFailure();
-    for (Operation *op : recovered.ops)
-      remark(op);
+      remark(function, log);
+    }
   }
 
-  void remark(Operation *op) {
-    ++numRecovered;
-    remark::passed(op->getLoc(), remark::RemarkOpts::name("recovered")
-                                     .category("amp-recover-patterns")
-                                     .function(op->getName().getStringRef()))
-        << remark::reason("{0}", "the nodes spell it out")
-        << remark::metric("function", op->getParentOfType<func::FuncOp>().getName());
+  /// Tells what was recovered, what nearly was, and how many of each kind there are.
+  void remark(func::FuncOp function, const RecoveryLog &log) {
+    std::map<StringRef, unsigned> counts;
+    auto named = [](StringRef name, Operation *op) {
+      return remark::RemarkOpts::name(name)
+          .category("amp-recover-patterns")
+          .function(op->getName().getStringRef());
+    };
+    function.walk([&](Operation *op) {
+      if (const RecoveryLog::Recovered *recovered = log.getRecovered(op)) {
+        ++numRecovered;
+        ++counts[recovered->kind];
+        remark::passed(recovered->loc, named("recovered", op))
+            << remark::metric("kind", recovered->kind)
+            << remark::reason("{0}", "the nodes spell it out")
+            << remark::metric("function", function.getName());
+      }
+      for (const auto &[kind, why] : log.getMissed(op))
+        remark::missed(op->getLoc(), named("not-recovered", op))
+            << remark::metric("kind", kind) << remark::reason("{0}", why)
+            << remark::metric("function", function.getName());
+    });
+    if (counts.empty())
+      return;
+    auto summary = remark::analysis(function.getLoc(), named("patterns", function));
+    for (auto [kind, count] : counts)
+      summary << remark::metric(kind, count);
+    summary << remark::metric("function", function.getName());
   }
 };
 } // namespace

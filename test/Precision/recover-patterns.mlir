@@ -272,7 +272,7 @@ func.func @square_of_something_else(%x: tensor<8x16xf32>, %g: tensor<16xf32>, %b
 // CHECK-LABEL: @mean_of_something_else
 func.func @mean_of_something_else(%x: tensor<8x16xf32>, %o: tensor<8x16xf32>) -> tensor<8x16xf32> {
   // CHECK-NOT: amp.layer_norm
-  // CHECK: amp.sqrt
+  // CHECK: amp.rms_norm
   %eps = amp.constant dense<1.000000e-05> : tensor<f32>
   %m = amp.reduce_mean %o [1] {keepdims} : (tensor<8x16xf32>) -> tensor<8x1xf32>
   %d = amp.sub %x, %m : (tensor<8x16xf32>, tensor<8x1xf32>) -> tensor<8x16xf32>

@@ -15,7 +15,8 @@ def RecoverPatterns : Pass<"amp-recover-patterns", "::mlir::ModuleOp"> {
   let description = [{
     Exporters write a layer that their opset does not have with the ops that it has. What an op
     recognizes (`RecoveryOpInterface`) becomes the op again, which knows its gradient and keeps
-    what lies between in f32. Each one is a remark.
+    what lies between in f32. Each one is a remark, one that nearly is another with the reason, and
+    the number of each kind in a function a third.
 
     ```mlir
     %m = amp.reduce_mean %x [1] {keepdims} : (tensor<8x16xf32>) -> tensor<8x1xf32>

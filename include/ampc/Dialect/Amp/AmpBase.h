@@ -33,6 +33,8 @@
 namespace ampc {
 using namespace mlir;
 
+class RecoveryLog;
+
 /// Answers PrecisionOpInterface::getPrecisionRecord from the op's definition in ODS.
 template <Precision f16, Precision bf16, Precision pytorch>
 struct HasPrecision {

@@ -207,9 +207,11 @@ def RecoveryOpInterface : OpInterface<"RecoveryOpInterface"> {
     StaticInterfaceMethod<[{
         Adds patterns that put the op in the place of what spells it out. A pattern applies only
         where the op computes the same but for rounding and nothing else reads what lies between;
-        the op's location is that of all it replaces, fused.
+        the op's location is that of all it replaces, fused. It tells `log` what it put in, and
+        why it did not where it nearly fits.
       }],
-      "void", "getRecoveryPatterns", (ins "::mlir::RewritePatternSet &":$patterns)>
+      "void", "getRecoveryPatterns",
+      (ins "::mlir::RewritePatternSet &":$patterns, "::ampc::RecoveryLog &":$log)>
   ];
 }
 

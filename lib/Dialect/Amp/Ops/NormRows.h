@@ -39,6 +39,9 @@ inline double countRow(RankedTensorType type, int64_t axis) {
 /// input, of type `type`, is.
 FailureOr<int64_t> importStashType(OnnxNode &node, RankedTensorType type);
 
+/// Patterns that give amp.layer_norm the scale and the bias that follow it.
+void addAffineRecovery(RewritePatternSet &patterns, RecoveryLog &log);
+
 } // namespace ampc
 
 #endif // AMPC_LIB_DIALECT_AMP_OPS_NORMROWS_H

@@ -33,7 +33,7 @@ def Amp_EluOp : Amp_UnaryOp<"elu", [
 }
 
 def Amp_SigmoidOp : Amp_UnaryOp<"sigmoid", [OnnxSimple<[OnnxOperator<"Sigmoid">]>,
-                                            Gradient, Absorbs, Computes<"Promote">]> {
+                                            Gradient, Absorbs, Recovery, Computes<"Promote">]> {
   let summary = "1 / (1 + e ^ -input)";
 }
 
@@ -50,7 +50,7 @@ def Amp_SoftplusOp : Amp_UnaryOp<"softplus", [OnnxSimple<[OnnxOperator<"Softplus
 def Amp_GeluOp : Amp_UnaryOp<"gelu", [Onnx<[OnnxOperator<"Gelu", 20>,
     OnnxOperator<"Gelu", 1, 1, "com.microsoft">, OnnxOperator<"BiasGelu", 1, 1, "com.microsoft">,
     OnnxOperator<"FastGelu", 1, 1, "com.microsoft">,
-    OnnxOperator<"QuickGelu", 1, 1, "com.microsoft">]>, Gradient,
+    OnnxOperator<"QuickGelu", 1, 1, "com.microsoft">]>, Gradient, Recovery,
                                       Computes<"Promote">]> {
   let summary = "input * P(normal variable <= input)";
   let description = [{

@@ -23,7 +23,7 @@ class Amp_BatchNormBase<string mnemonic, int inputs, list<Trait> traits>
   }];
 }
 
-def Amp_BatchNormOp : Amp_BatchNormBase<"batch_norm", 1, [PartialGradient, Absorbs,
+def Amp_BatchNormOp : Amp_BatchNormBase<"batch_norm", 1, [PartialGradient, Absorbs, Recovery,
     Uses<["Other", "Weight", "Weight", "Other"]>,
     DeclareOpInterfaceMethods<TrainingModeOpInterface>,
     Onnx<[OnnxOperator<"BatchNormalization">]>]> {

@@ -40,7 +40,7 @@ class Amp_LossOp<string mnemonic, list<Trait> traits>
 }
 
 def Amp_SoftmaxCrossEntropyOp : Amp_LossOp<"softmax_cross_entropy", [
-    Onnx<[OnnxOperator<"SoftmaxCrossEntropyLoss", 12>]>]> {
+    Recovery, Onnx<[OnnxOperator<"SoftmaxCrossEntropyLoss", 12>]>]> {
   let summary = "Cross entropy of labels with the softmax of logits";
   let description = [{
     For logits [N, C, d...] and labels [N, d...], each sample has the loss

@@ -22,7 +22,7 @@ class Amp_RmsNormBase<string mnemonic, int inputs, list<Trait> traits>
   }];
 }
 
-def Amp_RmsNormOp : Amp_RmsNormBase<"rms_norm", 1, [Gradient, Absorbs,
+def Amp_RmsNormOp : Amp_RmsNormBase<"rms_norm", 1, [Gradient, Absorbs, Recovery,
     Uses<["Other", "Weight"]>, Onnx<[
       OnnxOperator<"RMSNormalization", 23>, OnnxOperator<"SimplifiedLayerNormalization">,
       OnnxOperator<"SimplifiedLayerNormalization", 1, 1, "com.microsoft">,

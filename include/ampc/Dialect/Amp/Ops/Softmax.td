@@ -20,7 +20,7 @@ class Amp_SoftmaxLikeOp<string mnemonic, list<Trait> traits>
 
 def Amp_SoftmaxOp : Amp_SoftmaxLikeOp<"softmax", [
     Onnx<[OnnxOperator<"Softmax">, OnnxOperator<"BiasSoftmax", 1, 1, "com.microsoft">]>,
-    Absorbs, Gradient, Computes<"Promote", "Deny">]> {
+    Absorbs, Gradient, Recovery, Computes<"Promote", "Deny">]> {
   let summary = "e ^ input, divided by its sum along an axis";
   let description = [{
     The maximum is subtracted first and the sum is f32, so no f16 input overflows.
@@ -28,7 +28,7 @@ def Amp_SoftmaxOp : Amp_SoftmaxLikeOp<"softmax", [
 }
 
 def Amp_LogSoftmaxOp : Amp_SoftmaxLikeOp<"log_softmax", [
-    Onnx<[OnnxOperator<"LogSoftmax">]>, Gradient, Computes<"Deny">]> {
+    Onnx<[OnnxOperator<"LogSoftmax">]>, Gradient, Recovery, Computes<"Deny">]> {
   let summary = "Logarithm of the softmax along an axis";
 }
 

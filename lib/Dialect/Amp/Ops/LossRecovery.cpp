@@ -1,0 +1,181 @@
+//===- LossRecovery.cpp - Cross entropy that files spell out --------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Recovery.h"
+#include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "ampc/Dialect/Amp/Ops/Comparison.h"
+#include "ampc/Dialect/Amp/Ops/Loss.h"
+#include "ampc/Dialect/Amp/Ops/Scaling.h"
+#include "ampc/Dialect/Amp/Ops/Scatter.h"
+#include "ampc/Dialect/Amp/Ops/Shape.h"
+#include "ampc/Dialect/Amp/Ops/Softmax.h"
+#include "ampc/Dialect/Amp/Ops/Unary.h"
+#include "ampc/Dialect/Amp/Values.h"
+
+using namespace mlir;
+using namespace ampc;
+
+static constexpr StringRef kKind = "softmax cross entropy";
+
+namespace {
+/// What moves log probabilities: casts to a wider type, transposes and reshapes that keep classes
+/// together. It moves logits as well.
+struct MovedLogSoftmax {
+  LogSoftmaxOp op;
+  SmallVector<Operation *> moves; ///< from the last one back
+};
+} // namespace
+
+/// Whether a reshape keeps the last dimension, which is `axis`.
+static bool keepsClasses(ReshapeOp reshape, int64_t axis) {
+  ArrayRef<int64_t> from = tensorType(reshape.getInput()).getShape();
+  ArrayRef<int64_t> to = reshape.getType().getShape();
+  return axis == int64_t(to.size()) - 1 && !from.empty() && from.back() == to.back();
+}
+
+/// The log_softmax of which `value` has the classes along `axis`. What stands between is taken.
+static std::optional<MovedLogSoftmax> takeLogSoftmax(Spelling &spelling, Value value,
+                                                     int64_t axis) {
+  MovedLogSoftmax moved;
+  while (Operation *op = value.getDefiningOp()) {
+    if (auto logSoftmax = dyn_cast<LogSoftmaxOp>(op)) {
+      spelling.takeOp(op);
+      moved.op = logSoftmax;
+      return int64_t(logSoftmax.getAxis()) == axis ? std::optional(moved) : std::nullopt;
+    }
+    if (auto transpose = dyn_cast<TransposeOp>(op)) {
+      axis = transpose.getPermutation()[axis];
+    } else if (auto reshape = dyn_cast<ReshapeOp>(op)) {
+      if (!keepsClasses(reshape, axis))
+        return std::nullopt;
+      axis = tensorType(reshape.getInput()).getRank() - 1;
+    } else if (auto cast = dyn_cast<CastOp>(op)) {
+      auto from = dyn_cast<FloatType>(getElementTypeOrSelf(cast.getInput().getType()));
+      if (!from || from.getWidth() > getElementTypeOrSelf(cast.getType()).getIntOrFloatBitWidth())
+        return std::nullopt;
+    } else {
+      return std::nullopt;
+    }
+    spelling.takeOp(op);
+    moved.moves.push_back(op);
+    value = op->getOperand(0);
+  }
+  return std::nullopt;
+}
+
+/// The logits, moved as the log probabilities are.
+static Value moveLogits(PatternRewriter &rewriter, MovedLogSoftmax moved) {
+  Value x = moved.op.getInput();
+  for (Operation *op : llvm::reverse(moved.moves)) {
+    IRMapping mapping;
+    mapping.map(op->getOperand(0), x);
+    x = rewriter.clone(*op, mapping)->getResult(0);
+  }
+  return x;
+}
+
+/// The loss of log probabilities.
+static LogicalResult recoverOfNll(Operation *last, PatternRewriter &rewriter, RecoveryLog &log) {
+  auto nll = cast<NllLossOp>(last);
+  Spelling spelling(last);
+  std::optional<MovedLogSoftmax> moved = takeLogSoftmax(spelling, nll.getInput(), /*axis=*/1);
+  if (!moved)
+    return failure();
+  if (std::string why = spelling.whyNot(); !why.empty()) {
+    log.miss(last, kKind, why);
+    return failure();
+  }
+  Location loc = spelling.getLoc();
+  rewriter.setInsertionPoint(last);
+  auto op = SoftmaxCrossEntropyOp::create(rewriter, loc, moveLogits(rewriter, *moved),
+                                          nll.getLabels(), nll.getWeights(), nll.getReductionAttr(),
+                                          nll.getIgnoreIndexAttr());
+  spelling.replace(rewriter, log, kKind, op, op);
+  return success();
+}
+
+/// Labels as the loss takes them, of indices that count from the end where they are negative.
+static Value labelsOf(PatternRewriter &rewriter, Location loc, Value indices, int64_t classes) {
+  auto scalar = RankedTensorType::get({}, tensorType(indices).getElementType());
+  auto number = [&](int64_t value) {
+    return buildConstant(
+        rewriter, loc,
+        DenseElementsAttr::get(scalar,
+                               rewriter.getIntegerAttr(scalar.getElementType(), value).getValue()));
+  };
+  Value fromEnd = AddOp::create(rewriter, loc, indices, number(classes));
+  Value isFromEnd = LessOp::create(rewriter, loc, indices, number(0));
+  return WhereOp::create(rewriter, loc, isFromEnd, fromEnd, indices);
+}
+
+/// The log probability of a label, mostly negated.
+static LogicalResult recoverOfGather(Operation *last, PatternRewriter &rewriter, RecoveryLog &log) {
+  auto gather = cast<GatherElementsOp>(last);
+  int64_t axis = gather.getAxis();
+  RankedTensorType type = tensorType(gather.getInput());
+  if (!isa<FloatType>(type.getElementType()))
+    return failure();
+  Spelling spelling(last);
+  std::optional<MovedLogSoftmax> moved = takeLogSoftmax(spelling, gather.getInput(), axis);
+  if (!moved)
+    return failure();
+  std::string why;
+  if (tensorType(gather.getIndices()).getShape() != ArrayRef(keepAxes(type.getShape(), axis)))
+    why = "there is not one label for each line of log probabilities";
+  else if (axis != 1 && axis != type.getRank() - 1)
+    why = "the classes lie neither along dimension 1 nor along the last one";
+  else
+    why = spelling.whyNot();
+  if (!why.empty()) {
+    log.miss(last, kKind, why);
+    return failure();
+  }
+  // What only moves the result is gone through, to where it is negated.
+  Operation *end = last;
+  auto nextOf = [](Operation *op) -> Operation * {
+    return op->hasOneUse() ? *op->user_begin() : nullptr;
+  };
+  Operation *next = nextOf(end);
+  while (isa_and_nonnull<ReshapeOp>(next))
+    next = nextOf(next);
+  bool isNegated = isa_and_nonnull<NegOp>(next) &&
+                   next->getAttr(kPrecisionAttr) == last->getAttr(kPrecisionAttr);
+  if (isNegated)
+    for (end = nextOf(last);; end = nextOf(end)) {
+      spelling.extend(end);
+      if (end == next)
+        break;
+    }
+  Location loc = spelling.getLoc();
+  rewriter.setInsertionPoint(last);
+  int64_t classes = type.getDimSize(axis);
+  Value labels = labelsOf(rewriter, loc, gather.getIndices(), classes);
+  Value logits = moveLogits(rewriter, *moved);
+  SmallVector<int64_t> shape(type.getShape());
+  shape.erase(shape.begin() + axis);
+  if (axis != 1) { // the last one
+    int64_t rows = 1;
+    for (int64_t extent : shape)
+      rows *= extent;
+    shape = {rows};
+    logits = reshapeTo(rewriter, loc, logits, {rows, classes});
+  }
+  labels = reshapeTo(rewriter, loc, labels, shape);
+  auto op = SoftmaxCrossEntropyOp::create(rewriter, loc, logits, labels, Value(),
+                                          LossReduction::None, IntegerAttr());
+  rewriter.setInsertionPoint(spelling.getLast());
+  Value result = reshapeTo(rewriter, loc, op, tensorType(end->getResult(0)).getShape());
+  if (!isNegated)
+    result = NegOp::create(rewriter, loc, result.getType(), result);
+  spelling.replace(rewriter, log, kKind, op, result);
+  return success();
+}
+
+void SoftmaxCrossEntropyOp::getRecoveryPatterns(RewritePatternSet &patterns, RecoveryLog &log) {
+  addRecovery<NllLossOp>(patterns, log, recoverOfNll);
+  addRecovery<GatherElementsOp>(patterns, log, recoverOfGather);
+}
