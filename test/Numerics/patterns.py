@@ -170,6 +170,12 @@ CASES = [
                                           "p = Softmax(m) axis=-1\n" + END},
          SHARED + "o = Attention(q, k2, v2, mask)\no1 = Transpose(o) perm=0,2,1,3\n"
                   "y = Reshape(o1, whole)"),
+    Case("attention", {  # with a guard, which the operator has not
+        "exported": SHARED + REPEAT +
+                    "kf = Reshape(k, flatheads)\nkg = Transpose(kf) perm=0,2,1\n"
+                    "kh = Reshape(kg, turned)\nkt = Mul(kh, fourthroot)\nz = Mul(q, fourthroot)\n"
+                    "s = MatMul(z, kt)\nm = Add(s, mask)\np0 = Softmax(m) axis=-1\n"
+                    "n = IsNaN(p0)\np = Where(n, zero, p0)\n" + END}),
     Case("rotary embedding", {
         "halves": HEADS_OF + HALVES + "b = Mul(x, cos)\nd = Mul(t, sin)\nr = Add(b, d)\n" + JOIN},
          HEADS_OF + "r = RotaryEmbedding(x, cosines, sines)\n" + JOIN),
@@ -187,6 +193,8 @@ CASES = [
                    "e = Add(v, epsilon)\ns = Sqrt(e)\nn = Div(d, s)\na = Mul(n, gamma)\n"
                    "y = Add(a, beta)"}),
 ]
+CONSTANTS["flatheads"] = np.array([BATCH * HEADS, ROWS, SIZE])
+CONSTANTS["turned"] = np.array([BATCH, HEADS, SIZE, ROWS])
 CONSTANTS["rows"] = np.array([0, 1])
 
 

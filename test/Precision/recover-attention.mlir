@@ -81,6 +81,33 @@ func.func @grouped_heads(%q: tensor<2x4x6x16xf32>, %k: tensor<2x2x5x16xf32>, %v:
   return %y : tensor<2x4x6x8xf32>
 }
 
+// As PyTorch's exporter writes it: keys are turned with batch and heads as one dimension, and what is
+// masked as a whole is 0.
+
+// CHECK-LABEL: @guarded
+func.func @guarded(%q: tensor<2x4x6x16xf32>, %k: tensor<2x2x5x16xf32>, %v: tensor<2x4x5x8xf32>) -> tensor<2x4x6x8xf32> {
+  // CHECK-NOT: amp.transpose
+  // CHECK: %[[Q:.*]] = amp.reshape %arg0 : tensor<2x4x6x16xf32> to tensor<2x2x12x16xf32>
+  // CHECK-NEXT: amp.matmul %[[Q]], %arg1 {alpha = 2.500000e-01 : f64, transpose_rhs}
+  // CHECK: amp.is_nan
+  // CHECK: amp.where
+  %c = amp.constant dense<5.000000e-01> : tensor<f32>
+  %zero = amp.constant dense<0.000000e+00> : tensor<f32>
+  %k1 = amp.reshape %k : tensor<2x2x5x16xf32> to tensor<2x2x1x5x16xf32>
+  %k2 = amp.broadcast %k1 : tensor<2x2x1x5x16xf32> to tensor<2x2x2x5x16xf32>
+  %k3 = amp.reshape %k2 : tensor<2x2x2x5x16xf32> to tensor<8x5x16xf32>
+  %k4 = amp.transpose %k3 [0, 2, 1] : (tensor<8x5x16xf32>) -> tensor<8x16x5xf32>
+  %k5 = amp.reshape %k4 : tensor<8x16x5xf32> to tensor<2x4x16x5xf32>
+  %sk = amp.mul %k5, %c : (tensor<2x4x16x5xf32>, tensor<f32>) -> tensor<2x4x16x5xf32>
+  %sq = amp.mul %q, %c : (tensor<2x4x6x16xf32>, tensor<f32>) -> tensor<2x4x6x16xf32>
+  %s = amp.matmul %sq, %sk : (tensor<2x4x6x16xf32>, tensor<2x4x16x5xf32>) -> tensor<2x4x6x5xf32>
+  %p = amp.softmax %s along 3 : tensor<2x4x6x5xf32>
+  %n = amp.is_nan %p : (tensor<2x4x6x5xf32>) -> tensor<2x4x6x5xi1>
+  %w = amp.where %n, %zero, %p : (tensor<2x4x6x5xi1>, tensor<f32>, tensor<2x4x6x5xf32>) -> tensor<2x4x6x5xf32>
+  %y = amp.matmul %w, %v : (tensor<2x4x6x5xf32>, tensor<2x4x5x8xf32>) -> tensor<2x4x6x8xf32>
+  return %y : tensor<2x4x6x8xf32>
+}
+
 // Heads that share a key and do not stand side by side are no rows of one matrix.
 
 // CHECK-LABEL: @heads_in_turns

@@ -41,7 +41,6 @@ struct SpelledAttention {
 
 private:
   bool matchScores(Value value, unsigned depth);
-  bool matchValues(SoftmaxOp softmax);
   void takeScale(Value factor);
   bool isSame(Operation *op) const;
 };
@@ -97,25 +96,23 @@ bool SpelledAttention::matchScores(Value value, unsigned depth) {
   return false;
 }
 
-/// Finds the product that reads the probabilities.
-bool SpelledAttention::matchValues(SoftmaxOp softmax) {
-  Value value = softmax.getResult();
-  for (unsigned depth = 0; depth < 8; ++depth) {
-    // Dropout reads them once; what hands them out as well is no matter.
-    for (Operation *user : value.getUsers())
-      if (auto product = dyn_cast<MatMulOp>(user); product && product.getLhs() == value) {
-        values = product;
-        return true;
-      }
-    if (!value.hasOneUse())
-      return false;
-    Operation *user = *value.user_begin();
-    Value next = user->getNumResults() > 0 ? user->getResult(0) : Value();
-    if (!next || (next.getType() != value.getType() && !isa<ReshapeOp, CastOp>(user)))
-      return false;
-    value = next;
+/// The product that reads the probabilities, through dropout or a choice between them and 0. Who
+/// else reads them is no matter: they stay.
+static MatMulOp findValues(Value probabilities, unsigned depth) {
+  for (Operation *user : probabilities.getUsers()) {
+    if (auto product = dyn_cast<MatMulOp>(user)) {
+      if (product.getLhs() == probabilities)
+        return product;
+      continue;
+    }
+    if (depth == 0 || user->getNumResults() == 0)
+      continue;
+    Value next = user->getResult(0);
+    if (next.getType() == probabilities.getType() || isa<ReshapeOp, CastOp>(user))
+      if (MatMulOp product = findValues(next, depth - 1))
+        return product;
   }
-  return false;
+  return {};
 }
 
 bool SpelledAttention::isSame(Operation *op) const {
@@ -142,8 +139,11 @@ void SpelledAttention::takeScale(Value factor) {
 }
 
 bool SpelledAttention::match(SoftmaxOp softmax) {
-  if (int64_t(softmax.getAxis()) != softmax.getType().getRank() - 1 || !matchValues(softmax) ||
+  if (int64_t(softmax.getAxis()) != softmax.getType().getRank() - 1 ||
       !matchScores(softmax.getInput(), 8))
+    return false;
+  values = findValues(softmax.getResult(), 3);
+  if (!values)
     return false;
   // From the product on: after a mask, a number is not the product's.
   bool isOwn = scores.getResult().hasOneUse();
@@ -173,8 +173,10 @@ bool SpelledAttention::match(SoftmaxOp softmax) {
 /// `value` as one that is repeated.
 static std::optional<Repeated> findRepeated(Value value) {
   RankedTensorType type = tensorType(value);
-  auto joined = value.getDefiningOp<ReshapeOp>();
-  auto broadcast = (joined ? joined.getInput() : value).getDefiningOp<BroadcastOp>();
+  Value source = value;
+  while (auto joined = source.getDefiningOp<ReshapeOp>())
+    source = joined.getInput();
+  auto broadcast = source.getDefiningOp<BroadcastOp>();
   if (!broadcast || type.getRank() < 3)
     return std::nullopt;
   ArrayRef<int64_t> to = broadcast.getType().getShape();
@@ -202,6 +204,26 @@ static std::optional<Repeated> findRepeated(Value value) {
     return std::nullopt;
   repeated.once = broadcast.getInput();
   return repeated;
+}
+
+/// A factor whose matrices are transposed among fewer batch dimensions, as those of a key: what it
+/// is without, in the product's batch; null where it is none.
+static Value findTurned(MatMulOp product, OpBuilder &builder) {
+  auto split = product.getRhs().getDefiningOp<ReshapeOp>();
+  auto transpose = split ? split.getInput().getDefiningOp<TransposeOp>() : TransposeOp();
+  if (!transpose)
+    return {};
+  SmallVector<int64_t> order(transpose.getPermutation());
+  if (order.size() < 2)
+    return {};
+  std::swap(order.back(), order[order.size() - 2]);
+  SmallVector<int64_t> shape(split.getType().getShape());
+  if (!llvm::is_sorted(order) || shape.size() < 2 ||
+      ArrayRef(shape).take_back(2) != transpose.getType().getShape().take_back(2))
+    return {};
+  std::swap(shape.back(), shape[shape.size() - 2]);
+  builder.setInsertionPoint(product);
+  return reshapeTo(builder, product.getLoc(), transpose.getInput(), shape);
 }
 
 /// Multiplies with a factor that is repeated once: the rows of all heads that share it are the rows
@@ -242,11 +264,8 @@ static LogicalResult recoverAttention(Operation *op, PatternRewriter &rewriter, 
   for (Operation *step : llvm::reverse(attention.path))
     locations.push_back(step->getLoc());
   llvm::append_values(locations, op->getLoc(), attention.values.getLoc());
-  bool isRepeated =
-      findRepeated(attention.scores.getRhs()) || findRepeated(attention.values.getRhs());
-  if (attention.scales.empty() && !isRepeated)
-    return failure();
-  if (!attention.scales.empty()) {
+  bool isChanged = !attention.scales.empty();
+  if (isChanged) {
     double alpha = attention.scores.getAlpha().convertToDouble() * attention.scale;
     SmallVector<Location> scaled{attention.scores.getLoc()};
     for (Operation *scale : attention.scales)
@@ -261,9 +280,16 @@ static LogicalResult recoverAttention(Operation *op, PatternRewriter &rewriter, 
       rewriter.replaceOp(scale, of);
     }
   }
-  bool isShared = shareFactor(attention.scores, rewriter);
-  isShared |= shareFactor(attention.values, rewriter);
-  if (attention.scales.empty() && !isShared)
+  if (Value turned = findTurned(attention.scores, rewriter)) {
+    isChanged = true;
+    rewriter.modifyOpInPlace(attention.scores, [&] {
+      attention.scores.getRhsMutable().set(turned);
+      attention.scores.setTransposeRhs(!attention.scores.getTransposeRhs());
+    });
+  }
+  isChanged |= shareFactor(attention.scores, rewriter);
+  isChanged |= shareFactor(attention.values, rewriter);
+  if (!isChanged)
     return failure();
   if (attention.why.empty())
     log.recover(op, kKind, rewriter.getFusedLoc(locations));
