@@ -167,6 +167,22 @@ func.func @two_labels(%x: tensor<4x8xf32>, %labels: tensor<4x2xi64>) -> tensor<4
   return %g : tensor<4x2xf32>
 }
 
+// REMARK: [Missed] not-recovered | Category:amp-recover-patterns | Function=amp.reduce_sum
+// REMARK-SAME: Reason="products with one-hot rows are NaN where a logit is minus infinity; gather the log probabilities of the labels"
+// REMARK-SAME: function=one_hot
+
+// CHECK-LABEL: @one_hot
+func.func @one_hot(%x: tensor<4x8xf32>, %labels: tensor<4x1xi64>, %classes: tensor<8xi64>) -> tensor<4xf32> {
+  // CHECK: amp.log_softmax
+  // CHECK: amp.reduce_sum
+  %l = amp.log_softmax %x along 1 : tensor<4x8xf32>
+  %e = amp.equal %labels, %classes : (tensor<4x1xi64>, tensor<8xi64>) -> tensor<4x8xi1>
+  %o = amp.cast %e : tensor<4x8xi1> to tensor<4x8xf32>
+  %p = amp.mul %o, %l : (tensor<4x8xf32>, tensor<4x8xf32>) -> tensor<4x8xf32>
+  %y = amp.reduce_sum %p [1] : (tensor<4x8xf32>) -> tensor<4xf32>
+  return %y : tensor<4xf32>
+}
+
 // REMARK-NOT: function=other_axis
 
 // CHECK-LABEL: @other_axis

@@ -15,6 +15,7 @@
 #include "ScalarFunctions.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
+#include "ampc/Dialect/Amp/Ops/Rectifier.h"
 #include "ampc/Dialect/Amp/Ops/Unary.h"
 #include "llvm/Support/MathExtras.h"
 #include <cmath>
@@ -195,13 +196,9 @@ static FailureOr<SmallVector<Value>> importRuntimeGelu(OnnxNode &node, OpBuilder
     double alpha = node.getFloat("alpha", 1.702f);
     if (!isa<FloatType>(tensorType(input).getElementType()))
       return node.emitError() << "the input must be of floats, but is " << input.getType();
-    auto scalar = RankedTensorType::get({}, tensorType(input).getElementType());
-    x = importOp<MulOp>(node, builder, {input, splat(builder, node.loc, scalar, alpha)});
-    if (succeeded(x))
-      x = importOp<SigmoidOp>(node, builder, {*x});
-    if (failed(x))
-      return failure();
-    return single(importOp<MulOp>(node, builder, {input, *x}));
+    return single(
+        importOp<SwishOp>(node, builder, {input},
+                          builder.getNamedAttr("alpha", builder.getF32FloatAttr(float(alpha)))));
   }
   if (node.input(1))
     x = importOp<AddOp>(node, builder, {*x, node.input(1)});

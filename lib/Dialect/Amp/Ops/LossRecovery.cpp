@@ -9,6 +9,7 @@
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
 #include "ampc/Dialect/Amp/Ops/Loss.h"
+#include "ampc/Dialect/Amp/Ops/Reduction.h"
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
 #include "ampc/Dialect/Amp/Ops/Scatter.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
@@ -175,7 +176,33 @@ static LogicalResult recoverOfGather(Operation *last, PatternRewriter &rewriter,
   return success();
 }
 
+/// Whether `value` has a number where labels and classes are equal, and another one elsewhere.
+static bool isOneHot(Value value) {
+  Value condition;
+  if (auto choice = value.getDefiningOp<WhereOp>())
+    condition = choice.getCondition();
+  else if (auto cast = value.getDefiningOp<CastOp>())
+    condition = cast.getInput();
+  return condition && condition.getDefiningOp<EqualOp>();
+}
+
+/// The sum of log probabilities times one-hot rows is the loss, but for a logit of minus infinity,
+/// where 0 times it is no number. So it stays.
+static LogicalResult missOneHot(Operation *last, PatternRewriter &, RecoveryLog &log) {
+  auto product = cast<ReduceSumOp>(last).getInput().getDefiningOp<MulOp>();
+  if (!product)
+    return failure();
+  for (auto [logs, rows] : {std::pair(product.getLhs(), product.getRhs()),
+                            std::pair(product.getRhs(), product.getLhs())})
+    if (logs.getDefiningOp<LogSoftmaxOp>() && isOneHot(rows))
+      log.miss(last, kKind,
+               "products with one-hot rows are NaN where a logit is minus infinity; gather the log "
+               "probabilities of the labels");
+  return failure();
+}
+
 void SoftmaxCrossEntropyOp::getRecoveryPatterns(RewritePatternSet &patterns, RecoveryLog &log) {
   addRecovery<NllLossOp>(patterns, log, recoverOfNll);
   addRecovery<GatherElementsOp>(patterns, log, recoverOfGather);
+  addRecovery<ReduceSumOp>(patterns, log, missOneHot);
 }
