@@ -6,6 +6,7 @@ usage: faults.py BUILD_DIR [unittest's arguments]
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 import errno
+import json
 import os
 import re
 import signal
@@ -136,7 +137,8 @@ class FailingCalls(Faults):
         done = self.call(self.compile_command(), {"AMPC_CALLS_SHORT": 1})
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.take("t.so"), expected)
-        command = self.trained() + [f"--checkpoint={self.out}/c", f"--log={self.out}/l"]
+        command = self.trained() + [f"--checkpoint={self.out}/c", f"--log={self.out}/l",
+                                    f"--plot={self.out}/p"]
         self.assertEqual(self.call(command).returncode, 0)
         expected = self.files()
         for name in expected:
@@ -172,6 +174,41 @@ class FailingCalls(Faults):
                     self.assertEqual(state["c"], last)
                 else:
                     self.assertIn(state["c"], {before, last} | whole)
+
+    def test_plot_and_best(self):
+        """Whatever fails, plot and checkpoints are whole or what was there before."""
+        train = self.trained()
+        command = train + [f"--checkpoint={self.out}/c", f"--plot={self.out}/p", "--keep-best",
+                           f"--eval-{train[3][2:]}"]
+        total = len(self.calls(command))
+        last = self.files()
+        self.assertEqual(set(last), {"c", "c.best", "p"})
+        for n in range(1, total + 1):
+            with self.subTest(call=n):
+                for name in last:
+                    (self.out / name).write_bytes(b"as it was")
+                done = self.call(command, {"AMPC_CALLS_FAIL": n})
+                self.assertIn(done.returncode, (0, 1), done.stderr)
+                # The first makes the lock; the last syncs the folder of the plot, which is there.
+                if 1 < n < total:
+                    self.assertIn(os.strerror(errno.ENOSPC), done.stderr)
+                state = self.files()
+                self.assertEqual(set(state), set(last), "a file is left")
+                if state["p"] != b"as it was":
+                    self.assertEqual(state["p"], last["p"])
+                for name in ("c", "c.best"):
+                    if state[name] != b"as it was":
+                        self.assertEqual(len(state[name]), self.safetensors_size(state[name]))
+                if done.returncode == 0:
+                    self.assertEqual(state["p"], last["p"])
+                    self.assertNotEqual(state["c"], b"as it was")
+
+    @staticmethod
+    def safetensors_size(data):
+        header = int.from_bytes(data[:8], "little")
+        tensors = json.loads(data[8:8 + header])
+        return 8 + header + max(entry["data_offsets"][1] for name, entry in tensors.items()
+                                if name != "__metadata__")
 
     def test_evaluation(self):
         module = self.trained()[2]
@@ -349,7 +386,8 @@ class Surroundings(Faults):
         check = "import locale; locale.setlocale(locale.LC_ALL, ''); print(locale.str(0.5))"
         flags = ["--lr=0.015625", "--loss-scale-init=1024.5", "--optimizer=adam", "--beta1=0.75",
                  "--clip-grad-norm=1.5"]
-        command = self.trained() + [f"--checkpoint={self.out}/c", f"--log={self.out}/l", "--lr=0.125"]
+        command = self.trained() + [f"--checkpoint={self.out}/c", f"--log={self.out}/l",
+                                    "--lr=0.125", "--lr-schedule=cosine", f"--plot={self.out}/p"]
         inspect = [self.build.bin / "ampc-run", "inspect", self.trained()[2]]
         expected = []
         for name in ("C", "de_DE.UTF-8", "tr_TR.UTF-8"):
