@@ -220,11 +220,19 @@ Curve Curve::parse(std::string_view text) {
     before = bucket.index;
     curve.filled.push_back(bucket);
   }
+  if (curve.filled.empty() != (curve.last == 0))
+    refuse();
+  auto evalUpToLast = [&](const Json &entry) {
+    EvalRecord record = evalOf(entry);
+    if (record.step > curve.last)
+      refuse();
+    return record;
+  };
   for (const Json &entry : evals)
-    curve.evals.push_back(evalOf(entry));
+    curve.evals.push_back(evalUpToLast(entry));
   if (!all.at("best").is_null())
-    curve.bestEval = evalOf(all.at("best"));
+    curve.bestEval = evalUpToLast(all.at("best"));
   if (!all.at("latest").is_null())
-    curve.latestEval = evalOf(all.at("latest"));
+    curve.latestEval = evalUpToLast(all.at("latest"));
   return curve;
 }

@@ -129,6 +129,7 @@ TEST(Curve, AResumedRunForgetsWhatCameLater) {
 TEST(Curve, RefusesOtherText) {
   const std::string good = curveOf(3, 2).text();
   EXPECT_EQ(Curve::parse(good).text(), good);
+  EXPECT_TRUE(Curve::parse(Curve().text()).isEmpty());
   for (const auto &[from, to] : {std::pair("\"ampc_curve\":1", "\"ampc_curve\":2"),
                                  {"\"width\":1", "\"width\":3"},
                                  {"\"width\":1", "\"width\":0"},
@@ -142,6 +143,9 @@ TEST(Curve, RefusesOtherText) {
                                  {"65536,", "1e300,"},
                                  {"\"steps\":[", "\"steps\":[[],"},
                                  {"\"evals\":[[", "\"evals\":[1,["},
+                                 {"\"best\":[2,", "\"best\":[4,"},
+                                 {"\"latest\":[2,", "\"latest\":[4,"},
+                                 {"\"evals\":[[2,", "\"evals\":[[4,"},
                                  {"\"best\":[2,", "\"best\":[{},"},
                                  {"\"best\"", "\"worst\""}}) {
     std::string text = good;
