@@ -41,7 +41,8 @@ def commands(page):
 def told(command, done):
     """What a page shows of a command's output: of progress the last line, without the speed."""
     if command.startswith("ampc-run train"):
-        return [re.sub(r"  [0-9.]+[kMG]? samples/s.*", "", done.stderr.splitlines()[-1])]
+        last = [line for line in done.stderr.splitlines() if line.startswith("step ")][-1]
+        return [re.sub(r"  [0-9.]+[kMG]? samples/s.*", "", last)]
     return done.stdout.splitlines() if command.startswith("ampc-run") else []
 
 

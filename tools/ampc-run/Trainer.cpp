@@ -89,6 +89,11 @@ int Trainer::run() {
   bool isCut = !isDone();
   if (batches)
     progress.finish(progressLine(Clock::now()));
+  if (evaluations && validation->best())
+    progress.note(
+        "the least evaluation loss, " + formatValue(float(validation->best()->loss)) +
+        ", is that after step " + std::to_string(validation->best()->step) +
+        (options.keepBest ? "; kept in " + printable(bestPathOf(*options.checkpoint)) : ""));
   if (options.checkpoint)
     check(save(*options.checkpoint), *options.checkpoint);
   draw();

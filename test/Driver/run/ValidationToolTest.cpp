@@ -157,6 +157,12 @@ TEST_F(ValidationTool, ProgressTellsTheLastEvaluation) {
   EXPECT_NE(result.error.find("step 14  epoch 2/2  loss "), std::string::npos) << result.error;
   EXPECT_NE(result.error.find("  eval "), std::string::npos) << result.error;
   EXPECT_NE(result.error.find(" samples/s  in 0:00"), std::string::npos) << result.error;
+  EXPECT_NE(result.error.find("note: the least evaluation loss, "), std::string::npos);
+  EXPECT_NE(result.error.find(", is that after step 14\n"), std::string::npos) << result.error;
+  result = train({flag("eval-data", "eval.npz"), flag("checkpoint", "c"), "--keep-best"});
+  EXPECT_NE(result.error.find(", is that after step 7; kept in " + folder.path("c") + ".best\n"),
+            std::string::npos)
+      << result.error;
 }
 
 TEST_F(ValidationTool, SaysThatNothingWasEvaluated) {
