@@ -40,6 +40,10 @@ TOLERANCE = 1e-4
 SAMPLE = ["gan_discriminator", "gan_generator", "gnn_index_add", "vae"]
 
 
+#: Of 50 steps, few are 4 standard errors away by chance; without noise one is 10 (record.py).
+MOST_ERRORS = 5
+
+
 class Failed(Exception):
     """What does not hold, in one sentence."""
 
@@ -69,12 +73,13 @@ class Runner:
         trained = {p["name"]: p["shape"] for p in inspected["parameters"] if p["trained"]}
         return code, text, trained, seconds
 
-    def losses(self, case, label):
+    def losses(self, case, label, seed=0):
         module = self.work / f"{case['name']}-{label}.so"
         log = module.with_suffix(".jsonl")
+        log.unlink(missing_ok=True)
         code, text = run(self.bin / "ampc-run", "train", module,
                          f"--data={self.work / case['name']}.npz", "--batch-order=file", "--quiet",
-                         f"--steps={self.options.steps}", f"--log={log}")
+                         f"--steps={self.options.steps}", f"--log={log}", f"--seed={seed}")
         if code:
             raise Failed(f"training ends with {code}: {text.strip()}")
         lines = [json.loads(line) for line in log.read_text().splitlines()]
@@ -85,6 +90,18 @@ class Runner:
     def deviation(self, case, label):
         expected = np.array(case["losses"]["f32"][:self.options.steps])
         return float(np.max(np.abs(self.losses(case, label) - expected) / np.abs(expected)))
+
+    def check_seeds(self, case, label):
+        """A network that draws numbers: of each step, the mean over seeds, in standard errors."""
+        curves = np.array([self.losses(case, label, seed) for seed in range(common.SEEDS)])
+        recorded = case["seeds"]
+        count = curves.shape[1]
+        error = np.array(recorded["deviation"][:count])
+        error *= (1 / recorded["count"] + 1 / common.SEEDS) ** 0.5
+        off = float(np.max(np.abs(curves.mean(0) - recorded["mean"][:count]) / error))
+        if off > MOST_ERRORS:
+            raise Failed(f"the mean over seeds is {off:.1f} standard errors away")
+        return off
 
     def refuses(self, case, lost):
         """The default of dynamo, where it computed parameters into other tensors."""
@@ -115,7 +132,8 @@ class Runner:
             exports.Runner.compare(view, trained, set())
         except exports.Short as why:
             raise Failed(str(why)) from None
-        return self.deviation(case, how), seconds, freeze
+        off = self.check_seeds(case, how) if "seeds" in case else self.deviation(case, how)
+        return off, seconds, freeze
 
     def low(self, case, how, precision, level, freeze):
         label = f"{how}-{precision}-{level}"
@@ -164,6 +182,11 @@ def check(runner, path):
             continue
         row = {"name": case["name"], "how": how, "f32": full[0], "compiles": full[1],
                "elements": sum(math.prod(w[0]) for w in case["parameters"].values())}
+        if "seeds" in case:
+            print(f"{case['name']:18} {how:13} mean over seeds within {full[0]:.1f} standard errors",
+                  flush=True)
+            rows.append(row)
+            continue
         if not full[0] <= TOLERANCE:
             failures.append(f"{case['name']} {how} f32: deviates by {full[0]:.1e}")
         for precision in options.precision:

@@ -16,6 +16,7 @@ import onnx
 
 RECORDINGS = pathlib.Path(__file__).resolve().parent / "recordings"
 STEPS, BATCH = 50, 8
+SEEDS = 8  # that the test trains of a network that draws numbers
 
 
 def stream(name):

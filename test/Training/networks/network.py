@@ -26,6 +26,7 @@ class Network:
     optimizer: str = "sgd"
     class_axis: int = 1
     sets: int = 4  # batches of the data, taken in turns
+    is_random: bool = False  # draws numbers: curves are compared over seeds
     freeze: str | None = None  # parameters that are not trained
     means: dict = dataclasses.field(default_factory=dict)  # regex -> mean, where the module's is useless
     gains: dict = dataclasses.field(default_factory=dict)  # regex -> factor of the deviation
@@ -135,6 +136,16 @@ def batches_of(network, arrays, dtype=torch.float32):
 
 def train(network, module, arrays, precision="f32", lr=None, steps=common.STEPS):
     """The losses of the steps, before each update, and the loss scales."""
+    try:
+        return run_steps(network, module, arrays, precision, lr, steps)
+    except RuntimeError as error:
+        if "primitive" not in str(error):
+            raise
+        with torch.backends.mkldnn.flags(enabled=False):  # oneDNN has no LSTM in f16 here
+            return run_steps(network, module, arrays, precision, lr, steps)
+
+
+def run_steps(network, module, arrays, precision, lr, steps):
     module = copy.deepcopy(module)
     if precision == "f64":
         module = module.double()

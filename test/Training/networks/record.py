@@ -33,6 +33,7 @@ from network import SCALE, build, train  # noqa: E402
 
 NETWORKS = {n.name: n for n in (*vision.NETWORKS, *sequences.NETWORKS, *structures.NETWORKS)}
 TOLERANCE = 1e-4
+SEEDS = 32
 
 warnings.filterwarnings("ignore")
 logging.disable(logging.WARNING)
@@ -125,6 +126,35 @@ def tune(network):
               f"f64 {error:.1e}", flush=True)
 
 
+def seeds_of(network, module, arrays, lr):
+    """Mean and deviation over seeds of each step's loss."""
+    curves = []
+    for seed in range(SEEDS):
+        torch.manual_seed(seed)
+        curves.append(train(network, module, arrays, lr=lr)[0])
+    return np.mean(curves, 0), np.std(curves, 0, ddof=1)
+
+
+def record_random(network, module, case, arrays):
+    """A network that draws numbers, which are others in each system: f32 over seeds. Without the
+    numbers it must train otherwise."""
+    mean, spread = seeds_of(network, module, arrays, network.lr)
+    half, _ = seeds_of(network, module, arrays, network.lr / 2)
+    drawn, torch.randn_like = torch.randn_like, torch.zeros_like
+    none, _ = seeds_of(network, module, arrays, network.lr)
+    torch.randn_like = drawn
+    error = spread * (1 / SEEDS + 1 / common.SEEDS) ** 0.5
+    case |= {"flags": network.flags(network.lr), "freeze": network.freeze,
+             "seeds": {"count": SEEDS, "mean": [float(f"{v:.9g}") for v in mean],
+                       "deviation": [float(f"{v:.4g}") for v in spread]},
+             "falls_by": round(float(1 - mean[-network.sets:].mean() / mean[:network.sets].mean()), 3),
+             "half_lr": float(np.max(np.abs(half - mean) / error)),
+             "no_noise": float(np.max(np.abs(none - mean) / error))}
+    print(f"{network.name}: {mean[0]:.3f} to {mean[-1]:.3f}, falls by {case['falls_by']}, in standard "
+          f"errors: half lr {case['half_lr']:.0f}, no noise {case['no_noise']:.0f}", flush=True)
+    return case["falls_by"] >= 1 / 3 and min(case["half_lr"], case["no_noise"]) > 10
+
+
 def record(network, low_precision=True):
     module, weights = build(network)
     case = {"name": network.name, "sets": network.sets, "inputs": network.data_of(),
@@ -135,6 +165,10 @@ def record(network, low_precision=True):
             "torch": torch.__version__.split("+")[0], "scale": SCALE}
     arrays = common.make_data(case)
     models, case["exports"] = exports_of(network, module, common.initial_weights(case), arrays)
+    if network.is_random:
+        good = record_random(network, module, case, arrays)
+        common.write(case, models)
+        return good
     lr = network.lr
     losses, fall, error = rounding(network, module, arrays, lr)
     case |= {"flags": network.flags(lr), "freeze": network.freeze, "falls_by": round(fall, 3), "error_vs_f64": error,

@@ -102,14 +102,14 @@ class Recurrent(nn.Module):
 
 CLASS = ("ids", (8,), 4)
 NETWORKS = [
-    Network("bert", bert, {"ids": IDS}, CLASS, "cross_entropy", lr=0.02),
+    Network("bert", bert, {"ids": IDS}, CLASS, "cross_entropy", lr=0.01),
     Network("distilbert", distilbert, {"ids": IDS, "attention": ("mask", (8, LENGTH), 4)}, CLASS,
-            "cross_entropy", lr=0.02),
+            "cross_entropy", lr=0.006),
     Network("gpt2", gpt2, {"ids": IDS}, IDS, "cross_entropy", lr=0.2, class_axis=-1,
             make_for_script=lambda: gpt2(True)),
     Network("llama", llama, {"ids": IDS}, IDS, "cross_entropy", lr=0.06, class_axis=-1,
             make_for_script=lambda: llama(True)),
-    Network("t5", T5, {"source": IDS, "decoded": IDS}, IDS, "cross_entropy", lr=0.2, class_axis=-1,
+    Network("t5", T5, {"source": IDS, "decoded": IDS}, IDS, "cross_entropy", lr=0.4, class_axis=-1,
             gains={r"\.q\.weight": 0.25, "shared": 10.0},
             make_for_script=lambda: T5(True)),
     Network("lstm", lambda: Recurrent(nn.LSTM), {"ids": IDS}, CLASS, "cross_entropy", lr=0.0015,

@@ -133,9 +133,9 @@ NETWORKS = [
                            "b": ("ids", (8, 3), 200), "c": ("ids", (8, 6), 100)},
             ("bits", (8, 1), 0.5), "bce_with_logits", lr=0.12),
     Network("pointnet", PointNet, {"points": ("points", (8, 3, 128), 1.0)}, ("ids", (8,), 10),
-            "cross_entropy", lr=0.005),
+            "cross_entropy", lr=0.003, sets=2),
     Network("gnn_index_add", GraphConvolution, GRAPH, ("ids", (NODES,), 6), "cross_entropy", lr=0.15,
             sets=1, open_sizes=SIZES, make_for_script=lambda: GraphConvolution(scatters=True)),
-    Network("gnn_scatter", GraphAttention, GRAPH, ("ids", (NODES,), 6), "cross_entropy", lr=0.8,
+    Network("gnn_scatter", GraphAttention, GRAPH, ("ids", (NODES,), 6), "cross_entropy", lr=0.55,
             sets=1, open_sizes=SIZES),
 ]

@@ -224,18 +224,18 @@ PIXELS = ("bits", (8, 144), 0.1)
 # 8 and the images of 32x32, which end as one pixel, make BatchNorm amplify rounding to tens of percent.
 PROJECTIONS = {r"block\.[23]\.1\.weight": 0.2}
 NETWORKS = [
-    classifier("resnet18", lambda: models.resnet18(num_classes=CLASSES), 1e-3,
+    classifier("resnet18", lambda: models.resnet18(num_classes=CLASSES), 2e-4, sets=2,
                means={r"bn2\.weight": 0.2}),
-    classifier("resnet50", lambda: models.resnet50(num_classes=CLASSES), 1e-3,
+    classifier("resnet50", lambda: models.resnet50(num_classes=CLASSES), 2e-4, sets=2,
                means={r"bn3\.weight": 0.2}),
-    classifier("mobilenetv3", lambda: models.mobilenet_v3_small(num_classes=CLASSES, dropout=0.0), 2e-3,
-               means=PROJECTIONS),
+    classifier("mobilenetv3", lambda: models.mobilenet_v3_small(num_classes=CLASSES, dropout=0.0), 5e-4,
+               sets=2, means=PROJECTIONS),
     classifier("efficientnet", lambda: models.efficientnet_b0(
-        num_classes=CLASSES, dropout=0.0, stochastic_depth_prob=0.0), 1e-3, means=PROJECTIONS),
+        num_classes=CLASSES, dropout=0.0, stochastic_depth_prob=0.0), 5e-4, sets=2, means=PROJECTIONS),
     classifier("convnext", convnext, 1e-2, means={"layer_scale": 0.3}),
-    classifier("densenet", densenet, 2e-4),
+    classifier("densenet", densenet, 1e-4, sets=2),
     classifier("swin", swin, 2e-2),
-    classifier("vit", vit, 1e-2),
+    classifier("vit", vit, 4e-3),
     classifier("mixer", mixer, 2e-2),
     Network("unet", UNet, IMAGE, ("bits", (8, 1, 32, 32), 0.1), "bce_with_logits", lr=0.05),
     Network("diffusion", DiffusionUNet,
@@ -248,5 +248,6 @@ NETWORKS = [
             None, None, lr=0.01),
     Network("gan_generator", GeneratorStep, {"z": ("floats", (8, 32), 1.7)}, None, None, lr=0.01,
             freeze="discriminator"),
+    Network("vae_random", Vae, {"x": PIXELS}, None, None, lr=0.02, is_random=True),
     Network("vae", Vae, {"x": PIXELS, "noise": ("floats", (8, 8), 1.7)}, None, None, lr=0.02),
 ]
