@@ -107,7 +107,7 @@ NETWORKS = [
             "cross_entropy", lr=0.006),
     Network("gpt2", gpt2, {"ids": IDS}, IDS, "cross_entropy", lr=0.2, class_axis=-1,
             make_for_script=lambda: gpt2(True)),
-    Network("llama", llama, {"ids": IDS}, IDS, "cross_entropy", lr=0.06, class_axis=-1,
+    Network("llama", llama, {"ids": IDS}, IDS, "cross_entropy", lr=0.045, class_axis=-1,
             make_for_script=lambda: llama(True)),
     Network("t5", T5, {"source": IDS, "decoded": IDS}, IDS, "cross_entropy", lr=0.4, class_axis=-1,
             gains={r"\.q\.weight": 0.25, "shared": 10.0},
