@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "FunctionInliner.h"
+#include "GradientFunctions.h"
 #include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
@@ -51,9 +52,12 @@ LogicalResult FunctionInliner::flatten(const onnx::GraphProto &graph,
 }
 
 const onnx::FunctionProto *FunctionInliner::findFunction(const GraphNode &node) const {
-  if (functions.empty() || operators.find(node.domain, node.opType(), node.version))
+  if (operators.find(node.domain, node.opType(), node.version))
     return nullptr;
-  return functions.lookup(functionKey(node.domain, node.opType(), node.proto->overload()));
+  if (const onnx::FunctionProto *function =
+          functions.lookup(functionKey(node.domain, node.opType(), node.proto->overload())))
+    return function;
+  return findGradientFunction(*node.proto);
 }
 
 std::string FunctionInliner::makeUnique(const std::string &name) {

@@ -13,6 +13,7 @@
 #include "MarkParameters.h"
 #include "ModelFile.h"
 #include "NodeOrder.h"
+#include "OrtArtifacts.h"
 #include "TensorReader.h"
 #include "TrainingInfo.h"
 #include "UnsupportedNodes.h"
@@ -43,6 +44,7 @@ public:
 private:
   // In this order.
   LogicalResult readModel();
+  LogicalResult readArtifacts();
   LogicalResult checkOpsets();
   LogicalResult flattenGraphs();
   LogicalResult checkSupport();
@@ -60,8 +62,10 @@ private:
   LogicalResult readInitializer(const onnx::TensorProto &tensor, StringRef name,
                                 Initializers &initializers, StringRef suffix);
   void addValues(const onnx::GraphProto &proto, Graph &graph) const;
+  void dropUpdates(Graph &graph) const;
   LogicalResult finishGraph(Graph &graph) const;
   LogicalResult buildFunction(StringRef name, const Graph &graph, ArrayRef<Binding> updates);
+  LogicalResult checkEvaluation();
   LogicalResult buildInitialization();
   void warnAboutInference(StringRef function, const GraphBuilder &builder) const;
 
@@ -71,15 +75,17 @@ private:
   PrecisionFlags precision;
   DimensionBinder dimensions;
 
-  std::shared_ptr<onnx::ModelProto> model;
+  std::shared_ptr<onnx::ModelProto> model, evalModel;
   std::optional<ExportMetadata> metadata;
   Resolution resolution;
   TrainingInfo training;
-  std::vector<GraphNode> mainNodes, stepNodes;
+  std::optional<OrtArtifacts> artifacts;
+  std::vector<GraphNode> mainNodes, stepNodes, evalNodes;
   std::vector<std::vector<GraphNode>> initializationNodes;
   Initializers variables; ///< of the graph and the algorithm
+  Initializers evalVariables;
   std::vector<Initializers> initializationVariables;
-  Graph main, step;
+  Graph main, step, evaluation;
   ImportedModel result;
 };
 } // namespace
@@ -89,17 +95,49 @@ LogicalResult Importer::readModel() {
   if (failed(file))
     return failure();
   model = *file;
-  if (failed(bindInputs(*model, context)))
+  if (failed(readArtifacts()) || failed(bindInputs(*model, context)))
     return failure();
   FailureOr<TrainingInfo> info = readTrainingInfo(*model, context);
   if (failed(info))
     return failure();
   training = *std::move(info);
   bool hasRegex = !context.options.trainRegex.empty() || !context.options.freezeRegex.empty();
-  if (training.hasStep() && hasRegex)
-    return context.emitError() << "--train and --freeze do not apply: the update bindings "
-                                  "of training_info say what is trained";
+  if (hasRegex && (training.hasStep() || artifacts))
+    return context.emitError() << "--train and --freeze do not apply: "
+                               << (artifacts                         ? "the artifacts"
+                                   : context.options.updates.empty() ? "the update bindings of "
+                                                                       "training_info"
+                                                                     : "the flags --update")
+                               << " say what is trained";
   return precision.check(operators);
+}
+
+/// The files that ONNX Runtime's artifacts are beside the model.
+LogicalResult Importer::readArtifacts() {
+  const ImportOptions &options = context.options;
+  if (isOrtTrainingModel(*model)) {
+    FailureOr<OrtArtifacts> read = readOrtArtifacts(*model, context);
+    if (failed(read))
+      return failure();
+    artifacts = *std::move(read);
+    if (options.evalModel.empty())
+      return success();
+    if (!options.trains)
+      return context.emitError() << "--eval-model: goes with a training step, not with --loss=none";
+    auto evaluation = readArtifact("--eval-model", options.evalModel, context);
+    if (failed(evaluation))
+      return failure();
+    evalModel = *std::move(evaluation);
+    return success();
+  }
+  for (auto [flag, file] : {std::pair("--optimizer-model", &options.optimizerModel),
+                            std::pair("--ort-checkpoint", &options.ortCheckpoint),
+                            std::pair("--eval-model", &options.evalModel)})
+    if (!file->empty())
+      return context.emitError() << flag
+                                 << ": goes with a training_model.onnx of ONNX Runtime, "
+                                    "and this model accumulates no gradients";
+  return success();
 }
 
 LogicalResult Importer::checkOpsets() {
@@ -132,6 +170,10 @@ LogicalResult Importer::flattenGraphs() {
   FunctionInliner inliner(context, operators, *model);
   if (failed(inliner.flatten(model->graph(), mainNodes)))
     return failure();
+  if (evalModel &&
+      failed(
+          FunctionInliner(context, operators, *evalModel).flatten(evalModel->graph(), evalNodes)))
+    return failure();
   if (training.algorithm && failed(inliner.flatten(*training.algorithm, stepNodes)))
     return failure();
   forEachNode(stepNodes, [](GraphNode &node) { node.isTraining = true; });
@@ -147,6 +189,9 @@ LogicalResult Importer::checkSupport() {
   unsupported.addConstants(model->graph());
   unsupported.add(mainNodes);
   unsupported.add(stepNodes);
+  if (evalModel)
+    unsupported.addConstants(evalModel->graph());
+  unsupported.add(evalNodes);
   for (const std::vector<GraphNode> &nodes : initializationNodes)
     unsupported.add(nodes);
   if (unsupported.empty())
@@ -206,8 +251,10 @@ LogicalResult Importer::readInitializer(const onnx::TensorProto &tensor, StringR
       initializer.key += suffix;
   initializer.isBound = suffix.empty() && training.bound.contains(name);
   bool isFloat = isa<FloatType>(value->type.getElementType()) && !findStoredType(value->type);
-  initializer.isVariable =
-      initializer.isBound || isFloat || value->type.getNumElements() > kSmallIntegers;
+  // What a checkpoint holds is written back.
+  bool isInCheckpoint = artifacts && artifacts->frozen.contains(name);
+  initializer.isVariable = initializer.isBound || isFloat || isInCheckpoint ||
+                           value->type.getNumElements() > kSmallIntegers;
   result.weights.add(initializer.key, value->type, value->bytes, value->owner);
   if (!initializer.isVariable)
     return success();
@@ -253,13 +300,19 @@ LogicalResult Importer::readInitializers() {
     if (failed(readInitializers(*initialization.graph, nodes,
                                 initializationVariables.emplace_back(), ".init")))
       return failure();
+  if (!evalModel)
+    return success();
+  if (failed(readInitializers(evalModel->graph(), evalNodes, evalVariables, ".eval")))
+    return failure();
+  for (const auto &entry : variables) // parameters are inputs of the model
+    evalVariables.try_emplace(entry.first(), entry.second);
   return success();
 }
 
 /// Gives each tensor of the network that was exported an initializer of its own.
 void Importer::resolve() {
   metadata.emplace(*model);
-  if (training.hasStep() || !context.options.trains)
+  if (training.hasStep() || artifacts || !context.options.trains)
     return;
   llvm::StringMap<Operation *> symbols;
   for (auto variable : result.module->getOps<VariableOp>())
@@ -349,6 +402,18 @@ LogicalResult Importer::finishGraph(Graph &graph) const {
   return sortNodes(graph.nodes, given, context);
 }
 
+/// What is carried over is no result, unless it is all that the graph gives.
+void Importer::dropUpdates(Graph &graph) const {
+  llvm::StringSet<> updates;
+  for (const Binding &binding : training.updates)
+    updates.insert(binding.value);
+  auto isUpdate = [&](const onnx::ValueInfoProto *output) {
+    return updates.contains(output->name());
+  };
+  if (!llvm::all_of(graph.outputs, isUpdate))
+    llvm::erase_if(graph.outputs, isUpdate);
+}
+
 LogicalResult Importer::collectValues() {
   if (model->graph().output_size() == 0)
     return context.emitError() << "the graph has no output";
@@ -363,11 +428,15 @@ LogicalResult Importer::collectValues() {
 
   main.initializers = step.initializers = &variables;
   addValues(model->graph(), main);
+  if (training.isFromFlags)
+    dropUpdates(main);
   main.nodes = std::move(mainNodes);
   if (failed(finishGraph(main)))
     return failure();
   if (training.hasStep()) {
     addValues(model->graph(), step);
+    if (training.isFromFlags)
+      dropUpdates(step);
     if (training.algorithm)
       addValues(*training.algorithm, step);
     step.nodes = main.nodes;
@@ -376,16 +445,26 @@ LogicalResult Importer::collectValues() {
       return failure();
   }
   const Graph &all = training.hasStep() ? step : main;
-  SmallVector<const onnx::ValueInfoProto *> others;
+  SmallVector<const onnx::ValueInfoProto *> inputs(all.inputs.begin(), all.inputs.end()), others;
   for (const auto &entry : all.declared)
     others.push_back(entry.second);
-  return dimensions.bind(all.inputs, others);
+  if (evalModel) {
+    evaluation.initializers = &evalVariables;
+    addValues(evalModel->graph(), evaluation);
+    evaluation.nodes = std::move(evalNodes);
+    if (failed(finishGraph(evaluation)))
+      return failure();
+    llvm::append_range(inputs, evaluation.inputs);
+    for (const auto &entry : evaluation.declared)
+      others.push_back(entry.second);
+  }
+  return dimensions.bind(inputs, others);
 }
 
 /// A network that is trained while its layers stand in inference form learns something else.
 void Importer::warnAboutInference(StringRef function, const GraphBuilder &builder) const {
   if (function != kMainFunction || builder.inferenceForms().empty() || training.hasStep() ||
-      !context.options.trains || context.options.trainMode)
+      artifacts || !context.options.trains || context.options.trainMode)
     return;
   std::string counts;
   for (auto &[opType, count] : builder.inferenceForms())
@@ -406,8 +485,26 @@ LogicalResult Importer::buildFunction(StringRef name, const Graph &graph,
   builder.finish();
   warnAboutInference(name, builder);
   if (name == kTrainFunction && context.options.learningRate && !builder.hasReplacedRate())
-    return context.emitError() << "--lr: the model's training_info has no optimizer whose "
-                                  "learning rate it could replace";
+    return context.emitError() << "--lr: "
+                               << (training.isFromFlags ? "the step that --update names"
+                                                        : "the model's training_info")
+                               << " has no optimizer whose learning rate it could replace";
+  return success();
+}
+
+/// An input has one type in training and in evaluation.
+LogicalResult Importer::checkEvaluation() {
+  auto given = result.module->lookupSymbol<func::FuncOp>(kMainFunction);
+  auto function = result.module->lookupSymbol<func::FuncOp>(kEvalFunction);
+  for (BlockArgument argument : function.getArguments())
+    for (BlockArgument other : given.getArguments()) {
+      Attribute name = function.getArgAttr(argument.getArgNumber(), kNameAttr);
+      if (name == given.getArgAttr(other.getArgNumber(), kNameAttr) &&
+          argument.getType() != other.getType())
+        return context.emitError()
+               << "--eval-model: input " << name << " is " << typeText(argument.getType())
+               << ", but the model's is " << typeText(other.getType());
+    }
   return success();
 }
 
@@ -431,6 +528,9 @@ LogicalResult Importer::buildInitialization() {
 
 LogicalResult Importer::buildFunctions() {
   if (failed(buildFunction(kMainFunction, main, {})))
+    return failure();
+  if (evalModel &&
+      (failed(buildFunction(kEvalFunction, evaluation, {})) || failed(checkEvaluation())))
     return failure();
   if (failed(precision.checkMatched()))
     return failure();
@@ -476,6 +576,16 @@ LogicalResult Importer::markAssignedState() {
 LogicalResult Importer::decideRoles() {
   if (failed(markAssignedState()))
     return failure();
+  if (artifacts) {
+    for (auto variable : result.module->getOps<VariableOp>()) {
+      bool isTrained = artifacts->trained.contains(variable.getSymName());
+      bool isFrozen = artifacts->frozen.contains(variable.getSymName());
+      variable.setTrained(isTrained && context.options.trains);
+      if (isTrained || (isFrozen && variable.getRole() != VariableRole::State))
+        variable.setRole(VariableRole::Parameter);
+    }
+    return success();
+  }
   if (!training.hasStep())
     return markParameters(*result.module, result.weights, context.options, *metadata,
                           std::move(resolution));
@@ -562,9 +672,17 @@ FailureOr<ImportedModel> Importer::run() {
   if (failed(decideRoles()))
     return failure();
   simplify();
+  if (artifacts) {
+    result.artifacts = ArtifactStep{artifacts->loss, {}, artifacts->clipGradNorm};
+    if (artifacts->optimizer)
+      result.artifacts->optimizer = artifacts->settings;
+    if (context.options.trains &&
+        failed(addOrtState(*artifacts, *result.module, result.weights, context)))
+      return failure();
+  }
   if (failed(verify(*result.module)))
     return failure();
-  result.hasTrainingInfo = training.hasStep();
+  result.hasStep = training.hasStep();
   result.batch = dimensions.batch();
   result.externalFiles = context.externalData.paths();
   return std::move(result);

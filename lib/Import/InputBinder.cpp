@@ -104,12 +104,22 @@ LogicalResult InputBinder::readNumbers(const onnx::TensorShapeProto &declared) {
   for (int64_t extent : shape)
     if (extent < 0 || llvm::MulOverflow(count, extent, count))
       return emitError() << "the input's declared shape is none";
-  if (count != int64_t(numbers.size()))
+  // One number for all elements.
+  bool isSplat = numbers.size() == 1 && count > 1 && context.options.carriesOver(name);
+  if (count != int64_t(numbers.size()) && !isSplat)
     return emitError() << "has " << numbers.size() << (numbers.size() == 1 ? " number" : " numbers")
                        << ", but the input has " << count << " elements";
   for (StringRef number : numbers)
     if (failed(appendNumber(number.trim())))
       return failure();
+  if (isSplat) {
+    std::string element = bytes;
+    if (element.size() > uint64_t(kMaxTensorBytes) / uint64_t(count))
+      return emitError() << "the input's declared shape is none";
+    bytes.reserve(element.size() * count);
+    while (int64_t(bytes.size()) < int64_t(element.size()) * count)
+      bytes += element;
+  }
   return success();
 }
 

@@ -158,8 +158,43 @@ FailureOr<TrainingInfo> Reader::read() {
   return info;
 }
 
+/// What the flags --update say.
+static FailureOr<TrainingInfo> readUpdates(const onnx::ModelProto &model,
+                                           const ImportContext &context) {
+  llvm::StringSet<> inputs, outputs, initializers;
+  for (const onnx::ValueInfoProto &input : model.graph().input())
+    inputs.insert(input.name());
+  for (const onnx::ValueInfoProto &output : model.graph().output())
+    outputs.insert(output.name());
+  for (const onnx::TensorProto &initializer : model.graph().initializer())
+    initializers.insert(initializer.name());
+  TrainingInfo info;
+  info.isFromFlags = true;
+  for (const auto &[input, output] : context.options.updates) {
+    auto emitError = [&, &input = input, &output = output] {
+      return context.emitError() << "--update=" << input << "=" << output << ": ";
+    };
+    if (model.training_info_size() > 0)
+      return emitError() << "the model has training_info, which says what is updated";
+    if (!inputs.contains(input) && !initializers.contains(input))
+      return emitError() << "the graph has no input '" << input << "'";
+    if (!outputs.contains(output))
+      return emitError() << "the graph has no output '" << output << "'";
+    if (!initializers.contains(input))
+      return emitError() << "the input has no value to begin with: --bind=" << input
+                         << "=F.npy gives it one, and --bind=" << input
+                         << "=0 a number to all its elements";
+    if (!info.bound.insert(input).second)
+      return emitError() << "'" << input << "' is updated twice";
+    info.updates.push_back({input, output});
+  }
+  return info;
+}
+
 FailureOr<TrainingInfo> readTrainingInfo(const onnx::ModelProto &model,
                                          const ImportContext &context) {
+  if (!context.options.updates.empty())
+    return readUpdates(model, context);
   if (model.training_info_size() > 0)
     return Reader(model, context).read();
   if (context.options.trainingInfo)

@@ -29,6 +29,9 @@ struct TrainingInfo {
   /// Names of the initializers that any binding changes.
   llvm::StringSet<> bound;
 
+  /// The graph is a step itself: `--update` names what it carries over.
+  bool isFromFlags = false;
+
   bool hasStep() const { return algorithm || !updates.empty(); }
 };
 

@@ -133,13 +133,28 @@ LogicalResult Compiler::import() {
   model = std::move(*imported);
   if (failed(checkFiles()))
     return failure();
-  if (model.hasTrainingInfo && options.trains()) {
+  StringRef source = !options.import.updates.empty() ? "the step that --update names"
+                     : model.hasStep                 ? "the model's training_info"
+                                                     : "the model of --optimizer-model";
+  if ((model.hasStep || (model.artifacts && model.artifacts->optimizer)) && options.trains()) {
     std::string flag = flagOfOptimizer(options);
     if (!flag.empty())
       return emitError(model.module->getLoc())
-             << flag << ": the model's training_info brings its own optimizer";
+             << flag << ": " << source << " brings its own optimizer";
   }
+  if (model.artifacts && options.trains())
+    adopt(*model.artifacts);
   return dump(*model.module, "1-amp.mlir");
+}
+
+/// From here on it is as if the flags had asked for what ONNX Runtime's artifacts say.
+void Compiler::adopt(const ArtifactStep &step) {
+  if (options.loss == "auto")
+    options.loss = "output:" + step.loss;
+  if (!step.optimizer)
+    return;
+  options.optimizer = *step.optimizer;
+  options.clipGradNorm = step.clipGradNorm.value_or(-1);
 }
 
 LogicalResult Compiler::train() {
@@ -337,7 +352,7 @@ LogicalResult Compiler::compile(llvm::raw_ostream &os) {
       return failure();
   }
   StringRef optimizer = options.optimizer.name;
-  if (model.hasTrainingInfo || !options.trains())
+  if (model.hasStep || !options.trains())
     optimizer = "";
   else if (optimizer == "auto")
     optimizer = "adam";

@@ -12,6 +12,7 @@
 #include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Dialect/Amp/Values.h"
+#include "ampc/Support/StateNames.h"
 #include "ampc/Training/Optimizers.h"
 #include "ampc/Training/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -121,6 +122,14 @@ void markLabels(func::FuncOp function) {
                           UnitAttr::get(function.getContext()));
 }
 
+/// Marks the result of `function` that has the name of `like`'s loss.
+void markLoss(func::FuncOp function, func::FuncOp like) {
+  for (unsigned i = 0; i < like.getNumResults(); ++i)
+    for (unsigned j = 0; j < function.getNumResults() && like.getResultAttr(i, kLossAttr); ++j)
+      if (function.getResultAttr(j, kNameAttr) == like.getResultAttr(i, kNameAttr))
+        function.setResultAttr(j, kLossAttr, like.getResultAttr(i, kLossAttr));
+}
+
 struct MakeTrainingStep : impl::MakeTrainingStepBase<MakeTrainingStep> {
   using MakeTrainingStepBase::MakeTrainingStepBase;
 
@@ -132,6 +141,11 @@ struct MakeTrainingStep : impl::MakeTrainingStepBase<MakeTrainingStep> {
     auto train = module.lookupSymbol<func::FuncOp>(kTrainFunction);
     if (train ? failed(recordGivenStep(train)) : failed(makeTrain(function)))
       return signalPassFailure();
+    if (auto given = module.lookupSymbol<func::FuncOp>(kEvalFunction)) { // the file has its own
+      markLoss(given, function);
+      function.erase();
+      function = given;
+    }
     function.setName(kEvalFunction);
     markLabels(function);
     if (failed(toInference(function)))
@@ -287,6 +301,8 @@ LogicalResult MakeTrainingStep::makeTrain(func::FuncOp function) {
   Value rate = readScalar(b, loc, AMPC_SCALAR_LEARNING_RATE,
                           scalar(b.getF32Type(), update->settings[kLearningRateSetting]));
   Value step = count(b, loc, AMPC_SCALAR_STEP);
+  if (module.lookupSymbol(kOptimizerStep)) // the file goes on from another run's steps
+    step = count(b, loc, kOptimizerStep);
   SmallVector<OptimizerState> kinds = update->op->getOptimizerStates(update->settings);
   SymbolTable symbols(module);
   for (auto [parameter, g] : llvm::zip(parameters, gradients)) {
@@ -296,6 +312,8 @@ LogicalResult MakeTrainingStep::makeTrain(func::FuncOp function) {
     SmallVector<std::string> stateNames;
     for (const OptimizerState &kind : kinds) {
       stateNames.push_back("ampc." + kind.kind + "/" + name.str());
+      if (symbols.lookup(stateNames.back())) // the file has its value
+        continue;
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointAfter(symbols.lookup(name));
       VariableOp::create(

@@ -357,10 +357,15 @@ class CommandLine(harness.Case):
         self.assertEqual(text.count(" error: "), 2, text)  # one is in the note
 
     def test_documented_but_not_built(self):
-        for flag in ("--accumulate=4", "--amp=O3", "--optimizer=lamb", "--ort-checkpoint=f",
-                     "--optimizer-model=f"):
+        for flag in ("--accumulate=4", "--amp=O3", "--optimizer=lamb"):
             with self.subTest(flag):
                 self.refuse(1, f"error: {flag.split('=')[0]}.*not built", "--batch=100", flag)
+
+    def test_artifacts_without_a_training_model(self):
+        for flag in ("--ort-checkpoint", "--optimizer-model", "--eval-model"):
+            with self.subTest(flag):
+                self.refuse(1, f"error: {flag}: goes with a training_model.onnx", "--batch=100",
+                            f"{flag}={MODEL}")
 
     def test_errors_in_the_model(self):
         broken = self.work / "broken.onnx"

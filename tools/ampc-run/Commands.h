@@ -1,4 +1,4 @@
-//===- Commands.h - train, eval and inspect -------------------------------===//
+//===- Commands.h - What ampc-run does ------------------------------------===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -15,6 +15,7 @@ namespace ampc::run {
 /// Each runs a command and returns the process's exit code. Throws Error.
 int runTrain(const TrainOptions &options);
 int runEval(const EvalOptions &options);
+int runExportOrt(const ExportOrtOptions &options);
 int runInspect(const InspectOptions &options);
 
 /// Flushes standard output. Throws Error where it did not take everything.

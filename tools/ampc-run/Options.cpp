@@ -165,6 +165,27 @@ std::optional<EvalOptions> ampc::run::parseEval(const std::vector<std::string> &
   return options;
 }
 
+std::optional<ExportOrtOptions> ampc::run::parseExportOrt(const std::vector<std::string> &arguments,
+                                                          std::string &help) {
+  ExportOrtOptions options;
+  std::optional<std::string> output;
+  Flags flags("ampc-run export-ort-checkpoint", "TRAIN.so --output=FILE",
+              "Writes the state as a checkpoint of ONNX Runtime's training API (1.19).");
+  flags.addText("checkpoint", "F.safetensors", "write this state, not the initial one",
+                options.checkpoint);
+  flags.addText("output", "FILE", "the checkpoint to write", output);
+  flags.addSwitch("weights-only", "without what the optimizer keeps", options.onlyWeights);
+  addDevice(flags, options.device);
+  flags.addHelp("Goes with a TRAIN.so made of ONNX Runtime's training artifacts, whose models\n"
+                "read the checkpoint.\n");
+  if (!parseModule(flags, arguments, options.module, help))
+    return std::nullopt;
+  if (!output)
+    flags.fail("--output is missing");
+  options.output = *output;
+  return options;
+}
+
 std::optional<InspectOptions> ampc::run::parseInspect(const std::vector<std::string> &arguments,
                                                       std::string &help) {
   InspectOptions options;

@@ -47,6 +47,13 @@ struct EvalOptions {
   bool quiet = false;
 };
 
+struct ExportOrtOptions {
+  std::string module, output;
+  std::optional<std::string> checkpoint;
+  bool onlyWeights = false;
+  ampc_device_t device = AMPC_DEVICE_AUTO;
+};
+
 struct InspectOptions {
   std::string module;
   ampc_device_t target = AMPC_DEVICE_AUTO;
@@ -59,6 +66,8 @@ struct InspectOptions {
 std::optional<TrainOptions> parseTrain(const std::vector<std::string> &arguments,
                                        std::string &help);
 std::optional<EvalOptions> parseEval(const std::vector<std::string> &arguments, std::string &help);
+std::optional<ExportOrtOptions> parseExportOrt(const std::vector<std::string> &arguments,
+                                               std::string &help);
 std::optional<InspectOptions> parseInspect(const std::vector<std::string> &arguments,
                                            std::string &help);
 

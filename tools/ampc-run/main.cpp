@@ -28,6 +28,8 @@ constexpr const char *usage =
     "only\n"
     "       ampc-run inspect  TRAIN.so [flags]                tells what it "
     "holds\n"
+    "       ampc-run export-ort-checkpoint TRAIN.so --output=FILE [flags]\n"
+    "                                                         for ONNX Runtime\n"
     "\n"
     "TRAIN.so comes from: ampc MODEL.onnx -o TRAIN.so\n"
     "ampc-run COMMAND --help lists a command's flags; ampc-run --version.\n";
@@ -39,7 +41,7 @@ int printHelp(const std::string &text) {
 }
 
 int run(const std::vector<std::string> &arguments) {
-  const std::vector<std::string> commands{"train", "eval", "inspect"};
+  const std::vector<std::string> commands{"train", "eval", "inspect", "export-ort-checkpoint"};
   std::string command = arguments.empty() ? "" : arguments[0];
   std::vector<std::string> rest(arguments.begin() + (arguments.empty() ? 0 : 1), arguments.end());
   std::string help;
@@ -51,6 +53,11 @@ int run(const std::vector<std::string> &arguments) {
   if (command == "eval") {
     if (auto options = parseEval(rest, help))
       return runEval(*options);
+    return printHelp(help);
+  }
+  if (command == "export-ort-checkpoint") {
+    if (auto options = parseExportOrt(rest, help))
+      return runExportOrt(*options);
     return printHelp(help);
   }
   if (command == "inspect") {
@@ -69,7 +76,8 @@ int run(const std::vector<std::string> &arguments) {
   std::string guess = nearest(command, commands);
   throw Error("ampc-run",
               "unknown command " + quoted(command) +
-                  (guess.empty() ? "; the commands are train, eval and inspect"
+                  (guess.empty() ? "; the commands are train, eval, inspect and "
+                                   "export-ort-checkpoint"
                                  : ", did you mean " + quoted(guess) + "?"),
               ExitUsage);
 }

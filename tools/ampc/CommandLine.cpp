@@ -87,6 +87,11 @@ struct Flags {
                       cl::value_desc("file"), cl::cat(training)};
   Text ortCheckpoint{"ort-checkpoint", cl::desc("ONNX Runtime's checkpoint"),
                      cl::value_desc("file"), cl::cat(training)};
+  Text evalModel{"eval-model", cl::desc("ONNX Runtime's eval_model.onnx"), cl::value_desc("file"),
+                 cl::cat(training)};
+  cl::list<std::string> updates{"update", cl::cat(training), cl::value_desc("input=output"),
+                                cl::desc("an input that is state, and the output that is its next "
+                                         "value")};
 
   cl::opt<int64_t> batch{"batch", cl::init(0), cl::cat(shapes),
                          cl::desc("size of the inputs' symbolic leading dimension")};
@@ -293,14 +298,15 @@ void fillLoss(const Flags &f, CompileOptions &o, Checker &check) {
 void fill(const Flags &f, CommandLine &line, Checker &check) {
   CompileOptions &o = line.options;
   for (const Flags::Text *flag :
-       {&f.output,     &f.loss,           &f.optimizer,     &f.train,   &f.freeze,
-        &f.trainMode,  &f.optimizerModel, &f.ortCheckpoint, &f.amp,     &f.dtype,
-        &f.lists,      &f.keepF32,        &f.lossScale,     &f.hostCpu, &f.emit,
-        &f.checkpoint, &f.dumpIr,         &f.report,        &f.simt,    &f.layout})
+       {&f.output,    &f.loss,           &f.optimizer,     &f.train, &f.freeze,     &f.trainMode,
+        &f.evalModel, &f.optimizerModel, &f.ortCheckpoint, &f.amp,   &f.dtype,      &f.lists,
+        &f.keepF32,   &f.lossScale,      &f.hostCpu,       &f.emit,  &f.checkpoint, &f.dumpIr,
+        &f.report,    &f.simt,           &f.layout})
     check.filled(*flag);
   for (const cl::list<std::string> &flag :
-       {std::cref(f.dims), std::cref(f.bindings), std::cref(f.sequences), std::cref(f.allow),
-        std::cref(f.deny), std::cref(f.targets), std::cref(f.archs), std::cref(f.toolkit)})
+       {std::cref(f.dims), std::cref(f.bindings), std::cref(f.updates), std::cref(f.sequences),
+        std::cref(f.allow), std::cref(f.deny), std::cref(f.targets), std::cref(f.archs),
+        std::cref(f.toolkit)})
     check.filled(flag);
   o.model = f.model;
   line.output = f.output;
@@ -346,6 +352,17 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
       check.fail("--training-info=" + llvm::Twine(f.trainingInfo.getValue()) + ": counted from 0");
     o.import.trainingInfo = f.trainingInfo;
   }
+  o.import.optimizerModel = f.optimizerModel;
+  o.import.ortCheckpoint = f.ortCheckpoint;
+  o.import.evalModel = f.evalModel;
+  for (StringRef update : f.updates) {
+    auto [input, output] = update.split('=');
+    if (input.empty() || output.empty())
+      check.fail("--update=" + update + ": takes INPUT=OUTPUT, an input and its next value");
+    o.import.updates.emplace_back(input.str(), output.str());
+  }
+  if (!f.updates.empty() && o.optimizer.name == "none")
+    check.fail("--update: goes with a training step, not with --loss=none");
 
   if (f.batch.getNumOccurrences()) {
     if (f.batch < 1)
@@ -473,10 +490,6 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
     line.notBuilt = "--amp=O3";
   if (f.optimizer == "lamb")
     line.notBuilt = "--optimizer=lamb";
-  if (f.optimizerModel.getNumOccurrences())
-    line.notBuilt = "--optimizer-model";
-  if (f.ortCheckpoint.getNumOccurrences())
-    line.notBuilt = "--ort-checkpoint";
   if (f.emit == "onnx")
     line.notBuilt = "--emit=onnx";
   if (f.checkpoint.getNumOccurrences())

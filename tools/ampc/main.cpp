@@ -49,6 +49,13 @@ llvm::Error addInputs(OutputFiles &outputs, const CompileOptions &options) {
       if (llvm::Error error =
               outputs.addInput(("the array of --bind=" + binding.first()).str(), binding.second))
         return error;
+  for (auto [what, file] :
+       {std::pair("the model of --optimizer-model", options.import.optimizerModel),
+        std::pair("the checkpoint", options.import.ortCheckpoint),
+        std::pair("the model of --eval-model", options.import.evalModel)})
+    if (!file.empty())
+      if (llvm::Error error = outputs.addInput(what, file))
+        return error;
   if (options.lists != "balanced" && options.lists != "pytorch")
     return outputs.addInput("the precision lists", options.lists);
   return llvm::Error::success();

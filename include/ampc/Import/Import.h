@@ -8,6 +8,7 @@
 #ifndef AMPC_IMPORT_IMPORT_H
 #define AMPC_IMPORT_IMPORT_H
 
+#include "ampc/Support/OptimizerOptions.h"
 #include "ampc/Support/WeightStore.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -50,8 +51,24 @@ struct ImportOptions {
       readArray;
   /// Shapes of the tensors in sequences that are graph inputs, by name.
   llvm::StringMap<llvm::SmallVector<llvm::SmallVector<int64_t>>> sequences;
-  /// Takes the place of the learning rate that `training_info` gives its optimizers.
+  /// Takes the place of the learning rate that the file gives its optimizers.
   std::optional<double> learningRate;
+  /// Files of ONNX Runtime's training artifacts beside the model; "" for none.
+  std::string optimizerModel, ortCheckpoint, evalModel;
+  /// Inputs that are state, each with the output that is its next value.
+  std::vector<std::pair<std::string, std::string>> updates;
+  /// Whether `updates` name the input.
+  bool carriesOver(llvm::StringRef input) const {
+    return llvm::any_of(updates, [&](const auto &update) { return update.first == input; });
+  }
+};
+
+/// The step that ONNX Runtime's training artifacts describe, as far as it is no graph.
+struct ArtifactStep {
+  std::string loss; ///< name of the output that is minimised
+  /// Of the optimizer model, where there is one.
+  std::optional<OptimizerOptions> optimizer;
+  std::optional<double> clipGradNorm;
 };
 
 struct ImportedModel {
@@ -60,7 +77,9 @@ struct ImportedModel {
   mlir::OwningOpRef<mlir::ModuleOp> module;
   /// The values of the variables that are `from_model`.
   WeightStore weights;
-  bool hasTrainingInfo = false;
+  /// There is an @train: the file, or `updates`, spell it out.
+  bool hasStep = false;
+  std::optional<ArtifactStep> artifacts;
   /// Samples in a batch, where an input has a batch dimension with a symbol.
   std::optional<int64_t> batch;
   /// The files besides the model's that hold its tensors.

@@ -49,6 +49,7 @@ public:
 
 private:
   mlir::LogicalResult import();
+  void adopt(const ArtifactStep &step);
   mlir::LogicalResult train();
   mlir::LogicalResult compile(llvm::raw_ostream &os);
   OptimizeOptions optimizeOptions(Target target) const;
@@ -61,7 +62,7 @@ private:
   mlir::LogicalResult dump(mlir::Operation *op, llvm::StringRef name);
 
   mlir::MLIRContext &context;
-  const CompileOptions &options;
+  CompileOptions options; ///< as given; after the import, with what the file says
   OutputFiles &outputs;
   std::function<void(mlir::PassManager &)> configure;
   ImportedModel model;

@@ -163,15 +163,23 @@ SmallVector<Value> AdagradOp::emitKernel(KernelBuilder &k, ValueRange operands) 
 // AdamOp
 //===----------------------------------------------------------------------===//
 
+/// AdamW of Hugging Face's transformers, which ONNX Runtime's artifacts have by default.
+constexpr StringLiteral kTransformersAdamW = "adamw_hf";
+constexpr StringLiteral kNoCorrection = "no-bias-correction";
+
 ArrayRef<StringRef> AdamOp::getOptimizerNames() {
-  static const StringRef names[] = {"adam", "adamw"};
+  static const StringRef names[] = {"adam", "adamw", kTransformersAdamW};
   return names;
 }
 
 SmallVector<OptimizerSetting> AdamOp::getSettings(StringRef optimizer) {
-  return {learningRate(1e-3), Setting::fraction("beta1", 0.9, "decay of the mean gradient"),
-          Setting::fraction("beta2", 0.999, "decay of the mean squared gradient"), epsilon(1e-8),
-          weightDecay(optimizer == "adamw" ? 1e-2 : 0.0)};
+  bool isTransformers = optimizer == kTransformersAdamW;
+  return {learningRate(1e-3),
+          Setting::fraction("beta1", 0.9, "decay of the mean gradient"),
+          Setting::fraction("beta2", 0.999, "decay of the mean squared gradient"),
+          epsilon(isTransformers ? 1e-6 : 1e-8),
+          weightDecay(optimizer == "adamw" ? 1e-2 : 0.0),
+          Setting::onOff(kNoCorrection, "means as they are, though they begin at 0")};
 }
 
 SmallVector<OptimizerState> AdamOp::getOptimizerStates(const OptimizerSettings &) {
@@ -181,38 +189,46 @@ SmallVector<OptimizerState> AdamOp::getOptimizerStates(const OptimizerSettings &
 Operation *AdamOp::buildUpdate(OpBuilder &b, Location loc, const OptimizerSettings &settings,
                                Value parameter, Value gradient, Value rate, Value step,
                                ValueRange states) {
-  bool decoupled = settings.name() == "adamw";
+  auto flag = [&](bool isSet) { return isSet ? b.getUnitAttr() : UnitAttr(); };
+  bool isTransformers = settings.name() == kTransformersAdamW;
   SmallVector<Type> types(3, parameter.getType());
-  return AdamOp::create(
-      b, loc, types, parameter, gradient, rate, step, states, b.getF64FloatAttr(settings["beta1"]),
-      b.getF64FloatAttr(settings["beta2"]), b.getF64FloatAttr(settings["eps"]),
-      b.getF64FloatAttr(settings["weight-decay"]), decoupled ? b.getUnitAttr() : UnitAttr());
+  return AdamOp::create(b, loc, types, parameter, gradient, rate, step, states,
+                        b.getF64FloatAttr(settings["beta1"]), b.getF64FloatAttr(settings["beta2"]),
+                        b.getF64FloatAttr(settings["eps"]),
+                        b.getF64FloatAttr(settings["weight-decay"]),
+                        flag(isTransformers || settings.name() == "adamw"), flag(isTransformers),
+                        flag(settings[kNoCorrection] != 0));
 }
 
 SmallVector<Value> AdamOp::emitKernel(KernelBuilder &k, ValueRange operands) {
   double beta1 = getBeta1().convertToDouble(), beta2 = getBeta2().convertToDouble();
   double epsilon = getEpsilon().convertToDouble();
-  double decay = getWeightDecay().convertToDouble();
-  bool decoupled = getDecoupled();
+  double weightDecay = getWeightDecay().convertToDouble();
+  bool decoupled = getDecoupled(), folded = getFolded(), uncorrected = getUncorrected();
   Value rate = operands[Rate], step = operands[Step];
   auto scalar = RankedTensorType::get({}, k.builder.getF32Type());
   auto type = cast<RankedTensorType>(getResult(0).getType());
 
   // Corrections once for the whole tensor, and in f64: 1 - 0.999 has lost 17 bits in f32.
-  auto correction = [](ScalarBuilder &s, Value step, double beta) {
+  auto correction = [=](ScalarBuilder &s, Value step, double beta) {
     Type f64 = s.builder.getF64Type();
+    if (uncorrected)
+      return s.constant(f64, 1.0);
     Value t = s.add(s.convert(step, f64), s.constant(f64, 1.0));
     return s.sub(s.constant(f64, 1.0), s.pow(s.constant(f64, beta), t));
   };
   Value stepSize = k.pointwise({rate, step}, scalar, [&](ScalarBuilder &s, ValueRange x) {
-    return s.div(s.convert(x[0], s.builder.getF64Type()), correction(s, x[1], beta1));
+    Value wide = s.convert(x[0], s.builder.getF64Type());
+    if (folded)
+      wide = s.mul(wide, s.sqrt(correction(s, x[1], beta2)));
+    return s.div(wide, correction(s, x[1], beta1));
   });
   Value inverseRoot = k.pointwise(step, scalar, [&](ScalarBuilder &s, ValueRange x) {
     Value one = s.constant(s.builder.getF64Type(), 1.0);
-    return s.div(one, s.sqrt(correction(s, x[0], beta2)));
+    return folded ? one : s.div(one, s.sqrt(correction(s, x[0], beta2)));
   });
 
-  double coupledDecay = decoupled ? 0.0 : decay;
+  double coupledDecay = decoupled ? 0.0 : weightDecay;
   auto first = [=](ScalarBuilder &s, ValueRange x) {
     Value g = decayed(s, x, coupledDecay), m = x[FirstState];
     return s.add(m, s.mul(s.constantLike(m, 1 - beta1), s.sub(g, m)));
@@ -228,11 +244,15 @@ SmallVector<Value> AdamOp::emitKernel(KernelBuilder &k, ValueRange operands) {
   Value parameter = k.pointwise(wide, type, [&](ScalarBuilder &s, ValueRange x) {
     Value p = x[Parameter];
     Type t = p.getType();
-    if (decoupled && decay != 0)
-      p = s.mul(p, s.sub(s.constant(t, 1.0), s.mul(rateOf(s, x), s.constant(t, decay))));
+    auto decay = [&](Value p) {
+      if (!decoupled || weightDecay == 0)
+        return p;
+      return s.mul(p, s.sub(s.constant(t, 1.0), s.mul(rateOf(s, x), s.constant(t, weightDecay))));
+    };
     Value root = s.mul(s.sqrt(second(s, x)), s.convert(x[inverseRootAt], t));
     Value ratio = s.div(first(s, x), s.add(root, s.constant(t, epsilon)));
-    return s.sub(p, s.mul(s.convert(x[stepSizeAt], t), ratio));
+    Value update = s.mul(s.convert(x[stepSizeAt], t), ratio);
+    return folded ? decay(s.sub(p, update)) : s.sub(decay(p), update);
   });
   return {parameter, update(k, operands, getResult(1).getType(), first),
           update(k, operands, getResult(2).getType(), second)};

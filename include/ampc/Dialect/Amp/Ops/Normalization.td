@@ -14,7 +14,7 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 // result; PyTorch's list, which governs storage alone, has f32.
 def Amp_LayerNormOp : Amp_Op<"layer_norm", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
     Absorbs, Computes<"Promote", "Deny">, Uses<["Other", "Weight"]>, Recovery,
-    Onnx<[OnnxOperator<"LayerNormalization", 17>, OnnxOperator<"InstanceNormalization">,
+    Onnx<[OnnxOperator<"LayerNormalization">, OnnxOperator<"InstanceNormalization">,
           OnnxOperator<"GroupNormalization", 18>, OnnxOperator<"MeanVarianceNormalization", 9>,
           OnnxOperator<"LpNormalization">, OnnxOperator<"LRN">,
           OnnxOperator<"SkipLayerNormalization", 1, 1, "com.microsoft">,

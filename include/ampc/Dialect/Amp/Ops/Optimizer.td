@@ -58,12 +58,18 @@ def Amp_AdamOp : Amp_OptimizerOp<"adam", [
     decoupled: parameter *= 1 - learning_rate * weight_decay, else g += weight_decay *
     parameter; m += (1 - beta1) * (g - m); v = beta2 * v + (1 - beta2) * g * g;
     parameter -= learning_rate / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon).
-    The bias corrections are computed in f64, as torch does.
+    The bias corrections are computed in f64, as torch does, and are 1 with `uncorrected`.
+
+    With `folded`, transformers.AdamW: the corrections are part of the rate, so that epsilon is
+    added to the root of v as it is, and the decay comes last:
+    parameter -= learning_rate * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon);
+    parameter -= learning_rate * weight_decay * parameter.
   }];
   let arguments = (ins Amp_FloatTensor:$parameter, Amp_FloatTensor:$gradient,
                    Amp_F32Scalar:$learning_rate, Amp_I64Scalar:$step,
                    Variadic<Amp_FloatTensor>:$states, F64Attr:$beta1, F64Attr:$beta2,
-                   F64Attr:$epsilon, F64Attr:$weight_decay, UnitAttr:$decoupled);
+                   F64Attr:$epsilon, F64Attr:$weight_decay, UnitAttr:$decoupled,
+                   UnitAttr:$folded, UnitAttr:$uncorrected);
   let results = (outs Variadic<Amp_FloatTensor>:$results);
 }
 

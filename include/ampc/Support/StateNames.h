@@ -1,0 +1,21 @@
+//===- StateNames.h - Names of state that steps share --------- -*- C++ -*-===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef AMPC_SUPPORT_STATENAMES_H
+#define AMPC_SUPPORT_STATENAMES_H
+
+#include "llvm/ADT/StringRef.h"
+
+namespace ampc {
+
+/// i64 of rank 0: applied updates with those of the run that the module goes on from. Only there
+/// where there is one; then the optimizer counts by it, not by the steps of this run.
+constexpr llvm::StringLiteral kOptimizerStep = "ampc.optimizer_step";
+
+} // namespace ampc
+
+#endif // AMPC_SUPPORT_STATENAMES_H
