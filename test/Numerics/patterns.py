@@ -251,7 +251,9 @@ class PatternsTest(unittest.TestCase):
         np.savez(data, input=self.x, **given)
         log.unlink(missing_ok=True)
         compiled.call(self.tools.runner, "train", str(module.module), f"--data={data}",
-                      f"--steps={STEPS}", "--batch-order=file", "--quiet", f"--log={log}")
+                      f"--steps={STEPS}", "--batch-order=file", "--quiet", f"--log={log}",
+                      f"--device={self.tools.device.name}",
+                      environment=self.tools.device.environment(module.module))
         return [json.loads(line)["loss"] for line in log.read_text().splitlines()]
 
     def test_is_recovered(self) -> None:
