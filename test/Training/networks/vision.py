@@ -242,7 +242,7 @@ NETWORKS = [
             {"x": ("images", (8, 3, 16, 16), 1.0), "time": ("ids", (8,), 1000)},
             ("images", (8, 3, 16, 16), 1.0), "mse", lr=0.05),
     Network("wavenet", WaveNet, {"x": ("ids", (8, 64), 64)}, ("ids", (8, 64), 64), "cross_entropy",
-            lr=0.003, optimizer="adam", sets=1),
+            lr=0.001, optimizer="adam", sets=1),
     Network("gan_discriminator", DiscriminatorStep,
             {"real": ("images", (8, 3, 16, 16), 1.0), "made": ("floats", (8, 3, 16, 16), 0.5)},
             None, None, lr=0.01),
