@@ -128,6 +128,9 @@ class Runner:
             names = [f"^{re.escape(s)}$" for s in surplus] + [case["freeze"]] * bool(case["freeze"])
             freeze = [f"--freeze={'|'.join(names)}"]
             code, text, trained, seconds = self.compile(case, how, how, "--amp=O0", *freeze)
+        if case["exports"][how].get("moved"):  # such as a scale with dimensions of 1
+            view["parameters"], trained = ({n: [d for d in shape if d != 1] for n, shape in shapes.items()}
+                                           for shapes in (shapes, trained))
         try:
             exports.Runner.compare(view, trained, set())
         except exports.Short as why:

@@ -109,7 +109,7 @@ NETWORKS = [
             make_for_script=lambda: gpt2(True)),
     Network("llama", llama, {"ids": IDS}, IDS, "cross_entropy", lr=0.045, class_axis=-1,
             make_for_script=lambda: llama(True)),
-    Network("t5", T5, {"source": IDS, "decoded": IDS}, IDS, "cross_entropy", lr=0.2, class_axis=-1, sets=2,
+    Network("t5", T5, {"source": IDS, "decoded": IDS}, IDS, "cross_entropy", lr=0.11, class_axis=-1, sets=2,
             gains={r"\.q\.weight": 0.25, "shared": 10.0},
             make_for_script=lambda: T5(True)),
     Network("lstm", lambda: Recurrent(nn.LSTM), {"ids": IDS}, CLASS, "cross_entropy", lr=0.0015,
