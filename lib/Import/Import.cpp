@@ -304,8 +304,9 @@ LogicalResult Importer::readInitializers() {
     return success();
   if (failed(readInitializers(evalModel->graph(), evalNodes, evalVariables, ".eval")))
     return failure();
-  for (const auto &entry : variables) // parameters are inputs of the model
-    evalVariables.try_emplace(entry.first(), entry.second);
+  for (const onnx::ValueInfoProto &input : evalModel->graph().input())
+    if (auto it = variables.find(input.name()); it != variables.end()) // a parameter
+      evalVariables.try_emplace(input.name(), it->second);
   return success();
 }
 

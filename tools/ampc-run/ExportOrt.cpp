@@ -191,7 +191,7 @@ void Exporter::writeGroup(FlatWriter &writer, uint64_t from) {
         writer.table(first + 4 * i, {FlatWriter::offset(), FlatWriter::offset()});
     writer.string(state[0], trained[i].name);
     const std::map<std::string, TensorSpec> &own = kept[trained[i].name];
-    if (own.empty()) { // ONNX Runtime's SGD keeps a moment that it does not use, and misses it
+    if (own.empty()) { // ONNX Runtime's SGD has a moment that it does not use
       writeTensor(writer, writer.vector(state[1], 1, 4), moments[0].second, trained[i], nullptr);
       continue;
     }

@@ -68,11 +68,17 @@ class Runner:
         return [folder / "training_model.onnx", f"--optimizer-model={folder / 'optimizer_model.onnx'}",
                 f"--ort-checkpoint={folder / 'checkpoint'}", f"--batch={self.batch}"]
 
+    def first_batch(self, name):
+        file = self.work / f"{name}-batch.npz"
+        np.savez(file, **{k: v[:self.batch] for k, v in np.load(self.work / name / "data.npz").items()})
+        return file
+
     def compile(self, name, precision, module):
         case, amp = self.cases[name], ["--amp=O0"]
         if precision != "f32":
             amp = ["--amp=O1", f"--amp-dtype={precision}"]
-        done(self.bin / "ampc", *self.flags(name), f"--lr={case['rate']}", "--target=host", *amp, "-o", module)
+        done(self.bin / "ampc", *self.flags(name), f"--lr={case['rate']}", "--target=host", *amp,
+             f"--eval-model={self.work / name / 'eval_model.onnx'}", "-o", module)
 
     def train(self, name, module, checkpoint):
         folder, log = self.work / name, module.with_suffix(".jsonl")
@@ -101,6 +107,12 @@ class Runner:
             raise Short(f"losses differ by {off:.1e}: {losses} instead of {case['losses']}")
         if precision != "f32":
             return f"losses {off:.0e}"
+        if case["evaluated"] is not None:  # ONNX Runtime does not load its evaluation model of the cnn
+            text = done(self.bin / "ampc-run", "eval", module, f"--data={self.first_batch(name)}",
+                        f"--checkpoint={checkpoint}", "--quiet")
+            loss = float(re.search(r"^loss +([\d.]+)", text, re.MULTILINE)[1])
+            if not abs(loss - case["evaluated"]) < 1e-4 * case["evaluated"]:
+                raise Short(f"evaluates to {loss}, not {case['evaluated']}")
         last = self.export(module, module.with_suffix(".last"), f"--checkpoint={checkpoint}")
         return f"losses {off:.0e}, weights {self.check_last(name, last):.0e}"
 
@@ -140,9 +152,8 @@ class Runner:
 
     def check_gradients(self, name):
         """The gradients that the file spells out are those that ampc takes of the forward graph."""
-        folder, data = self.work / name, self.work / f"{name}-batch.npz"
-        batch = {k: v[:self.batch] for k, v in np.load(folder / "data.npz").items()}
-        np.savez(data, **batch)
+        folder, data = self.work / name, self.first_batch(name)
+        batch = np.load(data)
         model = onnx.load(folder / "training_model.onnx")
         graph, given = model.graph, odtc.read(folder / "checkpoint")
         accumulators = [n for n in graph.node if n.op_type == "InPlaceAccumulatorV2"]
