@@ -81,6 +81,10 @@ std::string UnsupportedNodes::findAdvice(const GraphNode &node) const {
     return "";
   if (type == "ATen" || domain == "org.pytorch.aten" || domain == "aten")
     return "export without operator_export_type=ONNX_ATEN_FALLBACK, or with dynamo=True";
+  if (domain == "com.microsoft" && type.contains("Grad"))
+    return "ONNX Runtime's gradient builder writes it: of a training_model.onnx ampc takes the "
+           "forward "
+           "graph (--optimizer-model, --ort-checkpoint); else compile the model without gradients";
   if (domain == "com.microsoft")
     return "ONNX Runtime writes it when it optimizes a model: compile the model as it was exported";
   bool hasInput =
