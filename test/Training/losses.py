@@ -61,8 +61,15 @@ class Losses(device_case.Case):
 
     def test_flags_matter(self):
         """Two recordings on the same operands are further apart than what is allowed."""
+        def meaning(recording):
+            """Of two dimensions, axis 1 is the last one."""
+            flat = np.ndim(recording["prediction"]) == 2
+            return [f for f in recording["flags"] if not (flat and f.startswith("--class-axis"))]
+
         for i, one in enumerate(RECORDINGS):
             for other in RECORDINGS[:i]:
+                if meaning(one) == meaning(other):
+                    continue
                 if all(one[key] == other[key] for key in ("loss", "prediction", "target")):
                     a, b = np.asarray(one["gradient"]), np.asarray(other["gradient"])
                     self.assertGreater((np.abs(a - b) / allowed(a)).max(), 1000)

@@ -30,6 +30,40 @@ def hinge(x, target):
     return torch.relu(1 - x * target).mean()
 
 
+def token_losses():
+    """Classes along axes 1 and -1 of two and three dimensions, with every option together and alone."""
+    numbers = torch.arange(2 * 3 * 5, dtype=torch.float64)
+    tokens = (numbers * 7 % 11 / 4 - 1).reshape(2, 3, 5)  # [batch, time, class]
+    flat, labels = tokens[:, 1], torch.tensor([[4, -100, 1], [0, 2, 2]])
+    weight = torch.tensor([0.5, 1, 2, 0.25, 3], dtype=torch.float64)
+    weights = "--class-weights=" + ",".join(f"{w:g}" for w in weight.tolist())
+    for x, t in ((flat, labels[:, 0]), (tokens, labels)):
+        for axis in ("--class-axis=1", "--class-axis=-1"):
+            last = axis == "--class-axis=-1"
+            given = x if last or x.dim() == 2 else x.transpose(1, 2)
+            for name, smoothing, weighted, ignored in (
+                    ("cross_entropy", 0, False, -100), ("cross_entropy", 0.25, True, -100),
+                    ("cross_entropy", 0, True, 2), ("cross_entropy", 0.25, False, 2),
+                    ("nll", 0, False, -100), ("nll", 0, True, 2)):
+                flags, options = [axis], {"ignore_index": ignored}
+                labelled = t
+                if smoothing:
+                    flags.append(f"--label-smoothing={smoothing}")
+                    options["label_smoothing"] = smoothing
+                if weighted:
+                    flags.append(weights)
+                    options["weight"] = weight
+                if ignored != -100:
+                    flags.append(f"--ignore-index={ignored}")
+                    labelled = torch.where(t == -100, ignored, t)
+                loss = F.cross_entropy if name == "cross_entropy" else F.nll_loss
+
+                def function(x, t, loss=loss, options=options, last=last):
+                    return loss(x.transpose(1, 2) if last and x.dim() == 3 else x, t, **options)
+
+                yield name, flags, given.tolist(), labelled.tolist(), function
+
+
 def cases():
     """name, flags, prediction, target, function."""
     def classes(labels, scores=SCORES, **options):
@@ -57,6 +91,7 @@ def cases():
     last = torch.tensor(IMAGES).transpose(1, 2).tolist()
     yield "cross_entropy", ["--class-axis=-1", "--label-smoothing=0.25"], last, pixels, \
         lambda x, t: F.cross_entropy(x.transpose(1, 2), t, label_smoothing=0.25)
+    yield from token_losses()
     yield "nll", [], SCORES, labels, F.nll_loss
     yield "nll", [weights], SCORES, ignoring, lambda x, t: F.nll_loss(
         x, t, weight=torch.tensor(WEIGHTS, dtype=torch.float64))
