@@ -129,12 +129,14 @@ typedef struct ampc_tensor_info_t {
   const int64_t *shape;
   int32_t trained; /* a parameter that the optimizer updates */
   int32_t label;   /* an input that only the loss reads */
-  int32_t batched; /* the leading dimension counts samples */
+  int32_t batched; /* dimension `batch_axis` counts samples */
   int32_t loss;    /* the output that is minimised */
   /* An input that the training step, or evaluate, does without: a label in evaluate, and
    * what no operator reads. */
   int32_t optional_in_step;
   int32_t optional_in_evaluate;
+  /* Where `batched`. A caller whose struct ends before it is told of leading dimensions only. */
+  int32_t batch_axis;
 } ampc_tensor_info_t;
 
 AMPC_API size_t ampc_module_tensor_count(const ampc_module_t *module);

@@ -41,8 +41,8 @@ extern "C" {
  * - Numbers and names that have been given away are not used again. What is reserved is 0.
  * - The first two words of ampc_module_v1_t are in every version what they are in this one. A
  *   file that breaks this would export another symbol. */
-#define AMPC_FORMAT_VERSION 4u
-#define AMPC_FORMAT_OLDEST 4u
+#define AMPC_FORMAT_VERSION 5u
+#define AMPC_FORMAT_OLDEST 5u
 #define AMPC_MODULE_SYMBOL "ampc_module_v1"
 #define AMPC_WEIGHTS_SECTION ".ampc.weights"
 #define AMPC_TABLES_MAGIC "AMPCTBL"
@@ -165,7 +165,7 @@ enum {
   AMPC_TENSOR_TRAINED = 1, /* the optimizer updates it */
   AMPC_TENSOR_LABEL = 2,   /* an input that no output but the one marked LOSS depends on
                               (may be absent in eval) */
-  AMPC_TENSOR_BATCHED = 4, /* the leading dimension counts samples */
+  AMPC_TENSOR_BATCHED = 4, /* dimension `batch_axis` counts samples */
   AMPC_TENSOR_LOSS = 8,    /* the output that is minimised */
   /* An input that a batch check looks at: AMPC_FLAG_LABEL_OUT_OF_RANGE or
    * AMPC_FLAG_INDEX_OUT_OF_RANGE may be due to it. */
@@ -194,6 +194,10 @@ typedef struct ampc_tensor_entry_t {
   /* Place in the state region of each target's arena, AMPC_NONE_U64 for inputs
    * and outputs and for what that target does not use. */
   uint64_t offset[AMPC_TARGET_COUNT];
+  uint32_t batch_axis; /* below `rank` with AMPC_TENSOR_BATCHED, else 0 */
+  /* String: how the optimizer updates a parameter, as a JSON object: "optimizer", each of its
+   * settings, and the regex of its "group"; "" where it does not, or as the model says. */
+  uint32_t settings;
 } ampc_tensor_entry_t;
 
 /* Where a program finds an input or leaves an output. */

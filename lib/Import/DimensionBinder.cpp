@@ -27,6 +27,14 @@ static const onnx::TensorShapeProto::Dimension *symbolicLeading(const ValueInfoP
   return &shape.dim(0);
 }
 
+/// The first dimension of that name.
+static std::optional<int64_t> findDimension(const ValueInfoProto &value, StringRef name) {
+  for (auto [i, dimension] : llvm::enumerate(shapeOf(value).dim()))
+    if (!dimension.has_dim_value() && dimension.dim_param() == name)
+      return int64_t(i);
+  return std::nullopt;
+}
+
 std::optional<int64_t> DimensionBinder::sizeOf(const Dimension &dimension) const {
   if (dimension.has_dim_value())
     return dimension.dim_value();
@@ -104,7 +112,48 @@ LogicalResult DimensionBinder::checkFixedBatch(ArrayRef<const ValueInfoProto *> 
   return error << "'" << leading.dim_param() << "', which --dim sets to " << *sizeOf(leading);
 }
 
+/// Binds the dimension that `--batch-dim` names, wherever it stands.
+LogicalResult DimensionBinder::bindNamedBatch(ArrayRef<const ValueInfoProto *> inputs) {
+  StringRef name = context.options.batchDim;
+  auto emitError = [&] { return context.emitError() << "--batch-dim=" << name << ": "; };
+  std::set<std::string> symbols;
+  bool isFound = false;
+  for (const ValueInfoProto *input : inputs) {
+    int count = 0;
+    for (const Dimension &dimension : shapeOf(*input).dim())
+      if (!dimension.has_dim_value() && !dimension.dim_param().empty()) {
+        symbols.insert(dimension.dim_param());
+        count += dimension.dim_param() == name;
+      }
+    if (count > 1)
+      return emitError() << "input '" << input->name()
+                         << "' has this dimension twice, and samples lie along one";
+    isFound |= count == 1;
+  }
+  if (!isFound) {
+    InFlightDiagnostic error = emitError() << "no input has a dimension of that name";
+    if (!symbols.empty())
+      error << "; they have '" << llvm::join(symbols, "', '") << "'";
+    return error;
+  }
+  auto given = sizes.find(name);
+  std::optional<int64_t> batch = context.options.batch;
+  if (given != sizes.end()) {
+    if (batch && *batch != given->second)
+      return emitError() << "--batch=" << *batch << ", but --dim sets it to " << given->second;
+    batch = given->second;
+  }
+  if (!batch)
+    return emitError() << "has no size: pass --batch=N";
+  batchSize = batch;
+  batchSymbols.insert(name);
+  sizes[name] = *batch;
+  return success();
+}
+
 LogicalResult DimensionBinder::bindBatch(ArrayRef<const ValueInfoProto *> inputs) {
+  if (!context.options.batchDim.empty())
+    return bindNamedBatch(inputs);
   std::optional<int64_t> batch = context.options.batch;
   const Dimension *firstSymbolic = nullptr;
   for (const ValueInfoProto *input : inputs) {
@@ -164,7 +213,7 @@ LogicalResult DimensionBinder::bind(ArrayRef<const ValueInfoProto *> inputs,
   std::vector<std::string> open;
   for (const ValueInfoProto *input : inputs)
     for (auto [i, dimension] : llvm::enumerate(shapeOf(*input).dim())) {
-      bool isBatch = i == 0 && !dimension.has_dim_value();
+      bool isBatch = i == 0 && !dimension.has_dim_value() && context.options.batchDim.empty();
       if (isBatch || sizeOf(dimension))
         continue;
       std::string name =
@@ -296,13 +345,39 @@ std::string DimensionBinder::findConflict(const onnx::TypeProto &declared, Type 
   return text;
 }
 
-bool DimensionBinder::isBatchedInput(const ValueInfoProto &input) const {
+std::optional<int64_t> DimensionBinder::batchAxis(const ValueInfoProto &input) const {
+  if (!context.options.batchDim.empty())
+    return findDimension(input, context.options.batchDim);
   const Dimension *leading = symbolicLeading(input);
-  return leading && batchSymbols.contains(leading->dim_param());
+  if (leading && batchSymbols.contains(leading->dim_param()))
+    return 0;
+  return std::nullopt;
 }
 
-bool DimensionBinder::isBatchedResult(const ValueInfoProto &declared, RankedTensorType type) const {
-  return batchSize && symbolicLeading(declared) && type.getRank() > 0 &&
-         type.getDimSize(0) == *batchSize;
+std::optional<int64_t> DimensionBinder::batchAxisOfResult(const ValueInfoProto &declared,
+                                                          RankedTensorType type) const {
+  if (!batchSize)
+    return std::nullopt;
+  auto countsSamples = [&](int64_t axis) {
+    return axis < type.getRank() && type.getDimSize(axis) == *batchSize;
+  };
+  if (context.options.batchDim.empty()) {
+    if (symbolicLeading(declared) && countsSamples(0))
+      return 0;
+    return std::nullopt;
+  }
+  if (auto axis = findDimension(declared, context.options.batchDim))
+    return countsSamples(*axis) ? axis : std::nullopt;
+  // Exporters give results symbols of their own. One that has no size otherwise and is as large
+  // as the batch can be nothing else, where there is one such.
+  std::optional<int64_t> found;
+  for (auto [i, dimension] : llvm::enumerate(shapeOf(declared).dim())) {
+    if (sizeOf(dimension) || !countsSamples(int64_t(i)))
+      continue;
+    if (found)
+      return std::nullopt;
+    found = int64_t(i);
+  }
+  return found;
 }
 } // namespace ampc

@@ -49,10 +49,11 @@ public:
 
   /// Samples in a batch; nullopt in a file of fixed sizes.
   std::optional<int64_t> batch() const { return batchSize; }
-  /// Whether the leading dimension of an input counts samples.
-  bool isBatchedInput(const onnx::ValueInfoProto &input) const;
+  /// The dimension of an input that counts samples; nullopt where none does.
+  std::optional<int64_t> batchAxis(const onnx::ValueInfoProto &input) const;
   /// The same for a value of type `type` that the graph computes.
-  bool isBatchedResult(const onnx::ValueInfoProto &declared, mlir::RankedTensorType type) const;
+  std::optional<int64_t> batchAxisOfResult(const onnx::ValueInfoProto &declared,
+                                           mlir::RankedTensorType type) const;
 
 private:
   using Dimension = onnx::TensorShapeProto::Dimension;
@@ -61,6 +62,7 @@ private:
                                  llvm::ArrayRef<const onnx::ValueInfoProto *> others) const;
   llvm::LogicalResult checkSequences(llvm::ArrayRef<const onnx::ValueInfoProto *> inputs) const;
   llvm::LogicalResult bindBatch(llvm::ArrayRef<const onnx::ValueInfoProto *> inputs);
+  llvm::LogicalResult bindNamedBatch(llvm::ArrayRef<const onnx::ValueInfoProto *> inputs);
   llvm::LogicalResult checkFixedBatch(llvm::ArrayRef<const onnx::ValueInfoProto *> inputs) const;
   mlir::Type findElementType(int32_t number) const;
   std::optional<int64_t> sizeOf(const Dimension &dimension) const;

@@ -54,7 +54,7 @@ LogicalResult GraphBuilder::addArguments() {
         return failure();
       SmallVector<Value> elements;
       for (auto [i, type] : llvm::enumerate(*types))
-        elements.push_back(addArgument(elementName(input->name(), i), type, /*isBatched=*/false));
+        elements.push_back(addArgument(elementName(input->name(), i), type, std::nullopt));
       OpBuilder builder = OpBuilder::atBlockEnd(body);
       values[input->name()] = buildSequence(builder, context.loc, elements);
       continue;
@@ -62,20 +62,25 @@ LogicalResult GraphBuilder::addArguments() {
     FailureOr<RankedTensorType> type = dimensions.inputType(*input);
     if (failed(type))
       return failure();
-    values[input->name()] = addArgument(input->name(), *type, dimensions.isBatchedInput(*input));
+    values[input->name()] = addArgument(input->name(), *type, dimensions.batchAxis(*input));
   }
   return success();
 }
 
-Value GraphBuilder::addArgument(const std::string &name, RankedTensorType type, bool isBatched) {
-  Builder builder(&context.mlir);
-  SmallVector<NamedAttribute> attributes = {
-      builder.getNamedAttr(kNameAttr, builder.getStringAttr(name))};
-  if (isBatched)
-    attributes.push_back(builder.getNamedAttr(kBatchedAttr, builder.getUnitAttr()));
+/// The attributes of an argument or a result.
+static DictionaryAttr describePort(MLIRContext *context, StringRef name,
+                                   std::optional<int64_t> batchAxis) {
+  NamedAttrList attributes;
+  attributes.set(kNameAttr, StringAttr::get(context, name));
+  setBatchAxis(attributes, context, batchAxis);
+  return attributes.getDictionary(context);
+}
+
+Value GraphBuilder::addArgument(const std::string &name, RankedTensorType type,
+                                std::optional<int64_t> batchAxis) {
   unsigned index = body->getNumArguments();
-  LogicalResult inserted =
-      function.insertArgument(index, type, builder.getDictionaryAttr(attributes), context.loc);
+  LogicalResult inserted = function.insertArgument(
+      index, type, describePort(&context.mlir, name, batchAxis), context.loc);
   assert(succeeded(inserted) && "a function takes any argument");
   (void)inserted;
   return body->getArgument(index);
@@ -399,7 +404,7 @@ LogicalResult GraphBuilder::addOutputs() {
       return context.emitError() << "output '" << output->name()
                                  << "' of the graph is made by no node";
     if (auto type = dyn_cast<RankedTensorType>(value.getType())) {
-      if (failed(addOutput(output->name(), value, dimensions.isBatchedResult(*output, type))))
+      if (failed(addOutput(output->name(), value, dimensions.batchAxisOfResult(*output, type))))
         return failure();
       continue;
     }
@@ -408,24 +413,20 @@ LogicalResult GraphBuilder::addOutputs() {
       return context.emitError() << "output '" << output->name()
                                  << "' is a sequence without a tensor, which no file can hold";
     for (auto [i, element] : llvm::enumerate(elements))
-      if (failed(addOutput(elementName(output->name(), i), element, /*isBatched=*/false)))
+      if (failed(addOutput(elementName(output->name(), i), element, std::nullopt)))
         return failure();
   }
   return success();
 }
 
-LogicalResult GraphBuilder::addOutput(const std::string &name, Value value, bool isBatched) {
+LogicalResult GraphBuilder::addOutput(const std::string &name, Value value,
+                                      std::optional<int64_t> batchAxis) {
   if (!outputsByName.insert(name).second)
     return context.emitError()
            << "there are two outputs '" << name
            << "': the tensors of a sequence are called by its name and a number";
-  Builder builder(&context.mlir);
-  SmallVector<NamedAttribute> attributes = {
-      builder.getNamedAttr(kNameAttr, builder.getStringAttr(name))};
-  if (isBatched)
-    attributes.push_back(builder.getNamedAttr(kBatchedAttr, builder.getUnitAttr()));
   results.push_back(value);
-  resultAttrs.push_back(builder.getDictionaryAttr(attributes));
+  resultAttrs.push_back(describePort(&context.mlir, name, batchAxis));
   return success();
 }
 

@@ -63,7 +63,8 @@ public:
 
 private:
   LogicalResult addArguments();
-  Value addArgument(const std::string &name, RankedTensorType type, bool isBatched);
+  Value addArgument(const std::string &name, RankedTensorType type,
+                    std::optional<int64_t> batchAxis);
   LogicalResult addNode(const GraphNode &node);
   LogicalResult addGraphs(const GraphNode &node, OnnxNode &onnxNode);
   /// Adds the nodes of a graph in `node` and gives its outputs.
@@ -73,7 +74,7 @@ private:
     return values.contains(name) || graph->initializers->contains(name);
   }
   LogicalResult addOutputs();
-  LogicalResult addOutput(const std::string &name, Value value, bool isBatched);
+  LogicalResult addOutput(const std::string &name, Value value, std::optional<int64_t> batchAxis);
   Value stateAfterNodes(Value read);
   void assignAfterStep(OpBuilder &builder, Location loc, Value read, Value value);
   Value replaceRate(OpBuilder &builder, Location loc, StringRef input);

@@ -88,6 +88,7 @@ private:
   LogicalResult reportLost();
   void warnAboutFusedConvolutions();
   LogicalResult applyFlags();
+  LogicalResult applyGroups();
   void tell();
   void remark();
 
@@ -425,6 +426,48 @@ LogicalResult ParameterMarker::applyFlags() {
   return success();
 }
 
+/// Puts each trained parameter into the first group that matches it.
+LogicalResult ParameterMarker::applyGroups() {
+  llvm::StringMap<size_t> groupOf;
+  for (auto [i, group] : llvm::enumerate(options.groups)) {
+    FailureOr<llvm::Regex> regex = compile(module, "--group", group.regex);
+    if (failed(regex))
+      return failure();
+    std::string taken; // a parameter that an earlier group has
+    size_t earlier = 0;
+    bool isUsed = false, isFrozen = false;
+    for (auto &[name, candidate] : candidates) {
+      if (!candidate.matches(*regex))
+        continue;
+      if (!candidate.isTrained) {
+        isFrozen = true;
+        continue;
+      }
+      auto [it, isNew] = groupOf.try_emplace(name, i);
+      isUsed |= isNew;
+      if (!isNew && taken.empty()) {
+        taken = name.str();
+        earlier = it->second;
+      }
+      if (isNew)
+        candidate.variable.setUpdateGroup(int64_t(i));
+    }
+    if (isUsed)
+      continue;
+    InFlightDiagnostic error = module.emitError();
+    error << group.flag << ": ";
+    if (!taken.empty())
+      return error << "an earlier --group has every parameter that it matches, as '" << taken
+                   << "' is in " << options.groups[earlier].flag
+                   << "; a parameter belongs to the first group that matches, so put this one "
+                      "before it";
+    return error << "matches no parameter that is trained"
+                 << (isFrozen ? ", only initializers that are not (--train, --freeze)"
+                              : "; --report=FILE lists their names");
+  }
+  return success();
+}
+
 void ParameterMarker::tell() {
   std::vector<std::string> trained, constants, apart;
   size_t trainedCount = 0, constantCount = 0;
@@ -509,7 +552,7 @@ LogicalResult ParameterMarker::run() {
   } else {
     tieTransposes();
   }
-  if (failed(applyFlags()))
+  if (failed(applyFlags()) || failed(applyGroups()))
     return failure();
   remark();
   tell();

@@ -119,6 +119,8 @@ static std::string flagOfOptimizer(const CompileOptions &options) {
   for (const auto &[flag, value] : options.optimizer.given)
     if (flag != kLearningRateSetting)
       return "--" + flag;
+  if (!options.import.groups.empty())
+    return options.import.groups.front().flag;
   if (options.clipGradNorm >= 0)
     return "--clip-grad-norm";
   return options.clipGradValue >= 0 ? "--clip-grad-value" : "";

@@ -32,6 +32,12 @@ void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
     step.optimizer = options.optimizer.name == "auto" ? "adam" : options.optimizer.name;
     for (const auto &[flag, value] : options.optimizer.given)
       step.settings.push_back(flag + "=" + toDecimals(value));
+    for (const ParameterGroup &group : options.import.groups) {
+      std::string text;
+      for (const auto &[flag, value] : group.given)
+        text += (text.empty() ? "" : ";") + flag + "=" + toDecimals(value);
+      step.groups.push_back(text + ":" + group.regex);
+    }
     step.clipGradNorm = options.clipGradNorm;
     step.clipGradValue = options.clipGradValue;
     pm.addPass(createMakeTrainingStep(step));

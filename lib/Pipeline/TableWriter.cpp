@@ -15,6 +15,7 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "llvm/ADT/bit.h"
+#include "llvm/Support/JSON.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
@@ -87,6 +88,21 @@ std::vector<char> widenToF32(const Weight &weight) {
     std::memcpy(bytes.data() + i * sizeof(widened), &widened, sizeof(widened));
   }
   return bytes;
+}
+
+/// Numbers and strings as a JSON object.
+std::string toJson(DictionaryAttr attributes) {
+  llvm::json::Object object;
+  for (NamedAttribute entry : attributes) {
+    StringRef name = entry.getName();
+    if (auto number = dyn_cast<FloatAttr>(entry.getValue()))
+      object[name] = number.getValueAsDouble();
+    else if (auto text = dyn_cast<StringAttr>(entry.getValue()))
+      object[name] = llvm::json::fixUTF8(text.getValue());
+  }
+  std::string result;
+  llvm::raw_string_ostream(result) << llvm::json::Value(std::move(object));
+  return result;
 }
 
 class TableWriter {
@@ -176,6 +192,7 @@ uint32_t TableWriter::addTensor(StringRef name, RankedTensorType type, ampc_role
     return it->second;
   ampc_tensor_entry_t entry = {};
   entry.name = addString(name);
+  entry.settings = addString("");
   entry.first_dim = addIntegers(type.getShape());
   entry.role = role;
   entry.dtype = dtypeOf(type.getElementType());
@@ -204,6 +221,8 @@ LogicalResult TableWriter::addVariable(VariableOp variable, uint32_t target) {
     return success();
   if (variable.getTrained())
     entry.flags |= AMPC_TENSOR_TRAINED;
+  if (std::optional<DictionaryAttr> settings = variable.getUpdateSettings())
+    entry.settings = addString(toJson(*settings));
   if (auto initial = dyn_cast_if_present<DenseElementsAttr>(variable.getInitialAttr())) {
     if (initial.isSplat()) {
       entry.init_kind = AMPC_INIT_FILL;
@@ -266,6 +285,13 @@ int64_t TableWriter::strideOf(Value value) {
   return strides ? strides[result.getResultNumber()] : 0;
 }
 
+static void noteBatchAxis(ampc_tensor_entry_t &tensor, DictionaryAttr attributes) {
+  if (std::optional<int64_t> axis = getBatchAxis(attributes)) {
+    tensor.flags |= AMPC_TENSOR_BATCHED;
+    tensor.batch_axis = uint32_t(*axis);
+  }
+}
+
 void TableWriter::addBindings(func::FuncOp function) {
   ampc_program_entry_t &program = programs.back();
   program.first_input = bindings.size();
@@ -277,8 +303,7 @@ void TableWriter::addBindings(func::FuncOp function) {
       declared = cast<RankedTensorType>(attr.getValue());
     uint32_t tensor = addTensor(function.getArgAttrOfType<StringAttr>(i, kNameAttr).getValue(),
                                 declared, AMPC_ROLE_INPUT);
-    if (function.getArgAttr(i, kBatchedAttr))
-      tensors[tensor].flags |= AMPC_TENSOR_BATCHED;
+    noteBatchAxis(tensors[tensor], function.getArgAttrDict(i));
     if (function.getArgAttr(i, kLabelAttr))
       tensors[tensor].flags |= AMPC_TENSOR_LABEL;
     if (auto checked = function.getArgAttrOfType<IntegerAttr>(i, kCheckedAttr)) {
@@ -303,8 +328,7 @@ void TableWriter::addBindings(func::FuncOp function) {
       declared = cast<RankedTensorType>(attr.getValue());
     StringRef name = function.getResultAttrOfType<StringAttr>(i, kNameAttr).getValue();
     uint32_t tensor = addTensor(name, declared, AMPC_ROLE_OUTPUT);
-    if (function.getResultAttr(i, kBatchedAttr))
-      tensors[tensor].flags |= AMPC_TENSOR_BATCHED;
+    noteBatchAxis(tensors[tensor], function.getResultAttrDict(i));
     if (function.getResultAttr(i, kLossAttr))
       tensors[tensor].flags |= AMPC_TENSOR_LOSS;
     bindings.push_back({tensor, slotType(type, declared), offsetOf(value), *getByteSize(type)});

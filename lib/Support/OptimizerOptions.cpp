@@ -21,6 +21,8 @@ std::string OptimizerSetting::check(double value) const {
   std::string text = "--" + flag.str() + "=" + toDecimals(value) + ": must be ";
   if (std::isinf(low) && std::isinf(high))
     return text + "a number that f32 holds";
+  if (std::isinf(low))
+    return text + "at most 0 and finite";
   if (!std::isinf(low))
     text += "at least " + toDecimals(low) + " and ";
   text += std::isinf(high) ? "finite" : "below " + toDecimals(high);
@@ -29,19 +31,19 @@ std::string OptimizerSetting::check(double value) const {
   return text;
 }
 
-std::string OptimizerOptions::add(StringRef text) {
-  auto [flag, digits] = text.split('=');
+std::string readSetting(StringRef text, GivenSettings &given) {
+  auto [name, digits] = text.split('=');
   double value = 0;
-  if (flag.empty() || digits.getAsDouble(value))
+  if (name.empty() || digits.getAsDouble(value))
     return text.str() + ": a setting is FLAG=NUMBER";
-  if (!given.try_emplace(flag.str(), value).second)
-    return flag.str() + ": is given twice";
+  if (!given.try_emplace(name.str(), value).second)
+    return name.str() + ": is given twice";
   return "";
 }
 
 OptimizerSettings::OptimizerSettings(const OptimizerOptions &options,
                                      ArrayRef<OptimizerSetting> declared)
-    : optimizer(options.name) {
+    : optimizer(options.name), given(options.given) {
   for (const OptimizerSetting &setting : declared) {
     std::optional<double> given = options.find(setting.flag);
     values[setting.flag.str()] = given.value_or(setting.defaultValue);
@@ -51,7 +53,9 @@ OptimizerSettings::OptimizerSettings(const OptimizerOptions &options,
   if (message.empty())
     for (const auto &[flag, value] : options.given)
       if (!values.count(flag)) {
-        message = "--" + flag + ": --optimizer=" + optimizer + " has no such setting";
+        message = "--" + flag + ": --optimizer=" + optimizer + " has no such setting; it has ";
+        for (const OptimizerSetting &setting : declared)
+          message += (setting.flag == declared.front().flag ? "" : ", ") + setting.flag.str();
         break;
       }
 }

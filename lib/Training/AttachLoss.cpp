@@ -126,6 +126,18 @@ struct AttachLoss : impl::AttachLossBase<AttachLoss> {
     FailureOr<RankedTensorType> targetType = getTargetType(options, type, why);
     if (failed(targetType))
       return emitError(function.getLoc()) << "--loss=" << name << ": " << why;
+    std::optional<int64_t> batchAxis = getBatchAxis(function.getResultAttrDict(0));
+    std::optional<int64_t> targetAxis = batchAxis;
+    if (takesLabels(name) && batchAxis) {
+      int64_t axis = options.classAxis + (options.classAxis < 0 ? type.getRank() : 0);
+      if (axis == *batchAxis)
+        return emitError(function.getLoc())
+               << "--loss=" << name << ": axis " << axis << " of '" << resultName(function, 0)
+               << "', " << type << ", counts samples (--batch-dim) and holds no classes: "
+               << "--class-axis=N says where they are (-1: the last axis)";
+      if (axis < *batchAxis)
+        targetAxis = *batchAxis - 1;
+    }
     if (takesLabels(name) && !classAxis && type.getRank() > 2)
       emitWarning(function.getLoc())
           << "--loss=" << name << ": axis 1 of '" << resultName(function, 0) << "', " << type
@@ -133,24 +145,22 @@ struct AttachLoss : impl::AttachLossBase<AttachLoss> {
           << " classes; --class-axis=N says where they are (-1: the last axis)";
 
     OpBuilder builder(&getContext());
-    auto named = [&](StringRef value, bool batched) {
-      SmallVector<NamedAttribute> attributes{
-          builder.getNamedAttr(kNameAttr, builder.getStringAttr(value))};
-      if (batched)
-        attributes.push_back(builder.getNamedAttr(kBatchedAttr, builder.getUnitAttr()));
-      return builder.getDictionaryAttr(attributes);
+    auto named = [&](StringRef value, std::optional<int64_t> axis) {
+      NamedAttrList attributes;
+      attributes.set(kNameAttr, builder.getStringAttr(value));
+      setBatchAxis(attributes, &getContext(), axis);
+      return attributes.getDictionary(&getContext());
     };
     Location loc = NameLoc::get(builder.getStringAttr("loss"));
     unsigned argument = function.getNumArguments(), result = function.getNumResults();
-    bool batched = bool(function.getResultAttr(0, kBatchedAttr));
-    if (failed(function.insertArgument(argument, *targetType, named(kTargetName, batched), loc)))
+    if (failed(function.insertArgument(argument, *targetType, named(kTargetName, targetAxis), loc)))
       return failure();
     Operation *terminator = function.getBody().front().getTerminator();
     builder.setInsertionPoint(terminator);
     Value value =
         buildLoss(builder, loc, options, terminator->getOperand(0), function.getArgument(argument));
     terminator->insertOperands(result, value);
-    if (failed(function.insertResult(result, value.getType(), named(kLossName, false))))
+    if (failed(function.insertResult(result, value.getType(), named(kLossName, std::nullopt))))
       return failure();
     mark(function, result);
     return success();

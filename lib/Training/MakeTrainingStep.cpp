@@ -12,11 +12,14 @@
 #include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Dialect/Amp/Values.h"
+#include "ampc/Support/Settings.h"
 #include "ampc/Support/StateNames.h"
 #include "ampc/Training/Optimizers.h"
 #include "ampc/Training/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Remarks.h"
 #include "mlir/IR/TypeUtilities.h"
+#include "llvm/ADT/StringSet.h"
 #include <limits>
 
 namespace ampc {
@@ -134,6 +137,7 @@ struct MakeTrainingStep : impl::MakeTrainingStepBase<MakeTrainingStep> {
   using MakeTrainingStepBase::MakeTrainingStepBase;
 
   void runOnOperation() override {
+    commonStates.clear();
     ModuleOp module = getOperation();
     auto function = module.lookupSymbol<func::FuncOp>(kMainFunction);
     if (!function)
@@ -203,9 +207,125 @@ struct MakeTrainingStep : impl::MakeTrainingStepBase<MakeTrainingStep> {
     return x.getType() == type ? x : ReshapeOp::create(b, loc, type, x).getResult();
   }
 
+  /// What a group of parameters, or all that are in none, is updated with.
+  struct Updater {
+    ChosenOptimizer chosen;
+    StringRef group; ///< its regex
+    Value rate;
+  };
+
+  FailureOr<SmallVector<Updater>> chooseUpdaters(Location loc);
+  /// A variable of an optimizer's state.
+  struct StateVariable {
+    std::string name;
+    RankedTensorType type;
+    bool isMade; ///< with this parameter, not with an earlier one that has it in common
+  };
+
+  SmallVector<StateVariable> makeStates(OpBuilder &b, Location loc, const SymbolTable &symbols,
+                                        VariableOp parameter, const Updater &updater,
+                                        const Updater &all);
   LogicalResult makeTrain(func::FuncOp function);
   LogicalResult recordGivenStep(func::FuncOp train);
+
+  llvm::StringSet<> commonStates; ///< that parameters have in common
 };
+
+/// What a variable was built with, for whoever asks later.
+DictionaryAttr describeUpdate(Builder &b, const OptimizerSettings &settings, StringRef group) {
+  SmallVector<NamedAttribute> entries{
+      b.getNamedAttr("optimizer", b.getStringAttr(settings.name()))};
+  for (const auto &[name, value] : settings.all())
+    entries.push_back(b.getNamedAttr(name, b.getF64FloatAttr(value)));
+  if (!group.empty())
+    entries.push_back(b.getNamedAttr("group", b.getStringAttr(group)));
+  return b.getDictionaryAttr(entries);
+}
+
+/// Tells what a parameter is updated with.
+void remarkUpdate(Operation *op, const OptimizerSettings &settings, StringRef group) {
+  auto told = remark::analysis(
+      op->getLoc(),
+      remark::RemarkOpts::name("update").category("optimizer").function(settings.name()));
+  for (const auto &[name, value] : settings.all())
+    told << remark::metric(name, toDecimals(value));
+  if (!group.empty())
+    told << remark::metric("group", group);
+}
+
+/// Who has the state in common, as the end of its name: nothing where the settings that it depends
+/// on are those of all parameters.
+std::string nameOfCommon(const OptimizerState &state, const OptimizerSettings &settings,
+                         const OptimizerSettings &all) {
+  std::string name;
+  bool isOfAll = true;
+  for (StringRef setting : state.common) {
+    isOfAll &= settings[setting] == all[setting];
+    name += (name.empty() ? "/" : ",") + setting.str() + "=" + toDecimals(settings[setting]);
+  }
+  return isOfAll ? "" : name;
+}
+
+FailureOr<SmallVector<MakeTrainingStep::Updater>> MakeTrainingStep::chooseUpdaters(Location loc) {
+  OptimizerOptions asked;
+  asked.name = optimizer;
+  std::string error;
+  for (StringRef setting : settings)
+    if (error.empty())
+      error = readSetting(setting, asked.given);
+  SmallVector<Updater> updaters;
+  std::optional<ChosenOptimizer> all;
+  if (error.empty())
+    all = chooseOptimizer(&getContext(), asked, error);
+  if (!all)
+    return emitError(loc) << error;
+  updaters.push_back({*all, "", Value()});
+  for (StringRef text : groups) {
+    auto [given, name] = text.split(':');
+    ParameterGroup group{"--group=" + name.str() + ":" + given.str(), name.str(), {}};
+    for (StringRef setting : llvm::split(given, ';'))
+      if (error.empty())
+        error = readSetting(setting, group.given);
+    std::optional<ChosenOptimizer> own;
+    if (error.empty())
+      own = chooseForGroup(&getContext(), asked, group, error);
+    if (!own)
+      return emitError(loc) << error;
+    updaters.push_back({*own, name, Value()});
+  }
+  return updaters;
+}
+
+/// Makes the variables of a parameter's state, but for those of which the file has the values.
+SmallVector<MakeTrainingStep::StateVariable>
+MakeTrainingStep::makeStates(OpBuilder &b, Location loc, const SymbolTable &symbols,
+                             VariableOp parameter, const Updater &updater, const Updater &all) {
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointAfter(parameter);
+  const OptimizerSettings &settings = updater.chosen.settings;
+  RankedTensorType parameterType = parameter.getTensorType();
+  SmallVector<StateVariable> variables;
+  for (const OptimizerState &state :
+       updater.chosen.op->getOptimizerStates(settings, parameterType)) {
+    std::string name = "ampc." + state.kind;
+    RankedTensorType type = state.shape ? parameterType.clone(*state.shape) : parameterType;
+    bool isMade = true;
+    if (state.common.empty()) {
+      name += "/" + parameter.getSymName().str();
+    } else {
+      name += nameOfCommon(state, settings, all.chosen.settings);
+      type = RankedTensorType::get({}, b.getF32Type());
+      isMade = commonStates.insert(name).second;
+    }
+    if (isMade && !symbols.lookup(name)) {
+      FloatAttr initial = b.getFloatAttr(type.getElementType(), state.initial);
+      VariableOp::create(b, loc, VariableRole::State, name, type,
+                         DenseElementsAttr::get(type, Attribute(initial)), false, false);
+    }
+    variables.push_back({std::move(name), type, isMade});
+  }
+  return variables;
+}
 
 LogicalResult MakeTrainingStep::makeTrain(func::FuncOp function) {
   ModuleOp module = getOperation();
@@ -215,17 +335,9 @@ LogicalResult MakeTrainingStep::makeTrain(func::FuncOp function) {
       lossResult = i;
   if (!lossResult)
     return emitError(function.getLoc()) << "no output is marked as the loss";
-  OptimizerOptions asked;
-  asked.name = optimizer;
-  std::string error;
-  for (StringRef setting : settings)
-    if (error.empty())
-      error = asked.add(setting);
-  std::optional<ChosenOptimizer> update;
-  if (error.empty())
-    update = chooseOptimizer(&getContext(), asked, error);
-  if (!update)
-    return emitError(function.getLoc()) << error;
+  FailureOr<SmallVector<Updater>> updaters = chooseUpdaters(function.getLoc());
+  if (failed(updaters))
+    return failure();
 
   auto train = cast<func::FuncOp>(function->clone());
   train.setName(kTrainFunction);
@@ -298,36 +410,38 @@ LogicalResult MakeTrainingStep::makeTrain(func::FuncOp function) {
     for (Value &g : gradients)
       g = ClipGradValueOp::create(b, loc, g, b.getF32FloatAttr(float(clipGradValue)));
 
+  const Updater &all = updaters->front();
   Value rate = readScalar(b, loc, AMPC_SCALAR_LEARNING_RATE,
-                          scalar(b.getF32Type(), update->settings[kLearningRateSetting]));
+                          scalar(b.getF32Type(), all.chosen.settings[kLearningRateSetting]));
   Value step = count(b, loc, AMPC_SCALAR_STEP);
   if (module.lookupSymbol(kOptimizerStep)) // the file goes on from another run's steps
     step = count(b, loc, kOptimizerStep);
-  SmallVector<OptimizerState> kinds = update->op->getOptimizerStates(update->settings);
   SymbolTable symbols(module);
   for (auto [parameter, g] : llvm::zip(parameters, gradients)) {
     StringRef name = cast<ReadOp>(parameter.getDefiningOp()).getVariable();
-    auto type = cast<RankedTensorType>(parameter.getType());
-    SmallVector<Value> states;
-    SmallVector<std::string> stateNames;
-    for (const OptimizerState &kind : kinds) {
-      stateNames.push_back("ampc." + kind.kind + "/" + name.str());
-      if (symbols.lookup(stateNames.back())) // the file has its value
-        continue;
-      OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPointAfter(symbols.lookup(name));
-      VariableOp::create(
-          b, loc, VariableRole::State, stateNames.back(), type,
-          DenseElementsAttr::get(type, b.getFloatAttr(type.getElementType(), kind.initial)), false,
-          false);
+    auto variable = symbols.lookup<VariableOp>(name);
+    int64_t group = variable.getUpdateGroup().value_or(-1) + 1;
+    if (group < 0 || group >= int64_t(updaters->size()))
+      return variable.emitOpError("is of a group that there is not");
+    Updater &updater = (*updaters)[group];
+    if (!updater.rate) {
+      double factor = getRateFactor(all.chosen, updater.chosen);
+      updater.rate =
+          factor == 1 ? rate : GroupRateOp::create(b, loc, rate, b.getF64FloatAttr(factor));
     }
-    for (StringRef state : stateNames)
-      states.push_back(ReadOp::create(b, loc, type, state));
-    Operation *op = update->op->buildUpdate(b, NameLoc::get(b.getStringAttr(name)),
-                                            update->settings, parameter, g, rate, step, states);
+    SmallVector<StateVariable> variables = makeStates(b, loc, symbols, variable, updater, all);
+    SmallVector<Value> states;
+    for (const StateVariable &state : variables)
+      states.push_back(ReadOp::create(b, loc, state.type, state.name));
+    const OptimizerSettings &used = updater.chosen.settings;
+    Operation *op = updater.chosen.op->buildUpdate(b, NameLoc::get(b.getStringAttr(name)), used,
+                                                   parameter, g, updater.rate, step, states);
     AssignOp::create(b, loc, name, op->getResult(0));
-    for (auto [i, state] : llvm::enumerate(stateNames))
-      AssignOp::create(b, loc, state, op->getResult(1 + i));
+    for (auto [i, state] : llvm::enumerate(variables))
+      if (state.isMade)
+        AssignOp::create(b, loc, state.name, op->getResult(1 + i));
+    variable.setUpdateSettingsAttr(describeUpdate(b, used, updater.group));
+    remarkUpdate(op, used, updater.group);
   }
   record(b, loc, loss, norm, rate);
   return success();

@@ -88,4 +88,28 @@ chooseOptimizer(MLIRContext *context, const OptimizerOptions &options, std::stri
     return std::nullopt;
   return ChosenOptimizer{optimizer, std::move(settings)};
 }
+
+std::optional<ChosenOptimizer> chooseForGroup(MLIRContext *context, const OptimizerOptions &options,
+                                              const ParameterGroup &group, std::string &error) {
+  std::optional<ChosenOptimizer> chosen =
+      chooseOptimizer(context, options.withGroup(group.given), error);
+  if (!chosen) {
+    error = group.flag + ": " + StringRef(error).ltrim('-').str();
+    return std::nullopt;
+  }
+  std::optional<ChosenOptimizer> all = chooseOptimizer(context, options, error);
+  if (!all)
+    return std::nullopt;
+  if (group.given.count(kLearningRateSetting.str()) && all->settings[kLearningRateSetting] == 0) {
+    error = group.flag + ": lr: is kept as a multiple of --lr, which is 0";
+    return std::nullopt;
+  }
+  return chosen;
+}
+
+double getRateFactor(const ChosenOptimizer &all, const ChosenOptimizer &group) {
+  double rate = all.settings[kLearningRateSetting], own = group.settings[kLearningRateSetting];
+  // The session holds the rate as f32: of that it is a multiple.
+  return rate == own ? 1 : own / double(float(rate));
+}
 } // namespace ampc

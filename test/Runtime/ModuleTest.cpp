@@ -508,8 +508,8 @@ TEST(Module, InspectsAsJson) {
       const char *part :
       {R"("model":"model.onnx")", R"("producer":"ampc 0.1.0")", R"("identity":"0123456789abcdef")",
        R"("options":{"amp":"O1"})",
-       R"("inputs":[{"name":"x","shape":[4,3],"dtype":"f32","label":false,"batched":true})",
-       R"({"name":"loss","shape":[],"dtype":"f32","loss":true,"batched":false})",
+       R"("inputs":[{"name":"x","shape":[4,3],"dtype":"f32","label":false,"batched":true,"batch_axis":0})",
+       R"({"name":"loss","shape":[],"dtype":"f32","loss":true,"batched":false,"batch_axis":0})",
        R"("parameters":[{"name":"w","shape":[3],"dtype":"f32","trained":true},{"name":"bias","shape":[1],"dtype":"f32","trained":false}])",
        R"("precision":{"low_dtype":"f16","loss_scaling":true,"loss_scale_min":0})",
        R"("steps":[{"kind":"launch","nodes":["MatMul_0","Add_1"],"kernel":"forward","read_bytes":34,"written_bytes":16,"flops":0,"scratch_bytes":0,"reserve_bytes":0,"operand_types":["f16","f16","f32","f32"]})",

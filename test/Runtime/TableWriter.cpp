@@ -90,6 +90,7 @@ uint32_t TableWriter::addTensor(const std::string &name, ampc_role_t role, ampc_
                                 const std::vector<int64_t> &shape, unsigned flags) {
   ampc_tensor_entry_t tensor = {};
   tensor.name = string(name);
+  tensor.settings = string("");
   tensor.first_dim = integers(shape);
   tensor.role = role;
   tensor.dtype = dtype;

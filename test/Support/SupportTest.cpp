@@ -212,16 +212,25 @@ void testOptimizerSettings() {
 
   OptimizerOptions options;
   options.name = "this";
-  CHECK(options.add("beta=0.75").empty() && options.find("beta") == 0.75);
-  CHECK(options.add("beta=0.5") == "beta: is given twice" && options.find("beta") == 0.75);
-  CHECK(options.add("lr") == "lr: a setting is FLAG=NUMBER");
-  CHECK(options.add("lr=fast") == "lr=fast: a setting is FLAG=NUMBER");
-  CHECK(options.add("=1") == "=1: a setting is FLAG=NUMBER" && !options.find(""));
+  CHECK(readSetting("beta=0.75", options.given).empty() && options.find("beta") == 0.75);
+  CHECK(readSetting("beta=0.5", options.given) == "beta: is given twice" &&
+        options.find("beta") == 0.75);
+  CHECK(readSetting("lr", options.given) == "lr: a setting is FLAG=NUMBER");
+  CHECK(readSetting("lr=fast", options.given) == "lr=fast: a setting is FLAG=NUMBER");
+  CHECK(readSetting("=1", options.given) == "=1: a setting is FLAG=NUMBER" && !options.find(""));
   OptimizerSettings settings(options, {rate, beta});
   CHECK(settings.error().empty() && settings.name() == "this");
   CHECK(settings["beta"] == 0.75 && settings["lr"] == 0.5);
   OptimizerSettings undeclared(options, {rate});
-  CHECK(undeclared.error() == "--beta: --optimizer=this has no such setting");
+  CHECK(StringRef(undeclared.error())
+            .starts_with("--beta: --optimizer=this has no such setting; it has "));
+  CHECK(settings.isGiven("beta") && !settings.isGiven("lr") && settings.all().size() == 2);
+  OptimizerSettings grouped(options.withGroup({{"beta", 0.125}}), {rate, beta});
+  CHECK(grouped.error().empty() && grouped["beta"] == 0.125 && grouped["lr"] == 0.5);
+  auto decay = OptimizerSetting::notPositive("decay", -0.5, "");
+  CHECK(decay.check(0).empty() && decay.check(-2).empty());
+  CHECK(decay.check(0.25) == "--decay=0.25: must be at most 0 and finite");
+  CHECK(!OptimizerSetting::atLeast(1, "d", 1, "").check(0.5).empty());
   options.given["beta"] = 2;
   CHECK(OptimizerSettings(options, {rate, beta}).error() == beta.check(2));
 }

@@ -2,7 +2,7 @@
 // RUN: ampc-opt %s --amp-make-training-step="optimizer=sgd settings=lr=0.5,weight-decay=0.25 clip-grad-norm=1" | FileCheck %s --check-prefix=SGD
 // RUN: not ampc-opt %s --amp-make-training-step="optimizer=adamax" 2>&1 | FileCheck %s --check-prefix=NONE
 
-// NONE: error: --optimizer=adamax: no such optimizer; there are adagrad, adam, adamw, adamw_hf, momentum, nesterov, rmsprop, sgd
+// NONE: error: --optimizer=adamax: no such optimizer; there are adafactor, adagrad, adam, adamw, adamw_hf, lamb, lion, momentum, nadam, nesterov, rmsprop, sgd
 
 // CHECK-DAG: amp.variable scalar @ampc.learning_rate : tensor<f32> {initial = dense<1.000000e-03>
 // CHECK-DAG: amp.variable state @"ampc.exp_avg/w" : tensor<4xf32> {initial = dense<0.000000e+00>

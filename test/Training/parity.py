@@ -89,7 +89,7 @@ def check(runner, recording, reference, levels, results):
     failures = []
     precision, tolerance = recording["precision"], recording["tolerance"]
     base = list(recording["flags"])
-    for level in ["O0"] if precision == "f32" else levels:
+    for number, level in enumerate(["O0"] if precision == "f32" else levels):
         flags = base + [f"--amp={level}"]
         if precision != "f32":
             flags.append(f"--amp-dtype={precision}")
@@ -116,7 +116,8 @@ def check(runner, recording, reference, levels, results):
             failures.append(f"{name}: has the bits of f32, so nothing was computed low")
         if result["falls_by"] < 1 / 3:
             failures.append(f"{name}: falls by {result['falls_by']:.2f} only")
-        for wrong, wrong_flags in variations(flags):
+        # At one level: what they show is of the optimizer, which is the same at all.
+        for wrong, wrong_flags in variations(flags) if number == 0 else ():
             missed = deviation(runner.train(recording, wrong_flags), reference["loss"])
             result["wrong"][wrong] = missed
             if missed <= tolerance:

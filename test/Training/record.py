@@ -12,6 +12,7 @@ import copy
 import hashlib
 import json
 import pathlib
+import re
 import struct
 import sys
 
@@ -66,6 +67,15 @@ CONFIGS = {
     "mlp10_rmsprop": mlp10(optimizer="rmsprop", lr=0.003, alpha=0.9, weight_decay=0.01),
     "mlp10_rmsprop_centered": mlp10(optimizer="rmsprop", lr=0.0008, alpha=0.9, momentum=0.8,
                                     eps=1e-4, centered=True),
+    "mlp10_nadam": mlp10(optimizer="nadam", lr=0.004, momentum_decay=0.05, beta1=0.8, beta2=0.99,
+                         eps=1e-4, weight_decay=0.01),
+    "mlp10_nadam_decoupled": mlp10(optimizer="nadam", lr=0.004, weight_decay=0.2,
+                                   decoupled_weight_decay=True),
+    "mlp10_adafactor": mlp10(optimizer="adafactor", lr=0.01, beta2_decay=-0.6, eps1=0.001, eps2=0.1,
+                             update_clip=1.2, weight_decay=0.5),
+    "mlp10_lamb": mlp10(optimizer="lamb", lr=0.01, beta1=0.7, beta2=0.8, eps=0.03,
+                        weight_decay=0.3),
+    "mlp10_lion": mlp10(optimizer="lion", lr=0.0005, beta1=0.8, beta2=0.95, weight_decay=0.8),
     "mlp784_adam": mlp784(optimizer="adam", lr=0.001),
     "mlp784_clip_value": mlp784(optimizer="sgd", lr=0.2, clip_grad_value=0.01),
     # The default scale overflows in the f16 gradients of PyTorch's filters.
@@ -81,8 +91,10 @@ CONFIGS = {
 }
 
 
-def wrong_settings(settings):
-    """What a compiler may get wrong: name -> settings that the tests must tell from the right."""
+def wrong_settings(settings, precision):
+    """What a compiler may get wrong: name -> settings that the tests must tell from the right. Single
+    settings of an optimizer, which updates f32 masters at all levels, in f32 alone: they move the
+    curve less than 16 bits do."""
     wrong = {"lr_zero": {"lr": 0.0}, "lr_half": {"lr": settings["lr"] / 2}}
     if "clip_grad_norm" in settings:
         wrong["no_clip"] = {"clip_grad_norm": None}
@@ -101,12 +113,104 @@ def wrong_settings(settings):
         wrong["other_centering"] = {"centered": not settings.get("centered", False)}
     if settings["optimizer"] == "nesterov":
         wrong["plain_momentum"] = {"optimizer": "momentum"}
-    return {name: {**settings, **change} for name, change in wrong.items()}
+    if settings["optimizer"] in ("nadam", "adafactor", "lamb", "lion"):
+        for setting in settings.keys() - {"optimizer", "lr", "weight_decay"}:
+            wrong["default_" + setting] = {setting: None}
+    if settings["optimizer"] == "nadam":
+        wrong["as_adam"] = {"optimizer": "adamw" if settings.get("decoupled_weight_decay")
+                            else "adam"}
+    if settings["optimizer"] == "lamb":
+        wrong["as_adamw"] = {"optimizer": "adamw"}
+    return {name: {k: v for k, v in {**settings, **change}.items() if v is not None}
+            for name, change in wrong.items()
+            if precision == "f32" or not name.startswith("default_")}
 
 
-def make_optimizer(parameters, settings):
+class PaperOptimizer(torch.optim.Optimizer):
+    """An update written from its paper, in numpy and f64; parameters are rounded to their type."""
+
+    def __init__(self, parameters, lr, **settings):
+        super().__init__(parameters, {"lr": lr, **settings})
+        self.steps = 0
+
+    @torch.no_grad()
+    def step(self):
+        self.steps += 1
+        for group in self.param_groups:
+            for p in group["params"]:
+                new = self.update(p.numpy().astype(np.float64), p.grad.numpy().astype(np.float64),
+                                  self.state[p], group)
+                p.copy_(torch.from_numpy(np.asarray(new)))
+
+
+class Lamb(PaperOptimizer):
+    """You et al., Large Batch Optimization for Deep Learning: Training BERT in 76 minutes, arXiv
+    1904.00962v5, algorithm 2, phi(z) = z."""
+
+    def update(self, x, g, state, s):
+        beta1, beta2 = s["beta1"], s["beta2"]
+        state["m"] = m = beta1 * state.get("m", 0.0) + (1 - beta1) * g
+        state["v"] = v = beta2 * state.get("v", 0.0) + (1 - beta2) * g**2
+        m_hat, v_hat = m / (1 - beta1**self.steps), v / (1 - beta2**self.steps)
+        r = m_hat / (np.sqrt(v_hat) + s["eps"])
+        u = r + s["weight_decay"] * x
+        norms = np.linalg.norm(x.ravel()), np.linalg.norm(u.ravel())
+        ratio = norms[0] / norms[1] if all(norms) else 1.0
+        return x - s["lr"] * ratio * u
+
+
+class Lion(PaperOptimizer):
+    """Chen et al., Symbolic Discovery of Optimization Algorithms, arXiv 2302.06675, algorithm 2."""
+
+    def update(self, theta, g, state, s):
+        m = state.get("m", 0.0)
+        c = s["beta1"] * m + (1 - s["beta1"]) * g
+        state["m"] = s["beta2"] * m + (1 - s["beta2"]) * g
+        return theta - s["lr"] * (np.sign(c) + s["weight_decay"] * theta)
+
+
+def grouped(named, settings):
+    """Parameters with the settings of the group they are in: the first whose regex matches. lr,
+    weight_decay and Adam's first beta are what a group here may have."""
+    groups = []
+    for text in settings.get("group", ()):
+        regex, _, own = text.rpartition(":")
+        group = {"params": [], "regex": regex}
+        for key, value in (setting.split("=") for setting in own.split(",")):
+            if key == "beta1":
+                group["betas"] = (float(value), 0.999)
+            else:
+                group[key.replace("-", "_")] = float(value)
+        groups.append(group)
+    groups.append({"params": [], "regex": ""})
+    for name, parameter in named:
+        next(g for g in groups if re.search(g["regex"], name))["params"].append(parameter)
+    return [{k: v for k, v in g.items() if k != "regex"} for g in groups if g["params"]]
+
+
+def make_optimizer(named, settings):
     lr, decay = settings["lr"], settings.get("weight_decay", 0.0)
     kind = settings["optimizer"]
+    parameters = grouped(named, settings)
+    if kind == "nadam":
+        return torch.optim.NAdam(
+            parameters, lr, (settings.get("beta1", 0.9), settings.get("beta2", 0.999)),
+            settings.get("eps", 1e-8), decay, settings.get("momentum_decay", 4e-3),
+            settings.get("decoupled_weight_decay", False), foreach=False,
+        )
+    if kind == "adafactor":
+        return torch.optim.Adafactor(
+            parameters, lr, settings.get("beta2_decay", -0.8),
+            (settings.get("eps1"), settings.get("eps2", 1e-3)), settings.get("update_clip", 1.0),
+            decay,
+        )
+    if kind == "lamb":
+        return Lamb(parameters, lr, beta1=settings.get("beta1", 0.9),
+                    beta2=settings.get("beta2", 0.999), eps=settings.get("eps", 1e-6),
+                    weight_decay=decay)
+    if kind == "lion":
+        return Lion(parameters, lr, beta1=settings.get("beta1", 0.9),
+                    beta2=settings.get("beta2", 0.99), weight_decay=decay)
     if kind in ("sgd", "momentum", "nesterov"):
         return torch.optim.SGD(
             parameters, lr, momentum=settings.get("momentum", 0.0), weight_decay=decay,
@@ -119,7 +223,10 @@ def make_optimizer(parameters, settings):
             centered=settings.get("centered", False),
         )
     kinds = {"adagrad": torch.optim.Adagrad, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    return kinds[kind](parameters, lr, weight_decay=decay)
+    betas = {}
+    if kind == "adamw" and "beta1" in settings:  # what the settings of lamb are there
+        betas = {"betas": (settings["beta1"], settings["beta2"]), "eps": settings["eps"]}
+    return kinds[kind](parameters, lr, weight_decay=decay, **betas)
 
 
 def load(config):
@@ -151,7 +258,7 @@ def train(network, arrays, config, settings=None, precision="f32"):
     settings = settings or config.settings
     network = copy.deepcopy(network)
     parameters = list(network.parameters())
-    optimizer = make_optimizer(parameters, settings)
+    optimizer = make_optimizer(network.named_parameters(), settings)
     scaler = torch.amp.GradScaler("cpu", settings.get("loss_scale_init", 65536.0),
                                   enabled=precision == "f16")
     batches = len(arrays["x"]) // config.batch
@@ -268,7 +375,7 @@ def record_curve(name, config):
         recording["deviation"] = {
             wrong: deviation(
                 train(network, arrays, config, settings, precision)[0], reference)
-            for wrong, settings in wrong_settings(config.settings).items()
+            for wrong, settings in wrong_settings(config.settings, precision).items()
         }
         if isinstance(network, export.TiedAutoencoder):
             curve = train(untied(network), arrays, config, precision=precision)[0]

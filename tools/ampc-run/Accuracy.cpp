@@ -13,8 +13,8 @@ using namespace ampc::run;
 
 bool Accuracy::isPair(const TensorSpec &label, const TensorSpec &scores) {
   return label.label && isInteger(label.type) && label.shape.size() == 1 && isFloat(scores.type) &&
-         scores.batched && scores.shape.size() == 2 && scores.shape[0] == label.shape[0] &&
-         scores.shape[1] > 1;
+         scores.batched && scores.batchAxis == 0 && scores.shape.size() == 2 &&
+         scores.shape[0] == label.shape[0] && scores.shape[1] > 1;
 }
 
 void Accuracy::add(const void *labels, const void *scores, uint64_t rows) {

@@ -29,6 +29,15 @@ void ampc::run::check(ampc_status_t status, const std::string &file) {
 
 uint64_t TensorSpec::bytes() const { return *elementCount(shape) * elementSize(type); }
 
+uint64_t TensorSpec::blocks() const {
+  return *elementCount({shape.begin(), shape.begin() + std::ptrdiff_t(batchAxis)});
+}
+
+uint64_t TensorSpec::rowBytes() const {
+  return *elementCount({shape.begin() + std::ptrdiff_t(batchAxis) + 1, shape.end()}) *
+         elementSize(type);
+}
+
 DLTensor TensorSpec::tensorAt(void *data) const {
   DLTensor tensor = {};
   tensor.data = data;
@@ -73,7 +82,8 @@ void Module::readTensors() {
                     info.batched != 0,
                     info.loss != 0,
                     info.optional_in_step != 0,
-                    info.optional_in_evaluate != 0};
+                    info.optional_in_evaluate != 0,
+                    info.batched ? static_cast<size_t>(info.batch_axis) : 0};
     std::optional<uint64_t> count = elementCount(spec.shape);
     if (!count || !checkedMul(*count, elementSize(*type)))
       throw Error(name, what + " has shape " + shapeText(spec.shape) + ", which no memory holds");

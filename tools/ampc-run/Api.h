@@ -28,11 +28,17 @@ struct TensorSpec {
   DLDataType dtype;
   std::vector<int64_t> shape;
   bool label = false;                                      ///< an input that only the loss reads
-  bool batched = false;                                    ///< the leading dimension counts samples
+  bool batched = false;                                    ///< dimension `batchAxis` counts samples
   bool loss = false;                                       ///< the output that is minimised
   bool optionalInStep = false, optionalInEvaluate = false; ///< an input may be absent
 
+  size_t batchAxis = 0;
+
   uint64_t bytes() const;
+  /// How many blocks lie along the dimensions before `batchAxis`, and the bytes of an index of it
+  /// and all dimensions behind. Only where it has dimensions.
+  uint64_t blocks() const;
+  uint64_t rowBytes() const;
   /// A tensor of this type and shape at `data`; valid as long as both.
   DLTensor tensorAt(void *data) const;
 };

@@ -39,10 +39,26 @@ std::string typeText(const TensorSpec &spec) {
   return std::string(elementName(spec.type)) + " " + shapeText(spec.shape);
 }
 
+/// The rows of a batch; 0 for an input that is not cut.
+uint64_t rowsInBatch(const TensorSpec &spec) {
+  return spec.shape.empty() ? 0 : static_cast<uint64_t>(spec.shape[spec.batchAxis]);
+}
+
 /// True where an array of `shape` holds rows of the input, however many.
-bool holdsRows(const std::vector<int64_t> &shape, const TensorSpec &spec) {
-  return !spec.shape.empty() && spec.shape[0] > 0 && shape.size() == spec.shape.size() &&
-         std::equal(shape.begin() + 1, shape.end(), spec.shape.begin() + 1);
+bool holdsRows(std::vector<int64_t> shape, const TensorSpec &spec) {
+  if (rowsInBatch(spec) == 0 || shape.size() != spec.shape.size())
+    return false;
+  shape[spec.batchAxis] = spec.shape[spec.batchAxis];
+  return shape == spec.shape;
+}
+
+/// "[rows, 3, 4]", the shape of arrays that are cut.
+std::string rowsText(const TensorSpec &spec) {
+  std::string text;
+  for (size_t i = 0; i < spec.shape.size(); ++i)
+    text += (i ? ", " : "") +
+            (i == spec.batchAxis ? std::string("rows") : std::to_string(spec.shape[i]));
+  return "[" + text + "]";
 }
 
 } // namespace
@@ -126,10 +142,8 @@ void DataSet::add(ByteSource &source, const std::string &file, const TensorSpec 
   const std::vector<int64_t> &shape = reader.header().shape;
   if (shape != spec.shape && !holdsRows(shape, spec)) {
     std::string wanted = "exactly " + shapeText(spec.shape);
-    if (!spec.shape.empty() && spec.shape[0] > 0)
-      wanted = "[rows" + std::string(spec.shape.size() > 1 ? ", " : "") +
-               shapeText({spec.shape.begin() + 1, spec.shape.end()}).substr(1) + ", and takes " +
-               std::to_string(spec.shape[0]) + " rows at a time";
+    if (uint64_t rows = rowsInBatch(spec))
+      wanted = rowsText(spec) + ", and takes " + std::to_string(rows) + " rows at a time";
     throw Error(file, "array " + quoted(spec.name) + " has shape " + shapeText(shape) +
                           ", but the input is " + wanted);
   }
@@ -163,15 +177,15 @@ void DataSet::cutIntoSamples(Use use) {
     feed.sliced = feed.array.shape != feed.spec->shape;
     if (!feed.sliced)
       continue;
-    auto leading = static_cast<uint64_t>(feed.spec->shape[0]);
-    samplesInBatch = first ? std::gcd(samplesInBatch, leading) : leading;
+    uint64_t rows = rowsInBatch(*feed.spec);
+    samplesInBatch = first ? std::gcd(samplesInBatch, rows) : rows;
     first = first ? first : &feed;
   }
   if (!first) {
     // One batch. Its samples only count for samples a second.
     for (const Feed &feed : feeds)
-      if (feed.spec->batched && !feed.spec->shape.empty() && feed.spec->shape[0] > 0) {
-        sampleCount = samplesInBatch = static_cast<uint64_t>(feed.spec->shape[0]);
+      if (feed.spec->batched && rowsInBatch(*feed.spec) > 0) {
+        sampleCount = samplesInBatch = rowsInBatch(*feed.spec);
         return;
       }
     return;
@@ -179,8 +193,9 @@ void DataSet::cutIntoSamples(Use use) {
   for (Feed &feed : feeds) {
     if (!feed.sliced)
       continue;
-    auto rows = static_cast<uint64_t>(feed.array.shape[0]);
-    uint64_t rowsInSample = static_cast<uint64_t>(feed.spec->shape[0]) / samplesInBatch;
+    auto rows = static_cast<uint64_t>(feed.array.shape[feed.spec->batchAxis]);
+    uint64_t rowsInSample = rowsInBatch(*feed.spec) / samplesInBatch;
+    feed.rows = rows;
     uint64_t samples = rows / rowsInSample;
     std::string name = quoted(feed.spec->name);
     if (rows == 0)
@@ -189,13 +204,11 @@ void DataSet::cutIntoSamples(Use use) {
       throw Error(feed.file, "array " + name + " has " + std::to_string(rows) +
                                  " rows, but a sample takes " + std::to_string(rowsInSample));
     if (&feed != first && samples != sampleCount)
-      throw Error(feed.file,
-                  "arrays " + quoted(first->spec->name) + " and " + name +
-                      " do not belong together: " + std::to_string(first->array.shape[0]) +
-                      " and " + std::to_string(rows) + " rows");
+      throw Error(feed.file, "arrays " + quoted(first->spec->name) + " and " + name +
+                                 " do not belong together: " + std::to_string(first->rows) +
+                                 " and " + std::to_string(rows) + " rows");
     sampleCount = samples;
-    feed.sampleBytes =
-        feed.spec->bytes() / static_cast<uint64_t>(feed.spec->shape[0]) * rowsInSample;
+    feed.sampleBytes = feed.spec->rowBytes() * rowsInSample;
   }
   if (use == Use::Evaluate)
     return;
@@ -229,24 +242,34 @@ void DataSet::prepareTensors() {
     tensors.push_back({feed.spec->name.c_str(), &feed.tensor});
 }
 
-const std::vector<ampc_named_tensor_t> &DataSet::batch(uint64_t first,
-                                                       const std::vector<uint64_t> *order) {
-  bool inPlace = !order && first + samplesInBatch <= sampleCount;
-  for (Feed &feed : feeds) {
-    if (!feed.sliced)
-      continue;
-    const char *rows = feed.array.data.get();
-    if (inPlace) {
-      feed.tensor.data = const_cast<char *>(rows + first * feed.sampleBytes);
-      continue;
-    }
-    feed.tensor.data = feed.staging.get();
+/// Copies the samples of a batch into the staging buffer: for each of the
+/// dimensions before that of the samples, a block of the array has them all.
+void DataSet::gather(Feed &feed, uint64_t first, const std::vector<uint64_t> *order) {
+  uint64_t blocks = feed.spec->blocks();
+  uint64_t from = feed.rows * feed.spec->rowBytes(), to = samplesInBatch * feed.sampleBytes;
+  for (uint64_t block = 0; block < blocks; ++block) {
+    const char *rows = feed.array.data.get() + block * from;
+    char *batch = feed.staging.get() + block * to;
     for (uint64_t i = 0; i < samplesInBatch; ++i) {
       uint64_t place = std::min(first + i, sampleCount - 1);
       uint64_t sample = order ? (*order)[place] : place;
-      std::memcpy(feed.staging.get() + i * feed.sampleBytes, rows + sample * feed.sampleBytes,
-                  feed.sampleBytes);
+      std::memcpy(batch + i * feed.sampleBytes, rows + sample * feed.sampleBytes, feed.sampleBytes);
     }
+  }
+}
+
+const std::vector<ampc_named_tensor_t> &DataSet::batch(uint64_t first,
+                                                       const std::vector<uint64_t> *order) {
+  bool isWhole = !order && first + samplesInBatch <= sampleCount;
+  for (Feed &feed : feeds) {
+    if (!feed.sliced)
+      continue;
+    if (isWhole && feed.spec->blocks() == 1) {
+      feed.tensor.data = feed.array.data.get() + first * feed.sampleBytes;
+      continue;
+    }
+    feed.tensor.data = feed.staging.get();
+    gather(feed, first, order);
   }
   return tensors;
 }

@@ -27,9 +27,10 @@ struct DataFlag {
   static DataFlag parse(const std::string &text);
 };
 
-/// The arrays that feed a module's inputs. Their rows are samples; one of
-/// exactly the compiled shape is one batch and, while others are longer, stays
-/// the same from batch to batch.
+/// The arrays that feed a module's inputs. Their rows are samples, where an
+/// input's lie along another dimension than the leading one the array's do too;
+/// one of exactly the compiled shape is one batch and, while others are longer,
+/// stays the same from batch to batch.
 ///
 /// Where inputs have different leading dimensions (tokens [8, 128], labels
 /// [1024]), a sample is as many rows of each as their share of the batch.
@@ -65,7 +66,8 @@ private:
     Array array;
     std::string file;
     bool sliced = false;
-    uint64_t sampleBytes = 0;
+    uint64_t sampleBytes = 0; ///< in each of the spec's blocks
+    uint64_t rows = 0;        ///< of the array, along the dimension of the samples
     std::unique_ptr<char[]> staging;
     DLTensor tensor;
   };
@@ -77,6 +79,7 @@ private:
   void requireInputs(const std::vector<DataFlag> &flags, Use use) const;
   void cutIntoSamples(Use use);
   void prepareTensors();
+  void gather(Feed &feed, uint64_t first, const std::vector<uint64_t> *order);
 
   const std::vector<TensorSpec> &inputs;
   std::vector<Feed> feeds;

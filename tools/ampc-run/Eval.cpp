@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 
 using namespace ampc::run;
@@ -34,7 +35,8 @@ public:
 private:
   void dropWhatNeedsLabels();
   void openOutputs();
-  void append(size_t index, uint64_t samples);
+  void append(size_t index, uint64_t first, uint64_t samples);
+  void write(size_t index, const char *elements, uint64_t bytes);
   void printResults() const;
 
   const EvalOptions &options;
@@ -42,6 +44,9 @@ private:
   Evaluation evaluation;
   Progress progress;
   std::unique_ptr<NpzWriter> writer;
+  /// Of each output whose samples lie behind other dimensions: all of it, as its blocks
+  /// end only with the last batch.
+  std::vector<std::vector<char>> wholes;
 };
 
 } // namespace
@@ -71,12 +76,13 @@ void Evaluator::openOutputs() {
     const TensorSpec &spec = *output.spec;
     std::vector<int64_t> shape = spec.shape;
     if (output.rowsInSample)
-      shape[0] = static_cast<int64_t>(data.samples() * output.rowsInSample);
+      shape[spec.batchAxis] = static_cast<int64_t>(data.samples() * output.rowsInSample);
     else
       shape.insert(shape.begin(), static_cast<int64_t>(evaluation.batches()));
     entries.push_back({spec.name, arrayType(spec.type), shape});
   }
   writer = std::make_unique<NpzWriter>(*options.outputs, std::move(entries));
+  wholes.resize(evaluation.outputs().size());
 }
 
 int Evaluator::run() {
@@ -94,7 +100,7 @@ int Evaluator::run() {
     uint64_t samples = evaluation.run(batch);
     if (writer)
       for (size_t i = 0; i < evaluation.outputs().size(); ++i)
-        append(i, samples);
+        append(i, batch * data.batchSize(), samples);
     Clock::time_point now = Clock::now();
     if (!progress.isDue(now))
       continue;
@@ -113,21 +119,40 @@ int Evaluator::run() {
   return ExitDone;
 }
 
-/// Writes output number `index` of a batch of which the first `samples` samples are real.
-void Evaluator::append(size_t index, uint64_t samples) {
+/// Writes output number `index` of the batch that begins at row `first`, of which the first
+/// `samples` samples are real.
+void Evaluator::append(size_t index, uint64_t first, uint64_t samples) {
   const Evaluation::Wanted &output = evaluation.outputs()[index];
   const TensorSpec &spec = *output.spec;
-  uint64_t bytes = spec.bytes();
-  if (output.rowsInSample)
-    bytes = bytes / static_cast<uint64_t>(spec.shape[0]) * output.rowsInSample * samples;
+  if (!output.rowsInSample) {
+    write(index, output.data.get(), spec.bytes());
+    return;
+  }
+  uint64_t sampleBytes = spec.rowBytes() * output.rowsInSample, blocks = spec.blocks();
+  if (blocks == 1) {
+    write(index, output.data.get(), sampleBytes * samples);
+    return;
+  }
+  std::vector<char> &whole = wholes[index];
+  whole.resize(blocks * data.samples() * sampleBytes);
+  for (uint64_t block = 0; block < blocks; ++block)
+    std::memcpy(whole.data() + (block * data.samples() + first) * sampleBytes,
+                output.data.get() + block * data.batchSize() * sampleBytes, samples * sampleBytes);
+  if (first + samples == data.samples())
+    write(index, whole.data(), whole.size());
+}
+
+/// Hands elements of an output to the file, in the type that it has there.
+void Evaluator::write(size_t index, const char *elements, uint64_t bytes) {
+  const TensorSpec &spec = *evaluation.outputs()[index].spec;
   ElementType written = arrayType(spec.type);
   if (spec.type == written) {
-    writer->append(index, output.data.get(), bytes);
+    writer->append(index, elements, bytes);
     return;
   }
   size_t count = bytes / elementSize(spec.type);
   std::vector<char> wide(count * elementSize(written));
-  widenElements(spec.type, output.data.get(), wide.data(), count);
+  widenElements(spec.type, elements, wide.data(), count);
   writer->append(index, wide.data(), wide.size());
 }
 

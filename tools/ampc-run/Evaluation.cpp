@@ -27,7 +27,8 @@ Evaluation::Evaluation(const Module &module, Session &session, DataSet &data)
 void Evaluation::want(const TensorSpec &spec) {
   Wanted output{&spec, std::unique_ptr<char[]>(new char[spec.bytes()]), {}, 0};
   output.tensor = spec.tensorAt(output.data.get());
-  uint64_t rows = spec.batched && !spec.shape.empty() ? static_cast<uint64_t>(spec.shape[0]) : 0;
+  uint64_t rows =
+      spec.batched && !spec.shape.empty() ? static_cast<uint64_t>(spec.shape[spec.batchAxis]) : 0;
   if (rows % data.batchSize() == 0)
     output.rowsInSample = rows / data.batchSize();
   wanted.push_back(std::move(output));

@@ -67,6 +67,9 @@ struct Flags {
   std::vector<OptimizerFlag> settings;
   std::vector<std::unique_ptr<Number>> numbers; ///< settings, by name
   std::vector<std::unique_ptr<cl::opt<bool>>> switches;
+  cl::list<std::string> groups{"group", cl::cat(training), cl::value_desc("regex:name=x,.."),
+                               cl::desc("settings of the optimizer for the parameters whose names "
+                                        "match; the first that matches holds")};
   Number clipNorm{"clip-grad-norm", cl::desc("largest 2-norm of all gradients together"),
                   cl::cat(training)};
   Number clipValue{"clip-grad-value", cl::desc("largest magnitude of a gradient's element"),
@@ -95,6 +98,9 @@ struct Flags {
 
   cl::opt<int64_t> batch{"batch", cl::init(0), cl::cat(shapes),
                          cl::desc("size of the inputs' symbolic leading dimension")};
+  Text batchDim{"batch-dim", cl::cat(shapes), cl::value_desc("name"),
+                cl::desc("symbol of the dimension that --batch is the size of, where that is not "
+                         "the leading one")};
   cl::list<std::string> dims{"dim", cl::desc("size of another symbolic dimension"),
                              cl::value_desc("name=n"), cl::cat(shapes)};
   cl::list<std::string> bindings{"bind", cl::cat(shapes), cl::value_desc("name=value|file.npy"),
@@ -167,7 +173,7 @@ struct Flags {
 };
 
 Flags::Flags(std::vector<OptimizerFlag> declared, llvm::ArrayRef<StringRef> names)
-    : optimizerHelp("auto, " + llvm::join(names, ", ") + ", lamb or none"),
+    : optimizerHelp("auto, " + llvm::join(names, ", ") + " or none"),
       settings(std::move(declared)) {
   optimizer.setDescription(optimizerHelp);
   for (const OptimizerFlag &flag : settings)
@@ -295,18 +301,35 @@ void fillLoss(const Flags &f, CompileOptions &o, Checker &check) {
   o.smoothL1Beta = f.smoothL1Beta;
 }
 
+/// `--group=REGEX:NAME=NUMBER,..`; a colon in the regex is no end of it.
+void fillGroups(const Flags &f, CompileOptions &o, Checker &check) {
+  for (StringRef text : f.groups) {
+    auto [regex, settings] = text.rsplit(':');
+    ParameterGroup group{("--group=" + text).str(), regex.str(), {}};
+    if (regex.empty() || settings.empty() || !text.contains(':'))
+      check.fail(group.flag + ": takes REGEX:NAME=NUMBER,.., as 'bias|norm:weight-decay=0'");
+    check.regex("group", regex);
+    for (StringRef setting : llvm::split(settings, ','))
+      if (std::string wrong = readSetting(setting, group.given); !wrong.empty())
+        check.fail(group.flag + ": " + wrong);
+    if (o.optimizer.name == "none")
+      check.fail(group.flag + ": nothing is trained with --optimizer=none");
+    o.import.groups.push_back(std::move(group));
+  }
+}
+
 void fill(const Flags &f, CommandLine &line, Checker &check) {
   CompileOptions &o = line.options;
   for (const Flags::Text *flag :
-       {&f.output,    &f.loss,           &f.optimizer,     &f.train, &f.freeze,     &f.trainMode,
-        &f.evalModel, &f.optimizerModel, &f.ortCheckpoint, &f.amp,   &f.dtype,      &f.lists,
-        &f.keepF32,   &f.lossScale,      &f.hostCpu,       &f.emit,  &f.checkpoint, &f.dumpIr,
-        &f.report,    &f.simt,           &f.layout})
+       {&f.output,    &f.loss,           &f.optimizer,     &f.train,   &f.freeze,     &f.trainMode,
+        &f.evalModel, &f.optimizerModel, &f.ortCheckpoint, &f.amp,     &f.dtype,      &f.lists,
+        &f.keepF32,   &f.lossScale,      &f.hostCpu,       &f.emit,    &f.checkpoint, &f.dumpIr,
+        &f.report,    &f.simt,           &f.layout,        &f.batchDim})
     check.filled(*flag);
   for (const cl::list<std::string> &flag :
        {std::cref(f.dims), std::cref(f.bindings), std::cref(f.updates), std::cref(f.sequences),
         std::cref(f.allow), std::cref(f.deny), std::cref(f.targets), std::cref(f.archs),
-        std::cref(f.toolkit)})
+        std::cref(f.toolkit), std::cref(f.groups)})
     check.filled(flag);
   o.model = f.model;
   line.output = f.output;
@@ -334,6 +357,7 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
     if (flag->getNumOccurrences())
       o.optimizer.given[flag->ArgStr.str()] = *flag;
   o.import.learningRate = o.optimizer.find(kLearningRateSetting);
+  fillGroups(f, o, check);
   check.positive("clip-grad-norm", f.clipNorm);
   check.positive("clip-grad-value", f.clipValue);
   o.clipGradNorm = given(f.clipNorm).value_or(-1);
@@ -369,6 +393,7 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
       check.fail("--batch=" + llvm::Twine(f.batch.getValue()) + ": must be at least 1");
     o.import.batch = f.batch;
   }
+  o.import.batchDim = f.batchDim;
   for (StringRef dim : f.dims) {
     auto [name, size] = dim.split('=');
     int64_t n = 0;
@@ -488,8 +513,6 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
     line.notBuilt = "--accumulate";
   if (o.level == 3)
     line.notBuilt = "--amp=O3";
-  if (f.optimizer == "lamb")
-    line.notBuilt = "--optimizer=lamb";
   if (f.emit == "onnx")
     line.notBuilt = "--emit=onnx";
   if (f.checkpoint.getNumOccurrences())

@@ -83,6 +83,9 @@ int run(CommandLine &line) {
     std::string wrong;
     if (!chooseOptimizer(&context, settings, wrong))
       return fail(wrong, ExitUsage);
+    for (const ParameterGroup &group : options.import.groups)
+      if (!chooseForGroup(&context, settings, group, wrong))
+        return fail(wrong, ExitUsage);
   }
   ModelDiagnostics diagnostics(&context, options.model, llvm::errs());
   std::unique_ptr<DecisionLog> log;

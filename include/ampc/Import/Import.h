@@ -22,8 +22,10 @@ namespace ampc {
 /// where empty.
 struct ImportOptions {
   /// The size of every input's leading dimension that has a symbol which `dims` does not
-  /// bind.
+  /// bind; with `batchDim`, of the dimension of that name.
   std::optional<int64_t> batch;
+  /// The symbol of the dimension that counts samples, wherever it stands; "" for the leading one.
+  std::string batchDim;
   /// Sizes of other symbolic dimensions, by name.
   llvm::StringMap<int64_t> dims;
   /// Dropout and normalization in their training form: on, off, or as the file says.
@@ -34,6 +36,8 @@ struct ImportOptions {
   llvm::SmallVector<std::string> allowOps, denyOps;
   /// Which initializers are trained, by name; see docs/Parameters.md.
   std::string trainRegex, freezeRegex;
+  /// Groups of parameters, by name: a parameter belongs to the first that matches.
+  std::vector<ParameterGroup> groups;
   /// Trains what is left where the exporter folded parameters away.
   bool allowLostParameters = false;
   /// Off: the graph is compiled as it stands, so that it does not matter what is trained.

@@ -46,6 +46,16 @@ struct OptimizerSetting {
                                  llvm::StringLiteral help) {
     return {flag, defaultValue, -INFINITY, INFINITY, help};
   }
+  /// Any number from `low` on.
+  static OptimizerSetting atLeast(double low, llvm::StringLiteral flag, double defaultValue,
+                                  llvm::StringLiteral help) {
+    return {flag, defaultValue, low, INFINITY, help};
+  }
+  /// Any number up to 0.
+  static OptimizerSetting notPositive(llvm::StringLiteral flag, double defaultValue,
+                                      llvm::StringLiteral help) {
+    return {flag, defaultValue, -INFINITY, 0x1p-1074, help};
+  }
   /// Off, which is 0, unless it is given.
   static OptimizerSetting onOff(llvm::StringLiteral flag, llvm::StringLiteral help) {
     return {flag, 0, 0, 2, help, Switch};
@@ -55,17 +65,34 @@ struct OptimizerSetting {
   std::string check(double value) const;
 };
 
+/// Settings that a flag gives, by name without the dashes; a switch is 0 or 1.
+using GivenSettings = std::map<std::string, double>;
+
+/// Reads "FLAG=NUMBER" into `given`. Returns what is wrong with the text, "" where nothing is.
+std::string readSetting(llvm::StringRef text, GivenSettings &given);
+
 /// What the user asks of the optimizer.
 struct OptimizerOptions {
-  std::string name = "adam";           ///< as `--optimizer` takes it
-  std::map<std::string, double> given; ///< by flag, without the dashes; a switch is 0 or 1
+  std::string name = "adam"; ///< as `--optimizer` takes it
+  GivenSettings given;
 
   std::optional<double> find(llvm::StringRef flag) const {
     auto it = given.find(flag.str());
     return it == given.end() ? std::nullopt : std::optional<double>(it->second);
   }
-  /// Adds "FLAG=VALUE". Returns what is wrong with the text, "" where nothing is.
-  std::string add(llvm::StringRef text);
+  /// The same for parameters of a group, whose own settings come before these.
+  OptimizerOptions withGroup(const GivenSettings &group) const {
+    OptimizerOptions result{name, group};
+    result.given.insert(given.begin(), given.end());
+    return result;
+  }
+};
+
+/// Parameters that settings of their own go with: `--group=REGEX:SETTINGS`.
+struct ParameterGroup {
+  std::string flag;  ///< as given, for messages: "--group=REGEX:SETTINGS"
+  std::string regex; ///< of names; a parameter belongs to the first group that has it
+  GivenSettings given;
 };
 
 /// The values of all settings that an optimizer declares.
@@ -77,6 +104,10 @@ public:
   llvm::StringRef name() const { return optimizer; }
   /// The value of a setting that is declared.
   double operator[](llvm::StringRef flag) const;
+  /// Whether the user gave it.
+  bool isGiven(llvm::StringRef flag) const { return given.count(flag.str()); }
+  /// All of them, by name.
+  const std::map<std::string, double> &all() const { return values; }
   /// What is wrong with the first setting that is: not declared, or not in its range; "" where
   /// none is. Begins with the flag.
   const std::string &error() const { return message; }
@@ -84,12 +115,17 @@ public:
 private:
   std::string optimizer, message;
   std::map<std::string, double> values;
+  GivenSettings given;
 };
 
-/// State that an optimizer keeps for each parameter, of the parameter's shape, in f32.
+/// State that an optimizer keeps, in f32, or in f64 for a parameter of f64.
 struct OptimizerState {
   std::string kind; ///< checkpoint prefix, as in "ampc.exp_avg/fc1.weight"
   double initial;
+  /// Where it is not that of the parameter.
+  std::optional<llvm::SmallVector<int64_t>> shape = std::nullopt;
+  /// Not empty: a number in f32 that all parameters have in common for which these settings agree.
+  llvm::SmallVector<llvm::StringRef> common = {};
 };
 
 } // namespace ampc

@@ -36,6 +36,14 @@ struct ChosenOptimizer {
 std::optional<ChosenOptimizer> chooseOptimizer(MLIRContext *context,
                                                const OptimizerOptions &options, std::string &error);
 
+/// The optimizer with a group's own settings before those of `options`. Where one is wrong,
+/// nullopt, and `error` says so, beginning with the group's flag.
+std::optional<ChosenOptimizer> chooseForGroup(MLIRContext *context, const OptimizerOptions &options,
+                                              const ParameterGroup &group, std::string &error);
+
+/// By what the learning rate of `options` is multiplied to give a group's: 1 where it has none.
+double getRateFactor(const ChosenOptimizer &all, const ChosenOptimizer &group);
+
 } // namespace ampc
 
 #endif // AMPC_TRAINING_OPTIMIZERS_H

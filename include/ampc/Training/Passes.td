@@ -57,11 +57,15 @@ def MakeTrainingStep : Pass<"amp-make-training-step", "::mlir::ModuleOp"> {
     parameter (`amp.gradient`), clips, updates and counts the step. @eval is @main in
     inference mode. @main is erased. A @train that the model gives keeps its update; where it arrives
     differentiated, `amp.seed` and `amp.parameter_gradient` tell what is known of its backward pass.
+    A group's learning rate is kept as a multiple of that of all (`amp.group_rate`).
   }];
   let options = [
     Option<"optimizer", "optimizer", "std::string", "\"adam\"", "the optimizer's name">,
     ListOption<"settings", "settings", "std::string",
                "the optimizer's settings, FLAG=NUMBER; the others have its defaults">,
+    ListOption<"groups", "groups", "std::string",
+               "for each group of parameters (`update_group` of amp.variable), its own settings and a name "
+               "for messages: FLAG=NUMBER;..:NAME">,
     Option<"clipGradNorm", "clip-grad-norm", "double", "-1.0", "negative: off">,
     Option<"clipGradValue", "clip-grad-value", "double", "-1.0", "negative: off">
   ];

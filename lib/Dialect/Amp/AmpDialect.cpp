@@ -113,3 +113,20 @@ Value ampc::readScalar(OpBuilder &builder, Location loc, StringRef variable,
   }
   return ReadOp::create(builder, loc, initial.getType(), variable);
 }
+
+void ampc::setBatchAxis(NamedAttrList &attributes, MLIRContext *context,
+                        std::optional<int64_t> axis) {
+  if (!axis)
+    return;
+  Builder builder(context);
+  attributes.set(kBatchedAttr, builder.getUnitAttr());
+  if (*axis != 0)
+    attributes.set(kBatchAxisAttr, builder.getI64IntegerAttr(*axis));
+}
+
+std::optional<int64_t> ampc::getBatchAxis(DictionaryAttr attributes) {
+  if (!attributes || !attributes.get(kBatchedAttr))
+    return std::nullopt;
+  auto axis = attributes.getAs<IntegerAttr>(kBatchAxisAttr);
+  return axis ? axis.getInt() : 0;
+}

@@ -212,7 +212,7 @@ ampc_status_t ampc_module_tensor(const ampc_module_t *module, size_t index,
   return guard([&] {
     requireArgument(module, "module");
     requireArgument(info, "info");
-    // Programs may know nothing of the last two fields, which came later.
+    // Programs may know nothing of the last three fields, which came later.
     requireSize(info->struct_size, offsetof(ampc_tensor_info_t, optional_in_step),
                 "ampc_tensor_info_t");
     const Tables &tables = module->module.tables();
@@ -228,14 +228,18 @@ ampc_status_t ampc_module_tensor(const ampc_module_t *module, size_t index,
     info->shape = tables.shape(tensor).data();
     info->trained = (tensor.flags & AMPC_TENSOR_TRAINED) != 0;
     info->label = (tensor.flags & AMPC_TENSOR_LABEL) != 0;
-    info->batched = (tensor.flags & AMPC_TENSOR_BATCHED) != 0;
+    const bool knowsAxis = info->struct_size >= sizeof(ampc_tensor_info_t);
+    info->batched =
+        (tensor.flags & AMPC_TENSOR_BATCHED) != 0 && (knowsAxis || tensor.batch_axis == 0);
     info->loss = (tensor.flags & AMPC_TENSOR_LOSS) != 0;
-    if (info->struct_size < sizeof(ampc_tensor_info_t))
+    if (info->struct_size < offsetof(ampc_tensor_info_t, batch_axis))
       return;
     bool isInput = tensor.role == AMPC_ROLE_INPUT;
     info->optional_in_step = isInput && !isRead(tables, index, AMPC_PROGRAM_TRAIN);
     info->optional_in_evaluate =
         isInput && (info->label || !isRead(tables, index, AMPC_PROGRAM_EVAL));
+    if (knowsAxis)
+      info->batch_axis = int32_t(tensor.batch_axis);
   });
 }
 static_assert(int(AMPC_TENSOR_ROLE_INPUT) == AMPC_ROLE_INPUT &&

@@ -137,8 +137,8 @@ static void writeSteps(JsonWriter &json, const Tables &tables,
   json.endArray();
 }
 
-/// The compile flags as JSON, or as a string where they are none.
-static void writeOptions(JsonWriter &json, const char *options) {
+/// Text that the compiler wrote as JSON, or a string where it is none.
+static void writeJson(JsonWriter &json, const char *options) {
   try {
     JsonReader reader(options);
     reader.skipValue();
@@ -182,21 +182,27 @@ std::string inspect(const Module &module, ampc_device_t device) {
   json.member("identity", identity);
   json.member("target", target == AMPC_TARGET_CUDA ? "cuda" : "host");
   json.key("options");
-  writeOptions(json, tables.string(header.options));
+  writeJson(json, tables.string(header.options));
 
   json.key("inputs");
   writeTensors(json, tables, AMPC_ROLE_INPUT, [&](const auto &tensor) {
     json.member("label", flag(tensor, AMPC_TENSOR_LABEL));
     json.member("batched", flag(tensor, AMPC_TENSOR_BATCHED));
+    json.member("batch_axis", tensor.batch_axis);
   });
   json.key("outputs");
   writeTensors(json, tables, AMPC_ROLE_OUTPUT, [&](const auto &tensor) {
     json.member("loss", flag(tensor, AMPC_TENSOR_LOSS));
     json.member("batched", flag(tensor, AMPC_TENSOR_BATCHED));
+    json.member("batch_axis", tensor.batch_axis);
   });
   json.key("parameters");
   writeTensors(json, tables, AMPC_ROLE_PARAMETER, [&](const auto &tensor) {
     json.member("trained", flag(tensor, AMPC_TENSOR_TRAINED));
+    if (const char *settings = tables.string(tensor.settings); *settings) {
+      json.key("settings");
+      writeJson(json, settings);
+    }
   });
   json.key("constants");
   writeTensors(json, tables, AMPC_ROLE_CONSTANT, [](const auto &) {});

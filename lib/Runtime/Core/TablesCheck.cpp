@@ -191,6 +191,10 @@ void Checker::checkTensor(size_t index) {
   check((tensor.flags & ~kFlags) == 0, concat(what, ": flags ", tensor.flags));
   check(!(tensor.flags & AMPC_TENSOR_TRAINED) || tensor.role == AMPC_ROLE_PARAMETER,
         concat(what, ": trained, but its role is ", tensor.role));
+  check(tensor.flags & AMPC_TENSOR_BATCHED ? tensor.batch_axis < tensor.rank
+                                           : tensor.batch_axis == 0,
+        concat(what, ": samples along dimension ", tensor.batch_axis, " of ", tensor.rank));
+  checkString(tensor.settings, what);
 
   check(fits(tensor.first_dim, tensor.rank, tables.integers.size()),
         concat(what, ": dimensions from ", tensor.first_dim, " on, ", tensor.rank, " of ",

@@ -72,6 +72,27 @@ protected:
 
 } // namespace
 
+TEST_F(DataSetTest, CutsSamplesAlongAnotherDimension) {
+  // x[time, sample, feature] counts 2 times, 5 samples, 2 features; t[sample].
+  TensorSpec x = floats("x", {2, 2, 2});
+  x.batchAxis = 1;
+  std::vector<TensorSpec> inputs{x, floats("t", {2})};
+  Members members{{"x", npy("<f4", "(2, 5, 2)", countUp(20))},
+                  {"t", npy("<f4", "(5,)", countUp(5, 100))}};
+  DataSet data = load(members, inputs, DataSet::Use::Evaluate);
+  EXPECT_EQ(data.samples(), 5u);
+  EXPECT_EQ(data.batchSize(), 2u);
+  using Batch = std::vector<Floats>;
+  EXPECT_EQ(valuesOf(data.batch(2, nullptr)), (Batch{{4, 5, 6, 7, 14, 15, 16, 17}, {102, 103}}));
+  // Behind the end the last sample once more.
+  EXPECT_EQ(valuesOf(data.batch(4, nullptr)), (Batch{{8, 9, 8, 9, 18, 19, 18, 19}, {104, 104}}));
+  std::vector<uint64_t> order{3, 0, 4, 1, 2};
+  EXPECT_EQ(valuesOf(data.batch(0, &order)), (Batch{{6, 7, 0, 1, 16, 17, 10, 11}, {103, 100}}));
+  EXPECT_EQ(errorOf({members[1], {"x", npy("<f4", "(4, 2, 2)", countUp(16))}}, inputs),
+            "array 'x' has shape [4, 2, 2], but the input is [2, rows, 2], and takes 2 rows at a "
+            "time");
+}
+
 TEST_F(DataSetTest, CutsRowsInFileOrderAndInAnyOther) {
   std::vector<TensorSpec> inputs{floats("x", {2, 2}), floats("t", {2})};
   DataSet data = load(

@@ -268,6 +268,7 @@ ampc_status_t ampc_module_tensor(const ampc_module_t *module, size_t index,
   info->trained = tensor.trained;
   info->label = tensor.label;
   info->batched = tensor.batched;
+  info->batch_axis = 0;
   info->loss = tensor.loss;
   return nullptr;
 }

@@ -192,8 +192,14 @@ Value readScalar(OpBuilder &builder, Location loc, StringRef variable, DenseElem
 
 /// Attributes of functions' arguments and results: the ONNX name.
 constexpr llvm::StringLiteral kNameAttr = "amp.name";
-/// On a function argument: the leading dimension counts samples.
+/// On a function's argument or result: a dimension counts samples; the leading one, but for what
+/// kBatchAxisAttr says.
 constexpr llvm::StringLiteral kBatchedAttr = "amp.batched";
+constexpr llvm::StringLiteral kBatchAxisAttr = "amp.batch_axis";
+/// Writes both; `axis` is nullopt where no dimension counts samples.
+void setBatchAxis(NamedAttrList &attributes, MLIRContext *context, std::optional<int64_t> axis);
+/// Reads them.
+std::optional<int64_t> getBatchAxis(DictionaryAttr attributes);
 /// On an argument of @eval: only the loss depends on it, so evaluation does without it.
 constexpr llvm::StringLiteral kLabelAttr = "amp.label";
 /// On a function argument: the AMPC_FLAG_* of the checks that look at it, summed.

@@ -150,7 +150,8 @@ def OptimizerOpInterface : OpInterface<"OptimizerOpInterface"> {
   let description = [{
     The update of one parameter: operands are the parameter, its gradient, the learning
     rate (f32, rank 0), the count of applied steps before this one (i64, rank 0), then the
-    optimizer's state; results are the new parameter and the new state.
+    optimizer's state; results are the new parameter and the new state. State that parameters
+    have in common is computed from itself and the step alone, so that all updates give the same.
   }];
   let methods = [
     StaticInterfaceMethod<"Names that `--optimizer` takes for this op.",
@@ -168,11 +169,12 @@ def OptimizerOpInterface : OpInterface<"OptimizerOpInterface"> {
       "std::string", "checkSettings", (ins "const ::ampc::OptimizerSettings &":$settings),
       [{}], [{ return ""; }]>,
     StaticInterfaceMethod<[{
-        The state that one parameter has under `settings`: checkpoint kinds such as
-        "exp_avg", with the value each element starts at.
+        The state that a parameter of type `parameter` has under `settings`: checkpoint kinds
+        such as "exp_avg", with the value each element starts at.
       }],
       "::llvm::SmallVector<::ampc::OptimizerState>", "getOptimizerStates",
-      (ins "const ::ampc::OptimizerSettings &":$settings)>,
+      (ins "const ::ampc::OptimizerSettings &":$settings,
+           "::mlir::RankedTensorType":$parameter)>,
     StaticInterfaceMethod<"Builds the update; results as described above.",
         "::mlir::Operation *", "buildUpdate",
         (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,

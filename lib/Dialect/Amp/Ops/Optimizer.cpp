@@ -6,47 +6,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Amp/Ops/Optimizer.h"
-#include "mlir/IR/Builders.h"
-#include "mlir/IR/TypeUtilities.h"
+#include "OptimizerKernels.h"
 
 using namespace mlir;
 using namespace ampc;
-
-namespace {
-using Setting = OptimizerSetting;
-
-Setting learningRate(double defaultValue) {
-  return Setting::nonNegative(kLearningRateSetting, defaultValue, "learning rate");
-}
-Setting weightDecay(double defaultValue) {
-  return Setting::nonNegative("weight-decay", defaultValue, "as torch.optim has it");
-}
-Setting epsilon(double defaultValue) {
-  return Setting::nonNegative("eps", defaultValue, "added to the denominator");
-}
-Setting momentum(double defaultValue) {
-  return Setting::nonNegative("momentum", defaultValue, "how much of the last step remains");
-}
-
-/// One result of an update from all operands of the op. Parameters and state of f64 are
-/// computed in f64, others in f32; the learning rate follows.
-Value update(KernelBuilder &k, ValueRange operands, Type type, KernelBuilder::ScalarFn fn) {
-  return k.pointwise(operands, cast<RankedTensorType>(type), fn);
-}
-
-/// Positions of the operands that all updates share.
-enum Operand { Parameter, Gradient, Rate, Step, FirstState };
-
-/// gradient + decay * parameter, in the parameter's type.
-Value decayed(ScalarBuilder &s, ValueRange x, double decay) {
-  Value g = s.convert(x[Gradient], x[Parameter].getType());
-  if (decay == 0)
-    return g;
-  return s.add(g, s.mul(s.constantLike(g, decay), x[Parameter]));
-}
-
-Value rateOf(ScalarBuilder &s, ValueRange x) { return s.convert(x[Rate], x[Parameter].getType()); }
-} // namespace
+using namespace ampc::optimizer;
 
 //===----------------------------------------------------------------------===//
 // SgdOp
@@ -72,7 +36,8 @@ std::string SgdOp::checkSettings(const OptimizerSettings &settings) {
   return "";
 }
 
-SmallVector<OptimizerState> SgdOp::getOptimizerStates(const OptimizerSettings &settings) {
+SmallVector<OptimizerState> SgdOp::getOptimizerStates(const OptimizerSettings &settings,
+                                                      RankedTensorType) {
   if (settings["momentum"] == 0)
     return {};
   return {{"momentum_buffer", 0.0}};
@@ -81,7 +46,7 @@ SmallVector<OptimizerState> SgdOp::getOptimizerStates(const OptimizerSettings &s
 Operation *SgdOp::buildUpdate(OpBuilder &b, Location loc, const OptimizerSettings &settings,
                               Value parameter, Value gradient, Value rate, Value step,
                               ValueRange states) {
-  SmallVector<Type> types(1 + states.size(), parameter.getType());
+  SmallVector<Type> types = resultTypes(parameter, states);
   return SgdOp::create(b, loc, types, parameter, gradient, rate, step, states,
                        b.getF64FloatAttr(settings["momentum"]),
                        b.getF64FloatAttr(settings["dampening"]),
@@ -130,14 +95,15 @@ SmallVector<OptimizerSetting> AdagradOp::getSettings(StringRef) {
   return {learningRate(1e-2), weightDecay(0), epsilon(1e-10)};
 }
 
-SmallVector<OptimizerState> AdagradOp::getOptimizerStates(const OptimizerSettings &) {
+SmallVector<OptimizerState> AdagradOp::getOptimizerStates(const OptimizerSettings &,
+                                                          RankedTensorType) {
   return {{"sum", 0.0}};
 }
 
 Operation *AdagradOp::buildUpdate(OpBuilder &b, Location loc, const OptimizerSettings &settings,
                                   Value parameter, Value gradient, Value rate, Value step,
                                   ValueRange states) {
-  SmallVector<Type> types(2, parameter.getType());
+  SmallVector<Type> types = resultTypes(parameter, states);
   return AdagradOp::create(b, loc, types, parameter, gradient, rate, step, states,
                            b.getF64FloatAttr(settings["weight-decay"]),
                            b.getF64FloatAttr(settings["eps"]));
@@ -175,14 +141,15 @@ ArrayRef<StringRef> AdamOp::getOptimizerNames() {
 SmallVector<OptimizerSetting> AdamOp::getSettings(StringRef optimizer) {
   bool isTransformers = optimizer == kTransformersAdamW;
   return {learningRate(1e-3),
-          Setting::fraction("beta1", 0.9, "decay of the mean gradient"),
-          Setting::fraction("beta2", 0.999, "decay of the mean squared gradient"),
+          ampc::optimizer::beta1(0.9),
+          ampc::optimizer::beta2(0.999),
           epsilon(isTransformers ? 1e-6 : 1e-8),
           weightDecay(optimizer == "adamw" ? 1e-2 : 0.0),
           Setting::onOff(kNoCorrection, "means as they are, though they begin at 0")};
 }
 
-SmallVector<OptimizerState> AdamOp::getOptimizerStates(const OptimizerSettings &) {
+SmallVector<OptimizerState> AdamOp::getOptimizerStates(const OptimizerSettings &,
+                                                       RankedTensorType) {
   return {{"exp_avg", 0.0}, {"exp_avg_sq", 0.0}};
 }
 
@@ -191,7 +158,7 @@ Operation *AdamOp::buildUpdate(OpBuilder &b, Location loc, const OptimizerSettin
                                ValueRange states) {
   auto flag = [&](bool isSet) { return isSet ? b.getUnitAttr() : UnitAttr(); };
   bool isTransformers = settings.name() == kTransformersAdamW;
-  SmallVector<Type> types(3, parameter.getType());
+  SmallVector<Type> types = resultTypes(parameter, states);
   return AdamOp::create(b, loc, types, parameter, gradient, rate, step, states,
                         b.getF64FloatAttr(settings["beta1"]), b.getF64FloatAttr(settings["beta2"]),
                         b.getF64FloatAttr(settings["eps"]),
@@ -211,11 +178,7 @@ SmallVector<Value> AdamOp::emitKernel(KernelBuilder &k, ValueRange operands) {
 
   // Corrections once for the whole tensor, and in f64: 1 - 0.999 has lost 17 bits in f32.
   auto correction = [=](ScalarBuilder &s, Value step, double beta) {
-    Type f64 = s.builder.getF64Type();
-    if (uncorrected)
-      return s.constant(f64, 1.0);
-    Value t = s.add(s.convert(step, f64), s.constant(f64, 1.0));
-    return s.sub(s.constant(f64, 1.0), s.pow(s.constant(f64, beta), t));
+    return uncorrected ? s.constant(s.builder.getF64Type(), 1.0) : biasCorrection(s, step, beta);
   };
   Value stepSize = k.pointwise({rate, step}, scalar, [&](ScalarBuilder &s, ValueRange x) {
     Value wide = s.convert(x[0], s.builder.getF64Type());
@@ -228,15 +191,12 @@ SmallVector<Value> AdamOp::emitKernel(KernelBuilder &k, ValueRange operands) {
     return folded ? one : s.div(one, s.sqrt(correction(s, x[0], beta2)));
   });
 
-  double coupledDecay = decoupled ? 0.0 : weightDecay;
+  double coupledDecay = decoupled ? 0.0 : weightDecay, ownDecay = weightDecay - coupledDecay;
   auto first = [=](ScalarBuilder &s, ValueRange x) {
-    Value g = decayed(s, x, coupledDecay), m = x[FirstState];
-    return s.add(m, s.mul(s.constantLike(m, 1 - beta1), s.sub(g, m)));
+    return runningMean(s, x[FirstState], decayed(s, x, coupledDecay), beta1);
   };
   auto second = [=](ScalarBuilder &s, ValueRange x) {
-    Value g = decayed(s, x, coupledDecay), v = x[FirstState + 1];
-    return s.add(s.mul(s.constantLike(v, beta2), v),
-                 s.mul(s.constantLike(v, 1 - beta2), s.mul(g, g)));
+    return runningSquare(s, x[FirstState + 1], decayed(s, x, coupledDecay), beta2);
   };
   SmallVector<Value> wide(operands);
   wide.append({stepSize, inverseRoot});
@@ -244,15 +204,11 @@ SmallVector<Value> AdamOp::emitKernel(KernelBuilder &k, ValueRange operands) {
   Value parameter = k.pointwise(wide, type, [&](ScalarBuilder &s, ValueRange x) {
     Value p = x[Parameter];
     Type t = p.getType();
-    auto decay = [&](Value p) {
-      if (!decoupled || weightDecay == 0)
-        return p;
-      return s.mul(p, s.sub(s.constant(t, 1.0), s.mul(rateOf(s, x), s.constant(t, weightDecay))));
-    };
     Value root = s.mul(s.sqrt(second(s, x)), s.convert(x[inverseRootAt], t));
     Value ratio = s.div(first(s, x), s.add(root, s.constant(t, epsilon)));
     Value update = s.mul(s.convert(x[stepSizeAt], t), ratio);
-    return folded ? decay(s.sub(p, update)) : s.sub(decay(p), update);
+    return folded ? shrunk(s, x, s.sub(p, update), ownDecay)
+                  : s.sub(shrunk(s, x, p, ownDecay), update);
   });
   return {parameter, update(k, operands, getResult(1).getType(), first),
           update(k, operands, getResult(2).getType(), second)};
@@ -274,7 +230,8 @@ SmallVector<OptimizerSetting> RmspropOp::getSettings(StringRef) {
       momentum(0),        Setting::onOff("centered", "divide by the gradient's variance")};
 }
 
-SmallVector<OptimizerState> RmspropOp::getOptimizerStates(const OptimizerSettings &settings) {
+SmallVector<OptimizerState> RmspropOp::getOptimizerStates(const OptimizerSettings &settings,
+                                                          RankedTensorType) {
   SmallVector<OptimizerState> states{{"square_avg", 0.0}};
   if (settings["momentum"] != 0)
     states.push_back({"momentum_buffer", 0.0});
@@ -286,7 +243,7 @@ SmallVector<OptimizerState> RmspropOp::getOptimizerStates(const OptimizerSetting
 Operation *RmspropOp::buildUpdate(OpBuilder &b, Location loc, const OptimizerSettings &settings,
                                   Value parameter, Value gradient, Value rate, Value step,
                                   ValueRange states) {
-  SmallVector<Type> types(1 + states.size(), parameter.getType());
+  SmallVector<Type> types = resultTypes(parameter, states);
   return RmspropOp::create(b, loc, types, parameter, gradient, rate, step, states,
                            b.getF64FloatAttr(settings["alpha"]), b.getF64FloatAttr(settings["eps"]),
                            b.getF64FloatAttr(settings["weight-decay"]),
@@ -301,13 +258,10 @@ SmallVector<Value> RmspropOp::emitKernel(KernelBuilder &k, ValueRange operands) 
   const size_t meanAt = FirstState + (momentum != 0 ? 2 : 1);
 
   auto square = [=](ScalarBuilder &s, ValueRange x) {
-    Value g = decayed(s, x, decay), v = x[FirstState];
-    return s.add(s.mul(s.constantLike(v, alpha), v),
-                 s.mul(s.constantLike(v, 1 - alpha), s.mul(g, g)));
+    return runningSquare(s, x[FirstState], decayed(s, x, decay), alpha);
   };
   auto mean = [=](ScalarBuilder &s, ValueRange x) {
-    Value a = x[meanAt];
-    return s.add(a, s.mul(s.constantLike(a, 1 - alpha), s.sub(decayed(s, x, decay), a)));
+    return runningMean(s, x[meanAt], decayed(s, x, decay), alpha);
   };
   auto direction = [=](ScalarBuilder &s, ValueRange x) {
     Value v = square(s, x), zero = s.constantLike(v, 0.0);

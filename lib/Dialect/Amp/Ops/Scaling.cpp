@@ -402,6 +402,18 @@ SmallVector<Value> ClipGradValueOp::emitKernel(KernelBuilder &k, ValueRange oper
 }
 
 //===----------------------------------------------------------------------===//
+// GroupRateOp
+//===----------------------------------------------------------------------===//
+
+SmallVector<Value> GroupRateOp::emitKernel(KernelBuilder &k, ValueRange operands) {
+  double factor = getFactor().convertToDouble();
+  return {k.pointwise(operands, f32Scalar(k.builder), [&](ScalarBuilder &s, ValueRange x) {
+    Type f64 = s.builder.getF64Type();
+    return s.mul(s.convert(x[0], f64), s.constant(f64, factor));
+  })};
+}
+
+//===----------------------------------------------------------------------===//
 // RecordStatsOp
 //===----------------------------------------------------------------------===//
 

@@ -34,7 +34,7 @@ LogicalResult VariableOp::verify() {
 void VariableOp::build(OpBuilder &builder, OperationState &state, VariableRole role, StringRef name,
                        Type type, ElementsAttr initial, bool fromModel, bool trained) {
   build(builder, state, role, name, type, initial, fromModel, trained, /*range=*/nullptr,
-        /*file_type=*/nullptr);
+        /*file_type=*/nullptr, /*update_group=*/nullptr, /*update_settings=*/nullptr);
 }
 
 /// Finds the variable and checks that it holds `type`.

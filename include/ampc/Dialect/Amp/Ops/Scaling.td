@@ -136,6 +136,17 @@ def Amp_ClipGradValueOp : Amp_Op<"clip_grad_value", [Pure, SameOperandsAndResult
   let assemblyFormat = "$gradient attr-dict `:` type($gradient)";
 }
 
+def Amp_GroupRateOp : Amp_Op<"group_rate", [Pure, Kernel]> {
+  let summary = "The learning rate of a group of parameters";
+  let description = [{
+    `result = learning_rate * factor`, multiplied in f64 and rounded once: at the rate that the
+    module was compiled with it is the group's own, and follows it where a session sets another.
+  }];
+  let arguments = (ins Amp_F32Scalar:$learning_rate, F64Attr:$factor);
+  let results = (outs Amp_F32Scalar:$result);
+  let assemblyFormat = "$learning_rate `times` $factor attr-dict";
+}
+
 def Amp_RecordStatsOp : Amp_Op<"record_stats", [Pure, AllTypesMatch<["ring", "result"]>,
                                                 Kernel]> {
   let summary = "Writes what a step did into the statistics ring";

@@ -35,12 +35,15 @@ def Amp_VariableOp : Amp_Op<"variable", [Symbol]> {
 
     `range` are the lowest and the highest finite value of the model's initializer; absent
     where these are ordinary (FloatRange). `file_type` is
-    the element type of the file, where the variable is a master of another one.
+    the element type of the file, where the variable is a master of another one. `update_group` is the
+    number of the parameter group that the user put it into, and `update_settings` what its update was
+    built with: `optimizer`, each setting, and `group` with the group's regex.
   }];
   let arguments = (ins Amp_RoleAttr:$role, SymbolNameAttr:$sym_name, TypeAttr:$type,
                    OptionalAttr<ElementsAttr>:$initial, UnitAttr:$from_model,
                    UnitAttr:$trained, OptionalAttr<DenseF64ArrayAttr>:$range,
-                   OptionalAttr<TypeAttr>:$file_type);
+                   OptionalAttr<TypeAttr>:$file_type, OptionalAttr<I64Attr>:$update_group,
+                   OptionalAttr<DictionaryAttr>:$update_settings);
   let assemblyFormat = "$role $sym_name `:` $type attr-dict";
   let hasVerifier = 1;
   let builders = [OpBuilder<(ins "::ampc::VariableRole":$role, "::llvm::StringRef":$name,
