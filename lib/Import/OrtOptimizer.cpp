@@ -152,8 +152,8 @@ LogicalResult readOrtOptimizer(OrtArtifacts &artifacts, ImportContext &context) 
 /// Adds what the optimizer kept of each parameter, in the order of its kinds of state.
 static LogicalResult addMomentums(const OrtArtifacts &artifacts, ModuleOp module,
                                   WeightStore &weights, ImportContext &context) {
-  auto kept = artifacts.optimizer->getOptimizerStates(OptimizerSettings(
-      artifacts.settings, artifacts.optimizer->getSettings(artifacts.settings.name)));
+  OptimizerSettings settings(artifacts.settings,
+                             artifacts.optimizer->getSettings(artifacts.settings.name));
   for (const OrtCheckpoint::Momentums &momentums : artifacts.checkpoint.momentums) {
     auto emitError = [&] {
       return context.emitError() << "--ort-checkpoint: what the optimizer kept of '"
@@ -162,6 +162,7 @@ static LogicalResult addMomentums(const OrtArtifacts &artifacts, ModuleOp module
     auto parameter = module.lookupSymbol<VariableOp>(momentums.parameter);
     if (!parameter || !parameter.getTrained())
       continue; // nothing reads the parameter
+    auto kept = artifacts.optimizer->getOptimizerStates(settings, parameter.getTensorType());
     if (kept.empty())
       continue; // of SGD it keeps what nothing reads
     if (momentums.tensors.size() != kept.size())

@@ -15,7 +15,7 @@
 
 // NAME: no such option optimiser
 // LEVEL: 'high' value invalid for
-// OPTIMIZER: error: --optimizer=adamax: no such optimizer; there are adagrad, adam,
+// OPTIMIZER: error: --optimizer=adamax: no such optimizer; there are adafactor, adagrad, adam,
 // LOSS: error: --loss=output:y
 // DTYPE: error: --amp-dtype=f8: f16 or bf16
 // LISTS: error: --amp-lists=mine: balanced or pytorch

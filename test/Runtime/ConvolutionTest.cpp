@@ -307,7 +307,7 @@ struct Entry {
     integers = {AMPC_CONVOLUTION_FORWARD, 2, 4, 8, 7, 6, 3, 3, 1, 1, 0, 0, 0, 0, 1, 1, 2, 0, 0};
     uint64_t offset = 0;
     for (uint64_t count : {step.input, step.filter, step.output}) {
-      arguments.push_back({offset, count * 4, AMPC_DTYPE_F32, AMPC_ARGUMENT_READ});
+      arguments.push_back({offset, count * 4, AMPC_DTYPE_F32, AMPC_ARGUMENT_READ, 0});
       offset += count * 4;
     }
     arguments.back().flags = AMPC_ARGUMENT_WRITE;

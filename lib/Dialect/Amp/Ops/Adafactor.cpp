@@ -148,7 +148,8 @@ SmallVector<Value> AdafactorOp::emitKernel(KernelBuilder &k, ValueRange operands
   SmallVector<Value> wide(operands.take_front(FirstState));
   wide.append({direction, stepSize});
   states.insert(states.begin(), update(k, wide, type, [&](ScalarBuilder &s, ValueRange x) {
-                  return s.sub(shrunk(s, x, x[Parameter], decay), s.mul(x[FirstState + 1], x[FirstState]));
+                  return s.sub(shrunk(s, x, x[Parameter], decay),
+                               s.mul(x[FirstState + 1], x[FirstState]));
                 }));
   return states;
 }

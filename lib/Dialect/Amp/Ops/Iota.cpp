@@ -81,7 +81,7 @@ static FailureOr<Value> importExpectedRange(OnnxNode &node, OpBuilder &b, unsign
   Value numbers[3];
   for (unsigned i = 0; i < 3; ++i)
     numbers[i] = reshapeTo(b, loc, castTo(b, loc, node.input(i), computed), {});
-  auto [start, limit, delta] = numbers;
+  Value start = numbers[0], limit = numbers[1], delta = numbers[2];
   auto number = [&](int64_t n) {
     return isFloat ? splat(b, loc, tensorType(start), double(n)) : numberLike(b, loc, start, n);
   };

@@ -12,6 +12,7 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 
 // Statistics are f32 whatever the input's type, so low precision costs one rounding of the
 // result; PyTorch's list, which governs storage alone, has f32.
+// ONNX has LayerNormalization from opset 17 on, ONNX Runtime writes it in older files too.
 def Amp_LayerNormOp : Amp_Op<"layer_norm", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
     Absorbs, Computes<"Promote", "Deny">, Uses<["Other", "Weight"]>, Recovery,
     Onnx<[OnnxOperator<"LayerNormalization">, OnnxOperator<"InstanceNormalization">,
