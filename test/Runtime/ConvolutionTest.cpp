@@ -162,6 +162,10 @@ std::vector<ConvolutionShape> shapes(uint32_t dtype) {
       makeShape(2, 3, 5, 1, axis(9, 3), axis(8, 3), dtype),
       makeShape(2, 3, 70, 1, axis(14, 3, 1, 1, 1), axis(13, 3, 1, 1, 1), dtype),
       makeShape(3, 16, 8, 1, axis(7, 1), axis(7, 1), dtype),
+      // Two small images at a time, of each of two groups; and one where more do not divide.
+      makeShape(4, 34, 6, 2, axis(11, 3, 1, 1, 1), axis(11, 3, 1, 1, 1), dtype),
+      makeShape(4, 6, 4, 2, axis(11, 1), axis(11, 1), dtype),
+      makeShape(5, 3, 4, 1, axis(20, 3, 2, 1, 1), axis(20, 3, 2, 1, 1), dtype),
       makeShape(2, 17, 5, 1, axis(9, 3, 1, 1, 1), axis(8, 5, 1, 1, 3),
                 dtype), // as large as the input
       makeShape(2, 40, 6, 2, axis(6, 2, 1, 3, 0, 3), axis(7, 3, 1, 4, 0, 2), dtype),

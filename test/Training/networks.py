@@ -4,11 +4,11 @@
 For each network in networks/recordings and each exporter: compiles the file, compares the parameters
 that are trained with PyTorch's, trains 50 steps and compares every loss: in f32 with PyTorch's f32; in
 f16 and bf16, O1 and O2, allowed is three times the distance that PyTorch's own autocast keeps from its
-f32. A file in which the exporter lost parameters must be refused, the lost ones named. Prints a table;
-with --torch=PYTHON also how fast a step is beside PyTorch eager, both in turns, on the host.
+f32. A file in which the exporter lost parameters must be refused, the lost ones named. Prints a table.
+How fast a step is beside PyTorch eager, benchmarks/networks.py measures.
 
 usage: networks.py BUILD_DIR [--all] [--only=REGEX] [--exporter=dynamo,script]
-                   [--precision=f32,f16,bf16] [--steps=N] [--jobs=N] [--torch=PYTHON] [--keep=DIR]
+                   [--precision=f32,f16,bf16] [--steps=N] [--jobs=N] [--keep=DIR]
 
 Without --all and --only: a sample of small networks.
 
@@ -38,8 +38,6 @@ import exports  # noqa: E402
 TOLERANCE = 1e-4
 #: Small ones: convolutions both ways with BatchNorm, a graph, one loss of several terms.
 SAMPLE = ["gan_discriminator", "gan_generator", "gnn_index_add", "vae"]
-
-
 #: Of 50 steps, few are 4 standard errors away by chance; without noise one is 10 (record.py).
 MOST_ERRORS = 5
 

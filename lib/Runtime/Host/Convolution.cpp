@@ -31,10 +31,34 @@ static int64_t pickRowsAtOnce(int64_t rows, int64_t bytes) {
   return fitting;
 }
 
+/// The largest number that divides `images` and with which a product has at most
+/// kWideProduct columns: of small images the filters are then packed once for all.
+static int64_t pickImagesAtOnce(int64_t images, int64_t points) {
+  constexpr int64_t kWideProduct = 256;
+  int64_t fitting = std::clamp<int64_t>(kWideProduct / std::max<int64_t>(points, 1), 1,
+                                        std::max<int64_t>(images, 1));
+  while (images % fitting)
+    --fitting;
+  return fitting;
+}
+
+/// Calls `fn(i)` for i below `count`, by the pool's threads where there is one.
+template <class Fn>
+static void forAll(ThreadPool *pool, int64_t count, Fn fn) {
+  if (pool)
+    pool->run(count, /*wake=*/true, [&](int64_t i, int) { fn(i); });
+  else
+    for (int64_t i = 0; i != count; ++i)
+      fn(i);
+}
+
 Convolution::Convolution(const ConvolutionShape &s, int threads)
     : shape(s), channels(s.c / s.groups), filters(s.k / s.groups),
       taps(channels * s.filterPoints()), rows(s.rows), columns(s.columns),
-      rowsAtOnce(pickRowsAtOnce(rows.points, taps * columns.points * sizeOf(s.out))),
+      imagesAtOnce(pickImagesAtOnce(s.n, s.outputPoints())),
+      rowsAtOnce(imagesAtOnce > 1
+                     ? rows.points
+                     : pickRowsAtOnce(rows.points, taps * columns.points * sizeOf(s.out))),
       products(s.out == AMPC_DTYPE_F64 ? makeProducts<double>(threads)
                                        : makeProducts<float>(threads)) {}
 
@@ -47,28 +71,33 @@ Convolution::Products Convolution::makeProducts(int threads) const {
   product.alpha = 1;
   product.biasOfRows = true;
   product.relu = s.relu;
-  int64_t count = s.n * s.groups, extra = 0;
+  int64_t count = s.n / imagesAtOnce * s.groups, extra = 0;
   switch (s.kind) {
   case AMPC_CONVOLUTION_FORWARD:
     product.m = filters;
-    product.n = s.outputPoints();
+    product.n = imagesAtOnce * s.outputPoints();
     product.k = taps;
+    if (imagesAtOnce > 1) {
+      product.outDType = kDTypeOf<T>;
+      extra = product.m * product.n;
+    }
     break;
   case AMPC_CONVOLUTION_INPUT_GRADIENT:
     product.m = taps;
     product.n = s.outputPoints();
     product.k = filters;
     if (isAdjoint()) {
+      count = s.n * s.groups;
       product.m = channels;
       product.n = s.inputPoints();
       product.k = filters * s.filterPoints();
       extra = product.m * product.k;
-    } else if (!isPointwise()) {
-      product.n = rowsAtOnce * columns.points;
+    } else if (!isPointwise() || imagesAtOnce > 1) {
+      product.n = imagesAtOnce * rowsAtOnce * columns.points;
       product.outDType = kDTypeOf<T>;
       extra = product.m * product.n;
       if (s.out != kDTypeOf<T>)
-        extra += channels * s.inputPoints();
+        extra += imagesAtOnce * channels * s.inputPoints();
     }
     break;
   case AMPC_CONVOLUTION_FILTER_GRADIENT:
@@ -124,34 +153,48 @@ void Convolution::runAs(const GemmBatch<T> &products, char *const *arguments,
   });
 }
 
-/// Of one image and group: filters times windows.
+/// Of one group and one image or some: filters times windows.
 template <class T, class Task>
 void Convolution::computeOutput(const GemmKernels<T> &kernels, const Task &task,
                                 char *const *arguments) const {
   const ConvolutionShape &s = shape;
   int64_t group = task.index % s.groups;
+  int64_t first = task.index / s.groups * imagesAtOnce * s.groups + group; // channels' groups
   DenseOperand<T> filter(kernels, at(arguments[1], s.rhs, group * filters * taps), s.rhs, taps,
                          /*alongK=*/true);
-  const char *x = at(arguments[0], s.lhs, task.index * channels * s.inputPoints());
+  const char *x = at(arguments[0], s.lhs, first * channels * s.inputPoints());
   const char *bias = s.hasBias ? at(arguments[2], s.bias, group * filters) : nullptr;
-  char *out = at(arguments[s.hasBias ? 3 : 2], s.out, task.index * filters * s.outputPoints());
+  int64_t size = filters * s.outputPoints();
+  char *out = at(arguments[s.hasBias ? 3 : 2], s.out, first * size);
   DenseOperand<T> pixels(kernels, x, s.lhs, s.inputPoints(), false);
-  WindowOperand<T> windows(kernels, {x, s.lhs, 0, channels * s.inputPoints(), rows, columns}, true);
-  if (isPointwise())
-    task.multiply({&filter, &pixels, bias, out});
-  else
-    task.multiply({&filter, &windows, bias, out});
+  int64_t imageStride = s.c * s.inputPoints();
+  int64_t inMemory = (imagesAtOnce - 1) * imageStride + channels * s.inputPoints();
+  WindowOperand<T> windows(kernels, {x, s.lhs, imageStride, inMemory, rows, columns}, true);
+  if (imagesAtOnce == 1 && isPointwise())
+    return task.multiply({&filter, &pixels, bias, out});
+  if (imagesAtOnce == 1)
+    return task.multiply({&filter, &windows, bias, out});
+  // Rows of the product are a filter's points of all images.
+  T *wide = task.extra;
+  task.multiply({&filter, &windows, bias, wide});
+  forAll(task.pool, imagesAtOnce, [&](int64_t image) {
+    const T *from = wide + image * s.outputPoints();
+    char *to = at(out, s.out, image * s.groups * size);
+    for (int64_t f = 0; f != filters; ++f, from += imagesAtOnce * s.outputPoints())
+      convert(at(to, s.out, f * s.outputPoints()), s.out, from, kDTypeOf<T>, s.outputPoints());
+  });
 }
 
-/// Adds windows of one channel, [taps][points], to its image. The points are
+/// Adds windows of one channel, [taps][tapStride], to its image. The points are
 /// those of the rows [firstRow, endRow).
 template <class T>
 static void addWindows(const GemmKernels<T> &kernels, const WindowAxis &rows,
-                       const WindowAxis &columns, int64_t firstRow, int64_t endRow,
-                       const T *windows, T *image) {
+                       const WindowAxis &columns, int64_t firstRow, int64_t endRow, const T *ofTap,
+                       int64_t tapStride, T *image) {
   for (int64_t r = 0; r != rows.taps; ++r)
-    for (int64_t c = 0; c != columns.taps; ++c) {
+    for (int64_t c = 0; c != columns.taps; ++c, ofTap += tapStride) {
       auto [begin, end] = columns.pointsInside(c, 0, columns.points);
+      const T *windows = ofTap;
       for (int64_t p = firstRow; p != endRow; ++p, windows += columns.points) {
         if (!rows.isInside(p, r))
           continue;
@@ -175,8 +218,8 @@ static void turnFilters(Bits *to, const Bits *from, int64_t filters, int64_t cha
 }
 
 /// Of one image and group: filters turned round times windows of the output's
-/// gradient; or transposed filters times that gradient are windows, whose overlaps
-/// add up.
+/// gradient; or, of one image or some, transposed filters times that gradient are
+/// windows, whose overlaps add up.
 template <class T, class Task>
 void Convolution::computeInputGradient(const GemmKernels<T> &kernels, const Task &task,
                                        char *const *arguments) const {
@@ -206,36 +249,46 @@ void Convolution::computeInputGradient(const GemmKernels<T> &kernels, const Task
     task.multiply({&left, &windows, nullptr, out});
     return;
   }
-  auto gradient = [&](int64_t point) {
-    return DenseOperand<T>(kernels,
-                           at(arguments[0], s.lhs, task.index * filters * s.outputPoints() + point),
-                           s.lhs, s.outputPoints(), /*alongK=*/false);
-  };
-  if (isPointwise()) {
-    DenseOperand<T> all = gradient(0);
-    task.multiply({&filter, &all, nullptr, out});
-    return;
-  }
-  bool isNarrow = s.out != kDTypeOf<T>;
-  int64_t points = rowsAtOnce * columns.points;
-  T *windows = task.extra;
-  T *image = isNarrow ? windows + taps * points : reinterpret_cast<T *>(out);
-  std::fill_n(image, size, T(0));
-  for (int64_t row = 0; row != rows.points; row += rowsAtOnce) {
-    DenseOperand<T> part = gradient(row * columns.points);
-    task.multiply({&filter, &part, nullptr, windows});
-    auto addChannel = [&](int64_t channel, int) {
-      addWindows(kernels, rows, columns, row, row + rowsAtOnce,
-                 windows + channel * s.filterPoints() * points, image + channel * s.inputPoints());
-    };
-    if (task.pool)
-      task.pool->run(channels, /*wake=*/true, addChannel);
+  // The output's gradient, its points those of one image from one on, or of some
+  // images.
+  int64_t first = task.index / s.groups * imagesAtOnce * s.groups + task.index % s.groups;
+  const char *of = at(arguments[0], s.lhs, first * filters * s.outputPoints());
+  out = at(arguments[2], s.out, first * size);
+  auto multiply = [&](int64_t point, void *result) {
+    DenseOperand<T> gradient(kernels, at(of, s.lhs, point), s.lhs, s.outputPoints(),
+                             /*alongK=*/false);
+    int64_t imageStride = s.k * s.outputPoints();
+    WindowOperand<T> gradients(kernels,
+                               {of, s.lhs, imageStride,
+                                (imagesAtOnce - 1) * imageStride + filters * s.outputPoints(),
+                                WindowAxis::pointwise(s.rows), WindowAxis::pointwise(s.columns)},
+                               /*sumsTaps=*/true);
+    if (imagesAtOnce == 1)
+      task.multiply({&filter, &gradient, nullptr, result});
     else
-      for (int64_t channel = 0; channel != channels; ++channel)
-        addChannel(channel, 0);
+      task.multiply({&filter, &gradients, nullptr, result});
+  };
+  if (imagesAtOnce == 1 && isPointwise())
+    return multiply(0, out);
+  bool isNarrow = s.out != kDTypeOf<T>;
+  int64_t points = rowsAtOnce * columns.points, tapStride = imagesAtOnce * points;
+  T *windows = task.extra, *narrow = windows + taps * tapStride;
+  auto imageOf = [&](int64_t image) {
+    return isNarrow ? narrow + image * size : reinterpret_cast<T *>(out) + image * s.groups * size;
+  };
+  for (int64_t image = 0; image != imagesAtOnce; ++image)
+    std::fill_n(imageOf(image), size, T(0));
+  for (int64_t row = 0; row != rows.points; row += rowsAtOnce) {
+    multiply(row * columns.points, windows);
+    forAll(task.pool, channels, [&](int64_t channel) {
+      const T *from = windows + channel * s.filterPoints() * tapStride;
+      for (int64_t image = 0; image != imagesAtOnce; ++image)
+        addWindows(kernels, rows, columns, row, row + rowsAtOnce, from + image * points, tapStride,
+                   imageOf(image) + channel * s.inputPoints());
+    });
   }
-  if (isNarrow)
-    convert(out, s.out, image, kDTypeOf<T>, size);
+  for (int64_t image = 0; isNarrow && image != imagesAtOnce; ++image)
+    convert(at(out, s.out, image * s.groups * size), s.out, imageOf(image), kDTypeOf<T>, size);
 }
 
 /// Of one group: the output's gradient times windows, over the points of all

@@ -18,10 +18,10 @@
 namespace ampc {
 
 /// One convolution step, as matrix products with windows of the images. Forward
-/// there is one for each image and group; the input's gradient is one too, of
-/// windows of the output's gradient, or makes windows of some rows of points at a
-/// time, and adds them up; the filter's gradient sums over all images at once.
-/// Sums run in one order, whatever the threads.
+/// there is one for each group and image, or some small images; the input's
+/// gradient is one too, of windows of the output's gradient, or makes windows of
+/// some rows of points, or small images, at a time, and adds them up; the filter's gradient sums
+/// over all images at once. Sums run in one order, whatever the threads.
 class Convolution final : public HostCall {
 public:
   Convolution(const ConvolutionShape &shape, int threads);
@@ -57,7 +57,8 @@ private:
   int64_t channels, filters; ///< of a group
   int64_t taps;              ///< of a filter, over all channels of its group
   WindowAxis rows, columns;
-  int64_t rowsAtOnce; ///< of points, whose windows the input's gradient makes
+  int64_t imagesAtOnce; ///< whose points are the columns of one product
+  int64_t rowsAtOnce;   ///< of points, whose windows the input's gradient makes
   Products products;
 };
 

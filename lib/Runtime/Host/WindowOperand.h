@@ -41,6 +41,15 @@ struct WindowAxis {
     return axis;
   }
 
+  /// Each point of the output on itself.
+  static WindowAxis pointwise(const ConvolutionAxis &a) {
+    WindowAxis axis(a);
+    axis.extent = a.output;
+    axis.taps = axis.stride = axis.dilation = 1;
+    axis.pad = 0;
+    return axis;
+  }
+
   int64_t element(int64_t point, int64_t tap) const {
     return point * stride + tap * dilation - pad;
   }
