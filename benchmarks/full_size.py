@@ -52,8 +52,6 @@ def export(name, path):
     network.train()
     batch = {0: torch.export.Dim("batch")}
     shapes = tuple(batch for _ in inputs)
-    if isinstance(network, full_size_networks.Forward):  # of which all but the first are *mask
-        shapes = (batch, shapes[1:])
     program = torch.onnx.export(network, inputs, dynamo=True, optimize=False, verbose=False,
                                 dynamic_shapes=shapes)
     program.save(str(path), external_data=True)

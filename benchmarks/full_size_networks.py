@@ -15,9 +15,8 @@ class Forward(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, x, *mask):
-        named = dict(zip(["attention_mask"], mask))
-        return self.network(input_ids=x, **named).logits
+    def forward(self, x, mask=None):
+        return self.network(input_ids=x, attention_mask=mask).logits
 
 
 def ids(batch, tokens):
