@@ -23,8 +23,8 @@ namespace {
 /// The opset that the definitions are written in.
 constexpr int64_t kOpset = 18;
 
-/// A function begins with its name, inputs, outputs and the defaults of its attributes. A line
-/// below it is a node. `0.5` is a number in the type of the function's first input, `[0]` a list of
+/// A function begins with its name, inputs, outputs and the defaults of its attributes, those too
+/// that nodes carry and that change nothing. A line below it is a node. `0.5` is a number in the type of the function's first input, `[0]` a list of
 /// integers; `@axis` is the function's attribute, as an operand a single integer.
 constexpr StringLiteral kDefinitions = R"(
 fn Scale x s -> y scale_down=0
@@ -107,16 +107,18 @@ fn LogSoftmaxGrad_13 dy y -> dx axis=-1
   s = ReduceSum dy axes keepdims=1
   q = Mul p s
   dx = Sub dy q
-fn DropoutGrad dy mask ratio mode -> dx
+fn DropoutGrad dy mask ratio mode -> dx seed=0
   r = CastLike ratio dy
   k = Sub 1.0 r
   d = Div dy k
   dx = Where mask d 0.0
 fn DivGrad dy a b -> da db
-  da = Div dy b
+  d = Div dy b
   q = Div a b
-  p = Mul da q
-  db = Neg p
+  p = Mul d q
+  n = Neg p
+  da = com.microsoft.ampc.SumTo d a
+  db = com.microsoft.ampc.SumTo n b
 fn SoftmaxCrossEntropyLossGrad dy lp labels -> dx ignore_index=-100
   keep, oh = com.microsoft.ampc.Labels dy lp labels ignore_index=@ignore_index
   n = ReduceSum keep
@@ -151,38 +153,50 @@ fn ampc.Labels like lp labels -> keep oh ignore_index=-100
   c = Gather sh 1 axis=0
   v = Concat 0.0v 1.0v axis=0
   oh = OneHot safe c v axis=1
-fn LayerNormalizationGrad dy x scale mean inv -> dx dscale dbias axis=-1
-  r = com.microsoft.ampc.Rank x
-  a = com.microsoft.ampc.Axis r axis=@axis
-  inner = Range a r 1
-  outer = Range 0 a 1
+fn LayerNormalizationGrad dy x scale mean inv -> dx dscale dbias axis=-1 epsilon=0.0 stash_type=1
+  inner, outer = com.microsoft.ampc.Norm x axis=@axis
   c = Sub x mean
   h = Mul c inv
   g = Mul dy scale
-  m1 = ReduceMean g inner keepdims=1
-  gh = Mul g h
-  m2 = ReduceMean gh inner keepdims=1
-  hm = Mul h m2
-  d1 = Sub g m1
-  d2 = Sub d1 hm
-  dx = Mul d2 inv
+  m = ReduceMean g inner keepdims=1
+  d0 = com.microsoft.ampc.Upright g h inner
+  d = Sub d0 m
+  dx = Mul d inv
   dh = Mul dy h
-  dscale = ReduceSum dh outer keepdims=0
-  dbias = ReduceSum dy outer keepdims=0
-fn SimplifiedLayerNormalizationGrad dy x scale inv -> dx dscale axis=-1
+  dscale = ReduceSum dh outer keepdims=0 noop_with_empty_axes=1
+  dbias = ReduceSum dy outer keepdims=0 noop_with_empty_axes=1
+fn SimplifiedLayerNormalizationGrad dy x scale inv -> dx dscale axis=-1 epsilon=0.0 stash_type=1
+  inner, outer = com.microsoft.ampc.Norm x axis=@axis
+  h = Mul x inv
+  g = Mul dy scale
+  d = com.microsoft.ampc.Upright g h inner
+  dx = Mul d inv
+  dh = Mul dy h
+  dscale = ReduceSum dh outer keepdims=0 noop_with_empty_axes=1
+fn ampc.Norm x -> inner outer axis=-1
   r = com.microsoft.ampc.Rank x
   a = com.microsoft.ampc.Axis r axis=@axis
   inner = Range a r 1
   outer = Range 0 a 1
-  h = Mul x inv
-  g = Mul dy scale
+fn ampc.Upright g h inner -> d
   gh = Mul g h
-  m2 = ReduceMean gh inner keepdims=1
-  hm = Mul h m2
-  d2 = Sub g hm
-  dx = Mul d2 inv
-  dh = Mul dy h
-  dscale = ReduceSum dh outer keepdims=0
+  m = ReduceMean gh inner keepdims=1
+  hm = Mul h m
+  d = Sub g hm
+fn ampc.SumTo g x -> y
+  to = Shape x
+  from = Shape g
+  rank = Size from
+  own = Size to
+  more = Sub rank own
+  count = Reshape more [1]
+  ones = Expand [1] count
+  shape = Concat ones to axis=0
+  isOne = Equal shape 1
+  all = Range 0 rank 1
+  axes = Compress all isOne axis=0
+  s = ReduceSum g axes keepdims=1 noop_with_empty_axes=1
+  y = Reshape s to
 fn ampc.Rank x -> r
   s = Shape x
   r = Size s
@@ -415,6 +429,14 @@ const onnx::FunctionProto *findGradientFunction(const onnx::NodeProto &node) {
   auto it = functions.find(name);
   if (it == functions.end() || node.input_size() > it->second.input_size())
     return nullptr;
-  return &it->second;
+  // What a definition does not know must not be left out: GatherNDGrad with batch_dims=1.
+  auto isKnown = [&](const onnx::AttributeProto &attribute) {
+    bool isZero = attribute.type() == onnx::AttributeProto::INT && attribute.i() == 0;
+    return isZero || attribute.name() == "reduction" ||
+           llvm::any_of(it->second.attribute_proto(), [&](const onnx::AttributeProto &declared) {
+             return declared.name() == attribute.name();
+           });
+  };
+  return llvm::all_of(node.attribute(), isKnown) ? &it->second : nullptr;
 }
 } // namespace ampc

@@ -143,3 +143,14 @@ class Compiled:
                     array = array[0]
                 outputs[spec["name"]] = array
         return outputs
+
+    def train(self, batch: dict[str, np.ndarray], steps: int, *flags: str) -> list[dict]:
+        """The lines of the log of a new session's steps, all with the same batch."""
+        where = self.tools.device
+        feed, log = self.module.with_name("in.npz"), self.module.with_name("log.jsonl")
+        write_npz(feed, batch)
+        log.unlink(missing_ok=True)
+        call(self.tools.runner, "train", str(self.module), f"--data={feed}", f"--steps={steps}",
+             "--batch-order=file", f"--log={log}", f"--device={where.name}", "--quiet", *flags,
+             environment=where.environment(self.module))
+        return [json.loads(line) for line in log.read_text().splitlines()]

@@ -79,16 +79,11 @@ class HalfWeightsTest(unittest.TestCase):
         model = mlp(typed, element, loss, tied)
         module = self.tools.compile(model, self.folder, (
             "--loss=output:l" if loss else "--loss=mse", "--optimizer=sgd", "--lr=0.1", *flags))
-        data, log = self.folder / "d.npz", self.folder / "log.jsonl"
         arrays = {"x": self.x} if loss else {"x": self.x, "target": self.target}
         stored = np.float16 if element == TensorProto.FLOAT16 else np.float32
-        np.savez(data, **{name: value.astype(stored) for name, value in arrays.items()})
-        log.unlink(missing_ok=True)
-        compiled.call(self.tools.runner, "train", str(module.module), f"--data={data}",
-                      f"--steps={steps}", "--batch-order=file", "--quiet", f"--log={log}",
-                      f"--checkpoint={self.folder / 'c.safetensors'}")
-        return ([json.loads(line) for line in log.read_text().splitlines()],
-                masters(self.folder / "c.safetensors"))
+        batch = {name: value.astype(stored) for name, value in arrays.items()}
+        end = self.folder / "c.safetensors"
+        return module.train(batch, steps, f"--checkpoint={end}"), masters(end)
 
     def test_trains_beside_f32(self) -> None:
         for dtype, (low, element, ulp) in LOW.items():

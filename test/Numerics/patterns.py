@@ -246,15 +246,8 @@ class PatternsTest(unittest.TestCase):
         loss = "--loss=output:output" if case.ends else "--loss=mse"
         module = self.tools.compile(model, self.folder, (
             loss, "--optimizer=sgd", "--lr=0.1", "--train=^(w.*|gamma|beta|channel.*)$", *flags))
-        data, log = self.folder / "d.npz", self.folder / "log.jsonl"
         given = {"labels": self.labels} if case.ends else {"target": self.target}
-        np.savez(data, input=self.x, **given)
-        log.unlink(missing_ok=True)
-        compiled.call(self.tools.runner, "train", str(module.module), f"--data={data}",
-                      f"--steps={STEPS}", "--batch-order=file", "--quiet", f"--log={log}",
-                      f"--device={self.tools.device.name}",
-                      environment=self.tools.device.environment(module.module))
-        return [json.loads(line)["loss"] for line in log.read_text().splitlines()]
+        return [line["loss"] for line in module.train({"input": self.x, **given}, STEPS)]
 
     def test_is_recovered(self) -> None:
         """And trains in f32 as the file is written: a few roundings of sums of 16 terms apart."""
