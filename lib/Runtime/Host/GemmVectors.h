@@ -223,6 +223,18 @@ inline void finish(const GemmBlock<T> &block, typename Simd<T>::Vector value,
   storeResult(block.out, block.outDType, row * block.outStride + column, value, block.n - column);
 }
 
+/// The same for whole vectors of sums that are stored as bf16 and nothing else.
+inline void roundTile(const GemmBlock<float> &block, const float *sums, int64_t rows,
+                      int64_t columns, int64_t row, int64_t column) {
+  constexpr int kLanes = Simd<float>::kLanes;
+  uint16_t *out = static_cast<uint16_t *>(block.out) + row * block.outStride + column;
+  for (int64_t i = 0; i < rows; ++i, sums += columns, out += block.outStride)
+    for (int64_t j = 0; j < columns; j += kLanes)
+      store(out + j, narrowToBF16(load<Simd<float>::Vector>(sums + j)));
+}
+inline void roundTile(const GemmBlock<double> &, const double *, int64_t, int64_t, int64_t,
+                      int64_t) {}
+
 /// Ends all of a tile at row `row` and column `column`, whose sums are
 /// [rows][columns] with `columns` a multiple of the lanes. One copy for tiles of
 /// all sizes, as it is long.
@@ -230,6 +242,9 @@ template <class T>
 __attribute__((noinline)) void finishTile(const GemmBlock<T> &block, const T *sums, int64_t rows,
                                           int64_t columns, int64_t row, int64_t column) {
   typedef typename Simd<T>::Vector Vector;
+  if (block.outDType == AMPC_DTYPE_BF16 && block.alpha == 1 && !block.columnBias &&
+      !block.rowBias && !block.relu && column + columns <= block.n)
+    return roundTile(block, sums, rows, columns, row, column);
   for (int64_t j = 0; j < columns && column + j < block.n; j += Simd<T>::kLanes) {
     Vector bias = {};
     if (block.columnBias)
