@@ -26,6 +26,11 @@ namespace {
 template <class T, int Width, class S>
 void packAlongK(T *to, const S *from, int64_t stride, int64_t count, int64_t k) {
   int64_t i = 0;
+#if defined(__AVX512F__)
+  if constexpr (sizeof(S) == 4)
+    if (k % 4 == 0)
+      i = transposeRuns<Width>(to, from, stride, count, k);
+#endif
   for (; i + 4 <= count; i += 4) {
     const S *row = from + i * stride;
     T *at = to + i;

@@ -63,33 +63,6 @@ inline void zip(float *to, const void *first, const void *second, int64_t stride
       to[i] = 0;
 }
 
-#if defined(__AVX512F__)
-/// Sixteen runs side by side: to[j * Width + i] is pair j of run i. A part of four
-/// pairs of all runs is four vectors, whose quarters are transposed at once.
-template <int Width>
-void interleaveSixteen(float *to, const uint16_t *from, int64_t stride, int64_t pairs) {
-  static_assert(kVectorBytes == 64);
-  for (int64_t j = 0; j + 4 <= pairs; j += 4, to += 4 * Width) {
-    __m512 runs[4];
-    for (int r = 0; r != 4; ++r) {
-      const uint16_t *run = from + r * stride + 2 * j;
-      __m512 four = _mm512_castps128_ps512(_mm_loadu_ps((const float *)run));
-      four = _mm512_mask_broadcast_f32x4(four, 0x00f0, load<__m128>(run + 4 * stride));
-      four = _mm512_mask_broadcast_f32x4(four, 0x0f00, load<__m128>(run + 8 * stride));
-      runs[r] = _mm512_mask_broadcast_f32x4(four, 0xf000, load<__m128>(run + 12 * stride));
-    }
-    __m512d lower01 = (__m512d)_mm512_unpacklo_ps(runs[0], runs[1]);
-    __m512d upper01 = (__m512d)_mm512_unpackhi_ps(runs[0], runs[1]);
-    __m512d lower23 = (__m512d)_mm512_unpacklo_ps(runs[2], runs[3]);
-    __m512d upper23 = (__m512d)_mm512_unpackhi_ps(runs[2], runs[3]);
-    store(to, _mm512_unpacklo_pd(lower01, lower23));
-    store(to + Width, _mm512_unpackhi_pd(lower01, lower23));
-    store(to + 2 * Width, _mm512_unpacklo_pd(upper01, upper23));
-    store(to + 3 * Width, _mm512_unpackhi_pd(upper01, upper23));
-  }
-}
-#endif
-
 /// Four runs side by side, each in pairs of what follows each other.
 inline void interleavePairs(float *to, int64_t toStride, const void *const *from, uint32_t,
                             int64_t count) {
@@ -115,8 +88,8 @@ void packPairs(float *to, const void *from, uint32_t, int64_t stride, bool along
   if (alongK) {
     int64_t i = 0;
 #if defined(__AVX512F__)
-    for (; i + 16 <= count && k % 8 == 0; i += 16)
-      interleaveSixteen<Width>(to + i, data + i * stride, stride, pairs);
+    if (k % 8 == 0)
+      i = transposeRuns<Width>(to, data, stride, count, pairs);
 #endif
     for (; i + 4 <= count; i += 4) {
       const void *rows[4];

@@ -141,6 +141,46 @@ void storeTransposed(T *to, int64_t stride, Four a, Four b, Four c, Four d) {
   store(to + 3 * stride, __builtin_shufflevector(ab1, cd1, 2, 3, 6, 7));
 }
 
+#if defined(__AVX512F__)
+/// Writes four words of each of `Runs` runs, `stride` elements apart, as four rows.
+/// Each quarter of a vector holds words of one run, so that four by four of all
+/// quarters are transposed at once.
+template <int Runs, class S>
+void transposeFour(float *to, int64_t toStride, const S *from, int64_t stride) {
+  constexpr __mmask16 kStored = (1 << Runs) - 1;
+  __m512 runs[4];
+  for (int r = 0; r != 4; ++r) {
+    const S *run = from + r * stride;
+    runs[r] = _mm512_castps128_ps512(load<__m128>(run));
+    runs[r] = _mm512_mask_broadcast_f32x4(runs[r], 0x00f0, load<__m128>(run + 4 * stride));
+    runs[r] = _mm512_mask_broadcast_f32x4(runs[r], 0x0f00, load<__m128>(run + 8 * stride));
+    if (Runs == 16)
+      runs[r] = _mm512_mask_broadcast_f32x4(runs[r], 0xf000, load<__m128>(run + 12 * stride));
+  }
+  __m512d lower01 = (__m512d)_mm512_unpacklo_ps(runs[0], runs[1]);
+  __m512d upper01 = (__m512d)_mm512_unpackhi_ps(runs[0], runs[1]);
+  __m512d lower23 = (__m512d)_mm512_unpacklo_ps(runs[2], runs[3]);
+  __m512d upper23 = (__m512d)_mm512_unpackhi_ps(runs[2], runs[3]);
+  __m512d rows[4] = {_mm512_unpacklo_pd(lower01, lower23), _mm512_unpackhi_pd(lower01, lower23),
+                     _mm512_unpacklo_pd(upper01, upper23), _mm512_unpackhi_pd(upper01, upper23)};
+  for (int j = 0; j != 4; ++j)
+    _mm512_mask_storeu_ps(to + j * toStride, kStored, (__m512)rows[j]);
+}
+
+/// Writes the first of `count` runs of `words` each, a multiple of four, as the
+/// columns of rows of `Width` words; returns how many of them.
+template <int Width, class S>
+int64_t transposeRuns(float *to, const S *from, int64_t stride, int64_t count, int64_t words) {
+  constexpr int64_t kWord = sizeof(float) / sizeof(S);
+  constexpr int kRuns = Width < 16 ? 12 : 16;
+  int64_t i = 0;
+  for (; Width >= kRuns && i + kRuns <= count; i += kRuns)
+    for (int64_t j = 0; j < words; j += 4)
+      transposeFour<kRuns>(to + j * Width + i, Width, from + i * stride + j * kWord, stride);
+  return i;
+}
+#endif
+
 //===----------------------------------------------------------------------===//
 // Rounding and storing
 //===----------------------------------------------------------------------===//
