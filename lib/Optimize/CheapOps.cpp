@@ -18,6 +18,10 @@ namespace ampc {
 /// a chain of n ops whose results are all read again, n * n / 2 would be.
 constexpr unsigned kMostRepeated = 4;
 
+/// An operand that is this many times smaller than the result, as what is known of whole rows
+/// is, takes no part of the memory.
+constexpr int64_t kMuchSmaller = 8;
+
 int64_t bodyCost(linalg::GenericOp generic) {
   int64_t cost = 0;
   generic.getBody()->walk([&](Operation *op) {
@@ -84,7 +88,7 @@ void CheapOps::repeat() {
     makePrivate(generic);
   eraseDead(block);
   auto generics = llvm::to_vector(block.getOps<linalg::GenericOp>());
-  DenseSet<Operation *> repeatable = chooseRepeatable(generics);
+  Sources repeatable = chooseRepeatable(generics);
   // Consumers first, so that a chain of cheap ops follows each of its uses.
   for (linalg::GenericOp generic : llvm::reverse(generics))
     if (repeatable.contains(generic))
@@ -124,21 +128,44 @@ bool CheapOps::isAssigned(Value value) const {
   return variable && assigned.contains(variable);
 }
 
-/// The cheap ops of `generics`, given in the order of the block; where one reads another
+CheapOps::Source CheapOps::sourceOf(linalg::GenericOp generic, const Sources &repeatable) const {
+  Source source = {0, 0};
+  for (Value input : generic.getInputs()) {
+    Value viewed = getViewed(input);
+    auto behind = repeatable.find(viewed.getDefiningOp());
+    bool repeats = behind != repeatable.end();
+    if (repeats)
+      source.depth = std::max(source.depth, behind->second.depth);
+    if (pointsOf(viewed) > pointsOf(generic.getResult(0)) / kMuchSmaller)
+      source.bytes +=
+          repeats ? behind->second.bytes : getByteSize(viewed.getType()).value_or(UINT32_MAX);
+  }
+  return source;
+}
+
+/// Whether memory gets by without the result of an op, which is computed again from less:
+/// a softmax from scores of 16 bits and the maxima and sums of their rows.
+bool CheapOps::isSmallerToRepeat(linalg::GenericOp generic, const Source &source) const {
+  if (plan::isReduction(generic) || bodyCost(generic) > model.recomputedOperations ||
+      generic.getNumResults() != 1 || !hasLoops(generic))
+    return false;
+  WalkResult extracts =
+      generic.getBody()->walk([](tensor::ExtractOp) { return WalkResult::interrupt(); });
+  return !extracts.wasInterrupted() && source.bytes > 0 &&
+         source.bytes <= getByteSize(generic.getResult(0).getType()).value_or(0) / 4 * 3;
+}
+
+/// The repeatable ops of `generics`, given in the order of the block; where one reads another
 /// that reads another.., some are left out.
-DenseSet<Operation *> CheapOps::chooseRepeatable(ArrayRef<linalg::GenericOp> generics) const {
-  DenseSet<Operation *> chosen;
-  DenseMap<Operation *, unsigned> depth; // of chosen ops behind each other
+CheapOps::Sources CheapOps::chooseRepeatable(ArrayRef<linalg::GenericOp> generics) const {
+  Sources chosen;
   for (linalg::GenericOp generic : generics) {
-    if (!isCheapToRepeat(generic))
+    Source source = sourceOf(generic, chosen);
+    if (source.depth == kMostRepeated ||
+        !(isCheapToRepeat(generic) || isSmallerToRepeat(generic, source)))
       continue;
-    unsigned below = 0;
-    for (Value input : generic.getInputs())
-      below = std::max(below, depth.lookup(getViewed(input).getDefiningOp()));
-    if (below == kMostRepeated)
-      continue;
-    depth[generic] = below + 1;
-    chosen.insert(generic);
+    ++source.depth;
+    chosen.insert({generic, source});
   }
   return chosen;
 }

@@ -10,6 +10,7 @@
 
 #include "ampc/Support/DeviceModel.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace ampc {
 using namespace mlir;
@@ -24,9 +25,9 @@ bool isAttached(Operation *op);
 /// Erases the ops of a block whose results nobody needs.
 void eraseDead(Block &block);
 
-/// The tensor ops of a block that cost less to compute again than to read: each of their
-/// readers gets a copy of its own. What an op reads through (views, destinations) becomes its
-/// own as well, so that it can stand in its kernel.
+/// The tensor ops of a block that cost less to compute again than to read, or whose operands
+/// take less memory than their result: each of their readers gets a copy of its own. What an op
+/// reads through (views, destinations) becomes its own as well, so that it can stand in its kernel.
 class CheapOps {
 public:
   CheapOps(Block &block, const DeviceModel &model);
@@ -39,8 +40,17 @@ public:
   bool isCheapToRepeat(linalg::GenericOp generic) const;
 
 private:
+  /// What stands behind a repeatable op.
+  struct Source {
+    unsigned depth; ///< of repeatable ops, each reading the one before
+    uint64_t bytes; ///< of what they read from memory, much smaller operands apart
+  };
+  using Sources = llvm::MapVector<Operation *, Source>;
+
   bool isAssigned(Value value) const;
-  DenseSet<Operation *> chooseRepeatable(ArrayRef<linalg::GenericOp> generics) const;
+  Source sourceOf(linalg::GenericOp generic, const Sources &repeatable) const;
+  bool isSmallerToRepeat(linalg::GenericOp generic, const Source &source) const;
+  Sources chooseRepeatable(ArrayRef<linalg::GenericOp> generics) const;
   void cloneIntoUsers(linalg::GenericOp generic) const;
 
   Block &block;

@@ -42,7 +42,8 @@ static constexpr DeviceModel makeGpu(llvm::StringLiteral name, int64_t processor
           /*splitElements=*/8192,
           /*smallBytes=*/96 << 10,
           /*smallOperations=*/200'000,
-          /*cheapOperations=*/12};
+          /*cheapOperations=*/12,
+          /*recomputedOperations=*/32};
 }
 
 static constexpr DeviceModel kA100 = makeGpu("A100", 108, 164, 40, 2.04e6);
@@ -68,7 +69,8 @@ static constexpr DeviceModel kHost = {"host",
                                       /*splitElements=*/32768,
                                       /*smallBytes=*/64 << 10,
                                       /*smallOperations=*/100'000,
-                                      /*cheapOperations=*/12};
+                                      /*cheapOperations=*/12,
+                                      /*recomputedOperations=*/32};
 
 Gpu newestGpu(llvm::ArrayRef<unsigned> architectures) {
   bool isOlder =

@@ -354,3 +354,85 @@ func.func @reshape_goes_into_the_kernel(%x: tensor<8x8xf32>) -> tensor<64xf32> {
   } -> tensor<64xf32>
   return %b : tensor<64xf32>
 }
+
+// -----
+
+#id = affine_map<(d0, d1) -> (d0, d1)>
+#row = affine_map<(d0, d1) -> (d0)>
+#column = affine_map<(d0, d1) -> (d1)>
+
+// What is computed from half the memory and one number a row, as a softmax is, is not stored
+// for two kernels: each computes it again.
+
+// CHECK-LABEL: @smaller_operands_are_read_again(
+// CHECK-SAME: %[[X:.*]]: tensor<8x32xbf16>
+func.func @smaller_operands_are_read_again(%x: tensor<8x32xbf16>, %m: tensor<8xf32>)
+    -> (tensor<8xf32>, tensor<32xf32>) {
+  // CHECK: plan.kernel fused (%{{.*}} = %[[X]] : tensor<8x32xbf16>, {{.*}}) -> tensor<8xf32> {
+  // CHECK: math.exp
+  // CHECK: plan.kernel fused (%{{.*}} = %[[X]] : tensor<8x32xbf16>, {{.*}}) -> tensor<32xf32> {
+  // CHECK: math.exp
+  %e = tensor.empty() : tensor<8x32xf32>
+  %w = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x : tensor<8x32xbf16>) outs(%e : tensor<8x32xf32>) {
+  ^bb0(%i: bf16, %o: f32):
+    %y = arith.extf %i : bf16 to f32
+    linalg.yield %y : f32
+  } -> tensor<8x32xf32>
+  %y = linalg.generic {indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%w, %m : tensor<8x32xf32>, tensor<8xf32>) outs(%e : tensor<8x32xf32>) {
+  ^bb0(%i: f32, %j: f32, %o: f32):
+    %d = arith.subf %i, %j : f32
+    %p = math.exp %d : f32
+    linalg.yield %p : f32
+  } -> tensor<8x32xf32>
+  %r = tensor.empty() : tensor<8xf32>
+  %rows = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%y : tensor<8x32xf32>) outs(%r : tensor<8xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    %s = arith.addf %i, %o : f32
+    linalg.yield %s : f32
+  } -> tensor<8xf32>
+  %c = tensor.empty() : tensor<32xf32>
+  %columns = linalg.generic {indexing_maps = [#id, #column],
+                             iterator_types = ["reduction", "parallel"]}
+      ins(%y : tensor<8x32xf32>) outs(%c : tensor<32xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    %s = arith.addf %i, %o : f32
+    linalg.yield %s : f32
+  } -> tensor<32xf32>
+  return %rows, %columns : tensor<8xf32>, tensor<32xf32>
+}
+
+// Nothing is gained where the operand is as large as the result.
+
+// CHECK-LABEL: @equal_operands_are_not_read_again(
+func.func @equal_operands_are_not_read_again(%x: tensor<8x32xf32>, %m: tensor<8xf32>)
+    -> (tensor<8xf32>, tensor<32xf32>) {
+  // CHECK: math.exp
+  // CHECK-NOT: math.exp
+  %e = tensor.empty() : tensor<8x32xf32>
+  %y = linalg.generic {indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x, %m : tensor<8x32xf32>, tensor<8xf32>) outs(%e : tensor<8x32xf32>) {
+  ^bb0(%i: f32, %j: f32, %o: f32):
+    %d = arith.subf %i, %j : f32
+    %p = math.exp %d : f32
+    linalg.yield %p : f32
+  } -> tensor<8x32xf32>
+  %r = tensor.empty() : tensor<8xf32>
+  %rows = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%y : tensor<8x32xf32>) outs(%r : tensor<8xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    %s = arith.addf %i, %o : f32
+    linalg.yield %s : f32
+  } -> tensor<8xf32>
+  %c = tensor.empty() : tensor<32xf32>
+  %columns = linalg.generic {indexing_maps = [#id, #column],
+                             iterator_types = ["reduction", "parallel"]}
+      ins(%y : tensor<8x32xf32>) outs(%c : tensor<32xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    %s = arith.addf %i, %o : f32
+    linalg.yield %s : f32
+  } -> tensor<32xf32>
+  return %rows, %columns : tensor<8xf32>, tensor<32xf32>
+}

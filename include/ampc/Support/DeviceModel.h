@@ -43,6 +43,8 @@ struct DeviceModel {
   int64_t smallBytes;      ///< what one block moves in the time of a launch
   int64_t smallOperations; ///< and what it computes
   int64_t cheapOperations; ///< for an element, in the time of storing and loading it
+  /// For an element, where memory is saved as well: the time of loads and stores hides them.
+  int64_t recomputedOperations;
 
   /// Blocks that reductions are split into: two for each processor.
   int64_t fillingBlocks() const { return 2 * processors; }
