@@ -204,13 +204,12 @@ struct Factor {
 /// `type`.
 static Value gradientProduct(GradientBuilder &gradient, Factor lhs, Factor rhs,
                              const APFloat &alpha, ArrayRef<int64_t> shape, Type type) {
-  RankedTensorType operand = tensorType(lhs.value);
-  Type narrow = operand.getElementType();
+  RankedTensorType left = tensorType(lhs.value);
+  SmallVector<int64_t> batch = *broadcastShapes({batchOf(left), batchOf(tensorType(rhs.value))});
   // A sum over batches follows where the operand was broadcast: no rounding
   // before it.
-  bool isSummed = product(batchOf(operand)) != product(shape.drop_back(2)) ||
-                  product(batchOf(tensorType(rhs.value))) != product(shape.drop_back(2));
-  bool wide = type != narrow || isSummed;
+  bool isSummed = product(batch) != product(shape.drop_back(2));
+  bool wide = type != left.getElementType() || isSummed;
   return gradient.create<MatMulOp>(lhs.value, rhs.value, Value(), lhs.transposed, rhs.transposed,
                                    alpha, wide);
 }
