@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-// The largest buffers choose first, each the tightest gap among those placed before it
-// whose lifetimes meet its own. Lifetimes are closed intervals of positions in the
-// program, so that what a step reads and what it writes never share bytes. With several
-// queues they begin earlier, at the first step that may run beside the one that writes.
+// Buffers choose one after the other, each the tightest gap among those placed before it
+// whose lifetimes meet its own; several orders are tried. Lifetimes are closed intervals of
+// positions in the program, so that what a step reads and what it writes never share bytes. With
+// several queues they begin earlier, at the first step that may run beside the one that writes.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,6 +17,7 @@
 #include "ampc/Optimize/Buffers.h"
 #include "ampc/Optimize/Passes.h"
 #include "ampc/Optimize/StepOrder.h"
+#include "mlir/IR/Remarks.h"
 #include "llvm/Support/CheckedArithmetic.h"
 #include "llvm/Support/MathExtras.h"
 #include <map>
@@ -140,6 +141,89 @@ Buffer *placeByTime(ArrayRef<Buffer *> pending, uint64_t start) {
   return nullptr;
 }
 
+/// The most bytes of buffers without a place of their own that live at the same time: no plan
+/// takes less.
+uint64_t mostAlive(const FunctionPlan &plan) {
+  std::map<int64_t, int64_t> changes; // of the living bytes, by position
+  for (const auto &[value, buffer] : plan.buffers)
+    if (!buffer.isPlaced) {
+      changes[buffer.first] += int64_t(buffer.bytes);
+      changes[buffer.last + 1] -= int64_t(buffer.bytes);
+    }
+  int64_t alive = 0, most = 0;
+  for (auto [position, change] : changes)
+    most = std::max(most, alive += change);
+  return uint64_t(most);
+}
+
+/// The bytes from the arena's begin to the end of the last of the buffers.
+uint64_t endOf(ArrayRef<Buffer *> buffers) {
+  uint64_t end = 0;
+  for (Buffer *buffer : buffers)
+    end = std::max(end, buffer->offset + buffer->bytes);
+  return end;
+}
+
+/// Places buffers in the given order, each in the tightest gap among those before it. Returns the
+/// buffer that finds no place below 2^63 bytes; null where all do.
+Buffer *placeInOrder(ArrayRef<Buffer *> order, uint64_t start) {
+  SmallVector<Buffer *> placed;
+  for (Buffer *buffer : order) {
+    if (!place(*buffer, placed, start))
+      return buffer;
+    placed.insert(llvm::upper_bound(placed, buffer,
+                                    [](Buffer *a, Buffer *b) { return a->offset < b->offset; }),
+                  buffer);
+  }
+  return nullptr;
+}
+
+/// Which of two buffers chooses its place first.
+using Precedence = bool (*)(const Buffer *, const Buffer *);
+
+int64_t lifeOf(const Buffer *buffer) { return buffer->last - buffer->first + 1; }
+double areaOf(const Buffer *buffer) { return double(buffer->bytes) * double(lifeOf(buffer)); }
+
+/// Orders to begin with. None is best for all graphs.
+constexpr Precedence kOrders[] = {
+    [](const Buffer *a, const Buffer *b) { return a->bytes > b->bytes; },
+    [](const Buffer *a, const Buffer *b) { return areaOf(a) > areaOf(b); },
+    [](const Buffer *a, const Buffer *b) { return lifeOf(a) > lifeOf(b); }};
+
+/// Comparisons of buffers that a better plan is worth, and rounds behind which none was found.
+constexpr size_t kMostComparisons = 1 << 22, kMostRounds = 60;
+
+/// Places buffers in several orders, of which the one with the lowest end stays: from each of
+/// kOrders, again and again with those first that reached highest. The first that takes no more
+/// than the `alive` bytes ends the search. Returns the buffer that finds no place.
+Buffer *placeTightest(ArrayRef<Buffer *> pending, uint64_t alive, uint64_t start) {
+  size_t perRound = std::max<size_t>(pending.size() * pending.size(), 1);
+  size_t rounds = std::min(kMostRounds, kMostComparisons / perRound);
+  std::optional<uint64_t> least;
+  SmallVector<uint64_t> best;
+  SmallVector<Buffer *> order(pending);
+  for (Precedence isBefore : kOrders) {
+    llvm::stable_sort(order, isBefore);
+    for (size_t round = 0; round <= rounds && (!least || *least > start + alive); ++round) {
+      if (Buffer *tooLarge = placeInOrder(order, start)) {
+        if (!least)
+          return tooLarge;
+        break;
+      }
+      uint64_t end = endOf(pending);
+      if (!least || end < *least) {
+        least = end;
+        best = llvm::map_to_vector(pending, [](Buffer *buffer) { return buffer->offset; });
+      }
+      std::stable_partition(order.begin(), order.end(),
+                            [&](Buffer *buffer) { return buffer->offset + buffer->bytes == end; });
+    }
+  }
+  for (auto [buffer, offset] : llvm::zip_equal(pending, best))
+    buffer->offset = offset;
+  return nullptr;
+}
+
 struct PlanMemory : impl::PlanMemoryBase<PlanMemory> {
   using PlanMemoryBase::PlanMemoryBase;
 
@@ -165,6 +249,11 @@ struct PlanMemory : impl::PlanMemoryBase<PlanMemory> {
       if (failed(layOut(function, plan)) || failed(placeOthers(function, plan, stateBytes)))
         return signalPassFailure();
       arenaBytes = std::max(arenaBytes, plan.end);
+      remark::analysis(
+          function.getLoc(),
+          remark::RemarkOpts::name("arena").category("plan-memory").function(function.getName()))
+          << remark::metric("bytes", plan.end > stateBytes ? plan.end - stateBytes : 0)
+          << remark::metric("alive", mostAlive(plan));
     }
     arenaBytes = std::max(arenaBytes, stateBytes);
     if (memoryLimit != 0 && arenaBytes > memoryLimit) {
@@ -343,26 +432,16 @@ private:
 
   /// Places what has no place yet, from `start` on.
   LogicalResult placeOthers(func::FuncOp function, FunctionPlan &plan, uint64_t start) {
-    SmallVector<Buffer *> pending, placed;
+    SmallVector<Buffer *> pending;
     for (auto &[value, buffer] : plan.buffers)
       if (!buffer.isPlaced)
         pending.push_back(&buffer);
-    if (pending.size() > kMostCompared) {
-      if (Buffer *buffer = placeByTime(pending, start))
-        return reportTooLarge(function.getLoc(), buffer->type);
-      for (Buffer *buffer : pending)
-        plan.end = std::max(plan.end, buffer->offset + buffer->bytes);
-      return success();
-    }
-    llvm::stable_sort(pending, [](Buffer *a, Buffer *b) { return a->bytes > b->bytes; });
-    for (Buffer *buffer : pending) {
-      if (!place(*buffer, placed, start))
-        return reportTooLarge(function.getLoc(), buffer->type);
-      placed.insert(llvm::upper_bound(placed, buffer,
-                                      [](Buffer *a, Buffer *b) { return a->offset < b->offset; }),
-                    buffer);
-      plan.end = std::max(plan.end, buffer->offset + buffer->bytes);
-    }
+    Buffer *tooLarge = pending.size() > kMostCompared
+                           ? placeByTime(pending, start)
+                           : placeTightest(pending, mostAlive(plan), start);
+    if (tooLarge)
+      return reportTooLarge(function.getLoc(), tooLarge->type);
+    plan.end = std::max(plan.end, endOf(pending));
     return success();
   }
 
