@@ -25,6 +25,8 @@ void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
     loss.ignoreIndex = options.ignoreIndex;
     loss.labelSmoothing = options.labelSmoothing;
     loss.classWeights.assign(options.classWeights.begin(), options.classWeights.end());
+    loss.softLabels = options.softLabels;
+    loss.fromProbabilities = options.fromProbabilities;
     loss.huberDelta = options.huberDelta;
     loss.smoothL1Beta = options.smoothL1Beta;
     pm.addPass(createAttachLoss(loss));

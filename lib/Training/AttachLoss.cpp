@@ -38,6 +38,29 @@ bool isScalarFloat(Type type) {
   return tensor && isa<FloatType>(tensor.getElementType()) && tensor.getNumElements() == 1;
 }
 
+/// What a named loss takes: the first output of floats that has dimensions, as classifiers of
+/// other frameworks give labels and scores; the first output where there is none.
+unsigned findPrediction(func::FuncOp function) {
+  for (auto [i, type] : llvm::enumerate(function.getResultTypes())) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    if (tensor && isa<FloatType>(tensor.getElementType()) && tensor.getRank() > 0)
+      return i;
+  }
+  return 0;
+}
+
+/// Whether a softmax or a sigmoid made `value`, which may have been moved since.
+bool holdsProbabilities(Value value) {
+  Operation *op = value.getDefiningOp();
+  while (op && !op->hasTrait<GivesProbabilities>()) {
+    auto moved = dyn_cast<OperandUseOpInterface>(op);
+    if (!moved || op->getNumOperands() != 1 || moved.getOperandUse(0) != OperandUse::Moved)
+      return false;
+    op = op->getOperand(0).getDefiningOp();
+  }
+  return op != nullptr;
+}
+
 struct AttachLoss : impl::AttachLossBase<AttachLoss> {
   using AttachLossBase::AttachLossBase;
 
@@ -110,39 +133,53 @@ struct AttachLoss : impl::AttachLossBase<AttachLoss> {
                << "--loss=" << name
                << ": would add an output 'loss', but the graph has one; if that is what to "
                   "minimise, pass --loss=output:loss";
-    auto type = dyn_cast<RankedTensorType>(function.getResultTypes().front());
+    unsigned prediction = findPrediction(function);
+    auto type = dyn_cast<RankedTensorType>(function.getResultTypes()[prediction]);
     if (!type)
       return emitError(function.getLoc())
              << "--loss=" << name << ": the graph's first output is no tensor, but "
-             << function.getResultTypes().front();
+             << function.getResultTypes()[prediction];
     LossOptions options{name.str(),
                         classAxis ? classAxis : 1,
                         ignoreIndex,
                         labelSmoothing,
                         {classWeights.begin(), classWeights.end()},
                         huberDelta,
-                        smoothL1Beta};
+                        smoothL1Beta,
+                        softLabels,
+                        fromProbabilities};
     std::string why;
     FailureOr<RankedTensorType> targetType = getTargetType(options, type, why);
     if (failed(targetType))
       return emitError(function.getLoc()) << "--loss=" << name << ": " << why;
-    std::optional<int64_t> batchAxis = getBatchAxis(function.getResultAttrDict(0));
+    std::optional<int64_t> batchAxis = getBatchAxis(function.getResultAttrDict(prediction));
     std::optional<int64_t> targetAxis = batchAxis;
-    if (takesLabels(name) && batchAxis) {
+    if (hasClasses(name) && batchAxis) {
       int64_t axis = options.classAxis + (options.classAxis < 0 ? type.getRank() : 0);
       if (axis == *batchAxis)
         return emitError(function.getLoc())
-               << "--loss=" << name << ": axis " << axis << " of '" << resultName(function, 0)
-               << "', " << type << ", counts samples (--batch-dim) and holds no classes: "
+               << "--loss=" << name << ": axis " << axis << " of '"
+               << resultName(function, prediction) << "', " << type
+               << ", counts samples (--batch-dim) and holds no classes: "
                << "--class-axis=N says where they are (-1: the last axis)";
-      if (axis < *batchAxis)
+      if (takesLabels(options) && axis < *batchAxis)
         targetAxis = *batchAxis - 1;
     }
-    if (takesLabels(name) && !classAxis && type.getRank() > 2)
+    if (hasClasses(name) && !classAxis && type.getRank() > 2)
       emitWarning(function.getLoc())
-          << "--loss=" << name << ": axis 1 of '" << resultName(function, 0) << "', " << type
-          << ", is taken for its " << type.getDimSize(1)
+          << "--loss=" << name << ": axis 1 of '" << resultName(function, prediction) << "', "
+          << type << ", is taken for its " << type.getDimSize(1)
           << " classes; --class-axis=N says where they are (-1: the last axis)";
+
+    Operation *terminator = function.getBody().front().getTerminator();
+    Value scores = terminator->getOperand(prediction);
+    if ((hasClasses(name) || name == "bce_with_logits") && !fromProbabilities &&
+        holdsProbabilities(scores))
+      emitWarning(function.getLoc())
+          << "--loss=" << name << ": takes scores or their logarithms, but '"
+          << resultName(function, prediction) << "' holds probabilities; "
+          << (hasClasses(name) ? "--from-probabilities takes their logarithms"
+                               : "--loss=bce takes probabilities");
 
     OpBuilder builder(&getContext());
     auto named = [&](StringRef value, std::optional<int64_t> axis) {
@@ -155,10 +192,8 @@ struct AttachLoss : impl::AttachLossBase<AttachLoss> {
     unsigned argument = function.getNumArguments(), result = function.getNumResults();
     if (failed(function.insertArgument(argument, *targetType, named(kTargetName, targetAxis), loc)))
       return failure();
-    Operation *terminator = function.getBody().front().getTerminator();
     builder.setInsertionPoint(terminator);
-    Value value =
-        buildLoss(builder, loc, options, terminator->getOperand(0), function.getArgument(argument));
+    Value value = buildLoss(builder, loc, options, scores, function.getArgument(argument));
     terminator->insertOperands(result, value);
     if (failed(function.insertResult(result, value.getType(), named(kLossName, std::nullopt))))
       return failure();

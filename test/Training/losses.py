@@ -42,7 +42,7 @@ class Losses(device_case.Case):
             "--optimizer=sgd", "--lr=1", "--amp=O0"))
         session = self.session(module)
         target = np.asarray(recording["target"])
-        if recording["loss"] not in ("cross_entropy", "nll"):
+        if recording["loss"] not in ("cross_entropy", "nll") or "--soft-labels" in recording["flags"]:
             target = target.astype(np.float32)
         info = session.step(session.batch(x=x, target=target))
         self.assertTrue(info.applied)
@@ -77,6 +77,7 @@ class Losses(device_case.Case):
     def test_flags_of_other_losses_are_errors(self):
         for flag, loss in (("--label-smoothing=0.1", "nll"), ("--class-weights=1,2", "mse"),
                            ("--huber-delta=2", "smooth_l1"), ("--smooth-l1-beta=2", "huber"),
+                           ("--soft-labels", "nll"), ("--from-probabilities", "mse"),
                            ("--label-smoothing=1.5", "cross_entropy"),
                            ("--class-weights=1,-2", "nll"), ("--class-weights=1,,2", "nll"),
                            ("--class-weights=", "nll"), ("--class-weights=1,x", "nll"), ("--huber-delta=0", "huber"),
@@ -94,6 +95,31 @@ class Losses(device_case.Case):
                                  "--loss=cross_entropy", "--class-weights=1,2")
         self.assertEqual(result.returncode, 1)
         self.assertIn("--class-weights has 2 numbers for 3 classes", result.stderr)
+
+    def test_soft_labels_have_no_ignored_one(self):
+        result = self.build.ampc("m.onnx", "-o", self.work / "m.so", "--loss=cross_entropy",
+                                 "--soft-labels", "--ignore-index=3")
+        self.assertEqual(result.returncode, 2, result.stderr)
+        self.assertIn("--ignore-index: goes with labels, not with --soft-labels", result.stderr)
+
+    def test_outputs_that_hold_probabilities_are_told(self):
+        """Whose softmax would be taken again, and without a sound."""
+        for last, loss, advice in (("Softmax", "cross_entropy", "--from-probabilities"),
+                                   ("Softmax", "nll", "--from-probabilities"),
+                                   ("Sigmoid", "bce_with_logits", "--loss=bce")):
+            model = self.model(f"m-{loss}", f"""<ir_version: 8, opset_import: ["" : 17]>
+                g (float[2,3] x) => (int64[2] label, float[2,3] y)
+                {{ s = Add (x, w)  y = {last} (s)
+                   label = ArgMax <axis = 1, keepdims = 0> (y) }}""",
+                               w=np.zeros((2, 3), np.float32))
+            flags = ["-o", self.work / "m.so", "--train=^w$", "--target=host"]
+            result = self.build.ampc(model, *flags, f"--loss={loss}")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertIn(f"'y' holds probabilities; {advice}", result.stderr)
+            instead = ([f"--loss={loss}", advice] if advice.startswith("--from") else [advice])
+            result = self.build.ampc(model, *flags, *instead)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertNotIn("holds probabilities", result.stderr)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ VALUES = [[0.5, -0.5, 1, -1.5], [0, 3, -0.25, 0.75], [-1, 2, -2, 0.625]]
 ZEROS = [[0, 0, 0, 0]] * 3
 PROBABILITIES = [[0, 1, 0.5, 0.125], [1, 0, 0.25, 0.9375], [0.5, 0.75, 2.0 ** -20, 0.5]]
 SHARES = [[1, 1, 0, 0.25], [0, 0, 1, 0.5], [0.5, 0, 1, 1]]
+SOFT = [[0.5, 0.25, 0.125, 0.125], [0.0625, 0.5, 0.25, 0.1875], [0.25, 0.25, 0.25, 0.25]]
 SIGNS = [[1, -1, 1, 1], [-1, 1, -1, -1], [1, 1, -1, 1]]
 WEIGHTS = [0.5, 1, 2, 0.25]
 IMAGES = [[[0.5, -1], [2, 0.25], [-0.75, 1.5]], [[1, 1], [-2, 3], [0.125, -0.5]]]
@@ -64,6 +65,31 @@ def token_losses():
                 yield name, flags, given.tolist(), labelled.tolist(), function
 
 
+def soft_labels(images):
+    """A probability of each class as the target; and predictions behind a softmax."""
+    def soft(**options):
+        if "weight" in options:
+            options["weight"] = torch.tensor(options["weight"], dtype=torch.float64)
+        return lambda x, t: F.cross_entropy(x, t, **options)
+
+    weights = "--class-weights=" + ",".join(map(str, WEIGHTS))
+    for flags, function in (([], soft()), (["--label-smoothing=0.125"], soft(label_smoothing=0.125)),
+                            ([weights], soft(weight=WEIGHTS)),
+                            ([weights, "--label-smoothing=0.125"],
+                             soft(weight=WEIGHTS, label_smoothing=0.125))):
+        yield "cross_entropy", ["--soft-labels", *flags], SCORES, SOFT, function
+    shares = [[[0.5, 0], [0.25, 1], [0.25, 0]], [[1, 0.125], [0, 0.5], [0, 0.375]]]
+    yield "cross_entropy", ["--soft-labels", "--class-axis=1"], IMAGES, shares, F.cross_entropy
+    moved = torch.tensor(shares).transpose(1, 2).tolist()
+    yield "cross_entropy", ["--soft-labels", "--class-axis=-1", "--label-smoothing=0.25"], images, \
+        moved, lambda x, t: F.cross_entropy(x.transpose(1, 2), t.transpose(1, 2),
+                                            label_smoothing=0.25)
+    yield "cross_entropy", ["--from-probabilities"], SOFT, [2, 1, 3], \
+        lambda x, t: F.cross_entropy(torch.log(x), t)
+    yield "nll", ["--from-probabilities", weights], SOFT, [2, 1, 3], lambda x, t: F.nll_loss(
+        torch.log(x), t, weight=torch.tensor(WEIGHTS, dtype=torch.float64))
+
+
 def cases():
     """name, flags, prediction, target, function."""
     def classes(labels, scores=SCORES, **options):
@@ -91,6 +117,7 @@ def cases():
     last = torch.tensor(IMAGES).transpose(1, 2).tolist()
     yield "cross_entropy", ["--class-axis=-1", "--label-smoothing=0.25"], last, pixels, \
         lambda x, t: F.cross_entropy(x.transpose(1, 2), t, label_smoothing=0.25)
+    yield from soft_labels(last)
     yield from token_losses()
     yield "nll", [], SCORES, labels, F.nll_loss
     yield "nll", [weights], SCORES, ignoring, lambda x, t: F.nll_loss(
@@ -113,7 +140,8 @@ def cases():
 def record(name, flags, prediction, target, function):
     x = torch.tensor(prediction, dtype=torch.float64, requires_grad=True)
     t = torch.tensor(target)
-    t = t if t.dtype == torch.int64 and name in ("cross_entropy", "nll") else t.double()
+    labels = name in ("cross_entropy", "nll") and "--soft-labels" not in flags
+    t = t if labels else t.double()
     loss = function(x, t)
     loss.backward()
     return {"loss": name, "flags": flags, "prediction": prediction, "target": target,

@@ -58,6 +58,12 @@ struct Flags {
                                  "classes")};
   Text classWeights{"class-weights", cl::cat(training), cl::value_desc("w,w,.."),
                     cl::desc("weight of each class, for cross_entropy and nll")};
+  cl::opt<bool> softLabels{"soft-labels", cl::cat(training),
+                           cl::desc("the target of --loss=cross_entropy holds a probability of "
+                                    "each class")};
+  cl::opt<bool> fromProbabilities{"from-probabilities", cl::cat(training),
+                                  cl::desc("the output that cross_entropy or nll takes holds "
+                                           "probabilities, as behind a softmax")};
   Number huberDelta{"huber-delta", cl::init(1), cl::cat(training),
                     cl::desc("distance from which --loss=huber is linear")};
   Number smoothL1Beta{"smooth-l1-beta", cl::init(1), cl::cat(training),
@@ -279,7 +285,8 @@ void fillLoss(const Flags &f, CompileOptions &o, Checker &check) {
       check.fail("--class-axis=0: axis 0 counts samples");
     o.classAxis = f.classAxis;
   }
-  isGiven(f.ignoreIndex, {"cross_entropy", "nll"});
+  if (isGiven(f.ignoreIndex, {"cross_entropy", "nll"}) && f.softLabels)
+    check.fail("--ignore-index: goes with labels, not with --soft-labels");
   o.ignoreIndex = f.ignoreIndex;
   isGiven(f.labelSmoothing, {"cross_entropy"});
   check.number("label-smoothing", f.labelSmoothing, f.labelSmoothing >= 0 && f.labelSmoothing <= 1,
@@ -292,6 +299,10 @@ void fillLoss(const Flags &f, CompileOptions &o, Checker &check) {
         check.fail("--class-weights: '" + text +
                    "' must be a number, at least 0 and finite in f32");
     }
+  isGiven(f.softLabels, {"cross_entropy"});
+  o.softLabels = f.softLabels;
+  isGiven(f.fromProbabilities, {"cross_entropy", "nll"});
+  o.fromProbabilities = f.fromProbabilities;
   isGiven(f.huberDelta, {"huber"});
   check.positive("huber-delta", f.huberDelta);
   o.huberDelta = f.huberDelta;

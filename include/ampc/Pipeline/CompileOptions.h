@@ -28,6 +28,7 @@ struct CompileOptions {
   std::optional<int64_t> classAxis;
   int64_t ignoreIndex = -100; ///< label that a loss by name does not count
   double labelSmoothing = 0, huberDelta = 1, smoothL1Beta = 1; ///< LossOptions
+  bool softLabels = false, fromProbabilities = false;          ///< LossOptions
   std::vector<double> classWeights;                            ///< LossOptions
   /// `name` "auto" is adam; "none" is no training step.
   OptimizerOptions optimizer;

@@ -37,6 +37,9 @@ struct OnnxName {
   /// Inputs may be sequences, whose values have a tuple type (amp.sequence). What claims other
   /// operators never meets one.
   bool takesSequences = false;
+  /// Attributes of floats that are weights, with commas between: the importer makes initializers of
+  /// them, which a node has as further inputs.
+  llvm::StringRef weights = {};
 };
 
 /// The newest ai.onnx opset whose operators are known.

@@ -14,7 +14,7 @@ def AttachLoss : Pass<"amp-attach-loss", "::mlir::ModuleOp"> {
   let summary = "Decide which value is minimised, adding a loss where the graph has none";
   let description = [{
     Marks a result of @main with `amp.loss`. `auto` takes the only float result of one
-    element; `output:NAME` takes that result; a loss by name takes the first result as the
+    element; `output:NAME` takes that result; a loss by name takes the first result of floats that has dimensions as the
     prediction and adds the argument `target` and the loss as a result. Where its classes
     do not lie along axis 1, as the losses have it, `class-axis` says so.
   }];
@@ -28,6 +28,10 @@ def AttachLoss : Pass<"amp-attach-loss", "::mlir::ModuleOp"> {
     Option<"labelSmoothing", "label-smoothing", "double", "0",
            "share of a label that cross_entropy spreads over all classes">,
     ListOption<"classWeights", "class-weights", "double", "weights of the classes">,
+    Option<"softLabels", "soft-labels", "bool", "false",
+           "the target of cross_entropy holds probabilities of the classes">,
+    Option<"fromProbabilities", "from-probabilities", "bool", "false",
+           "the prediction of a loss over classes holds probabilities">,
     Option<"huberDelta", "huber-delta", "double", "1", "where huber becomes linear">,
     Option<"smoothL1Beta", "smooth-l1-beta", "double", "1", "where smooth_l1 becomes linear">
   ];

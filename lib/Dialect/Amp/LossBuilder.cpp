@@ -104,6 +104,29 @@ Value buildClassWeights(LossOps &ops, const LossOptions &options, Value logits) 
   return buildConstant(ops.b, ops.loc, DenseElementsAttr::get(type, numbers));
 }
 
+/// The weights of the classes along axis 1 of a tensor of `rank` dimensions.
+Value alongClasses(LossOps &ops, Value weights, int64_t rank) {
+  SmallVector<int64_t> shape(rank, 1);
+  shape[1] = typeOf(weights).getNumElements();
+  return ops.create<ReshapeOp>(weights, shape);
+}
+
+/// Cross entropy with a probability of each class, over the number of samples: as PyTorch defines
+/// it, which does not divide by weights here.
+Value softCrossEntropy(LossOps &ops, const LossOptions &options, Value logits, Value target) {
+  RankedTensorType type = typeOf(logits);
+  int64_t classes = type.getDimSize(1);
+  double smoothing = options.labelSmoothing;
+  if (smoothing > 0)
+    target = buildSum(ops.b, ops.loc, ops.scale(target, 1 - smoothing),
+                      ops.like(target, smoothing / double(classes)));
+  Value losses = ops.create<MulOp>(target, ops.create<LogSoftmaxOp>(logits, 1));
+  if (Value weights = buildClassWeights(ops, options, logits))
+    losses = ops.create<MulOp>(losses, alongClasses(ops, weights, type.getRank()));
+  auto axes = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
+  return ops.scale(ops.sum(losses, axes), -double(classes) / double(type.getNumElements()));
+}
+
 /// Cross entropy with labels of which a share is spread over all classes. As PyTorch defines it
 /// with weights: the spread part is the sum of weights times logarithms too, over what the other
 /// part is divided by.
@@ -117,11 +140,8 @@ Value smoothedCrossEntropy(LossOps &ops, const LossOptions &options, Value logit
     return ops.create<NllLossOp>(of, labels, weights, reduction, ignored);
   };
   Value weighted = logs;
-  if (weights) {
-    SmallVector<int64_t> shape(type.getRank(), 1);
-    shape[1] = classes;
-    weighted = ops.create<MulOp>(logs, ops.create<ReshapeOp>(weights, shape));
-  }
+  if (weights)
+    weighted = ops.create<MulOp>(logs, alongClasses(ops, weights, type.getRank()));
   Value spread = ops.sum(weighted, {1}); // of each sample
   // The loss of -1 everywhere is what each sample counts: 0 where it is ignored.
   Value minusOne = ops.like(logs, -1);
@@ -145,7 +165,11 @@ ArrayRef<StringRef> ampc::getLossNames() {
   return names;
 }
 
-bool ampc::takesLabels(StringRef name) { return name == "cross_entropy" || name == "nll"; }
+bool ampc::hasClasses(StringRef name) { return name == "cross_entropy" || name == "nll"; }
+
+bool ampc::takesLabels(const LossOptions &options) {
+  return hasClasses(options.name) && !options.softLabels;
+}
 
 FailureOr<RankedTensorType> ampc::getTargetType(const LossOptions &options,
                                                 RankedTensorType prediction, std::string &why) {
@@ -159,7 +183,7 @@ FailureOr<RankedTensorType> ampc::getTargetType(const LossOptions &options,
     os << "the first output is " << prediction << ", not a float tensor";
     return failure();
   }
-  if (!takesLabels(name))
+  if (!hasClasses(name))
     return prediction;
   if (prediction.getRank() < 2) {
     os << "takes class scores [batch, classes, ..] as the graph's first output, which is "
@@ -180,6 +204,8 @@ FailureOr<RankedTensorType> ampc::getTargetType(const LossOptions &options,
        << " classes, those along axis " << axis << " of the graph's first output, " << prediction;
     return failure();
   }
+  if (!takesLabels(options))
+    return prediction;
   SmallVector<int64_t> shape(prediction.getShape());
   shape.erase(shape.begin() + axis);
   return RankedTensorType::get(shape, IntegerType::get(prediction.getContext(), 64));
@@ -195,8 +221,13 @@ Value ampc::buildLoss(OpBuilder &b, Location loc, const LossOptions &options, Va
   prediction = widen(prediction);
   target = widen(target);
   LossOps ops{b, loc};
-  if (takesLabels(options.name)) {
+  if (hasClasses(options.name)) {
+    if (options.fromProbabilities)
+      prediction = ops.create<LogOp>(prediction);
     prediction = moveClasses(b, loc, prediction, options.classAxis);
+    if (options.softLabels)
+      return softCrossEntropy(ops, options, prediction,
+                              moveClasses(b, loc, target, options.classAxis));
     Value weights = buildClassWeights(ops, options, prediction);
     IntegerAttr ignored = b.getI64IntegerAttr(options.ignoreIndex);
     if (options.name == "nll")

@@ -169,6 +169,10 @@ struct AddsOperands : OpTrait::TraitBase<ConcreteOp, AddsOperands> {};
 template <typename ConcreteOp>
 struct ReadsGradients : OpTrait::TraitBase<ConcreteOp, ReadsGradients> {};
 
+/// What the op computes are probabilities, not scores.
+template <typename ConcreteOp>
+struct GivesProbabilities : OpTrait::TraitBase<ConcreteOp, GivesProbabilities> {};
+
 /// Takes operands of types that are only stored (StoredTypes.h): moves, chooses or casts them.
 template <typename ConcreteOp>
 struct TakesStoredTypes : OpTrait::TraitBase<ConcreteOp, TakesStoredTypes> {};

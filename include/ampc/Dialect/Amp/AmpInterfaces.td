@@ -262,10 +262,13 @@ def LayoutOpInterface : OpInterface<"LayoutOpInterface"> {
 
 /// An ONNX operator by name, domain and the opset versions whose meaning is implemented.
 class OnnxOperator<string name, int since = 1, int until = 28, string domain = "",
-                   string takesSequences = "false"> {
+                   string takesSequences = "false", string weights = ""> {
   string text = "{\"" # name # "\", \"" # domain # "\", " # since # ", " # until # ", " #
-                takesSequences # "}";
+                takesSequences # ", \"" # weights # "\"}";
 }
+/// One of scikit-learn's exporter; `weights` are attributes that are trained, with commas between.
+class OnnxEstimator<string name, string weights = "">
+    : OnnxOperator<name, 1, 5, "ai.onnx.ml", "false", weights>;
 /// One whose inputs may be sequences.
 class OnnxSequenceOperator<string name, int since = 1>
     : OnnxOperator<name, since, 28, "", "true">;
@@ -365,6 +368,11 @@ def AddsOperands : NativeOpTrait<"AddsOperands"> {
 /// Among the operands are gradients of parameters, summed and final: the op clips or checks
 /// them, or updates a parameter with them.
 def ReadsGradients : NativeOpTrait<"ReadsGradients"> {
+  let cppNamespace = "::ampc";
+}
+
+/// What the op computes are probabilities, not scores: losses on scores are told so.
+def GivesProbabilities : NativeOpTrait<"GivesProbabilities"> {
   let cppNamespace = "::ampc";
 }
 

@@ -25,17 +25,23 @@ struct LossOptions {
   std::vector<double> classWeights; ///< one for each class, at least 0; empty: 1 each
   double huberDelta = 1;            ///< positive: where huber becomes linear
   double smoothL1Beta = 1;          ///< at least 0: where smooth_l1 becomes linear
+  /// The target of cross_entropy holds a probability of each class, not a label.
+  bool softLabels = false;
+  /// The prediction of cross_entropy or nll holds probabilities: their logarithms are taken.
+  bool fromProbabilities = false;
 };
 
 /// Losses that `--loss` takes by name, all averaged over their elements (cross_entropy and
 /// nll: over the samples) as PyTorch's are.
 llvm::ArrayRef<llvm::StringRef> getLossNames();
 
-/// Whether the target of loss `name` holds class indices.
-bool takesLabels(llvm::StringRef name);
+/// Whether the loss is over classes, which lie along one axis of the prediction.
+bool hasClasses(llvm::StringRef name);
+/// Whether its target holds class indices.
+bool takesLabels(const LossOptions &options);
 
 /// The type of the target that the loss takes for `prediction`: class indices, of the
-/// prediction's shape without the axis of the classes, for cross_entropy and nll, else the
+/// prediction's shape without the axis of the classes, where it takes labels, else the
 /// prediction's type. Failure, with `why` saying what it needs, where the loss does not apply.
 mlir::FailureOr<mlir::RankedTensorType>
 getTargetType(const LossOptions &options, mlir::RankedTensorType prediction, std::string &why);

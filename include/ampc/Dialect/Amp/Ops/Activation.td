@@ -33,7 +33,8 @@ def Amp_EluOp : Amp_UnaryOp<"elu", [
 }
 
 def Amp_SigmoidOp : Amp_UnaryOp<"sigmoid", [OnnxSimple<[OnnxOperator<"Sigmoid">]>,
-                                            Gradient, Absorbs, Recovery, Computes<"Promote">]> {
+                                            Gradient, Absorbs, Recovery, GivesProbabilities,
+                                            Computes<"Promote">]> {
   let summary = "1 / (1 + e ^ -input)";
 }
 

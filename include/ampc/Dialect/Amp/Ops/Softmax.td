@@ -20,7 +20,7 @@ class Amp_SoftmaxLikeOp<string mnemonic, list<Trait> traits>
 
 def Amp_SoftmaxOp : Amp_SoftmaxLikeOp<"softmax", [
     Onnx<[OnnxOperator<"Softmax">, OnnxOperator<"BiasSoftmax", 1, 1, "com.microsoft">]>,
-    Absorbs, Gradient, Recovery, Computes<"Promote", "Deny">]> {
+    Absorbs, Gradient, Recovery, GivesProbabilities, Computes<"Promote", "Deny">]> {
   let summary = "e ^ input, divided by its sum along an axis";
   let description = [{
     The maximum is subtracted first and the sum is f32, so no f16 input overflows.
