@@ -63,10 +63,12 @@ CONSTANTS = {
     "cosines": np.stack([np.cos(ANGLES)] * BATCH), "sines": np.stack([np.sin(ANGLES)] * BATCH),
     "heads": np.array([BATCH, ROWS, HEADS, SIZE]), "keyheads": np.array([BATCH, ROWS, 2, SIZE]),
     "whole": np.array([BATCH, ROWS, WIDTH]), "axis2": np.array([2]), "axis1": np.array([1]),
-    "repeated": np.array([BATCH, 2, 2, ROWS, SIZE]), "split": np.array([BATCH, HEADS, ROWS, SIZE]),
+    "repeated": np.array([BATCH, 2, 2, ROWS, SIZE]), "tiles": np.array([1, 1, 2, 1, 1]), "split": np.array([BATCH, HEADS, ROWS, SIZE]),
     "flat": np.array([BATCH * ROWS, WIDTH]), "begin": np.array([0]), "middle": np.array([SIZE // 2]),
     "end": np.array([SIZE]), "axis3": np.array([3]), "step2": np.array([2]), "begin1": np.array([1]),
     "axis4": np.array([4]), "groups": np.array([BATCH, 4, WIDTH * ROWS // 4]), "image": np.array([BATCH, 8, 3, 4]),
+    "classes": np.array(WIDTH), "offon": np.array([0, 1], np.float32),
+    "samples": np.float32(BATCH * ROWS),
     "ones": np.ones(4, np.float32), "zeros": np.zeros(4, np.float32),
 }
 WEIGHTS = {"gamma": (WIDTH,), "beta": (WIDTH,), "channelscale": (8, 1, 1),
@@ -95,6 +97,8 @@ v2 = Transpose(v1) perm=0,2,1,3""".split("\n")
 SHARED = "\n".join(line for line in SHARED if line) + "\n"
 REPEAT = "".join(f"{x}3 = Unsqueeze({x}2, axis2)\n{x}4 = Expand({x}3, repeated)\n"
                  f"{x} = Reshape({x}4, split)\n" for x in "kv")
+TILE = "".join(f"{x}3 = Unsqueeze({x}2, axis2)\n{x}4 = Tile({x}3, tiles)\n"
+               f"{x} = Reshape({x}4, split)\n" for x in "kv")
 END = "o = MatMul(p, v)\no1 = Transpose(o) perm=0,2,1,3\ny = Reshape(o1, whole)"
 KT = "kt = Transpose(k) perm=0,1,3,2\n"
 HEADS_OF = "q1 = Reshape(h, heads)\nx = Transpose(q1) perm=0,2,1,3\n"
@@ -145,6 +149,11 @@ CASES = [
     Case("softmax cross entropy", {
         "logarithm": LOGITS + "s = Softmax(x) axis=1\np = Log(s)\n"
                               "y = NegativeLogLikelihoodLoss(p, labels)",
+        "onehot": LOGITS + "p = LogSoftmax(x) axis=1\no = OneHot(labels, classes, offon)\n"
+                           "m = Mul(o, p)\nl0 = ReduceSum(m, axis1)\nl = Neg(l0)\n" + MEAN,
+        "whole onehot": LOGITS + "p = LogSoftmax(x) axis=1\no = OneHot(labels, classes, offon)\n"
+                                 "m = Mul(p, o)\ns = ReduceSum(m) keepdims=0\nl = Neg(s)\n"
+                                 "y = Div(l, samples)",
         "gather": LOGITS + "p = LogSoftmax(x) axis=1\ni = Unsqueeze(labels, axis1)\n"
                            "g = GatherElements(p, i) axis=1\nl = Neg(g)\n" + MEAN},
          ends=True),
@@ -167,7 +176,9 @@ CASES = [
                "y = Reshape(o1, whole)"),
     Case("attention", {
         "grouped": SHARED + REPEAT + KT + "s = MatMul(q, kt)\nz = Mul(s, scale)\nm = Add(z, mask)\n"
-                                          "p = Softmax(m) axis=-1\n" + END},
+                                          "p = Softmax(m) axis=-1\n" + END,
+        "tiled": SHARED + TILE + KT + "s = MatMul(q, kt)\nz = Mul(s, scale)\nm = Add(z, mask)\n"
+                                      "p = Softmax(m) axis=-1\n" + END},
          SHARED + "o = Attention(q, k2, v2, mask)\no1 = Transpose(o) perm=0,2,1,3\n"
                   "y = Reshape(o1, whole)"),
     Case("attention", {  # with a guard, which the operator has not

@@ -81,6 +81,22 @@ func.func @grouped_heads(%q: tensor<2x4x6x16xf32>, %k: tensor<2x2x5x16xf32>, %v:
   return %y : tensor<2x4x6x8xf32>
 }
 
+// As a Tile repeats them, with a dimension of 1 beside each.
+
+// CHECK-LABEL: @tiled_heads
+func.func @tiled_heads(%q: tensor<2x4x6x16xf32>, %k: tensor<2x2x5x16xf32>, %v: tensor<2x4x5x8xf32>) -> tensor<2x4x6x8xf32> {
+  // CHECK-NOT: amp.broadcast
+  // CHECK: %[[Q:.*]] = amp.reshape %arg0 : tensor<2x4x6x16xf32> to tensor<2x2x12x16xf32>
+  // CHECK-NEXT: amp.matmul %[[Q]], %arg1 {transpose_rhs} : (tensor<2x2x12x16xf32>, tensor<2x2x5x16xf32>) -> tensor<2x2x12x5xf32>
+  %k1 = amp.reshape %k : tensor<2x2x5x16xf32> to tensor<1x2x1x2x1x1x1x5x1x16xf32>
+  %k2 = amp.broadcast %k1 : tensor<1x2x1x2x1x1x1x5x1x16xf32> to tensor<1x2x1x2x2x1x1x5x1x16xf32>
+  %k3 = amp.reshape %k2 : tensor<1x2x1x2x2x1x1x5x1x16xf32> to tensor<2x4x5x16xf32>
+  %s = amp.matmul %q, %k3 {transpose_rhs} : (tensor<2x4x6x16xf32>, tensor<2x4x5x16xf32>) -> tensor<2x4x6x5xf32>
+  %p = amp.softmax %s along 3 : tensor<2x4x6x5xf32>
+  %y = amp.matmul %p, %v : (tensor<2x4x6x5xf32>, tensor<2x4x5x8xf32>) -> tensor<2x4x6x8xf32>
+  return %y : tensor<2x4x6x8xf32>
+}
+
 // As PyTorch's exporter writes it: keys are turned with batch and heads as one dimension, and what is
 // masked as a whole is 0.
 

@@ -170,6 +170,11 @@ bool SpelledAttention::match(SoftmaxOp softmax) {
   return std::isfinite(scale) && scale != 0;
 }
 
+static SmallVector<int64_t> dropOnes(ArrayRef<int64_t> shape) {
+  return llvm::to_vector(
+      llvm::make_filter_range(shape, [](int64_t extent) { return extent != 1; }));
+}
+
 /// `value` as one that is repeated.
 static std::optional<Repeated> findRepeated(Value value) {
   RankedTensorType type = tensorType(value);
@@ -200,7 +205,8 @@ static std::optional<Repeated> findRepeated(Value value) {
     return std::nullopt;
   once[heads] /= repeated.times;
   // What follows the repeated dimension are the matrices: heads that share one stand side by side.
-  if (to.drop_front(place + 1) != type.getShape().drop_front(heads + 1))
+  // A Tile has a dimension of 1 beside each.
+  if (dropOnes(to.drop_front(place + 1)) != dropOnes(type.getShape().drop_front(heads + 1)))
     return std::nullopt;
   repeated.once = broadcast.getInput();
   return repeated;

@@ -16,6 +16,7 @@
 #include "ampc/Dialect/Amp/Ops/Reduction.h"
 #include "ampc/Dialect/Amp/Ops/Slice.h"
 #include "ampc/Dialect/Amp/Ops/Unary.h"
+#include "ampc/Dialect/Amp/SettingAttr.h"
 #include "ampc/Dialect/Amp/Values.h"
 #include <cmath>
 #include <limits>
@@ -277,6 +278,8 @@ FailureOr<Value> ampc::importOneHot(OnnxNode &node, OpBuilder &builder) {
     FailureOr<Value> slice = importStepped<SliceOp>(node, builder, values, {i}, {1});
     if (failed(slice))
       return failure();
+    if (Operation *op = slice->getDefiningOp<SliceOp>())
+      op->setAttr(kSettingAttr, builder.getUnitAttr()); // on and off are no parameters
     chosen[i] = reshapeTo(builder, node.loc, *slice, {});
   }
   FailureOr<Value> result = importOp<WhereOp>(node, builder, {isOn, chosen[1], chosen[0]});

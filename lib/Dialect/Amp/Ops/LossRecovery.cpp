@@ -8,6 +8,7 @@
 #include "Recovery.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
+#include "ampc/Dialect/Amp/Ops/Iota.h"
 #include "ampc/Dialect/Amp/Ops/Loss.h"
 #include "ampc/Dialect/Amp/Ops/Reduction.h"
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
@@ -176,33 +177,119 @@ static LogicalResult recoverOfGather(Operation *last, PatternRewriter &rewriter,
   return success();
 }
 
-/// Whether `value` has a number where labels and classes are equal, and another one elsewhere.
-static bool isOneHot(Value value) {
-  Value condition;
-  if (auto choice = value.getDefiningOp<WhereOp>())
-    condition = choice.getCondition();
-  else if (auto cast = value.getDefiningOp<CastOp>())
-    condition = cast.getInput();
-  return condition && condition.getDefiningOp<EqualOp>();
+/// Whether `value` holds 0, 1, .. up to `classes`, along the last of its dimensions but for those
+/// after `axis`, counted from the end.
+static bool isClassNumbers(Value value, int64_t axisFromEnd, int64_t classes) {
+  RankedTensorType type = tensorType(value);
+  int64_t axis = type.getRank() - axisFromEnd;
+  if (axis < 0 || type.getNumElements() != classes || type.getDimSize(axis) != classes)
+    return false;
+  if (auto iota = value.getDefiningOp<IotaOp>())
+    return int64_t(iota.getAxis()) == axis;
+  DenseElementsAttr known;
+  if (!matchPattern(value, m_Constant(&known)) || !known.getElementType().isInteger())
+    return false;
+  return llvm::all_of(llvm::enumerate(known.getValues<APInt>()),
+                      [](const auto &it) { return it.value() == it.index(); });
 }
 
-/// The sum of log probabilities times one-hot rows is the loss, but for a logit of minus infinity,
-/// where 0 times it is no number. So it stays.
-static LogicalResult missOneHot(Operation *last, PatternRewriter &, RecoveryLog &log) {
-  auto product = cast<ReduceSumOp>(last).getInput().getDefiningOp<MulOp>();
+/// The labels of rows along `axis` that are 1 at the label and 0 elsewhere; null for other values.
+static Value takeOneHot(Spelling &spelling, Value rows, int64_t axis) {
+  Value condition;
+  if (auto choice = spelling.take<WhereOp>(rows)) {
+    if (knownNumber(choice.getLhs()) == 1.0 && knownNumber(choice.getRhs()) == 0.0)
+      condition = choice.getCondition();
+  } else if (auto cast = spelling.take<CastOp>(rows)) {
+    condition = cast.getInput();
+  }
+  auto equal = condition ? spelling.take<EqualOp>(condition) : EqualOp();
+  if (!equal)
+    return {};
+  RankedTensorType type = tensorType(rows);
+  for (auto [labels, numbers] :
+       {std::pair(equal.getLhs(), equal.getRhs()), std::pair(equal.getRhs(), equal.getLhs())}) {
+    RankedTensorType labelType = tensorType(labels);
+    if (labelType.getElementType().isInteger() &&
+        labelType.getShape() == ArrayRef(keepAxes(type.getShape(), axis)) &&
+        isClassNumbers(numbers, type.getRank() - axis, type.getDimSize(axis)))
+      return labels;
+  }
+  return {};
+}
+
+/// Labels that are no class have no row, and add nothing: they become the one that is ignored.
+static Value ignoreOthers(PatternRewriter &rewriter, Location loc, Value labels, int64_t classes) {
+  auto scalar = RankedTensorType::get({}, tensorType(labels).getElementType());
+  Value zero = splat(rewriter, loc, scalar, 0);
+  Value isClass = AndOp::create(
+      rewriter, loc, GreaterOrEqualOp::create(rewriter, loc, labels, zero),
+      LessOp::create(rewriter, loc, labels, splat(rewriter, loc, scalar, double(classes))));
+  return WhereOp::create(rewriter, loc, isClass, labels, splat(rewriter, loc, scalar, -1));
+}
+
+/// Sums of one-hot rows times log probabilities, negated or not. Where another class than the
+/// label's has a logit of minus infinity they are NaN, as 0 times infinity is, and so the spelled
+/// out loss ends a training run; the op gives what is meant.
+static LogicalResult recoverOfOneHot(Operation *last, PatternRewriter &rewriter, RecoveryLog &log) {
+  auto sum = cast<ReduceSumOp>(last);
+  auto product = sum.getInput().getDefiningOp<MulOp>();
   if (!product)
     return failure();
+  RankedTensorType type = product.getType();
   for (auto [logs, rows] : {std::pair(product.getLhs(), product.getRhs()),
-                            std::pair(product.getRhs(), product.getLhs())})
-    if (logs.getDefiningOp<LogSoftmaxOp>() && isOneHot(rows))
-      log.miss(last, kKind,
-               "products with one-hot rows are NaN where a logit is minus infinity; gather the log "
-               "probabilities of the labels");
+                            std::pair(product.getRhs(), product.getLhs())}) {
+    auto logSoftmax = logs.getDefiningOp<LogSoftmaxOp>();
+    if (!logSoftmax || !isa<WhereOp, CastOp>(rows.getDefiningOp()))
+      continue;
+    Spelling spelling(last);
+    spelling.takeOp(product);
+    spelling.takeOp(logSoftmax);
+    int64_t axis = logSoftmax.getAxis();
+    if (logSoftmax.getType() != type || tensorType(rows) != type ||
+        !llvm::is_contained(sum.getAxes(), axis))
+      continue;
+    Value labels = takeOneHot(spelling, rows, axis);
+    if (!labels)
+      continue;
+    std::string why;
+    if (axis != 1 && axis != type.getRank() - 1)
+      why = "the classes lie neither along dimension 1 nor along the last one";
+    else
+      why = spelling.whyNot();
+    if (!why.empty()) {
+      log.miss(last, kKind, why);
+      return failure();
+    }
+    Location loc = spelling.getLoc();
+    rewriter.setInsertionPoint(last);
+    Value logits = logSoftmax.getInput();
+    SmallVector<int64_t> shape(type.getShape());
+    int64_t classes = type.getDimSize(axis);
+    shape.erase(shape.begin() + axis);
+    if (axis != 1) { // the last one
+      int64_t rows = llvm::product_of(shape);
+      shape = {rows};
+      logits = reshapeTo(rewriter, loc, logits, {rows, classes});
+    }
+    labels = reshapeTo(rewriter, loc, ignoreOthers(rewriter, loc, labels, classes), shape);
+    auto op = SoftmaxCrossEntropyOp::create(rewriter, loc, logits, labels, Value(),
+                                            LossReduction::None, rewriter.getI64IntegerAttr(-1));
+    Value result = NegOp::create(rewriter, loc, op.getType(), op);
+    result = reshapeTo(rewriter, loc, result, keepAxes(type.getShape(), axis));
+    SmallVector<int64_t> others(sum.getAxes());
+    llvm::erase(others, axis);
+    if (!others.empty())
+      result = ReduceSumOp::create(rewriter, loc, result, others, /*keepdims=*/true,
+                                   /*wide=*/false);
+    result = reshapeTo(rewriter, loc, result, tensorType(last->getResult(0)).getShape());
+    spelling.replace(rewriter, log, kKind, op, result);
+    return success();
+  }
   return failure();
 }
 
 void SoftmaxCrossEntropyOp::getRecoveryPatterns(RewritePatternSet &patterns, RecoveryLog &log) {
   addRecovery<NllLossOp>(patterns, log, recoverOfNll);
   addRecovery<GatherElementsOp>(patterns, log, recoverOfGather);
-  addRecovery<ReduceSumOp>(patterns, log, missOneHot);
+  addRecovery<ReduceSumOp>(patterns, log, recoverOfOneHot);
 }
