@@ -314,6 +314,9 @@ std::string DimensionBinder::findConflict(const onnx::TypeProto &declared, Type 
         return "a sequence of " + conflict;
     return "";
   }
+  // Columns with names (ZipMap) are a tensor here.
+  if (declared.has_sequence_type() && declared.sequence_type().elem_type().has_map_type())
+    return "";
   if (!declared.has_tensor_type())
     return "no tensor";
   auto type = cast<RankedTensorType>(given);

@@ -131,7 +131,7 @@ void GraphBuilder::foldOp(Operation *op) {
     if (!type)
       return;
     const Initializer *read = reads.lookup(operand);
-    bool mayTrain = read && isa<FloatType>(type.getElementType()) &&
+    bool mayTrain = read && isa<FloatType>(type.getElementType()) && !read->isNumber &&
                     !context.options.bindings.contains(read->key);
     DenseElementsAttr constant;
     if (!mayTrain && type.getNumElements() <= kMaxFoldedElements)

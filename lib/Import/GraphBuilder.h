@@ -24,6 +24,7 @@ struct Initializer {
   std::string key;         ///< its name in the WeightStore, and the variable's symbol
   bool isVariable = false; ///< an amp.variable, else an amp.constant wherever it is used
   bool isBound = false;    ///< changes in training, so that its value is no constant
+  bool isNumber = false;   ///< a float that is not trained
 };
 using Initializers = llvm::StringMap<Initializer>;
 

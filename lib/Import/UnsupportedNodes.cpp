@@ -87,6 +87,10 @@ std::string UnsupportedNodes::findAdvice(const GraphNode &node) const {
            "graph (--optimizer-model, --ort-checkpoint); else compile the model without gradients";
   if (domain == "com.microsoft")
     return "ONNX Runtime writes it when it optimizes a model: compile the model as it was exported";
+  if (domain == "ai.onnx.ml")
+    return "no gradient trains it, as it decides, counts or looks up: train what comes before it "
+           "by "
+           "itself, or a network in its place (MLPClassifier, MLPRegressor, LogisticRegression)";
   bool hasInput =
       llvm::any_of(node.inputs, [](const std::string &input) { return !input.empty(); });
   bool isFoldable =

@@ -12,6 +12,7 @@
 
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "Common.h"
+#include "Estimators.h"
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
 #include "ampc/Dialect/Amp/Ops/Unary.h"
 #include "ampc/Dialect/Amp/Values.h"
@@ -152,6 +153,8 @@ SmallVector<Value> SubOp::emitKernel(KernelBuilder &kernel, ValueRange operands)
 //===----------------------------------------------------------------------===//
 
 FailureOr<SmallVector<Value>> MulOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  if (node.opType == "Scaler")
+    return single(importScaler(node, builder));
   return importBinary(node, builder, getOperationName());
 }
 

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
+#include "Estimators.h"
 #include "Places.h"
 #include "ampc/Dialect/Amp/Values.h"
 #include <limits>
@@ -96,6 +97,8 @@ SmallVector<Value> LessOrEqualOp::emitKernel(KernelBuilder &kernel, ValueRange o
 }
 
 FailureOr<SmallVector<Value>> GreaterOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  if (node.opType == "Binarizer")
+    return single(importBinarizer(node, builder));
   return importBinary(node, builder, getOperationName());
 }
 

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Amp/Ops/Indexing.h"
+#include "Estimators.h"
 #include "IndexTuples.h"
 #include "Indices.h"
 #include "Selected.h"
@@ -71,6 +72,8 @@ static FailureOr<Value> importCompress(OnnxNode &node, OpBuilder &builder) {
 FailureOr<SmallVector<Value>> GatherOp::importNode(OnnxNode &node, OpBuilder &builder) {
   if (node.opType == "GatherND")
     return single(importGatherND(node, builder));
+  if (node.opType == "ArrayFeatureExtractor")
+    return single(importArrayFeatureExtractor(node, builder));
   if (node.opType == "Compress")
     return single(importCompress(node, builder));
   if (failed(node.expectInputs(2, 2)))

@@ -8,6 +8,7 @@
 #include "ampc/Dialect/Amp/Ops/MatMul.h"
 #include "AttentionBuilder.h"
 #include "Einsum.h"
+#include "Estimators.h"
 #include "SamplingImport.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
@@ -143,6 +144,8 @@ FailureOr<SmallVector<Value>> MatMulOp::importNode(OnnxNode &node, OpBuilder &bu
     return single(importFusedMatMul(node, builder));
   if (node.opType == "Einsum")
     return single(importEinsum(node, builder));
+  if (StringRef(node.opType).starts_with("Linear"))
+    return importLinearModel(node, builder);
   if (node.opType == "DeformConv")
     return single(importDeformConv(node, builder));
   return single(node.opType == "Gemm" ? importGemm(node, builder) : importMatMul(node, builder));

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Estimators.h"
 #include "Indices.h"
 #include "NormRows.h"
 #include "Places.h"
@@ -347,6 +348,8 @@ Results LayerNormOp::importNode(OnnxNode &node, OpBuilder &builder) {
     return importMeanVariance(node, builder);
   if (node.opType == "LpNormalization")
     return importLpNorm(node, builder);
+  if (node.opType == "Normalizer")
+    return single(importNormalizer(node, builder));
   if (node.opType == "LRN")
     return importLrn(node, builder);
   if (node.opType == "SkipLayerNormalization")

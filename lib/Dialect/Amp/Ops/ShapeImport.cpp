@@ -191,6 +191,12 @@ static FailureOr<Value> importShape(OnnxNode &node, OpBuilder &builder) {
 FailureOr<SmallVector<Value>> ReshapeOp::importNode(OnnxNode &node, OpBuilder &builder) {
   if (node.opType == "Shape")
     return single(importShape(node, builder));
+  if (node.opType == "ZipMap") { // names the columns
+    node.knowAttributes({"classlabels_int64s", "classlabels_strings"});
+    if (failed(node.expectInputs(1, 1)))
+      return failure();
+    return SmallVector<Value>{node.input(0)};
+  }
   if (node.opType == "Size" || node.opType == "Identity") {
     if (failed(node.expectInputs(1, 1)))
       return failure();

@@ -25,7 +25,7 @@ def Amp_SubOp : Amp_BinaryOp<"sub", [Onnx<[OnnxOperator<"Sub">]>, Ranged,
   let hasFolder = 1;
 }
 
-def Amp_MulOp : Amp_BinaryOp<"mul", [Onnx<[OnnxOperator<"Mul">]>, Ranged,
+def Amp_MulOp : Amp_BinaryOp<"mul", [Onnx<[OnnxOperator<"Mul">, OnnxEstimator<"Scaler">]>, Ranged,
                                      Computes<"Promote">, Commutative, LinearInFactors]> {
   let summary = "lhs * rhs, element by element";
   let hasFolder = 1;

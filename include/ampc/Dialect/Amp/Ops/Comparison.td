@@ -36,7 +36,7 @@ def Amp_LessOrEqualOp : Amp_CompareOp<"less_or_equal", [
     Onnx<[OnnxOperator<"LessOrEqual", 12>]>, Computes<"Promote">]> {
   let summary = "lhs <= rhs";
 }
-def Amp_GreaterOp : Amp_CompareOp<"greater", [Onnx<[OnnxOperator<"Greater">]>,
+def Amp_GreaterOp : Amp_CompareOp<"greater", [Onnx<[OnnxOperator<"Greater">, OnnxEstimator<"Binarizer">]>,
                                               Computes<"Promote">]> {
   let summary = "lhs > rhs";
 }

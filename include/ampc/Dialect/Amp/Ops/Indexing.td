@@ -12,7 +12,8 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 
 def Amp_GatherOp : Amp_Op<"gather", [Pure, InferTypeOpAdaptor, PartialGradient, Kernel,
     Computes<"Follow">, LinearInAll, Uses<["Weight", "Other"]>, TakesStoredTypes,
-    Onnx<[OnnxOperator<"Gather">, OnnxOperator<"GatherND", 11>, OnnxOperator<"Compress", 9>]>,
+    Onnx<[OnnxOperator<"Gather">, OnnxOperator<"GatherND", 11>, OnnxOperator<"Compress", 9>,
+          OnnxEstimator<"ArrayFeatureExtractor">]>,
     DeclareOpInterfaceMethods<BatchCheckOpInterface>]> {
   let summary = "Slices along an axis, chosen by indices";
   let description = [{

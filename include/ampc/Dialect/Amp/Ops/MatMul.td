@@ -17,7 +17,9 @@ def Amp_MatMulOp : Amp_Op<"matmul", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
           OnnxOperator<"FusedMatMul", 1, 1, "com.microsoft">, OnnxOperator<"Attention", 23>,
           OnnxOperator<"FlexAttention", 1, 1, "ai.onnx.preview">,
           OnnxOperator<"Attention", 1, 1, "com.microsoft">,
-          OnnxOperator<"MultiHeadAttention", 1, 1, "com.microsoft">]>]> {
+          OnnxOperator<"MultiHeadAttention", 1, 1, "com.microsoft">,
+          OnnxEstimator<"LinearClassifier", "coefficients,intercepts">,
+          OnnxEstimator<"LinearRegressor", "coefficients,intercepts">]>]> {
   let summary = "Matrix product, accumulated in f32";
   let description = [{
     `result = alpha * op(lhs) * op(rhs) + bias`, where op transposes the last two

@@ -17,7 +17,7 @@ def Amp_LayerNormOp : Amp_Op<"layer_norm", [Pure, InferTypeOpAdaptor, Gradient, 
     Absorbs, Computes<"Promote", "Deny">, Uses<["Other", "Weight"]>, Recovery,
     Onnx<[OnnxOperator<"LayerNormalization">, OnnxOperator<"InstanceNormalization">,
           OnnxOperator<"GroupNormalization", 18>, OnnxOperator<"MeanVarianceNormalization", 9>,
-          OnnxOperator<"LpNormalization">, OnnxOperator<"LRN">,
+          OnnxOperator<"LpNormalization">, OnnxEstimator<"Normalizer">, OnnxOperator<"LRN">,
           OnnxOperator<"SkipLayerNormalization", 1, 1, "com.microsoft">,
           OnnxOperator<"EmbedLayerNormalization", 1, 1, "com.microsoft">]>]> {
   let summary = "Zero mean and unit variance over the dimensions from an axis on";

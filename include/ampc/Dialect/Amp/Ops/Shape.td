@@ -15,7 +15,7 @@ def Amp_ReshapeOp : Amp_Op<"reshape", [Pure, SameOperandsAndResultElementType, G
     TakesStoredTypes,
     Onnx<[OnnxOperator<"Reshape">, OnnxOperator<"Flatten">, OnnxOperator<"Squeeze">,
           OnnxOperator<"Unsqueeze">, OnnxSequenceOperator<"Identity">, OnnxOperator<"Shape">,
-          OnnxOperator<"Size">]>]> {
+          OnnxOperator<"Size">, OnnxEstimator<"ZipMap">]>]> {
   let summary = "The same elements in row-major order under another shape";
   let description = [{
     Shapes are known at compile time, so ONNX's questions about them import as constants.
