@@ -27,6 +27,7 @@ import command_line
 import compiled
 import control_cases
 import elementwise_cases
+import estimator_cases
 import listed_cases
 import norm_cases
 import opcase
@@ -45,6 +46,7 @@ FORWARD_RTOL = 1e-7
 def all_cases() -> list[opcase.OpCase]:
     cases = [*elementwise_cases.all_cases(), *shape_cases.all_cases(),
              *product_cases.all_cases(), *norm_cases.all_cases(), *recurrent_cases.all_cases(),
+             *estimator_cases.all_cases(),
              *window_cases.all_cases(), *attention_cases.all_cases(),
              *sampling_cases.all_cases(), *spectrum_cases.all_cases(), *region_cases.all_cases(),
              *control_cases.all_cases(), *listed_cases.all_cases()]

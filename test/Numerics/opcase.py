@@ -111,7 +111,8 @@ def _value_info(name: str, array: np.ndarray) -> onnx.ValueInfoProto:
 
 def _opsets(case: OpCase) -> list[onnx.OperatorSetIdProto]:
     return [helper.make_opsetid("", case.opset), helper.make_opsetid(PREVIEW, 1),
-            helper.make_opsetid("com.microsoft", 1), helper.make_opsetid("ai.onnx.preview", 1)]
+            helper.make_opsetid("com.microsoft", 1), helper.make_opsetid("ai.onnx.preview", 1),
+            helper.make_opsetid("ai.onnx.ml", 1)]
 
 
 def op_model(case: OpCase, dtype: str) -> onnx.ModelProto:
