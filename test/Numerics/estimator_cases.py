@@ -1,6 +1,6 @@
 """Points for the operators of ai.onnx.ml.
 
-They compute in f32 whatever they are given, as they are defined, so that the differences of the gradient
+They compute in f32 whatever they are given, as they are defined, so that difference quotients
 are over wider steps: all but Normalizer are linear.
 
 SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
