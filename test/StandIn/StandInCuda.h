@@ -7,13 +7,17 @@
 
 // libampc_standin_cuda.so, libampc_standin_cublaslt.so and libampc_standin_cudnn.so
 // take the place of libcuda, libcublasLt and libcudnn: they record every call and
-// execute the work on the CPU, kernels through the libraries of SimtFormat.h. Work
-// runs as late as CUDA allows, when something waits for it, so that a missing wait
-// shows. Memory starts as NaN, device addresses are no addresses of the host, and
-// every range that is touched is checked.
+// execute the work on the CPU. Kernels run as the PTX that the driver is given
+// (PtxInterpreter.h), or, where AMPC_SIMT_LIBRARY has them compiled for the host, so.
+// Work runs as late as CUDA allows, when something waits for it, so that a missing wait
+// shows. A cubin without such a library is refused, as by a driver that is too old. Memory starts
+// as NaN, device addresses are no addresses of the host, and every range that is touched is
+// checked.
 //
 // The environment, read at the first call and by reset():
-//   AMPC_SIMT_LIBRARY            the kernels (SimtFormat.h)
+//   AMPC_SIMT_LIBRARY            kernels compiled for the host (SimtFormat.h)
+//   AMPC_STANDIN_INTERPRET=1     their PTX runs even so, and is checked for writes
+//                                beside the bytes that the library tells of parameters
 //   AMPC_STANDIN_FAIL=N[:ERROR]  the N-th call fails with the number ERROR. One
 //                                that gives something back does so before.
 //   AMPC_STANDIN_SEED=N          the order of threads and blocks; 0: natural

@@ -5,6 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "PtxInterpreter.h"
+#include "PtxParser.h"
 #include "SimtRuntime.h"
 #include "StandInCudaState.h"
 
@@ -22,17 +24,34 @@ constexpr uint64_t kMostChecked = uint64_t(32) << 20;
 
 struct Module;
 
+/// A kernel as PTX, or compiled for the host, or both: then the PTX runs, and the other tells how
+/// many bytes its parameters have.
 struct Function {
   Module *module;
-  const ampc::SimtKernel *kernel;
+  std::string name;
+  const ampc::SimtKernel *compiled;
+  const ampc::ptx::Kernel *ptx;
 };
 
 struct Module {
   std::shared_ptr<ampc::simt::Library> library;
+  std::shared_ptr<ampc::ptx::Module> program;
   std::map<std::string, Function> functions;
 };
 
 State &state() { return State::get(); }
+
+/// The allocations, for a kernel of PTX.
+class Allocations : public ampc::ptx::GlobalMemory {
+public:
+  ampc::ptx::Range find(uint64_t address) override {
+    auto found = state().memory.upper_bound(address);
+    if (found == state().memory.begin())
+      return {};
+    --found;
+    return {found->first, found->second.bytes, found->second.data, false};
+  }
+};
 
 /// A parameter that points to memory: its address on the device and on the host.
 struct Pointer {
@@ -62,12 +81,15 @@ struct Snapshot {
 /// A launch with its parameters copied, as cuLaunchKernel does.
 class Launch {
 public:
-  Launch(Function function, ampc::simt::Dim3 grid, ampc::simt::Dim3 block, void **parameters)
-      : library(function.module->library), kernel(*function.kernel), grid(grid), block(block) {
-    for (uint32_t i = 0; i != kernel.parameterCount; ++i) {
-      std::memcpy(&values.emplace_back(), parameters[i], sizeof(uint64_t));
-      if (kernel.parameterBytes[i] > 0)
-        pointers.push_back({i, values[i], kernel.parameterBytes[i]});
+  Launch(const Function &function, ampc::simt::Dim3 grid, ampc::simt::Dim3 block, void **parameters)
+      : library(function.module->library), program(function.module->program), name(function.name),
+        kernel(function.compiled), ptx(function.ptx), grid(grid), block(block) {
+    const uint64_t count = ptx ? ptx->parameters.size() : kernel->parameterCount;
+    for (uint32_t i = 0; i != count; ++i) {
+      const uint64_t bytes = ptx ? ptx->parameters[i].bytes : sizeof(uint64_t);
+      std::memcpy(&values.emplace_back(), parameters[i], std::min(bytes, sizeof(uint64_t)));
+      if (kernel && kernel->parameterBytes[i] > 0)
+        pointers.push_back({i, values[i], kernel->parameterBytes[i]});
     }
   }
 
@@ -85,9 +107,14 @@ public:
 
 private:
   std::map<Allocation *, Snapshot> takeSnapshots() const;
+  std::string runCompiled();
+  std::string runPtx();
 
   std::shared_ptr<ampc::simt::Library> library;
-  const ampc::SimtKernel &kernel;
+  std::shared_ptr<ampc::ptx::Module> program;
+  const std::string name;
+  const ampc::SimtKernel *kernel;
+  const ampc::ptx::Kernel *ptx;
   ampc::simt::Dim3 grid, block;
   std::vector<uint64_t> values;
   std::vector<Pointer> pointers;
@@ -106,11 +133,21 @@ std::map<Allocation *, Snapshot> Launch::takeSnapshots() const {
   return snapshots;
 }
 
-std::string Launch::run(Event &event) {
-  std::string problem = check();
-  if (!problem.empty())
-    return problem;
-  std::map<Allocation *, Snapshot> snapshots = takeSnapshots();
+std::string Launch::runPtx() {
+  std::vector<void *> parameters;
+  for (uint64_t &value : values)
+    parameters.push_back(&value);
+  auto size = [](ampc::simt::Dim3 d) {
+    return ampc::ptx::Dim3{uint32_t(d.x), uint32_t(d.y), uint32_t(d.z)};
+  };
+  Allocations memory;
+  ampc::ptx::LaunchOptions options;
+  options.seed = state().seed;
+  return ampc::ptx::launch(*program, *ptx, size(grid), size(block), parameters.data(), memory,
+                           options);
+}
+
+std::string Launch::runCompiled() {
   std::vector<uint64_t> translated = values;
   for (const Pointer &pointer : pointers)
     translated[pointer.index] =
@@ -118,14 +155,20 @@ std::string Launch::run(Event &event) {
   std::vector<void *> parameters;
   for (uint64_t &value : translated)
     parameters.push_back(&value);
-  problem =
-      ampc::simt::launch(kernel, grid, block, parameters.data(), {/*workers=*/1, state().seed});
+  return ampc::simt::launch(*kernel, grid, block, parameters.data(), {/*workers=*/1, state().seed});
+}
+
+std::string Launch::run(Event &event) {
+  std::string problem = check();
+  if (!problem.empty())
+    return problem;
+  std::map<Allocation *, Snapshot> snapshots = takeSnapshots();
+  problem = ptx ? runPtx() : runCompiled();
   if (!problem.empty())
     return problem;
   for (const Pointer &pointer : pointers) {
     uint64_t offset = 0;
-    state().checkRedZones(*state().find(pointer.address, offset),
-                          std::string("an allocation by ") + kernel.name);
+    state().checkRedZones(*state().find(pointer.address, offset), "an allocation by " + name);
   }
   for (const auto &[allocation, snapshot] : snapshots)
     for (uint64_t i = 0; i != allocation->bytes; ++i)
@@ -177,13 +220,28 @@ EXPORT cuModuleLoadDataEx(CUmodule *module, const void *image, unsigned count, i
   entry.event.detail = describeImage(image);
   std::string error;
   auto libraries = ampc::simt::loadLibraries(error);
+  Module made;
   for (auto &library : libraries)
-    if (library->belongsTo(image)) {
-      auto *loaded = new Module{std::move(library), {}};
-      state().remember(loaded, "module");
-      *module = reinterpret_cast<CUmodule>(loaded);
-      return CUDA_SUCCESS;
+    if (library->belongsTo(image))
+      made.library = std::move(library);
+  // A cubin cannot be run: whoever has the PTX too gives it next, as with an old driver.
+  const char *text = static_cast<const char *>(image);
+  const bool isPtx = std::memcmp(image, "\177ELF", 4) != 0 && std::strstr(text, ".version");
+  if (isPtx && (!made.library || state().interprets)) {
+    try {
+      made.program = std::make_shared<ampc::ptx::Module>(ampc::ptx::load(text));
+    } catch (const ampc::ptx::TextError &problem) {
+      state().complain(std::string("PTX: ") + problem.what());
+      writeLog(count, options, values, std::string("stand-in: ") + problem.what() + "\n");
+      return CUDA_ERROR_INVALID_PTX;
     }
+  }
+  if (made.program || (made.library && !state().interprets)) {
+    auto *loaded = new Module{std::move(made)};
+    state().remember(loaded, "module");
+    *module = reinterpret_cast<CUmodule>(loaded);
+    return CUDA_SUCCESS;
+  }
   writeLog(count, options, values,
            "stand-in: no library of " + std::string(ampc::kSimtEnvironment) +
                " belongs to this image\n" + error + "\n");
@@ -206,11 +264,16 @@ EXPORT cuModuleGetFunction(CUfunction *function, CUmodule module, const char *na
   if (!state().check(module, "module"))
     return CUDA_ERROR_INVALID_HANDLE;
   auto *loaded = reinterpret_cast<Module *>(module);
-  const ampc::SimtKernel *kernel = loaded->library->find(name);
-  if (!kernel)
+  const ampc::SimtKernel *kernel = loaded->library ? loaded->library->find(name) : nullptr;
+  const ampc::ptx::Kernel *ptx = nullptr;
+  if (loaded->program) {
+    auto found = loaded->program->kernels.find(name);
+    ptx = found == loaded->program->kernels.end() ? nullptr : &found->second;
+  }
+  if (loaded->program ? !ptx : !kernel)
     return CUDA_ERROR_NOT_FOUND;
   auto [place, isNew] = loaded->functions.try_emplace(name);
-  place->second = {loaded, kernel};
+  place->second = {loaded, name, kernel, ptx};
   *function = reinterpret_cast<CUfunction>(&place->second);
   return CUDA_SUCCESS;
 }
@@ -226,13 +289,13 @@ EXPORT cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, unsig
                                          ampc::simt::Dim3{blockX, blockY, blockZ}, parameters);
   std::string problem = launch->check();
   if (!problem.empty()) {
-    state().complain(std::string("launch of ") + target->kernel->name + ": " + problem);
+    state().complain(std::string("launch of ") + target->name + ": " + problem);
     return CUDA_ERROR_INVALID_VALUE;
   }
   Work work;
   work.event.name = "launch";
   work.event.isWork = true;
-  work.event.detail = entry.event.detail = target->kernel->name;
+  work.event.detail = entry.event.detail = target->name;
   for (const Pointer &pointer : launch->getPointers())
     work.event.arguments.push_back({pointer.address, pointer.bytes, 0});
   work.run = [launch](Event &event) { return launch->run(event); };

@@ -46,6 +46,7 @@ void State::readEnvironment() {
   failAt = std::strtoull(fail.c_str(), nullptr, 10);
   failWith = colon == fail.npos ? -1 : std::atoi(fail.c_str() + colon + 1);
   seed = number("AMPC_STANDIN_SEED", 0);
+  interprets = number("AMPC_STANDIN_INTERPRET", 0) != 0;
   devices = int(number("AMPC_STANDIN_DEVICES", 1));
   architecture = int(number("AMPC_STANDIN_ARCH", 90));
   driverVersion = int(number("AMPC_STANDIN_DRIVER_VERSION", 13000));

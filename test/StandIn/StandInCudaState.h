@@ -120,6 +120,7 @@ public:
   uint64_t failAt = 0;
   int failWith = -1;
   uint64_t seed = 0;
+  bool interprets = false; ///< PTX, where there are compiled kernels too
   int devices = 1, architecture = 90, driverVersion = 13000;
   uint64_t deviceBytes = uint64_t(4) << 30;
 
