@@ -3,7 +3,10 @@
     --device=host|cuda   the device of every run; host
     --target=LIST        what ampc compiles for, where that is not just the device
     --stand-in=BUILD     no GPU is asked: the stand-in driver of this build folder takes the
-                         kernels that ship for CUDA and runs them on the CPU
+                         PTX that ships for CUDA and runs it on the CPU
+
+With AMPC_TEST_COMPILED_KERNELS=1 in the environment the stand-in runs the same kernels compiled
+for the CPU instead; that is a second compilation, and takes longer in all.
 
 SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """
@@ -15,19 +18,24 @@ import pathlib
 
 @dataclasses.dataclass(frozen=True)
 class Device:
+    """Where modules run, and with what."""
     name: str = "host"
     target: str = "host"
     stand_in: pathlib.Path | None = None
 
+    @property
+    def has_compiled_kernels(self) -> bool:
+        return bool(self.stand_in) and os.environ.get("AMPC_TEST_COMPILED_KERNELS") == "1"
+
     @staticmethod
     def kernels(module: pathlib.Path) -> pathlib.Path:
-        """A module's device kernels for the CPU, which the stand-in executes."""
+        """A module's device kernels compiled for the CPU."""
         return module.with_suffix(".simt.so")
 
     def compile_flags(self, module: pathlib.Path) -> list[str]:
         """What ampc is told to make `module` with."""
         flags = [f"--target={self.target}"]
-        if self.stand_in:
+        if self.has_compiled_kernels:
             flags.append(f"--test-simt-library={self.kernels(module)}")
         return flags
 
@@ -36,9 +44,11 @@ class Device:
         if not self.stand_in:
             return {}
         library = self.stand_in / "lib"
-        return {"AMPC_CUDA_DRIVER": str(library / "libampc_standin_cuda.so"),
-                "AMPC_CUBLASLT": str(library / "libampc_standin_cublaslt.so"),
-                "AMPC_SIMT_LIBRARY": os.pathsep.join(str(self.kernels(m)) for m in modules)}
+        variables = {"AMPC_CUDA_DRIVER": str(library / "libampc_standin_cuda.so"),
+                     "AMPC_CUBLASLT": str(library / "libampc_standin_cublaslt.so")}
+        if self.has_compiled_kernels:
+            variables["AMPC_SIMT_LIBRARY"] = os.pathsep.join(str(self.kernels(m)) for m in modules)
+        return variables
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
