@@ -24,8 +24,12 @@ namespace {
 constexpr int64_t kOpset = 18;
 
 /// A function begins with its name, inputs, outputs and the defaults of its attributes, those too
-/// that nodes carry and that change nothing. A line below it is a node. `0.5` is a number in the type of the function's first input, `[0]` a list of
-/// integers; `@axis` is the function's attribute, as an operand a single integer.
+/// that nodes carry and that change nothing; one without a default (`pads=`) is left out where a
+/// node lacks it. A line below it is a node. `0.5` is a number in the type of the function's first
+/// input,
+/// `[0]` a list of integers; `@axis` is the function's attribute, as an operand a single integer.
+/// `ampc.Gradient y dy x` is the gradient of x, seeded with dy, by what the lines above made y of
+/// it.
 constexpr StringLiteral kDefinitions = R"(
 fn Scale x s -> y scale_down=0
   e = Mul @scale_down -2
@@ -112,6 +116,46 @@ fn DropoutGrad dy mask ratio mode -> dx seed=0
   k = Sub 1.0 r
   d = Div dy k
   dx = Where mask d 0.0
+fn ConvGrad dy x w -> dx dw db auto_pad= dilations= group= kernel_shape= pads= strides=
+  y = Conv x w auto_pad=@auto_pad dilations=@dilations group=@group kernel_shape=@kernel_shape pads=@pads strides=@strides
+  dx, dw = com.microsoft.ampc.Gradient y dy x w
+  axes, places = com.microsoft.ampc.Channels dy
+  db = ReduceSum dy axes keepdims=0
+fn BatchNormInternal x s b m v -> y newMean newVariance mean inv epsilon=1e-5 momentum=0.9 training_mode=0
+  y, newMean, newVariance = BatchNormalization x s b m v epsilon=@epsilon momentum=@momentum training_mode=@training_mode
+  axes, places = com.microsoft.ampc.Channels x
+  mk = ReduceMean x axes keepdims=1
+  c = Sub x mk
+  cc = Mul c c
+  var = ReduceMean cc axes keepdims=0
+  e = CastLike @epsilon x
+  ve = Add var e
+  sd = Sqrt ve
+  inv = Reciprocal sd
+  mean = ReduceMean x axes keepdims=0
+fn BatchNormalizationGrad dy x scale mean inv -> dx dscale dbias epsilon=1e-5
+  axes, places = com.microsoft.ampc.Channels x
+  m = Unsqueeze mean places
+  i = Unsqueeze inv places
+  s = Unsqueeze scale places
+  c = Sub x m
+  h = Mul c i
+  dh = Mul dy h
+  mh = ReduceMean dh axes keepdims=1
+  md = ReduceMean dy axes keepdims=1
+  hm = Mul h mh
+  d0 = Sub dy md
+  d = Sub d0 hm
+  g = Mul s i
+  dx = Mul d g
+  dscale = ReduceSum dh axes keepdims=0
+  dbias = ReduceSum dy axes keepdims=0
+fn ampc.Channels x -> axes places
+  r = com.microsoft.ampc.Rank x
+  rest = Range 2 r 1
+  axes = Concat [0] rest axis=0
+  last = Sub r 1
+  places = Range 1 last 1
 fn DivGrad dy a b -> da db
   d = Div dy b
   q = Div a b
@@ -360,6 +404,8 @@ void Parser::parseHeader(ArrayRef<StringRef> words) {
     auto [name, value] = word.split('=');
     if (word == "->") {
       isOutput = true;
+    } else if (word.ends_with("=")) {
+      function->add_attribute(name.str());
     } else if (!value.empty()) {
       onnx::AttributeProto &attribute = *function->add_attribute_proto();
       attribute.set_name(name.str());
@@ -377,8 +423,7 @@ void Parser::parseAttribute(StringRef word, onnx::NodeProto &node) {
   onnx::AttributeProto &attribute = *node.add_attribute();
   attribute.set_name(name.str());
   if (value.consume_front("@")) {
-    attribute.set_type(onnx::AttributeProto::INT);
-    attribute.set_ref_attr_name(value.str());
+    attribute.set_ref_attr_name(value.str()); // of whatever type it has where it is bound
   } else if (value.consume_front("\"")) {
     attribute.set_type(onnx::AttributeProto::STRING);
     attribute.set_s(value.drop_back().str());
@@ -433,6 +478,7 @@ const onnx::FunctionProto *findGradientFunction(const onnx::NodeProto &node) {
   auto isKnown = [&](const onnx::AttributeProto &attribute) {
     bool isZero = attribute.type() == onnx::AttributeProto::INT && attribute.i() == 0;
     return isZero || attribute.name() == "reduction" ||
+           llvm::is_contained(it->second.attribute(), attribute.name()) ||
            llvm::any_of(it->second.attribute_proto(), [&](const onnx::AttributeProto &declared) {
              return declared.name() == attribute.name();
            });

@@ -34,7 +34,7 @@ TOLERANCES = {"f32": 1e-4, "f16": 5e-3, "bf16": 3e-2}
 #: Networks that train in 16 bits as well.
 LOW = ("mlp", "cnn", "bert", "tagger")
 #: Networks of which each gradient node has a definition (lib/Import/GradientFunctions.cpp).
-SPELLED_OUT = ("mlp", "bits", "encoder", "bert")
+SPELLED_OUT = ("mlp", "bits", "encoder", "cnn", "bert")
 #: Changes of a checkpoint that are tried, besides cuts.
 MUTATIONS = 40
 

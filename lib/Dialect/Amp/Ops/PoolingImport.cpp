@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "WindowAttributes.h"
+#include "ampc/Dialect/Amp/GradientBuilder.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Pooling.h"
 #include "ampc/Dialect/Amp/Ops/Reduction.h"
@@ -203,4 +204,31 @@ FailureOr<SmallVector<Value>> LpPoolOp::importNode(OnnxNode &node, OpBuilder &bu
   SmallVector<NamedAttribute> attributes = windows->attributes(builder);
   attributes.push_back(builder.getNamedAttr("p", builder.getF64FloatAttr(p)));
   return single(importOp<LpPoolOp>(node, builder, node.input(0), attributes));
+}
+
+/// ONNX Runtime's node has no operand that has the image's shape: the pool that its indices are of
+/// knows it.
+FailureOr<SmallVector<Value>> MaxPoolGradOp::importNode(OnnxNode &node, OpBuilder &builder) {
+  if (failed(node.expectInputs(2, 2)))
+    return failure();
+  Value gradient = node.input(0);
+  auto pool = node.input(1).getDefiningOp<MaxPoolOp>();
+  if (!pool || node.input(1) != pool.getIndices())
+    return node.emitError() << "takes '" << node.inputNames[1]
+                            << "', which is not the row-major indices of a MaxPool";
+  node.knowAttributes({"storage_order"});
+  FailureOr<PoolWindows> windows =
+      importWindows(node, tensorType(pool.getInput()).getShape().drop_front(2));
+  if (failed(windows) || node.hadError)
+    return failure();
+  for (NamedAttribute attribute : windows->attributes(builder))
+    if (pool->getAttr(attribute.getName()) != attribute.getValue())
+      return node.emitError() << "has other windows than the MaxPool that its indices are of";
+  if (gradient.getType() != pool.getValues().getType())
+    return node.emitError() << "has a gradient " << gradient.getType() << " of a value "
+                            << pool.getValues().getType();
+  Type element = tensorType(gradient).getElementType();
+  GradientBuilder gradients(builder, pool, {gradient, Value()}, {element});
+  pool.buildGradient(gradients);
+  return SmallVector<Value>{gradients.get(0)};
 }

@@ -11,7 +11,8 @@
 include "ampc/Dialect/Amp/AmpDialect.td"
 
 def Amp_GradientOp : Amp_Op<"gradient", [Pure, AttrSizedOperandSegments,
-    Onnx<[OnnxOperator<"Gradient", 1, 1, "ai.onnx.preview.training">]>]> {
+    Onnx<[OnnxOperator<"Gradient", 1, 1, "ai.onnx.preview.training">,
+          OnnxOperator<"ampc.Gradient", 1, 1, "com.microsoft">]>]> {
   let summary = "Asks for the derivatives of a value";
   let description = [{
     Result i is d(sum of `seed` * `of`) / d(wrt[i]), with `seed` all ones where it is
@@ -23,6 +24,11 @@ def Amp_GradientOp : Amp_Op<"gradient", [Pure, AttrSizedOperandSegments,
   let assemblyFormat = [{
     $of (`seed` $seed^ `:` type($seed))? `wrt` `(` $wrt `)` attr-dict
     `:` type($of) `,` functional-type($wrt, $gradients)
+  }];
+  let extraClassDeclaration = [{
+    /// Replaces the op by what computes its results. No gradient passes through `before`, where it is
+    /// given, nor through ops in front of it. Failure after an error.
+    ::llvm::LogicalResult expand(::mlir::Operation *before = nullptr);
   }];
   let hasVerifier = 1;
 }

@@ -39,7 +39,8 @@ def Amp_MaxPoolOp : Amp_Op<"max_pool", [Pure, InferTypeOpAdaptor, Gradient, Kern
   }];
 }
 
-def Amp_MaxPoolGradOp : Amp_Op<"max_pool_grad", [Pure, Kernel, PartialLayout, Computes<"Deny">]> {
+def Amp_MaxPoolGradOp : Amp_Op<"max_pool_grad", [Pure, Kernel, PartialLayout, Computes<"Deny">,
+    Onnx<[OnnxOperator<"MaxPoolGrad">]>]> {
   let summary = "Gradient of amp.max_pool";
   let description = [{
     Each element of the result sums the gradients of the windows that it is the largest of, in
