@@ -64,6 +64,7 @@ struct Autocast : impl::AutocastBase<Autocast> {
   void findLossTail(func::FuncOp function);
   void addFromAllowOps(SmallVector<Value> values, DenseSet<Operation *> &tail);
   void findRange(Operation *op);
+  bool isCounted(ArrayRef<OpOperand *> operands) const;
   /// The type `op` computes in; null where it stays as it is.
   Type chooseType(PrecisionOpInterface op, const PrecisionPolicy::Decision &decision,
                   ArrayRef<OpOperand *> operands, std::string &reason);
@@ -77,6 +78,10 @@ struct Autocast : impl::AutocastBase<Autocast> {
   DenseMap<Value, Type> original;
   /// What constants make of each value; ordinary where nothing is noted.
   DenseMap<Value, FloatRange> ranges;
+  /// Values that came as integers, such as the time steps of a diffusion model, and what is
+  /// computed of them and constants. Those of a model in 16 bits are f32 until they meet a value of
+  /// that type: an angle that bf16 has two digits of is another one.
+  DenseSet<Value> counted;
   /// Ops between the last allow ops and the loss, and from the loss to the first ones behind it
   /// where the backward pass is spelled out. They compute in f32: in f16 the scale that the
   /// backward pass begins with would be infinite.
@@ -153,8 +158,20 @@ void Autocast::findRange(Operation *op) {
         ranges[result] = range;
 }
 
+bool Autocast::isCounted(ArrayRef<OpOperand *> operands) const {
+  bool isAny = false;
+  for (OpOperand *operand : operands) {
+    bool isOne = counted.contains(operand->get());
+    if (!isOne && hasVote(operand->get()))
+      return false;
+    isAny |= isOne;
+  }
+  return isAny;
+}
+
 LogicalResult Autocast::castFunction(func::FuncOp function) {
   original.clear();
+  counted.clear();
   ranges.clear();
   findLossTail(function);
   SmallVector<Operation *> ops;
@@ -171,6 +188,9 @@ LogicalResult Autocast::castFunction(func::FuncOp function) {
     auto precision = dyn_cast<PrecisionOpInterface>(op);
     if (!precision) {
       // A cast takes whatever comes; all others read what the model gave them.
+      auto cast = dyn_cast<CastOp>(op);
+      if (cast && !isFloat(cast.getInput()) && getElementTypeOrSelf(cast.getType()).isF32())
+        counted.insert(cast);
       if (!isa<CastOpInterface>(op))
         restore(op);
       continue;
@@ -184,6 +204,7 @@ LogicalResult Autocast::castFunction(func::FuncOp function) {
     if (lossTail.contains(op) && decision.category != Precision::Deny)
       decision = {Precision::Deny, "leads from the last low-precision product to the loss"};
     std::string reason = decision.reason;
+    bool isExact = level == 2 && isCounted(operands);
     Type type = chooseType(precision, decision, operands, reason);
     if (type)
       for (OpOperand *operand : operands)
@@ -197,6 +218,10 @@ LogicalResult Autocast::castFunction(func::FuncOp function) {
     if (type && level > 0) {
       numLow += type == policy->lowType();
       remark(op, type, decision.category, reason);
+    }
+    if (isExact && type && type.isF32()) {
+      counted.insert_range(op->getResults());
+      continue;
     }
     // In an O2 model only the insides of ops are f32, what leads to the loss, and what the
     // low type does not hold.
@@ -242,6 +267,10 @@ Type Autocast::chooseType(PrecisionOpInterface op, const PrecisionPolicy::Decisi
     break;
   case Precision::Promote:
   case Precision::Follow: {
+    if (level == 2 && isCounted(operands)) {
+      reason = "computes with numbers that came as integers";
+      return f32;
+    }
     if (level >= 2) {
       type = low;
       break;

@@ -125,3 +125,24 @@ func.func @the_tail_of_a_loss_is_f32(%x: tensor<8x4xf32>, %w: tensor<4x2xf32>, %
   %l = amp.reduce_mean %s [0, 1] : (tensor<8x2xf32>) -> tensor<f32>
   return %l : tensor<f32>
 }
+
+// -----
+
+// What came as integers is f32 until it meets what is not, in a model of 16 bits too: sines of time steps.
+
+// O2-LABEL: @numbers_that_came_as_integers
+func.func @numbers_that_came_as_integers(%t: tensor<8x1xi64>, %x: tensor<8x4xf32>, %w: tensor<4x4xf32>) -> (tensor<8x4xf32>, tensor<8x4xf32>) {
+  // O2: amp.cast {{.*}} : tensor<8x1xi64> to tensor<8x1xf32>
+  // O2: amp.mul {{.*}} -> tensor<8x4xf32>
+  // O2: %[[SINES:.*]] = amp.sin {{.*}} : tensor<8x4xf32>
+  // O2: %[[LOW:.*]] = amp.cast %[[SINES]] {inserted} : tensor<8x4xf32> to tensor<8x4xf16>
+  // O2: amp.matmul %[[LOW]], {{.*}} -> tensor<8x4xf16>
+  // O2: amp.mul {{.*}} -> tensor<8x4xf16>
+  %rates = amp.constant dense<[[1.0, 0.1, 0.01, 0.001]]> : tensor<1x4xf32>
+  %n = amp.cast %t : tensor<8x1xi64> to tensor<8x1xf32>
+  %angles = amp.mul %n, %rates : (tensor<8x1xf32>, tensor<1x4xf32>) -> tensor<8x4xf32>
+  %sines = amp.sin %angles : tensor<8x4xf32>
+  %y = amp.matmul %sines, %w : (tensor<8x4xf32>, tensor<4x4xf32>) -> tensor<8x4xf32>
+  %z = amp.mul %sines, %x : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<8x4xf32>
+  return %y, %z : tensor<8x4xf32>, tensor<8x4xf32>
+}
