@@ -14,6 +14,14 @@
 
 namespace ampc::codegen {
 
+Value addWorkgroupArray(gpu::GPUFuncOp kernel, MemRefType type, Location loc) {
+  unsigned index = kernel.getNumWorkgroupAttributions();
+  Value array = kernel.addWorkgroupAttribution(type, loc);
+  kernel.setWorkgroupAttributionAttr(index, LLVM::LLVMDialect::getAlignAttrName(),
+                                     Builder(kernel.getContext()).getI64IntegerAttr(16));
+  return array;
+}
+
 //===----------------------------------------------------------------------===//
 // KernelFunction
 //===----------------------------------------------------------------------===//

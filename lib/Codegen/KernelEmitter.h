@@ -83,6 +83,10 @@ private:
   llvm::SmallVector<int64_t> tied; // for each output
 };
 
+/// Adds memory that the threads of a block share while the kernel runs, at a multiple of 16 bytes:
+/// the compiler merges accesses to neighbours into the widest ones.
+Value addWorkgroupArray(gpu::GPUFuncOp kernel, MemRefType type, Location loc);
+
 /// Emits a kernel of one kind, named `name`. Errors are reported at the kernel.
 FailureOr<EmittedKernel> emitFused(KernelOp kernel, llvm::StringRef name, const EmitTarget &target);
 FailureOr<EmittedKernel> emitSequence(KernelOp kernel, llvm::StringRef name,

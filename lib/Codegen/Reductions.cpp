@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Reductions.h"
+#include "KernelEmitter.h"
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -158,7 +159,7 @@ Value WorkgroupArrays::take(Location loc, int64_t count, Type type) {
   auto space = gpu::AddressSpaceAttr::get(kernel.getContext(), gpu::AddressSpace::Workgroup);
   auto memrefType = MemRefType::get({count}, type, MemRefLayoutAttrInterface(), space);
   if (!best) {
-    arrays.push_back({kernel.addWorkgroupAttribution(memrefType, loc), true});
+    arrays.push_back({addWorkgroupArray(kernel, memrefType, loc), true});
     return arrays.back().memref;
   }
   best->taken = true;

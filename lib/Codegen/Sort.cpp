@@ -286,7 +286,7 @@ private:
     auto space = gpu::AddressSpaceAttr::get(s.builder.getContext(), gpu::AddressSpace::Workgroup);
     auto memref =
         MemRefType::get({count}, getStorageType(type), MemRefLayoutAttrInterface(), space);
-    return function.func.addWorkgroupAttribution(memref, s.loc);
+    return addWorkgroupArray(function.func, memref, s.loc);
   }
 
   LineMemory workgroupLine(KernelFunction &function, LineBuilder &s) const {

@@ -122,7 +122,7 @@ func.func @transpose(%x: tensor<128x96xf32>) -> tensor<96x128xf32> {
   }
   return %y : tensor<96x128xf32>
 }
-// CUDA: gpu.func @fused_{{.*}} workgroup(%[[TILE:.*]] : memref<1056xf32, #gpu.address_space<workgroup>>)
+// CUDA: gpu.func @fused_{{.*}} workgroup(%[[TILE:.*]] : memref<1056xf32, #gpu.address_space<workgroup>> {llvm.align = 16 : i64})
 // CUDA-COUNT-4: memref.store %{{.*}}, %[[TILE]]
 // CUDA: gpu.barrier
 // CUDA-COUNT-4: memref.load %[[TILE]]

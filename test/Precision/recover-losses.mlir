@@ -225,6 +225,17 @@ func.func @smoothed_rows(%x: tensor<4x8xf32>, %labels: tensor<4x1xi64>) -> tenso
   return %y : tensor<4xf32>
 }
 
+// Nor are rows of which nothing is known.
+
+// CHECK-LABEL: @given_rows
+func.func @given_rows(%x: tensor<4x8xf32>, %rows: tensor<4x8xf32>) -> tensor<4xf32> {
+  // CHECK: amp.log_softmax
+  %l = amp.log_softmax %x along 1 : tensor<4x8xf32>
+  %p = amp.mul %rows, %l : (tensor<4x8xf32>, tensor<4x8xf32>) -> tensor<4x8xf32>
+  %y = amp.reduce_sum %p [1] : (tensor<4x8xf32>) -> tensor<4xf32>
+  return %y : tensor<4xf32>
+}
+
 // REMARK: [Missed] not-recovered | Category:amp-recover-patterns | Function=amp.reduce_sum
 // REMARK-SAME: Reason="the classes lie neither along dimension 1 nor along the last one"
 // REMARK-SAME: function=one_hot_inside

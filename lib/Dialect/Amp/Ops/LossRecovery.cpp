@@ -239,7 +239,7 @@ static LogicalResult recoverOfOneHot(Operation *last, PatternRewriter &rewriter,
   for (auto [logs, rows] : {std::pair(product.getLhs(), product.getRhs()),
                             std::pair(product.getRhs(), product.getLhs())}) {
     auto logSoftmax = logs.getDefiningOp<LogSoftmaxOp>();
-    if (!logSoftmax || !isa<WhereOp, CastOp>(rows.getDefiningOp()))
+    if (!logSoftmax || !isa_and_present<WhereOp, CastOp>(rows.getDefiningOp()))
       continue;
     Spelling spelling(last);
     spelling.takeOp(product);
