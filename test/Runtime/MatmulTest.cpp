@@ -95,6 +95,11 @@ TEST(Matmul, GivesTheSameBitsForAnyThreads) {
   }
   MatmulShape wide = makeShape(1, 3, 5000, 130);
   checkAllThreads(wide);
+  MatmulShape panels = makeShape(1, 40, 5000, 1100); // several of columns, each in parts
+  panels.hasBias = true;
+  checkAllThreads(panels);
+  panels.lhs = panels.rhs = AMPC_DTYPE_BF16;
+  checkAllThreads(panels);
   MatmulShape tall = makeShape(1, 5000, 3, 130);
   checkAllThreads(tall);
   MatmulShape deep = makeShape(1, 26, 35, 20000); // several panels of k

@@ -8,7 +8,8 @@
 // After Goto and van de Geijn, "Anatomy of high-performance matrix
 // multiplication": the right operand is packed into strips that the second or
 // third cache holds and all threads share; each thread packs its rows of the
-// left operand for the first two.
+// left operand for the first two. Few threads share nothing: each packs what of
+// the right operand it multiplies, so that it stays in its own cache.
 //
 //===----------------------------------------------------------------------===//
 
@@ -73,6 +74,16 @@ static Tiles cutTiles(int64_t rowStrips, int64_t columnStrips, Tiles most, int64
   return best;
 }
 
+/// Into how many parts of columns a panel is cut that threads pack and multiply
+/// each for itself, all of the left operand packed in each; 1 where that takes
+/// longer than sharing. `packing` is as in cutTiles, `strips` are the panel's.
+static int64_t cutColumns(int64_t m, int64_t n, int64_t strips, int64_t packing, int64_t threads) {
+  bool isEven = strips % threads == 0 || strips >= 8 * threads;
+  // Found by trying: what packing more than once costs, beside what is not shared.
+  bool isCheap = m * (threads - 1) * packing <= 2 * n;
+  return isEven && isCheap ? threads : 1;
+}
+
 /// The address of element `index` of an operand.
 static const void *at(const void *data, uint32_t dtype, int64_t index) {
   return static_cast<const char *>(data) + index * int64_t(sizeOf(dtype));
@@ -115,8 +126,15 @@ Gemm<T>::Gemm(const GemmKernels<T> &kernels, const Shape &shape, int threads)
   int64_t packing = kernels.perElement == 1 ? 1 : 4;
   // What the second cache holds, with the sums.
   Tiles largest = {std::min<int64_t>(16, 256 / rows), 32};
-  Tiles tiles = cutTiles(std::max<int64_t>((shape.m + rows - 1) / rows, 1), panelColumns / columns,
-                         largest, packing, std::max(threads, 1));
+  int64_t strips = panelColumns / columns;
+  threads = std::max(threads, 1);
+  columnParts = cutColumns(shape.m, shape.n, strips, packing, threads);
+  if (columnParts > 1) {
+    strips = (strips + columnParts - 1) / columnParts;
+    threads = 1;
+  }
+  Tiles tiles = cutTiles(std::max<int64_t>((shape.m + rows - 1) / rows, 1), strips, largest,
+                         packing, threads);
   tileRows = tiles.rowStrips * rows;
   tileColumns = tiles.columnStrips * columns;
 }
@@ -171,11 +189,36 @@ void Gemm<T>::run(const GemmOperands<T> &operands, T *shared, T *scratch, int64_
     panel.k = 0;
     do {
       panel.depth = std::min(panelDepth, shape.k - panel.k);
-      packPanel(operands, panel, pool);
-      multiplyPanel(operands, panel, scratch, scratchStride, pool);
+      runPanel(operands, panel, scratch, scratchStride, pool);
       panel.k += panel.depth;
     } while (panel.k < shape.k);
   }
+}
+
+template <class T>
+void Gemm<T>::runPanel(const GemmOperands<T> &operands, const Panel &panel, T *scratch,
+                       int64_t scratchStride, ThreadPool *pool) const {
+  if (!pool || columnParts == 1) {
+    packPanel(operands, panel, pool);
+    multiplyPanel(operands, panel, scratch, scratchStride, pool);
+    return;
+  }
+  int64_t width = kernels.columns, strips = (panel.columns + width - 1) / width;
+  pool->run(columnParts, wake, [&](int64_t index, int thread) {
+    int64_t first = strips * index / columnParts * width;
+    int64_t end = std::min(strips * (index + 1) / columnParts * width, panel.columns);
+    if (first >= end)
+      return;
+    Panel part = panel;
+    part.column += first;
+    part.columns = end - first;
+    part.packed += first * kernels.packedDepth(panel.depth);
+    part.partial += first;
+    if (panel.bias && !shape.biasOfRows)
+      part.bias += first;
+    packPanel(operands, part, nullptr);
+    multiplyPanel(operands, part, scratch + thread * scratchStride, 0, nullptr);
+  });
 }
 
 template <class T>

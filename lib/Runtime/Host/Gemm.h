@@ -103,6 +103,8 @@ private:
   int64_t partialStride() const; ///< of a tile's sums
   int64_t sumsStride() const;    ///< of a panel's
   int64_t biasElements() const;
+  void runPanel(const GemmOperands<T> &operands, const Panel &panel, T *scratch,
+                int64_t scratchStride, ThreadPool *pool) const;
   void packPanel(const GemmOperands<T> &operands, const Panel &panel, ThreadPool *pool) const;
   void multiplyPanel(const GemmOperands<T> &operands, const Panel &panel, T *scratch,
                      int64_t scratchStride, ThreadPool *pool) const;
@@ -115,6 +117,7 @@ private:
   int64_t panelColumns;          ///< multiples of the kernels' strips
   int64_t panelDepth;            ///< of k
   int64_t blockDepth;            ///< packed elements along k that are multiplied at once
+  int64_t columnParts;           ///< of a panel, each of one thread from packing on; 1: shared
   bool wake;                     ///< sleeping threads for it
 };
 
