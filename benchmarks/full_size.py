@@ -67,7 +67,8 @@ def compile(build, model, out, batch, flags):
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {"seconds": round(time.monotonic() - start, 1), "processor_seconds": round(used, 1),
-            "peak_bytes": int(peak) * 1024, "command": " ".join(getattr(word, "name", word) for word in command[2:])}
+            "peak_bytes": int(peak) * 1024,
+            "command": " ".join(getattr(word, "name", word) for word in command[2:])}
 
 
 def inspect(build, module, target):
