@@ -4,10 +4,10 @@
     python benchmarks/networks.py BUILD_DIR [NAME...] [--precision=f32|bf16] [--out=F.json]
                                   [--threads=2] [--rounds=7]
 
-Needs torch==2.11.0 (CPU), torchvision, timm, transformers and onnx==1.22.0. The networks, their files and
-optimizers are those of test/Training/networks; the first export that compiles is
-taken: one that lost parameters does not. In bf16 PyTorch runs under autocast, ampc at O1. Rounds
-as step_time.py says; reported are medians, and the ratio to PyTorch, taken within each round. Every
+Needs torch==2.11.0 (CPU), torchvision, timm, transformers and onnx==1.22.0. The networks, their
+files and optimizers are those of test/Training/networks; the first export that compiles is taken:
+one that lost parameters does not. In bf16 PyTorch runs under autocast, ampc at O1. Rounds as
+step_time.py says; reported are medians, and the ratio to PyTorch, taken within each round. Every
 step of ampc is waited for.
 """
 import json
@@ -57,7 +57,8 @@ def measure_network(path, options, runtime, work):
     for how, told in case["exports"].items():
         onnx.save(models[how], model)
         done = subprocess.run([options.build / "bin/ampc", model, "-o", module, "--target=host",
-                               *PRECISIONS[options.precision], "--train-mode=on", *told["flags"], *case["flags"], *freeze],
+                               *PRECISIONS[options.precision], "--train-mode=on",
+                               *told["flags"], *case["flags"], *freeze],
                               stderr=subprocess.PIPE, text=True)
         if done.returncode == 0:
             break

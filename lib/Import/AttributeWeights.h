@@ -15,9 +15,10 @@ namespace ampc {
 
 /// Makes initializers of `graph` of the attributes that operators have as weights
 /// (OnnxName::weights), named NODE.ATTRIBUTE, so that they are trained as all others are; the nodes
-/// take them as further inputs.
-void moveAttributeWeights(onnx::GraphProto &graph, std::vector<GraphNode> &nodes,
-                          const OperatorTable &operators);
+/// take them as further inputs. Failure after an error where a node has further inputs of its own.
+mlir::LogicalResult moveAttributeWeights(onnx::GraphProto &graph, std::vector<GraphNode> &nodes,
+                                         const OperatorTable &operators,
+                                         const ImportContext &context);
 
 } // namespace ampc
 

@@ -99,7 +99,8 @@ LogicalResult Importer::flattenGraphs() {
   FunctionInliner inliner(context, operators, *model);
   if (failed(inliner.flatten(model->graph(), mainNodes)))
     return failure();
-  moveAttributeWeights(*model->mutable_graph(), mainNodes, operators);
+  if (failed(moveAttributeWeights(*model->mutable_graph(), mainNodes, operators, context)))
+    return failure();
   if (evalModel &&
       failed(
           FunctionInliner(context, operators, *evalModel).flatten(evalModel->graph(), evalNodes)))

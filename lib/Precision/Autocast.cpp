@@ -79,8 +79,8 @@ struct Autocast : impl::AutocastBase<Autocast> {
   /// What constants make of each value; ordinary where nothing is noted.
   DenseMap<Value, FloatRange> ranges;
   /// Values that came as integers, such as the time steps of a diffusion model, and what is
-  /// computed of them and constants. Those of a model in 16 bits are f32 until they meet a value of
-  /// that type: an angle that bf16 has two digits of is another one.
+  /// computed of them and constants, or of constants alone. Those of a model in 16 bits are f32
+  /// until they meet a value of that type: an angle that bf16 has two digits of is another one.
   DenseSet<Value> counted;
   /// Ops between the last allow ops and the loss, and from the loss to the first ones behind it
   /// where the backward pass is spelled out. They compute in f32: in f16 the scale that the
@@ -158,13 +158,18 @@ void Autocast::findRange(Operation *op) {
         ranges[result] = range;
 }
 
+/// Whether `value` stands in the graph, and is more than one number: those go with what they meet.
+static bool isConstantTensor(Value value) {
+  return cast<RankedTensorType>(value.getType()).getRank() > 0 && matchPattern(value, m_Constant());
+}
+
 bool Autocast::isCounted(ArrayRef<OpOperand *> operands) const {
   bool isAny = false;
   for (OpOperand *operand : operands) {
     bool isOne = counted.contains(operand->get());
     if (!isOne && hasVote(operand->get()))
       return false;
-    isAny |= isOne;
+    isAny |= isOne || isConstantTensor(operand->get());
   }
   return isAny;
 }
@@ -268,7 +273,7 @@ Type Autocast::chooseType(PrecisionOpInterface op, const PrecisionPolicy::Decisi
   case Precision::Promote:
   case Precision::Follow: {
     if (level == 2 && isCounted(operands)) {
-      reason = "computes with numbers that came as integers";
+      reason = "computes with integers and constants alone";
       return f32;
     }
     if (level >= 2) {

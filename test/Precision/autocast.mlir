@@ -128,7 +128,8 @@ func.func @the_tail_of_a_loss_is_f32(%x: tensor<8x4xf32>, %w: tensor<4x2xf32>, %
 
 // -----
 
-// What came as integers is f32 until it meets what is not, in a model of 16 bits too: sines of time steps.
+// What came as integers is f32 until it meets what is not, in a model of 16 bits too: sines of time steps,
+// whose frequencies one exporter has computed and another one has not.
 
 // O2-LABEL: @numbers_that_came_as_integers
 func.func @numbers_that_came_as_integers(%t: tensor<8x1xi64>, %x: tensor<8x4xf32>, %w: tensor<4x4xf32>) -> (tensor<8x4xf32>, tensor<8x4xf32>) {
@@ -145,4 +146,32 @@ func.func @numbers_that_came_as_integers(%t: tensor<8x1xi64>, %x: tensor<8x4xf32
   %y = amp.matmul %sines, %w : (tensor<8x4xf32>, tensor<4x4xf32>) -> tensor<8x4xf32>
   %z = amp.mul %sines, %x : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<8x4xf32>
   return %y, %z : tensor<8x4xf32>, tensor<8x4xf32>
+}
+
+// O2-LABEL: @frequencies_that_are_computed
+func.func @frequencies_that_are_computed(%t: tensor<8x1xi64>, %w: tensor<4x4xf32>) -> tensor<8x4xf32> {
+  // O2: amp.exp {{.*}} : tensor<4xf32>
+  // O2: amp.reshape {{.*}} : tensor<4xf32> to tensor<1x4xf32>
+  // O2: amp.mul {{.*}} -> tensor<8x4xf32>
+  // O2: amp.sin {{.*}} : tensor<8x4xf32>
+  // O2: amp.matmul {{.*}} -> tensor<8x4xf16>
+  %logs = amp.constant dense<[0.0, -1.0, -2.0, -3.0]> : tensor<4xf32>
+  %flat = amp.exp %logs : tensor<4xf32>
+  %rates = amp.reshape %flat : tensor<4xf32> to tensor<1x4xf32>
+  %n = amp.cast %t : tensor<8x1xi64> to tensor<8x1xf32>
+  %angles = amp.mul %n, %rates : (tensor<8x1xf32>, tensor<1x4xf32>) -> tensor<8x4xf32>
+  %sines = amp.sin %angles : tensor<8x4xf32>
+  %y = amp.matmul %sines, %w : (tensor<8x4xf32>, tensor<4x4xf32>) -> tensor<8x4xf32>
+  return %y : tensor<8x4xf32>
+}
+
+// One number, and what is trained, goes with the model.
+
+// O2-LABEL: @others_are_low
+func.func @others_are_low(%s: tensor<f32>, %w: tensor<4x4xf32>) -> tensor<4x4xf32> {
+  // O2: amp.relu {{.*}} : tensor<4x4xf16>
+  // O2: amp.mul {{.*}} -> tensor<4x4xf16>
+  %e = amp.relu %w : tensor<4x4xf32>
+  %y = amp.mul %e, %s : (tensor<4x4xf32>, tensor<f32>) -> tensor<4x4xf32>
+  return %y : tensor<4x4xf32>
 }

@@ -225,6 +225,21 @@ func.func @smoothed_rows(%x: tensor<4x8xf32>, %labels: tensor<4x1xi64>) -> tenso
   return %y : tensor<4xf32>
 }
 
+// Labels may be of any integer type.
+
+// CHECK-LABEL: @short_labels
+func.func @short_labels(%x: tensor<4x3xf32>, %labels: tensor<4x1xui8>) -> tensor<4xf32> {
+  // CHECK: amp.cast %arg1 {{.*}}: tensor<4x1xui8> to tensor<4x1xi64>
+  // CHECK: amp.softmax_cross_entropy none %arg0, %{{.*}} : (tensor<4x3xf32>, tensor<4xi64>)
+  %classes = amp.constant dense<[0, 1, 2]> : tensor<3xui8>
+  %l = amp.log_softmax %x along 1 : tensor<4x3xf32>
+  %e = amp.equal %labels, %classes : (tensor<4x1xui8>, tensor<3xui8>) -> tensor<4x3xi1>
+  %o = amp.cast %e : tensor<4x3xi1> to tensor<4x3xf32>
+  %p = amp.mul %o, %l : (tensor<4x3xf32>, tensor<4x3xf32>) -> tensor<4x3xf32>
+  %y = amp.reduce_sum %p [1] : (tensor<4x3xf32>) -> tensor<4xf32>
+  return %y : tensor<4xf32>
+}
+
 // Nor are rows of which nothing is known.
 
 // CHECK-LABEL: @given_rows

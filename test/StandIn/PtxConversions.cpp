@@ -20,16 +20,6 @@
 namespace ampc::ptx {
 namespace {
 
-using u8 = uint8_t;
-using u16 = uint16_t;
-using u32 = uint32_t;
-using u64 = uint64_t;
-using s8 = int8_t;
-using s16 = int16_t;
-using s32 = int32_t;
-using s64 = int64_t;
-using f32 = float;
-using f64 = double;
 /// 16 bits that are a float.
 template <class H>
 struct HalfOf {};

@@ -20,13 +20,6 @@
 namespace ampc::ptx {
 namespace {
 
-using u8 = uint8_t;
-using u16 = uint16_t;
-using u32 = uint32_t;
-using u64 = uint64_t;
-using f32 = float;
-using f64 = double;
-
 inline f32 canonical(f32 x) { return x != x ? bits<f32>(u32(0x7fffffff)) : x; }
 inline f64 canonical(f64 x) { return x; }
 inline f32 flush(f32 x) { return std::fabs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x; }

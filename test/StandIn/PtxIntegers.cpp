@@ -13,14 +13,6 @@
 namespace ampc::ptx {
 namespace {
 
-using u8 = uint8_t;
-using u16 = uint16_t;
-using u32 = uint32_t;
-using u64 = uint64_t;
-using s16 = int16_t;
-using s32 = int32_t;
-using s64 = int64_t;
-
 template <class T>
 using Unsigned = std::make_unsigned_t<T>;
 // 16 bits compute in 32, where the product of two does not overflow an int.

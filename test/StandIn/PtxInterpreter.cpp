@@ -64,16 +64,15 @@ void BlockState::fail(const Instruction &instruction, uint32_t thread, const std
   if (hasFailed())
     return;
   std::string said = what;
-  // Messages name another block by its number.
-  for (size_t at; (at = said.find("$block")) != said.npos;) {
-    size_t end = said.find('$', at + 1);
-    said.replace(at, end + 1 - at, blockName(std::stoull(said.substr(at + 6, end - at - 6))));
-  }
-  for (size_t at; (at = said.find("$thread")) != said.npos;) {
-    size_t end = said.find('$', at + 1);
-    said.replace(at, end + 1 - at,
-                 threadName(uint32_t(std::stoull(said.substr(at + 7, end - at - 7)))));
-  }
+  // Messages name another block or thread by its number: $block7$.
+  auto spell = [&](const std::string &word, auto name) {
+    for (size_t at; (at = said.find(word)) != said.npos;) {
+      size_t number = at + word.size(), end = said.find('$', number);
+      said.replace(at, end + 1 - at, name(std::stoull(said.substr(number, end - number))));
+    }
+  };
+  spell("$block", [&](uint64_t n) { return blockName(n); });
+  spell("$thread", [&](uint64_t n) { return threadName(uint32_t(n)); });
   error = "kernel " + kernel.name + ", line " + std::to_string(instruction.line) + ", `" +
           instruction.text + "`, " + threadName(thread) + " of " + blockName(blockNumber) + ": " +
           said;

@@ -11,8 +11,6 @@ using namespace ampc::ptx;
 
 namespace {
 
-using u32 = uint32_t;
-
 /// Each thread's word.
 std::vector<u32> words(const TestRun &test) {
   std::vector<u32> all;

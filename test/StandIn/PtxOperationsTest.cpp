@@ -14,12 +14,6 @@ using namespace ampc::ptx;
 
 namespace {
 
-using u16 = uint16_t;
-using u32 = uint32_t;
-using u64 = uint64_t;
-using s32 = int32_t;
-using s64 = int64_t;
-
 u32 bitsOf(float x) {
   u32 u;
   std::memcpy(&u, &x, 4);

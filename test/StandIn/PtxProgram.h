@@ -28,6 +28,18 @@
 
 namespace ampc::ptx {
 
+// As PTX calls its types.
+using u8 = uint8_t;
+using u16 = uint16_t;
+using u32 = uint32_t;
+using u64 = uint64_t;
+using s8 = int8_t;
+using s16 = int16_t;
+using s32 = int32_t;
+using s64 = int64_t;
+using f32 = float;
+using f64 = double;
+
 /// What is wrong with a text, with its line.
 struct TextError : std::runtime_error {
   TextError(unsigned line, const std::string &what)

@@ -152,6 +152,9 @@ static FailureOr<Value> chooseClass(OnnxNode &node, OpBuilder &builder, Value sc
 }
 
 FailureOr<SmallVector<Value>> ampc::importLinearModel(OnnxNode &node, OpBuilder &builder) {
+  // The importer has made inputs of what the file has as attributes.
+  if (node.inputs.size() < 2 || !node.input(1))
+    return node.emitError() << "has no attribute 'coefficients', a list of floats";
   if (failed(node.expectInputs(2, 3)))
     return failure();
   bool isClassifier = node.opType == "LinearClassifier";

@@ -178,8 +178,11 @@ LogicalResult GradientOp::expand(Operation *before) {
 /// out: of input 0, seeded with input 1, by the rest, which are taken for independent of each
 /// other. It is expanded at once: to what follows, the graph arrived differentiated.
 static FailureOr<SmallVector<Value>> importSeeded(OnnxNode &node, OpBuilder &b) {
-  if (failed(node.expectInputs(3, node.inputs.size())))
-    return failure();
+  bool isWhole = node.inputs.size() >= 3 &&
+                 llvm::all_of(node.inputs, [](Value input) { return input && isFloat(input); });
+  if (!isWhole)
+    return node.emitError() << "takes a value, its gradient, and one or more to differentiate by, "
+                               "all of floats";
   Value of = node.input(0), seed = node.input(1);
   if (of.getType() != seed.getType())
     return node.emitError() << "has a gradient " << seed.getType() << " of a value "

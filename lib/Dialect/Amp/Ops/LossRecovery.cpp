@@ -114,6 +114,13 @@ static Value labelsOf(PatternRewriter &rewriter, Location loc, Value indices, in
   return WhereOp::create(rewriter, loc, isFromEnd, fromEnd, indices);
 }
 
+/// Why a loss does not take classes along `axis` as they are spelled; empty where it does.
+static std::string whyNotAlong(int64_t axis, RankedTensorType type, const Spelling &spelling) {
+  if (axis != 1 && axis != type.getRank() - 1)
+    return "the classes lie neither along dimension 1 nor along the last one";
+  return spelling.whyNot();
+}
+
 /// The log probability of a label, mostly negated.
 static LogicalResult recoverOfGather(Operation *last, PatternRewriter &rewriter, RecoveryLog &log) {
   auto gather = cast<GatherElementsOp>(last);
@@ -128,10 +135,8 @@ static LogicalResult recoverOfGather(Operation *last, PatternRewriter &rewriter,
   std::string why;
   if (tensorType(gather.getIndices()).getShape() != ArrayRef(keepAxes(type.getShape(), axis)))
     why = "there is not one label for each line of log probabilities";
-  else if (axis != 1 && axis != type.getRank() - 1)
-    why = "the classes lie neither along dimension 1 nor along the last one";
   else
-    why = spelling.whyNot();
+    why = whyNotAlong(axis, type, spelling);
   if (!why.empty()) {
     log.miss(last, kKind, why);
     return failure();
@@ -218,7 +223,10 @@ static Value takeOneHot(Spelling &spelling, Value rows, int64_t axis) {
 }
 
 /// Labels that are no class have no row, and add nothing: they become the one that is ignored.
+/// Those of a type that losses do not take are widened.
 static Value ignoreOthers(PatternRewriter &rewriter, Location loc, Value labels, int64_t classes) {
+  if (!tensorType(labels).getElementType().isSignlessInteger(32))
+    labels = castTo(rewriter, loc, labels, rewriter.getI64Type());
   auto scalar = RankedTensorType::get({}, tensorType(labels).getElementType());
   Value zero = splat(rewriter, loc, scalar, 0);
   Value isClass = AndOp::create(
@@ -251,11 +259,7 @@ static LogicalResult recoverOfOneHot(Operation *last, PatternRewriter &rewriter,
     Value labels = takeOneHot(spelling, rows, axis);
     if (!labels)
       continue;
-    std::string why;
-    if (axis != 1 && axis != type.getRank() - 1)
-      why = "the classes lie neither along dimension 1 nor along the last one";
-    else
-      why = spelling.whyNot();
+    std::string why = whyNotAlong(axis, type, spelling);
     if (!why.empty()) {
       log.miss(last, kKind, why);
       return failure();
