@@ -26,10 +26,9 @@ constexpr int64_t kOpset = 18;
 /// A function begins with its name, inputs, outputs and the defaults of its attributes, those too
 /// that nodes carry and that change nothing; one without a default (`pads=`) is left out where a
 /// node lacks it. A line below it is a node. `0.5` is a number in the type of the function's first
-/// input,
-/// `[0]` a list of integers; `@axis` is the function's attribute, as an operand a single integer.
-/// `ampc.Gradient y dy x` is the gradient of x, seeded with dy, by what the lines above made y of
-/// it.
+/// input, `[0]` a list of integers; `@axis` is the function's attribute, as an operand a single
+/// integer. `ampc.Gradient y dy x` is the gradient of x, seeded with dy, by what the lines above
+/// made y of it.
 constexpr StringLiteral kDefinitions = R"(
 fn Scale x s -> y scale_down=0
   e = Mul @scale_down -2

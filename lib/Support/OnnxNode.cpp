@@ -7,6 +7,7 @@
 
 #include "ampc/Support/OnnxNode.h"
 #include "mlir/IR/BuiltinTypes.h"
+#include <cmath>
 
 using namespace mlir;
 
@@ -42,6 +43,13 @@ int64_t OnnxNode::getInt(StringRef key, int64_t otherwise) {
 double OnnxNode::getFloat(StringRef key, double otherwise) {
   auto *value = getAttribute<float>(key);
   return value ? *value : otherwise;
+}
+
+double OnnxNode::getEpsilon(double otherwise) {
+  double epsilon = getFloat("epsilon", otherwise);
+  if (!hadError && !(epsilon >= 0 && std::isfinite(epsilon)))
+    emitError() << "attribute 'epsilon' is " << epsilon << ", but should be at least 0 and finite";
+  return epsilon;
 }
 
 std::string OnnxNode::getString(StringRef key, StringRef otherwise) {

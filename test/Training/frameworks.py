@@ -2,8 +2,8 @@
 """What JAX, TensorFlow, Paddle and scikit-learn export trains as they train it.
 
 For each file in exports/frameworks.zip, as their exporters wrote it: compiles it with a size for the
-batch, which the exporters leave open (with --all for both targets), and compares the losses of some steps of SGD with
-the framework's (scikit-learn's: with those of its layers in f64).
+batch, which the exporters leave open (with --all for both targets), and compares the losses of some
+steps of SGD with the framework's (scikit-learn's: with those of its layers in f64).
 
 usage: frameworks.py BUILD_DIR [--all] [REGEX]
 
@@ -54,9 +54,10 @@ class Frameworks(unittest.TestCase):
     def losses(self, name, case, content):
         module, data, log = (self.work / f"{name}{end}" for end in (".so", ".npz", ".jsonl"))
         batch = content["batch"]
+        targets = "cuda,host" if self.all else "host"
         done = self.run_tool("ampc", self.work / f"{name}.onnx", "-o", module, "--amp=O0",
-                             "--target=" + ("cuda,host" if self.all else "host"), f"--batch={batch}", f"--loss={case['loss']}", "--optimizer=sgd",
-                             f"--lr={case['lr']}", *case["flags"])
+                             f"--target={targets}", f"--batch={batch}", f"--loss={case['loss']}",
+                             "--optimizer=sgd", f"--lr={case['lr']}", *case["flags"])
         self.assertEqual(done.returncode, 0, done.stderr)
         arrays = {key: draw(*what, batch) for key, what in case["inputs"].items()}
         np.savez(data, **arrays)

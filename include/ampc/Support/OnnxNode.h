@@ -146,6 +146,9 @@ public:
   /// another type is reported once and makes the import fail (`hadError`).
   int64_t getInt(llvm::StringRef key, int64_t otherwise);
   double getFloat(llvm::StringRef key, double otherwise);
+  /// Attribute `epsilon` of a norm, which a variance is added to: a negative one or one that is not
+  /// finite, from which gradients are no numbers, is reported as well.
+  double getEpsilon(double otherwise);
   std::string getString(llvm::StringRef key, llvm::StringRef otherwise);
   std::optional<std::vector<int64_t>> getInts(llvm::StringRef key);
   std::optional<std::vector<float>> getFloats(llvm::StringRef key);

@@ -76,7 +76,7 @@ FailureOr<SmallVector<Value>> BatchNormOp::importNode(OnnxNode &node, OpBuilder 
   bool isTraining = importTrainingMode(node);
   bool isSpatial = node.version >= 9 || node.getInt("spatial", 1) != 0;
   NamedAttribute epsilon =
-      builder.getNamedAttr("epsilon", builder.getF64FloatAttr(node.getFloat("epsilon", 1e-5f)));
+      builder.getNamedAttr("epsilon", builder.getF64FloatAttr(node.getEpsilon(1e-5f)));
   NamedAttribute momentum =
       builder.getNamedAttr("momentum", builder.getF64FloatAttr(node.getFloat("momentum", 0.9f)));
   if (node.hadError)

@@ -64,7 +64,7 @@ static Results importLayerNorm(OnnxNode &node, OpBuilder &builder) {
   if (failed(axis))
     return failure();
   FailureOr<int64_t> stashType = importStashType(node, type);
-  double epsilon = node.getFloat("epsilon", 1e-5f);
+  double epsilon = node.getEpsilon(1e-5f);
   if (failed(stashType))
     return failure();
   FailureOr<LayerNormOp> op = buildLayerNorm(node, builder, operands, *axis, epsilon);
@@ -123,7 +123,7 @@ static Results importChannelNorm(OnnxNode &node, OpBuilder &builder, bool isGrou
     return node.emitError() << "the input is " << type << ", which has no channels";
   if (node.version < 6)
     node.knowAttributes({"consumed_inputs"});
-  double epsilon = node.getFloat("epsilon", 1e-5f);
+  double epsilon = node.getEpsilon(1e-5f);
   if (!isGroups)
     return importGroups(node, builder, type.getDimSize(1), /*ofGroup=*/false, epsilon);
   if (node.version >= 21 && failed(importStashType(node, type)))
@@ -253,7 +253,7 @@ static Results importSkipLayerNorm(OnnxNode &node, OpBuilder &builder) {
   if (node.input(3))
     operands.push_back(node.input(3));
   FailureOr<LayerNormOp> op = buildLayerNorm(
-      node, builder, operands, tensorType(*sum).getRank() - 1, node.getFloat("epsilon", 1e-12f));
+      node, builder, operands, tensorType(*sum).getRank() - 1, node.getEpsilon(1e-12f));
   if (failed(op))
     return failure();
   return SmallVector<Value>{op->getY(), op->getMean(), op->getInvStdDev(), *sum};
@@ -317,7 +317,7 @@ static Results importEmbedLayerNorm(OnnxNode &node, OpBuilder &builder) {
                                "give "
                             << sum.getType() << " for " << type;
   FailureOr<LayerNormOp> op = buildLayerNorm(node, builder, {sum, node.input(5), node.input(6)}, 2,
-                                             node.getFloat("epsilon", 1e-12f));
+                                             node.getEpsilon(1e-12f));
   if (failed(op))
     return failure();
   SmallVector<Value> results{op->getY(), Value(), sum};

@@ -41,7 +41,7 @@ FailureOr<SmallVector<Value>> RmsNormOp::importNode(OnnxNode &node, OpBuilder &b
   RankedTensorType type = tensorType(x);
   FailureOr<int64_t> axis =
       normalizeAxis(node, isSkip ? -1 : node.getInt("axis", -1), type.getRank());
-  double epsilon = node.getFloat("epsilon", isSkip ? 1e-12f : 1e-5f);
+  double epsilon = node.getEpsilon(isSkip ? 1e-12f : 1e-5f);
   if (failed(axis) || node.hadError || (!isSkip && failed(importStashType(node, type))))
     return failure();
   // ONNX gives the scale a type of its own.
