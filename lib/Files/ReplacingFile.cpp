@@ -99,9 +99,11 @@ int ReplacingFile::create() {
       continue;
     if (file < 0)
       return errno;
-    // Before the lock was held, another process may have taken the file for abandoned.
+    // Another process that took the file for abandoned has the lock until it has removed it: only
+    // after that can be told whether the file is still there.
     struct stat status;
-    (void)::flock(file, LOCK_EX | LOCK_NB);
+    while (::flock(file, LOCK_EX) != 0 && errno == EINTR) {
+    }
     if (::fstat(file, &status) == 0 && status.st_nlink > 0)
       return 0;
     ::close(file);

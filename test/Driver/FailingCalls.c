@@ -15,6 +15,7 @@
 |*   AMPC_CALLS_KILL=N      the process is killed before the N-th             *|
 |*   AMPC_CALLS_SHORT=1     writes take one byte, and each second is          *|
 |*                          interrupted (EINTR)                               *|
+|*   AMPC_CALLS_LOCK_LATE=N locks are asked for N milliseconds late           *|
 |*                                                                            *|
 \*===----------------------------------------------------------------------===*/
 
@@ -28,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -110,6 +112,11 @@ ssize_t pwrite(int fd, const void *data, size_t size, off_t offset) {
 
 ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset) {
   return pwrite(fd, data, size, offset);
+}
+
+int flock(int fd, int operation) {
+  usleep((useconds_t)number("AMPC_CALLS_LOCK_LATE") * 1000);
+  return REAL(flock)(fd, operation);
 }
 
 int fsync(int fd) { return failsOn("fsync", fd) ? -1 : REAL(fsync)(fd); }

@@ -6,6 +6,7 @@ usage: faults.py BUILD_DIR [unittest's arguments]
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 import errno
+import fcntl
 import json
 import os
 import re
@@ -291,6 +292,19 @@ class Kills(Faults):
         self.assertEqual([process.wait(60) for process in running], [0] * 4)
         reader.join()
         self.assertLessEqual(seen, {True}, "a reader has seen a file that is not whole")
+        self.assertEqual(self.files(), {"t.so": expected})
+
+    def test_file_that_another_takes_for_abandoned(self):
+        """A file is not locked yet when another process looks at it, which removes it later."""
+        expected = self.compiled()
+        process = self.start(self.compile_command(), {"AMPC_CALLS_LOCK_LATE": 500})
+        while not (found := list(self.out.iterdir())) and process.poll() is None:
+            time.sleep(0.001)
+        with open(found[0]) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            time.sleep(1)
+            found[0].unlink()
+        self.assertEqual(process.wait(60), 0)
         self.assertEqual(self.files(), {"t.so": expected})
 
 
