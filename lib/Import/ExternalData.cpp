@@ -41,11 +41,6 @@ struct Descriptor {
 };
 } // namespace
 
-ExternalData::File::~File() {
-  if (!bytes.empty())
-    munmap(const_cast<char *>(bytes.data()), bytes.size());
-}
-
 ExternalData::ExternalData(StringRef modelPath)
     : directory(llvm::sys::path::parent_path(modelPath)) {
   if (directory.empty())
@@ -64,8 +59,8 @@ static SmallVector<StringRef> splitLocation(StringRef location) {
   return parts;
 }
 
-FailureOr<std::shared_ptr<const ExternalData::File>> ExternalData::open(StringRef location,
-                                                                        std::string &error) {
+FailureOr<std::shared_ptr<const MappedFile>> ExternalData::open(StringRef location,
+                                                                std::string &error) {
   if (auto it = files.find(location); it != files.end())
     return it->second;
 
@@ -103,15 +98,15 @@ FailureOr<std::shared_ptr<const ExternalData::File>> ExternalData::open(StringRe
   if (info.st_nlink != 1)
     return fail("has other names (hard links), which may lie outside of the model's folder");
 
-  auto file = std::make_shared<File>();
+  auto file = std::make_shared<const MappedFile>();
   if (info.st_size > 0) {
     void *data = mmap(nullptr, info.st_size, PROT_READ, MAP_PRIVATE, at.fd, 0);
     if (data == MAP_FAILED)
       return fail(llvm::Twine("cannot be mapped: ") + strerror(errno));
-    file->bytes = ArrayRef(static_cast<const char *>(data), info.st_size);
+    file = std::make_shared<const MappedFile>(data, size_t(info.st_size));
   }
   files[location] = file;
-  return std::shared_ptr<const File>(file);
+  return file;
 }
 
 std::vector<std::string> ExternalData::paths() const {

@@ -8,6 +8,7 @@
 #ifndef AMPC_LIB_IMPORT_EXTERNALDATA_H
 #define AMPC_LIB_IMPORT_EXTERNALDATA_H
 
+#include "ampc/Support/MappedFile.h"
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/ADT/StringMap.h"
 #include <memory>
@@ -21,23 +22,19 @@ namespace ampc {
 /// else that its reader can read.
 class ExternalData {
 public:
-  struct File {
-    llvm::ArrayRef<char> bytes;
-    ~File();
-  };
-
   explicit ExternalData(llvm::StringRef modelPath);
 
   /// The file at `location`, a path relative to the model's folder. On failure, `error`
   /// says why.
-  llvm::FailureOr<std::shared_ptr<const File>> open(llvm::StringRef location, std::string &error);
+  llvm::FailureOr<std::shared_ptr<const MappedFile>> open(llvm::StringRef location,
+                                                          std::string &error);
 
   /// The paths of the files opened so far.
   std::vector<std::string> paths() const;
 
 private:
   std::string directory;
-  llvm::StringMap<std::shared_ptr<const File>> files;
+  llvm::StringMap<std::shared_ptr<const MappedFile>> files;
 };
 
 } // namespace ampc

@@ -49,7 +49,7 @@ LogicalResult Importer::readInitializer(const onnx::TensorProto &tensor, StringR
   bool isInCheckpoint = artifacts && artifacts->frozen.contains(name);
   initializer.isVariable = initializer.isBound || isFloat || isInCheckpoint ||
                            value->type.getNumElements() > kSmallIntegers;
-  result.weights.add(initializer.key, value->type, value->bytes, value->owner);
+  result.weights.add(initializer.key, value->type, value->bytes, value->owner, value->file);
   if (!initializer.isVariable)
     return success();
   auto builder = OpBuilder::atBlockEnd(result.module->getBody());

@@ -145,6 +145,7 @@ static bool hasHugeValue(const Weight &weight) {
       std::memcpy(&x, weight.bytes.data() + i, size);
       found |= !(std::abs(x) < float(kHuge));
     }
+    weight.dropPages();
     return found;
   }
   const llvm::fltSemantics &semantics = cast<FloatType>(type).getFloatSemantics();

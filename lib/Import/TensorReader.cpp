@@ -162,14 +162,14 @@ static FailureOr<TensorValue> readExternal(const onnx::TensorProto &proto, Ranke
 
   int64_t size = fileSize(type);
   int64_t offset = entries->offset.value_or(0);
-  int64_t available = (*file)->bytes.size();
+  int64_t available = (*file)->bytes().size();
   if (entries->length.value_or(size) != size)
     return emitError() << "external data has the length " << *entries->length << ", but "
                        << typeText(type) << " needs " << size << " bytes";
   if (offset > available || size > available - offset)
     return emitError() << "external data '" << *entries->location << "' has " << available
                        << " bytes, too few for " << size << " from " << offset << " on";
-  return TensorValue{type, (*file)->bytes.slice(offset, size), *file};
+  return TensorValue{type, (*file)->bytes().slice(offset, size), *file, file->get()};
 }
 
 /// Values of a typed field, each converted to `T`; those that `T` cannot hold are errors.

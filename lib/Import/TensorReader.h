@@ -24,6 +24,7 @@ struct TensorValue {
   mlir::RankedTensorType type;
   llvm::ArrayRef<char> bytes; ///< as in WeightStore
   std::shared_ptr<const void> owner;
+  const MappedFile *file = nullptr; ///< as in WeightStore
 };
 
 /// The tensor's value, without a copy where the file has it in this form. `owner` keeps

@@ -166,6 +166,7 @@ private:
     uint64_t offset;
     ArrayRef<char> bytes;
     std::shared_ptr<std::vector<char>> owner; ///< null where the store owns them
+    const Weight *weight;                     ///< whose bytes they are; null where it has others
   };
   std::vector<Chunk> chunks;
   uint64_t weightsBytes = 0;
@@ -205,7 +206,7 @@ uint32_t TableWriter::addTensor(StringRef name, RankedTensorType type, ampc_role
 
 uint64_t TableWriter::addWeights(ArrayRef<char> bytes) {
   uint64_t offset = llvm::alignTo(weightsBytes, AMPC_ALIGNMENT);
-  chunks.push_back({offset, bytes, nullptr});
+  chunks.push_back({offset, bytes, nullptr, nullptr});
   weightsBytes = offset + bytes.size();
   return offset;
 }
@@ -256,6 +257,7 @@ LogicalResult TableWriter::addVariable(VariableOp variable, uint32_t target) {
       return variable.emitOpError("has no initial value in the model");
     entry.init_kind = AMPC_INIT_DATA;
     entry.init_value = addWeights(weight->bytes);
+    chunks.back().weight = weight;
     return success();
   }
   entry.init_kind = AMPC_INIT_NONE;
@@ -620,6 +622,8 @@ Tables TableWriter::finish() {
       os.write_zeros(chunk.offset - position);
       os.write(chunk.bytes.data(), chunk.bytes.size());
       position = chunk.offset + chunk.bytes.size();
+      if (chunk.weight)
+        chunk.weight->dropPages();
     }
     return llvm::Error::success();
   };

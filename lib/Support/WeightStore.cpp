@@ -7,6 +7,7 @@
 
 #include "ampc/Support/WeightStore.h"
 #include "ampc/Support/StoredTypes.h"
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/MathExtras.h"
 #include <cstring>
@@ -18,19 +19,19 @@ static_assert(llvm::endianness::native == llvm::endianness::little,
               "weights are taken from the file as they lie there");
 
 void WeightStore::add(StringRef name, RankedTensorType type, ArrayRef<char> bytes,
-                      std::shared_ptr<const void> owner) {
+                      std::shared_ptr<const void> owner, const MappedFile *file) {
   assert(byteSize(type) == int64_t(bytes.size()) && "bytes do not fill the tensor");
   bool isNew = index.try_emplace(name, list.size()).second;
   assert(isNew && "a tensor of that name is there already");
   (void)isNew;
-  list.push_back({name.str(), type, bytes});
+  list.push_back({name.str(), type, bytes, file});
   owners.push_back(std::move(owner));
 }
 
 void WeightStore::addAgain(StringRef existing, StringRef name) {
   size_t i = index.lookup(existing);
   assert(find(existing) && "there is no tensor of that name");
-  add(name, list[i].type, list[i].bytes, owners[i]);
+  add(name, list[i].type, list[i].bytes, owners[i], list[i].file);
 }
 
 const Weight *WeightStore::find(StringRef name) const {
@@ -45,6 +46,10 @@ DenseElementsAttr WeightStore::getAttr(StringRef name) const {
 
 FloatRange WeightStore::getRange(StringRef name) const {
   const Weight *weight = find(name);
+  auto dropPages = llvm::scope_exit([&] {
+    if (weight)
+      weight->dropPages();
+  });
   auto type = weight ? dyn_cast<FloatType>(weight->type.getElementType()) : FloatType();
   if (!type || findStoredType(type))
     return {};
@@ -73,7 +78,7 @@ void WeightStore::filter(llvm::function_ref<bool(StringRef)> keep) {
   WeightStore kept;
   for (auto [weight, owner] : llvm::zip_equal(list, owners))
     if (keep(weight.name))
-      kept.add(weight.name, weight.type, weight.bytes, owner);
+      kept.add(weight.name, weight.type, weight.bytes, owner, weight.file);
   *this = std::move(kept);
 }
 

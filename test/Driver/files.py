@@ -10,6 +10,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import numpy as np
@@ -165,6 +166,28 @@ class Compiler(FilesCase):
         temporary.mkdir()
         self.refuse("ampc", [MODEL, *FLAGS, "-o", out], "File too large",
                     preexec_fn=limit_file_size, env={**os.environ, "TMPDIR": str(temporary)})
+
+    def test_large_models_need_little_memory(self):
+        """Weights beside the model are never in memory all at once: neither when they are checked
+        nor when they are written."""
+        def peak(megabytes):
+            """Bytes that the compiler has at most for a model of 8 weights."""
+            weights = {f"w{i}": np.full(megabytes << 15, i, np.float32) for i in range(8)}
+            sums = "".join(f"m{w} = Mul(x, {w})\n s{w} = ReduceSum<keepdims=0>(m{w})\n"
+                           for w in weights)
+            path = self.model("large", '<ir_version: 8, opset_import: ["" : 17]> g (float[1] x) '
+                              f"=> (float loss) {{ {sums} loss = Sum(s{', s'.join(weights)}) }}",
+                              **weights)
+            onnx.save(onnx.load(path), path, save_as_external_data=True, location="large.data")
+            # By a process of its own: what starts the compiler counts as well.
+            measure = ("import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); "
+                       "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
+            done = subprocess.run([sys.executable, "-c", measure, self.build.bin / "ampc", path, "-o",
+                                   self.work / "large.so", "--target=host"], check=True,
+                                  capture_output=True, text=True)
+            return int(done.stdout) << 10
+
+        self.assertLess(peak(160) - peak(16), 50 << 20, "144 MiB of weights more")
 
     def test_leftovers_of_killed_runs(self):
         """Only the files of processes that are gone are removed."""

@@ -14,6 +14,7 @@
 #define AMPC_SUPPORT_WEIGHTSTORE_H
 
 #include "ampc/Support/FloatRange.h"
+#include "ampc/Support/MappedFile.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "llvm/ADT/StringMap.h"
@@ -30,6 +31,13 @@ struct Weight {
   std::string name;
   mlir::RankedTensorType type;
   llvm::ArrayRef<char> bytes;
+  const MappedFile *file = nullptr; ///< which the bytes lie in; null where they are in memory
+
+  /// To be called after all bytes were read: a model may be larger than the memory.
+  void dropPages() const {
+    if (file)
+      file->dropPages(bytes);
+  }
 };
 
 /// Initializers by name, in the order of the model.
@@ -39,9 +47,10 @@ public:
   WeightStore(WeightStore &&) = default;
   WeightStore &operator=(WeightStore &&) = default;
 
-  /// Adds a tensor of `byteSize(type)` bytes, which `owner` keeps alive. The name is new.
+  /// Adds a tensor of `byteSize(type)` bytes, which `owner` keeps alive, with `file` where they lie
+  /// in one. The name is new.
   void add(llvm::StringRef name, mlir::RankedTensorType type, llvm::ArrayRef<char> bytes,
-           std::shared_ptr<const void> owner);
+           std::shared_ptr<const void> owner, const MappedFile *file = nullptr);
 
   /// Adds the value of `existing` once more under a name that is new; the bytes are shared.
   void addAgain(llvm::StringRef existing, llvm::StringRef name);
