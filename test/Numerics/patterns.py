@@ -156,7 +156,17 @@ CASES = [
                                  "m = Mul(p, o)\ns = ReduceSum(m) keepdims=0\nl = Neg(s)\n"
                                  "y = Div(l, samples)",
         "gather": LOGITS + "p = LogSoftmax(x) axis=1\ni = Unsqueeze(labels, axis1)\n"
-                           "g = GatherElements(p, i) axis=1\nl = Neg(g)\n" + MEAN},
+                           "g = GatherElements(p, i) axis=1\nl = Neg(g)\n" + MEAN,
+        "logsumexp": LOGITS + "s = ReduceLogSumExp(x, axis1) keepdims=0\n"
+                              "i = Unsqueeze(labels, axis1)\ng = GatherElements(x, i) axis=1\n"
+                              "p = Squeeze(g, axis1)\nl = Sub(s, p)\n" + MEAN,
+        "jax": LOGITS + "i = Unsqueeze(labels, axis1)\ng = GatherND(x, i) batch_dims=1\n"
+                        "s = ReduceLogSumExp(x, axis1) keepdims=0\nd = Sub(g, s)\nl = Neg(d)\n"
+                        + MEAN,
+        "below the maximum": LOGITS + "m = ReduceMax(x, axis1)\nd = Sub(x, m)\ne = Exp(d)\n"
+                                      "t = ReduceSum(e, axis1)\nq = Log(t)\ns = Add(q, m)\n"
+                                      "i = Unsqueeze(labels, axis1)\n"
+                                      "g = GatherElements(x, i) axis=1\nl = Sub(s, g)\n" + MEAN},
          ends=True),
     Case("attention", {
         "torch": QKV + KT + "s = MatMul(q, kt)\nz = Mul(s, scale)\nm = Add(z, mask)\n"

@@ -10,6 +10,7 @@
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
 #include "ampc/Dialect/Amp/Ops/Indexing.h"
+#include "ampc/Dialect/Amp/Ops/Scatter.h"
 #include "ampc/Dialect/Amp/Ops/Slice.h"
 #include "ampc/Dialect/Amp/Values.h"
 
@@ -124,6 +125,19 @@ FailureOr<Value> ampc::importGatherND(OnnxNode &node, OpBuilder &builder) {
   ArrayRef<int64_t> shape = data.getShape(), rest = shape.drop_front(batchDims + *size);
   ArrayRef<int64_t> extents = shape.slice(batchDims, *size);
   int64_t batches = llvm::product_of(shape.take_front(batchDims), int64_t(1));
+  SmallVector<int64_t> result(indices.getShape().drop_back());
+  llvm::append_range(result, rest);
+  if (*size == 1 && rest.empty() && batchDims > 0 && batches > 0) {
+    // Single elements of each batch's line need no places.
+    SmallVector<int64_t> lines(shape.drop_back());
+    lines.push_back(indices.getNumElements() / batches);
+    FailureOr<Value> chosen = importOp<GatherElementsOp>(
+        node, builder, {node.input(0), reshapeTo(builder, node.loc, node.input(1), lines)},
+        builder.getNamedAttr("axis", builder.getI64IntegerAttr(batchDims)));
+    if (failed(chosen))
+      return failure();
+    return reshapeTo(builder, node.loc, *chosen, result);
+  }
   FailureOr<Value> places = TupleReader(node, builder, extents).flatten(batches);
   if (failed(places))
     return failure();
@@ -134,8 +148,6 @@ FailureOr<Value> ampc::importGatherND(OnnxNode &node, OpBuilder &builder) {
       node, builder, {table, *places}, builder.getNamedAttr("axis", builder.getI64IntegerAttr(0)));
   if (failed(chosen))
     return failure();
-  SmallVector<int64_t> result(indices.getShape().drop_back());
-  llvm::append_range(result, rest);
   return reshapeTo(builder, node.loc, *chosen, result);
 }
 

@@ -121,6 +121,22 @@ static std::string whyNotAlong(int64_t axis, RankedTensorType type, const Spelli
   return spelling.whyNot();
 }
 
+/// The loss of each line of `logits` along `axis`, which is 1 or the last one, with the label that
+/// `labels` has for it in whatever shape.
+static SoftmaxCrossEntropyOp buildLoss(PatternRewriter &rewriter, Location loc, Value logits,
+                                       Value labels, int64_t axis, IntegerAttr ignored) {
+  SmallVector<int64_t> shape(tensorType(logits).getShape());
+  int64_t classes = shape[axis];
+  shape.erase(shape.begin() + axis);
+  if (axis != 1) { // the last one
+    shape = {llvm::product_of(shape)};
+    logits = reshapeTo(rewriter, loc, logits, {shape.front(), classes});
+  }
+  labels = reshapeTo(rewriter, loc, labels, shape);
+  return SoftmaxCrossEntropyOp::create(rewriter, loc, logits, labels, Value(), LossReduction::None,
+                                       ignored);
+}
+
 /// The log probability of a label, mostly negated.
 static LogicalResult recoverOfGather(Operation *last, PatternRewriter &rewriter, RecoveryLog &log) {
   auto gather = cast<GatherElementsOp>(last);
@@ -159,27 +175,79 @@ static LogicalResult recoverOfGather(Operation *last, PatternRewriter &rewriter,
     }
   Location loc = spelling.getLoc();
   rewriter.setInsertionPoint(last);
-  int64_t classes = type.getDimSize(axis);
-  Value labels = labelsOf(rewriter, loc, gather.getIndices(), classes);
-  Value logits = moveLogits(rewriter, *moved);
-  SmallVector<int64_t> shape(type.getShape());
-  shape.erase(shape.begin() + axis);
-  if (axis != 1) { // the last one
-    int64_t rows = 1;
-    for (int64_t extent : shape)
-      rows *= extent;
-    shape = {rows};
-    logits = reshapeTo(rewriter, loc, logits, {rows, classes});
-  }
-  labels = reshapeTo(rewriter, loc, labels, shape);
-  auto op = SoftmaxCrossEntropyOp::create(rewriter, loc, logits, labels, Value(),
-                                          LossReduction::None, IntegerAttr());
+  Value labels = labelsOf(rewriter, loc, gather.getIndices(), type.getDimSize(axis));
+  auto op = buildLoss(rewriter, loc, moveLogits(rewriter, *moved), labels, axis, IntegerAttr());
   rewriter.setInsertionPoint(spelling.getLast());
   Value result = reshapeTo(rewriter, loc, op, tensorType(end->getResult(0)).getShape());
   if (!isNegated)
     result = NegOp::create(rewriter, loc, result.getType(), result);
   spelling.replace(rewriter, log, kKind, op, result);
   return success();
+}
+
+/// What `value` is before its dimensions of 1 were moved or left out; what did that is taken.
+static Value takeUnmoved(Spelling &spelling, Value value) {
+  auto keepsOrder = [](TransposeOp transpose) {
+    ArrayRef<int64_t> from = tensorType(transpose.getInput()).getShape();
+    SmallVector<int64_t> moved(transpose.getPermutation());
+    llvm::erase_if(moved, [&](int64_t d) { return from[d] == 1; });
+    return llvm::is_sorted(moved);
+  };
+  while (Operation *op = value.getDefiningOp()) {
+    auto transpose = dyn_cast<TransposeOp>(op);
+    if (!isa<ReshapeOp>(op) && !(transpose && keepsOrder(transpose)))
+      break;
+    spelling.takeOp(op);
+    value = op->getOperand(0);
+  }
+  return value;
+}
+
+/// Whether `value` is log(sum(e ^ x)) along `axis`, which it may have lost.
+static bool takeLogSumExpAlong(Spelling &spelling, Value value, Value x, int64_t axis) {
+  value = takeUnmoved(spelling, value);
+  if (auto sum = value.getDefiningOp<ReduceLogSumExpOp>()) {
+    spelling.takeOp(sum);
+    return sum.getInput() == x && sum.getAxes() == ArrayRef(axis);
+  }
+  int64_t along = -1;
+  return takeLogSumExp(spelling, value, x, along) && along == axis;
+}
+
+/// log(sum(e ^ logits)) less the label's logit, or the other way round.
+static LogicalResult recoverOfLogSumExp(Operation *last, PatternRewriter &rewriter,
+                                        RecoveryLog &log) {
+  auto difference = cast<SubOp>(last);
+  if (difference.getLhs().getType() != difference.getRhs().getType())
+    return failure();
+  for (bool isNegated : {false, true}) {
+    Spelling spelling(last);
+    Value sum = isNegated ? difference.getRhs() : difference.getLhs();
+    Value logit = isNegated ? difference.getLhs() : difference.getRhs();
+    auto gather = spelling.take<GatherElementsOp>(takeUnmoved(spelling, logit));
+    if (!gather)
+      continue;
+    Value logits = gather.getInput(), labels = gather.getIndices();
+    RankedTensorType type = tensorType(logits);
+    int64_t axis = gather.getAxis();
+    if (!takeLogSumExpAlong(spelling, sum, logits, axis) ||
+        tensorType(labels).getShape() != ArrayRef(keepAxes(type.getShape(), axis)))
+      continue;
+    if (std::string why = whyNotAlong(axis, type, spelling); !why.empty()) {
+      log.miss(last, kKind, why);
+      return failure();
+    }
+    Location loc = spelling.getLoc();
+    rewriter.setInsertionPoint(last);
+    labels = labelsOf(rewriter, loc, labels, type.getDimSize(axis));
+    auto op = buildLoss(rewriter, loc, logits, labels, axis, IntegerAttr());
+    Value result = reshapeTo(rewriter, loc, op, difference.getType().getShape());
+    if (isNegated)
+      result = NegOp::create(rewriter, loc, result.getType(), result);
+    spelling.replace(rewriter, log, kKind, op, result);
+    return success();
+  }
+  return failure();
 }
 
 /// Whether `value` holds 0, 1, .. up to `classes`, along the last of its dimensions but for those
@@ -266,18 +334,9 @@ static LogicalResult recoverOfOneHot(Operation *last, PatternRewriter &rewriter,
     }
     Location loc = spelling.getLoc();
     rewriter.setInsertionPoint(last);
-    Value logits = logSoftmax.getInput();
-    SmallVector<int64_t> shape(type.getShape());
-    int64_t classes = type.getDimSize(axis);
-    shape.erase(shape.begin() + axis);
-    if (axis != 1) { // the last one
-      int64_t rows = llvm::product_of(shape);
-      shape = {rows};
-      logits = reshapeTo(rewriter, loc, logits, {rows, classes});
-    }
-    labels = reshapeTo(rewriter, loc, ignoreOthers(rewriter, loc, labels, classes), shape);
-    auto op = SoftmaxCrossEntropyOp::create(rewriter, loc, logits, labels, Value(),
-                                            LossReduction::None, rewriter.getI64IntegerAttr(-1));
+    labels = ignoreOthers(rewriter, loc, labels, type.getDimSize(axis));
+    auto op = buildLoss(rewriter, loc, logSoftmax.getInput(), labels, axis,
+                        rewriter.getI64IntegerAttr(-1));
     Value result = NegOp::create(rewriter, loc, op.getType(), op);
     result = reshapeTo(rewriter, loc, result, keepAxes(type.getShape(), axis));
     SmallVector<int64_t> others(sum.getAxes());
@@ -296,4 +355,5 @@ void SoftmaxCrossEntropyOp::getRecoveryPatterns(RewritePatternSet &patterns, Rec
   addRecovery<NllLossOp>(patterns, log, recoverOfNll);
   addRecovery<GatherElementsOp>(patterns, log, recoverOfGather);
   addRecovery<ReduceSumOp>(patterns, log, recoverOfOneHot);
+  addRecovery<SubOp>(patterns, log, recoverOfLogSumExp);
 }

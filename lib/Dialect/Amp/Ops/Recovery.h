@@ -138,6 +138,8 @@ bool takeInverseRoot(Spelling &spelling, Value inverse, Value &of);
 bool takeMean(Spelling &spelling, Value mean, Value &of, SmallVector<int64_t> &axes);
 /// The mean of the squares of `of`.
 bool takeMeanSquare(Spelling &spelling, Value mean, Value &of, SmallVector<int64_t> &axes);
+/// Whether `value` is log(sum(e ^ x)) along an axis, which stays as 1.
+bool takeLogSumExp(Spelling &spelling, Value value, Value x, int64_t &axis);
 /// The sum of a value and a number.
 bool takeShift(Spelling &spelling, Value sum, Value &of, double &number);
 

@@ -44,8 +44,7 @@ static Value takeBelowMaximum(Spelling &spelling, Value value, int64_t axis) {
   return x;
 }
 
-/// Whether `value` is log(sum(e ^ x)) along an axis.
-static bool takeLogSumExp(Spelling &spelling, Value value, Value x, int64_t &axis) {
+bool ampc::takeLogSumExp(Spelling &spelling, Value value, Value x, int64_t &axis) {
   Spelling before = spelling;
   if (takeLine<ReduceLogSumExpOp>(spelling, value, axis) == x)
     return true;
