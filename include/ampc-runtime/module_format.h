@@ -380,8 +380,9 @@ typedef struct ampc_module_v1_t {
 /* Library calls (steps of kind LIBRARY). Their arguments and integers: */
 typedef enum ampc_library_t {
   /* out = epilogue(alpha * op(lhs) * op(rhs) + bias), accumulated in f32 (f64 for
-   * f64) and rounded once. Arguments: lhs, rhs, bias (only with HAS_BIAS), out;
-   * dense row-major. Integers: enum ampc_matmul_integer_t. */
+   * f64) and rounded once. Arguments: lhs, rhs, bias (only with HAS_BIAS), out,
+   * sums (only with SUMS, of out's type); dense row-major. Integers: enum
+   * ampc_matmul_integer_t. */
   AMPC_LIBRARY_MATMUL = 1,
   /* A two-dimensional convolution or one of its gradients, accumulated as a product
    * is. Integers: enum ampc_convolution_integer_t. Arguments by its KIND:
@@ -404,8 +405,19 @@ typedef enum ampc_matmul_integer_t {
   AMPC_MATMUL_HAS_BIAS = 8, /* bias [n], added to every row */
   AMPC_MATMUL_EPILOGUE = 9, /* ampc_epilogue_t */
   AMPC_MATMUL_ALPHA = 10,   /* the bits of a double */
-  AMPC_MATMUL_INTEGER_COUNT = 11
+  AMPC_MATMUL_INTEGER_COUNT = 11,
+  /* ampc_matmul_sums_t; a 12th integer where there are sums, so that an older runtime refuses the
+   * call by their number. */
+  AMPC_MATMUL_SUMS = 11
 } ampc_matmul_integer_t;
+
+/* The sums over k, the dimension that the product sums over, which a product without a batch, bias
+ * and epilogue gives beside its result: of the operand's elements, whatever alpha is. */
+typedef enum ampc_matmul_sums_t {
+  AMPC_MATMUL_SUMS_NONE = 0,
+  AMPC_MATMUL_SUMS_LHS = 1, /* [m] */
+  AMPC_MATMUL_SUMS_RHS = 2  /* [n] */
+} ampc_matmul_sums_t;
 
 typedef enum ampc_convolution_integer_t {
   AMPC_CONVOLUTION_KIND = 0, /* ampc_convolution_kind_t */

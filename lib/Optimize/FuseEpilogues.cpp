@@ -70,6 +70,69 @@ static Value matchBias(linalg::GenericOp generic, unsigned index) {
   return generic.getInputs()[1 - index];
 }
 
+/// Whether the op sums up all but the last dimension of its one input, from 0 on, as they are.
+static bool isSumOfRows(linalg::GenericOp generic) {
+  unsigned rank = generic.getNumLoops();
+  if (rank < 2 || generic.getInputs().size() != 1 || generic.getNumResults() != 1 ||
+      generic.getNumReductionLoops() != rank - 1)
+    return false;
+  SmallVector<AffineMap> maps = generic.getIndexingMapsArray();
+  if (!maps[0].isIdentity() ||
+      maps[1] != AffineMap::getMinorIdentityMap(rank, 1, generic.getContext()))
+    return false;
+  auto fill = generic.getOutputs()[0].getDefiningOp<linalg::FillOp>();
+  Value first = fill ? fill.value() : generic.getOutputs()[0];
+  auto add = generic.getBody()->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
+  if (!add || !matchPattern(first, m_AnyZeroFloat()))
+    return false;
+  auto isPair = [&](Value term, Value sum) {
+    auto widened = term.getDefiningOp<arith::ExtFOp>();
+    return (widened ? widened.getIn() : term) == generic.getBody()->getArgument(0) &&
+           sum == generic.getBody()->getArgument(1);
+  };
+  return isPair(add.getLhs(), add.getRhs()) || isPair(add.getRhs(), add.getLhs());
+}
+
+/// `value` before it was seen in another shape.
+static Value skipViews(Value value) {
+  while (isView(value.getDefiningOp()))
+    value = value.getDefiningOp()->getOperand(0);
+  return value;
+}
+
+/// The sum of the rows of `operand`, or of what it is in another shape; null where there is none.
+static linalg::GenericOp findSumOfRows(Value operand) {
+  int64_t columns = cast<RankedTensorType>(operand.getType()).getShape().back();
+  SmallVector<Value> shapes{skipViews(operand)};
+  for (size_t i = 0; i != shapes.size(); ++i)
+    for (Operation *user : shapes[i].getUsers()) {
+      auto generic = dyn_cast<linalg::GenericOp>(user);
+      if (isView(user))
+        shapes.push_back(user->getResult(0));
+      else if (generic && isSumOfRows(generic) &&
+               cast<RankedTensorType>(shapes[i].getType()).getShape().back() == columns)
+        return generic;
+    }
+  return {};
+}
+
+/// Moves views that `op` reads before `place`, a point before it in its block; false where it reads
+/// something else that is only there behind it.
+static bool moveViewsBefore(Operation *op, Operation *place) {
+  SmallVector<Operation *> views;
+  for (Value operand : op->getOperands()) {
+    Operation *def = operand.getDefiningOp();
+    for (; isView(def) && !def->isBeforeInBlock(place); def = def->getOperand(0).getDefiningOp())
+      views.push_back(def);
+    if (def && def->getBlock() == place->getBlock() && !def->isBeforeInBlock(place))
+      return false;
+  }
+  for (Operation *view : llvm::reverse(views))
+    if (!view->isBeforeInBlock(place))
+      view->moveBefore(place);
+  return true;
+}
+
 namespace {
 struct FuseEpilogues : impl::FuseEpiloguesBase<FuseEpilogues> {
   using FuseEpiloguesBase::FuseEpiloguesBase;
@@ -80,6 +143,35 @@ struct FuseEpilogues : impl::FuseEpiloguesBase<FuseEpilogues> {
     for (plan::LibraryCallOpInterface call : calls)
       while (fuseNext(call))
         ;
+    for (plan::LibraryCallOpInterface call : calls)
+      fuseSums(call);
+  }
+
+  /// Lets the call sum up the rows of an operand that it reads.
+  void fuseSums(plan::LibraryCallOpInterface call) const {
+    if (!LibraryTable(target).supportsSums(call))
+      return;
+    for (unsigned index : {0, 1}) {
+      linalg::GenericOp sum = findSumOfRows(call->getOperand(index));
+      if (!sum || sum->getBlock() != call->getBlock())
+        continue;
+      Operation *place = call;
+      if (sum->isBeforeInBlock(call)) {
+        // What reads the sums may stand before the call.
+        if (!moveViewsBefore(call, sum))
+          continue;
+        place = sum;
+      }
+      OpBuilder builder(place);
+      Location loc = FusedLoc::get(call.getContext(), {call.getLoc(), sum.getLoc()});
+      Value sums = call.fuseSums(builder, index);
+      if (!sums)
+        continue;
+      sums.getDefiningOp()->setLoc(loc);
+      sum.getResult(0).replaceAllUsesWith(sums);
+      sum.erase();
+      return;
+    }
   }
 
   bool fuse(plan::LibraryCallOpInterface call, plan::EpilogueKind epilogue, Value operand) const {

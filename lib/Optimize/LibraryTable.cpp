@@ -31,6 +31,20 @@ static bool takesEqualFloats(const LibraryRequest &request) {
                       [&](Type bias) { return bias == result; });
 }
 
+/// f32 sums of 16-bit operands. cuBLASLt's manual does not say for which sizes its kernels have
+/// them: asked for are sizes that fill the 16 bytes of a load. For others, or where a release has
+/// none, the runtime multiplies by ones (Cuda/CudaMatmul.cpp).
+static bool sumsNarrowOperands(plan::LibraryCallOpInterface call) {
+  auto isFull = [](Type type) {
+    return llvm::all_of(cast<RankedTensorType>(type).getShape(),
+                        [](int64_t extent) { return extent % 8 == 0; });
+  };
+  auto elementType = [](Type type) { return cast<RankedTensorType>(type).getElementType(); };
+  return elementType(call->getResult(0).getType()).isF32() &&
+         llvm::all_of(call->getOperandTypes(),
+                      [&](Type type) { return isNarrow(elementType(type)) && isFull(type); });
+}
+
 namespace {
 struct Row {
   Target target;
@@ -38,6 +52,8 @@ struct Row {
   /// Whether it computes operands and results of these types.
   bool (*takes)(const LibraryRequest &request);
   bool bias, relu; ///< what it does to the result
+  /// Whether it gives sums of operands of these types and sizes; null: never.
+  bool (*sums)(plan::LibraryCallOpInterface call) = nullptr;
   /// Whether it is faster where images have their channels last; null: never.
   bool (*prefersChannelsLast)(const LibraryRequest &request) = nullptr;
 };
@@ -48,7 +64,7 @@ static constexpr Row kTable[] = {
     {Target::Host, AMPC_LIBRARY_MATMUL, takesFloats, true, true},
     {Target::Host, AMPC_LIBRARY_CONVOLUTION, takesFloats, false, true},
     // cuBLASLt, whose relu gives 0 for NaN.
-    {Target::Cuda, AMPC_LIBRARY_MATMUL, takesEqualFloats, true, false},
+    {Target::Cuda, AMPC_LIBRARY_MATMUL, takesEqualFloats, true, false, sumsNarrowOperands},
 };
 
 static const Row *findRow(Target target, uint32_t call) {
@@ -71,6 +87,11 @@ bool LibraryTable::prefersChannelsLast(const LibraryRequest &request) const {
 bool LibraryTable::supports(plan::LibraryCallOpInterface call, plan::EpilogueKind epilogue) const {
   const Row *row = findRow(target, call.getLibraryCall());
   return row && (epilogue == plan::EpilogueKind::Bias ? row->bias : row->relu);
+}
+
+bool LibraryTable::supportsSums(plan::LibraryCallOpInterface call) const {
+  const Row *row = findRow(target, call.getLibraryCall());
+  return row && row->sums && row->sums(call);
 }
 
 } // namespace ampc

@@ -308,7 +308,10 @@ func.func @logit_less_log_sum_exp(%x: tensor<4x8x5xf32>, %labels: tensor<4x1x5xi
   %s = amp.add %q, %m : (tensor<4x1x5xf32>, tensor<4x1x5xf32>) -> tensor<4x1x5xf32>
   %z = amp.reshape %s : tensor<4x1x5xf32> to tensor<1x4x5xf32>
   %g = amp.gather_elements %x[%labels] along 1 : (tensor<4x8x5xf32>, tensor<4x1x5xi64>) -> tensor<4x1x5xf32>
-  %r = amp.transpose %g [1, 0, 2] : (tensor<4x1x5xf32>) -> tensor<1x4x5xf32>
+  %no = amp.constant dense<false> : tensor<1xi1>
+  %nan = amp.constant dense<0x7FC00000> : tensor<f32>
+  %t1 = amp.transpose %g [1, 0, 2] : (tensor<4x1x5xf32>) -> tensor<1x4x5xf32>
+  %r = amp.where %no, %nan, %t1 : (tensor<1xi1>, tensor<f32>, tensor<1x4x5xf32>) -> tensor<1x4x5xf32>
   %y = amp.sub %r, %z : (tensor<1x4x5xf32>, tensor<1x4x5xf32>) -> tensor<1x4x5xf32>
   return %y : tensor<1x4x5xf32>
 }

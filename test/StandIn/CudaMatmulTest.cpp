@@ -30,12 +30,14 @@ struct Product {
   int64_t shift = 0;
   ampc_epilogue_t epilogue = AMPC_EPILOGUE_NONE;
   ampc_dtype_t bias = ampc_dtype_t(0); ///< the result's, where none is given
+  ampc_matmul_sums_t sums = AMPC_MATMUL_SUMS_NONE;
 
   int64_t lhsStride() const { return sharedLhs ? 0 : m * k; }
   int64_t rhsStride() const { return sharedRhs ? 0 : k * n; }
   int64_t lhsCount() const { return (sharedLhs ? 1 : batch) * m * k; }
   int64_t rhsCount() const { return (sharedRhs ? 1 : batch) * k * n; }
   int64_t outCount() const { return batch * m * n; }
+  int64_t sumCount() const { return sums == AMPC_MATMUL_SUMS_LHS ? m : n; }
   ampc_dtype_t biasType() const { return bias ? bias : result; }
 };
 
@@ -60,7 +62,7 @@ TestFiles buildProducts(const std::vector<Product> &products, const std::string 
     std::vector<ampc_argument_entry_t> arguments;
   };
   std::vector<Call> calls;
-  std::vector<uint32_t> outputs;
+  std::vector<uint32_t> outputs, sums;
   // The state comes before what is transient.
   for (const Product &p : products) {
     std::string number = std::to_string(calls.size());
@@ -84,14 +86,24 @@ TestFiles buildProducts(const std::vector<Product> &products, const std::string 
                      p.transposeRhs, p.lhsStride(), p.rhsStride(), p.hasBias, p.epilogue,
                      alpha};
     outputs.push_back(t.addTensor("out" + number, AMPC_ROLE_OUTPUT, p.result, {p.batch, p.m, p.n}));
+    if (p.sums) {
+      call.integers.push_back(p.sums);
+      sums.push_back(t.addTensor("sums" + number, AMPC_ROLE_OUTPUT, p.result, {p.sumCount()}));
+    }
   }
   std::vector<ampc_binding_entry_t> bindings;
+  auto nextSums = sums.begin();
   for (size_t i = 0; i != products.size(); ++i) {
-    ampc_dtype_t dtype = products[i].result;
-    uint64_t bytes = products[i].outCount() * elementSize(dtype);
-    uint64_t at = t.placeTransient(bytes);
-    calls[i].arguments.push_back(argumentAt(at, bytes, dtype, AMPC_ARGUMENT_WRITE));
-    bindings.push_back(t.binding(outputs[i], dtype, at));
+    auto addResult = [&](uint32_t output, int64_t count) {
+      ampc_dtype_t dtype = products[i].result;
+      uint64_t bytes = count * elementSize(dtype);
+      uint64_t at = t.placeTransient(bytes);
+      calls[i].arguments.push_back(argumentAt(at, bytes, dtype, AMPC_ARGUMENT_WRITE));
+      bindings.push_back(t.binding(output, dtype, at));
+    };
+    addResult(outputs[i], products[i].outCount());
+    if (products[i].sums)
+      addResult(*nextSums++, products[i].sumCount());
   }
   t.beginProgram(AMPC_PROGRAM_EVAL, {}, bindings);
   for (size_t i = 0; i != calls.size(); ++i)
@@ -178,6 +190,60 @@ TEST(CudaMatmul, OperandsOffTheAlignment) {
   expectProducts(products, "shifts");
 }
 
+/// Runs a product with sums; returns the names of the work that it was.
+static std::vector<std::string> expectSums(const Product &p, const std::string &name) {
+  SCOPED_TRACE(name);
+  TestFiles files = buildProducts({p}, name);
+  StandIn driver(files);
+  ModuleHandle module(files.module);
+  Session cuda(module, AMPC_DEVICE_CUDA);
+  expectProduct(cuda, p, "out0");
+  ampc::standin::takeEvents();
+  Tensor<float> sums({kDLFloat, 32, 1}, {p.sumCount()}, std::vector<float>(p.sumCount()));
+  ampc_named_tensor_t outputs[] = {{"sums0", sums.get()}};
+  expectOk(ampc_session_evaluate(cuda, nullptr, 0, outputs, 1));
+  std::vector<std::string> work;
+  for (const ampc::standin::Event &event : ampc::standin::takeEvents())
+    if (event.isWork && event.name != "download" && event.name != "upload")
+      work.push_back(event.name);
+  bool isLhs = p.sums == AMPC_MATMUL_SUMS_LHS;
+  std::vector<double> of = values(isLhs ? p.lhsCount() : p.rhsCount(), isLhs ? 1 : 2);
+  for (int64_t i = 0; i != p.sumCount(); ++i) {
+    double want = 0; // exact in f32
+    for (int64_t l = 0; l != p.k; ++l)
+      want += isLhs ? of[p.transposeLhs ? l * p.m + i : i * p.k + l]
+                    : of[p.transposeRhs ? i * p.k + l : l * p.n + i];
+    EXPECT_EQ(sums.values[i], want) << "sum " << i;
+  }
+  return work;
+}
+
+// Whichever way the operand lies; alpha is none of theirs.
+TEST(CudaMatmul, SumsOfOperands) {
+  for (ampc_matmul_sums_t sums : {AMPC_MATMUL_SUMS_LHS, AMPC_MATMUL_SUMS_RHS})
+    for (int transposes = 0; transposes != 4; ++transposes)
+      for (ampc_dtype_t type : {kF16Type, kBf16Type}) {
+        Product p = {
+            1,     16,   24,   72,      (transposes & 1) != 0, (transposes & 2) != 0, false, false,
+            false, -0.5, type, kF32Type};
+        p.sums = sums;
+        std::string name =
+            "sums" + std::to_string(sums) + std::to_string(transposes) + std::to_string(type);
+        EXPECT_EQ(expectSums(p, name), std::vector<std::string>{"matmul"});
+      }
+}
+
+// Where cuBLASLt has no algorithm with sums, a product with ones gives them.
+TEST(CudaMatmul, SumsThatCublasLtLacks) {
+  for (ampc_matmul_sums_t sums : {AMPC_MATMUL_SUMS_LHS, AMPC_MATMUL_SUMS_RHS})
+    for (ampc_dtype_t type : {kF16Type, kBf16Type}) {
+      Product p = {1, 5, 7, 70, true, false, false, false, false, 2, type, kF32Type};
+      p.sums = sums;
+      EXPECT_EQ(expectSums(p, "apart" + std::to_string(sums) + std::to_string(type)),
+                (std::vector<std::string>{"matmul", "fill", "matmul"}));
+    }
+}
+
 TEST(CudaMatmul, NothingToDo) {
   Product p = {2, 3, 4, 5, false, false, false, false, false, 1, kF32Type, kF32Type};
   std::vector<Product> products(3, p);
@@ -217,13 +283,16 @@ TEST(CudaMatmul, RefusesWhatCublasLtLacks) {
     EXPECT_EQ(outcome.node, "Product_0");
     EXPECT_EQ(session, nullptr);
   };
-  Product relu = plain, bias = plain, narrow = plain, inner = plain;
+  Product relu = plain, bias = plain, narrow = plain, inner = plain, sums = plain;
   relu.epilogue = AMPC_EPILOGUE_RELU;
   bias.bias = kF32Type;
   narrow.operand = kF32Type;
   inner.k = 0;
+  sums.hasBias = false;
+  sums.sums = AMPC_MATMUL_SUMS_RHS;
   expectRefused(relu, "relu", "has no RELU that keeps NaN");
   expectRefused(bias, "bias", "does not add a bias of f32 to a result of f16");
   expectRefused(narrow, "narrow", "does not multiply f32 by f32 into f16");
   expectRefused(inner, "inner", "whose inner dimension is 0");
+  expectRefused(sums, "sums", "does not sum up operands of f16 into f16");
 }

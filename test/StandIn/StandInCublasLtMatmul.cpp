@@ -38,8 +38,9 @@ uint64_t Layout::bytes() const {
 
 /// Types as in the manual's table of cublasLtMatmul.
 static bool isSupported(const Desc &desc, int operand, int result) {
-  bool hasBias = desc.epilogue & CUBLASLT_EPILOGUE_BIAS;
-  if (hasBias && desc.biasType != -1 && desc.biasType != result)
+  bool hasVector =
+      desc.epilogue != CUBLASLT_EPILOGUE_DEFAULT && desc.epilogue != CUBLASLT_EPILOGUE_RELU;
+  if (hasVector && desc.biasType != -1 && desc.biasType != result)
     return false;
   if (desc.computeType == CUBLAS_COMPUTE_64F)
     return desc.scaleType == CUDA_R_64F && operand == CUDA_R_64F && result == CUDA_R_64F;
@@ -63,8 +64,11 @@ cublasStatus_t Matmul::check() const {
     return CUBLAS_STATUS_INVALID_VALUE;
   constexpr uint32_t kKnown =
       CUBLASLT_EPILOGUE_DEFAULT | CUBLASLT_EPILOGUE_RELU | CUBLASLT_EPILOGUE_BIAS;
-  if ((desc.epilogue & ~kKnown) || (hasBias() && desc.bias == 0))
+  if ((!hasSums() && (desc.epilogue & ~kKnown)) || ((hasBias() || hasSums()) && desc.bias == 0))
     return CUBLAS_STATUS_INVALID_VALUE;
+  // Which shapes the real one has them for is not documented: only those that all its kernels take.
+  if (hasSums() && (m % 8 != 0 || n % 8 != 0 || k % 8 != 0 || d.batch != 1 || sizeOf(a.type) != 2))
+    return CUBLAS_STATUS_NOT_SUPPORTED;
   if (a.type != b.type || !isSupported(desc, a.type, d.type))
     return CUBLAS_STATUS_NOT_SUPPORTED;
   return CUBLAS_STATUS_SUCCESS;
@@ -85,7 +89,11 @@ uint64_t Matmul::fingerprint() const {
   return hash;
 }
 
-uint64_t Matmul::biasBytes() const { return hasBias() ? d.rows * sizeOf(d.type) : 0; }
+uint64_t Matmul::vectorBytes() const {
+  if (!hasBias() && !hasSums())
+    return 0;
+  return (desc.epilogue == CUBLASLT_EPILOGUE_BGRADB ? d.columns : d.rows) * sizeOf(d.type);
+}
 
 void Matmul::setOperands(const void *alpha, const void *beta, Operands operands,
                          Workspace workspace) {
@@ -117,8 +125,8 @@ std::string Matmul::checkOperands(const uint64_t *alignments) const {
     if (i < 2 && address < out + d.bytes() && out < address + operands[i].layout->bytes())
       return std::string(operands[i].name) + " overlaps the result";
   }
-  if (hasBias() && !state.translate(desc.bias, biasBytes()))
-    return "the bias is not in one allocation of the device";
+  if ((hasBias() || hasSums()) && !state.translate(desc.bias, vectorBytes()))
+    return "the bias or its gradient is not in one allocation of the device";
   if (workspace.bytes > 0 && !state.translate(addressOf(workspace.memory), workspace.bytes))
     return "the workspace is not in one allocation of the device";
   if (workspace.bytes > 0 && addressOf(workspace.memory) % 256 != 0)
@@ -134,10 +142,12 @@ Event Matmul::describe() const {
                  std::to_string(d.rows) + "x" + std::to_string(inner());
   event.arguments = {{addressOf(at.b), b.bytes(), 0}, {addressOf(at.a), a.bytes(), 0}};
   if (hasBias())
-    event.arguments.push_back({desc.bias, biasBytes(), 0});
+    event.arguments.push_back({desc.bias, vectorBytes(), 0});
   event.arguments.push_back({addressOf(at.d), d.bytes(), 0});
-  event.readBytes = a.bytes() + b.bytes() + biasBytes();
-  event.writtenBytes = d.bytes();
+  if (hasSums())
+    event.arguments.push_back({desc.bias, vectorBytes(), 0});
+  event.readBytes = a.bytes() + b.bytes() + (hasBias() ? vectorBytes() : 0);
+  event.writtenBytes = d.bytes() + (hasSums() ? vectorBytes() : 0);
   return event;
 }
 
@@ -215,12 +225,22 @@ void Matmul::compute() const {
   const char *aData = state.translate(addressOf(at.a), a.bytes());
   const char *bData = state.translate(addressOf(at.b), b.bytes());
   const char *cData = state.translate(addressOf(at.c), c.bytes());
-  const char *biasData = hasBias() ? state.translate(desc.bias, biasBytes()) : nullptr;
+  const char *biasData = hasBias() ? state.translate(desc.bias, vectorBytes()) : nullptr;
   char *dData = state.translate(addressOf(at.d), d.bytes());
   uint64_t m = d.rows, n = d.columns, k = inner();
   for (int32_t index = 0; index != d.batch; ++index) {
     std::vector<Real> left = unpack<Real>(aData, a, desc.transA, index);
     std::vector<Real> right = unpack<Real>(bData, b, desc.transB, index);
+    if (hasSums()) {
+      bool ofA = desc.epilogue == CUBLASLT_EPILOGUE_BGRADA;
+      char *sums = state.translate(desc.bias, vectorBytes());
+      for (uint64_t i = 0; i != (ofA ? m : n); ++i) {
+        Real sum = 0;
+        for (uint64_t p = 0; p != k; ++p)
+          sum += ofA ? left[i * k + p] : right[p * n + i];
+        store(sums, d.type, i, sum);
+      }
+    }
     std::vector<Real> row(n);
     for (uint64_t i = 0; i != m; ++i) {
       std::fill(row.begin(), row.end(), Real(0));
@@ -237,7 +257,7 @@ void Matmul::compute() const {
         if (biasData)
           value += load<Real>(biasData, d.type, i);
         // As reported of the real one: NaN becomes 0.
-        if ((desc.epilogue & CUBLASLT_EPILOGUE_RELU) && !(value > 0))
+        if (!hasSums() && (desc.epilogue & CUBLASLT_EPILOGUE_RELU) && !(value > 0))
           value = 0;
         store(dData, d.type, place(d), value);
       }

@@ -68,7 +68,11 @@ private:
   void compute() const;
   uint64_t addressOf(const void *operand) const { return reinterpret_cast<uintptr_t>(operand); }
   bool hasBias() const { return desc.epilogue & CUBLASLT_EPILOGUE_BIAS; }
-  uint64_t biasBytes() const;
+  /// Whether the vector that the description names is written: sums of A or B.
+  bool hasSums() const {
+    return desc.epilogue == CUBLASLT_EPILOGUE_BGRADA || desc.epilogue == CUBLASLT_EPILOGUE_BGRADB;
+  }
+  uint64_t vectorBytes() const;
 
   double alpha = 1, beta = 0;
   Operands at = {};

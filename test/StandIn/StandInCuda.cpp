@@ -296,19 +296,33 @@ EXPORT cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUst
   return state().enqueue(stream, std::move(work));
 }
 
-EXPORT cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t count, CUstream stream) {
-  BEGIN("cuMemsetD8Async");
-  if (CUresult result = checkRange(to, count))
+template <class T>
+static CUresult fill(CUdeviceptr to, T value, size_t count, CUstream stream) {
+  size_t bytes = count * sizeof(T);
+  if (CUresult result = checkRange(to, bytes))
     return result;
-  Work work = makeWork("fill", {{to, count, 0}}, 0, count);
+  Work work = makeWork("fill", {{to, bytes, 0}}, 0, bytes);
   work.run = [=](Event &) -> std::string {
-    char *memory = state().translate(to, count);
+    char *memory = state().translate(to, bytes);
     if (!memory)
       return "memory was freed before it was filled";
-    std::memset(memory, value, count);
+    for (size_t i = 0; i != count; ++i)
+      std::memcpy(memory + i * sizeof(T), &value, sizeof(T));
     return "";
   };
   return state().enqueue(stream, std::move(work));
+}
+
+EXPORT cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t count, CUstream stream) {
+  BEGIN("cuMemsetD8Async");
+  return fill(to, value, count, stream);
+}
+
+EXPORT cuMemsetD16Async(CUdeviceptr to, unsigned short value, size_t count, CUstream stream) {
+  BEGIN("cuMemsetD16Async");
+  if (to % sizeof(value) != 0)
+    return CUDA_ERROR_INVALID_VALUE;
+  return fill(to, value, count, stream);
 }
 
 //===----------------------------------------------------------------------===//

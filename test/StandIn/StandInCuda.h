@@ -47,7 +47,7 @@ struct Event {
   };
 
   /// "cuMemAlloc", ...; of work "launch", "matmul", "copy", "upload", "download"
-  /// or "fill" (cuMemsetD8Async).
+  /// or "fill" (cuMemsetD8Async, cuMemsetD16Async).
   std::string name;
   bool isWork = false;
   std::string detail;    ///< kernel; "cubin" or "ptx" and the image's hash

@@ -24,6 +24,8 @@ public:
   bool hasManyThreads() const override { return target != Target::Host; }
   /// Whether the library does this to the result of `call` as our kernels would.
   bool supports(plan::LibraryCallOpInterface call, plan::EpilogueKind epilogue) const;
+  /// Whether the library can give sums of the operands of `call` beside its result.
+  bool supportsSums(plan::LibraryCallOpInterface call) const;
 
 private:
   Target target;

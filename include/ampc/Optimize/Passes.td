@@ -91,11 +91,14 @@ def CombineEqualOps : Pass<"plan-combine-equal-ops", "::mlir::func::FuncOp"> {
 }
 
 def FuseEpilogues : Pass<"plan-fuse-epilogues", "::mlir::func::FuncOp"> {
-  let summary = "Give library calls the elementwise ops behind them that they can do";
+  let summary = "Give library calls what they can do beside their own";
   let description = [{
     Recognises a row added to each row of a result ("bias") and `max(x, 0)` ("relu") by
     their bodies and offers them to the call, where nothing else reads what lies between
     and the target's library computes them (LibraryTable).
+
+    So it does the sums of an operand's rows, which the call reads anyway: the gradient of a bias
+    is made of what the gradient of the weights is.
   }];
   let options = [Optimize_TargetOption];
 }

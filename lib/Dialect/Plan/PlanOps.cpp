@@ -446,6 +446,14 @@ LogicalResult MatMulOp::verify() {
   if (Value bias = getBias())
     if (cast<RankedTensorType>(bias.getType()).getShape() != ArrayRef<int64_t>(s.n))
       return emitOpError("has a bias ") << bias.getType() << " for " << s.n << " columns";
+  if (!getSums())
+    return getSumLhs() ? emitOpError("has no sums, of whichever operand") : success();
+  auto sums = cast<RankedTensorType>(getSums().getType());
+  auto wanted = RankedTensorType::get({getSumLhs() ? s.m : s.n}, result.getElementType());
+  if (sums != wanted)
+    return emitOpError("has sums ") << sums << ", its operand gives " << wanted;
+  if (result.getRank() != 2 || getBias() || getEpilogue() != Epilogue::None)
+    return emitOpError("has sums beside a batch, a bias or an epilogue");
   return success();
 }
 
@@ -473,11 +481,30 @@ SmallVector<int64_t> MatMulOp::getIntegers() {
   integers[AMPC_MATMUL_EPILOGUE] =
       getEpilogue() == Epilogue::Relu ? AMPC_EPILOGUE_RELU : AMPC_EPILOGUE_NONE;
   integers[AMPC_MATMUL_ALPHA] = llvm::bit_cast<int64_t>(getAlpha().convertToDouble());
+  if (getSums())
+    integers.push_back(getSumLhs() ? AMPC_MATMUL_SUMS_LHS : AMPC_MATMUL_SUMS_RHS);
   return integers;
 }
 
+Value MatMulOp::fuseSums(OpBuilder &builder, unsigned index) {
+  auto result = cast<RankedTensorType>(getResult().getType());
+  // The product sums along the first dimension of the operand as it is stored.
+  bool isSummed = index == 0 ? getTransposeLhs() : index == 1 && !getTransposeRhs();
+  if (!isSummed || getSums() || getBias() || getEpilogue() != Epilogue::None ||
+      result.getRank() != 2)
+    return {};
+  auto sums = RankedTensorType::get({result.getDimSize(index)}, result.getElementType());
+  auto product = create(builder, getLoc(), result, sums, getLhs(), getRhs(), Value(),
+                        getTransposeLhs(), getTransposeRhs(), getAlpha(), getEpilogue(),
+                        /*sum_lhs=*/index == 0);
+  product->setDiscardableAttrs(getOperation()->getDiscardableAttrDictionary());
+  getResult().replaceAllUsesWith(product.getResult());
+  erase();
+  return product.getSums();
+}
+
 bool MatMulOp::fuseEpilogue(EpilogueKind epilogue, Value operand) {
-  if (getEpilogue() != Epilogue::None)
+  if (getEpilogue() != Epilogue::None || getSums())
     return false;
   switch (epilogue) {
   case EpilogueKind::Bias:

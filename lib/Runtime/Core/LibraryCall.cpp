@@ -12,6 +12,8 @@
 #include "Core/Error.h"
 #include "Core/MatmulShape.h"
 
+#include <algorithm>
+
 namespace ampc {
 
 static constexpr LibraryCall kLibraryCalls[] = {
@@ -30,23 +32,24 @@ static bool overlap(const ampc_argument_entry_t &a, const ampc_argument_entry_t 
   return a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
 }
 
-std::string checkOperands(Span<ampc_argument_entry_t> arguments) {
-  const ampc_argument_entry_t &out = arguments[arguments.size() - 1];
-  if (!(out.flags & AMPC_ARGUMENT_WRITE))
-    return "the result is not written";
+std::string checkOperands(Span<ampc_argument_entry_t> arguments, size_t results) {
+  size_t firstResult = arguments.size() - results;
+  const ampc_argument_entry_t &out = arguments[firstResult];
   bool isF64 = out.dtype == AMPC_DTYPE_F64;
-  for (const ampc_argument_entry_t &argument : arguments) {
+  for (size_t i = 0; i != arguments.size(); ++i) {
+    const ampc_argument_entry_t &argument = arguments[i];
     if (argument.flags & ~unsigned(AMPC_ARGUMENT_READ | AMPC_ARGUMENT_WRITE))
       return "takes neither scratch nor reserve";
     if (!isFloat(argument.dtype) || (argument.dtype == AMPC_DTYPE_F64) != isF64)
       return concat("an operand of type ", nameOf(argument.dtype), " beside a result of type ",
                     nameOf(out.dtype));
-    if (&argument == &out)
-      continue;
-    if (!(argument.flags & AMPC_ARGUMENT_READ))
+    if (i < firstResult && !(argument.flags & AMPC_ARGUMENT_READ))
       return "an operand is not read";
-    if (overlap(argument, out))
-      return "the result overlaps an operand";
+    if (i >= firstResult && !(argument.flags & AMPC_ARGUMENT_WRITE))
+      return "the result is not written";
+    for (size_t j = std::max(i + 1, firstResult); j < arguments.size(); ++j)
+      if (overlap(argument, arguments[j]))
+        return "the result overlaps an operand";
   }
   return "";
 }

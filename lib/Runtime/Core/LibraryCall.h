@@ -31,10 +31,10 @@ struct LibraryCall {
 /// The call `id`, an ampc_library_t; null where this runtime does not know it.
 const LibraryCall *findLibraryCall(uint32_t id);
 
-/// For the checks: why these cannot be a product's operands, the last one its
-/// result. All must be floats, f64 only where all are, none scratch or reserve,
-/// the result written and no other operand overlapping it.
-std::string checkOperands(Span<ampc_argument_entry_t> arguments);
+/// For the checks: why these cannot be a product's operands, the last `results` of them its
+/// results. All must be floats, f64 only where all are, none scratch or reserve, the results
+/// written, the others read, and no other argument overlapping a result.
+std::string checkOperands(Span<ampc_argument_entry_t> arguments, size_t results = 1);
 
 } // namespace ampc
 

@@ -28,7 +28,8 @@ static std::optional<uint64_t> reach(uint64_t batch, uint64_t stride, uint64_t r
 }
 
 std::string checkMatmul(Span<ampc_argument_entry_t> arguments, Span<int64_t> integers) {
-  if (integers.size() != AMPC_MATMUL_INTEGER_COUNT)
+  bool hasSums = integers.size() == AMPC_MATMUL_SUMS + 1;
+  if (integers.size() != AMPC_MATMUL_INTEGER_COUNT && !hasSums)
     return concat(integers.size(), " integers, not ", int(AMPC_MATMUL_INTEGER_COUNT));
   for (int i = AMPC_MATMUL_BATCH; i <= AMPC_MATMUL_K; ++i)
     if (integers[i] < 0)
@@ -42,13 +43,21 @@ std::string checkMatmul(Span<ampc_argument_entry_t> arguments, Span<int64_t> int
   if (integers[AMPC_MATMUL_EPILOGUE] < AMPC_EPILOGUE_NONE ||
       integers[AMPC_MATMUL_EPILOGUE] > AMPC_EPILOGUE_RELU)
     return concat("epilogue ", integers[AMPC_MATMUL_EPILOGUE]);
+  if (hasSums && integers[AMPC_MATMUL_SUMS] != AMPC_MATMUL_SUMS_LHS &&
+      integers[AMPC_MATMUL_SUMS] != AMPC_MATMUL_SUMS_RHS)
+    return concat("sums of operand ", integers[AMPC_MATMUL_SUMS]);
+  if (hasSums && (integers[AMPC_MATMUL_BATCH] != 1 || integers[AMPC_MATMUL_HAS_BIAS] ||
+                  integers[AMPC_MATMUL_EPILOGUE]))
+    return "sums beside a batch, a bias or an epilogue";
 
-  size_t wanted = integers[AMPC_MATMUL_HAS_BIAS] ? 4 : 3;
+  size_t wanted = (integers[AMPC_MATMUL_HAS_BIAS] ? 4 : 3) + hasSums;
   if (arguments.size() != wanted)
     return concat(arguments.size(), " arguments, not ", wanted);
-  if (std::string problem = checkOperands(arguments); !problem.empty())
+  if (std::string problem = checkOperands(arguments, 1 + hasSums); !problem.empty())
     return problem;
-  const ampc_argument_entry_t &out = arguments[arguments.size() - 1];
+  const ampc_argument_entry_t &out = arguments[arguments.size() - 1 - hasSums];
+  if (hasSums && arguments[arguments.size() - 1].dtype != out.dtype)
+    return "sums of another type than the result";
 
   MatmulShape shape = readMatmul(arguments, integers);
   if (!std::isfinite(shape.alpha))
@@ -63,7 +72,9 @@ std::string checkMatmul(Span<ampc_argument_entry_t> arguments, Span<int64_t> int
       !holds(arguments[1], reach(shape.batch, shape.rhsStride, shape.k, shape.n)) ||
       (shape.hasBias && !holds(arguments[2], uint64_t(shape.n))) ||
       !holds(out, reach(shape.batch, checkedMul(shape.m, shape.n).value_or(UINT64_MAX), shape.m,
-                        shape.n)))
+                        shape.n)) ||
+      (hasSums && !holds(arguments[arguments.size() - 1],
+                         uint64_t(shape.sums == AMPC_MATMUL_SUMS_LHS ? shape.m : shape.n))))
     return concat("an operand is too small for ", shape.batch, " x ", shape.m, " x ", shape.n,
                   " x ", shape.k);
   return "";
@@ -81,11 +92,13 @@ MatmulShape readMatmul(Span<ampc_argument_entry_t> arguments, Span<int64_t> inte
   shape.rhsStride = integers[AMPC_MATMUL_RHS_STRIDE];
   shape.hasBias = integers[AMPC_MATMUL_HAS_BIAS];
   shape.relu = integers[AMPC_MATMUL_EPILOGUE] == AMPC_EPILOGUE_RELU;
+  shape.sums = integers.size() > AMPC_MATMUL_SUMS ? ampc_matmul_sums_t(integers[AMPC_MATMUL_SUMS])
+                                                  : AMPC_MATMUL_SUMS_NONE;
   std::memcpy(&shape.alpha, &integers[AMPC_MATMUL_ALPHA], sizeof(double));
   shape.lhs = arguments[0].dtype;
   shape.rhs = arguments[1].dtype;
   shape.bias = shape.hasBias ? arguments[2].dtype : uint32_t(AMPC_DTYPE_F32);
-  shape.out = arguments[arguments.size() - 1].dtype;
+  shape.out = arguments[shape.hasBias ? 3 : 2].dtype;
   return shape;
 }
 

@@ -18,6 +18,7 @@ struct MatmulShape {
   bool transposeLhs, transposeRhs;
   int64_t lhsStride, rhsStride; ///< elements from one batch to the next
   bool hasBias, relu;
+  ampc_matmul_sums_t sums;
   double alpha;
   uint32_t lhs, rhs, bias, out; ///< types; `bias` is f32 where there is none
 };

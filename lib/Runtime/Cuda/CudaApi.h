@@ -99,6 +99,8 @@ using CUgraphExec = struct CUgraphExec_st *;
     (CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream))                             \
   X(memsetD8Async, cuMemsetD8Async,                                                                \
     (CUdeviceptr to, unsigned char value, size_t count, CUstream stream))                          \
+  X(memsetD16Async, cuMemsetD16Async,                                                              \
+    (CUdeviceptr to, unsigned short value, size_t count, CUstream stream))                         \
   X(moduleLoadDataEx, cuModuleLoadDataEx,                                                          \
     (CUmodule * module, const void *image, unsigned optionCount, int *options, void **values))     \
   X(moduleUnload, cuModuleUnload, (CUmodule module))                                               \
@@ -172,6 +174,8 @@ struct cublasLtMatmulHeuristicResult_t {
   X(CUBLASLT_EPILOGUE_DEFAULT, 1)                                                                  \
   X(CUBLASLT_EPILOGUE_RELU, 2)                                                                     \
   X(CUBLASLT_EPILOGUE_BIAS, 4)                                                                     \
+  X(CUBLASLT_EPILOGUE_BGRADA, 256)                                                                 \
+  X(CUBLASLT_EPILOGUE_BGRADB, 512)                                                                 \
   X(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, 1)                                                   \
   X(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, 3)                                                 \
   X(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, 5)                                                 \

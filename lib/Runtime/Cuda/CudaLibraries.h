@@ -46,6 +46,7 @@ public:
   cuda::cublasLtHandle_t cublasLtHandle() const { return blasHandle->get(); }
   const Cudnn &cudnn() const { return *dnn; }
   cuda::cudnnHandle_t cudnnHandle() const { return dnnHandle->get(); }
+  const CudaDriver &cudaDriver() const { return driver; }
 
 private:
   /// Loads it where that has not been done; returns its version.

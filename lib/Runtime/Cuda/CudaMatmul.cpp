@@ -21,6 +21,8 @@ static constexpr uint64_t kOldestCublasLt = 120000;
 /// What one product may take for itself; NVIDIA advises 32 MiB for Hopper, and
 /// older GPUs do with less. Only what the chosen algorithms need is allocated.
 static constexpr uint64_t kWorkspaceLimit = uint64_t(32) << 20;
+/// Bytes that addresses are multiples of as far as cuBLASLt cares.
+static constexpr uint64_t kAlignment = 256;
 
 namespace {
 
@@ -35,9 +37,10 @@ public:
   void run(const CudaCallMemory &memory, cuda::CUstream stream) const override;
 
 private:
-  /// Where the operands lie on the device; `bias` is 0 where there is none.
+  /// Where the operands lie on the device; `vector` is the bias or the sums, 0 where there is
+  /// neither.
   struct Operands {
-    cuda::CUdeviceptr lhs, rhs, bias, out;
+    cuda::CUdeviceptr lhs, rhs, vector, out;
   };
   /// The product as cuBLASLt sees it.
   struct Description {
@@ -48,12 +51,21 @@ private:
   };
 
   void describe(const CublasLt &blas);
-  void chooseAlgorithm(const CublasLt &blas);
+  /// False where cuBLASLt has none.
+  bool findAlgorithm(const CublasLt &blas);
+  [[noreturn]] void refuse(const CublasLt &blas) const;
+  /// Describes the product, which gives no sums any more, and the one that gives them.
+  CudaCallBytes prepareSums(const CudaCallSite &site);
+  void multiply(const Operands &at, cuda::CUdeviceptr workspace, cuda::CUstream stream) const;
 
   MatmulShape shape;
+  /// The sums, where the product cannot give them: that of ones and the operand.
+  std::unique_ptr<CudaMatmul> sums;
+  uint64_t onesOffset = 0; ///< in the scratch memory
   Operands operands = {};
   std::string node;
   const CublasLt *library = nullptr;
+  const CudaDriver *driver = nullptr;
   cuda::cublasLtHandle_t handle = nullptr;
   std::optional<Description> description; ///< from prepare() on
   cuda::cublasLtMatmulHeuristicResult_t found = {};
@@ -84,6 +96,8 @@ static std::string checkProduct(const MatmulShape &shape) {
   if (shape.hasBias && shape.bias != shape.out)
     return concat("does not add a bias of ", nameOf(shape.bias), " to a result of ",
                   nameOf(shape.out));
+  if (shape.sums && (!isNarrow || shape.out != AMPC_DTYPE_F32))
+    return concat("does not sum up operands of ", nameOf(shape.lhs), " into ", nameOf(shape.out));
   // Its RELU gives 0 for NaN, which would hide that a step went wrong.
   if (shape.relu)
     return "has no RELU that keeps NaN";
@@ -117,13 +131,38 @@ CudaRequirement CudaMatmul::requirement() const {
 
 CudaCallBytes CudaMatmul::prepare(const CudaCallSite &site) {
   const std::vector<CUdeviceptr> &at = site.arguments;
-  operands = {at[0], at[1], shape.hasBias ? at[2] : 0, at.back()};
+  operands = {at[0], at[1], 0, at[shape.hasBias ? 3 : 2]};
+  if (shape.hasBias || shape.sums)
+    operands.vector = at[shape.hasBias ? 2 : 3];
   node = site.node;
   library = &site.libraries.cublasLt();
   handle = site.libraries.cublasLtHandle();
+  driver = &site.libraries.cudaDriver();
   describe(*library);
-  chooseAlgorithm(*library);
-  return {found.workspaceSize, 0};
+  if (findAlgorithm(*library))
+    return {found.workspaceSize, 0};
+  if (shape.sums)
+    return prepareSums(site);
+  refuse(*library);
+}
+
+CudaCallBytes CudaMatmul::prepareSums(const CudaCallSite &site) {
+  MatmulShape of = shape;
+  bool isLhs = shape.sums == AMPC_MATMUL_SUMS_LHS;
+  (isLhs ? of.n : of.m) = 1;
+  of.alpha = 1;
+  of.sums = shape.sums = AMPC_MATMUL_SUMS_NONE;
+  // The ones lie in the scratch memory, which has its place later and is aligned as any.
+  CudaCallSite beside = site;
+  beside.arguments = {isLhs ? operands.lhs : 0, isLhs ? 0 : operands.rhs, operands.vector};
+  operands.vector = 0;
+  describe(*library);
+  if (!findAlgorithm(*library))
+    refuse(*library);
+  sums = std::make_unique<CudaMatmul>(of);
+  uint64_t workspace = std::max<uint64_t>(found.workspaceSize, sums->prepare(beside).scratch);
+  onesOffset = (workspace + kAlignment - 1) / kAlignment * kAlignment;
+  return {onesOffset + uint64_t(shape.k) * sizeOf(shape.lhs), 0};
 }
 
 // cuBLASLt sees matrices by columns, so a row-major matrix is its transpose to
@@ -140,10 +179,15 @@ void CudaMatmul::describe(const CublasLt &blas) {
   };
   set(CUBLASLT_MATMUL_DESC_TRANSA, int32_t(shape.transposeRhs ? CUBLAS_OP_T : CUBLAS_OP_N));
   set(CUBLASLT_MATMUL_DESC_TRANSB, int32_t(shape.transposeLhs ? CUBLAS_OP_T : CUBLAS_OP_N));
-  if (shape.hasBias) {
-    set(CUBLASLT_MATMUL_DESC_EPILOGUE, uint32_t(CUBLASLT_EPILOGUE_BIAS));
-    set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, int32_t(cudaType(shape.bias)));
-    set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, uint64_t(operands.bias));
+  if (shape.hasBias || shape.sums) {
+    // The right operand is cuBLASLt's A.
+    uint32_t epilogue = shape.hasBias                        ? CUBLASLT_EPILOGUE_BIAS
+                        : shape.sums == AMPC_MATMUL_SUMS_RHS ? CUBLASLT_EPILOGUE_BGRADA
+                                                             : CUBLASLT_EPILOGUE_BGRADB;
+    set(CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue);
+    set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE,
+        int32_t(cudaType(shape.hasBias ? shape.bias : shape.out)));
+    set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, uint64_t(operands.vector));
   }
   auto layout = [&](uint32_t dtype, int64_t rows, int64_t columns, bool isTransposed,
                     int64_t stride) {
@@ -156,7 +200,7 @@ void CudaMatmul::describe(const CublasLt &blas) {
   to.d = layout(shape.out, shape.n, shape.m, false, shape.m * shape.n);
 }
 
-void CudaMatmul::chooseAlgorithm(const CublasLt &blas) {
+bool CudaMatmul::findAlgorithm(const CublasLt &blas) {
   CublasLtPreference preference(blas);
   blas(blas.preferenceCreate, preference.out());
   auto set = [&](int attribute, auto value) {
@@ -169,8 +213,7 @@ void CudaMatmul::chooseAlgorithm(const CublasLt &blas) {
     schemes |= CUBLASLT_REDUCTION_SCHEME_INPLACE | CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE;
   set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, schemes);
   auto alignment = [](CUdeviceptr address) {
-    constexpr uint64_t kMost = 256; // what cuBLASLt takes for granted
-    return uint32_t((address | kMost) & -(address | kMost));
+    return uint32_t((address | kAlignment) & -(address | kAlignment));
   };
   set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment(operands.rhs));
   set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment(operands.lhs));
@@ -186,21 +229,37 @@ void CudaMatmul::chooseAlgorithm(const CublasLt &blas) {
     status = found.state;
   else if (status == CUBLAS_STATUS_SUCCESS)
     status = CUBLAS_STATUS_NOT_SUPPORTED;
-  if (status == CUBLAS_STATUS_NOT_SUPPORTED)
-    throw Error(AMPC_STATUS_INCOMPATIBLE,
-                concat("cuBLASLt ", blas.getVersion.function(), " has no algorithm for ",
-                       shape.batch, " x ", shape.m, " x ", shape.n, " x ", shape.k, " of ",
-                       nameOf(shape.lhs), " into ", nameOf(shape.out), " (node '", node,
-                       "'): update NVIDIA's libcublas, or use the host"),
-                node);
-  if (status)
+  if (status && status != CUBLAS_STATUS_NOT_SUPPORTED)
     blas.fail(status, blas.algoGetHeuristic.name, node);
+  return !status;
+}
+
+void CudaMatmul::refuse(const CublasLt &blas) const {
+  throw Error(AMPC_STATUS_INCOMPATIBLE,
+              concat("cuBLASLt ", blas.getVersion.function(), " has no algorithm for ", shape.batch,
+                     " x ", shape.m, " x ", shape.n, " x ", shape.k, " of ", nameOf(shape.lhs),
+                     " into ", nameOf(shape.out), " (node '", node,
+                     "'): update NVIDIA's libcublas, or use the host"),
+              node);
 }
 
 /// An address of the device as cuBLASLt takes it.
 static void *pointer(CUdeviceptr address) { return reinterpret_cast<void *>(uintptr_t(address)); }
 
 void CudaMatmul::run(const CudaCallMemory &memory, CUstream stream) const {
+  multiply(operands, memory.scratch, stream);
+  if (!sums)
+    return;
+  CUdeviceptr ones = memory.scratch + onesOffset;
+  constexpr unsigned short kOneF16 = 0x3c00, kOneBf16 = 0x3f80;
+  (*driver)(driver->memsetD16Async, ones, shape.lhs == AMPC_DTYPE_F16 ? kOneF16 : kOneBf16,
+            size_t(shape.k), stream);
+  Operands at = sums->operands;
+  (at.lhs ? at.rhs : at.lhs) = ones;
+  sums->multiply(at, memory.scratch, stream);
+}
+
+void CudaMatmul::multiply(const Operands &at, CUdeviceptr workspace, CUstream stream) const {
   // In the type that cuBLASLt scales in.
   const float alpha32 = float(shape.alpha), zero32 = 0;
   const double alpha64 = shape.alpha, zero64 = 0;
@@ -208,11 +267,11 @@ void CudaMatmul::run(const CudaCallMemory &memory, CUstream stream) const {
   const void *alpha = isF64 ? static_cast<const void *>(&alpha64) : &alpha32;
   const void *beta = isF64 ? static_cast<const void *>(&zero64) : &zero32;
   const Description &of = *description;
-  void *out = pointer(operands.out);
-  cublasStatus_t status = library->matmul.function(
-      handle, of.desc.get(), alpha, pointer(operands.rhs), of.a.get(), pointer(operands.lhs),
-      of.b.get(), beta, out, of.d.get(), out, of.d.get(), &found.algo, pointer(memory.scratch),
-      found.workspaceSize, stream);
+  void *out = pointer(at.out);
+  cublasStatus_t status =
+      library->matmul.function(handle, of.desc.get(), alpha, pointer(at.rhs), of.a.get(),
+                               pointer(at.lhs), of.b.get(), beta, out, of.d.get(), out, of.d.get(),
+                               &found.algo, pointer(workspace), found.workspaceSize, stream);
   if (status)
     library->fail(status, library->matmul.name, node);
 }

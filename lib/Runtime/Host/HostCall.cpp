@@ -30,8 +30,13 @@ std::unique_ptr<HostCall> makeHostCall(const Tables &tables, const ampc_step_ent
   Span<ampc_argument_entry_t> arguments = tables.argumentsOf(step);
   Span<int64_t> integers = tables.integersOf(step);
   switch (step.index) {
-  case AMPC_LIBRARY_MATMUL:
-    return std::make_unique<Matmul>(readMatmul(arguments, integers), threads);
+  case AMPC_LIBRARY_MATMUL: {
+    MatmulShape shape = readMatmul(arguments, integers);
+    if (shape.sums)
+      throw Error(AMPC_STATUS_INCOMPATIBLE, "a product on the CPU gives no sums of its operands",
+                  tables.string(step.name));
+    return std::make_unique<Matmul>(shape, threads);
+  }
   case AMPC_LIBRARY_CONVOLUTION:
     return makeConvolution(readConvolution(arguments, integers), threads);
   }

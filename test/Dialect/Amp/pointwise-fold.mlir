@@ -85,16 +85,3 @@ func.func @many_floats_do_not_fold() -> tensor<1025xf32> {
   %0 = amp.add %a, %a : (tensor<1025xf32>, tensor<1025xf32>) -> tensor<1025xf32>
   return %0 : tensor<1025xf32>
 }
-
-// A choice that is made is what was chosen, unless that has to be repeated.
-
-// CHECK-LABEL: @choices_that_are_made(
-func.func @choices_that_are_made(%x: tensor<4x2xf32>, %y: tensor<2xf32>) -> (tensor<4x2xf32>, tensor<4x2xf32>) {
-  // CHECK: %[[REPEATED:.*]] = amp.where
-  // CHECK: return %arg0, %[[REPEATED]]
-  %no = amp.constant dense<false> : tensor<1xi1>
-  %yes = amp.constant dense<true> : tensor<4x2xi1>
-  %0 = amp.where %no, %y, %x : (tensor<1xi1>, tensor<2xf32>, tensor<4x2xf32>) -> tensor<4x2xf32>
-  %1 = amp.where %yes, %y, %x : (tensor<4x2xi1>, tensor<2xf32>, tensor<4x2xf32>) -> tensor<4x2xf32>
-  return %0, %1 : tensor<4x2xf32>, tensor<4x2xf32>
-}

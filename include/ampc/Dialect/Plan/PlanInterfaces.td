@@ -78,6 +78,13 @@ def LibraryCallOpInterface : OpInterface<"LibraryCallOpInterface", [StepOpInterf
       (ins "::ampc::plan::EpilogueKind":$epilogue, "::mlir::Value":$operand), [{}],
       [{ return false; }]>,
     InterfaceMethod<[{
+        Puts a call in the place of this one, before `builder`'s place, that also gives the sums of
+        operand `index` along all but its last dimension, which the call must go through anyway;
+        returns them, of the type of the result. Null where it cannot, with nothing changed.
+      }],
+      "::mlir::Value", "fuseSums", (ins "::mlir::OpBuilder &":$builder, "unsigned":$index), [{}],
+      [{ return {}; }]>,
+    InterfaceMethod<[{
         Whether the call does so little that a kernel of ours, with a thread for each element of
         the result, is done before a launch would be.
       }],

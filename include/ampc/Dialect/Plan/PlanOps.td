@@ -220,23 +220,38 @@ def Plan_Epilogue : I32EnumAttr<"Epilogue", "What follows a product", [
 def Plan_MatMulOp : Plan_Op<"matmul", [Pure,
     DeclareOpInterfaceMethods<StepOpInterface>,
     DeclareOpInterfaceMethods<LibraryCallOpInterface,
-                              ["fuseEpilogue", "isShorterThanLaunch", "expand"]>]> {
+                              ["fuseEpilogue", "fuseSums", "isShorterThanLaunch", "expand"]>]> {
   let summary = "Matrix product by a library";
   let description = [{
     `result = epilogue(alpha * op(lhs) * op(rhs) + bias)`, accumulated in f32 (f64 for
     f64) and rounded once to the result's type. `lhs` and `rhs` have rank 2, or rank 3
     with a leading batch dimension that is equal or 1; op transposes the last two
     dimensions. `bias` has rank 1 and is added to each row.
+
+    `sums` are those of an operand's elements, of `lhs` with `sum_lhs` and of `rhs` else, over the
+    dimension that the product sums over: one for each row of `op(lhs)` or column of `op(rhs)`, of
+    the result's type, and not multiplied by `alpha`. Only a product of rank 2 without bias and
+    epilogue has them.
   }];
   let arguments = (ins AnyRankedTensor:$lhs, AnyRankedTensor:$rhs,
                    Optional<AnyRankedTensor>:$bias, UnitAttr:$transpose_lhs,
                    UnitAttr:$transpose_rhs,
                    DefaultValuedAttr<F64Attr, "1.0">:$alpha,
-                   DefaultValuedAttr<Plan_Epilogue, "::ampc::plan::Epilogue::None">:$epilogue);
-  let results = (outs AnyRankedTensor:$result);
+                   DefaultValuedAttr<Plan_Epilogue, "::ampc::plan::Epilogue::None">:$epilogue,
+                   UnitAttr:$sum_lhs);
+  let results = (outs AnyRankedTensor:$result, Optional<AnyRankedTensor>:$sums);
   let assemblyFormat = [{
     $lhs `,` $rhs (`bias` $bias^)? attr-dict `:` functional-type(operands, results)
   }];
+  let builders = [
+    /// A product without sums.
+    OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$lhs, "::mlir::Value":$rhs,
+                   "::mlir::Value":$bias, "bool":$transposeLhs, "bool":$transposeRhs,
+                   "const ::llvm::APFloat &":$alpha, "::ampc::plan::Epilogue":$epilogue), [{
+      build($_builder, $_state, result, ::mlir::Type(), lhs, rhs, bias, transposeLhs, transposeRhs,
+            alpha, epilogue, /*sum_lhs=*/false);
+    }]>
+  ];
   let hasVerifier = 1;
 }
 

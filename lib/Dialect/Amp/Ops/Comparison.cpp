@@ -353,12 +353,6 @@ LogicalResult WhereOp::inferReturnTypes(MLIRContext *, std::optional<Location> l
 }
 
 OpFoldResult WhereOp::fold(FoldAdaptor adaptor) {
-  if (auto known = dyn_cast_if_present<DenseElementsAttr>(adaptor.getCondition());
-      known && known.isSplat()) {
-    Value chosen = known.getSplatValue<bool>() ? getLhs() : getRhs();
-    if (chosen.getType() == getType())
-      return chosen;
-  }
   return foldIntegers(adaptor.getOperands(), getType(),
                       [](ArrayRef<int64_t> x) { return x[0] ? x[1] : x[2]; });
 }

@@ -328,7 +328,8 @@ private:
                  ArrayRef<int64_t> shape, Type elementType) {
     return plan::MatMulOp::create(kernel.builder, kernel.loc,
                                   RankedTensorType::get(shape, elementType), lhs, rhs, Value(),
-                                  transposeLhs, transposeRhs, APFloat(1.0), plan::Epilogue::None);
+                                  transposeLhs, transposeRhs, APFloat(1.0), plan::Epilogue::None)
+        .getResult();
   }
 
   KernelBuilder &kernel;

@@ -185,6 +185,16 @@ static LogicalResult recoverOfGather(Operation *last, PatternRewriter &rewriter,
   return success();
 }
 
+/// What a choice with a known condition chooses, without a change of its shape; else null. It is
+/// not folded elsewhere: a parameter that is not chosen has a gradient of zeros, and decays.
+static Value knownChoice(WhereOp choice) {
+  DenseElementsAttr condition;
+  if (!matchPattern(choice.getCondition(), m_Constant(&condition)) || !condition.isSplat())
+    return {};
+  Value chosen = condition.getSplatValue<bool>() ? choice.getLhs() : choice.getRhs();
+  return chosen.getType() == choice.getType() ? chosen : Value();
+}
+
 /// What `value` is before its dimensions of 1 were moved or left out; what did that is taken.
 static Value takeUnmoved(Spelling &spelling, Value value) {
   auto keepsOrder = [](TransposeOp transpose) {
@@ -195,10 +205,14 @@ static Value takeUnmoved(Spelling &spelling, Value value) {
   };
   while (Operation *op = value.getDefiningOp()) {
     auto transpose = dyn_cast<TransposeOp>(op);
-    if (!isa<ReshapeOp>(op) && !(transpose && keepsOrder(transpose)))
+    auto choice = dyn_cast<WhereOp>(op);
+    Value before = choice ? knownChoice(choice) : Value();
+    if (isa<ReshapeOp>(op) || (transpose && keepsOrder(transpose)))
+      before = op->getOperand(0);
+    if (!before)
       break;
     spelling.takeOp(op);
-    value = op->getOperand(0);
+    value = before;
   }
   return value;
 }

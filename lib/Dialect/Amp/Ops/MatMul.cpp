@@ -320,10 +320,10 @@ SmallVector<Value> MatMulOp::emitKernel(KernelBuilder &kernel, ValueRange operan
     rhs = flattenBatch(kernel, rhs, batch);
     shape = {product(batch), rows, columns};
   }
-  Value result = plan::MatMulOp::create(kernel.builder, kernel.loc, type.clone(shape), lhs, rhs,
-                                        bias, getTransposeLhs(), getTransposeRhs(), getAlpha(),
-                                        plan::Epilogue::None);
-  return {kernel.reshape(result, type.getShape())};
+  auto call = plan::MatMulOp::create(kernel.builder, kernel.loc, type.clone(shape), lhs, rhs, bias,
+                                     getTransposeLhs(), getTransposeRhs(), getAlpha(),
+                                     plan::Epilogue::None);
+  return {kernel.reshape(call.getResult(), type.getShape())};
 }
 
 //===----------------------------------------------------------------------===//

@@ -79,7 +79,8 @@ protected:
     int64_t columns = tensorType(weight).getDimSize(transposed ? 0 : 1);
     return plan::MatMulOp::create(k.builder, k.loc, wide.clone({wide.getDimSize(0), columns}), x,
                                   weight, Value(), false, transposed, APFloat(1.0),
-                                  plan::Epilogue::None);
+                                  plan::Epilogue::None)
+        .getResult();
   }
 
   Value clipped(ScalarBuilder &s, Value x) {
