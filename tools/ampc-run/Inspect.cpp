@@ -15,6 +15,7 @@
 #include "Commands.h"
 #include "Error.h"
 #include "Json.h"
+#include "Roofline.h"
 #include "Table.h"
 
 #include <algorithm>
@@ -161,12 +162,13 @@ std::string describe(const Json &module) {
   return text;
 }
 
-/// The runtime's description of a module as text.
-std::string describe(const std::string &json, const std::string &module) {
+/// What `use` makes of the runtime's description of a module.
+template <class Use>
+std::string withParsed(const std::string &json, const std::string &module, Use use) {
   try {
     Json parsed = parseJson(json);
     if (parsed.is_object())
-      return describe(parsed);
+      return use(parsed);
     throw std::runtime_error("it is no object");
   } catch (const std::exception &error) {
     throw Error(module,
@@ -180,12 +182,16 @@ std::string describe(const std::string &json, const std::string &module) {
 
 int ampc::run::runInspect(const InspectOptions &options) {
   Module module(options.module);
-  std::string text = module.inspect(options.target);
-  if (!options.json) {
-    text = describe(text, options.module);
-  } else if (text.empty() || text.back() != '\n') {
+  std::string text = module.inspect(options.roofline ? AMPC_DEVICE_CUDA : options.target);
+  if (options.roofline)
+    text = withParsed(text, options.module, [&](Json &parsed) {
+      addRoofline(parsed, *options.roofline);
+      return options.json ? parsed.dump() : rooflineText(parsed);
+    });
+  else if (!options.json)
+    text = withParsed(text, options.module, [](const Json &parsed) { return describe(parsed); });
+  if (text.empty() || text.back() != '\n')
     text += '\n';
-  }
   std::fwrite(text.data(), 1, text.size(), stdout);
   finishOutput();
   return ExitDone;

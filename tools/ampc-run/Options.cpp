@@ -8,6 +8,7 @@
 #include "Options.h"
 #include "Error.h"
 #include "Flags.h"
+#include "RooflineDevices.h"
 
 using namespace ampc::run;
 
@@ -195,8 +196,18 @@ std::optional<InspectOptions> ampc::run::parseInspect(const std::vector<std::str
   flags.addChoice(
       "target", {"cuda", "host"}, "whose plan to show (host, where the module has it)",
       [&](size_t index) { options.target = index ? AMPC_DEVICE_HOST : AMPC_DEVICE_CUDA; });
+  std::vector<std::string> devices;
+  for (const RooflineDevice &device : rooflineDevices())
+    devices.push_back(device.name);
+  flags.addChoice("roofline", devices,
+                  "the plan for CUDA: the least time of each step and of\n"
+                  "the whole by the peaks of this GPU; with --json beside\n"
+                  "the rest",
+                  [&](size_t index) { options.roofline = &rooflineDevices()[index]; });
   flags.addSwitch("json", "as one JSON object", options.json);
   if (!parseModule(flags, arguments, options.module, help))
     return std::nullopt;
+  if (options.roofline && options.target == AMPC_DEVICE_HOST)
+    flags.fail("--roofline tells of the plan for CUDA, not of --target=host");
   return options;
 }

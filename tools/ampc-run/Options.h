@@ -16,6 +16,8 @@
 
 namespace ampc::run {
 
+struct RooflineDevice;
+
 enum class BatchOrder { Shuffle, File };
 /// "shuffle" or "file".
 const char *batchOrderName(BatchOrder order);
@@ -57,6 +59,7 @@ struct ExportOrtOptions {
 struct InspectOptions {
   std::string module;
   ampc_device_t target = AMPC_DEVICE_AUTO;
+  const RooflineDevice *roofline = nullptr; ///< tell the least times on it
   bool json = false;
 };
 

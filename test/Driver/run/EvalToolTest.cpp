@@ -235,6 +235,12 @@ TEST_F(EvalTool, InspectPrintsTablesOrJson) {
   ToolResult cuda = runTool({"inspect", "--target=cuda", module});
   EXPECT_EQ(cuda.exitCode, 1);
   EXPECT_EQ(cuda.error, module + ": error: holds no CUDA code\n");
+  for (const char *target : {"--json", "--target=cuda"}) {
+    ToolResult roofline = runTool({"inspect", "--roofline=h100", target, module});
+    EXPECT_EQ(roofline.exitCode, 1);
+    EXPECT_EQ(roofline.output, "");
+    EXPECT_EQ(roofline.error, module + ": error: holds no CUDA code\n");
+  }
 }
 
 TEST(Tool, HelpAndVersionGoToStandardOutput) {
@@ -260,6 +266,14 @@ TEST(Tool, WrongUseIsExit2) {
   EXPECT_EQ(flag.exitCode, 2);
   EXPECT_EQ(flag.error, "ampc-run eval: error: unknown flag '--output', did you "
                         "mean '--outputs'? (ampc-run eval --help tells more)\n");
+  ToolResult device = runTool({"inspect", "t.so", "--roofline=b200"});
+  EXPECT_EQ(device.exitCode, 2);
+  EXPECT_EQ(device.error, "ampc-run inspect: error: --roofline=b200 is none of h100|h200|a100 "
+                          "(ampc-run inspect --help tells more)\n");
+  ToolResult host = runTool({"inspect", "t.so", "--target=host", "--roofline=h100"});
+  EXPECT_EQ(host.exitCode, 2);
+  EXPECT_EQ(host.error, "ampc-run inspect: error: --roofline tells of the plan for CUDA, not of "
+                        "--target=host (ampc-run inspect --help tells more)\n");
 }
 
 TEST(Tool, ModulesThatCannotBeOpenedAreExit1) {

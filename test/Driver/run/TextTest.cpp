@@ -10,6 +10,7 @@
 #include "Json.h"
 #include "Options.h"
 #include "Progress.h"
+#include "RooflineDevices.h"
 #include "StepLog.h"
 #include "Table.h"
 
@@ -334,6 +335,10 @@ TEST(Options, TakesEveryFlagOfTheDesign) {
   EXPECT_EQ(inspect->module, "-t.so");
   EXPECT_EQ(inspect->target, AMPC_DEVICE_CUDA);
   EXPECT_TRUE(inspect->json);
+  EXPECT_EQ(inspect->roofline, nullptr);
+  inspect = parseInspect({"t.so", "--roofline=a100"}, help);
+  ASSERT_TRUE(inspect);
+  EXPECT_STREQ(inspect->roofline->name, "a100");
   EXPECT_EQ(help, "");
 }
 
