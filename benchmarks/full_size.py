@@ -8,8 +8,9 @@ Needs torch==2.11.0 (CPU), torchvision==0.26.0, transformers and onnxscript, abo
 DIR and 16 GB of memory for the largest. A network that DIR holds already is not exported again.
 Times are those of one compilation, in bf16 with AdamW, ptxas included. `bound` is the time that the
 plan's products take at 790 TFLOP/s and its bytes at 4.3 TB/s, step by step the larger of the two:
-what was measured of the best products and copies on an H200. It says how good the plan is; times
-are only told by a GPU.
+what was measured of the best products and copies on an H200. `least` is the same at the peaks of an
+H200, and `launching` what the launches add (`ampc-run inspect --roofline=h200`). They say how good
+the plan is; times are only told by a GPU.
 """
 import argparse
 import json
@@ -73,10 +74,12 @@ def compile(build, model, out, batch, flags):
 
 def inspect(build, module, target):
     command = [build / "bin/ampc-run", "inspect", module, f"--target={target}", "--json"]
+    if target == "cuda":
+        command.append("--roofline=h200")
     plan = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     steps = plan["steps"]
     moved = [s["read_bytes"] + s["written_bytes"] for s in steps]
-    return {
+    result = {
         "parameters": sum(p["trained"] for p in plan["parameters"]),
         "arena_bytes": plan["arena_bytes"], "state_bytes": plan["state_bytes"],
         "launches": sum(s["kind"] == "launch" for s in steps),
@@ -84,6 +87,11 @@ def inspect(build, module, target):
         "steps": len(steps), "bytes": sum(moved), "flops": sum(s["flops"] for s in steps),
         "bound_ms": 1e3 * sum(max(b / BYTES, s["flops"] / FLOPS) for b, s in zip(moved, steps)),
     }
+    if target == "cuda":
+        roofline = plan["roofline"]
+        result |= {"least_ms": 1e3 * roofline["least_seconds"],
+                   "launch_ms": 1e3 * roofline["launch_seconds"]}
+    return result
 
 
 def row(*cells):
@@ -110,7 +118,7 @@ networks and the flags; the numbers are counted from the plan (`ampc-run inspect
         text += f"\n## {title}\n\n"
         cells = ["network", "launches", "library calls", "moved", "TFLOP", "activations", "state"]
         if target == "cuda":
-            cells += ["bound", "limit"]
+            cells += ["least", "launching", "bound", "limit"]
         text += row(*cells) + row(*["---"] * len(cells))
         for name, r in report["networks"].items():
             p = r[target]
@@ -119,13 +127,16 @@ networks and the flags; the numbers are counted from the plan (`ampc-run inspect
                      f"{p['state_bytes'] / 2**30:.1f} GiB"]
             if target == "cuda":
                 limit = NETWORKS[name][2]
-                cells += [f"{p['bound_ms']:.0f} ms", f"{limit:.0f} ms" if limit else ""]
+                cells += [f"{p['least_ms']:.0f} ms", f"{p['launch_ms']:.1f} ms",
+                          f"{p['bound_ms']:.0f} ms", f"{limit:.0f} ms" if limit else ""]
             text += row(*cells)
         if target == "cuda":
             text += """
 `bound` adds up, step by step, the larger of the time of its products at 790 TFLOP/s and of its
 bytes at 4.3 TB/s, the best that an H200 was seen to do; `limit` is the same for a plan that moves
-each activation and parameter as rarely as one can. Neither is a measured time.
+each activation and parameter as rarely as one can. `least` is the same sum at an H200's peaks, of
+f32 for kernels, and `launching` is what the launches add, as told by `ampc-run inspect` with
+`--roofline=h200` ([Least times](CommandLine.md#least-times-on-a-gpu)). None is a measured time.
 """
     return text
 
