@@ -41,11 +41,9 @@ double runsOf(const Json &step) {
   return runs == step.end() ? 1 : runs->get<double>();
 }
 
-/// Neither loops, whose bodies' steps are recorded once for each run, nor what has nothing to do
-/// are nodes of the graph.
-bool isLaunched(const Json &step) {
-  return !isKind(step, "loop") && numberOf(step, "written_bytes") > 0;
-}
+/// What writes nothing is no node of the graph: steps of no elements, and loops themselves, whose
+/// bodies' steps are recorded once for each run.
+bool isLaunched(const Json &step) { return numberOf(step, "written_bytes") > 0; }
 
 /// Whether a library computes it, on tensor cores where they take its operands.
 bool isProduct(const Json &step) {
