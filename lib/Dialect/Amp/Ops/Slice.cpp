@@ -8,6 +8,7 @@
 #include "ampc/Dialect/Amp/Ops/Slice.h"
 #include "AttentionBuilder.h"
 #include "Expected.h"
+#include "ampc/Dialect/Amp/Ops/Shape.h"
 
 using namespace mlir;
 using namespace ampc;
@@ -71,6 +72,51 @@ OpFoldResult ConcatOp::fold(FoldAdaptor adaptor) {
     llvm::append_range(elements, dense.getValues<Attribute>());
   }
   return DenseElementsAttr::get(getType(), elements);
+}
+
+namespace {
+/// What was reshaped alike before it was put together is put together before it is reshaped: heads,
+/// say, that were merged into one dimension. Then nothing stands between the concatenation and what
+/// makes its inputs, and they are one kernel.
+struct ConcatBeforeReshape : OpRewritePattern<ConcatOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(ConcatOp op, PatternRewriter &rewriter) const override {
+    int64_t axis = op.getAxis();
+    ArrayRef<int64_t> shape = op.getType().getShape();
+    SmallVector<Value> inputs;
+    for (Value input : op.getInputs()) {
+      auto reshape = input.getDefiningOp<ReshapeOp>();
+      if (!reshape)
+        return failure();
+      inputs.push_back(reshape.getInput());
+    }
+    // [before.., part of the axis, behind..], where what is behind makes up whole steps of the
+    // axis.
+    RankedTensorType first = tensorType(inputs.front());
+    if (first.getRank() <= op.getType().getRank() || first.getNumElements() == 0 ||
+        first.getShape().take_front(axis) != shape.take_front(axis))
+      return failure();
+    ArrayRef<int64_t> behind = first.getShape().drop_front(axis + 1);
+    int64_t step = llvm::product_of(behind, int64_t(1));
+    if (step % llvm::product_of(shape.drop_front(axis + 1), int64_t(1)) != 0)
+      return failure();
+    for (Value input : inputs) {
+      ArrayRef<int64_t> of = tensorType(input).getShape();
+      if (of.size() != first.getShape().size() || of.take_front(axis) != shape.take_front(axis) ||
+          of.drop_front(axis + 1) != behind)
+        return failure();
+    }
+    auto joined = ConcatOp::create(rewriter, op.getLoc(), inputs, axis);
+    joined->setDiscardableAttrs(op->getDiscardableAttrDictionary());
+    rewriter.replaceOp(op, reshapeTo(rewriter, op.getLoc(), joined, shape));
+    return success();
+  }
+};
+} // namespace
+
+void ConcatOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<ConcatBeforeReshape>(context);
 }
 
 // d input = the slice of g that it became

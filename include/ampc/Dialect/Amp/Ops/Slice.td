@@ -26,6 +26,7 @@ def Amp_ConcatOp : Amp_Op<"concat", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
   let assemblyFormat = [{
     $inputs `along` $axis attr-dict `:` functional-type($inputs, $result)
   }];
+  let hasCanonicalizer = 1;
   let hasFolder = 1;
 }
 
