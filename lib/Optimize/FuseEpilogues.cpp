@@ -149,7 +149,8 @@ struct FuseEpilogues : impl::FuseEpiloguesBase<FuseEpilogues> {
 
   /// Lets the call sum up the rows of an operand that it reads.
   void fuseSums(plan::LibraryCallOpInterface call) const {
-    if (!LibraryTable(target).supportsSums(call))
+    // A short product may be a part of a kernel.
+    if (!LibraryTable(target).supportsSums(call) || call.isShorterThanLaunch())
       return;
     for (unsigned index : {0, 1}) {
       linalg::GenericOp sum = findSumOfRows(call->getOperand(index));

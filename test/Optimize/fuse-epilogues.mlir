@@ -183,26 +183,26 @@ func.func @bias_behind_a_view(%a: tensor<8x4xf32>, %b: tensor<4x2xf32>, %c: tens
 // CHECK-LABEL: @sums_of_rows(
 // CHECK: linalg.generic
 // CUDA-LABEL: @sums_of_rows(
-// CUDA-SAME: %[[X:.*]]: tensor<32x16xbf16>, %[[G:.*]]: tensor<4x8x24xbf16>)
+// CUDA-SAME: %[[X:.*]]: tensor<64x16xbf16>, %[[G:.*]]: tensor<4x16x24xbf16>)
 // CUDA: %[[ROWS:.*]] = tensor.collapse_shape %[[G]]
-// CUDA-NEXT: %[[W:.*]], %[[B:.*]] = plan.matmul %[[X]], %[[ROWS]] {transpose_lhs} : (tensor<32x16xbf16>, tensor<32x24xbf16>) -> (tensor<16x24xf32>, tensor<24xf32>)
+// CUDA-NEXT: %[[W:.*]], %[[B:.*]] = plan.matmul %[[X]], %[[ROWS]] {transpose_lhs} : (tensor<64x16xbf16>, tensor<64x24xbf16>) -> (tensor<16x24xf32>, tensor<24xf32>)
 // CUDA-NOT: linalg.generic
 // CUDA: %[[U:.*]] = math.exp %[[B]]
 // CUDA: return %[[W]], %[[U]]
-func.func @sums_of_rows(%x: tensor<32x16xbf16>, %g: tensor<4x8x24xbf16>) -> (tensor<16x24xf32>, tensor<24xf32>) {
+func.func @sums_of_rows(%x: tensor<64x16xbf16>, %g: tensor<4x16x24xbf16>) -> (tensor<16x24xf32>, tensor<24xf32>) {
   %zero = arith.constant 0.0 : f32
   %e = tensor.empty() : tensor<24xf32>
   %f = linalg.fill ins(%zero : f32) outs(%e : tensor<24xf32>) -> tensor<24xf32>
   %b = linalg.generic {indexing_maps = [#tokens, #last], iterator_types = ["reduction", "reduction", "parallel"]}
-      ins(%g : tensor<4x8x24xbf16>) outs(%f : tensor<24xf32>) {
+      ins(%g : tensor<4x16x24xbf16>) outs(%f : tensor<24xf32>) {
   ^bb0(%in: bf16, %out: f32):
     %w = arith.extf %in : bf16 to f32
     %s = arith.addf %w, %out : f32
     linalg.yield %s : f32
   } -> tensor<24xf32>
   %u = math.exp %b : tensor<24xf32>
-  %rows = tensor.collapse_shape %g [[0, 1], [2]] : tensor<4x8x24xbf16> into tensor<32x24xbf16>
-  %p = plan.matmul %x, %rows {transpose_lhs} : (tensor<32x16xbf16>, tensor<32x24xbf16>) -> tensor<16x24xf32>
+  %rows = tensor.collapse_shape %g [[0, 1], [2]] : tensor<4x16x24xbf16> into tensor<64x24xbf16>
+  %p = plan.matmul %x, %rows {transpose_lhs} : (tensor<64x16xbf16>, tensor<64x24xbf16>) -> tensor<16x24xf32>
   return %p, %u : tensor<16x24xf32>, tensor<24xf32>
 }
 
@@ -214,14 +214,14 @@ func.func @sums_of_rows(%x: tensor<32x16xbf16>, %g: tensor<4x8x24xbf16>) -> (ten
 // The left operand's, behind the product.
 
 // CUDA-LABEL: @sums_of_the_left_operand(
-// CUDA: %[[W:.*]], %[[B:.*]] = plan.matmul %{{.*}}, %{{.*}} {sum_lhs, transpose_lhs} : (tensor<32x24xf16>, tensor<32x16xf16>) -> (tensor<24x16xf32>, tensor<24xf32>)
+// CUDA: %[[W:.*]], %[[B:.*]] = plan.matmul %{{.*}}, %{{.*}} {sum_lhs, transpose_lhs} : (tensor<64x24xf16>, tensor<64x16xf16>) -> (tensor<24x16xf32>, tensor<24xf32>)
 // CUDA-NOT: linalg.generic
 // CUDA: return %[[W]], %[[B]]
-func.func @sums_of_the_left_operand(%g: tensor<32x24xf16>, %x: tensor<32x16xf16>) -> (tensor<24x16xf32>, tensor<24xf32>) {
-  %p = plan.matmul %g, %x {transpose_lhs} : (tensor<32x24xf16>, tensor<32x16xf16>) -> tensor<24x16xf32>
+func.func @sums_of_the_left_operand(%g: tensor<64x24xf16>, %x: tensor<64x16xf16>) -> (tensor<24x16xf32>, tensor<24xf32>) {
+  %p = plan.matmul %g, %x {transpose_lhs} : (tensor<64x24xf16>, tensor<64x16xf16>) -> tensor<24x16xf32>
   %f = arith.constant dense<0.0> : tensor<24xf32>
   %b = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["reduction", "parallel"]}
-      ins(%g : tensor<32x24xf16>) outs(%f : tensor<24xf32>) {
+      ins(%g : tensor<64x24xf16>) outs(%f : tensor<24xf32>) {
   ^bb0(%in: f16, %out: f32):
     %w = arith.extf %in : f16 to f32
     %s = arith.addf %out, %w : f32
@@ -236,24 +236,28 @@ func.func @sums_of_the_left_operand(%g: tensor<32x24xf16>, %x: tensor<32x16xf16>
 #row = affine_map<(d0, d1) -> (d1)>
 
 // Not where the product sums along another dimension or gives 16 bits, nor of squares, nor from
-// another number on, nor where sizes are odd.
+// another number on, nor where sizes are odd or the product may be a part of a kernel.
 
 // CUDA-LABEL: @other_sums(
 // CUDA: plan.matmul {{.*}} -> tensor<32x16xf32>
 // CUDA: plan.matmul {{.*}} -> tensor<16x24xf16>
 // CUDA: plan.matmul {{.*}} -> tensor<16x24xf32>
 // CUDA: plan.matmul {{.*}} -> tensor<16x24xf32>
-// CUDA-COUNT-5: linalg.generic
+// CUDA: plan.matmul {{.*}} -> tensor<16x24xf32>
+// CUDA-COUNT-6: linalg.generic
 func.func @other_sums(%x: tensor<32x16xf16>, %g: tensor<32x24xf16>, %y: tensor<30x16xf16>,
-                      %h: tensor<30x24xf16>, %w: tensor<16x24xf16>, %v: tensor<32x24xf16>)
-    -> (tensor<32x16xf32>, tensor<16x24xf16>, tensor<16x24xf32>, tensor<16x24xf32>, tensor<24xf32>,
-        tensor<24xf32>, tensor<24xf32>, tensor<24xf32>, tensor<24xf32>) {
+                      %h: tensor<30x24xf16>, %w: tensor<16x24xf16>, %v: tensor<32x24xf16>,
+                      %few: tensor<8x24xf16>, %of: tensor<8x16xf16>)
+    -> (tensor<32x16xf32>, tensor<16x24xf16>, tensor<16x24xf32>, tensor<16x24xf32>,
+        tensor<16x24xf32>, tensor<24xf32>, tensor<24xf32>, tensor<24xf32>, tensor<24xf32>,
+        tensor<24xf32>, tensor<24xf32>) {
   %zero = arith.constant dense<0.0> : tensor<24xf32>
   %one = arith.constant dense<1.0> : tensor<24xf32>
   %across = plan.matmul %g, %w {transpose_rhs} : (tensor<32x24xf16>, tensor<16x24xf16>) -> tensor<32x16xf32>
   %low = plan.matmul %x, %v {transpose_lhs} : (tensor<32x16xf16>, tensor<32x24xf16>) -> tensor<16x24xf16>
   %plain = plan.matmul %x, %g {transpose_lhs} : (tensor<32x16xf16>, tensor<32x24xf16>) -> tensor<16x24xf32>
   %odd = plan.matmul %y, %h {transpose_lhs} : (tensor<30x16xf16>, tensor<30x24xf16>) -> tensor<16x24xf32>
+  %short = plan.matmul %of, %few {transpose_lhs} : (tensor<8x16xf16>, tensor<8x24xf16>) -> tensor<16x24xf32>
   %from_one = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["reduction", "parallel"]}
       ins(%g : tensor<32x24xf16>) outs(%one : tensor<24xf32>) {
   ^bb0(%in: f16, %out: f32):
@@ -290,7 +294,16 @@ func.func @other_sums(%x: tensor<32x16xf16>, %g: tensor<32x24xf16>, %y: tensor<3
     %s = arith.addf %out, %e : f32
     linalg.yield %s : f32
   } -> tensor<24xf32>
-  return %across, %low, %plain, %odd, %from_one, %squares, %of_weights, %of_low, %of_odd
-      : tensor<32x16xf32>, tensor<16x24xf16>, tensor<16x24xf32>, tensor<16x24xf32>, tensor<24xf32>,
-        tensor<24xf32>, tensor<24xf32>, tensor<24xf32>, tensor<24xf32>
+  %of_few = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["reduction", "parallel"]}
+      ins(%few : tensor<8x24xf16>) outs(%zero : tensor<24xf32>) {
+  ^bb0(%in: f16, %out: f32):
+    %e = arith.extf %in : f16 to f32
+    %s = arith.addf %out, %e : f32
+    linalg.yield %s : f32
+  } -> tensor<24xf32>
+  return %across, %low, %plain, %odd, %short, %from_one, %squares, %of_weights, %of_low, %of_odd,
+         %of_few
+      : tensor<32x16xf32>, tensor<16x24xf16>, tensor<16x24xf32>, tensor<16x24xf32>,
+        tensor<16x24xf32>, tensor<24xf32>, tensor<24xf32>, tensor<24xf32>, tensor<24xf32>,
+        tensor<24xf32>, tensor<24xf32>
 }

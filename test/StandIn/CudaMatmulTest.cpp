@@ -55,8 +55,10 @@ std::string encode(const std::vector<double> &from, ampc_dtype_t dtype) {
 }
 
 /// A module whose EVAL computes products of constants, outputs "out0", ...
-TestFiles buildProducts(const std::vector<Product> &products, const std::string &name) {
+TestFiles buildProducts(const std::vector<Product> &products, const std::string &name,
+                        bool isDeterministic = false) {
   TableWriter t;
+  t.header.deterministic = isDeterministic;
   struct Call {
     std::vector<int64_t> integers;
     std::vector<ampc_argument_entry_t> arguments;
@@ -191,9 +193,10 @@ TEST(CudaMatmul, OperandsOffTheAlignment) {
 }
 
 /// Runs a product with sums; returns the names of the work that it was.
-static std::vector<std::string> expectSums(const Product &p, const std::string &name) {
+static std::vector<std::string> expectSums(const Product &p, const std::string &name,
+                                           bool isDeterministic = false) {
   SCOPED_TRACE(name);
-  TestFiles files = buildProducts({p}, name);
+  TestFiles files = buildProducts({p}, name, isDeterministic);
   StandIn driver(files);
   ModuleHandle module(files.module);
   Session cuda(module, AMPC_DEVICE_CUDA);
@@ -242,6 +245,13 @@ TEST(CudaMatmul, SumsThatCublasLtLacks) {
       EXPECT_EQ(expectSums(p, "apart" + std::to_string(sums) + std::to_string(type)),
                 (std::vector<std::string>{"matmul", "fill", "matmul"}));
     }
+}
+
+TEST(CudaMatmul, SumsWithEqualBitsInEqualRuns) {
+  Product p = {1, 16, 24, 72, true, false, false, false, false, 1, kBf16Type, kF32Type};
+  p.sums = AMPC_MATMUL_SUMS_RHS;
+  EXPECT_EQ(expectSums(p, "deterministic", /*isDeterministic=*/true),
+            (std::vector<std::string>{"matmul", "fill", "matmul"}));
 }
 
 TEST(CudaMatmul, NothingToDo) {

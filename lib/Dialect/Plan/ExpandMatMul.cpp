@@ -59,7 +59,7 @@ static Value multiply(OpBuilder &builder, MatMulOp product, RankedTensorType typ
 bool MatMulOp::isShorterThanLaunch() {
   auto lhs = cast<RankedTensorType>(getLhs().getType());
   auto result = cast<RankedTensorType>(getResult().getType());
-  if (result.getRank() != 2 || result.getNumElements() == 0)
+  if (result.getRank() != 2 || result.getNumElements() == 0 || getSums())
     return false;
   int64_t inner = lhs.getDimSize(getTransposeLhs() ? 0 : 1);
   constexpr int64_t kLongestInner = 32, kMostProducts = 1 << 19;

@@ -138,6 +138,9 @@ CudaCallBytes CudaMatmul::prepare(const CudaCallSite &site) {
   library = &site.libraries.cublasLt();
   handle = site.libraries.cublasLtHandle();
   driver = &site.libraries.cudaDriver();
+  // Nothing is said of whether its sums have equal bits in equal runs, as its products have.
+  if (shape.sums && site.isDeterministic)
+    return prepareSums(site);
   describe(*library);
   if (findAlgorithm(*library))
     return {found.workspaceSize, 0};
