@@ -237,14 +237,13 @@ Value Evaluator::linear(const LinearAccess &access, const Point &p, int64_t lane
 // Memory
 //===----------------------------------------------------------------------===//
 
-/// A scalar of type `type` from what is stored for it, in an integer of at least its width.
-static Value fromStorage(Evaluator &e, Value stored, Type type) {
+Value Evaluator::fromStorage(Value stored, Type type) {
   if (stored.getType() == type)
     return stored;
   if (type.isInteger(1))
-    return arith::CmpIOp::create(e.b, e.loc, arith::CmpIPredicate::ne, stored,
-                                 e.constant(e.b.getIntegerAttr(stored.getType(), 0)));
-  return arith::TruncIOp::create(e.b, e.loc, type, stored);
+    return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, stored,
+                                 constant(b.getIntegerAttr(stored.getType(), 0)));
+  return arith::TruncIOp::create(b, loc, type, stored);
 }
 
 static Value toStorage(Evaluator &e, Value scalar, Type type) {
@@ -254,7 +253,18 @@ static Value toStorage(Evaluator &e, Value scalar, Type type) {
 }
 
 Value Evaluator::loadScalar(Value buffer, Type type, Value offset) {
-  return fromStorage(*this, memref::LoadOp::create(b, loc, buffer, offset), type);
+  return fromStorage(memref::LoadOp::create(b, loc, buffer, offset), type);
+}
+
+SmallVector<Value> Evaluator::loadVector(Value buffer, Type type, Value offset, int64_t width) {
+  auto vectorType = VectorType::get({width}, getStorageType(type));
+  Value vector = vector::LoadOp::create(
+      b, loc, vectorType, buffer, offset, /*nontemporal=*/false,
+      llvm::MaybeAlign(std::min(kAccessBytes, width * getStorageBytes(type))));
+  SmallVector<Value> elements;
+  for (int64_t l = 0; l < width; ++l)
+    elements.push_back(fromStorage(vector::ExtractOp::create(b, loc, vector, l), type));
+  return elements;
 }
 
 void Evaluator::storeScalar(Value scalar, Value buffer, Value offset) {
@@ -283,12 +293,8 @@ Value Evaluator::read(unsigned id, const Point &p, int64_t lane) {
   // Where a slice begins in the middle of a vector, its lanes take several loads.
   if (int64_t width = byLane ? accessWidth(r.access) : 1; width > 1) {
     int64_t first = lane / width * width;
-    auto vectorType = VectorType::get({width}, getStorageType(type));
-    Value vector = vector::LoadOp::create(
-        b, loc, vectorType, buffer, linear(r.access, p, first), /*nontemporal=*/false,
-        llvm::MaybeAlign(std::min(kAccessBytes, width * getStorageBytes(type))));
-    for (int64_t l = 0; l < width; ++l)
-      remember(first + l, fromStorage(*this, vector::ExtractOp::create(b, loc, vector, l), type));
+    for (auto [l, x] : llvm::enumerate(loadVector(buffer, type, linear(r.access, p, first), width)))
+      remember(first + l, x);
     return scopes.back().known[key(lane)];
   }
   Value x = loadScalar(buffer, type, linear(r.access, p, byLane ? lane : 0));
@@ -383,10 +389,10 @@ Value Evaluator::eval(Value v, const Point &p, int64_t lane) {
   if (s.getLevel(v) > 0)
     mask |= stagedAxes;
   bool byLane = variesByLane(along);
-  auto keyOf = [&](Value r) {
-    return makeKey(uintptr_t(r.getAsOpaquePointer()), mask, byLane, p, lane);
+  auto keyOf = [&](Value r, int64_t l) {
+    return makeKey(uintptr_t(r.getAsOpaquePointer()), mask, byLane, p, l);
   };
-  if (Value known = find(keyOf(v)))
+  if (Value known = find(keyOf(v, lane)))
     return known;
   if (auto it = stagedValues.find(v); it != stagedValues.end()) {
     Type type = getElementTypeOrSelf(v.getType());
@@ -395,116 +401,26 @@ Value Evaluator::eval(Value v, const Point &p, int64_t lane) {
     Value x = loadScalar(staged.buffer, rounds ? getStagedType(v) : type, staged.place(p));
     if (rounds)
       x = arith::TruncFOp::create(b, loc, type, x);
-    return scopes.back().known[keyOf(v)] = x;
+    return scopes.back().known[keyOf(v, lane)] = x;
   }
   auto op = cast<linalg::GenericOp>(v.getDefiningOp());
   assert(!plan::isReduction(op) && "a reduction is used before its value is set");
   AtScope at(*this, outermostScope(mask, s.getLevel(v), p));
-  SmallVector<Value> arguments;
-  for (OpOperand &operand : op->getOpOperands())
-    arguments.push_back(op.payloadUsesValueFromOperand(&operand) ? evalOperand(operand, p, lane)
-                                                                 : Value());
-  SmallVector<Value> yielded = cloneBody(op, arguments, p, lane);
-  for (auto [r, x] : llvm::zip(op.getResults(), yielded))
-    // Results with other dimensions are computed again at their own points.
-    if (s.getDims(r) == along)
-      scopes.back().known[keyOf(r)] = x;
-  return find(keyOf(v));
-}
-
-SmallVector<Value> Evaluator::cloneBody(linalg::GenericOp op, ArrayRef<Value> arguments,
-                                        const Point &p, int64_t lane) {
-  IRMapping map;
-  for (auto [formal, actual] : llvm::zip(op.getBlock()->getArguments(), arguments))
-    if (actual)
-      map.map(formal, actual);
-  // Constants of the kernel, so that they dominate all uses.
-  op.getBlock()->walk([&](Operation *inner) {
-    for (Value v : inner->getOperands())
-      if (Operation *maker = v.getDefiningOp(); maker && !op->isAncestor(maker) &&
-                                                !isa<RankedTensorType>(v.getType()) &&
-                                                !map.contains(v))
-        map.map(v, b.clone(*maker)->getResult(0));
-  });
-  cloneBlock(op, *op.getBlock(), map, p, lane);
-  SmallVector<Value> yielded;
-  for (Value v : op.getBlock()->getTerminator()->getOperands())
-    yielded.push_back(map.lookupOrNull(v)); // null: of an operand that is not used
-  return yielded;
-}
-
-void Evaluator::cloneBlock(linalg::GenericOp op, Block &block, IRMapping &map, const Point &p,
-                           int64_t lane) {
-  for (Operation &inner : block.without_terminator()) {
-    if (s.isOfRanges(&inner))
-      continue;
-    if (auto index = dyn_cast<linalg::IndexOp>(inner)) {
-      map.map(index.getResult(), linear(s.getIndex(op, index.getDim()), p, lane));
-      continue;
-    }
-    if (auto extract = dyn_cast<tensor::ExtractOp>(inner)) {
-      map.map(extract.getResult(), gather(extract, map));
-      continue;
-    }
-    if (auto loop = dyn_cast<scf::ForOp>(inner)) {
-      cloneLoop(op, loop, map, p, lane);
-      continue;
-    }
-    if (auto select = dyn_cast<arith::SelectOp>(inner))
-      if (const plan::OperandRanges *used = s.getRanges(select)) {
-        // The guard of the operand, which lanes may share.
-        map.map(select.getResult(),
-                b.createOrFold<arith::SelectOp>(loc, isUsed(*used, p, lane),
-                                                map.lookup(select.getTrueValue()),
-                                                map.lookup(select.getFalseValue())));
-        continue;
-      }
-    if (auto extend = dyn_cast<arith::ExtFOp>(inner))
-      if (Value wide = widened(map.lookup(extend.getIn()), extend.getType())) {
-        map.map(extend.getResult(), wide);
-        continue;
-      }
-    Operation *clone = b.clone(inner, map);
-    // Products and sums may fuse; nothing else is relaxed. The attribute of extf and
-    // truncf can be absent.
-    auto fast = dyn_cast<arith::ArithFastMathInterface>(clone);
-    if (!fast || !fast.getFastMathFlagsAttr())
-      continue;
-    auto flags = fast.getFastMathFlagsAttr().getValue() | arith::FastMathFlags::contract;
-    if (reassociable.contains(&inner))
-      flags = flags | arith::FastMathFlags::reassoc;
-    clone->setAttr(fast.getFastMathAttrName(),
-                   arith::FastMathFlagsAttr::get(b.getContext(), flags));
-  }
-}
-
-/// An element that a body reads by its indices.
-Value Evaluator::gather(tensor::ExtractOp extract, const IRMapping &map) {
-  auto type = cast<RankedTensorType>(extract.getTensor().getType());
-  Value source = s.getSource(extract.getTensor());
-  if (OpFoldResult uniform = plan::getUniformValue(source); uniform && isa<Attribute>(uniform))
-    return constant(cast<TypedAttr>(cast<Attribute>(uniform)));
-  Value offset = index.constant(0);
-  for (auto [i, extent] : llvm::zip(extract.getIndices(), type.getShape()))
-    offset = index.add(index.mul(offset, extent), map.lookup(i));
-  return loadScalar(getBuffer(source), type.getElementType(), offset);
-}
-
-/// A loop inside of a body.
-void Evaluator::cloneLoop(linalg::GenericOp op, scf::ForOp loop, IRMapping &map, const Point &p,
-                          int64_t lane) {
-  auto lookup = [&](Value v) { return map.lookup(v); };
-  auto clone =
-      scf::ForOp::create(b, loc, lookup(loop.getLowerBound()), lookup(loop.getUpperBound()),
-                         lookup(loop.getStep()), llvm::map_to_vector(loop.getInitArgs(), lookup));
-  map.map(loop.getBody()->getArguments(), clone.getBody()->getArguments());
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToEnd(clone.getBody());
-  push(/*isGuard=*/true); // what the loop computes is known in it alone
-  cloneBlock(op, *loop.getBody(), map, p, lane);
-  pop();
-  scf::YieldOp::create(b, loc, llvm::map_to_vector(loop.getYieldedValues(), lookup));
-  map.map(loop.getResults(), clone.getResults());
+  // Lanes that gather do so together, so that they share loops and loads.
+  bool areTogether = byLane && !lanesAreApart && gathers(op);
+  int64_t first = areTogether ? 0 : lane, count = areTogether ? lanes : 1;
+  SmallVector<SmallVector<Value>> arguments(count);
+  for (int64_t l = 0; l < count; ++l)
+    for (OpOperand &operand : op->getOpOperands())
+      arguments[l].push_back(
+          op.payloadUsesValueFromOperand(&operand) ? evalOperand(operand, p, first + l) : Value());
+  SmallVector<SmallVector<Value>> yielded = cloneBodies(op, arguments, p, first);
+  for (int64_t l = 0; l < count; ++l)
+    for (auto [r, x] : llvm::zip(op.getResults(), yielded[l]))
+      // Results with other dimensions are computed again at their own points.
+      if (s.getDims(r) == along)
+        scopes.back().known[keyOf(r, first + l)] = x;
+  return find(keyOf(v, lane));
 }
 
 //===----------------------------------------------------------------------===//

@@ -180,10 +180,23 @@ private:
   Value widened(Value x, Type wide) const;
   Value getBuffer(Value tensor) const;
   Value coordinate(unsigned axis, unsigned first, unsigned last, const Point &p, int64_t lane);
-  void cloneBlock(linalg::GenericOp op, Block &block, IRMapping &map, const Point &p, int64_t lane);
-  void cloneLoop(linalg::GenericOp op, scf::ForOp loop, IRMapping &map, const Point &p,
-                 int64_t lane);
-  Value gather(tensor::ExtractOp extract, const IRMapping &map);
+  /// A scalar of type `type` from what is stored for it, in an integer of at least its width.
+  Value fromStorage(Value stored, Type type);
+  /// Reads `width` neighbours, a power of two, at a multiple of it.
+  SmallVector<Value> loadVector(Value buffer, Type type, Value offset, int64_t width);
+  /// What stands in a body is cloned for lanes `first`, `first` + 1, .., each with its own map.
+  using LaneMaps = MutableArrayRef<IRMapping>;
+  static bool gathers(linalg::GenericOp op);
+  SmallVector<SmallVector<Value>> cloneBodies(linalg::GenericOp op,
+                                              ArrayRef<SmallVector<Value>> arguments,
+                                              const Point &p, int64_t first);
+  void cloneBlock(linalg::GenericOp op, Block &block, LaneMaps maps, const Point &p, int64_t first);
+  void cloneLoop(linalg::GenericOp op, scf::ForOp loop, LaneMaps maps, const Point &p,
+                 int64_t first);
+  void cloneInner(linalg::GenericOp op, Operation &inner, IRMapping &map, const Point &p,
+                  int64_t lane);
+  bool areNeighbours(linalg::GenericOp op, tensor::ExtractOp extract, LaneMaps maps) const;
+  void gather(linalg::GenericOp op, tensor::ExtractOp extract, LaneMaps maps);
   void push(bool isGuard);
   void pop() { scopes.pop_back(); }
 
