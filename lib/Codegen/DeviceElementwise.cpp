@@ -7,7 +7,6 @@
 
 #include "CodeSize.h"
 #include "Schedule.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/Support/MathExtras.h"
 
 namespace ampc::codegen {
@@ -19,8 +18,10 @@ class DeviceElementwise : public Schedule {
 public:
   DeviceElementwise(const IterationStructure &s, const ScheduleLimits &limits) : Schedule(s) {
     threads = limits.threads ? limits.threads : 256;
-    // Lanes of a gather are apart; threads side by side are not.
-    lanes = hasGather() ? 1 : limitLanes(s, widestLanes(s, allDims(), /*whole=*/false));
+    lanes = limitLanes(s, widestLanes(s, allDims(), /*whole=*/false));
+    // Lanes of a gather are apart, unless it is of rows; threads side by side are not.
+    if (!gatherNeighbours(s, lanes))
+      lanes = 1;
     blocks = std::max<int64_t>(1, llvm::divideCeil(vectors() + tail(), threads));
   }
 
@@ -49,13 +50,6 @@ private:
   SmallVector<unsigned> allDims() const { return s.keptDims(); }
   int64_t vectors() const { return s.points() / lanes; }
   int64_t tail() const { return s.points() % lanes; }
-  bool hasGather() const {
-    return llvm::any_of(s.ops, [](linalg::GenericOp op) {
-      return op.getBody()
-          ->walk([](tensor::ExtractOp) { return WalkResult::interrupt(); })
-          .wasInterrupted();
-    });
-  }
 
   int64_t lanes;
 };

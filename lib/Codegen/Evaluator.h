@@ -217,6 +217,10 @@ private:
   uint64_t stagedAxes = 0; ///< axes along which reductions are staged
 };
 
+/// Whether elements of `lanes` neighbours along the innermost dimension are neighbours, too,
+/// wherever a body reads by indices of its own.
+bool gatherNeighbours(const IterationStructure &s, int64_t lanes);
+
 } // namespace ampc::codegen
 
 #endif // AMPC_LIB_CODEGEN_EVALUATOR_H

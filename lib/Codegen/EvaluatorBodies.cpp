@@ -22,6 +22,56 @@ bool Evaluator::gathers(linalg::GenericOp op) {
       .wasInterrupted();
 }
 
+/// Whether a value in the body of `op` may vary along the innermost dimension.
+static bool variesAlongInnermost(const IterationStructure &s, linalg::GenericOp op, Value v) {
+  auto varies = [&](const LinearAccess &access) { return access.strides.back() != 0; };
+  if (auto argument = dyn_cast<BlockArgument>(v)) {
+    if (argument.getOwner() == op.getBody()) {
+      OpOperand &operand = *op.getMatchingOpOperand(argument);
+      const LinearAccess *access = s.getRead(operand);
+      return access ? varies(*access) : s.getDims(operand.get()).test(s.dims.size() - 1);
+    }
+    auto loop = dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp());
+    return !loop || argument != loop.getInductionVar() ||
+           llvm::any_of(ValueRange{loop.getLowerBound(), loop.getUpperBound(), loop.getStep()},
+                        [&](Value bound) { return variesAlongInnermost(s, op, bound); });
+  }
+  Operation *maker = v.getDefiningOp();
+  if (!op->isProperAncestor(maker))
+    return false;
+  if (auto index = dyn_cast<linalg::IndexOp>(maker))
+    return varies(s.getIndex(op, index.getDim()));
+  return maker->getNumRegions() != 0 || llvm::any_of(maker->getOperands(), [&](Value x) {
+           return !isa<RankedTensorType>(x.getType()) && variesAlongInnermost(s, op, x);
+         });
+}
+
+bool gatherNeighbours(const IterationStructure &s, int64_t lanes) {
+  if (lanes == 1)
+    return true;
+  auto isOfRow = [&](linalg::GenericOp op, tensor::ExtractOp extract) {
+    if (s.dims.back().extent % lanes != 0 || extract.getIndices().empty())
+      return false;
+    auto last = extract.getIndices().back().getDefiningOp<linalg::IndexOp>();
+    auto type = cast<RankedTensorType>(extract.getTensor().getType());
+    return last && plan::areContiguous(s, s.getIndex(op, last.getDim()), s.keptDims(), lanes) &&
+           (type.getRank() == 1 || type.getShape().back() % lanes == 0) &&
+           llvm::none_of(extract.getIndices().drop_back(),
+                         [&](Value i) { return variesAlongInnermost(s, op, i); });
+  };
+  return llvm::all_of(s.ops, [&](linalg::GenericOp op) {
+    return !op.getBody()
+                ->walk([&](tensor::ExtractOp extract) {
+                  bool isOnce = llvm::none_of(extract.getIndices(), [&](Value i) {
+                    return variesAlongInnermost(s, op, i);
+                  });
+                  return isOnce || isOfRow(op, extract) ? WalkResult::advance()
+                                                        : WalkResult::interrupt();
+                })
+                .wasInterrupted();
+  });
+}
+
 SmallVector<Value> Evaluator::cloneBody(linalg::GenericOp op, ArrayRef<Value> arguments,
                                         const Point &p, int64_t lane) {
   return cloneBodies(op, {SmallVector<Value>(arguments)}, p, lane).front();

@@ -129,3 +129,51 @@ func.func @elements_of_a_table(%ids: tensor<64xi32>, %odd: tensor<100x130xf32>, 
   }
   return %y : tensor<64xf32>
 }
+
+// -----
+
+#full = affine_map<(d0, d1) -> (d0, d1)>
+#row = affine_map<(d0, d1) -> (d0)>
+
+// Rows that are copied as they are: 16 bytes a thread. Of single elements, threads side by side have
+// one each.
+
+// CHECK-LABEL: gpu.func @fused_0
+// CHECK: memref.load %arg0
+// CHECK-NOT: memref.load
+// CHECK: vector.load %arg1{{.*}} {alignment = 16 : i64} : {{.*}}, vector<8xf16>
+// CHECK: vector.store %{{.*}}, %arg2{{.*}} {alignment = 16 : i64} : {{.*}}, vector<8xf16>
+// CHECK-NOT: store
+// CHECK: gpu.return
+// CHECK-LABEL: gpu.func @fused_1
+// CHECK-COUNT-2: memref.load
+// CHECK-NEXT: memref.store
+// CHECK-NOT: load
+// CHECK: gpu.return
+func.func @copies(%ids: tensor<64xi32>, %table: tensor<100x256xf16>) -> (tensor<64x256xf16>, tensor<64x256xf16>) {
+  %y = plan.kernel fused (%i = %ids : tensor<64xi32>, %t = %table : tensor<100x256xf16>) -> tensor<64x256xf16> {
+    %e = tensor.empty() : tensor<64x256xf16>
+    %g = linalg.generic {indexing_maps = [#row, #full], iterator_types = ["parallel", "parallel"]} ins(%i : tensor<64xi32>) outs(%e : tensor<64x256xf16>) {
+    ^bb0(%id: i32, %o: f16):
+      %column = linalg.index 1 : index
+      %line = arith.index_cast %id : i32 to index
+      %x = tensor.extract %t[%line, %column] : tensor<100x256xf16>
+      linalg.yield %x : f16
+    } -> tensor<64x256xf16>
+    plan.yield %g : tensor<64x256xf16>
+  }
+  %z = plan.kernel fused (%i = %ids : tensor<64xi32>, %t = %table : tensor<100x256xf16>) -> tensor<64x256xf16> {
+    %e = tensor.empty() : tensor<64x256xf16>
+    %g = linalg.generic {indexing_maps = [#row, #full], iterator_types = ["parallel", "parallel"]} ins(%i : tensor<64xi32>) outs(%e : tensor<64x256xf16>) {
+    ^bb0(%id: i32, %o: f16):
+      %line = linalg.index 0 : index
+      %column = arith.index_cast %id : i32 to index
+      %last = linalg.index 1 : index
+      %both = arith.addi %line, %last : index
+      %x = tensor.extract %t[%both, %column] : tensor<100x256xf16>
+      linalg.yield %x : f16
+    } -> tensor<64x256xf16>
+    plan.yield %g : tensor<64x256xf16>
+  }
+  return %y, %z : tensor<64x256xf16>, tensor<64x256xf16>
+}

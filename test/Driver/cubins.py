@@ -283,6 +283,17 @@ class Cubins(harness.Case):
             }""", w=small, scale=ones, bias=ones, mean=0 * ones, variance=ones)
         self.check("images", model, ["--optimizer=momentum"], ["n", "r", "p", "optimizer"], ["f16"])
 
+    def test_table(self):
+        """Rows of a table, and sums of rows as its gradient."""
+        table = np.random.RandomState(0).randn(1000, 256).astype(np.float32)
+        model = self.model("table", """<ir_version: 8, opset_import: ["" : 17]>
+            table (int64[512] ids, int64[512] target) => (float loss) {
+                rows = Gather (table, ids)
+                logits = MatMul (rows, w)
+                loss = SoftmaxCrossEntropyLoss (logits, target)
+            }""", table=table, w=table[:256, :64])
+        self.check("table", model, ["--optimizer=sgd"], ["rows", "optimizer"], ["f16"])
+
     def test_rms_norm(self):
         """A gated block with residuals and rows of `width`."""
         for width in (256, 1024, 4096, 8192) if self.whole else (512,):
