@@ -85,6 +85,8 @@ Stage KernelFunction::finish(int64_t blocks, int64_t threads) {
   auto triple = [&](int64_t x) { return b.getDenseI32ArrayAttr({int32_t(x), 1, 1}); };
   func.setKnownGridSizeAttr(triple(blocks));
   func.setKnownBlockSizeAttr(triple(threads));
+  if (target.device && blocks <= target.model->processors)
+    allowRegisters(); // no multiprocessor has a second block
 
   Stage stage;
   stage.name = name;
