@@ -411,8 +411,9 @@ typedef enum ampc_matmul_integer_t {
   AMPC_MATMUL_SUMS = 11
 } ampc_matmul_integer_t;
 
-/* The sums over k, the dimension that the product sums over, which a product without a batch, bias
- * and epilogue gives beside its result: of the operand's elements, whatever alpha is. */
+/* The sums over k, the dimension that the product sums over, which a product without a batch, bias,
+ * epilogue and dimension of 0 gives beside its result: of the operand's elements, whatever alpha
+ * is. */
 typedef enum ampc_matmul_sums_t {
   AMPC_MATMUL_SUMS_NONE = 0,
   AMPC_MATMUL_SUMS_LHS = 1, /* [m] */

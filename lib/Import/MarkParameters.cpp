@@ -11,6 +11,7 @@
 #include "mlir/IR/Remarks.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Regex.h"
 
@@ -135,6 +136,7 @@ static std::string regexOf(ArrayRef<std::string> names) {
 static const char *plural(size_t count) { return count == 1 ? "" : "s"; }
 
 static bool hasHugeValue(const Weight &weight) {
+  auto dropPages = llvm::scope_exit([&] { weight.dropPages(); });
   auto isHuge = [](double x) { return !(std::abs(x) < kHuge); };
   Type type = weight.type.getElementType();
   size_t size = WeightStore::elementSize(type);
@@ -145,7 +147,6 @@ static bool hasHugeValue(const Weight &weight) {
       std::memcpy(&x, weight.bytes.data() + i, size);
       found |= !(std::abs(x) < float(kHuge));
     }
-    weight.dropPages();
     return found;
   }
   const llvm::fltSemantics &semantics = cast<FloatType>(type).getFloatSemantics();

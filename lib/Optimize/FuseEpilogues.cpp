@@ -154,7 +154,8 @@ struct FuseEpilogues : impl::FuseEpiloguesBase<FuseEpilogues> {
       return;
     for (unsigned index : {0, 1}) {
       linalg::GenericOp sum = findSumOfRows(call->getOperand(index));
-      if (!sum || sum->getBlock() != call->getBlock())
+      if (!sum || sum->getBlock() != call->getBlock() ||
+          getElementTypeOrSelf(sum.getResult(0)) != getElementTypeOrSelf(call->getResult(0)))
         continue;
       Operation *place = call;
       if (sum->isBeforeInBlock(call)) {

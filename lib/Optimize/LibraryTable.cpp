@@ -37,7 +37,7 @@ static bool takesEqualFloats(const LibraryRequest &request) {
 static bool sumsNarrowOperands(plan::LibraryCallOpInterface call) {
   auto isFull = [](Type type) {
     return llvm::all_of(cast<RankedTensorType>(type).getShape(),
-                        [](int64_t extent) { return extent % 8 == 0; });
+                        [](int64_t extent) { return extent > 0 && extent % 8 == 0; });
   };
   auto elementType = [](Type type) { return cast<RankedTensorType>(type).getElementType(); };
   return elementType(call->getResult(0).getType()).isF32() &&

@@ -57,6 +57,8 @@ TEST(MatmulShape, SumsThatAreWrong) {
   expect("beside a batch", [](Call &c) { c.integers[AMPC_MATMUL_BATCH] = 2; });
   expect("beside a batch", [](Call &c) { c.integers[AMPC_MATMUL_HAS_BIAS] = 1; });
   expect("beside a batch", [](Call &c) { c.integers[AMPC_MATMUL_EPILOGUE] = AMPC_EPILOGUE_RELU; });
+  expect("a dimension of 0", [](Call &c) { c.integers[AMPC_MATMUL_M] = 0; });
+  expect("a dimension of 0", [](Call &c) { c.integers[AMPC_MATMUL_K] = 0; });
   expect("arguments, not 4", [](Call &c) { c.arguments.pop_back(); });
   expect("integers, not 11", [](Call &c) { c.integers.push_back(0); });
   expect("another type", [](Call &c) { c.arguments[3].dtype = AMPC_DTYPE_F16; });

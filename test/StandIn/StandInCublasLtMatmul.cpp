@@ -66,9 +66,10 @@ cublasStatus_t Matmul::check() const {
       CUBLASLT_EPILOGUE_DEFAULT | CUBLASLT_EPILOGUE_RELU | CUBLASLT_EPILOGUE_BIAS;
   if ((!hasSums() && (desc.epilogue & ~kKnown)) || ((hasBias() || hasSums()) && desc.bias == 0))
     return CUBLAS_STATUS_INVALID_VALUE;
-  // Which shapes the real one has them for is not documented: only those that all its kernels take.
+  // Which shapes the real one has them for, and how it says that it has none, is not documented:
+  // only those that all its kernels take, and either way of saying so.
   if (hasSums() && (m % 8 != 0 || n % 8 != 0 || k % 8 != 0 || d.batch != 1 || sizeOf(a.type) != 2))
-    return CUBLAS_STATUS_NOT_SUPPORTED;
+    return k % 2 != 0 ? CUBLAS_STATUS_INVALID_VALUE : CUBLAS_STATUS_NOT_SUPPORTED;
   if (a.type != b.type || !isSupported(desc, a.type, d.type))
     return CUBLAS_STATUS_NOT_SUPPORTED;
   return CUBLAS_STATUS_SUCCESS;

@@ -49,6 +49,9 @@ std::string checkMatmul(Span<ampc_argument_entry_t> arguments, Span<int64_t> int
   if (hasSums && (integers[AMPC_MATMUL_BATCH] != 1 || integers[AMPC_MATMUL_HAS_BIAS] ||
                   integers[AMPC_MATMUL_EPILOGUE]))
     return "sums beside a batch, a bias or an epilogue";
+  for (int i : {AMPC_MATMUL_M, AMPC_MATMUL_N, AMPC_MATMUL_K})
+    if (hasSums && integers[i] == 0)
+      return "sums beside a dimension of 0";
 
   size_t wanted = (integers[AMPC_MATMUL_HAS_BIAS] ? 4 : 3) + hasSums;
   if (arguments.size() != wanted)

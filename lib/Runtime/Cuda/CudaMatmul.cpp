@@ -232,7 +232,10 @@ bool CudaMatmul::findAlgorithm(const CublasLt &blas) {
     status = found.state;
   else if (status == CUBLAS_STATUS_SUCCESS)
     status = CUBLAS_STATUS_NOT_SUPPORTED;
-  if (status && status != CUBLAS_STATUS_NOT_SUPPORTED)
+  // Releases differ in how they say that they have none with sums.
+  bool hasNone = status == CUBLAS_STATUS_NOT_SUPPORTED ||
+                 (shape.sums && status == CUBLAS_STATUS_INVALID_VALUE);
+  if (status && !hasNone)
     blas.fail(status, blas.algoGetHeuristic.name, node);
   return !status;
 }
