@@ -10,6 +10,10 @@ MODELS = {
     "einsum_output": "(float[2,3] x) => (float[2] y) { y = Einsum <equation = \"ij->k\"> (x) }",
     "einsum_extent": "(float[2,3] x) => (float y) { y = Einsum <equation = \"ii->\"> (x) }",
     "gather_nd": "(float[2,3] x, int64[1,3] i) => (float[1] y) { y = GatherND(x, i) }",
+    "gather_nd_batch": "(float[2,3] x) => (float[2] y) { i = Constant <value = int64[2,1] {0, 5}> ()"
+                       " y = GatherND <batch_dims = 1> (x, i) }",
+    "gather_nd_known": "(float[2,3] x) => (float[1] y) { i = Constant <value = int64[1,2] {-3, 0}> ()"
+                       " y = GatherND(x, i) }",
     "scatter_nd": "(float[2,3] x, int64[1,1] i, float[1,2] u) => (float[2,3] y)"
                   " { y = ScatterND(x, i, u) }",
     "mod": "(float[2] x, float[2] z) => (float[2] y) { y = Mod(x, z) }",

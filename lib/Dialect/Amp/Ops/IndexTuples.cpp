@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "IndexTuples.h"
+#include "Indices.h"
 #include "Places.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
@@ -129,6 +130,9 @@ FailureOr<Value> ampc::importGatherND(OnnxNode &node, OpBuilder &builder) {
   llvm::append_range(result, rest);
   if (*size == 1 && rest.empty() && batchDims > 0 && batches > 0) {
     // Single elements of each batch's line need no places.
+    if (DenseElementsAttr known = node.constant(1);
+        known && failed(checkKnownIndices(node, known, data, batchDims)))
+      return failure();
     SmallVector<int64_t> lines(shape.drop_back());
     lines.push_back(indices.getNumElements() / batches);
     FailureOr<Value> chosen = importOp<GatherElementsOp>(
