@@ -6,7 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 // Kernels that are equal but for their operands are emitted once: the layers of a network
-// mostly are. A plan.scan, plan.sort or plan.scatter is a kernel as it stands.
+// mostly are. A plan.scan, plan.sort, plan.scatter, plan.attention or plan.attention_grad is a
+// kernel as it stands.
 //
 //===----------------------------------------------------------------------===//
 
@@ -60,7 +61,9 @@ llvm::hash_code hashOf(Operation *kernel) {
   if (auto ofOps = dyn_cast<KernelOp>(kernel))
     hash = llvm::hash_combine(hash, ofOps.getKind(), llvm::hash_combine_range(ofOps.getTied()));
   // With their attributes: what a loop repeats may differ in a constant or a map alone.
-  kernel->getRegion(0).walk([&](Operation *op) {
+  kernel->walk([&](Operation *op) {
+    if (op == kernel)
+      return;
     hash = llvm::hash_combine(
         hash, size_t(OperationEquivalence::computeHash(op, OperationEquivalence::ignoreHashValue,
                                                        OperationEquivalence::ignoreHashValue,
@@ -78,8 +81,9 @@ bool areEqualKernels(Operation *a, Operation *b) {
   return a->getOperandTypes() == b->getOperandTypes() &&
          a->getResultTypes() == b->getResultTypes() &&
          a->getAttrDictionary() == b->getAttrDictionary() &&
-         OperationEquivalence::isRegionEquivalentTo(&a->getRegion(0), &b->getRegion(0),
-                                                    OperationEquivalence::IgnoreLocations);
+         (a->getNumRegions() == 0 ||
+          OperationEquivalence::isRegionEquivalentTo(&a->getRegion(0), &b->getRegion(0),
+                                                     OperationEquivalence::IgnoreLocations));
 }
 
 FailureOr<EmittedKernel> emitKernel(Operation *op, StringRef name, const EmitTarget &target) {
@@ -92,7 +96,11 @@ FailureOr<EmittedKernel> emitKernel(Operation *op, StringRef name, const EmitTar
       })
       .Case([&](plan::ScanOp scan) { return emitScan(scan, name, target); })
       .Case([&](plan::SortOp sort) { return emitSort(sort, name, target); })
-      .Case([&](plan::ScatterOp scatter) { return emitScatter(scatter, name, target); });
+      .Case([&](plan::ScatterOp scatter) { return emitScatter(scatter, name, target); })
+      .Case([&](plan::AttentionOp attention) { return emitAttention(attention, name, target); })
+      .Case([&](plan::AttentionGradOp gradient) {
+        return emitAttentionGrad(gradient, name, target);
+      });
 }
 
 struct EmitKernels : impl::EmitKernelsBase<EmitKernels> {
@@ -120,7 +128,8 @@ struct EmitKernels : impl::EmitKernelsBase<EmitKernels> {
     symbols.insert(kernels.module); // renames it where a tensor has its name
     SmallVector<Operation *> all, legal;
     module.walk<WalkOrder::PreOrder>([&](Operation *op) {
-      if (!isa<KernelOp, plan::ScanOp, plan::SortOp, plan::ScatterOp>(op))
+      if (!isa<KernelOp, plan::ScanOp, plan::SortOp, plan::ScatterOp, plan::AttentionOp,
+               plan::AttentionGradOp>(op))
         return WalkResult::advance();
       all.push_back(op);
       return WalkResult::skip(); // nested kernels belong to it

@@ -99,6 +99,10 @@ FailureOr<EmittedKernel> emitSort(plan::SortOp sort, llvm::StringRef name,
                                   const EmitTarget &target);
 FailureOr<EmittedKernel> emitScatter(plan::ScatterOp scatter, llvm::StringRef name,
                                      const EmitTarget &target);
+FailureOr<EmittedKernel> emitAttention(plan::AttentionOp op, llvm::StringRef name,
+                                       const EmitTarget &target);
+FailureOr<EmittedKernel> emitAttentionGrad(plan::AttentionGradOp op, llvm::StringRef name,
+                                           const EmitTarget &target);
 
 /// The structure of a fused kernel's body; an error at the kernel if it has none.
 FailureOr<IterationStructure> analyzeKernel(KernelOp kernel);

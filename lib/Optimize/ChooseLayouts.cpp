@@ -39,6 +39,9 @@ public:
   explicit ChannelsLastLibraries(Target target) : table(target) {}
   bool supports(const LibraryRequest &request) const override { return table.supports(request); }
   bool prefersChannelsLast(const LibraryRequest &) const override { return true; }
+  bool fusesAttention(Type element, int64_t size) const override {
+    return table.fusesAttention(element, size);
+  }
   bool hasManyThreads() const override { return table.hasManyThreads(); }
 
 private:

@@ -84,6 +84,13 @@ bool LibraryTable::prefersChannelsLast(const LibraryRequest &request) const {
          row->prefersChannelsLast(request);
 }
 
+/// Products by tensor cores, of rows that fill the 16 bytes of a copy; accumulators of longer ones
+/// would not fit into registers.
+bool LibraryTable::fusesAttention(Type element, int64_t size) const {
+  constexpr int64_t kLongestHead = 128;
+  return target == Target::Cuda && isNarrow(element) && size % 8 == 0 && size <= kLongestHead;
+}
+
 bool LibraryTable::supports(plan::LibraryCallOpInterface call, plan::EpilogueKind epilogue) const {
   const Row *row = findRow(target, call.getLibraryCall());
   return row && (epilogue == plan::EpilogueKind::Bias ? row->bias : row->relu);

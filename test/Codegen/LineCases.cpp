@@ -73,6 +73,7 @@ class InOrder : public LibrarySupport {
 public:
   bool supports(const LibraryRequest &) const override { return false; }
   bool prefersChannelsLast(const LibraryRequest &) const override { return false; }
+  bool fusesAttention(Type, int64_t) const override { return false; }
   bool hasManyThreads() const override { return false; }
 };
 

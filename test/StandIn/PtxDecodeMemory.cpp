@@ -16,6 +16,13 @@ namespace ampc::ptx {
 // Memory
 //===----------------------------------------------------------------------===//
 
+uint32_t Decoder::readAddress(const Operand &address) {
+  Operand base;
+  base.kind = address.name.empty() ? Operand::Integer : Operand::Name;
+  base.name = address.name;
+  return read(base, 8);
+}
+
 void Decoder::decodeMemory(const std::vector<std::string> &parts) {
   const bool isStore = parts[0] == "st";
   Instruction::Space space = Instruction::Generic;
@@ -67,10 +74,7 @@ void Decoder::decodeMemory(const std::vector<std::string> &parts) {
   instruction.isSigned = parts.back()[0] == 's';
   instruction.isMemory = true;
   instruction.offset = int64_t(address.value);
-  Operand base;
-  base.kind = address.name.empty() ? Operand::Integer : Operand::Name;
-  base.name = address.name;
-  instruction.operands[0] = read(base, 8);
+  instruction.operands[0] = readAddress(address);
   for (unsigned i = 0; i != count; ++i) {
     uint8_t width = 0;
     const bool isNumber = values[i].kind != Operand::Name;
@@ -172,10 +176,7 @@ void Decoder::decodeAtomic(const std::vector<std::string> &parts) {
     fail("the instruction '" + statement->name + "' is not supported");
   instruction.isMemory = true;
   instruction.offset = int64_t(operands[at].value);
-  Operand base;
-  base.kind = Operand::Name;
-  base.name = operands[at].name;
-  instruction.operands[0] = read(base, 8);
+  instruction.operands[0] = readAddress(operands[at]);
   instruction.operands[1] =
       hasResult ? written(operands[0], instruction.bytes) : newRow(instruction.bytes);
   for (size_t i = 0; i != values; ++i)

@@ -288,6 +288,12 @@ void Decoder::decodeInstruction() {
         statement->operands[0].value != 0)
       fail("a barrier other than the whole block's is not supported");
     emit().control = Instruction::Barrier;
+  } else if (head == "mma") {
+    decodeProduct();
+  } else if (head == "ldmatrix") {
+    decodeMatrixLoad(parts);
+  } else if (head == "cp" && parts.size() > 2 && parts[1] == "async") {
+    decodeAsyncCopy(parts);
   } else if (head == "shfl" || head == "vote") {
     decodeWarp(parts);
   } else if (head == "cvta") {

@@ -68,6 +68,8 @@ private:
   Place *findPlace(const std::string &name);
   /// The row of an operand that is read as `bytes` bytes; 0: as its register has.
   uint32_t read(const Operand &operand, uint8_t bytes, uint8_t *width = nullptr);
+  /// The row of what an address starts from.
+  uint32_t readAddress(const Operand &address);
   uint32_t written(const Operand &operand, uint8_t bytes, uint8_t *width = nullptr);
   Instruction &emit();
   void copy(uint32_t to, uint32_t from, uint8_t bytes);
@@ -82,6 +84,9 @@ private:
   void decodeMove(const std::string &type);
   void decodeBranch();
   void decodeCall();
+  void decodeProduct();
+  void decodeMatrixLoad(const std::vector<std::string> &parts);
+  void decodeAsyncCopy(const std::vector<std::string> &parts);
   void decodeWarp(const std::vector<std::string> &parts);
   void decodeAddressConversion(const std::vector<std::string> &parts);
   void decodeOperation();

@@ -301,6 +301,7 @@ bool BlockState::run(uint64_t number, LaunchCounts &counts) {
   // What nobody wrote is no number that a kernel could rely on.
   shared.assign(sharedBytes, '\xff');
   std::fill(local.begin(), local.end(), '\xff');
+  copies.reset(count);
   sharedRaces.nextEra();
   std::fill(pcs.begin(), pcs.end(), 0);
   std::fill(states.begin(), states.end(), Runnable);

@@ -99,6 +99,31 @@ private:
   Unit *lastPage = nullptr;
 };
 
+/// Copies to shared memory that threads have begun and not waited for.
+class PendingCopies {
+public:
+  void reset(uint32_t threads);
+  /// `bytes` of `data` are to be at `to`.
+  void begin(uint32_t thread, char *to, const char *data, uint8_t bytes);
+  /// What the thread began since the last time is a group.
+  void commit(uint32_t thread);
+  /// Makes the copies of all groups but the last `left`; ~0: also of what is in none.
+  void wait(uint32_t thread, uint32_t left);
+
+private:
+  struct Copy {
+    char *to;
+    char data[16];
+    uint8_t bytes;
+    uint32_t group;
+  };
+  struct Thread {
+    std::vector<Copy> copies;
+    uint32_t group = 0; ///< that of the next copy
+  };
+  std::vector<Thread> threads;
+};
+
 /// What all blocks of a launch share.
 struct LaunchState {
   Module &module;
@@ -127,6 +152,7 @@ public:
   bool hasFailed() const { return !error.empty(); }
 
   std::string error;
+  PendingCopies copies;
 
 private:
   enum State : uint8_t { Runnable, AtBarrier, AtWarp, Done };

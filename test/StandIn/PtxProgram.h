@@ -122,6 +122,8 @@ struct Instruction {
   uint32_t predicate = kNoRow;
   uint32_t target = 0; ///< of a branch
   int64_t offset = 0;  ///< of an address
+  int64_t sourceOffset = 0;     ///< of the address that a copy reads
+  std::vector<uint32_t> matrix; ///< rows of the registers that hold parts of matrices
   uint32_t line = 0;
   std::string text;
 };

@@ -21,6 +21,7 @@ public:
 
   bool supports(const LibraryRequest &request) const override;
   bool prefersChannelsLast(const LibraryRequest &request) const override;
+  bool fusesAttention(mlir::Type element, int64_t size) const override;
   bool hasManyThreads() const override { return target != Target::Host; }
   /// Whether the library does this to the result of `call` as our kernels would.
   bool supports(plan::LibraryCallOpInterface call, plan::EpilogueKind epilogue) const;

@@ -29,6 +29,9 @@ public:
   virtual bool supports(const LibraryRequest &request) const = 0;
   /// Whether the call computes this, and faster than the same with channels before points.
   virtual bool prefersChannelsLast(const LibraryRequest &request) const = 0;
+  /// Whether a kernel of ours computes attention of heads of `size` elements of type `element`
+  /// with no matrix of scores (plan.attention).
+  virtual bool fusesAttention(mlir::Type element, int64_t size) const = 0;
   /// Whether a kernel has so many threads that work in a fixed order is best made parallel, even
   /// where that takes a sort. Else a thread for each line does it sooner.
   virtual bool hasManyThreads() const = 0;

@@ -141,6 +141,16 @@ def LowerDeviceMath : Pass<"ampc-lower-device-math"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect"];
 }
 
+def LowerTensorCores : Pass<"ampc-lower-tensor-cores"> {
+  let summary = "Lower nvgpu to the nvvm dialect, with indices as wide as the other kernels have";
+  let description = [{
+    MLIR's convert-nvgpu-to-nvvm takes 64 bits for an index, whose casts are then left over beside
+    kernels with 32.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect"];
+  let options = [Option<"indexBits", "index-bits", "unsigned", "64", "of an index">];
+}
+
 def VerifyLowered : Pass<"ampc-verify-lowered"> {
   let summary = "Check lowered kernels, the only check of a lowering";
   let description = [{

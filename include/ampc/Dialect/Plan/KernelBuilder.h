@@ -48,6 +48,10 @@ public:
   bool supports(const LibraryRequest &request) const {
     return libraries && libraries->supports(request);
   }
+  /// Whether the target has plan.attention for heads of `size` elements of type `element`.
+  bool fusesAttention(mlir::Type element, int64_t size) const {
+    return libraries && libraries->fusesAttention(element, size);
+  }
   /// Whether the target merges updates of a line one after the other (`scatter`), in time in
   /// proportion to their number. Else an op that has indices to go by takes less than a sort.
   bool mergesInOrder() const { return libraries && !libraries->hasManyThreads(); }

@@ -132,6 +132,49 @@ def Plan_ScatterOp : Plan_Op<"scatter", [Pure, IsolatedFromAbove, SingleBlock,
   let hasRegionVerifier = 1;
 }
 
+def Plan_AttentionOp : Plan_Op<"attention", [Pure, AttrSizedOperandSegments,
+    DeclareOpInterfaceMethods<StepOpInterface>]> {
+  let summary = "Attention without a matrix of scores: a kernel of its own";
+  let description = [{
+    What amp.attention computes, of 16-bit operands. `extents` are batch, heads, key heads, rows,
+    columns (the rows of keys and values) and the size of a head. `places` tell where query, key,
+    value and output lie: of each the offset of its first element in the tensor, and the distances
+    of batch entries, heads and rows; a row's elements lie side by side. There are three inputs, or
+    one that all three lie in. `mask` and `condition` are [batch, heads, rows, columns], or 1
+    where they are the same for all.
+  }];
+  let arguments = (ins Variadic<AnyRankedTensor>:$inputs, Optional<AnyRankedTensor>:$mask,
+                   Optional<AnyRankedTensor>:$condition, DenseI64ArrayAttr:$extents,
+                   DenseI64ArrayAttr:$places, F64Attr:$scale, F64Attr:$off, UnitAttr:$replaces);
+  let results = (outs AnyRankedTensor:$output, AnyRankedTensor:$maximum, AnyRankedTensor:$sum);
+  let assemblyFormat = [{
+    $inputs (`mask` $mask^)? (`where` $condition^)? `of` $extents `at` $places `scale` $scale
+    `off` $off attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+def Plan_AttentionGradOp : Plan_Op<"attention_grad", [Pure, AttrSizedOperandSegments,
+    DeclareOpInterfaceMethods<StepOpInterface>]> {
+  let summary = "The gradients of plan.attention: a kernel of its own";
+  let description = [{
+    What amp.attention_grad computes, with the attributes of the plan.attention. The gradients lie
+    as the inputs do; `gradient` as the output does, and `delta` too, with one element for a row.
+  }];
+  let arguments = (ins AnyRankedTensor:$gradient, AnyRankedTensor:$maximum, AnyRankedTensor:$sum,
+                   AnyRankedTensor:$delta, Variadic<AnyRankedTensor>:$inputs,
+                   Optional<AnyRankedTensor>:$mask, Optional<AnyRankedTensor>:$condition,
+                   DenseI64ArrayAttr:$extents, DenseI64ArrayAttr:$places, F64Attr:$scale,
+                   F64Attr:$off, UnitAttr:$replaces);
+  let results = (outs Variadic<AnyRankedTensor>:$gradients);
+  let assemblyFormat = [{
+    $gradient `with` $maximum `,` $sum `,` $delta `by` $inputs (`mask` $mask^)?
+    (`where` $condition^)? `of` $extents `at` $places `scale` $scale `off` $off attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
 def Plan_LaunchOp : Plan_Op<"launch", [
     DeclareOpInterfaceMethods<StepOpInterface, ["getTiedOperand"]>]> {
   let summary = "Runs an emitted kernel";

@@ -1,442 +1,495 @@
-//===- Attention.cpp - Attention by a recurrence --------------------------===//
+//===- Attention.cpp - Attention with a softmax ----------------------------===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
-// In the formulas: S is the state before a time step, P what is left of it after the decay, u what
-// is added for the key k, of a value v and a rate b; q are the queries, o the output, and dx is the
-// gradient of x. All of it is for each head.
+// Where a target has no kernel for it, attention is two products with a softmax between them, and
+// its gradient five products: what both compute, the scores and the exponentials, is one and the
+// same after equal ops are combined.
 //
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Dialect/Amp/Ops/Attention.h"
-#include "Common.h"
+#include "RowSoftmax.h"
+#include "ampc/Dialect/Amp/Ops/Binary.h"
+#include "ampc/Dialect/Amp/Ops/Comparison.h"
+#include "ampc/Dialect/Amp/Ops/MatMul.h"
+#include "ampc/Dialect/Amp/Ops/Reduction.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
+#include "ampc/Dialect/Amp/Ops/Slice.h"
+#include "ampc/Dialect/Amp/Ops/Unary.h"
 #include "ampc/Dialect/Amp/Values.h"
-#include <cmath>
+#include "ampc/Dialect/Plan/AttentionPlaces.h"
+#include "ampc/Dialect/Plan/Plan.h"
 
 using namespace mlir;
 using namespace ampc;
 
 //===----------------------------------------------------------------------===//
-// Import
+// Layouts
 //===----------------------------------------------------------------------===//
 
-namespace {
-/// The extents of a LinearAttention node. `heads` are those of keys and values, `shared` is the
-/// number of query heads for each.
-struct LinearExtents {
-  int64_t batch, time, heads, shared, size, valueSize;
-};
-} // namespace
+static StringRef layoutAt(ArrayAttr layouts, unsigned index) {
+  return cast<StringAttr>(layouts[index]).getValue();
+}
 
-static FailureOr<LinearExtents> importExtents(OnnxNode &node) {
-  if (failed(node.expectInputs(3, 6)) || failed(checkFloats(node)))
-    return failure();
-  RankedTensorType query = tensorType(node.input(0)), key = tensorType(node.input(1));
-  RankedTensorType value = tensorType(node.input(2));
-  int64_t queries = node.getInt("q_num_heads", 0), heads = node.getInt("kv_num_heads", 0);
-  if (node.hadError)
-    return failure();
-  if (heads < 1 || queries < 1 || queries % heads != 0)
-    return node.emitError() << "attribute 'q_num_heads' is " << queries
-                            << ", but should be a positive multiple of 'kv_num_heads', " << heads;
-  bool fits = query.getRank() == 3 && key.getRank() == 3 && value.getRank() == 3;
-  fits = fits && query.getShape().drop_back() == key.getShape().drop_back() &&
-         query.getShape().drop_back() == value.getShape().drop_back() &&
-         query.getElementType() == key.getElementType() &&
-         query.getElementType() == value.getElementType();
-  int64_t size = fits ? key.getDimSize(2) / heads : 0;
-  int64_t valueSize = fits ? value.getDimSize(2) / heads : 0;
-  fits = fits && size > 0 && valueSize > 0 && key.getDimSize(2) == size * heads &&
-         value.getDimSize(2) == valueSize * heads && query.getDimSize(2) % queries == 0 &&
-         query.getDimSize(2) / queries == size && query.getDimSize(1) > 0;
-  if (!fits)
-    return node.emitError() << "query, key and value must be [batch, time, heads * size] for "
-                            << queries << " and " << heads
-                            << " heads, with a time step at least, but are " << query << ", " << key
-                            << " and " << value;
-  LinearExtents e{
-      query.getDimSize(0), query.getDimSize(1), heads, queries / heads, size, valueSize};
-  // The states of all time steps, which its gradient keeps.
-  if (failed(checkedProduct(node, {e.batch, e.time, e.heads, e.size, e.valueSize})))
-    return failure();
+/// Whether `layout` has each dimension of one tensor once, or with `isJoint` of one that holds
+/// query, key and value, and the elements of a head last.
+static bool isLayout(StringRef layout, bool isJoint) {
+  std::string sorted = layout.str();
+  llvm::sort(sorted);
+  return sorted == (isJoint ? "bdhpr" : "bdhr") && layout.back() == 'd';
+}
+
+/// The extent of the dimension `letter` of a tensor.
+static int64_t extentOf(Value x, StringRef layout, char letter) {
+  return tensorType(x).getDimSize(int64_t(layout.find(letter)));
+}
+
+/// How far apart neighbours along `letter` are.
+static int64_t strideOf(Value x, StringRef layout, char letter) {
+  return llvm::product_of(tensorType(x).getShape().drop_front(layout.find(letter) + 1), int64_t(1));
+}
+
+/// The shape of a tensor with the extents of `e` for queries.
+static SmallVector<int64_t> shapeFor(StringRef layout, const AttentionExtents &e) {
+  SmallVector<int64_t> shape;
+  for (char letter : layout)
+    shape.push_back(letter == 'b'   ? e.batch
+                    : letter == 'h' ? e.heads
+                    : letter == 'r' ? e.rows
+                                    : e.size);
+  return shape;
+}
+
+/// The extents of an attention of these inputs; failure after an error where they do not fit.
+static FailureOr<AttentionExtents> readExtents(std::optional<Location> location, ValueRange inputs,
+                                               ArrayAttr layouts) {
+  auto fail = [&](const Twine &what) -> FailureOr<AttentionExtents> {
+    return mlir::emitError(location.value_or(UnknownLoc::get(layouts.getContext()))) << what.str();
+  };
+  bool isJoint = inputs.size() == 1;
+  if (inputs.size() != 1 && inputs.size() != 3)
+    return fail("has " + Twine(inputs.size()) + " inputs, but should have 1 or 3");
+  if (layouts.size() != inputs.size() + 1)
+    return fail("has " + Twine(layouts.size()) + " layouts, not one for each input and the output");
+  for (auto [i, x] : llvm::enumerate(inputs)) { // attention_c1
+    StringRef layout = layoutAt(layouts, i);
+    if (!isLayout(layout, isJoint))
+      return fail("the layout '" + layout + "' is none of " + (isJoint ? "b, h, r, p" : "b, h, r") +
+                  " and, last, d");
+    if (tensorType(x).getRank() != int64_t(layout.size()))
+      return fail("an input has rank " + Twine(tensorType(x).getRank()) + ", but the layout '" +
+                  layout + "'");
+    if (tensorType(x).getElementType() != tensorType(inputs[0]).getElementType()) // attention_c3
+      return fail("the inputs have several element types");
+  }
+  if (StringRef layout = layoutAt(layouts, inputs.size()); !isLayout(layout, false))
+    return fail("the layout '" + layout + "' is none of b, h, r and, last, d");
+  auto extent = [&](unsigned input, char letter) {
+    unsigned i = isJoint ? 0 : input;
+    return extentOf(inputs[i], layoutAt(layouts, i), letter);
+  };
+  AttentionExtents e{extent(0, 'b'), extent(0, 'h'), extent(1, 'h'),
+                     extent(0, 'r'), extent(1, 'r'), extent(0, 'd')};
+  bool fits = !isJoint || extent(0, 'p') == 3;
+  for (unsigned i : {1, 2})
+    fits = fits && extent(i, 'b') == e.batch && extent(i, 'h') == e.keyHeads &&
+           extent(i, 'r') == e.columns && extent(i, 'd') == e.size;
+  if (!fits || e.keyHeads < 1 || e.heads % e.keyHeads != 0 ||
+      llvm::product_of(e.list(), int64_t(1)) == 0) { // attention_c2
+    std::string shapes;
+    llvm::raw_string_ostream text(shapes);
+    llvm::interleaveComma(inputs.getTypes(), text);
+    return fail("query, key and value do not fit together: " + shapes);
+  }
   return e;
 }
 
-/// Input `i` as [time, batch * heads, ..inner], of [batch, time, heads * ..inner].
-static Value timeFirst(OnnxNode &node, OpBuilder &b, Value x, const LinearExtents &e,
-                       ArrayRef<int64_t> inner) {
-  SmallVector<int64_t> shape{e.batch, e.time, e.heads}, order{1, 0, 2};
-  SmallVector<int64_t> result{e.time, e.batch * e.heads};
-  for (int64_t extent : inner) {
-    order.push_back(int64_t(shape.size()));
-    shape.push_back(extent);
-    result.push_back(extent);
+/// Fails where a mask or condition does not broadcast to the scores.
+static LogicalResult checkMasks(std::optional<Location> location, Value mask, Value condition,
+                                Type scores, bool hasOff, const AttentionExtents &e) {
+  SmallVector<int64_t> all{e.batch, e.heads, e.rows, e.columns};
+  for (Value x : {mask, condition}) {
+    if (!x)
+      continue;
+    RankedTensorType type = tensorType(x);
+    if (type.getRank() != 4 || broadcastShapes({type.getShape(), all}) != all) // attention_c2
+      return inferenceError(location, type, " does not broadcast to the scores, [", all, "]");
   }
-  x = reshapeTo(b, node.loc, x, shape);
-  return reshapeTo(b, node.loc, buildPermutation(b, node.loc, x, order), result);
-}
-
-/// The decay or the rate, whose last dimension has one of two extents. Null where the rule that
-/// the node names has none.
-static FailureOr<Value> importFactor(OnnxNode &node, OpBuilder &b, unsigned i, StringRef name,
-                                     bool isWanted, const LinearExtents &e,
-                                     std::pair<int64_t, int64_t> widths) {
-  Value x = node.input(i);
-  if (isWanted != bool(x))
-    return node.emitError() << (x ? "has" : "lacks") << " the input '" << name
-                            << "', which its update rule " << (x ? "does not have" : "needs");
-  if (!x)
-    return x;
-  RankedTensorType type = tensorType(x);
-  if (type.getRank() != 3 || type.getDimSize(0) != e.batch || type.getDimSize(1) != e.time ||
-      (type.getDimSize(2) != widths.first && type.getDimSize(2) != widths.second) ||
-      type.getElementType() != tensorType(node.input(0)).getElementType())
-    return node.emitError() << "'" << name << "' must be [" << e.batch << ", " << e.time << ", "
-                            << widths.first << " or " << widths.second
-                            << "] of the query's type, but is " << type;
-  return x;
-}
-
-FailureOr<SmallVector<Value>> LinearAttentionOp::importNode(OnnxNode &node, OpBuilder &b) {
-  FailureOr<LinearExtents> extents = importExtents(node);
-  if (failed(extents))
-    return failure();
-  const LinearExtents &e = *extents;
-  Location loc = node.loc;
-  node.knowAttributes({"chunk_size"}); // of use to other ways to compute it
-  std::string rule = node.getString("update_rule", "gated_delta");
-  double scale = node.getFloat("scale", 0);
-  if (node.hadError)
-    return failure();
-  if (!llvm::is_contained({"linear", "gated", "delta", "gated_delta"}, StringRef(rule)))
-    return node.emitError() << "attribute 'update_rule' is '" << rule
-                            << "', but should be 'linear', 'gated', 'delta' or 'gated_delta'";
-  if (scale == 0)
-    scale = 1 / std::sqrt(double(e.size));
-  if (!std::isfinite(scale))
-    return node.emitError() << "attribute 'scale' is " << scale << ", but should be finite";
-  FailureOr<Value> decay = importFactor(node, b, 4, "decay", StringRef(rule).starts_with("gated"),
-                                        e, {e.heads, e.heads * e.size});
-  if (failed(decay))
-    return failure();
-  FailureOr<Value> rate =
-      importFactor(node, b, 5, "beta", StringRef(rule).ends_with("delta"), e, {1, e.heads});
-  if (failed(rate))
-    return failure();
-  if (*decay) {
-    int64_t rows = tensorType(*decay).getDimSize(2) / e.heads;
-    decay = timeFirst(node, b, *decay, e, {rows});
-  }
-  if (*rate) {
-    SmallVector<int64_t> all{e.batch, e.time, e.heads};
-    rate = timeFirst(node, b, b.createOrFold<BroadcastOp>(loc, *rate, all), e, {1});
-  }
-  Type element = tensorType(node.input(0)).getElementType(), stateElement = element;
-  auto stateType = RankedTensorType::get({e.batch * e.heads, e.size, e.valueSize},
-                                         KernelBuilder::computeType(element));
-  Value initial = node.input(3);
-  if (initial) {
-    RankedTensorType type = tensorType(initial);
-    if (type.getShape() != ArrayRef<int64_t>{e.batch, e.heads, e.size, e.valueSize})
-      return node.emitError() << "'past_state' must be [" << e.batch << ", " << e.heads << ", "
-                              << e.size << ", " << e.valueSize << "], but is " << type;
-    stateElement = type.getElementType();
-    initial = castTo(b, loc, initial, stateType.getElementType());
-    initial = reshapeTo(b, loc, initial, stateType.getShape());
-  } else {
-    initial = splat(b, loc, stateType, 0);
-  }
-  auto op = LinearAttentionOp::create(
-      b, loc, timeFirst(node, b, node.input(0), e, {e.shared, e.size}),
-      timeFirst(node, b, node.input(1), e, {e.size}),
-      timeFirst(node, b, node.input(2), e, {e.valueSize}), *decay, *rate, initial, APFloat(scale));
-  Value y = reshapeTo(b, loc, op.getOutput(), {e.time, e.batch, e.heads, e.shared, e.valueSize});
-  y = buildPermutation(b, loc, y, {1, 0, 2, 3, 4});
-  y = reshapeTo(b, loc, y, {e.batch, e.time, e.heads * e.shared * e.valueSize});
-  Value state = castTo(b, loc, op.getState(), stateElement);
-  state = reshapeTo(b, loc, state, {e.batch, e.heads, e.size, e.valueSize});
-  return SmallVector<Value>{y, state};
-}
-
-//===----------------------------------------------------------------------===//
-// Types
-//===----------------------------------------------------------------------===//
-
-/// Checks the operands that both ops have, and gives the type of the output.
-template <typename Adaptor>
-static FailureOr<RankedTensorType> inferOutput(std::optional<Location> location, Adaptor op) {
-  RankedTensorType query = tensorType(op.getQuery()), key = tensorType(op.getKey());
-  RankedTensorType value = tensorType(op.getValue()), initial = tensorType(op.getInitial());
-  Type element = query.getElementType(), wide = KernelBuilder::computeType(element);
-  ArrayRef<int64_t> q = query.getShape(), v = value.getShape();
-  bool fits = q.size() == 4 && v.size() == 3 && q[0] > 0 && v.take_front(2) == q.take_front(2);
-  fits = fits && key == RankedTensorType::get({q[0], q[1], q[3]}, element) &&
-         value.getElementType() == element &&
-         initial == RankedTensorType::get({q[1], q[3], v[2]}, wide);
-  if (Value decay = op.getDecay(); fits && decay) {
-    RankedTensorType type = tensorType(decay);
-    fits = (type.getElementType() == element || type.getElementType() == wide) &&
-           (type.getShape() == ArrayRef<int64_t>{q[0], q[1], q[3]} ||
-            type.getShape() == ArrayRef<int64_t>{q[0], q[1], 1});
-  }
-  if (Value rate = op.getRate(); fits && rate)
-    fits = rate.getType() == RankedTensorType::get({q[0], q[1], 1}, element);
-  if (fits) // linear_attention_c1, linear_attention_c2
-    return RankedTensorType::get({q[0], q[1], q[2], v[2]}, element);
-  InFlightDiagnostic error =
-      mlir::emitError(location.value_or(UnknownLoc::get(query.getContext())));
-  error << "operands do not fit together: " << query << ", " << key << ", " << value;
-  for (Value x : {Value(op.getDecay()), Value(op.getRate()), Value(op.getInitial())})
-    if (x)
-      error << ", " << x.getType();
-  return error;
-}
-
-LogicalResult LinearAttentionOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
-                                                  Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  FailureOr<RankedTensorType> output = inferOutput(location, adaptor);
-  if (failed(output))
-    return failure();
-  types.assign({*output, adaptor.getInitial().getType()});
+  if (mask && tensorType(mask).getElementType() != scores) // attention_c3
+    return inferenceError(location, "the mask is ", mask.getType(), ", but the scores are ",
+                          scores);
+  if (condition && !hasOff) // attention_c4
+    return inferenceError(location, "has a condition, but no 'off'");
   return success();
 }
 
-LogicalResult LinearAttentionGradOp::inferReturnTypes(MLIRContext *,
-                                                      std::optional<Location> location,
-                                                      Adaptor adaptor,
-                                                      SmallVectorImpl<Type> &types) {
-  FailureOr<RankedTensorType> output = inferOutput(location, adaptor);
-  if (failed(output))
+LogicalResult AttentionOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                            Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  FailureOr<AttentionExtents> e =
+      readExtents(location, adaptor.getInputs(), adaptor.getLayoutsAttr());
+  if (failed(e))
     return failure();
-  RankedTensorType state = tensorType(adaptor.getInitial()), key = tensorType(adaptor.getKey());
-  if (adaptor.getGradient().getType() != *output || adaptor.getStateGradient().getType() != state)
-    return inferenceError(location, "has gradients ", adaptor.getGradient().getType(), " and ",
-                          adaptor.getStateGradient().getType(), " of ", *output, " and ", state);
-  RankedTensorType decay = key.clone(state.getElementType());
-  SmallVector<int64_t> rate{key.getDimSize(0), key.getDimSize(1), 1};
-  types.assign({adaptor.getQuery().getType(), key, adaptor.getValue().getType(), decay,
-                decay.clone(rate), state});
+  Type element = tensorType(adaptor.getInputs()[0]).getElementType();
+  Type wide = KernelBuilder::computeType(element);
+  if (failed(checkMasks(location, adaptor.getMask(), adaptor.getCondition(), wide,
+                        bool(adaptor.getOffAttr()), *e)))
+    return failure();
+  StringRef layout = layoutAt(adaptor.getLayoutsAttr(), adaptor.getInputs().size());
+  auto rows = RankedTensorType::get({e->batch, e->heads, e->rows}, wide);
+  types.assign({RankedTensorType::get(shapeFor(layout, *e), element), rows, rows});
   return success();
+}
+
+LogicalResult AttentionGradOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                                Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  FailureOr<AttentionExtents> e =
+      readExtents(location, adaptor.getInputs(), adaptor.getLayoutsAttr());
+  if (failed(e))
+    return failure();
+  Type element = tensorType(adaptor.getInputs()[0]).getElementType();
+  Type wide = KernelBuilder::computeType(element);
+  if (failed(checkMasks(location, adaptor.getMask(), adaptor.getCondition(), wide,
+                        bool(adaptor.getOffAttr()), *e)))
+    return failure();
+  StringRef layout = layoutAt(adaptor.getLayoutsAttr(), adaptor.getInputs().size());
+  SmallVector<int64_t> shape = shapeFor(layout, *e);
+  auto rows = RankedTensorType::get({e->batch, e->heads, e->rows}, wide);
+  if (adaptor.getGradient().getType() != RankedTensorType::get(shape, element) ||
+      adaptor.getMaximum().getType() != rows || adaptor.getSum().getType() != rows ||
+      adaptor.getDelta().getType() != RankedTensorType::get(ArrayRef(shape).drop_back(), wide))
+    return inferenceError(location, "has the gradient ", adaptor.getGradient().getType(), ", with ",
+                          adaptor.getMaximum().getType(), ", ", adaptor.getSum().getType(), " and ",
+                          adaptor.getDelta().getType());
+  llvm::append_range(types, adaptor.getInputs().getTypes());
+  return success();
+}
+
+/// That of the values: masks end in the softmax, as scores do.
+FloatRange AttentionOp::inferRange(ArrayRef<FloatRange> operands) {
+  return inferProductRange(operands.take_front(getInputs().size()));
 }
 
 //===----------------------------------------------------------------------===//
 // Gradient
 //===----------------------------------------------------------------------===//
 
-void LinearAttentionOp::buildGradient(GradientBuilder &gradient) {
-  auto flowing = [&](unsigned i) {
-    RankedTensorType type = tensorType(getResult(i));
-    Value g = gradient.resultGradient(i);
-    return g ? gradient.cast(g, type.getElementType())
-             : splat(gradient.builder, gradient.loc, type, 0);
+/// Query, key or value as [b, h, r, d].
+static Value takeHeads(GradientBuilder &gradient, ValueRange inputs, ArrayAttr layouts,
+                       unsigned index) {
+  bool isJoint = inputs.size() == 1;
+  Value x = inputs[isJoint ? 0 : index];
+  std::string layout = layoutAt(layouts, isJoint ? 0 : index).str();
+  if (isJoint) {
+    size_t parts = layout.find('p');
+    SmallVector<int64_t> starts(layout.size(), 0), sizes(tensorType(x).getShape());
+    SmallVector<int64_t> steps(layout.size(), 1);
+    starts[parts] = index;
+    sizes[parts] = 1;
+    x = gradient.create<SliceOp>(x, starts, sizes, steps);
+    sizes.erase(sizes.begin() + parts);
+    layout.erase(parts, 1);
+    x = gradient.create<ReshapeOp>(x, sizes);
+  }
+  SmallVector<int64_t> order;
+  for (char letter : StringRef("bhrd"))
+    order.push_back(int64_t(layout.find(letter)));
+  return buildPermutation(gradient.builder, gradient.loc, x, order);
+}
+
+/// The gradient of a mask is that of the scores, which need their matrix after all.
+static Value buildMaskGradient(AttentionOp op, GradientBuilder &gradient, Value g, Value delta) {
+  SmallVector<Value> heads;
+  for (unsigned i : {0, 1, 2})
+    heads.push_back(takeHeads(gradient, op.getInputs(), op.getLayouts(), i));
+  RankedTensorType query = tensorType(heads[0]), key = tensorType(heads[1]);
+  int64_t batch = query.getDimSize(0), all = query.getDimSize(1), rows = query.getDimSize(2);
+  StringRef layout = layoutAt(op.getLayouts(), op.getInputs().size());
+  SmallVector<int64_t> order, rowOrder;
+  for (char letter : StringRef("bhr"))
+    rowOrder.push_back(int64_t(layout.find(letter)));
+  order = rowOrder;
+  order.push_back(3);
+  g = buildPermutation(gradient.builder, gradient.loc, g, order);
+  // The rows of heads that share a key are those of one matrix.
+  auto product = [&](Value x, Value y, const APFloat &alpha) {
+    SmallVector<int64_t> shared{batch, key.getDimSize(1), all / key.getDimSize(1) * rows,
+                                query.getDimSize(3)};
+    Value z = gradient.create<MatMulOp>(gradient.create<ReshapeOp>(x, shared), y, Value(), false,
+                                        true, alpha, /*wide=*/true);
+    return gradient.create<ReshapeOp>(z, ArrayRef<int64_t>{batch, all, rows, key.getDimSize(2)});
   };
-  auto op = LinearAttentionGradOp::create(gradient.builder, gradient.loc, flowing(0), getQuery(),
-                                          getKey(), getValue(), getDecay(), getRate(), getInitial(),
-                                          flowing(1), getScale());
-  gradient.set(0, op.getQueryGradient());
-  gradient.set(1, op.getKeyGradient());
-  gradient.set(2, op.getValueGradient());
-  unsigned next = 3;
-  if (getDecay())
-    gradient.set(next++, op.getDecayGradient());
-  if (getRate())
-    gradient.set(next++, op.getRateGradient());
-  gradient.set(next, op.getInitialGradient());
+  auto column = [&](Value x) {
+    return gradient.create<ReshapeOp>(x, ArrayRef<int64_t>{batch, all, rows, 1});
+  };
+  Value scores = product(heads[0], heads[1], op.getScale());
+  scores = gradient.create<AddOp>(scores, op.getMask());
+  if (Value condition = op.getCondition()) {
+    auto scalar = RankedTensorType::get({}, tensorType(scores).getElementType());
+    Value off = buildConstant(
+        gradient.builder, gradient.loc,
+        DenseElementsAttr::get(
+            scalar, FloatAttr::get(scalar.getElementType(), op.getOff()->convertToDouble())));
+    Value other = op.getReplaces() ? off : gradient.create<AddOp>(scores, off);
+    scores = gradient.create<WhereOp>(condition, scores, other);
+  }
+  Value powers = gradient.create<ExpOp>(gradient.create<SubOp>(scores, column(op.getMaximum())));
+  Value probabilities = gradient.create<DivOp>(powers, column(op.getSum()));
+  Value slope = product(g, heads[2], APFloat(1.0));
+  delta = buildPermutation(gradient.builder, gradient.loc, delta, rowOrder);
+  slope = gradient.create<SubOp>(slope, column(delta));
+  slope = gradient.create<MulOp>(probabilities, slope);
+  if (op.getCondition() && op.getReplaces())
+    slope = gradient.create<WhereOp>(op.getCondition(), slope, gradient.splatLike(slope, 0));
+  return slope;
+}
+
+void AttentionOp::buildGradient(GradientBuilder &gradient) {
+  Value g = gradient.resultGradient(0);
+  if (!g) // only of the largest scores and the sums, which nothing reads but the gradient
+    return;
+  g = gradient.cast(g, getOutput().getType().getElementType());
+  Value products = gradient.create<MulOp>(widen(gradient, g), widen(gradient, getOutput()));
+  Value delta = gradient.create<ReduceSumOp>(products, ArrayRef<int64_t>{3}, /*keepdims=*/false);
+  unsigned mask = getInputs().size();
+  if (getMask() && gradient.needs(mask))
+    gradient.set(mask, buildMaskGradient(*this, gradient, g, delta));
+  bool isNeeded = false;
+  for (unsigned i = 0; i < mask; ++i)
+    isNeeded |= gradient.needs(i);
+  if (!isNeeded)
+    return;
+  auto op = AttentionGradOp::create(gradient.builder, gradient.loc, g, getMaximum(), getSum(),
+                                    delta, getInputs(), getMask(), getCondition(), getLayouts(),
+                                    getScale(), getOffAttr(), getReplaces());
+  for (auto [i, result] : llvm::enumerate(op.getResults()))
+    if (gradient.needs(i))
+      gradient.set(i, result);
 }
 
 //===----------------------------------------------------------------------===//
-// Kernels
+// Kernel
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// A time step's tensors in shapes that broadcast to the state's, [heads, size, value size], and
-/// to that with the queries behind the heads.
-class TimeStep {
+/// The places of query, key, value and output for plan.attention.
+SmallVector<int64_t> findPlaces(ValueRange inputs, ArrayAttr layouts, Value output) {
+  SmallVector<int64_t> places;
+  bool isJoint = inputs.size() == 1;
+  for (unsigned i = 0; i < 4; ++i) {
+    Value x = i == 3 ? output : inputs[isJoint ? 0 : i];
+    StringRef layout = layoutAt(layouts, i == 3 ? inputs.size() : isJoint ? 0 : i);
+    places.push_back(isJoint && i < 3 ? i * strideOf(x, layout, 'p') : 0);
+    for (char letter : StringRef("bhr"))
+      places.push_back(strideOf(x, layout, letter));
+  }
+  return places;
+}
+
+/// Attention as products and what lies between them.
+class Expansion {
 public:
-  /// `slices` begin with queries, key, value, decay and rate as far as there are any.
-  TimeStep(KernelBuilder &k, Value state, ValueRange slices, bool hasDecay, bool hasRate)
-      : k(k), before(state), type(tensorType(state)) {
-    ArrayRef<int64_t> q = tensorType(slices[0]).getShape();
-    heads = q[0];
-    shared = q[1];
-    size = q[2];
-    valueSize = type.getDimSize(2);
-    query = k.reshape(slices[0], {heads, shared, size, 1});
-    key = k.reshape(slices[1], {heads, size, 1});
-    value = k.reshape(slices[2], {heads, 1, valueSize});
-    if (hasDecay)
-      decay = k.reshape(slices[3], {heads, tensorType(slices[3]).getDimSize(1), 1});
-    if (hasRate)
-      rate = k.reshape(slices[3 + hasDecay], {heads, 1, 1});
-  }
-
-  /// Sets what follows the state: P, what P holds for the key, u, and the next state.
-  void advance() {
-    left = decay ? apply({before, decay}, {heads, size, valueSize},
-                         [](ScalarBuilder &s, ValueRange x) { return s.mul(x[0], s.exp(x[1])); })
-                 : before;
-    added = value;
-    if (rate) {
-      held = sumProducts(left, key, 1);
-      added = apply({value, held, rate}, {heads, 1, valueSize},
-                    [](ScalarBuilder &s, ValueRange x) { return s.mul(x[2], s.sub(x[0], x[1])); });
-    }
-    after = addProduct(left, key, added);
-  }
-
-  /// Elementwise, in the states' type.
-  Value apply(ValueRange inputs, ArrayRef<int64_t> shape, KernelBuilder::ScalarFn fn) {
-    return k.pointwise(inputs, type.clone(shape), fn);
-  }
-  /// x + y * z of the state's shape.
-  Value addProduct(Value x, Value y, Value z) {
-    return apply({x, y, z}, type.getShape(),
-                 [](ScalarBuilder &s, ValueRange v) { return s.add(v[0], s.mul(v[1], v[2])); });
-  }
-  /// The products of two tensors, which broadcast, summed along `axis`, which stays as 1.
-  Value sumProducts(Value x, Value y, int64_t axis) {
-    SmallVector<int64_t> shape =
-        *broadcastShapes({tensorType(x).getShape(), tensorType(y).getShape()});
+  Expansion(KernelBuilder &k, const AttentionExtents &e, ArrayAttr layouts, ValueRange inputs,
+            Value mask, Value condition, const APFloat &scale, std::optional<APFloat> off,
+            bool replaces)
+      : k(k), e(e), layouts(layouts), isJoint(inputs.size() == 1), scale(scale),
+        element(tensorType(inputs[0]).getElementType()), wide(KernelBuilder::computeType(element)),
+        condition(condition), replaces(replaces), shared(e.heads / e.keyHeads * e.rows) {
+    for (unsigned i : {0, 1, 2})
+      heads[i] = takeHeads(inputs[isJoint ? 0 : i], i);
+    // The rows of all heads that share keys are the rows of one matrix.
     Value products =
-        apply({x, y}, shape, [](ScalarBuilder &s, ValueRange v) { return s.mul(v[0], v[1]); });
-    Value sums = k.reduce(products, axis, Reduction::Sum, type.getElementType());
-    return k.reshape(sums, keepAxes(shape, axis));
-  }
-  /// The state, or a gradient of it, for each of the queries that share it.
-  Value forQueries(Value state) { return k.reshape(state, {heads, 1, size, valueSize}); }
-  /// `scale * x`, of `result`'s type.
-  Value scaleTo(RankedTensorType result, Value x, double scale) {
-    x = k.reshape(x, result.getShape());
-    return k.pointwise(x, result, [&](ScalarBuilder &s, ValueRange v) {
-      return scale == 1 ? v[0] : s.mul(v[0], s.constantLike(v[0], scale));
+        multiply(rowsOf(heads[0]), false, matrices(heads[1]), true, scale, {shared, e.columns});
+    SmallVector<Value> read{scoresOf(products)};
+    if (mask)
+      read.push_back(mask);
+    if (condition)
+      read.push_back(condition);
+    scores = k.pointwise(read, scoresType(wide), [&](ScalarBuilder &s, ValueRange x) {
+      Value score = mask ? s.add(x[0], x[1]) : x[0];
+      if (!condition)
+        return score;
+      Value other = s.constantLike(score, off->convertToDouble());
+      return s.select(x.back(), score, replaces ? other : s.add(score, other));
     });
   }
 
+  RankedTensorType scoresType(Type type) const {
+    return RankedTensorType::get({e.batch, e.heads, e.rows, e.columns}, type);
+  }
+  Value column(Value x) { return k.reshape(x, {e.batch, e.heads, e.rows, 1}); }
+
+  Value probabilities(Value maximum, Value sum) {
+    return k.pointwise(
+        {scores, maximum, sum}, scoresType(element),
+        [](ScalarBuilder &s, ValueRange x) { return s.div(s.exp(s.sub(x[0], x[1])), x[2]); });
+  }
+
+  SmallVector<Value> emit(RankedTensorType output) {
+    RowSoftmax softmax(k, scores);
+    Value p = probabilities(softmax.maximum, softmax.sum);
+    Value y = multiply(rowsOf(p), false, matrices(heads[2]), false, APFloat(1.0), {shared, e.size});
+    y = k.reshape(y, {e.batch, e.heads, e.rows, e.size});
+    SmallVector<int64_t> rows{e.batch, e.heads, e.rows};
+    return {k.reshape(toLayout(y, layoutAt(layouts, layouts.size() - 1)), output.getShape()),
+            k.reshape(softmax.maximum, rows), k.reshape(softmax.sum, rows)};
+  }
+
+  SmallVector<Value> emitGradients(Value g, Value maximum, Value sum, Value delta) {
+    StringRef layout = layoutAt(layouts, layouts.size() - 1);
+    g = fromLayout(g, layout);
+    delta = fromLayout(k.reshape(delta, keepLast(tensorType(delta).getShape())), layout);
+    Value p = probabilities(column(maximum), column(sum));
+    Value slope =
+        multiply(rowsOf(g), false, matrices(heads[2]), true, APFloat(1.0), {shared, e.columns});
+    SmallVector<Value> read{scores, column(maximum), column(sum), scoresOf(slope), delta};
+    if (condition && replaces)
+      read.push_back(condition);
+    Value ds = k.pointwise(read, scoresType(element), [&](ScalarBuilder &s, ValueRange x) {
+      Value y = s.div(s.exp(s.sub(x[0], x[1])), x[2]);
+      y = s.mul(y, s.sub(x[3], x[4]));
+      return condition && replaces ? s.select(x[5], y, s.constantLike(y, 0)) : y;
+    });
+    Value results[] = {
+        multiply(rowsOf(ds), false, matrices(heads[1]), false, scale, {shared, e.size}),
+        multiply(rowsOf(ds), true, rowsOf(heads[0]), false, scale, {e.columns, e.size}),
+        multiply(rowsOf(p), true, rowsOf(g), false, APFloat(1.0), {e.columns, e.size})};
+    SmallVector<Value> gradients;
+    for (unsigned i : {0, 1, 2}) {
+      int64_t heads = i == 0 ? e.heads : e.keyHeads, rows = i == 0 ? e.rows : e.columns;
+      Value x = k.reshape(results[i], {e.batch, heads, rows, e.size});
+      std::string layout = layoutAt(layouts, isJoint ? 0 : i).str();
+      size_t parts = layout.find('p');
+      if (isJoint)
+        layout.erase(parts, 1);
+      x = toLayout(x, layout);
+      if (isJoint) {
+        SmallVector<int64_t> shape(tensorType(x).getShape());
+        shape.insert(shape.begin() + parts, 1);
+        x = k.reshape(x, shape);
+      }
+      gradients.push_back(x);
+    }
+    if (isJoint)
+      return {k.concat(gradients, int64_t(layoutAt(layouts, 0).find('p')))};
+    return gradients;
+  }
+
+private:
+  static SmallVector<int64_t> keepLast(ArrayRef<int64_t> shape) {
+    SmallVector<int64_t> kept(shape);
+    kept.push_back(1);
+    return kept;
+  }
+  /// [b, h, r, d] of a layout without `p`, and back.
+  Value fromLayout(Value x, StringRef layout) {
+    SmallVector<int64_t> order;
+    for (char letter : StringRef("bhrd"))
+      order.push_back(int64_t(layout.find(letter)));
+    return k.transpose(x, order);
+  }
+  Value toLayout(Value x, StringRef layout) {
+    SmallVector<int64_t> order;
+    for (char letter : layout)
+      order.push_back(int64_t(StringRef("bhrd").find(letter)));
+    return k.transpose(x, order);
+  }
+  Value takeHeads(Value x, unsigned index) {
+    std::string layout = layoutAt(layouts, isJoint ? 0 : index).str();
+    if (isJoint) {
+      size_t parts = layout.find('p');
+      SmallVector<int64_t> starts(layout.size(), 0), sizes(tensorType(x).getShape());
+      SmallVector<int64_t> steps(layout.size(), 1);
+      starts[parts] = index;
+      sizes[parts] = 1;
+      x = k.slice(x, starts, sizes, steps);
+      sizes.erase(sizes.begin() + parts);
+      layout.erase(parts, 1);
+      x = k.reshape(x, sizes);
+    }
+    return fromLayout(x, layout);
+  }
+  /// A tensor of all heads with the rows of those that share a key in one matrix.
+  Value rowsOf(Value x) {
+    return k.reshape(x, {e.batch * e.keyHeads, shared, tensorType(x).getShape().back()});
+  }
+  Value matrices(Value x) { return k.reshape(x, {e.batch * e.keyHeads, e.columns, e.size}); }
+  Value scoresOf(Value x) { return k.reshape(x, {e.batch, e.heads, e.rows, e.columns}); }
+
+  Value multiply(Value lhs, bool transposeLhs, Value rhs, bool transposeRhs, const APFloat &alpha,
+                 ArrayRef<int64_t> matrix) {
+    auto type = RankedTensorType::get({e.batch * e.keyHeads, matrix[0], matrix[1]}, element);
+    return plan::MatMulOp::create(k.builder, k.loc, type, lhs, rhs, Value(), transposeLhs,
+                                  transposeRhs, alpha, plan::Epilogue::None)
+        .getResult();
+  }
+
   KernelBuilder &k;
-  Value before; ///< S
-  RankedTensorType type;
-  int64_t heads, shared, size, valueSize;
-  Value query, key, value, decay, rate;
-  Value left, held, added, after; ///< P, k * P, u, the next S
+  const AttentionExtents e;
+  ArrayAttr layouts;
+  bool isJoint;
+  APFloat scale;
+  Type element, wide;
+  Value condition;
+  bool replaces;
+  int64_t shared; ///< rows of heads that share a key
+  Value heads[3], scores;
 };
 } // namespace
 
-/// A result of a loop without its first dimension.
-static RankedTensorType sliceType(Value x) {
-  RankedTensorType type = tensorType(x);
-  return type.clone(type.getShape().drop_front());
+/// A kernel of its own where the target has one, else products; the results of `op`.
+template <typename OpTy, typename Fuse, typename Expand>
+static SmallVector<Value> emitAttention(OpTy op, KernelBuilder &kernel, ValueRange inputs,
+                                        Fuse fuse, Expand expand) {
+  AttentionExtents e = *readExtents(op.getLoc(), inputs, op.getLayouts());
+  Type element = tensorType(inputs[0]).getElementType();
+  return kernel.fusesAttention(element, e.size) ? fuse(e) : expand(e);
 }
 
-SmallVector<Value> LinearAttentionOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
-  RankedTensorType type = getOutput().getType(), state = getState().getType();
-  if (type.getNumElements() == 0 || state.getNumElements() == 0)
-    return {kernel.splat(type, 0), operands.back()};
-  RankedTensorType slice = sliceType(getOutput());
-  bool hasDecay = bool(getDecay()), hasRate = bool(getRate());
-  double scale = getScale().convertToDouble();
-  SmallVector<KernelBuilder::Sequence> sequences;
-  for (Value x : operands.drop_back())
-    sequences.push_back({x});
-  KernelBuilder::Looped looped = kernel.loop(
-      type.getDimSize(0), operands.back(), sequences, {}, slice, /*reversedOutputs=*/false,
-      [&](KernelBuilder &k, ValueRange carried, ValueRange slices, ValueRange) {
-        TimeStep step(k, carried[0], slices, hasDecay, hasRate);
-        step.advance();
-        Value y = step.sumProducts(step.query, step.forQueries(step.after), 2);
-        return SmallVector<Value>{step.after, step.scaleTo(slice, y, scale)};
+SmallVector<Value> AttentionOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  unsigned count = getInputs().size();
+  ValueRange inputs = operands.take_front(count);
+  Value mask = getMask() ? operands[count] : Value();
+  Value condition = getCondition() ? operands.back() : Value();
+  OpBuilder &b = kernel.builder;
+  return emitAttention(
+      *this, kernel, inputs,
+      [&](const AttentionExtents &e) -> SmallVector<Value> {
+        SmallVector<int64_t> places = findPlaces(inputs, getLayouts(), getOutput());
+        auto op = plan::AttentionOp::create(b, kernel.loc, getResultTypes(), inputs, mask,
+                                            condition, e.list(), places, getScale(),
+                                            getOff().value_or(APFloat(0.0)), getReplaces());
+        return op->getResults();
+      },
+      [&](const AttentionExtents &e) {
+        Expansion expansion(kernel, e, getLayouts(), inputs, mask, condition, getScale(), getOff(),
+                            getReplaces());
+        return expansion.emit(getOutput().getType());
       });
-  return {looped.outputs[0], looped.carried[0]};
 }
 
-SmallVector<Value> LinearAttentionGradOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
-  RankedTensorType state = getInitial().getType();
-  SmallVector<Value> results;
-  for (Value result : getResults())
-    results.push_back(kernel.splat(tensorType(result), 0));
-  if (getGradient().getType().getNumElements() == 0 || state.getNumElements() == 0) {
-    results.back() = operands.back();
-    return results;
-  }
-  bool hasDecay = bool(getDecay()), hasRate = bool(getRate());
-  double scale = getScale().convertToDouble();
-  int64_t time = getQuery().getType().getDimSize(0);
-  ValueRange inputs = operands.drop_front().drop_back(2); // queries to rates
-  Value initial = operands.drop_back().back();
-
-  SmallVector<KernelBuilder::Sequence> forwards, backwards;
-  for (Value x : inputs) {
-    forwards.push_back({x});
-    backwards.push_back({x, /*reversed=*/true});
-  }
-  KernelBuilder::Looped states =
-      kernel.loop(time, initial, forwards, {}, state, /*reversedOutputs=*/false,
-                  [&](KernelBuilder &k, ValueRange carried, ValueRange slices, ValueRange) {
-                    TimeStep step(k, carried[0], slices, hasDecay, hasRate);
-                    step.advance();
-                    return SmallVector<Value>{step.after, step.before};
-                  });
-  backwards.push_back({operands.front(), true});
-  backwards.push_back({states.outputs[0], true});
-
-  SmallVector<unsigned> computed{0, 1, 2};
-  if (hasDecay)
-    computed.push_back(3);
-  if (hasRate)
-    computed.push_back(4);
-  SmallVector<RankedTensorType> outputs;
-  for (unsigned i : computed)
-    outputs.push_back(sliceType(getResult(i)));
-
-  // With dS that of the next state: dS += scale * q^T * do, dq = scale * do * S^T, du = k * dS,
-  // dk = dS * u; for u = b * (v - k * P): db = du * (v - k * P), dv = b * du, dP = dS - k^T * dv,
-  // dk -= P * dv; then d decay = the sum of dP * P along a row, and e ^ decay * dP goes on.
-  KernelBuilder::Looped looped = kernel.loop(
-      time, operands.back(), backwards, {}, outputs, /*reversedOutputs=*/true,
-      [&](KernelBuilder &k, ValueRange carried, ValueRange slices, ValueRange) {
-        TimeStep step(k, slices.back(), slices, hasDecay, hasRate);
-        step.advance();
-        int64_t heads = step.heads, size = step.size, valueSize = step.valueSize;
-        Value g = k.reshape(slices.drop_back().back(), {heads, step.shared, 1, valueSize});
-        Value dq = step.sumProducts(g, step.forQueries(step.after), 3);
-        Value read = k.reshape(step.sumProducts(step.query, g, 1), step.type.getShape());
-        Value ds = step.apply({carried[0], read}, step.type.getShape(),
-                              [&](ScalarBuilder &s, ValueRange x) {
-                                return s.add(x[0], s.mul(x[1], s.constantLike(x[1], scale)));
-                              });
-        Value du = step.sumProducts(ds, step.key, 1), dv = du, dp = ds;
-        Value dk = step.sumProducts(ds, step.added, 2), db;
-        if (hasRate) {
-          Value lack = step.apply({step.value, step.held}, {heads, 1, valueSize},
-                                  [](ScalarBuilder &s, ValueRange x) { return s.sub(x[0], x[1]); });
-          db = step.sumProducts(du, lack, 2);
-          dv = step.apply({du, step.rate}, {heads, 1, valueSize},
-                          [](ScalarBuilder &s, ValueRange x) { return s.mul(x[0], x[1]); });
-          dp = step.apply(
-              {ds, step.key, dv}, step.type.getShape(),
-              [](ScalarBuilder &s, ValueRange x) { return s.sub(x[0], s.mul(x[1], x[2])); });
-          Value less = step.sumProducts(step.left, dv, 2);
-          dk = step.apply({dk, less}, {heads, size, 1},
-                          [](ScalarBuilder &s, ValueRange x) { return s.sub(x[0], x[1]); });
-        }
-        Value next = dp;
-        if (hasDecay)
-          next =
-              step.apply({dp, step.decay}, step.type.getShape(),
-                         [](ScalarBuilder &s, ValueRange x) { return s.mul(x[0], s.exp(x[1])); });
-        SmallVector<Value> made{next, step.scaleTo(outputs[0], dq, scale),
-                                step.scaleTo(outputs[1], dk, 1), step.scaleTo(outputs[2], dv, 1)};
-        if (hasDecay)
-          made.push_back(step.scaleTo(outputs[3], step.sumProducts(dp, step.left, 2), 1));
-        if (hasRate)
-          made.push_back(step.scaleTo(outputs.back(), db, 1));
-        return made;
+SmallVector<Value> AttentionGradOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
+  unsigned count = getInputs().size();
+  Value g = operands[0], maximum = operands[1], sum = operands[2], delta = operands[3];
+  ValueRange inputs = operands.slice(4, count);
+  Value mask = getMask() ? operands[4 + count] : Value();
+  Value condition = getCondition() ? operands.back() : Value();
+  OpBuilder &b = kernel.builder;
+  return emitAttention(
+      *this, kernel, inputs,
+      [&](const AttentionExtents &e) -> SmallVector<Value> {
+        SmallVector<int64_t> places = findPlaces(inputs, getLayouts(), getGradient());
+        auto op = plan::AttentionGradOp::create(
+            b, kernel.loc, getResultTypes(), g, maximum, sum, delta, inputs, mask, condition,
+            e.list(), places, getScale(), getOff().value_or(APFloat(0.0)), getReplaces());
+        return op->getResults();
+      },
+      [&](const AttentionExtents &e) {
+        Expansion expansion(kernel, e, getLayouts(), inputs, mask, condition, getScale(), getOff(),
+                            getReplaces());
+        return expansion.emitGradients(g, maximum, sum, delta);
       });
-  for (auto [i, output] : llvm::zip(computed, looped.outputs))
-    results[i] = output;
-  results.back() = looped.carried[0];
-  return results;
 }

@@ -1,4 +1,4 @@
-//===- Attention.td - Attention by a recurrence ---------- -*- tablegen -*-===//
+//===- Attention.td - Attention, with a softmax and without - tablegen -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -10,7 +10,89 @@
 
 include "ampc/Dialect/Amp/AmpDialect.td"
 
-// Attention with a softmax needs no op: it imports as products (amp.matmul).
+def Amp_AttentionOp : Amp_Op<"attention", [
+    Pure, AttrSizedOperandSegments, InferTypeOpAdaptor, Gradient, Recovery, Kernel, Ranged,
+    Computes<"Allow">]> {
+  let summary = "softmax(scale * query * key^T + mask) * value, with no matrix of scores";
+  let description = [{
+    For each batch entry and head, with the queries' rows r and those of the keys c:
+
+    `scores[r, c] = scale * sum_d query[r, d] * key[c, d] + mask[r, c]`. Where `condition` is
+    false, `off` is added to the score, or is the score, with `replaces`.
+    `output[r, d] = sum_c e ^ (scores[r, c] - maximum[r]) / sum[r] * value[c, d]`, where
+    `maximum` is the largest score of the row and `sum` that of the exponentials.
+
+    A row of which every score is minus infinity is NaN, as that softmax is. Scores, their
+    exponentials and all sums are f32 (f64 for f64); exponentials are rounded to the operands' type
+    before they are multiplied.
+
+    A layout tells how the dimensions of a tensor lie: `b` batch, `h` heads, `r` rows, `d` the
+    elements of a head, which are last. There are three inputs, query, key and value, each with its
+    layout; or one that holds all, whose layout has a `p` in the place of the dimension that tells
+    them apart, of extent 3. `output` has the last layout, `maximum` and `sum` are [b, h, r].
+    `heads` of the query share a key and value where these have fewer: query head i has the key of
+    head i / (heads / key heads). `mask` and `condition` broadcast to [b, h, r, c] and have rank 4.
+
+    Files spell attention out; it is put together by `amp-recover-patterns`.
+
+    Constraints:
+    - (attention_c1) layouts are as above, and the tensors have rank 4, or 5 with a `p`.
+    - (attention_c2) extents fit together, and there is a row, a key and an element at least.
+    - (attention_c3) the inputs have one element type; `mask` that of the scores.
+    - (attention_c4) there is an `off` where there is a condition.
+
+    ```mlir
+    %y, %m, %s = amp.attention %q, %k, %v mask %m as ["bhrd", "bhrd", "bhrd", "brhd"] scale 0.125
+       : (tensor<2x4x6x8xf16>, tensor<2x4x5x8xf16>, tensor<2x4x5x8xf16>, tensor<2x1x1x5xf32>)
+       -> (tensor<2x6x4x8xf16>, tensor<2x4x6xf32>, tensor<2x4x6xf32>)
+    ```
+  }];
+  let arguments = (ins Variadic<Amp_FloatTensor>:$inputs, Optional<Amp_FloatTensor>:$mask,
+                   Optional<Amp_BoolTensor>:$condition, StrArrayAttr:$layouts, F64Attr:$scale,
+                   OptionalAttr<F64Attr>:$off, UnitAttr:$replaces);
+  let results = (outs Amp_FloatTensor:$output, Amp_FloatTensor:$maximum, Amp_FloatTensor:$sum);
+  let assemblyFormat = [{
+    $inputs (`mask` $mask^)? (`where` $condition^)? `as` $layouts `scale` $scale attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let extraClassDeclaration = [{
+    /// The mask is of the scores' type beside low operands.
+    ::ampc::OperandPrecision getOperandPrecision(unsigned index) {
+      bool isMask = index >= getInputs().size();
+      bool isFull = isMask && !::mlir::getElementTypeOrSelf(getInputs()[0].getType()).isF64();
+      return isFull ? ::ampc::OperandPrecision::Full : ::ampc::OperandPrecision::Computed;
+    }
+  }];
+}
+
+def Amp_AttentionGradOp : Amp_Op<"attention_grad", [
+    Pure, AttrSizedOperandSegments, InferTypeOpAdaptor, Kernel]> {
+  let summary = "The gradients of amp.attention";
+  let description = [{
+    Those of the inputs, in their layouts and element type: with P the probabilities, which are
+    computed again, g the gradient of the output, and sums over all rows or keys,
+
+    `dP = g * value^T`, `dS = P * (dP - delta)`, `d value = P^T * g`,
+    `d query = scale * dS * key`, `d key = scale * dS^T * query`,
+
+    where `delta[r]` is the sum of the row of g * output, and dS is 0 where `condition` is false and
+    `replaces` the score. `delta` has the output's layout without `d`. P and dS are rounded to the
+    operands' type before they are multiplied.
+
+    Constraints: those of amp.attention.
+  }];
+  let arguments = (ins Amp_FloatTensor:$gradient, Amp_FloatTensor:$maximum, Amp_FloatTensor:$sum,
+                   Amp_FloatTensor:$delta, Variadic<Amp_FloatTensor>:$inputs,
+                   Optional<Amp_FloatTensor>:$mask, Optional<Amp_BoolTensor>:$condition,
+                   StrArrayAttr:$layouts, F64Attr:$scale, OptionalAttr<F64Attr>:$off,
+                   UnitAttr:$replaces);
+  let results = (outs Variadic<Amp_FloatTensor>:$gradients);
+  let assemblyFormat = [{
+    $gradient `with` $maximum `,` $sum `,` $delta `of` $inputs (`mask` $mask^)?
+    (`where` $condition^)? `as` $layouts `scale` $scale attr-dict
+    `:` functional-type(operands, results)
+  }];
+}
 
 def Amp_LinearAttentionOp : Amp_Op<"linear_attention", [
     Pure, AttrSizedOperandSegments, InferTypeOpAdaptor, Gradient, Kernel, Computes<"Allow">,
