@@ -192,7 +192,7 @@ static void beginCopy(Lanes &l, const Instruction &i) {
     char data[16] = {};
     if (size[t] != 0) {
       const char *source =
-          l.block->access(i, t, from[t] + uint64_t(i.sourceOffset), i.bytes, false);
+          l.block->access(i, t, from[t] + uint64_t(i.sourceOffset), size[t], false);
       if (!source)
         return;
       std::memcpy(data, source, size[t]);
