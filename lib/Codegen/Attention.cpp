@@ -51,13 +51,14 @@ public:
       inputs.push_back(add(x));
     for (unsigned i = 0; i < 3; ++i)
       tensors[i] = inputs[problem.inputs == 1 ? 0 : i];
-    Value mask = add(op.getMask()), condition = add(op.getCondition());
+    std::array<Value, 4> operands{add(op.getMask()), add(op.getCondition()), add(op.getSeed()),
+                                  add(op.getAttempt())};
     for (unsigned i = 0; i < 3; ++i)
       results[i] = function.addOutput(number++, cast<RankedTensorType>(op.getResult(i).getType()));
     function.begin();
     const AttentionExtents &e = problem.extents;
     int64_t rowBlocks = llvm::divideCeil(e.rows, kOwnRows);
-    AttentionTiles tiles(problem, function.b, function.loc, function.thread, mask, condition);
+    AttentionTiles tiles(problem, function.b, function.loc, function.thread, operands);
     for (StagedTile &tile : staged)
       tile = {
           addWorkgroupArray(function.func, tiles.stagedType(problem.passingRows()), function.loc),
@@ -75,9 +76,13 @@ private:
     Value rest = index.div(function.block, rowBlocks);
     AttentionPoint at{index.div(rest, e.heads), index.rem(rest, e.heads), {}};
     at.keyHead = index.div(at.head, e.heads / e.keyHeads);
-    Value row = index.add(index.mul(index.rem(function.block, rowBlocks), kOwnRows),
-                          index.mul(t.warp, kTileRows));
-    Registers query = t.loadRows(t.rowsOf(0, tensors[0], at), row);
+    Value first = index.mul(index.rem(function.block, rowBlocks), kOwnRows);
+    Value row = index.add(first, index.mul(t.warp, kTileRows));
+    t.beginCopyOfOwn(t.rowsOf(0, tensors[0], at), first, staged[0]);
+    t.endCopies();
+    t.barrier();
+    Registers query = t.loadOwn(staged[0]);
+    t.barrier();
     MatrixRows keys = t.rowsOf(1, tensors[1], at), values = t.rowsOf(2, tensors[2], at);
 
     int64_t passing = problem.passingRows(), count = llvm::divideCeil(e.columns, passing);
@@ -90,16 +95,16 @@ private:
     copy(zero, zero);
     OpBuilder &b = function.b;
     Value lowest = t.constant(b.getF32Type(), -std::numeric_limits<double>::infinity());
-    Value none = t.constant(b.getF32Type(), 0.0);
-    RowSums first{t.zeros(t.paddedColumns()), {lowest, lowest}, {none, none}};
-    auto loop = scf::ForOp::create(b, function.loc, zero, t.number(count), one, first.list());
+    Value zeroSum = t.constant(b.getF32Type(), 0.0);
+    RowSums none{t.zeros(t.paddedColumns()), {lowest, lowest}, {zeroSum, zeroSum}};
+    auto loop = scf::ForOp::create(b, function.loc, zero, t.number(count), one, none.list());
     {
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointToStart(loop.getBody());
       Value tile = loop.getInductionVar(), half = t.index().rem(tile, 2);
       t.endCopies();
       // All threads' copies have ended, and nobody reads the other half any more.
-      gpu::BarrierOp::create(b, function.loc);
+      t.barrier();
       Value next = t.index().add(tile, 1);
       auto more = scf::IfOp::create(b, function.loc, t.index().less(next, count));
       {
@@ -111,7 +116,7 @@ private:
       addTile(t, sums, query, at, row, t.index().mul(tile, passing), half);
       scf::YieldOp::create(b, function.loc, sums.list());
     }
-    finish(t, RowSums::from(loop.getResults()), at, row);
+    finish(t, RowSums::from(loop.getResults()), at, first);
   }
 
   /// Adds the keys from `column` on.
@@ -147,10 +152,12 @@ private:
       sums.largest[i] = largest;
       sums.sum[i] = sum;
     }
+    t.drop(products, at, rows, columns);
     t.addProduct(sums.values, t.round(products), staged[1], half);
   }
 
-  void finish(AttentionTiles &t, RowSums sums, const AttentionPoint &at, Value row) {
+  void finish(AttentionTiles &t, RowSums sums, const AttentionPoint &at, Value first) {
+    Value row = t.index().add(first, t.index().mul(t.warp, kTileRows));
     for (unsigned i : {0, 1}) {
       Value sum = t.mergeRow(sums.sum[i], [&](Value x, Value y) { return t.add(x, y); });
       Value inverse = t.div(t.constantLike(sum, 1.0), sum);
@@ -167,7 +174,7 @@ private:
         scf::YieldOp::create(b, loc);
       });
     }
-    t.storeRows(sums.values, t.rowsOf(3, results[0], at), row);
+    t.storeOwn(sums.values, t.rowsOf(3, results[0], at), first, staged[0]);
   }
 
   plan::AttentionOp op;

@@ -7,11 +7,13 @@
 
 // One grid has blocks of several kinds: some own keys and values, by which all queries that see
 // them pass, some own queries, by which the keys pass. Both compute the probabilities P again, from
-// the largest score and the sum of each row, and dS = P * (dP - delta). With the own rows first:
+// the largest score and the sum of each row, and dS = P * (dP - delta):
 //
-//   own keys:    P = own key * query^T,  dP = own value * g^T, d value += P * g, d key += dS *
-//   query own queries: P = own query * key^T,  dP = own g * value^T,                d query += dS *
-//   key
+// - where keys are owned, P = key * query^T and dP = value * g^T, d value += P * g and
+//   d key += dS * query;
+// - where queries are, P = query * key^T and dP = g * value^T, d query += dS * key.
+//
+// Dropout makes some of dP 0, and of P for d value.
 //
 // Of long heads, sums of keys and of values do not fit into a thread's registers together, and are
 // blocks of their own.
@@ -50,7 +52,8 @@ public:
     SmallVector<Value> inputs, outputs;
     for (Value x : op.getInputs())
       inputs.push_back(add(x));
-    Value mask = add(op.getMask()), condition = add(op.getCondition());
+    std::array<Value, 4> operands{add(op.getMask()), add(op.getCondition()), add(op.getSeed()),
+                                  add(op.getAttempt())};
     for (Value x : op.getGradients())
       outputs.push_back(function.addOutput(number++, cast<RankedTensorType>(x.getType())));
     for (unsigned i = 0; i < 3; ++i) {
@@ -58,7 +61,7 @@ public:
       results[i] = outputs[problem.inputs == 1 ? 0 : i];
     }
     function.begin();
-    AttentionTiles t(problem, function.b, function.loc, function.thread, mask, condition);
+    AttentionTiles t(problem, function.b, function.loc, function.thread, operands);
     for (StagedTile &tile : staged)
       tile = {addWorkgroupArray(function.func, t.stagedType(problem.passingRowsOfGradient()),
                                 function.loc),
@@ -109,15 +112,20 @@ private:
       own.head = index.mul(head, shared);
     else
       own.keyHead = index.div(head, shared);
-    Value row =
-        index.add(index.mul(index.rem(block, rowBlocks), kOwnRows), index.mul(t.warp, kTileRows));
+    Value begin = index.mul(index.rem(block, rowBlocks), kOwnRows);
+    Value row = index.add(begin, index.mul(t.warp, kTileRows));
     // What is owned: key and value, or query and g.
-    Registers first = t.loadRows(
-        kind.ownsKeys ? t.rowsOf(1, tensors[1], own) : t.rowsOf(0, tensors[0], own), row);
-    Registers second;
+    t.beginCopyOfOwn(kind.ownsKeys ? t.rowsOf(1, tensors[1], own) : t.rowsOf(0, tensors[0], own),
+                     begin, staged[0]);
     if (kind.sumsSlopes)
-      second = t.loadRows(kind.ownsKeys ? t.rowsOf(2, tensors[2], own) : t.rowsOf(3, gradient, own),
-                          row);
+      t.beginCopyOfOwn(kind.ownsKeys ? t.rowsOf(2, tensors[2], own) : t.rowsOf(3, gradient, own),
+                       begin, staged[1]);
+    t.endCopies();
+    t.barrier();
+    Registers first = t.loadOwn(staged[0]), second;
+    if (kind.sumsSlopes)
+      second = t.loadOwn(staged[1]);
+    t.barrier();
     SmallVector<RowNumbers> ownNumbers;
     if (!kind.ownsKeys)
       for (unsigned i : {0, 1})
@@ -155,7 +163,7 @@ private:
       Value step = loop.getInductionVar(), half = t.index().rem(step, 2);
       t.endCopies();
       // All threads' copies have ended, and nobody reads the other half any more.
-      gpu::BarrierOp::create(b, t.loc);
+      t.barrier();
       Value next = t.index().add(step, 1);
       auto more = scf::IfOp::create(b, t.loc, t.index().less(next, count));
       {
@@ -174,7 +182,7 @@ private:
       if (factor != 1)
         for (Value &x : part)
           x = t.mul(x, t.constantLike(x, factor));
-      t.storeRows(part, t.rowsOf(which, results[which], own), row);
+      t.storeOwn(part, t.rowsOf(which, results[which], own), begin, staged[which == 2]);
     };
     if (kind.sumsSlopes)
       store(kind.ownsKeys ? 1 : 0, 0, problem.scale);
@@ -219,8 +227,9 @@ private:
     SmallVector<Value> own, passed;
     t.indicesOf(passing, row, from, own, passed);
     ArrayRef<Value> rows = kind.ownsKeys ? passed : own;
-    SmallVector<AttentionTiles::Score> scores =
-        t.score(products, at, rows, kind.ownsKeys ? own : passed);
+    ArrayRef<Value> columns = kind.ownsKeys ? own : passed;
+    SmallVector<AttentionTiles::Score> scores = t.score(products, at, rows, columns);
+    t.drop(slopes, at, rows.take_front(slopes.size()), columns.take_front(slopes.size()));
     SmallVector<RowNumbers> numbers; // of two columns of a tile that are queries
     for (size_t k = 0; k < scores.size(); ++k) {
       if (kind.ownsKeys && k % 4 == 0)
@@ -244,6 +253,7 @@ private:
       llvm::copy(part, sums.begin());
     }
     if (kind.sumsValues) {
+      t.drop(products, at, rows, columns);
       Accumulators part(ArrayRef(sums).take_back(each));
       t.addProduct(part, t.round(products), staged[1], half);
       llvm::copy(part, sums.end() - each);

@@ -6,10 +6,41 @@
 //===----------------------------------------------------------------------===//
 
 #include "AttentionTiles.h"
+#include "ampc/Support/RandomBits.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include <limits>
 
 namespace ampc::codegen {
+
+AttentionTiles::AttentionTiles(const AttentionProblem &problem, OpBuilder &builder, Location loc,
+                               Value thread, std::array<Value, 4> operands)
+    : TensorTiles(builder, loc, thread, kAttentionThreads, problem.element, problem.extents.size),
+      problem(problem), mask(operands[0]), condition(operands[1]) {
+  if (!problem.drops)
+    return;
+  auto load = [&](Value scalar) -> Value {
+    return memref::LoadOp::create(builder, loc, scalar, number(0));
+  };
+  key = buildRandomKey(*this, load(operands[2]), load(operands[3]), problem.stream);
+}
+
+void AttentionTiles::drop(MutableArrayRef<Value> numbers, const AttentionPoint &at,
+                          ArrayRef<Value> rows, ArrayRef<Value> columns) {
+  if (!problem.drops)
+    return;
+  // Places in [batch, heads, rows, columns], which may be more than an index counts.
+  const AttentionExtents &e = problem.extents;
+  Type i64 = builder.getI64Type();
+  auto times = [&](Value x, int64_t n) { return mul(x, constant(i64, n)); };
+  Value head = add(times(convert(at.batch, i64), e.heads), convert(at.head, i64));
+  Value first = times(head, e.rows);
+  for (auto [x, row, column] : llvm::zip_equal(numbers, rows, columns)) {
+    Value place = times(add(first, convert(row, i64)), e.columns);
+    place = add(place, convert(column, i64));
+    Value kept = mul(x, constantLike(x, keptScale(problem.ratio)));
+    x = select(drawKept(*this, place, key, problem.ratio), kept, constantLike(x, 0.0));
+  }
+}
 
 MatrixRows AttentionTiles::rowsOf(unsigned which, Value memref, const AttentionPoint &at) {
   const AttentionPlace &place = problem.places[which];

@@ -18,6 +18,7 @@
 #include "KernelEmitter.h"
 #include "TensorTiles.h"
 #include "ampc/Dialect/Plan/AttentionPlaces.h"
+#include <array>
 
 namespace ampc::codegen {
 
@@ -32,7 +33,9 @@ struct AttentionProblem {
   RankedTensorType mask, condition; ///< null where there is none
   Type element;
   double scale, off;
-  bool replaces;
+  double ratio; ///< of what dropout drops; 0 without it
+  uint64_t stream;
+  bool replaces, drops;
   unsigned inputs; ///< 1, where all lie in one tensor, or 3
 
   template <typename OpTy>
@@ -40,7 +43,9 @@ struct AttentionProblem {
       : extents(AttentionExtents::from(op.getExtents())),
         element(cast<RankedTensorType>(op.getInputs()[0].getType()).getElementType()),
         scale(op.getScale().convertToDouble()), off(op.getOff().convertToDouble()),
-        replaces(op.getReplaces()), inputs(op.getInputs().size()) {
+        ratio(op.getRatio() ? op.getRatio()->convertToDouble() : 0),
+        stream(uint64_t(op.getStream().value_or(0))), replaces(op.getReplaces()),
+        drops(bool(op.getSeed())), inputs(op.getInputs().size()) {
     for (unsigned i = 0; i < 4; ++i)
       places[i] = AttentionPlace::from(op.getPlaces(), i);
     if (op.getMask())
@@ -63,10 +68,10 @@ struct AttentionPoint {
 /// Code of a warp that computes scores.
 class AttentionTiles : public TensorTiles {
 public:
+  /// `operands` are those of the op that change scores: mask, condition, seed and attempt, null
+  /// where there is none.
   AttentionTiles(const AttentionProblem &problem, OpBuilder &builder, Location loc, Value thread,
-                 Value mask, Value condition)
-      : TensorTiles(builder, loc, thread, kAttentionThreads, problem.element, problem.extents.size),
-        problem(problem), mask(mask), condition(condition) {}
+                 std::array<Value, 4> operands);
 
   /// The rows of one head, of the query, key, value (0 to 2) or output (3) in `memref`.
   MatrixRows rowsOf(unsigned which, Value memref, const AttentionPoint &at);
@@ -81,6 +86,10 @@ public:
   /// Both for each accumulator. `rows` has a query row for each and `columns` a key.
   llvm::SmallVector<Score> score(ArrayRef<Value> products, const AttentionPoint &at,
                                  ArrayRef<Value> rows, ArrayRef<Value> columns);
+  /// The numbers for each accumulator where dropout keeps them, made larger; else 0. As they are
+  /// where nothing is dropped.
+  void drop(MutableArrayRef<Value> numbers, const AttentionPoint &at, ArrayRef<Value> rows,
+            ArrayRef<Value> columns);
   /// The row and the column of each accumulator of tiles that begin at `row` and `column`.
   void indicesOf(int64_t columns, Value row, Value column, llvm::SmallVectorImpl<Value> &rows,
                  llvm::SmallVectorImpl<Value> &ofColumns);
@@ -93,7 +102,7 @@ private:
   Value loadMask(Value memref, RankedTensorType type, const AttentionPoint &at, Value row,
                  Value column);
 
-  Value mask, condition;
+  Value mask, condition, key; ///< `key`: of what dropout draws
 };
 
 } // namespace ampc::codegen

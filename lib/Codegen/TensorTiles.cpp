@@ -44,39 +44,46 @@ Value TensorTiles::toRegister(Value two) {
                                    0);
 }
 
-Registers TensorTiles::loadRows(const MatrixRows &matrix, Value first) {
-  auto two = VectorType::get(2, element);
-  Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(two));
-  Value rows[2];
-  for (unsigned i : {0, 1}) {
-    Value row = index().add(index().add(first, group), 8 * i);
-    row = index().min(row, matrix.rows - 1);
-    rows[i] = index().add(matrix.base, index().mul(row, matrix.stride));
-    rows[i] = index().add(rows[i], index().mul(pair, 2));
+void TensorTiles::eachPart(int64_t rows, int64_t columns,
+                           llvm::function_ref<void(OpBuilder &, Value, Value)> fn) {
+  int64_t perRow = columns / kCopied, total = rows * perRow;
+  auto visit = [&](int64_t at) {
+    Value place = index().add(thread, at);
+    fn(builder, index().div(place, perRow), index().mul(index().rem(place, perRow), kCopied));
+  };
+  for (int64_t at = 0; at < total; at += threads) {
+    if (at + threads <= total) {
+      visit(at);
+      continue;
+    }
+    auto last = scf::IfOp::create(builder, loc, index().less(thread, total - at));
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(last.thenBlock());
+    visit(at);
   }
-  Registers registers;
-  for (int64_t step = 0; step < paddedColumns(); step += kTileSteps)
-    for (int64_t half : {0, 8})
-      for (Value row : rows)
-        registers.push_back(
-            toRegister(step + half < columns
-                           ? vector::LoadOp::create(builder, loc, two, matrix.memref,
-                                                    index().add(row, step + half),
-                                                    /*nontemporal=*/false, llvm::MaybeAlign(4))
-                                 .getResult()
-                           : zero));
-  return registers;
+}
+
+std::pair<Value, Value> TensorTiles::placeOfOwn(const StagedTile &tile, Value row) {
+  return {index().div(row, tile.rows), index().rem(row, tile.rows)};
 }
 
 void TensorTiles::beginCopy(const MatrixRows &matrix, Value first, const StagedTile &tile,
                             Value half) {
-  int64_t perRow = paddedColumns() / kCopied, total = tile.rows * perRow;
-  bool isWhole = matrix.rows % tile.rows == 0;
-  auto copy = [&](int64_t at) {
+  copyRows(matrix, first, tile, half, tile.rows);
+}
+
+void TensorTiles::beginCopyOfOwn(const MatrixRows &matrix, Value first, const StagedTile &tile) {
+  copyRows(matrix, first, tile, Value(), ownRows());
+}
+
+/// Copies `count` rows to a half, or from the first one on where none is given.
+void TensorTiles::copyRows(const MatrixRows &matrix, Value first, const StagedTile &tile,
+                           Value half, int64_t count) {
+  assert(count <= 2 * tile.rows);
+  bool isWhole = matrix.rows % count == 0;
+  eachPart(count, paddedColumns(), [&](OpBuilder &, Value row, Value column) {
     IndexBuilder index = this->index();
-    Value place = index.add(thread, at);
-    Value row = index.div(place, perRow), column = index.mul(index.rem(place, perRow), kCopied);
-    Value from = index.add(first, row), count;
+    Value from = index.add(first, row), elements;
     if (!isWhole || columns != paddedColumns()) {
       Value isInside;
       if (!isWhole)
@@ -85,28 +92,19 @@ void TensorTiles::beginCopy(const MatrixRows &matrix, Value first, const StagedT
         Value isColumn = index.less(column, columns);
         isInside = isInside ? logicalAnd(isInside, isColumn) : isColumn;
       }
-      count = select(isInside, number(kCopied), number(0));
+      elements = select(isInside, number(kCopied), number(0));
       // What is not read must still be an address.
       from = index.min(from, matrix.rows - 1);
     }
     Value source =
         index.add(index.add(matrix.base, index.mul(from, matrix.stride)),
                   columns == paddedColumns() ? column : index.min(column, columns - kCopied));
+    auto place = half ? std::pair(half, row) : placeOfOwn(tile, row);
     nvgpu::DeviceAsyncCopyOp::create(
         builder, loc, nvgpu::DeviceAsyncTokenType::get(builder.getContext()), tile.memref,
-        ValueRange{half, row, column}, matrix.memref, ValueRange{source},
-        builder.getIndexAttr(kCopied), count, /*bypassL1=*/builder.getUnitAttr());
-  };
-  for (int64_t at = 0; at < total; at += threads) {
-    if (at + threads <= total) {
-      copy(at);
-      continue;
-    }
-    auto last = scf::IfOp::create(builder, loc, index().less(thread, total - at));
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(last.thenBlock());
-    copy(at);
-  }
+        ValueRange{place.first, place.second, column}, matrix.memref, ValueRange{source},
+        builder.getIndexAttr(kCopied), elements, /*bypassL1=*/builder.getUnitAttr());
+  });
 }
 
 void TensorTiles::endCopies() {
@@ -114,7 +112,7 @@ void TensorTiles::endCopies() {
   NVVM::CpAsyncWaitGroupOp::create(builder, loc, 0);
 }
 
-Registers TensorTiles::loadSquare(const StagedTile &tile, Value half, int64_t row, int64_t column,
+Registers TensorTiles::loadSquare(const StagedTile &tile, Value half, Value row, int64_t column,
                                   bool byColumns, bool isTransposed) {
   IndexBuilder index = this->index();
   // Lanes give the addresses of the rows of four matrices of 8 by 8, 8 lanes for each.
@@ -154,7 +152,8 @@ void TensorTiles::addProductByRows(Accumulators &sums, ArrayRef<Value> a, const 
                                    Value half) {
   for (int64_t step = 0; step < paddedColumns(); step += kTileSteps)
     for (int64_t row = 0; row < tile.rows; row += 2 * kTileColumns) {
-      Registers b = loadSquare(tile, half, row, step, /*byColumns=*/true, /*isTransposed=*/false);
+      Registers b =
+          loadSquare(tile, half, number(row), step, /*byColumns=*/true, /*isTransposed=*/false);
       MutableArrayRef<Value> both = MutableArrayRef(sums).slice(row / kTileColumns * 4, 8);
       ArrayRef<Value> left = a.slice(step / kTileSteps * 4, 4);
       multiply(both.take_front(4), left, ArrayRef(b).take_front(2));
@@ -167,7 +166,7 @@ void TensorTiles::addProduct(Accumulators &sums, ArrayRef<Value> a, const Staged
   for (int64_t step = 0; step < tile.rows; step += kTileSteps)
     for (int64_t column = 0; column < paddedColumns(); column += 2 * kTileColumns) {
       Registers b =
-          loadSquare(tile, half, step, column, /*byColumns=*/false, /*isTransposed=*/true);
+          loadSquare(tile, half, number(step), column, /*byColumns=*/false, /*isTransposed=*/true);
       MutableArrayRef<Value> both = MutableArrayRef(sums).slice(column / kTileColumns * 4, 8);
       ArrayRef<Value> left = a.slice(step / kTileSteps * 4, 4);
       multiply(both.take_front(4), left, ArrayRef(b).take_front(2));
@@ -197,24 +196,47 @@ Value TensorTiles::mergeRow(Value x, llvm::function_ref<Value(Value, Value)> mer
   return x;
 }
 
-void TensorTiles::storeRows(ArrayRef<Value> sums, const MatrixRows &matrix, Value first) {
+Registers TensorTiles::loadOwn(const StagedTile &tile) {
+  auto [half, row] = placeOfOwn(tile, index().mul(warp, kTileRows));
+  Registers registers;
+  for (int64_t step = 0; step < paddedColumns(); step += kTileSteps)
+    registers.append(
+        loadSquare(tile, half, row, step, /*byColumns=*/false, /*isTransposed=*/false));
+  return registers;
+}
+
+void TensorTiles::storeOwn(ArrayRef<Value> sums, const MatrixRows &matrix, Value first,
+                           const StagedTile &tile) {
+  barrier(); // the last products have been read
   for (unsigned i : {0, 1}) {
-    IndexBuilder index = this->index();
-    Value row = index.add(index.add(first, group), 8 * i);
-    scf::IfOp::create(builder, loc, index.less(row, matrix.rows), [&](OpBuilder &b, Location loc) {
-      IndexBuilder index(b, loc);
-      Value at = index.add(matrix.base, index.mul(row, matrix.stride));
-      at = index.add(at, index.mul(pair, 2));
-      for (int64_t column = 0; column < columns; column += kTileColumns) {
-        size_t from = column / kTileColumns * 4 + 2 * i;
-        Value two = roundPair(b, loc, element, sums[from], sums[from + 1]);
-        vector::StoreOp::create(b, loc, two, matrix.memref, index.add(at, column),
-                                /*nontemporal=*/false, llvm::MaybeAlign(4));
-      }
+    Value row = index().add(index().add(index().mul(warp, kTileRows), group), 8 * i);
+    auto [half, place] = placeOfOwn(tile, row);
+    for (int64_t column = 0; column < columns; column += kTileColumns) {
+      size_t from = column / kTileColumns * 4 + 2 * i;
+      Value two = roundPair(builder, loc, element, sums[from], sums[from + 1]);
+      Value at = index().add(index().mul(pair, 2), column);
+      vector::StoreOp::create(builder, loc, two, tile.memref, ValueRange{half, place, at},
+                              /*nontemporal=*/false, llvm::MaybeAlign(4));
+    }
+  }
+  barrier();
+  auto part = VectorType::get(kCopied, element);
+  eachPart(ownRows(), columns, [&](OpBuilder &, Value row, Value column) {
+    Value to = index().add(first, row);
+    auto [half, place] = placeOfOwn(tile, row);
+    scf::IfOp::create(builder, loc, index().less(to, matrix.rows), [&](OpBuilder &b, Location loc) {
+      Value at = index().add(index().add(matrix.base, index().mul(to, matrix.stride)), column);
+      Value loaded =
+          vector::LoadOp::create(b, loc, part, tile.memref, ValueRange{half, place, column},
+                                 /*nontemporal=*/false, llvm::MaybeAlign(16));
+      vector::StoreOp::create(b, loc, loaded, matrix.memref, at, /*nontemporal=*/false,
+                              llvm::MaybeAlign(16));
       scf::YieldOp::create(b, loc);
     });
-  }
+  });
 }
+
+void TensorTiles::barrier() { gpu::BarrierOp::create(builder, loc); }
 
 Value TensorTiles::approximateExp(Value x) {
   // ex2.approx has a relative error of 2^-22 (PTX ISA), and libdevice's expf uses it too.

@@ -65,11 +65,11 @@ public:
   /// The type of a StagedTile: rows lie so far apart that no two of 8 are in one bank.
   MemRefType stagedType(int64_t rows) const;
 
-  /// Rows [first, first + 16) as an A. Rows behind the end repeat the last one.
-  Registers loadRows(const MatrixRows &matrix, Value first);
   /// Begins to copy rows from `first` on to half `half` of `tile`; what lies behind the end is 0.
-  /// All threads of the block take part.
+  /// All threads of the block take part, here and in what follows.
   void beginCopy(const MatrixRows &matrix, Value first, const StagedTile &tile, Value half);
+  /// The same of the rows that the block's warps own, 16 each, to all of `tile`.
+  void beginCopyOfOwn(const MatrixRows &matrix, Value first, const StagedTile &tile);
   /// Waits until the thread's copies have ended; other threads' after a barrier.
   void endCopies();
 
@@ -83,9 +83,13 @@ public:
   Registers round(ArrayRef<Value> sums);
   /// Merges what the four lanes of a row hold.
   Value mergeRow(Value x, llvm::function_ref<Value(Value, Value)> merge);
-  /// Rounds the accumulators' columns and stores rows [first, first + 16) that are no further
-  /// than the end.
-  void storeRows(ArrayRef<Value> sums, const MatrixRows &matrix, Value first);
+  /// The warp's rows of those that the block owns, which have been copied to `tile`, as an A.
+  Registers loadOwn(const StagedTile &tile);
+  /// Rounds the accumulators of the block's warps, whose rows begin at `first`, and stores those
+  /// no further than the end, by way of `tile`, which nobody uses any more.
+  void storeOwn(ArrayRef<Value> sums, const MatrixRows &matrix, Value first,
+                const StagedTile &tile);
+  void barrier();
 
   /// e ^ x, as precise as what rounds it to 16 bits needs.
   Value approximateExp(Value x);
@@ -96,9 +100,18 @@ public:
   Value warp;
 
 private:
+  int64_t ownRows() const { return threads / 32 * kTileRows; }
+  void copyRows(const MatrixRows &matrix, Value first, const StagedTile &tile, Value half,
+                int64_t count);
+  /// Calls `fn` with the row and column of each part of 8 elements of `rows` rows of
+  /// `columns` columns that is the thread's.
+  void eachPart(int64_t rows, int64_t columns,
+                llvm::function_ref<void(OpBuilder &, Value row, Value column)> fn);
+  /// Where row `row` of those that the block owns lies in a tile: half, and row of it.
+  std::pair<Value, Value> placeOfOwn(const StagedTile &tile, Value row);
   /// A matrix of 16 by 16 elements by all lanes: the four of 8 by 8 in the order of an A, or with
   /// `byColumns` such that the second is right of the first.
-  Registers loadSquare(const StagedTile &tile, Value half, int64_t row, int64_t column,
+  Registers loadSquare(const StagedTile &tile, Value half, Value row, int64_t column,
                        bool byColumns, bool isTransposed);
   Value toRegister(Value pair);
   void multiply(MutableArrayRef<Value> sums, ArrayRef<Value> a, ArrayRef<Value> b);

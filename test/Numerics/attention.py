@@ -40,10 +40,11 @@ class Case:
     size: int
     mask: str = ""      # "", "add", "where" (a number in the place of scores), "choice" (0 or a number)
     layout: str = "brh"  # order of batch, rows and heads; "joint": one product, split
+    ratio: float = 0    # of dropout
 
     def __str__(self) -> str:
         return (f"{self.batch}x{self.heads}:{self.key_heads}x{self.rows}x{self.columns}"
-                f"x{self.size} {self.mask} {self.layout}")
+                f"x{self.size} {self.mask} {self.layout} {self.ratio}")
 
 
 CASES = [
@@ -57,6 +58,8 @@ CASES = [
     Case(2, 2, 2, 81, 80, 24, "choice"),
     Case(1, 4, 2, 128, 128, 64, "add", "rbh"),
     Case(2, 1, 1, 1, 200, 8, "add"),
+    Case(2, 3, 3, 70, 75, 32, ratio=0.25),
+    Case(2, 4, 2, 66, 66, 96, "where", ratio=0.5),
 ]
 
 
@@ -126,7 +129,11 @@ def network(c: Case, weights: dict[str, np.ndarray]) -> onnx.ModelProto:
             scores = g.add("Where", on, scores, number)
         else:
             scores = g.add("Add", scores, g.add("Where", on, g.constant(np.float32(0)), number))
-    output = g.add("MatMul", g.add("Softmax", scores, axis=-1), value)
+    probabilities = g.add("Softmax", scores, axis=-1)
+    if c.ratio:
+        probabilities = g.add("Dropout", probabilities, g.constant(np.float32(c.ratio)),
+                              g.constant(np.array(True)))
+    output = g.add("MatMul", probabilities, value)
     order = [2, 0, 1, 3] if c.layout == "rbh" else [0, 2, 1, 3]
     output = g.add("Transpose", output, perm=order)
     front = [c.rows, c.batch] if c.layout == "rbh" else [c.batch, c.rows]
@@ -228,26 +235,31 @@ def read_masters(path: pathlib.Path) -> dict[str, np.ndarray]:
 class AttentionTest(unittest.TestCase):
     tools: compiled.Tools
 
-    def step(self, c: Case, dtype: str, folder: pathlib.Path):
+    def step(self, tools: compiled.Tools, c: Case, folder: pathlib.Path, *flags: str):
         """The loss, the gradients and the plan of one step of SGD with a rate of 1."""
         weights, feeds = draw(c)
-        scale = "128" if dtype == "f16" else "none"
-        module = self.tools.compile(network(c, weights), folder, (
-            "--loss=mse", "--optimizer=sgd", "--lr=1", f"--amp-dtype={dtype}",
-            f"--loss-scale={scale}"))
+        module = tools.compile(network(c, weights), folder, (
+            "--loss=mse", "--optimizer=sgd", "--lr=1", *flags))
         end = folder / "end.safetensors"
         loss = module.train(feeds, 1, f"--checkpoint={end}")[0]["loss"]
         after = read_masters(end)
-        plan = json.loads(compiled.call(self.tools.runner, "inspect", str(module.module), "--json",
-                                        f"--target={self.tools.device.target}"))
+        plan = json.loads(compiled.call(tools.runner, "inspect", str(module.module), "--json",
+                                        f"--target={tools.device.target}"))
         return loss, {n: weights[n] - after[n] for n in weights}, plan["steps"]
 
     def test_trains_as_the_formula(self) -> None:
         for i, c in enumerate(CASES):
             dtype = ("bf16", "f16")[i % 2]
             with self.subTest(str(c), dtype=dtype), tempfile.TemporaryDirectory() as folder:
-                loss, gradients, steps = self.step(c, dtype, pathlib.Path(folder))
-                expected, slopes = reference(c, *draw(c))
+                folder = pathlib.Path(folder)
+                scale = "128" if dtype == "f16" else "none"
+                loss, gradients, steps = self.step(self.tools, c, folder, f"--amp-dtype={dtype}",
+                                                   f"--loss-scale={scale}")
+                if c.ratio:  # what is dropped, the operators as they are written know
+                    host = compiled.Tools(self.tools.bin_dir)
+                    expected, slopes, _ = self.step(host, c, folder, "--amp=O0")
+                else:
+                    expected, slopes = reference(c, *draw(c))
                 self.assertLess(abs(loss - expected), UNIT[dtype] * expected)
                 for name, gradient in gradients.items():
                     error = np.linalg.norm(gradient - slopes[name]) / np.linalg.norm(slopes[name])

@@ -77,7 +77,7 @@ class Tools:
     """The programs under test, in the `bin` folder of a build, and where modules run."""
 
     def __init__(self, bin_dir: pathlib.Path, where: device.Device = device.Device()):
-        self.device = where
+        self.bin_dir, self.device = bin_dir, where
         self.compiler = str(bin_dir / "ampc")
         self.runner = str(bin_dir / "ampc-run")
 

@@ -127,6 +127,18 @@ func.func @grouped(%q: tensor<2x4x6x8xf32>, %k: tensor<2x2x5x8xf32>) -> tensor<2
   return %y : tensor<2x4x6x8xf32>
 }
 
+// Dropout of the probabilities is the op's own.
+
+// CHECK-LABEL: @dropped(
+func.func @dropped(%q: tensor<4x6x8xf32>, %seed: tensor<i64>, %attempt: tensor<i64>) -> tensor<4x6x8xf32> {
+  // CHECK: amp.attention %{{.*}}, %{{.*}}, %{{.*}} seed %arg1 attempt %arg2 as ["hbrd", "hbrd", "hbrd", "bhrd"] scale 1.000000e+00 {ratio = 1.000000e-01 : f64, stream = 7 : i64}
+  %s = amp.matmul %q, %q {transpose_rhs} : (tensor<4x6x8xf32>, tensor<4x6x8xf32>) -> tensor<4x6x6xf32>
+  %p = amp.softmax %s along 2 : tensor<4x6x6xf32>
+  %d, %kept = amp.dropout %p seed %seed attempt %attempt {ratio = 1.000000e-01 : f64, stream = 7 : i64} : tensor<4x6x6xf32>
+  %y = amp.matmul %d, %q : (tensor<4x6x6xf32>, tensor<4x6x8xf32>) -> tensor<4x6x8xf32>
+  return %y : tensor<4x6x8xf32>
+}
+
 // What else reads the probabilities needs them.
 
 // REMARK: remark: [Missed] not-recovered

@@ -38,6 +38,13 @@ static LogicalResult verifyPlaces(OpTy op, Value output) {
       return op.emitOpError("has tensors of several types: ")
              << type << " and " << output.getType();
   }
+  bool hasSeed = bool(op.getSeed());
+  if (bool(op.getAttempt()) != hasSeed || bool(op.getRatio()) != hasSeed ||
+      bool(op.getStream()) != hasSeed)
+    return op.emitOpError("has some of seed, attempt, ratio and stream, not all");
+  for (Value x : {op.getSeed(), op.getAttempt()})
+    if (x && (typeOf(x).getRank() != 0 || !typeOf(x).getElementType().isInteger(64)))
+      return op.emitOpError("has a seed or attempt ") << x.getType();
   SmallVector<int64_t> all{e.batch, e.heads, e.rows, e.columns};
   for (Value x : {op.getMask(), op.getCondition()}) {
     if (!x)

@@ -144,12 +144,14 @@ def Plan_AttentionOp : Plan_Op<"attention", [Pure, AttrSizedOperandSegments,
     where they are the same for all.
   }];
   let arguments = (ins Variadic<AnyRankedTensor>:$inputs, Optional<AnyRankedTensor>:$mask,
-                   Optional<AnyRankedTensor>:$condition, DenseI64ArrayAttr:$extents,
-                   DenseI64ArrayAttr:$places, F64Attr:$scale, F64Attr:$off, UnitAttr:$replaces);
+                   Optional<AnyRankedTensor>:$condition, Optional<AnyRankedTensor>:$seed,
+                   Optional<AnyRankedTensor>:$attempt, DenseI64ArrayAttr:$extents,
+                   DenseI64ArrayAttr:$places, F64Attr:$scale, F64Attr:$off, UnitAttr:$replaces,
+                   OptionalAttr<F64Attr>:$ratio, OptionalAttr<I64Attr>:$stream);
   let results = (outs AnyRankedTensor:$output, AnyRankedTensor:$maximum, AnyRankedTensor:$sum);
   let assemblyFormat = [{
-    $inputs (`mask` $mask^)? (`where` $condition^)? `of` $extents `at` $places `scale` $scale
-    `off` $off attr-dict `:` functional-type(operands, results)
+    $inputs (`mask` $mask^)? (`where` $condition^)? (`seed` $seed^ `attempt` $attempt)?
+    `of` $extents `at` $places `scale` $scale `off` $off attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
 }
@@ -164,12 +166,15 @@ def Plan_AttentionGradOp : Plan_Op<"attention_grad", [Pure, AttrSizedOperandSegm
   let arguments = (ins AnyRankedTensor:$gradient, AnyRankedTensor:$maximum, AnyRankedTensor:$sum,
                    AnyRankedTensor:$delta, Variadic<AnyRankedTensor>:$inputs,
                    Optional<AnyRankedTensor>:$mask, Optional<AnyRankedTensor>:$condition,
+                   Optional<AnyRankedTensor>:$seed, Optional<AnyRankedTensor>:$attempt,
                    DenseI64ArrayAttr:$extents, DenseI64ArrayAttr:$places, F64Attr:$scale,
-                   F64Attr:$off, UnitAttr:$replaces);
+                   F64Attr:$off, UnitAttr:$replaces, OptionalAttr<F64Attr>:$ratio,
+                   OptionalAttr<I64Attr>:$stream);
   let results = (outs Variadic<AnyRankedTensor>:$gradients);
   let assemblyFormat = [{
     $gradient `with` $maximum `,` $sum `,` $delta `by` $inputs (`mask` $mask^)?
-    (`where` $condition^)? `of` $extents `at` $places `scale` $scale `off` $off attr-dict
+    (`where` $condition^)? (`seed` $seed^ `attempt` $attempt)? `of` $extents `at` $places
+    `scale` $scale `off` $off attr-dict
     `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;

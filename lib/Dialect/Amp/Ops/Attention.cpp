@@ -5,23 +5,17 @@
 //
 //===----------------------------------------------------------------------===//
 
-// Where a target has no kernel for it, attention is two products with a softmax between them, and
-// its gradient five products: what both compute, the scores and the exponentials, is one and the
-// same after equal ops are combined.
-//
-//===----------------------------------------------------------------------===//
-
 #include "ampc/Dialect/Amp/Ops/Attention.h"
-#include "RowSoftmax.h"
+#include "AttentionExpansion.h"
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
 #include "ampc/Dialect/Amp/Ops/MatMul.h"
+#include "ampc/Dialect/Amp/Ops/Random.h"
 #include "ampc/Dialect/Amp/Ops/Reduction.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "ampc/Dialect/Amp/Ops/Slice.h"
 #include "ampc/Dialect/Amp/Ops/Unary.h"
 #include "ampc/Dialect/Amp/Values.h"
-#include "ampc/Dialect/Plan/AttentionPlaces.h"
 #include "ampc/Dialect/Plan/Plan.h"
 
 using namespace mlir;
@@ -30,10 +24,6 @@ using namespace ampc;
 //===----------------------------------------------------------------------===//
 // Layouts
 //===----------------------------------------------------------------------===//
-
-static StringRef layoutAt(ArrayAttr layouts, unsigned index) {
-  return cast<StringAttr>(layouts[index]).getValue();
-}
 
 /// Whether `layout` has each dimension of one tensor once, or with `isJoint` of one that holds
 /// query, key and value, and the elements of a head last.
@@ -108,59 +98,74 @@ static FailureOr<AttentionExtents> readExtents(std::optional<Location> location,
   return e;
 }
 
-/// Fails where a mask or condition does not broadcast to the scores.
-static LogicalResult checkMasks(std::optional<Location> location, Value mask, Value condition,
-                                Type scores, bool hasOff, const AttentionExtents &e) {
+/// Fails where what is done to the scores does not fit them, of type `scores`.
+template <typename Adaptor>
+static LogicalResult checkScores(std::optional<Location> location, Adaptor op, Type scores,
+                                 const AttentionExtents &e) {
   SmallVector<int64_t> all{e.batch, e.heads, e.rows, e.columns};
-  for (Value x : {mask, condition}) {
+  for (Value x : {op.getMask(), op.getCondition()}) {
     if (!x)
       continue;
     RankedTensorType type = tensorType(x);
     if (type.getRank() != 4 || broadcastShapes({type.getShape(), all}) != all) // attention_c2
       return inferenceError(location, type, " does not broadcast to the scores, [", all, "]");
   }
-  if (mask && tensorType(mask).getElementType() != scores) // attention_c3
+  if (Value mask = op.getMask(); mask && tensorType(mask).getElementType() != scores)
     return inferenceError(location, "the mask is ", mask.getType(), ", but the scores are ",
-                          scores);
-  if (condition && !hasOff) // attention_c4
+                          scores);           // attention_c3
+  if (op.getCondition() && !op.getOffAttr()) // attention_c4
     return inferenceError(location, "has a condition, but no 'off'");
+  bool hasSeed = bool(op.getSeed());
+  if (bool(op.getAttempt()) != hasSeed || bool(op.getRatioAttr()) != hasSeed ||
+      bool(op.getStreamAttr()) != hasSeed)
+    return inferenceError(location, "has some of seed, attempt, 'ratio' and 'stream', not all");
+  if (double ratio = hasSeed ? op.getRatio()->convertToDouble() : 0; !(ratio >= 0 && ratio <= 1))
+    return inferenceError(location, "has the ratio ", ratio, ", but it must be in [0, 1]");
   return success();
+}
+
+namespace {
+/// What follows from the operands of either op.
+struct InferredAttention {
+  AttentionExtents extents;
+  RankedTensorType output, rows; ///< `rows`: one number for each
+};
+} // namespace
+
+template <typename Adaptor>
+static FailureOr<InferredAttention> inferAttention(std::optional<Location> location, Adaptor op) {
+  FailureOr<AttentionExtents> e = readExtents(location, op.getInputs(), op.getLayoutsAttr());
+  if (failed(e))
+    return failure();
+  Type element = tensorType(op.getInputs()[0]).getElementType();
+  Type wide = KernelBuilder::computeType(element);
+  if (failed(checkScores(location, op, wide, *e)))
+    return failure();
+  StringRef layout = layoutAt(op.getLayoutsAttr(), op.getInputs().size());
+  return InferredAttention{*e, RankedTensorType::get(shapeFor(layout, *e), element),
+                           RankedTensorType::get({e->batch, e->heads, e->rows}, wide)};
 }
 
 LogicalResult AttentionOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
                                             Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  FailureOr<AttentionExtents> e =
-      readExtents(location, adaptor.getInputs(), adaptor.getLayoutsAttr());
-  if (failed(e))
+  FailureOr<InferredAttention> inferred = inferAttention(location, adaptor);
+  if (failed(inferred))
     return failure();
-  Type element = tensorType(adaptor.getInputs()[0]).getElementType();
-  Type wide = KernelBuilder::computeType(element);
-  if (failed(checkMasks(location, adaptor.getMask(), adaptor.getCondition(), wide,
-                        bool(adaptor.getOffAttr()), *e)))
-    return failure();
-  StringRef layout = layoutAt(adaptor.getLayoutsAttr(), adaptor.getInputs().size());
-  auto rows = RankedTensorType::get({e->batch, e->heads, e->rows}, wide);
-  types.assign({RankedTensorType::get(shapeFor(layout, *e), element), rows, rows});
+  types.assign({inferred->output, inferred->rows, inferred->rows});
   return success();
 }
 
 LogicalResult AttentionGradOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
                                                 Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  FailureOr<AttentionExtents> e =
-      readExtents(location, adaptor.getInputs(), adaptor.getLayoutsAttr());
-  if (failed(e))
+  FailureOr<InferredAttention> inferred = inferAttention(location, adaptor);
+  if (failed(inferred))
     return failure();
-  Type element = tensorType(adaptor.getInputs()[0]).getElementType();
-  Type wide = KernelBuilder::computeType(element);
-  if (failed(checkMasks(location, adaptor.getMask(), adaptor.getCondition(), wide,
-                        bool(adaptor.getOffAttr()), *e)))
-    return failure();
-  StringRef layout = layoutAt(adaptor.getLayoutsAttr(), adaptor.getInputs().size());
-  SmallVector<int64_t> shape = shapeFor(layout, *e);
-  auto rows = RankedTensorType::get({e->batch, e->heads, e->rows}, wide);
-  if (adaptor.getGradient().getType() != RankedTensorType::get(shape, element) ||
+  RankedTensorType rows = inferred->rows;
+  auto delta =
+      RankedTensorType::get(inferred->output.getShape().drop_back(), rows.getElementType());
+  if (adaptor.getGradient().getType() != inferred->output ||
       adaptor.getMaximum().getType() != rows || adaptor.getSum().getType() != rows ||
-      adaptor.getDelta().getType() != RankedTensorType::get(ArrayRef(shape).drop_back(), wide))
+      adaptor.getDelta().getType() != delta)
     return inferenceError(location, "has the gradient ", adaptor.getGradient().getType(), ", with ",
                           adaptor.getMaximum().getType(), ", ", adaptor.getSum().getType(), " and ",
                           adaptor.getDelta().getType());
@@ -239,6 +244,9 @@ static Value buildMaskGradient(AttentionOp op, GradientBuilder &gradient, Value 
   Value powers = gradient.create<ExpOp>(gradient.create<SubOp>(scores, column(op.getMaximum())));
   Value probabilities = gradient.create<DivOp>(powers, column(op.getSum()));
   Value slope = product(g, heads[2], APFloat(1.0));
+  if (op.getSeed())
+    slope = gradient.create<DropoutOp>(slope, op.getSeed(), op.getAttempt(), op.getRatioAttr(),
+                                       op.getStreamAttr());
   delta = buildPermutation(gradient.builder, gradient.loc, delta, rowOrder);
   slope = gradient.create<SubOp>(slope, column(delta));
   slope = gradient.create<MulOp>(probabilities, slope);
@@ -263,8 +271,9 @@ void AttentionOp::buildGradient(GradientBuilder &gradient) {
   if (!isNeeded)
     return;
   auto op = AttentionGradOp::create(gradient.builder, gradient.loc, g, getMaximum(), getSum(),
-                                    delta, getInputs(), getMask(), getCondition(), getLayouts(),
-                                    getScale(), getOffAttr(), getReplaces());
+                                    delta, getInputs(), getMask(), getCondition(), getSeed(),
+                                    getAttempt(), getLayouts(), getScale(), getOffAttr(),
+                                    getReplaces(), getRatioAttr(), getStreamAttr());
   for (auto [i, result] : llvm::enumerate(op.getResults()))
     if (gradient.needs(i))
       gradient.set(i, result);
@@ -274,9 +283,8 @@ void AttentionOp::buildGradient(GradientBuilder &gradient) {
 // Kernel
 //===----------------------------------------------------------------------===//
 
-namespace {
 /// The places of query, key, value and output for plan.attention.
-SmallVector<int64_t> findPlaces(ValueRange inputs, ArrayAttr layouts, Value output) {
+static SmallVector<int64_t> findPlaces(ValueRange inputs, ArrayAttr layouts, Value output) {
   SmallVector<int64_t> places;
   bool isJoint = inputs.size() == 1;
   for (unsigned i = 0; i < 4; ++i) {
@@ -289,207 +297,29 @@ SmallVector<int64_t> findPlaces(ValueRange inputs, ArrayAttr layouts, Value outp
   return places;
 }
 
-/// Attention as products and what lies between them.
-class Expansion {
-public:
-  Expansion(KernelBuilder &k, const AttentionExtents &e, ArrayAttr layouts, ValueRange inputs,
-            Value mask, Value condition, const APFloat &scale, std::optional<APFloat> off,
-            bool replaces)
-      : k(k), e(e), layouts(layouts), isJoint(inputs.size() == 1), scale(scale),
-        element(tensorType(inputs[0]).getElementType()), wide(KernelBuilder::computeType(element)),
-        condition(condition), replaces(replaces), shared(e.heads / e.keyHeads * e.rows) {
-    for (unsigned i : {0, 1, 2})
-      heads[i] = takeHeads(inputs[isJoint ? 0 : i], i);
-    // The rows of all heads that share keys are the rows of one matrix.
-    Value products =
-        multiply(rowsOf(heads[0]), false, matrices(heads[1]), true, scale, {shared, e.columns});
-    SmallVector<Value> read{scoresOf(products)};
-    if (mask)
-      read.push_back(mask);
-    if (condition)
-      read.push_back(condition);
-    scores = k.pointwise(read, scoresType(wide), [&](ScalarBuilder &s, ValueRange x) {
-      Value score = mask ? s.add(x[0], x[1]) : x[0];
-      if (!condition)
-        return score;
-      Value other = s.constantLike(score, off->convertToDouble());
-      return s.select(x.back(), score, replaces ? other : s.add(score, other));
-    });
-  }
-
-  RankedTensorType scoresType(Type type) const {
-    return RankedTensorType::get({e.batch, e.heads, e.rows, e.columns}, type);
-  }
-  Value column(Value x) { return k.reshape(x, {e.batch, e.heads, e.rows, 1}); }
-
-  Value probabilities(Value maximum, Value sum) {
-    return k.pointwise(
-        {scores, maximum, sum}, scoresType(element),
-        [](ScalarBuilder &s, ValueRange x) { return s.div(s.exp(s.sub(x[0], x[1])), x[2]); });
-  }
-
-  SmallVector<Value> emit(RankedTensorType output) {
-    RowSoftmax softmax(k, scores);
-    Value p = probabilities(softmax.maximum, softmax.sum);
-    Value y = multiply(rowsOf(p), false, matrices(heads[2]), false, APFloat(1.0), {shared, e.size});
-    y = k.reshape(y, {e.batch, e.heads, e.rows, e.size});
-    SmallVector<int64_t> rows{e.batch, e.heads, e.rows};
-    return {k.reshape(toLayout(y, layoutAt(layouts, layouts.size() - 1)), output.getShape()),
-            k.reshape(softmax.maximum, rows), k.reshape(softmax.sum, rows)};
-  }
-
-  SmallVector<Value> emitGradients(Value g, Value maximum, Value sum, Value delta) {
-    StringRef layout = layoutAt(layouts, layouts.size() - 1);
-    g = fromLayout(g, layout);
-    delta = fromLayout(k.reshape(delta, keepLast(tensorType(delta).getShape())), layout);
-    Value p = probabilities(column(maximum), column(sum));
-    Value slope =
-        multiply(rowsOf(g), false, matrices(heads[2]), true, APFloat(1.0), {shared, e.columns});
-    SmallVector<Value> read{scores, column(maximum), column(sum), scoresOf(slope), delta};
-    if (condition && replaces)
-      read.push_back(condition);
-    Value ds = k.pointwise(read, scoresType(element), [&](ScalarBuilder &s, ValueRange x) {
-      Value y = s.div(s.exp(s.sub(x[0], x[1])), x[2]);
-      y = s.mul(y, s.sub(x[3], x[4]));
-      return condition && replaces ? s.select(x[5], y, s.constantLike(y, 0)) : y;
-    });
-    Value results[] = {
-        multiply(rowsOf(ds), false, matrices(heads[1]), false, scale, {shared, e.size}),
-        multiply(rowsOf(ds), true, rowsOf(heads[0]), false, scale, {e.columns, e.size}),
-        multiply(rowsOf(p), true, rowsOf(g), false, APFloat(1.0), {e.columns, e.size})};
-    SmallVector<Value> gradients;
-    for (unsigned i : {0, 1, 2}) {
-      int64_t heads = i == 0 ? e.heads : e.keyHeads, rows = i == 0 ? e.rows : e.columns;
-      Value x = k.reshape(results[i], {e.batch, heads, rows, e.size});
-      std::string layout = layoutAt(layouts, isJoint ? 0 : i).str();
-      size_t parts = layout.find('p');
-      if (isJoint)
-        layout.erase(parts, 1);
-      x = toLayout(x, layout);
-      if (isJoint) {
-        SmallVector<int64_t> shape(tensorType(x).getShape());
-        shape.insert(shape.begin() + parts, 1);
-        x = k.reshape(x, shape);
-      }
-      gradients.push_back(x);
-    }
-    if (isJoint)
-      return {k.concat(gradients, int64_t(layoutAt(layouts, 0).find('p')))};
-    return gradients;
-  }
-
-private:
-  static SmallVector<int64_t> keepLast(ArrayRef<int64_t> shape) {
-    SmallVector<int64_t> kept(shape);
-    kept.push_back(1);
-    return kept;
-  }
-  /// [b, h, r, d] of a layout without `p`, and back.
-  Value fromLayout(Value x, StringRef layout) {
-    SmallVector<int64_t> order;
-    for (char letter : StringRef("bhrd"))
-      order.push_back(int64_t(layout.find(letter)));
-    return k.transpose(x, order);
-  }
-  Value toLayout(Value x, StringRef layout) {
-    SmallVector<int64_t> order;
-    for (char letter : layout)
-      order.push_back(int64_t(StringRef("bhrd").find(letter)));
-    return k.transpose(x, order);
-  }
-  Value takeHeads(Value x, unsigned index) {
-    std::string layout = layoutAt(layouts, isJoint ? 0 : index).str();
-    if (isJoint) {
-      size_t parts = layout.find('p');
-      SmallVector<int64_t> starts(layout.size(), 0), sizes(tensorType(x).getShape());
-      SmallVector<int64_t> steps(layout.size(), 1);
-      starts[parts] = index;
-      sizes[parts] = 1;
-      x = k.slice(x, starts, sizes, steps);
-      sizes.erase(sizes.begin() + parts);
-      layout.erase(parts, 1);
-      x = k.reshape(x, sizes);
-    }
-    return fromLayout(x, layout);
-  }
-  /// A tensor of all heads with the rows of those that share a key in one matrix.
-  Value rowsOf(Value x) {
-    return k.reshape(x, {e.batch * e.keyHeads, shared, tensorType(x).getShape().back()});
-  }
-  Value matrices(Value x) { return k.reshape(x, {e.batch * e.keyHeads, e.columns, e.size}); }
-  Value scoresOf(Value x) { return k.reshape(x, {e.batch, e.heads, e.rows, e.columns}); }
-
-  Value multiply(Value lhs, bool transposeLhs, Value rhs, bool transposeRhs, const APFloat &alpha,
-                 ArrayRef<int64_t> matrix) {
-    auto type = RankedTensorType::get({e.batch * e.keyHeads, matrix[0], matrix[1]}, element);
-    return plan::MatMulOp::create(k.builder, k.loc, type, lhs, rhs, Value(), transposeLhs,
-                                  transposeRhs, alpha, plan::Epilogue::None)
-        .getResult();
-  }
-
-  KernelBuilder &k;
-  const AttentionExtents e;
-  ArrayAttr layouts;
-  bool isJoint;
-  APFloat scale;
-  Type element, wide;
-  Value condition;
-  bool replaces;
-  int64_t shared; ///< rows of heads that share a key
-  Value heads[3], scores;
-};
-} // namespace
-
-/// A kernel of its own where the target has one, else products; the results of `op`.
-template <typename OpTy, typename Fuse, typename Expand>
-static SmallVector<Value> emitAttention(OpTy op, KernelBuilder &kernel, ValueRange inputs,
-                                        Fuse fuse, Expand expand) {
-  AttentionExtents e = *readExtents(op.getLoc(), inputs, op.getLayouts());
-  Type element = tensorType(inputs[0]).getElementType();
-  return kernel.fusesAttention(element, e.size) ? fuse(e) : expand(e);
-}
-
 SmallVector<Value> AttentionOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
-  unsigned count = getInputs().size();
-  ValueRange inputs = operands.take_front(count);
-  Value mask = getMask() ? operands[count] : Value();
-  Value condition = getCondition() ? operands.back() : Value();
-  OpBuilder &b = kernel.builder;
-  return emitAttention(
-      *this, kernel, inputs,
-      [&](const AttentionExtents &e) -> SmallVector<Value> {
-        SmallVector<int64_t> places = findPlaces(inputs, getLayouts(), getOutput());
-        auto op = plan::AttentionOp::create(b, kernel.loc, getResultTypes(), inputs, mask,
-                                            condition, e.list(), places, getScale(),
-                                            getOff().value_or(APFloat(0.0)), getReplaces());
-        return op->getResults();
-      },
-      [&](const AttentionExtents &e) {
-        Expansion expansion(kernel, e, getLayouts(), inputs, mask, condition, getScale(), getOff(),
-                            getReplaces());
-        return expansion.emit(getOutput().getType());
-      });
+  auto parts = AttentionParts::of(*this, operands, /*first=*/0);
+  AttentionExtents e = *readExtents(getLoc(), parts.inputs, getLayouts());
+  if (!kernel.fusesAttention(getOutput().getType().getElementType(), e.size))
+    return expandAttention(kernel, e, parts, getOutput().getType());
+  SmallVector<int64_t> places = findPlaces(parts.inputs, getLayouts(), getOutput());
+  auto op = plan::AttentionOp::create(kernel.builder, kernel.loc, getResultTypes(), parts.inputs,
+                                      parts.mask, parts.condition, parts.seed, parts.attempt,
+                                      e.list(), places, getScale(), getOff().value_or(APFloat(0.0)),
+                                      getReplaces(), getRatioAttr(), getStreamAttr());
+  return op->getResults();
 }
 
 SmallVector<Value> AttentionGradOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
-  unsigned count = getInputs().size();
+  auto parts = AttentionParts::of(*this, operands, /*first=*/4);
+  AttentionExtents e = *readExtents(getLoc(), parts.inputs, getLayouts());
   Value g = operands[0], maximum = operands[1], sum = operands[2], delta = operands[3];
-  ValueRange inputs = operands.slice(4, count);
-  Value mask = getMask() ? operands[4 + count] : Value();
-  Value condition = getCondition() ? operands.back() : Value();
-  OpBuilder &b = kernel.builder;
-  return emitAttention(
-      *this, kernel, inputs,
-      [&](const AttentionExtents &e) -> SmallVector<Value> {
-        SmallVector<int64_t> places = findPlaces(inputs, getLayouts(), getGradient());
-        auto op = plan::AttentionGradOp::create(
-            b, kernel.loc, getResultTypes(), g, maximum, sum, delta, inputs, mask, condition,
-            e.list(), places, getScale(), getOff().value_or(APFloat(0.0)), getReplaces());
-        return op->getResults();
-      },
-      [&](const AttentionExtents &e) {
-        Expansion expansion(kernel, e, getLayouts(), inputs, mask, condition, getScale(), getOff(),
-                            getReplaces());
-        return expansion.emitGradients(g, maximum, sum, delta);
-      });
+  if (!kernel.fusesAttention(getGradient().getType().getElementType(), e.size))
+    return expandAttentionGrad(kernel, e, parts, g, maximum, sum, delta);
+  SmallVector<int64_t> places = findPlaces(parts.inputs, getLayouts(), getGradient());
+  auto op = plan::AttentionGradOp::create(
+      kernel.builder, kernel.loc, getResultTypes(), g, maximum, sum, delta, parts.inputs,
+      parts.mask, parts.condition, parts.seed, parts.attempt, e.list(), places, getScale(),
+      getOff().value_or(APFloat(0.0)), getReplaces(), getRatioAttr(), getStreamAttr());
+  return op->getResults();
 }

@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 // Where the scores are products of query and key to which a mask is added, or in which it puts a
-// number, and nothing but the softmax and the product with the values reads them, they need no
-// tensor of their own. What moves query, key, value and output on their way is a layout.
+// number, and nothing but the softmax, dropout and the product with the values reads them, they
+// need no tensor of their own. What moves query, key, value and output on their way is a layout.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,6 +17,7 @@
 #include "ampc/Dialect/Amp/Ops/Binary.h"
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
 #include "ampc/Dialect/Amp/Ops/MatMul.h"
+#include "ampc/Dialect/Amp/Ops/Random.h"
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
 #include "ampc/Dialect/Amp/Ops/Softmax.h"
@@ -52,6 +53,7 @@ private:
 
   SoftmaxOp softmax;
   MatMulOp scores, values;
+  DropoutOp dropout; ///< of the probabilities, or null
   Spelling spelling;
   Value mask, condition;
   bool isNegated = false; ///< the condition tells where scores are off
@@ -306,11 +308,18 @@ std::string Formation::match() {
   Value probabilities = softmax.getResult();
   if (std::string why = matchMask(softmax.getInput()); !why.empty())
     return why;
-  auto next = probabilities.hasOneUse() ? *probabilities.user_begin() : nullptr;
+  auto follow = [&] { return probabilities.hasOneUse() ? *probabilities.user_begin() : nullptr; };
+  Operation *next = follow();
+  dropout = dyn_cast_or_null<DropoutOp>(next);
+  if (dropout && dropout.getMask().use_empty()) {
+    spelling.takeOp(dropout);
+    probabilities = dropout.getOutput();
+    next = follow();
+  }
   if (auto reshape = dyn_cast_or_null<ReshapeOp>(next)) {
     spelling.takeOp(reshape);
     probabilities = reshape.getResult();
-    next = probabilities.hasOneUse() ? *probabilities.user_begin() : nullptr;
+    next = follow();
   }
   values = dyn_cast_or_null<MatMulOp>(next);
   if (!values || values.getLhs() != probabilities)
@@ -365,9 +374,12 @@ void Formation::replace(PatternRewriter &rewriter, RecoveryLog &log) {
     layouts.push_back(input.layout);
   }
   layouts.push_back(outputLayout);
-  auto op = AttentionOp::create(rewriter, loc, tensors, mask, condition,
-                                rewriter.getStrArrayAttr(layouts), scores.getAlpha(),
-                                off ? rewriter.getF64FloatAttr(*off) : FloatAttr(), replaces);
+  auto op = AttentionOp::create(
+      rewriter, loc, tensors, mask, condition, dropout ? dropout.getSeed() : Value(),
+      dropout ? dropout.getAttempt() : Value(), rewriter.getStrArrayAttr(layouts),
+      scores.getAlpha(), off ? rewriter.getF64FloatAttr(*off) : FloatAttr(), replaces,
+      dropout ? dropout.getRatioAttr() : FloatAttr(),
+      dropout ? dropout.getStreamAttr() : IntegerAttr());
   Value result = reshapeTo(rewriter, loc, op.getOutput(), tensorType(output).getShape());
   spelling.replace(rewriter, log, "attention", op, result);
 }

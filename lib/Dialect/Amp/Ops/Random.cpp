@@ -13,6 +13,7 @@
 #include "ampc/Dialect/Amp/Ops/Reduction.h"
 #include "ampc/Dialect/Amp/Ops/Slice.h"
 #include "ampc/Dialect/Amp/Ops/Unary.h"
+#include "ampc/Support/RandomBits.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/xxhash.h"
@@ -25,52 +26,13 @@ using namespace ampc;
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// 64-bit arithmetic on unsigned numbers.
-struct Bits {
-  ScalarBuilder &s;
-
-  Value constant(uint64_t value) { return s.constant(s.builder.getI64Type(), int64_t(value)); }
-  Value shiftRight(Value x, uint64_t count) {
-    return arith::ShRUIOp::create(s.builder, s.loc, x, constant(count));
-  }
-  Value rotateHalf(Value x) {
-    Value high = arith::ShLIOp::create(s.builder, s.loc, x, constant(32));
-    return s.logicalOr(shiftRight(x, 32), high);
-  }
-
-  /// The finalizer of splitmix64: every bit of the result depends on every bit
-  /// of `x`.
-  Value mix(Value x) {
-    x = s.add(x, constant(0x9e3779b97f4a7c15));
-    x = s.mul(s.logicalXor(x, shiftRight(x, 30)), constant(0xbf58476d1ce4e5b9));
-    x = s.mul(s.logicalXor(x, shiftRight(x, 27)), constant(0x94d049bb133111eb));
-    return s.logicalXor(x, shiftRight(x, 31));
-  }
-
-  /// 32 random bits for `counter` under an odd `key`: "squares" with four
-  /// rounds (Widynski, arXiv 2004.06278).
-  Value squares(Value counter, Value key) {
-    Value y = s.mul(counter, key), z = s.add(y, key);
-    Value x = rotateHalf(s.add(s.mul(y, y), y));
-    x = rotateHalf(s.add(s.mul(x, x), z));
-    x = rotateHalf(s.add(s.mul(x, x), y));
-    return shiftRight(s.add(s.mul(x, x), z), 32);
-  }
-};
-
-/// 32 random bits for the element of a tensor of `shape` that is being computed.
-Value drawBits(KernelBuilder &kernel, ScalarBuilder &s, Value seed, Value attempt, uint64_t stream,
-               ArrayRef<int64_t> shape) {
-  Bits bits{s};
-  Value key = bits.mix(s.logicalXor(seed, bits.constant(stream)));
-  key = bits.mix(s.add(key, attempt));
-  key = s.logicalOr(key, bits.constant(1));
-  Value counter = bits.constant(0);
-  for (auto [d, stride] : llvm::enumerate(stridesOf(shape))) {
-    Value index = s.convert(kernel.index(s, d), s.builder.getI64Type());
-    counter = s.add(counter, s.mul(index, bits.constant(stride)));
-  }
-  return bits.squares(counter, key);
+/// The place of the element that is being computed in a tensor of `shape`.
+Value findPlace(KernelBuilder &kernel, ScalarBuilder &s, ArrayRef<int64_t> shape) {
+  Type i64 = s.builder.getI64Type();
+  Value place = s.constant(i64, int64_t(0));
+  for (auto [d, stride] : llvm::enumerate(stridesOf(shape)))
+    place = s.add(place, s.mul(s.convert(kernel.index(s, d), i64), s.constant(i64, stride)));
+  return place;
 }
 
 /// Seed and attempt of the session, and the stream of a node: its name's, so that other nodes do
@@ -183,14 +145,12 @@ SmallVector<Value> DropoutOp::buildInference(OpBuilder &builder) {
 
 SmallVector<Value> DropoutOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   double ratio = getRatio().convertToDouble();
-  // Of 2^32 equally likely numbers, those below the threshold drop the element.
-  uint64_t threshold = uint64_t(ratio * 4294967296.0 + 0.5);
   Value mask = kernel.pointwise(
       {operands[1], operands[2]}, getMask().getType(), [&](ScalarBuilder &s, ValueRange x) {
-        Value bits = drawBits(kernel, s, x[0], x[1], getStream(), getInput().getType().getShape());
-        return s.greaterOrEqual(bits, Bits{s}.constant(threshold));
+        Value key = buildRandomKey(s, x[0], x[1], getStream());
+        return drawKept(s, findPlace(kernel, s, getInput().getType().getShape()), key, ratio);
       });
-  double scale = ratio < 1 ? 1 / (1 - ratio) : 0;
+  double scale = keptScale(ratio);
   Value output = kernel.pointwise({operands[0], mask}, getOutput().getType(),
                                   [&](ScalarBuilder &s, ValueRange x) {
                                     Value kept = s.mul(x[0], s.constantLike(x[0], scale));
@@ -332,8 +292,10 @@ FailureOr<SmallVector<Value>> RandomOp::importNode(OnnxNode &node, OpBuilder &bu
 
 SmallVector<Value> RandomOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   return {kernel.pointwise(operands, getType(), [&](ScalarBuilder &s, ValueRange x) {
-    Value bits = drawBits(kernel, s, x[0], x[1], getStream(), getType().getShape());
+    Value key = buildRandomKey(s, x[0], x[1], getStream());
+    Value bits = drawRandomBits(s, findPlace(kernel, s, getType().getShape()), key);
     Type f32 = s.builder.getF32Type();
-    return s.mul(s.convert(Bits{s}.shiftRight(bits, 8), f32), s.constant(f32, 0x1p-24));
+    return s.mul(s.convert(s.shiftRight(bits, s.constant(bits.getType(), int64_t(8))), f32),
+                 s.constant(f32, 0x1p-24));
   })};
 }

@@ -22,6 +22,9 @@ def Amp_AttentionOp : Amp_Op<"attention", [
     `output[r, d] = sum_c e ^ (scores[r, c] - maximum[r]) / sum[r] * value[c, d]`, where
     `maximum` is the largest score of the row and `sum` that of the exponentials.
 
+    With `ratio`, the exponentials that `output` sums up are dropped as by amp.dropout of the
+    probabilities, [b, h, r, c], by `seed`, `attempt` and `stream`.
+
     A row of which every score is minus infinity is NaN, as that softmax is. Scores, their
     exponentials and all sums are f32 (f64 for f64); exponentials are rounded to the operands' type
     before they are multiplied.
@@ -39,7 +42,8 @@ def Amp_AttentionOp : Amp_Op<"attention", [
     - (attention_c1) layouts are as above, and the tensors have rank 4, or 5 with a `p`.
     - (attention_c2) extents fit together, and there is a row, a key and an element at least.
     - (attention_c3) the inputs have one element type; `mask` that of the scores.
-    - (attention_c4) there is an `off` where there is a condition.
+    - (attention_c4) there is an `off` where there is a condition; a `ratio` in [0, 1], a `stream` and
+      an `attempt` where there is a seed, and no others.
 
     ```mlir
     %y, %m, %s = amp.attention %q, %k, %v mask %m as ["bhrd", "bhrd", "bhrd", "brhd"] scale 0.125
@@ -48,11 +52,14 @@ def Amp_AttentionOp : Amp_Op<"attention", [
     ```
   }];
   let arguments = (ins Variadic<Amp_FloatTensor>:$inputs, Optional<Amp_FloatTensor>:$mask,
-                   Optional<Amp_BoolTensor>:$condition, StrArrayAttr:$layouts, F64Attr:$scale,
-                   OptionalAttr<F64Attr>:$off, UnitAttr:$replaces);
+                   Optional<Amp_BoolTensor>:$condition, Optional<Amp_I64Scalar>:$seed,
+                   Optional<Amp_I64Scalar>:$attempt, StrArrayAttr:$layouts, F64Attr:$scale,
+                   OptionalAttr<F64Attr>:$off, UnitAttr:$replaces, OptionalAttr<F64Attr>:$ratio,
+                   OptionalAttr<I64Attr>:$stream);
   let results = (outs Amp_FloatTensor:$output, Amp_FloatTensor:$maximum, Amp_FloatTensor:$sum);
   let assemblyFormat = [{
-    $inputs (`mask` $mask^)? (`where` $condition^)? `as` $layouts `scale` $scale attr-dict
+    $inputs (`mask` $mask^)? (`where` $condition^)? (`seed` $seed^ `attempt` $attempt)?
+    `as` $layouts `scale` $scale attr-dict
     `:` functional-type(operands, results)
   }];
   let extraClassDeclaration = [{
@@ -72,7 +79,8 @@ def Amp_AttentionGradOp : Amp_Op<"attention_grad", [
     Those of the inputs, in their layouts and element type: with P the probabilities, which are
     computed again, g the gradient of the output, and sums over all rows or keys,
 
-    `dP = g * value^T`, `dS = P * (dP - delta)`, `d value = P^T * g`,
+    `dP = g * value^T`, of which what was dropped is 0, `dS = P * (dP - delta)`, `d value = P^T * g`
+    of what was kept,
     `d query = scale * dS * key`, `d key = scale * dS^T * query`,
 
     where `delta[r]` is the sum of the row of g * output, and dS is 0 where `condition` is false and
@@ -84,12 +92,14 @@ def Amp_AttentionGradOp : Amp_Op<"attention_grad", [
   let arguments = (ins Amp_FloatTensor:$gradient, Amp_FloatTensor:$maximum, Amp_FloatTensor:$sum,
                    Amp_FloatTensor:$delta, Variadic<Amp_FloatTensor>:$inputs,
                    Optional<Amp_FloatTensor>:$mask, Optional<Amp_BoolTensor>:$condition,
+                   Optional<Amp_I64Scalar>:$seed, Optional<Amp_I64Scalar>:$attempt,
                    StrArrayAttr:$layouts, F64Attr:$scale, OptionalAttr<F64Attr>:$off,
-                   UnitAttr:$replaces);
+                   UnitAttr:$replaces, OptionalAttr<F64Attr>:$ratio, OptionalAttr<I64Attr>:$stream);
   let results = (outs Variadic<Amp_FloatTensor>:$gradients);
   let assemblyFormat = [{
     $gradient `with` $maximum `,` $sum `,` $delta `of` $inputs (`mask` $mask^)?
-    (`where` $condition^)? `as` $layouts `scale` $scale attr-dict
+    (`where` $condition^)? (`seed` $seed^ `attempt` $attempt)? `as` $layouts `scale` $scale
+    attr-dict
     `:` functional-type(operands, results)
   }];
 }
