@@ -19,40 +19,8 @@
 namespace ampc::codegen {
 namespace {
 
-constexpr int64_t kWidth = 32; ///< threads side by side
 /// Rows that a thread of a column does at once.
 constexpr int64_t kUnroll = 4;
-
-/// Merges the accumulators of the threads that share a column; all of them get the
-/// totals, one for each reduction and lane.
-SmallVector<Value> reduceColumn(Evaluator &e, Emission &at, ArrayRef<Combiner> reductions,
-                                ArrayRef<Value> accumulators, Value x, Value y, int64_t height) {
-  const IndexBuilder &index = e.index;
-  int64_t lanes = e.getLanes(), tile = kWidth * lanes;
-  SmallVector<Value> totals(accumulators);
-  if (height == 1 || reductions.empty())
-    return totals;
-  SmallVector<Value> arrays;
-  auto place = [&](Value line, int64_t lane) {
-    return index.add(index.mul(line, tile), index.add(x, lane * kWidth));
-  };
-  for (auto [i, c] : llvm::enumerate(reductions)) {
-    arrays.push_back(at.arrays.take(at.loc, height * tile, c.getType()));
-    for (int64_t lane = 0; lane < lanes; ++lane)
-      e.storeScalar(accumulators[i * lanes + lane], arrays[i], place(y, lane));
-  }
-  gpu::BarrierOp::create(at.b, at.loc);
-  for (auto [i, c] : llvm::enumerate(reductions))
-    for (int64_t lane = 0; lane < lanes; ++lane) {
-      Value total;
-      for (int64_t line = 0; line < height; ++line) {
-        Value part = e.loadScalar(arrays[i], c.getType(), place(index.constant(line), lane));
-        total = total ? combine(e, c, total, part) : part;
-      }
-      totals[i * lanes + lane] = total;
-    }
-  return totals;
-}
 
 /// Sets the reductions to their totals at a point of the kept axis (axis 0).
 void setTotals(Evaluator &e, ArrayRef<Combiner> reductions, ArrayRef<Value> totals,
@@ -71,7 +39,7 @@ public:
       : Schedule(s), reductions(reductions), splits(splits), columns(s.keptPoints()),
         rows(s.reducedPoints()) {
     threads = limits.threads ? limits.threads : 256;
-    height = threads / kWidth;
+    height = threads / kColumnWidth;
     lanes = limitLanes(s, widestLanes(s, s.keptDims(), /*whole=*/true));
     // Less than a block may have, so that several of them fit.
     int64_t most = limits.model.blockShared * 2 / 3;
@@ -82,7 +50,7 @@ public:
     while (lanes > 1 && bytes * lanes > most)
       lanes /= 2;
     unroll = limitUnroll(s, lanes, kUnroll);
-    tiles = std::max<int64_t>(1, llvm::divideCeil(columns, kWidth * lanes));
+    tiles = std::max<int64_t>(1, llvm::divideCeil(columns, kColumnWidth * lanes));
     blocks = tiles * splits;
   }
 
@@ -92,12 +60,12 @@ public:
     Evaluator e(at.b, at.loc, s, at.buffers);
     const IndexBuilder &index = e.index;
     e.setAxes({s.keptDims(), s.reducedDims()}, 0, lanes);
-    Value x = index.rem(at.thread, kWidth), y = index.div(at.thread, kWidth);
+    Value x = index.rem(at.thread, kColumnWidth), y = index.div(at.thread, kColumnWidth);
     Value tile = splits == 1 ? at.block : index.rem(at.block, tiles);
     Value split = splits == 1 ? index.constant(0) : index.div(at.block, tiles);
-    Value column = index.mul(index.add(index.mul(tile, kWidth), x), lanes);
+    Value column = index.mul(index.add(index.mul(tile, kColumnWidth), x), lanes);
     Value isColumn;
-    if (columns % (kWidth * lanes) != 0) {
+    if (columns % (kColumnWidth * lanes) != 0) {
       isColumn = index.less(column, columns);
       column = index.min(column, columns - lanes); // loads stay inside
     }
@@ -115,7 +83,7 @@ public:
         continue;
       SmallVector<Value> accumulators =
           addRows(e, merged, full, column, isColumn, index.add(begin, y), end);
-      SmallVector<Value> totals = reduceColumn(e, at, merged, accumulators, x, y, height);
+      SmallVector<Value> totals = reduceColumn(e, at.arrays, merged, accumulators, x, y, height);
       if (splits == 1) {
         setTotals(e, merged, totals, columnPoint);
         continue;
@@ -192,8 +160,8 @@ public:
       : Schedule(s), reductions(reductions), splits(splits) {
     // Few partial results need no more than a warp.
     height = std::min<int64_t>(8, llvm::PowerOf2Ceil(splits));
-    threads = kWidth * height;
-    blocks = llvm::divideCeil(s.keptPoints(), kWidth);
+    threads = kColumnWidth * height;
+    blocks = llvm::divideCeil(s.keptPoints(), kColumnWidth);
   }
 
   void emit(Emission &at) const override {
@@ -201,9 +169,9 @@ public:
     const IndexBuilder &index = e.index;
     e.setAxes({s.keptDims()}, 0, 1);
     int64_t columns = s.keptPoints();
-    Value x = index.rem(at.thread, kWidth), y = index.div(at.thread, kWidth);
-    Value column = index.add(index.mul(at.block, kWidth), x), isColumn;
-    if (columns % kWidth != 0) {
+    Value x = index.rem(at.thread, kColumnWidth), y = index.div(at.thread, kColumnWidth);
+    Value column = index.add(index.mul(at.block, kColumnWidth), x), isColumn;
+    if (columns % kColumnWidth != 0) {
       isColumn = index.less(column, columns);
       column = index.min(column, columns - 1);
     }
@@ -216,7 +184,7 @@ public:
                    inner[i] =
                        combine(e, c, inner[i], e.loadScalar(at.partials[i], c.getType(), place));
                });
-    SmallVector<Value> totals = reduceColumn(e, at, merged, accumulators, x, y, height);
+    SmallVector<Value> totals = reduceColumn(e, at.arrays, merged, accumulators, x, y, height);
     Value isWriter = index.equal(y, 0);
     if (isColumn)
       isWriter = arith::AndIOp::create(at.b, at.loc, isColumn, isWriter);

@@ -139,6 +139,8 @@ public:
   /// Reads `buffer`, which holds elements of type `type`.
   Value loadScalar(Value buffer, Type type, Value offset);
   void storeScalar(Value scalar, Value buffer, Value offset);
+  /// Reads `width` neighbours, a power of two, at a multiple of it.
+  SmallVector<Value> loadVector(Value buffer, Type type, Value offset, int64_t width);
 
 private:
   struct Key {
@@ -182,8 +184,6 @@ private:
   Value coordinate(unsigned axis, unsigned first, unsigned last, const Point &p, int64_t lane);
   /// A scalar of type `type` from what is stored for it, in an integer of at least its width.
   Value fromStorage(Value stored, Type type);
-  /// Reads `width` neighbours, a power of two, at a multiple of it.
-  SmallVector<Value> loadVector(Value buffer, Type type, Value offset, int64_t width);
   /// What stands in a body is cloned for lanes `first`, `first` + 1, .., each with its own map.
   using LaneMaps = MutableArrayRef<IRMapping>;
   static bool gathers(linalg::GenericOp op);

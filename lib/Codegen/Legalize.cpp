@@ -13,6 +13,7 @@
 #include "CodeSize.h"
 #include "KernelEmitter.h"
 #include "Members.h"
+#include "ampc/Dialect/Plan/KernelCost.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 
@@ -62,10 +63,11 @@ void completeYields(KernelOp kernel) {
   }
 }
 
-bool isOneKernel(KernelOp kernel) {
+bool isOneKernel(KernelOp kernel, bool device) {
   FailureOr<IterationStructure> s = plan::analyzeIteration(kernel);
   std::string reason;
-  return succeeded(s) && succeeded(findReductions(*s, reason));
+  return succeeded(s) && (!s->hasSums() || (device && plan::holdsSums(*s))) &&
+         succeeded(findReductions(*s, reason));
 }
 
 /// Sees to it that `value`, the result of a kernel, can be written where `operand` lies:
@@ -229,14 +231,14 @@ void completeTies(KernelOp kernel) {
 //===----------------------------------------------------------------------===//
 
 /// Whether one code does for all nested kernels.
-bool isUniform(KernelOp kernel) {
+bool isUniform(KernelOp kernel, bool device) {
   Block *body = kernel.getBodyBlock();
   SmallVector<KernelOp> nested(body->getOps<KernelOp>());
   std::vector<IterationStructure> structures;
   size_t model = 0;
   for (KernelOp member : nested) {
     FailureOr<IterationStructure> s = plan::analyzeIteration(member);
-    if (failed(s) || !hasFlatLoop(member, *s))
+    if (failed(s) || !(hasFlatLoop(member, *s) || (device && plan::mergesRows(*s))))
       return false;
     for (Value r : member.getResults())
       if (llvm::none_of(kernel.getYield()->getOperands(),
@@ -336,14 +338,14 @@ LogicalResult legalizeKernel(KernelOp kernel, bool device, SmallVectorImpl<Kerne
   completeYields(kernel);
   if (kernel.getKind() == KernelKind::Fused) {
     unsigned generics = llvm::range_size(kernel.getBodyBlock()->getOps<linalg::GenericOp>());
-    if (generics <= 1 || isOneKernel(kernel))
+    if (generics <= 1 || isOneKernel(kernel, device))
       legal.push_back(kernel);
     else
       splitFused(kernel, legal);
     return success();
   }
   if (kernel.getKind() == KernelKind::MultiTensor) {
-    if (isUniform(kernel)) {
+    if (isUniform(kernel, device)) {
       device ? divideTensors(kernel, legal) : legal.push_back(kernel);
       return success();
     }

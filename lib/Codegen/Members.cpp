@@ -63,8 +63,21 @@ private:
   DenseMap<Value, Value> same;
 };
 
+/// Whether two kernels that merge rows read single numbers and vectors for the same operands.
+bool readAlike(const IterationStructure &model, const IterationStructure &own) {
+  for (auto [a, b] : llvm::zip(model.ops, own.ops))
+    for (auto [x, y] : llvm::zip(a->getOpOperands(), b->getOpOperands())) {
+      const LinearAccess *readA = model.getRead(x), *readB = own.getRead(y);
+      if (bool(readA) != bool(readB) || (readA && readA->strides[1] != readB->strides[1]))
+        return false;
+    }
+  return true;
+}
+
 /// Whether `own`, of `count` elements, runs over them as `model` does over its elements.
 bool accessesAlike(const IterationStructure &model, const IterationStructure &own) {
+  if (plan::mergesRows(model) && plan::mergesRows(own))
+    return readAlike(model, own);
   if (own.dims.size() > 1 || model.dims.size() > 1 || own.kind != model.kind)
     return own.points() == 1 && own.dims.empty() && model.dims.size() <= 1;
   if (own.hasRanges() || model.hasRanges())

@@ -13,7 +13,9 @@
 // branches that all its threads take alike. Arguments end at 4 KiB; legalizeKernel sees to
 // that.
 //
-// Reductions of tensors with several blocks are merged by a second kernel.
+// Reductions of tensors with several blocks are merged by a second kernel. Where the rows of
+// matrices are merged, column by column, a block does a tile of a matrix, `kColumnWidth` threads
+// wide.
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,7 +36,8 @@ constexpr int64_t kBlocksOfProcessor = 4;
 /// A nested kernel: one tensor and what belongs to it.
 struct Member {
   KernelOp kernel;
-  int64_t count = 0;  ///< elements
+  int64_t count = 0;  ///< elements; columns of a matrix
+  int64_t rows = 1;   ///< of a matrix whose rows are merged
   int64_t blocks = 1; ///< that share them
   int64_t firstBlock = 0;
 };
@@ -48,7 +51,7 @@ public:
     if (failed(analyze()))
       return failure();
     divide();
-    bool isReduction = s.kind != IterationKind::Elementwise;
+    bool isReduction = s.kind == IterationKind::Row;
     isSplit = isReduction && llvm::any_of(members, [](const Member &m) { return m.blocks > 1; });
     if (isSplit)
       for (const Combiner &c : reductions.at(0))
@@ -68,6 +71,10 @@ private:
       if (failed(own))
         return failure();
       members.push_back({nested, own->points()});
+      if (own->kind == IterationKind::Column) {
+        members.back().count = own->keptPoints();
+        members.back().rows = own->reducedPoints();
+      }
       structures.push_back(std::move(*own));
     }
     for (Member &m : members)
@@ -89,7 +96,9 @@ private:
     for (const Member &m : members)
       total += m.count;
     oneBlock = !target.device && total <= kHostInline;
-    if (target.device)
+    if (s.kind == IterationKind::Column)
+      chunk = kColumnWidth * columnLanes();
+    else if (target.device)
       chunk = std::clamp<int64_t>(
           llvm::alignTo(total / (kBlocksOfProcessor * target.model->processors), kSmallestChunk),
           kSmallestChunk, kLargestChunk);
@@ -100,6 +109,17 @@ private:
       m.blocks = std::max<int64_t>(1, llvm::divideCeil(m.count, chunk));
       totalBlocks += m.blocks;
     }
+  }
+
+  /// Columns that a thread has: those of every matrix divide into so many.
+  int64_t columnLanes() const {
+    int64_t lanes = kAccessBytes;
+    for (const Combiner &c : reductions.at(0))
+      lanes = std::min(lanes, kAccessBytes / getStorageBytes(c.getType()));
+    for (const Member &m : members)
+      while (m.count % lanes != 0)
+        lanes /= 2;
+    return lanes;
   }
 
   static Value inputOf(KernelOp nested, unsigned i) { return getViewed(nested.getInputs()[i]); }
@@ -137,7 +157,7 @@ private:
 
   /// What a block needs to know about its tensor.
   struct Selection {
-    Value count, firstBlock, blocks;
+    Value count, rows, firstBlock, blocks;
   };
 
   /// Finds the tensor of which `chosen` is the first number above which `bounds` lie, and
@@ -169,7 +189,7 @@ private:
         cast(memrefs.lookup(inputOf(nested, i)));
       for (auto [v, i] : results)
         cast(memrefs.lookup(nested.getResult(i)));
-      for (int64_t x : {m.count, m.firstBlock, m.blocks})
+      for (int64_t x : {m.count, m.rows, m.firstBlock, m.blocks})
         values.push_back(arith::ConstantIndexOp::create(b, function.loc, x));
       return values;
     };
@@ -181,7 +201,7 @@ private:
       buffers[formal] = chosenValues[k++];
     for (auto [v, i] : results)
       buffers[v] = chosenValues[k++];
-    return {chosenValues[k], chosenValues[k + 1], chosenValues[k + 2]};
+    return {chosenValues[k], chosenValues[k + 1], chosenValues[k + 2], chosenValues[k + 3]};
   }
 
   /// Gives a tied result its operand's buffer, and tells LLVM that the chosen buffers do
@@ -239,6 +259,8 @@ private:
     for (const Member &m : members)
       firsts.push_back(m.firstBlock);
     Selection own = select(function, block, firsts, writesResults, buffers);
+    if (s.kind == IterationKind::Column)
+      return emitColumns(function, block, own, buffers, arrays);
     Evaluator e(b, function.loc, s, buffers);
     const IndexBuilder &index = e.index;
     Value begin = index.mul(index.sub(block, own.firstBlock), chunk);
@@ -255,6 +277,59 @@ private:
           writeKept(e, reductions, totals);
       });
     }
+  }
+
+  /// A tile of columns, whose rows are merged (mergesRows).
+  void emitColumns(KernelFunction &function, Value block, const Selection &own,
+                   const BufferMap &buffers, WorkgroupArrays &arrays) {
+    constexpr int64_t height = kThreads / kColumnWidth, unroll = 4;
+    const int64_t lanes = columnLanes();
+    Evaluator e(function.b, function.loc, s, buffers);
+    const IndexBuilder &index = e.index;
+    e.setAxes({s.keptDims()}, 0, lanes);
+    Value x = index.rem(function.thread, kColumnWidth);
+    Value y = index.div(function.thread, kColumnWidth);
+    Value tile = index.sub(block, own.firstBlock);
+    Value column = index.mul(index.add(index.mul(tile, kColumnWidth), x), lanes);
+    Value isColumn = index.less(column, own.count);
+    column = index.min(column, index.sub(own.count, index.constant(lanes))); // loads stay inside
+    ArrayRef<Combiner> merged = reductions.at(0);
+    SmallVector<Value> accumulators = neutrals(e, merged, lanes);
+    auto visit = [&](Value from, Value to, int64_t count) {
+      auto add = [&](Value row, MutableArrayRef<Value> inner) {
+        SmallVector<Value> elements; // all of them are loaded first
+        for (int64_t u = 0; u < count; ++u) {
+          Value line = arith::MulIOp::create(e.b, e.loc, index.add(row, u * height), own.count);
+          for (const Combiner &c : merged) {
+            auto op = cast<linalg::GenericOp>(c.result.getOwner());
+            Value source = s.getSource(op.getInputs()[0]);
+            llvm::append_range(elements, e.loadVector(buffers.lookup(source), c.getType(),
+                                                      index.add(line, column), lanes));
+          }
+        }
+        for (auto [i, element] : llvm::enumerate(elements)) {
+          size_t place = i % inner.size();
+          inner[place] = combine(e, merged[place / lanes], inner[place], element);
+        }
+      };
+      accumulators = e.loop(from, to, count * height, accumulators, add);
+    };
+    // `unroll` rows at once while all of them lie below the end.
+    Value span = index.sub(own.rows, index.min(y, own.rows));
+    Value whole = index.div(index.add(span, height - 1), unroll * height);
+    Value middle = index.add(y, index.mul(whole, unroll * height));
+    visit(y, middle, unroll);
+    visit(middle, own.rows, 1);
+    SmallVector<Value> totals = reduceColumn(e, arrays, merged, accumulators, x, y, height);
+    Value writes = arith::AndIOp::create(e.b, e.loc, isColumn, index.equal(y, 0));
+    e.guarded(writes, [&] {
+      Point p = {column};
+      for (auto [i, total] : llvm::enumerate(totals)) {
+        const Combiner &c = merged[i / lanes];
+        e.setValue(c.result, p, i % lanes, finish(e, c, total, p, i % lanes));
+      }
+      storeAll(e, s.results, p);
+    });
   }
 
   /// Merges the partial results of each tensor, one block a tensor.

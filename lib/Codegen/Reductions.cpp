@@ -42,6 +42,11 @@ FailureOr<Reductions> findReductions(const IterationStructure &s, std::string &r
         reason = "a reduction is more than one associative operation";
         return failure();
       }
+      if (s.isSum(r)) {
+        auto waitsForMore = [&](const Combiner &c) { return s.getLevel(c.result) > s.getLevel(r); };
+        found.sums.insert(llvm::find_if(found.sums, waitsForMore), {r, ops[0], neutral});
+        continue;
+      }
       unsigned level = s.getLevel(r) - 1;
       if (found.levels.size() <= level)
         found.levels.resize(level + 1);
@@ -171,6 +176,36 @@ Value WorkgroupArrays::take(Location loc, int64_t count, Type type) {
 void WorkgroupArrays::release() {
   for (Array &array : arrays)
     array.taken = false;
+}
+
+SmallVector<Value> reduceColumn(Evaluator &e, WorkgroupArrays &arrays,
+                                ArrayRef<Combiner> reductions, ArrayRef<Value> accumulators,
+                                Value x, Value y, int64_t height) {
+  const IndexBuilder &index = e.index;
+  int64_t lanes = e.getLanes(), tile = kColumnWidth * lanes;
+  SmallVector<Value> totals(accumulators);
+  if (height == 1 || reductions.empty())
+    return totals;
+  SmallVector<Value> parts;
+  auto place = [&](Value line, int64_t lane) {
+    return index.add(index.mul(line, tile), index.add(x, lane * kColumnWidth));
+  };
+  for (auto [i, c] : llvm::enumerate(reductions)) {
+    parts.push_back(arrays.take(e.loc, height * tile, c.getType()));
+    for (int64_t lane = 0; lane < lanes; ++lane)
+      e.storeScalar(accumulators[i * lanes + lane], parts[i], place(y, lane));
+  }
+  gpu::BarrierOp::create(e.b, e.loc);
+  for (auto [i, c] : llvm::enumerate(reductions))
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      Value total;
+      for (int64_t line = 0; line < height; ++line) {
+        Value part = e.loadScalar(parts[i], c.getType(), place(index.constant(line), lane));
+        total = total ? combine(e, c, total, part) : part;
+      }
+      totals[i * lanes + lane] = total;
+    }
+  return totals;
 }
 
 SmallVector<Value> reduceThreads(Evaluator &e, ArrayRef<Combiner> reductions,

@@ -25,6 +25,8 @@ struct Combiner {
 /// The reductions of a kernel by level: level[k] holds those that wait for k others.
 struct Reductions {
   llvm::SmallVector<llvm::SmallVector<Combiner>> levels;
+  /// Sums of columns of a kernel of rows, those that wait for fewest others first.
+  llvm::SmallVector<Combiner> sums;
 
   ArrayRef<Combiner> at(unsigned level) const {
     return level < levels.size() ? ArrayRef<Combiner>(levels[level]) : ArrayRef<Combiner>();
@@ -52,6 +54,9 @@ Value finish(Evaluator &e, const Combiner &c, Value total, const Point &p, int64
 /// warp. All of them get the result.
 Value shuffleReduce(Evaluator &e, const Combiner &c, Value x, int64_t width);
 
+/// Threads of a block that do neighbouring columns.
+constexpr int64_t kColumnWidth = 32;
+
 /// Arrays in the workgroup memory of a kernel, which its phases share.
 class WorkgroupArrays {
 public:
@@ -70,6 +75,12 @@ private:
   gpu::GPUFuncOp kernel;
   llvm::SmallVector<Array> arrays;
 };
+
+/// Merges the accumulators of the `height` threads (x, 0), (x, 1), .. of a block `kColumnWidth`
+/// wide; all of them get the totals, one for each reduction and lane.
+llvm::SmallVector<Value> reduceColumn(Evaluator &e, WorkgroupArrays &arrays,
+                                      ArrayRef<Combiner> reductions, ArrayRef<Value> accumulators,
+                                      Value x, Value y, int64_t height);
 
 /// Merges the lanes of each accumulator, then those of the `width` neighbouring threads
 /// that work together (a power of 2), of which all get the total. Other threads of the

@@ -14,7 +14,8 @@ SmallVector<Value> fullResultsAt(const IterationStructure &s, unsigned level,
                                  const llvm::DenseSet<Value> &tied) {
   SmallVector<Value> found;
   for (Value r : s.results)
-    if (s.variesAlongReduced(r) && (tied.contains(r) ? s.maxLevel : s.getLevel(r)) == level)
+    if (s.variesAlongReduced(r) && !s.isSum(r) &&
+        (tied.contains(r) ? s.maxLevel : s.getLevel(r)) == level)
       found.push_back(r);
   return found;
 }
@@ -61,6 +62,10 @@ LogicalResult scheduleFused(const IterationStructure &s, const ScheduleLimits &l
   const Reductions &r = fused.reductions;
   int64_t splits = limits.singleStage ? 1 : plan::computeCost(s, limits.model).splits;
   bool isRow = s.kind == IterationKind::Row;
+  if (s.hasSums() && !limits.isDevice()) {
+    reason = "it merges rows and columns";
+    return failure();
+  }
   if (splits <= 1) {
     if (limits.isDevice())
       fused.stages.push_back(isRow ? deviceRow(s, r, limits) : deviceColumn(s, r, limits, 1));

@@ -7,6 +7,7 @@
 
 #include "KernelSize.h"
 #include "OpGraph.h"
+#include "ampc/Dialect/Plan/KernelCost.h"
 #include "ampc/Optimize/Buffers.h"
 #include "ampc/Optimize/Passes.h"
 #include "mlir/IR/IRMapping.h"
@@ -191,10 +192,17 @@ static size_t hashOf(KernelOp kernel) {
   return hash;
 }
 
-/// Only kernels over one dimension can differ in their extents alone.
-static bool isOneDimensional(KernelOp kernel) {
-  std::optional<ArrayRef<int64_t>> shape = getCommonShape(kernel);
-  return kernel.getKind() == KernelKind::Fused && shape && shape->size() == 1;
+/// Only kernels over one dimension can differ in their extents alone; and, on a device, those that
+/// merge few rows of matrices.
+static bool mayDifferInExtents(KernelOp kernel, const DeviceModel &model) {
+  if (kernel.getKind() != KernelKind::Fused)
+    return false;
+  if (std::optional<ArrayRef<int64_t>> shape = getCommonShape(kernel))
+    return shape->size() == 1;
+  if (!model.isDevice)
+    return false;
+  FailureOr<plan::IterationStructure> s = plan::analyzeIteration(kernel);
+  return succeeded(s) && plan::mergesRows(*s) && plan::computeCost(*s, model).splits == 1;
 }
 
 /// Most tensors that one kernel takes. Compilers treat a function's arguments one by one and
@@ -235,7 +243,7 @@ private:
     SmallVector<SmallVector<KernelOp>> classes;
     DenseMap<size_t, SmallVector<size_t>> byHash; // of classes
     for (auto kernel : block.getOps<KernelOp>()) {
-      if (!isOneDimensional(kernel))
+      if (!mayDifferInExtents(kernel, getDeviceModel(target, gpu)))
         continue;
       SmallVector<size_t> &candidates = byHash[hashOf(kernel)];
       auto same = llvm::find_if(candidates, [&](size_t i) {

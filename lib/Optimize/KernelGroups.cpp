@@ -13,13 +13,7 @@
 
 namespace ampc {
 
-/// Most buffers a fused kernel may take: arguments live in registers.
-constexpr unsigned kMostBuffers = 48;
-/// Most ops of a kernel, and most simple instructions for an element. From some
-/// twenty operations a byte on, arithmetic takes the time: a larger kernel saves bytes, but no
-/// time, and LLVM and ptxas take more than twice as long for twice the code. With this many ops,
-/// a phase of a sequence stays below 2,000 lines of PTX, so it need not be divided.
-constexpr unsigned kMostOps = 96;
+/// Most simple instructions for an element of a kernel, see kMostOps.
 constexpr int64_t kMostCost = 1024;
 /// What an operand that is used in a part of the loops counts for beside its op: a branch for each
 /// lane, and the operand computed in it.
@@ -124,7 +118,7 @@ static bool accumulatesMuch(const plan::IterationStructure &structure, const Dev
 
 /// Whether what the analysis found can be scheduled well as one kernel.
 bool KernelGroups::isKernel(const plan::IterationStructure &together) const {
-  return together.inputs.size() + together.results.size() <= kMostBuffers &&
+  return together.inputs.size() + together.results.size() <= kMostBuffers && !together.hasSums() &&
          !repeatsMuch(together, model) && !accumulatesMuch(together, model);
 }
 

@@ -16,6 +16,14 @@
 namespace ampc {
 using namespace mlir;
 
+/// Most buffers a fused kernel may take: arguments live in registers.
+constexpr unsigned kMostBuffers = 48;
+/// Most ops of a kernel. From some
+/// twenty operations a byte on, arithmetic takes the time: a larger kernel saves bytes, but no
+/// time, and LLVM and ptxas take more than twice as long for twice the code. With this many ops,
+/// a phase of a sequence stays below 2,000 lines of PTX, so it need not be divided.
+constexpr unsigned kMostOps = 96;
+
 /// The groups of a graph that hold tensor ops: what they read and cost, what it would save to
 /// make one of two, and whether one kernel can do both.
 class KernelGroups {

@@ -26,6 +26,8 @@ void buildOptimizePipeline(OpPassManager &pm, const OptimizeOptions &options) {
   // After the library has been asked.
   pm.addNestedPass<func::FuncOp>(createExpandProducts({options.target}));
   pm.addNestedPass<func::FuncOp>(createFormKernels({options.target, options.gpu}));
+  // Merges finished kernels, of rows and of columns.
+  pm.addNestedPass<func::FuncOp>(createDivideSums({options.target, options.gpu}));
   pm.addNestedPass<func::FuncOp>(createWidenIntermediates());
   // Kernels that run as one are no longer small: before sequences are formed.
   pm.addNestedPass<func::FuncOp>(createBatchKernels({options.target, options.gpu}));

@@ -131,6 +131,27 @@ void findsColumns(MLIRContext &context) {
         "sums over channels are of distant elements");
 }
 
+void addsColumnsBesideRows(MLIRContext &context) {
+  Function f(context);
+  Value x = f.argument({4, 6, 8, 10});
+  Value rows = f.sum(x, {3}), columns = f.sum(x, {1, 2});
+  f.end({rows, columns, f.add(x, f.kernel.reshape(rows, {4, 6, 8, 1}), {4, 6, 8, 10})});
+  auto s = f.analyze();
+  check(succeeded(s) && s->kind == IterationKind::Row && s->hasSums() &&
+            hasDims(*s, {{4, false}, {48, false}, {10, true}}),
+        "a kernel of rows may add columns up");
+  check(succeeded(s) && s->isSum(columns) && !s->isSum(rows) && s->groups() == 4 &&
+            s->groupRows() == 48 && s->maxLevel == 1,
+        "in groups of rows, for which nothing waits");
+  check(succeeded(s) && holdsSums(*s), "threads hold the sums of short rows");
+
+  Function g(context);
+  Value y = g.argument({4, 6, 9000});
+  g.end({g.sum(y, {2}), g.sum(y, {1})});
+  s = g.analyze();
+  check(succeeded(s) && s->hasSums() && !holdsSums(*s), "but not of long ones");
+}
+
 void followsMemory(MLIRContext &context) {
   Function f(context);
   Value x = f.argument({6, 6});
@@ -146,9 +167,22 @@ void refuses(MLIRContext &context) {
   std::string reason;
   Function f(context);
   Value x = f.argument({6, 8});
-  f.end({f.sum(x, {0}), f.sum(x, {1})});
+  Value columns = f.sum(x, {0});
+  f.end({f.add(columns, columns, {8}), f.sum(x, {1})});
   check(failed(f.analyze(&reason)) && reason == "reductions run over different dimensions",
-        "reductions over different dimensions are no kernel");
+        "what waits for a reduction and what does for one over other dimensions is no kernel");
+
+  Function f3(context);
+  Value x3 = f3.argument({6, 7, 8});
+  f3.end({f3.sum(x3, {0}), f3.sum(x3, {1}), f3.sum(x3, {2})});
+  check(failed(f3.analyze(&reason)) && reason == "reductions run over different dimensions",
+        "nor are three reductions, each over another dimension");
+
+  Function f4(context);
+  Value x4 = f4.argument({6, 7, 8});
+  f4.end({f4.sum(x4, {0, 2}), f4.sum(x4, {1, 2})});
+  check(failed(f4.analyze(&reason)) && reason == "reductions run over different dimensions",
+        "nor two that have a dimension in common");
 
   Function g(context);
   Value y = g.argument({8});
@@ -318,8 +352,9 @@ int main() {
   MLIRContext context(MLIRContext::Threading::DISABLED);
   context.loadDialect<arith::ArithDialect, func::FuncDialect, linalg::LinalgDialect,
                       math::MathDialect, tensor::TensorDialect>();
-  for (auto test : {findsOneDimension, keepsBroadcasts, findsRows, findsColumns, followsMemory,
-                    refuses, countsBytesAndBlocks, readsParts, knowsDevices, mergesEqualRequests})
+  for (auto test : {findsOneDimension, keepsBroadcasts, findsRows, findsColumns,
+                    addsColumnsBesideRows, followsMemory, refuses, countsBytesAndBlocks, readsParts,
+                    knowsDevices, mergesEqualRequests})
     test(context);
   return finishChecks();
 }

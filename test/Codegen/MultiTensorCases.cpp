@@ -98,9 +98,40 @@ Case &addNorms(CaseList &list, const std::string &name, ArrayRef<int64_t> counts
   });
 }
 
+/// Sums over the rows of matrices, scaled, less a vector.
+void addMergedRows(CaseList &list, const std::string &name, const std::string &t,
+                   ArrayRef<std::pair<int64_t, int64_t>> shapes) {
+  SmallVector<RankedTensorType> types;
+  for (auto [rows, columns] : shapes)
+    types.append({list.type(t, {rows, columns}), list.type("f32", {columns})});
+  types.push_back(list.type("f32"));
+  list.add(name, types, [=](OpBuilder &b, ValueRange in) {
+    return createKernel(b, plan::KernelKind::MultiTensor, in, [&](OpBuilder &i, ValueRange x) {
+      Values results;
+      for (size_t m = 0; m + 1 < x.size(); m += 2)
+        results.append(createFused(
+            i, {x[m], x[m + 1], x.back()}, [&](KernelBuilder &k, ValueRange v) -> Values {
+              RankedTensorType type = typeOf(v[1]);
+              auto element = typeOf(v[0]).getElementType();
+              Value sum = k.reduce(v[0], {0}, Reduction::Sum, element);
+              return {k.pointwise({sum, v[1], v[2]}, type, [](ScalarBuilder &s, ValueRange z) {
+                return s.sub(s.mul(s.convert(z[0], z[1].getType()), z[2]), z[1]);
+              })};
+            }));
+      return results;
+    });
+  });
+}
+
 } // namespace
 
 void addMultiTensorCases(CaseList &list) {
+  addMergedRows(list, "merged_rows_f32", "f32", {{256, 768}, {100, 33}, {2, 2}, {37, 2304}});
+  addMergedRows(list, "merged_rows_of_vectors", "f32", {{256, 768}, {100, 36}, {37, 2304}});
+  addMergedRows(list, "merged_rows_f64", "f64", {{3, 5}, {70, 64}});
+  // One of them is a vector.
+  addMergedRows(list, "merged_rows_single", "f32", {{64, 96}, {1, 96}, {50, 1}});
+
   addAdam(list, "adam_sizes", {100003, 10, 1, 4096, 777, 0, 33000}, 0);
   addAdam(list, "adam_skipped", {1000, 10}, 1);
   addAdam(list, "adam_one", {5000}, 0);

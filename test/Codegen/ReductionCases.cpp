@@ -299,6 +299,67 @@ void addColumns(CaseList &list) {
   }
 }
 
+/// dx and, for groups of rows, what the gradients of gamma and beta are summed from: of dy, x
+/// [groups, rows, columns], gamma, mean and rstd.
+Values layerNormBackwardWithSums(KernelBuilder &k, ValueRange in) {
+  Values results = layerNormBackward(k, in);
+  Type sum = wide(in[0]);
+  RankedTensorType full = typeOf(in[0]).clone(sum);
+  Value normal = apply(k, {in[1], in[3], in[4]}, full, [](ScalarBuilder &s, ValueRange x) {
+    return s.mul(s.sub(x[0], x[1]), x[2]);
+  });
+  results.push_back(k.reduce(apply(k, {in[0], normal}, full, product), {1}, Reduction::Sum, sum));
+  results.push_back(k.reduce(in[0], {1}, Reduction::Sum, sum));
+  return results;
+}
+
+/// Statistics in the same kernel: columns add up what waits for two reductions, one, and none;
+/// the statistics themselves are results, too.
+Values layerNormWithSums(KernelBuilder &k, ValueRange in) {
+  Values results = layerNorm(k, in);
+  RankedTensorType full = typeOf(in[0]).clone(wide(in[0]));
+  Value centred = apply(k, {in[0], results[1]}, full, difference);
+  Value normal = apply(k, {centred, results[2]}, full, product);
+  for (Value v : {normal, centred, in[0]})
+    results.push_back(
+        k.reduce(v, {1}, v == centred ? Reduction::Max : Reduction::Sum, wide(in[0])));
+  return results;
+}
+
+/// Kernels of rows that add columns up, in groups.
+void addRowsWithSums(CaseList &list) {
+  struct Size {
+    int64_t groups, rows, columns;
+  };
+  // Several rows a block, one; groups that blocks do not divide; rows shorter than a warp, and no
+  // multiple of a vector; threads with two vectors; no rows.
+  const Size sizes[] = {{6, 16, 768}, {3, 7, 100}, {5, 3, 33},  {2, 5, 4096}, {4, 1, 64},
+                        {2, 300, 8},  {3, 2, 4},   {1, 40, 40}, {3, 0, 16}};
+  for (auto [g, r, n] : sizes)
+    for (std::string t : {"f32", "f16", "bf16", "f64"}) {
+      // All sizes in f32.
+      if (t != "f32" && (t == "f16" ? r % 5 != 0 : n != 100))
+        continue;
+      std::string size =
+          "_" + t + "_" + std::to_string(g) + "x" + std::to_string(r) + "x" + std::to_string(n);
+      auto x = list.type(t, {g, r, n}), row = list.type(t, {n});
+      auto kept = list.type(t == "f64" ? "f64" : "f32", {g, r, 1});
+      Case &backward = list.addFused("layer_norm_backward_sums" + size, {x, x, row, kept, kept},
+                                     layerNormBackwardWithSums, {0, -1, -1});
+      backward.absolute = r > 100 ? 4e-4 : 5e-5;
+      if (n < 4096)
+        list.addFused("layer_norm_sums" + size, {x, row, row}, layerNormWithSums).absolute =
+            r > 100 ? 4e-4 : 5e-5;
+    }
+  // Groups that are not the outermost dimension.
+  auto x = list.type("f32", {12, 5, 48});
+  list.addFused("softmax_sums_f32_12x5x48", {x}, [](KernelBuilder &k, ValueRange in) -> Values {
+    Value y = softmax(k, {in[0]})[0];
+    Value sums = k.reduce(y, {0}, Reduction::Sum, wide(y));
+    return {y, sums};
+  });
+}
+
 void addFull(CaseList &list) {
   for (std::string t : {"f16", "f32", "f64"})
     for (int64_t n : {1, 5, 1000, 100003, 600000}) {
@@ -403,6 +464,7 @@ void addFull(CaseList &list) {
 void addReductionCases(CaseList &list) {
   addRows(list);
   addColumns(list);
+  addRowsWithSums(list);
   addFull(list);
 }
 

@@ -8,16 +8,18 @@
 // What is not one kernel becomes several.
 
 // CHECK-LABEL: @different_reductions
-func.func @different_reductions(%x: tensor<32x48xf32>) -> (tensor<32xf32>, tensor<48xf32>) {
+func.func @different_reductions(%x: tensor<32x48xf32>) -> (tensor<32xf32>, tensor<32x48xf32>) {
   // CHECK: %[[ROWS:.*]] = plan.launch @cuda_kernels::@fused_0 {{.*}} -> tensor<32xf32>
   // CHECK: %[[COLS:.*]] = plan.launch @cuda_kernels::@fused_1 {{.*}} -> tensor<48xf32>
-  // CHECK: return %[[ROWS]], %[[COLS]]
-  %y:2 = plan.kernel fused (%a = %x : tensor<32x48xf32>) -> (tensor<32xf32>, tensor<48xf32>) {
+  // CHECK: %[[LESS:.*]] = plan.launch @cuda_kernels::@fused_2 {{.*}}(%arg0, %[[COLS]])
+  // CHECK: return %[[ROWS]], %[[LESS]]
+  %y:2 = plan.kernel fused (%a = %x : tensor<32x48xf32>) -> (tensor<32xf32>, tensor<32x48xf32>) {
     %zero = arith.constant 0.0 : f32
     %e0 = tensor.empty() : tensor<32xf32>
     %f0 = linalg.fill ins(%zero : f32) outs(%e0 : tensor<32xf32>) -> tensor<32xf32>
     %e1 = tensor.empty() : tensor<48xf32>
     %f1 = linalg.fill ins(%zero : f32) outs(%e1 : tensor<48xf32>) -> tensor<48xf32>
+    %e2 = tensor.empty() : tensor<32x48xf32>
     %r = linalg.generic {indexing_maps = [#full, #row], iterator_types = ["parallel", "reduction"]} ins(%a : tensor<32x48xf32>) outs(%f0 : tensor<32xf32>) {
     ^bb0(%i: f32, %o: f32):
       %s = arith.addf %i, %o : f32
@@ -28,9 +30,14 @@ func.func @different_reductions(%x: tensor<32x48xf32>) -> (tensor<32xf32>, tenso
       %s = arith.addf %i, %o : f32
       linalg.yield %s : f32
     } -> tensor<48xf32>
-    plan.yield %r, %c : tensor<32xf32>, tensor<48xf32>
+    %d = linalg.generic {indexing_maps = [#full, #col, #full], iterator_types = ["parallel", "parallel"]} ins(%a, %c : tensor<32x48xf32>, tensor<48xf32>) outs(%e2 : tensor<32x48xf32>) {
+    ^bb0(%i: f32, %j: f32, %o: f32):
+      %s = arith.subf %i, %j : f32
+      linalg.yield %s : f32
+    } -> tensor<32x48xf32>
+    plan.yield %r, %d : tensor<32xf32>, tensor<32x48xf32>
   }
-  return %y#0, %y#1 : tensor<32xf32>, tensor<48xf32>
+  return %y#0, %y#1 : tensor<32xf32>, tensor<32x48xf32>
 }
 
 // -----

@@ -179,3 +179,47 @@ func.func @sum_of_sums(%x: tensor<50x40xf32>, %y: tensor<50xf32>) -> tensor<f32>
   }
   return %s : tensor<f32>
 }
+
+// -----
+
+#full = affine_map<(d0, d1, d2) -> (d0, d1, d2)>
+#row = affine_map<(d0, d1, d2) -> (d0, d1)>
+#column = affine_map<(d0, d1, d2) -> (d0, d2)>
+
+// Rows and, for each of 3 groups of 40, the sums of their columns: a device has a block for each
+// group, which does eight rows at a time, a warp each, whose threads have eight columns each. The
+// warps wait for one another when all rows are done. The host has a kernel for each.
+
+// CUDA-LABEL: @rows_and_columns
+// HOST-LABEL: @rows_and_columns
+func.func @rows_and_columns(%x: tensor<3x40x256xf32>) -> (tensor<3x40xf32>, tensor<3x256xf32>) {
+  // CUDA: plan.launch @cuda_kernels::@fused_0 blocks [3, 1, 1] threads [256, 1, 1]
+  // CUDA-NOT: plan.launch
+  // HOST: plan.launch {{.*}} -> tensor<3x40xf32>
+  // HOST: plan.launch {{.*}} -> tensor<3x256xf32>
+  // CUDA: gpu.func @fused_0
+  // CUDA: scf.for {{.*}} to %c40 step %c8 iter_args({{.*}}) -> (f32, f32, f32, f32, f32, f32, f32, f32)
+  // CUDA-NOT: gpu.barrier
+  // CUDA: scf.yield
+  // CUDA: gpu.barrier
+  // CUDA: vector.store {{.*}} vector<4xf32>
+  %y:2 = plan.kernel fused (%a = %x : tensor<3x40x256xf32>) -> (tensor<3x40xf32>, tensor<3x256xf32>) {
+    %zero = arith.constant 0.0 : f32
+    %e0 = tensor.empty() : tensor<3x40xf32>
+    %f0 = linalg.fill ins(%zero : f32) outs(%e0 : tensor<3x40xf32>) -> tensor<3x40xf32>
+    %e1 = tensor.empty() : tensor<3x256xf32>
+    %f1 = linalg.fill ins(%zero : f32) outs(%e1 : tensor<3x256xf32>) -> tensor<3x256xf32>
+    %r = linalg.generic {indexing_maps = [#full, #row], iterator_types = ["parallel", "parallel", "reduction"]} ins(%a : tensor<3x40x256xf32>) outs(%f0 : tensor<3x40xf32>) {
+    ^bb0(%i: f32, %o: f32):
+      %s = arith.addf %i, %o : f32
+      linalg.yield %s : f32
+    } -> tensor<3x40xf32>
+    %c = linalg.generic {indexing_maps = [#full, #column], iterator_types = ["parallel", "reduction", "parallel"]} ins(%a : tensor<3x40x256xf32>) outs(%f1 : tensor<3x256xf32>) {
+    ^bb0(%i: f32, %o: f32):
+      %s = arith.addf %i, %o : f32
+      linalg.yield %s : f32
+    } -> tensor<3x256xf32>
+    plan.yield %r, %c : tensor<3x40xf32>, tensor<3x256xf32>
+  }
+  return %y#0, %y#1 : tensor<3x40xf32>, tensor<3x256xf32>
+}

@@ -131,6 +131,21 @@ def FormKernels : Pass<"plan-form-kernels", "::mlir::func::FuncOp"> {
   let options = [Optimize_TargetOption, Optimize_GpuOption];
 }
 
+def DivideSums : Pass<"plan-divide-sums", "::mlir::func::FuncOp"> {
+  let summary = "Add columns up in the kernel that has their rows at hand";
+  let description = [{
+    On a device. A kernel that adds columns up, over so many rows that blocks share them, joins a
+    kernel that merges the same rows, as the gradients of a norm's parameters join that of its
+    input: each block does a group of rows, with phases for each row, and keeps the sums of its
+    columns meanwhile. What is left, to add the groups up, is a kernel of its own for each sum,
+    which `plan-batch-kernels` runs as one for all tensors. Rows are divided into equal groups,
+    about two for each multiprocessor; where no number of them does that, the two kernels stay.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect",
+                           "::mlir::arith::ArithDialect", "::ampc::plan::PlanDialect"];
+  let options = [Optimize_TargetOption, Optimize_GpuOption];
+}
+
 def WidenIntermediates : Pass<"plan-widen-intermediates", "::mlir::func::FuncOp"> {
   let summary = "Round values only where they are stored";
   let description = [{

@@ -118,7 +118,7 @@ void IterationAnalysis::computeRanges(linalg::GenericOp op) {
 
 LogicalResult IterationAnalysis::computeAccesses() {
   for (unsigned leaf : order)
-    s.dims.push_back({classes.extent(leaf), reduced.contains(leaf)});
+    s.dims.push_back({classes.extent(leaf), reduced.contains(leaf), summed.contains(leaf)});
   for (linalg::GenericOp op : s.ops) {
     computeRanges(op);
     for (OpOperand &operand : op->getOpOperands()) {
@@ -153,12 +153,14 @@ LogicalResult IterationAnalysis::checkResults() {
     if (!areRoots(nodesOf(r)))
       return fail("a part of a result is read");
     const llvm::SmallBitVector &along = s.getDims(r);
-    unsigned ofReduced = 0, ofKept = 0;
+    unsigned ofReduced = 0, ofKept = 0, ofSummed = 0;
     for (auto [d, dim] : llvm::enumerate(s.dims))
-      (dim.reduced ? ofReduced : ofKept) += along.test(d);
-    if (ofKept != order.size() - reduced.size())
+      (dim.reduced ? ofReduced : dim.summed ? ofSummed : ofKept) += along.test(d);
+    bool isSum = s.isSum(r);
+    if (ofKept != order.size() - reduced.size() - summed.size() ||
+        ofSummed != (isSum ? 0 : summed.size()))
       return fail("results have different shapes");
-    if (ofReduced != 0 && ofReduced != reduced.size())
+    if ((ofReduced != 0 || isSum) && ofReduced != reduced.size())
       return fail("a result varies along some of the reduced dimensions");
   }
   return success();
@@ -173,7 +175,7 @@ void IterationAnalysis::computeLevels() {
       s.levels[r] = level + isReduction(op);
   }
   for (Value r : s.results)
-    s.maxLevel = std::max(s.maxLevel, s.getLevel(r));
+    s.maxLevel = std::max(s.maxLevel, s.getLevel(r) - s.isSum(r));
 }
 
 /// Schedules compute reductions at all points.
@@ -235,7 +237,8 @@ void IterationAnalysis::collapse() {
       ranges.push_back(&range);
   // dims[d - 1] goes into dims[d], from the innermost pair outwards.
   for (size_t d = s.dims.size(); d-- > 1;) {
-    bool fits = s.dims[d].reduced == s.dims[d - 1].reduced;
+    bool fits =
+        s.dims[d].reduced == s.dims[d - 1].reduced && s.dims[d].summed == s.dims[d - 1].summed;
     for (auto &entry : s.varies)
       fits &= entry.second.test(d) == entry.second.test(d - 1);
     for (LinearAccess *access : accesses)

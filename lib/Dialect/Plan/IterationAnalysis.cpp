@@ -320,11 +320,39 @@ LogicalResult IterationAnalysis::findReduced() {
           return fail("a part of a reduced dimension is read");
         mine.insert_range(classes.leaves(node));
       }
-    if (found && mine != reduced)
+    if (!found || mine == reduced) {
+      reduced = std::move(mine);
+      found = true;
+      continue;
+    }
+    bool isApart = llvm::none_of(mine, [&](unsigned leaf) { return reduced.contains(leaf); });
+    if (!isApart || mine.empty() || reduced.empty() || (!summed.empty() && mine != summed))
       return fail("reductions run over different dimensions");
-    reduced = std::move(mine);
-    found = true;
+    summed = std::move(mine);
   }
+  return success();
+}
+
+/// Of reductions over different dimensions, those over the innermost one merge rows, the others
+/// add rows up, and nothing waits for them.
+LogicalResult IterationAnalysis::separateSums() {
+  if (summed.empty())
+    return success();
+  if (summed.contains(order.back()))
+    std::swap(reduced, summed);
+  if (!reduced.contains(order.back()))
+    return fail("reductions run over different dimensions");
+  for (linalg::GenericOp op : s.ops) {
+    if (!isReduction(op))
+      continue;
+    for (auto [node, kind] : llvm::zip(loops[op], op.getIteratorTypesArray()))
+      if (kind == utils::IteratorType::reduction &&
+          llvm::any_of(classes.leaves(node), [&](unsigned leaf) { return summed.contains(leaf); }))
+        s.sums.insert(op->result_begin(), op->result_end());
+  }
+  for (linalg::GenericOp op : s.ops)
+    if (llvm::any_of(op->getOperands(), [&](Value v) { return s.isSum(v); }))
+      return fail("reductions run over different dimensions");
   return success();
 }
 
@@ -393,7 +421,7 @@ LogicalResult IterationAnalysis::run(ArrayRef<Operation *> ops) {
   if (failed(findReduced()))
     return failure();
   orderLeaves();
-  if (failed(computeAccesses()) || failed(checkResults()))
+  if (failed(separateSums()) || failed(computeAccesses()) || failed(checkResults()))
     return failure();
   computeLevels();
   if (failed(checkRanges()))

@@ -41,6 +41,7 @@ private:
   void alignResults();
   LogicalResult findReduced();
   void orderLeaves();
+  LogicalResult separateSums();
   LogicalResult computeAccesses();
   void computeRanges(linalg::GenericOp op);
   LogicalResult checkRanges();
@@ -96,6 +97,7 @@ private:
   SmallVector<unsigned> order; // leaves, outermost first
   DenseMap<unsigned, unsigned> position;
   llvm::DenseSet<unsigned> reduced; // leaves
+  llvm::DenseSet<unsigned> summed;  // leaves that other reductions run over
 };
 
 } // namespace ampc::plan

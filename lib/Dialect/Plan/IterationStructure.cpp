@@ -36,11 +36,10 @@ OpFoldResult getUniformValue(Value tensor) {
 // IterationStructure
 //===----------------------------------------------------------------------===//
 
-int64_t IterationStructure::product(bool reduced) const {
+int64_t IterationStructure::product(ArrayRef<unsigned> list) const {
   int64_t points = 1;
-  for (const IterationDim &dim : dims)
-    if (dim.reduced == reduced)
-      points *= dim.extent;
+  for (unsigned d : list)
+    points *= dims[d].extent;
   return points;
 }
 
@@ -49,6 +48,12 @@ SmallVector<unsigned> IterationStructure::dimsThat(bool reduced) const {
   for (auto [i, dim] : llvm::enumerate(dims))
     if (dim.reduced == reduced)
       found.push_back(i);
+  return found;
+}
+
+SmallVector<unsigned> IterationStructure::keptDimsThat(bool summed) const {
+  SmallVector<unsigned> found = keptDims();
+  llvm::erase_if(found, [&](unsigned d) { return dims[d].summed != summed; });
   return found;
 }
 
@@ -180,6 +185,39 @@ bool areContiguous(const IterationStructure &s, const LinearAccess &access, Arra
   for (auto [d, stride] : llvm::enumerate(access.strides))
     if (!llvm::is_contained(axis.drop_front(first), d) && stride % count != 0)
       return false;
+  return true;
+}
+
+bool mergesRows(const IterationStructure &s) {
+  if (s.kind != IterationKind::Column || s.dims.size() != 2 || s.maxLevel != 1 || s.hasRanges())
+    return false;
+  const int64_t columns = s.dims[1].extent;
+  for (Value r : s.results)
+    if (s.getLevel(r) != 1 || !(s.getWrite(r) == LinearAccess{0, {0, 1}}))
+      return false;
+  for (linalg::GenericOp op : s.ops) {
+    bool merges = isReduction(op);
+    Operation *combiner = &op.getBody()->front();
+    // The elements themselves are merged.
+    if (merges && (op.getNumDpsInputs() != 1 || op.getNumResults() != 1 ||
+                   op.getBody()->getOperations().size() != 2 || combiner->getNumOperands() != 2 ||
+                   !s.getRead(op->getOpOperand(0)) ||
+                   op.getBody()->getTerminator()->getOperand(0) != combiner->getResult(0) ||
+                   !llvm::is_contained(combiner->getOperands(), op.getBody()->getArgument(0)) ||
+                   !llvm::is_contained(combiner->getOperands(), op.getBody()->getArgument(1))))
+      return false;
+    if (op.getBody()
+            ->walk([](tensor::ExtractOp) { return WalkResult::interrupt(); })
+            .wasInterrupted())
+      return false;
+    for (OpOperand &operand : op->getOpOperands())
+      if (const LinearAccess *read = s.getRead(operand)) {
+        bool isElement = merges && operand.getOperandNumber() == 0;
+        bool isVector = *read == LinearAccess{0, {0, 1}} || *read == LinearAccess{0, {0, 0}};
+        if (isElement ? !(*read == LinearAccess{0, {columns, 1}}) : !isVector)
+          return false;
+      }
+  }
   return true;
 }
 

@@ -17,8 +17,8 @@ constexpr int64_t kBlockThreads = 256, kTileThreads = 32;
 /// Fewest threads of a block that does several rows.
 constexpr int64_t kRowThreads = 128;
 /// Rows that a block of a split column reduction adds at least: fewer are added in less time
-/// than the second launch takes.
-constexpr int64_t kRowsPerSplit = 128;
+/// than the second launch takes. And the fewest parts that are worth it.
+constexpr int64_t kRowsPerSplit = 128, kFewestSplits = 4;
 /// The least width of a tile of columns on the host.
 constexpr int64_t kHostTile = 64;
 
@@ -26,7 +26,7 @@ constexpr int64_t kHostTile = 64;
 constexpr int64_t kBlocksInFlight = 2;
 
 static bool isSplittable(const IterationStructure &s) {
-  return s.maxLevel == 1 && s.points() != 0 && !s.reducedDims().empty() &&
+  return s.maxLevel == 1 && !s.hasSums() && s.points() != 0 && !s.reducedDims().empty() &&
          llvm::none_of(s.results,
                        [&](Value r) { return s.variesAlongReduced(r) && s.getLevel(r) > 0; });
 }
@@ -43,6 +43,8 @@ static int64_t chooseSplits(const IterationStructure &s, const DeviceModel &mode
   int64_t filling = model.fillingBlocks();
   if (s.kind == IterationKind::Row)
     return evenSplits(reduced, std::min(filling / kept, reduced / model.splitElements));
+  if (model.isDevice && reduced < kFewestSplits * kRowsPerSplit)
+    return 1;
   if (model.isDevice)
     return evenSplits(reduced,
                       std::min<int64_t>(llvm::divideCeil(filling, tiles), reduced / kRowsPerSplit));
@@ -64,6 +66,8 @@ static int64_t keptBlocks(const IterationStructure &s, const DeviceModel &model,
     return llvm::divideCeil(s.points(), kBlockThreads * lanes);
   if (s.kind == IterationKind::Column)
     return llvm::divideCeil(kept, kTileThreads * lanes);
+  if (s.hasSums())
+    return s.groups();
   int64_t rowThreads = llvm::PowerOf2Ceil(std::max<int64_t>(1, s.reducedPoints() / lanes));
   return llvm::divideCeil(kept, std::max<int64_t>(1, kRowThreads / rowThreads));
 }
@@ -84,7 +88,7 @@ static DenseMap<Value, llvm::SmallBitVector> findPhases(const IterationStructure
   };
   for (Value r : s.results) {
     llvm::SmallBitVector own = none;
-    own.set(s.variesAlongReduced(r) ? s.getLevel(r) : s.maxLevel);
+    own.set(s.isSum(r) ? s.getLevel(r) - 1 : s.variesAlongReduced(r) ? s.getLevel(r) : s.maxLevel);
     add(r, own);
   }
   for (linalg::GenericOp op : llvm::reverse(s.ops)) { // users first
@@ -100,6 +104,14 @@ static DenseMap<Value, llvm::SmallBitVector> findPhases(const IterationStructure
         add(operand->get(), own);
   }
   return phases;
+}
+
+/// Sums of columns that a thread holds, of the most threads that do a row.
+constexpr int64_t kSumsOfThread = 16, kSumThreads = 512;
+
+bool holdsSums(const IterationStructure &s) {
+  int64_t count = llvm::count_if(s.results, [&](Value r) { return s.isSum(r); });
+  return count != 0 && s.reducedPoints() <= kSumsOfThread / count * kSumThreads;
 }
 
 /// Whether what is read along the reduced dimensions is still near in the next phase.

@@ -1,9 +1,10 @@
 // RUN: ampc-opt %s -amp-differentiate | FileCheck %s
-// RUN: ampc-opt %s -amp-differentiate -ampc-kernels=target=host | FileCheck %s --check-prefix=KERNEL
-// RUN: ampc-opt %s -amp-differentiate -ampc-kernels=target=cuda | FileCheck %s --check-prefix=KERNEL
+// RUN: ampc-opt %s -amp-differentiate -ampc-kernels=target=host | FileCheck %s --check-prefixes=KERNEL,HOST
+// RUN: ampc-opt %s -amp-differentiate -ampc-kernels=target=cuda | FileCheck %s --check-prefixes=KERNEL,CUDA
 
 // Between products: one kernel forward, one by rows for the input's gradient, and one by
-// columns for the gradients of both parameters, which are summed in f32.
+// columns for the gradients of both parameters, which are summed in f32. On a device that one adds
+// them up in groups of rows, which another kernel merges.
 
 // CHECK-LABEL: @between_products(
 // KERNEL-LABEL: @between_products(
@@ -25,10 +26,13 @@ func.func @between_products(%a: tensor<512x256xf16>, %w: tensor<256x256xf32>, %s
   // KERNEL: %[[Y:.*]]:3 = plan.kernel fused (%{{.*}} = %[[X]] : tensor<512x256xf16>, %{{.*}} = %arg2 : tensor<256xf32>, %{{.*}} = %arg3 : tensor<256xf32>) ->
   // KERNEL: plan.matmul %[[Y]]#2, %arg4
   // KERNEL: %[[G:.*]] = plan.matmul
-  // KERNEL-DAG: %[[DX:.*]] = plan.kernel fused ({{.*}} = %[[G]] : tensor<512x256xf16>{{.*}}) -> tensor<512x256xf16>
-  // KERNEL-DAG: plan.kernel fused ({{.*}} = %[[G]] : tensor<512x256xf16>{{.*}}) -> (tensor<256xf32>, tensor<256xf32>)
-  // KERNEL: plan.matmul %arg0, %[[DX]]
-  // KERNEL-NOT: plan.kernel
+  // HOST-DAG: %[[DX:.*]] = plan.kernel fused ({{.*}} = %[[G]] : tensor<512x256xf16>{{.*}}) -> tensor<512x256xf16>
+  // HOST-DAG: plan.kernel fused ({{.*}} = %[[G]] : tensor<512x256xf16>{{.*}}) -> (tensor<256xf32>, tensor<256xf32>)
+  // HOST: plan.matmul %arg0, %[[DX]]
+  // CUDA: %[[D:.*]]:3 = plan.kernel fused ({{.*}} = %[[G]] : tensor<512x256xf16>{{.*}}) -> (tensor<512x256xf16>, tensor<128x256xf32>, tensor<128x256xf32>)
+  // CUDA-DAG: plan.matmul %arg0, %[[D]]#0
+  // CUDA-DAG: plan.kernel multi_tensor (%{{.*}} = %[[D]]#1 : tensor<128x256xf32>, %{{.*}} = %[[D]]#2 : tensor<128x256xf32>) -> (tensor<256xf32>, tensor<256xf32>)
+  // HOST-NOT: plan.kernel
   // KERNEL: return
   %lw = amp.cast %w {inserted} : tensor<256x256xf32> to tensor<256x256xf16>
   %x = amp.matmul %a, %lw : (tensor<512x256xf16>, tensor<256x256xf16>) -> tensor<512x256xf16>

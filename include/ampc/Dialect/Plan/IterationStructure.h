@@ -29,6 +29,8 @@ class KernelOp;
 struct IterationDim {
   int64_t extent;
   bool reduced; ///< the kernel's reductions run over it
+  /// Sums of columns run over it: a kernel of rows keeps it, and adds up what its rows hold.
+  bool summed = false;
 };
 
 /// `offset + sum of strides[d] * index(d)`, with a stride for each dimension.
@@ -77,9 +79,11 @@ public:
   /// Tensors defined outside that these ops read, in the order of first use.
   llvm::SmallVector<mlir::Value> inputs;
   /// Tensors defined inside that are used outside, in program order. Each varies along
-  /// every kept dimension, and along all reduced ones or none.
+  /// every kept dimension, and along all reduced ones or none. Sums of columns vary along all
+  /// dimensions but the summed ones.
   llvm::SmallVector<mlir::Value> results;
-  /// Most reductions that any result waits for, one after another.
+  /// Most reductions that any result waits for, one after another. Sums of columns do not count:
+  /// nothing in the kernel waits for them.
   unsigned maxLevel = 0;
 
   int64_t keptPoints() const { return product(false); }
@@ -88,6 +92,19 @@ public:
   /// The dimensions that are (not) reduced, outermost first.
   llvm::SmallVector<unsigned> keptDims() const { return dimsThat(false); }
   llvm::SmallVector<unsigned> reducedDims() const { return dimsThat(true); }
+
+  /// A kernel of kind Row may have sums of columns, too: reductions over some of the kept
+  /// dimensions, that add rows up. Rows of a group are added.
+  bool hasSums() const {
+    return llvm::any_of(dims, [](const IterationDim &dim) { return dim.summed; });
+  }
+  /// Whether a value is such a sum.
+  bool isSum(mlir::Value value) const { return sums.contains(getSource(value)); }
+  llvm::SmallVector<unsigned> summedDims() const { return keptDimsThat(true); }
+  /// Kept dimensions that are not summed.
+  llvm::SmallVector<unsigned> groupDims() const { return keptDimsThat(false); }
+  int64_t groupRows() const { return product(summedDims()); }
+  int64_t groups() const { return product(groupDims()); }
 
   /// What a view inside the kernel is a view of; other values as they are.
   mlir::Value getSource(mlir::Value value) const;
@@ -126,8 +143,10 @@ public:
 
 private:
   friend class IterationAnalysis;
-  int64_t product(bool reduced) const;
+  int64_t product(bool reduced) const { return product(dimsThat(reduced)); }
+  int64_t product(llvm::ArrayRef<unsigned> list) const;
   llvm::SmallVector<unsigned> dimsThat(bool reduced) const;
+  llvm::SmallVector<unsigned> keptDimsThat(bool summed) const;
   /// The indices along each dimension that an op is needed at.
   using Box = llvm::SmallVector<std::pair<int64_t, int64_t>, 4>;
   Box boxOf(mlir::OpOperand &operand) const;
@@ -143,6 +162,7 @@ private:
   llvm::DenseMap<mlir::Value, llvm::SmallBitVector> varies;
   llvm::DenseMap<mlir::Value, unsigned> levels;
   llvm::DenseSet<mlir::Value> gathered; // read by tensor.extract
+  llvm::DenseSet<mlir::Value> sums;
 };
 
 /// Whether `count` elements along an axis (a list of dimensions that one index counts) are
@@ -152,6 +172,10 @@ bool areContiguous(const IterationStructure &s, const LinearAccess &access,
 /// The most elements along an axis, up to 8, that some read or write takes as one access of at
 /// most DeviceModel::kVectorBytes. `whole`: they must divide the extent of the axis.
 int64_t widestLanes(const IterationStructure &s, llvm::ArrayRef<unsigned> axis, bool whole);
+
+/// Whether the kernel merges the rows of matrices that come from outside, column by column, and
+/// computes on with vectors of that length: its code does for other extents.
+bool mergesRows(const IterationStructure &s);
 
 /// A linalg op that merges elements.
 bool isReduction(mlir::Operation *op);

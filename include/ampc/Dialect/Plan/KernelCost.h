@@ -40,6 +40,10 @@ struct KernelCost {
   }
 };
 
+/// Whether the threads of a block hold the sums of columns of a kernel that has some (hasSums), in
+/// registers, while the block goes over the rows of a group.
+bool holdsSums(const IterationStructure &s);
+
 /// The cost of a kernel with structure `s`.
 KernelCost computeCost(const IterationStructure &s, const DeviceModel &model);
 
