@@ -142,7 +142,13 @@ private:
     uint64_t most = 0;
     for (auto [other, saved] : bytes) {
       auto rows = dyn_cast<KernelOp>(other);
-      if (!rows || taken.contains(rows) || rows.getKind() != KernelKind::Fused || saved <= most ||
+      auto waitsForSums = [&](Value v) {
+        auto result = dyn_cast<OpResult>(v);
+        return result && result.getOwner() == columns &&
+               s->getLevel(columns.getYield()->getOperand(result.getResultNumber())) > 0;
+      };
+      if (!rows || llvm::any_of(rows.getInputs(), waitsForSums) || taken.contains(rows) ||
+          rows.getKind() != KernelKind::Fused || saved <= most ||
           !graph.canMerge(*graph.find(rows), *graph.find(columns), kMostSteps))
         continue;
       Pair pair = {rows, columns, *groups};

@@ -400,3 +400,42 @@ func.func @not_through_others(%x: tensor<4096x64xf32>, %w: tensor<64x64xf32>) ->
   }
   return %total : tensor<64xf32>
 }
+
+// -----
+
+#full = affine_map<(d0, d1) -> (d0, d1)>
+#row = affine_map<(d0, d1) -> (d0)>
+#col = affine_map<(d0, d1) -> (d1)>
+#vec = affine_map<(d0) -> (d0)>
+
+// Rows that wait for the sums of columns.
+
+// CHECK-LABEL: @rows_that_wait_for_columns
+func.func @rows_that_wait_for_columns(%x: tensor<4096x64xf32>) -> tensor<4096xf32> {
+  // CHECK: %[[SUM:.*]] = plan.kernel fused (%{{.*}} = %arg0 : tensor<4096x64xf32>) -> tensor<64xf32>
+  // CHECK: plan.kernel fused (%{{.*}} = %arg0 : tensor<4096x64xf32>, %{{.*}} = %[[SUM]] : tensor<64xf32>) -> tensor<4096xf32>
+  %total = plan.kernel fused (%a = %x : tensor<4096x64xf32>) -> tensor<64xf32> {
+    %zero = arith.constant 0.0 : f32
+    %e0 = tensor.empty() : tensor<64xf32>
+    %f0 = linalg.fill ins(%zero : f32) outs(%e0 : tensor<64xf32>) -> tensor<64xf32>
+    %s = linalg.generic {indexing_maps = [#full, #col], iterator_types = ["reduction", "parallel"]} ins(%a : tensor<4096x64xf32>) outs(%f0 : tensor<64xf32>) {
+    ^bb0(%i: f32, %o: f32):
+      %t = arith.addf %i, %o : f32
+      linalg.yield %t : f32
+    } -> tensor<64xf32>
+    plan.yield %s : tensor<64xf32>
+  }
+  %z = plan.kernel fused (%a = %x : tensor<4096x64xf32>, %b = %total : tensor<64xf32>) -> tensor<4096xf32> {
+    %zero = arith.constant 0.0 : f32
+    %e0 = tensor.empty() : tensor<4096xf32>
+    %f0 = linalg.fill ins(%zero : f32) outs(%e0 : tensor<4096xf32>) -> tensor<4096xf32>
+    %s = linalg.generic {indexing_maps = [#full, #col, #row], iterator_types = ["parallel", "reduction"]} ins(%a, %b : tensor<4096x64xf32>, tensor<64xf32>) outs(%f0 : tensor<4096xf32>) {
+    ^bb0(%i: f32, %j: f32, %o: f32):
+      %t = arith.mulf %i, %j : f32
+      %u = arith.addf %t, %o : f32
+      linalg.yield %u : f32
+    } -> tensor<4096xf32>
+    plan.yield %s : tensor<4096xf32>
+  }
+  return %z : tensor<4096xf32>
+}
