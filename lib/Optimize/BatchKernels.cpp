@@ -7,10 +7,12 @@
 
 #include "KernelSize.h"
 #include "OpGraph.h"
-#include "ampc/Dialect/Plan/KernelCost.h"
+#include "ampc/Dialect/Plan/IterationStructure.h"
+#include "ampc/Dialect/Plan/Views.h"
 #include "ampc/Optimize/Buffers.h"
 #include "ampc/Optimize/Passes.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
 #include <map>
 #include <queue>
@@ -28,18 +30,21 @@ using plan::KernelOp;
 // Flattening
 //===----------------------------------------------------------------------===//
 
-/// The shape that all tensors of a fused kernel have, rank-0 ones apart, where every op
-/// treats all elements alike: maps are the identity or empty, and all loops of an op are of
-/// one kind. Nullopt for other kernels.
-static std::optional<ArrayRef<int64_t>> getCommonShape(KernelOp kernel) {
-  std::optional<ArrayRef<int64_t>> common;
+/// Whether a tensor needs no reshape to have one dimension: it has one, or none.
+static bool isFlattened(Type type) { return cast<RankedTensorType>(type).getRank() < 2; }
+
+/// How many elements all tensors of a fused kernel have, rank-0 ones apart, where every op treats
+/// all elements alike, in the order in which they lie in memory: maps are the identity or empty,
+/// and all loops of an op are of one kind; reshapes keep that order. Nullopt for other kernels.
+static std::optional<int64_t> countAlike(KernelOp kernel) {
+  std::optional<int64_t> common;
   auto agrees = [&](Value tensor) {
     auto type = dyn_cast<RankedTensorType>(tensor.getType());
     if (!type || type.getRank() == 0)
       return true;
     if (!common)
-      common = type.getShape();
-    return *common == type.getShape();
+      common = type.getNumElements();
+    return *common == type.getNumElements();
   };
   for (Value argument : kernel.getBodyBlock()->getArguments())
     if (!agrees(argument))
@@ -49,6 +54,13 @@ static std::optional<ArrayRef<int64_t>> getCommonShape(KernelOp kernel) {
       return std::nullopt;
     if (isa<arith::ConstantOp, tensor::EmptyOp, linalg::FillOp>(op))
       continue;
+    if (isView(&op)) {
+      // Not of a single number: that has no element for each point.
+      if (cast<RankedTensorType>(op.getOperand(0).getType()).getRank() == 0 ||
+          cast<RankedTensorType>(op.getResult(0).getType()).getRank() == 0)
+        return std::nullopt;
+      continue;
+    }
     auto generic = dyn_cast<linalg::GenericOp>(op);
     if (!generic || (generic.getNumReductionLoops() != 0 &&
                      generic.getNumReductionLoops() != generic.getNumLoops()))
@@ -68,16 +80,25 @@ static std::optional<ArrayRef<int64_t>> getCommonShape(KernelOp kernel) {
 
 static RankedTensorType flatten(Type type) {
   auto tensor = cast<RankedTensorType>(type);
-  if (tensor.getRank() < 2)
+  if (isFlattened(tensor))
     return tensor;
   return RankedTensorType::get(tensor.getNumElements(), tensor.getElementType());
 }
 
-/// Makes one loop of an op of a kernel with a common shape.
+/// Makes one loop of an op of a kernel that treats all elements alike.
 static void flattenOp(Operation &op) {
+  if (isView(&op)) {
+    op.getResult(0).replaceAllUsesWith(op.getOperand(0)); // flat by now
+    op.erase();
+    return;
+  }
   for (Value result : op.getResults())
     if (isa<RankedTensorType>(result.getType()))
       result.setType(flatten(result.getType()));
+  SplatElementsAttr splat;
+  if (auto constant = dyn_cast<arith::ConstantOp>(op);
+      constant && matchPattern(&op, m_Constant(&splat)))
+    constant.setValueAttr(splat.resizeSplat(cast<RankedTensorType>(op.getResult(0).getType())));
   auto generic = dyn_cast<linalg::GenericOp>(op);
   if (!generic || generic.getNumLoops() < 2)
     return;
@@ -91,15 +112,27 @@ static void flattenOp(Operation &op) {
       builder.getArrayAttr(generic.getIteratorTypes().getValue().take_front(1)));
 }
 
+/// Whether a kernel has tensors of rank 1 and single numbers only.
+static bool isFlat(KernelOp kernel) {
+  auto areFlat = [](TypeRange types) {
+    return llvm::all_of(
+        types, [](Type type) { return !isa<RankedTensorType>(type) || isFlattened(type); });
+  };
+  return areFlat(kernel.getBodyBlock()->getArgumentTypes()) &&
+         llvm::all_of(kernel.getBodyBlock()->without_terminator(),
+                      [&](Operation &op) { return !isView(&op) && areFlat(op.getResultTypes()); });
+}
+
+static SmallVector<ReassociationIndices> allDims(Type type) {
+  return {llvm::to_vector<2>(llvm::seq<int64_t>(0, cast<RankedTensorType>(type).getRank()))};
+}
+
 /// Gives a kernel whose ops treat all elements alike tensors of rank 1; reshapes around it
 /// keep what others see. `flattened` has the views made so far: a kernel that reads a
 /// tensor shall have one operand for it.
 static void flattenKernel(KernelOp kernel, DenseMap<Value, Value> &flattened) {
-  std::optional<ArrayRef<int64_t>> shape = getCommonShape(kernel);
-  if (!shape || shape->size() < 2)
+  if (!countAlike(kernel) || isFlat(kernel))
     return;
-  SmallVector<ReassociationIndices> groups{
-      llvm::to_vector<2>(llvm::seq<int64_t>(0, shape->size()))};
   OpBuilder builder(kernel);
   SmallVector<Value> inputs;
   for (Value input : kernel.getInputs()) {
@@ -110,7 +143,8 @@ static void flattenKernel(KernelOp kernel, DenseMap<Value, Value> &flattened) {
     }
     Value &view = flattened[input];
     if (!view)
-      view = tensor::CollapseShapeOp::create(builder, input.getLoc(), type, input, groups);
+      view = tensor::CollapseShapeOp::create(builder, input.getLoc(), type, input,
+                                             allDims(input.getType()));
     inputs.push_back(view);
   }
   SmallVector<Type> types =
@@ -119,12 +153,13 @@ static void flattenKernel(KernelOp kernel, DenseMap<Value, Value> &flattened) {
   flat.getBody().takeBody(kernel.getBody());
   for (BlockArgument argument : flat.getBodyBlock()->getArguments())
     argument.setType(flatten(argument.getType()));
-  for (Operation &op : flat.getBodyBlock()->without_terminator())
+  for (Operation &op : llvm::make_early_inc_range(flat.getBodyBlock()->without_terminator()))
     flattenOp(op);
   for (auto [old, result] : llvm::zip(kernel.getResults(), flat.getResults())) {
     Value shaped = result;
     if (old.getType() != result.getType()) {
-      shaped = tensor::ExpandShapeOp::create(builder, old.getLoc(), old.getType(), result, groups);
+      shaped = tensor::ExpandShapeOp::create(builder, old.getLoc(), old.getType(), result,
+                                             allDims(old.getType()));
       flattened[shaped] = result; // the next kernel needs no view of a view
     }
     old.replaceAllUsesWith(shaped);
@@ -192,17 +227,20 @@ static size_t hashOf(KernelOp kernel) {
   return hash;
 }
 
+/// Most rows that one block merges, of its columns; those of more are shared by several.
+constexpr int64_t kMostMergedRows = 640;
+
 /// Only kernels over one dimension can differ in their extents alone; and, on a device, those that
 /// merge few rows of matrices.
 static bool mayDifferInExtents(KernelOp kernel, const DeviceModel &model) {
   if (kernel.getKind() != KernelKind::Fused)
     return false;
-  if (std::optional<ArrayRef<int64_t>> shape = getCommonShape(kernel))
-    return shape->size() == 1;
+  if (countAlike(kernel))
+    return isFlat(kernel);
   if (!model.isDevice)
     return false;
   FailureOr<plan::IterationStructure> s = plan::analyzeIteration(kernel);
-  return succeeded(s) && plan::mergesRows(*s) && plan::computeCost(*s, model).splits == 1;
+  return succeeded(s) && plan::mergesRows(*s) && s->reducedPoints() <= kMostMergedRows;
 }
 
 /// Most tensors that one kernel takes. Compilers treat a function's arguments one by one and

@@ -46,7 +46,7 @@ using plan::KernelOp;
 /// Groups for each multiprocessor, rows of a group, and the least part of the device that the
 /// groups may keep busy.
 constexpr int64_t kMostGroups = 4, kFewestRows = 4;
-constexpr double kLeastUse = 0.75;
+constexpr double kLeastUse = 0.7;
 /// Most edges of the graph that are looked at between two kernels.
 constexpr size_t kMostSteps = 1024;
 

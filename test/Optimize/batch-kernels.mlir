@@ -186,3 +186,49 @@ func.func @transposes_are_not_flattened(%x: tensor<512x512xf32>, %y: tensor<64x6
   }
   return %p, %q : tensor<512x512xf32>, tensor<64x64xf32>
 }
+
+// -----
+
+#id = affine_map<(d0) -> (d0)>
+#id4 = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>
+
+// A reshape leaves all elements in their order: the gradient of a filter, a product's matrix, is
+// added to a filter as a vector's is to a vector.
+
+// CHECK-LABEL: @reshapes_inside_are_flattened(
+// CHECK-SAME: %[[G:.*]]: tensor<1x64x576xf32>, %[[W:.*]]: tensor<64x64x3x3xf32>,
+func.func @reshapes_inside_are_flattened(%g: tensor<1x64x576xf32>, %w: tensor<64x64x3x3xf32>, %h: tensor<100xf32>, %v: tensor<100xf32>)
+    -> (tensor<64x64x3x3xf32>, tensor<100xf32>) {
+  // CHECK-DAG: %[[FG:.*]] = tensor.collapse_shape %[[G]] {{.*}} into tensor<36864xf32>
+  // CHECK-DAG: %[[FW:.*]] = tensor.collapse_shape %[[W]] {{.*}} into tensor<36864xf32>
+  // CHECK: %[[K:.*]]:2 = plan.kernel multi_tensor ({{.*}} = %[[FG]] : tensor<36864xf32>, {{.*}} = %[[FW]] : tensor<36864xf32>,
+  // CHECK: plan.kernel fused
+  // CHECK-NOT: shape
+  // CHECK: linalg.generic {{{.*}}iterator_types = ["parallel"]}
+  // CHECK: plan.kernel fused
+  // CHECK: %[[BACK:.*]] = tensor.expand_shape %[[K]]#0 {{.*}} into tensor<64x64x3x3xf32>
+  // CHECK: return %[[BACK]], %[[K]]#1
+  %p = plan.kernel fused (%a = %g : tensor<1x64x576xf32>, %b = %w : tensor<64x64x3x3xf32>) -> tensor<64x64x3x3xf32> {
+    %c = tensor.collapse_shape %a [[0, 1], [2]] : tensor<1x64x576xf32> into tensor<64x576xf32>
+    %x = tensor.expand_shape %c [[0], [1, 2, 3]] output_shape [64, 64, 3, 3] : tensor<64x576xf32> into tensor<64x64x3x3xf32>
+    %e = tensor.empty() : tensor<64x64x3x3xf32>
+    %body = linalg.generic {indexing_maps = [#id4, #id4, #id4], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+        ins(%x, %b : tensor<64x64x3x3xf32>, tensor<64x64x3x3xf32>) outs(%e : tensor<64x64x3x3xf32>) {
+    ^bb0(%i: f32, %j: f32, %o: f32):
+      %s = arith.subf %j, %i : f32
+      linalg.yield %s : f32
+    } -> tensor<64x64x3x3xf32>
+    plan.yield %body : tensor<64x64x3x3xf32>
+  }
+  %q = plan.kernel fused (%a = %h : tensor<100xf32>, %b = %v : tensor<100xf32>) -> tensor<100xf32> {
+    %e = tensor.empty() : tensor<100xf32>
+    %body = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel"]}
+        ins(%a, %b : tensor<100xf32>, tensor<100xf32>) outs(%e : tensor<100xf32>) {
+    ^bb0(%i: f32, %j: f32, %o: f32):
+      %s = arith.subf %j, %i : f32
+      linalg.yield %s : f32
+    } -> tensor<100xf32>
+    plan.yield %body : tensor<100xf32>
+  }
+  return %p, %q : tensor<64x64x3x3xf32>, tensor<100xf32>
+}
