@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-// A kernel of columns, sum over r of f(x[r, c]), takes two launches where blocks share the rows.
-// Where another kernel merges the rows x[r, :], each block of that one can add up a group of
+// A kernel of columns, sum over r of f(x[r, c]), takes a launch, and two where blocks share the
+// rows. Where another kernel merges the rows x[r, :], each block of that one can add up a group of
 // rows on the way: p[g, c] = sum over the rows r of group g of f(x[r, c]). What is left, the sum
 // over g of p[g, c], is a kernel of its own, and plan-batch-kernels makes one of all of them. So
 // the gradients of a norm's parameters cost neither a launch nor another read of what its
@@ -43,10 +43,8 @@ using plan::IterationStructure;
 using plan::KernelKind;
 using plan::KernelOp;
 
-/// Groups for each multiprocessor, rows of a group, and the least part of the device that the
-/// groups may keep busy.
+/// Most groups for each multiprocessor, and fewest rows of a group.
 constexpr int64_t kMostGroups = 4, kFewestRows = 4;
-constexpr double kLeastUse = 0.7;
 /// Most edges of the graph that are looked at between two kernels.
 constexpr size_t kMostSteps = 1024;
 
@@ -99,12 +97,13 @@ private:
     DenseMap<Value, Value> groupSums;              ///< of reductions' results
   };
 
-  /// Whether a kernel is one of columns whose blocks share the rows, and adds up.
+  /// The structure of a kernel of columns that adds rows up, which several blocks could share.
   std::optional<IterationStructure> analyzeSums(KernelOp kernel) const {
     if (kernel.getKind() != KernelKind::Fused || suitsOneBlock(KernelSize(kernel), *model))
       return std::nullopt;
     FailureOr<IterationStructure> s = plan::analyzeIteration(kernel);
-    if (failed(s) || s->kind != IterationKind::Column || plan::computeCost(*s, *model).splits <= 1)
+    if (failed(s) || s->kind != IterationKind::Column ||
+        !plan::computeCost(*s, *model).isSplittable)
       return std::nullopt;
     for (linalg::GenericOp op : s->ops)
       if (plan::isReduction(op))
@@ -123,6 +122,7 @@ private:
     std::optional<int64_t> groups = chooseGroups(*s);
     if (!groups)
       return std::nullopt;
+    double time = plan::computeCost(*s, *model).time(*model);
     llvm::MapVector<Operation *, uint64_t> bytes; // that a partner need not read again
     auto add = [&](Operation *other, Value tensor) {
       if (other && other != columns && other->getBlock() == columns->getBlock())
@@ -152,7 +152,7 @@ private:
           !graph.canMerge(*graph.find(rows), *graph.find(columns), kMostSteps))
         continue;
       Pair pair = {rows, columns, *groups};
-      if (!fits(pair))
+      if (!fits(pair, time))
         continue;
       best = pair;
       most = saved;
@@ -160,16 +160,28 @@ private:
     return best;
   }
 
-  /// As many groups of rows as keep the device busy, each on a block.
+  /// How much of the device's time so many blocks use, all of which take the same time.
+  double useOf(int64_t blocks) const {
+    return double(blocks) / double(llvm::alignTo(blocks, model->processors));
+  }
+
+  /// How long a kernel takes that does groups of rows. What adds these up is next to nothing, one
+  /// launch for all sums.
+  double timeOf(const IterationStructure &s, int64_t groups) const {
+    double transfer = model->transferTime(plan::computeCost(s, *model).bytes(), groups);
+    return transfer / useOf(std::max(groups, model->processors)) + model->launchTime;
+  }
+
+  /// As many groups of rows as use the device best, each on a block.
   std::optional<int64_t> chooseGroups(const IterationStructure &s) const {
     double bestUse = 0;
     std::optional<int64_t> best;
     int64_t most = std::min(kMostGroups * model->processors, s.reducedPoints() / kFewestRows);
     for (int64_t groups = 2; groups <= most; ++groups) {
-      double use = double(groups) / llvm::alignTo(groups, model->processors);
+      double use = useOf(groups);
       bool isNearer = !best || std::abs(groups - model->fillingBlocks()) <
                                    std::abs(*best - model->fillingBlocks());
-      if (use < kLeastUse || use < bestUse || (use == bestUse && !isNearer))
+      if (use < bestUse || (use == bestUse && !isNearer))
         continue;
       bool divides = llvm::all_of(s.ops, [&](linalg::GenericOp op) {
         return !plan::isReduction(op) || findDivision(op, groups);
@@ -182,18 +194,23 @@ private:
     return best;
   }
 
-  /// Whether the two are one kernel, of which the device runs a block for each group.
-  bool fits(const Pair &pair) const {
+  /// Whether the two are one kernel, of which the device runs a block for each group, and which
+  /// takes less time than that of rows and that of columns, which takes `time`.
+  bool fits(const Pair &pair, double time) const {
     FailureOr<IterationStructure> rows = plan::analyzeIteration(pair.rows);
-    if (failed(rows) || rows->kind != IterationKind::Row ||
-        plan::computeCost(*rows, *model).splits > 1)
+    if (failed(rows) || rows->kind != IterationKind::Row)
+      return false;
+    plan::KernelCost cost = plan::computeCost(*rows, *model);
+    time += cost.time(*model);
+    if (cost.splits > 1)
       return false;
     OpBuilder b(pair.columns->getBlock()->getTerminator());
     Merged merged = build(b, pair);
     FailureOr<IterationStructure> s = plan::analyzeIteration(merged.kernel);
     bool isKernel = succeeded(s) && s->hasSums() && s->groups() == pair.groups &&
                     plan::holdsSums(*s) && s->ops.size() <= kMostOps &&
-                    s->inputs.size() + s->results.size() <= kMostBuffers;
+                    s->inputs.size() + s->results.size() <= kMostBuffers &&
+                    timeOf(*s, pair.groups) < time;
     merged.kernel.erase();
     return isKernel;
   }

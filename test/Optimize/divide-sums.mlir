@@ -318,11 +318,12 @@ func.func @long_rows(%x: tensor<4096x10000xf32>) -> (tensor<4096x10000xf32>, ten
 #col = affine_map<(d0, d1) -> (d1)>
 #vec = affine_map<(d0) -> (d0)>
 
-// So few rows are added up in one launch, beside others.
+// Fewer groups than there are multiprocessors: it is launches that take the time. Four rows each at
+// least.
 
 // CHECK-LABEL: @few_rows
 func.func @few_rows(%x: tensor<256x1024xf32>) -> (tensor<256x1024xf32>, tensor<1024xf32>) {
-  // CHECK: plan.kernel fused {{.*}} -> tensor<256x1024xf32>
+  // CHECK: plan.kernel fused {{.*}} -> (tensor<256x1024xf32>, tensor<64x1024xf32>)
   // CHECK: plan.kernel fused {{.*}} -> tensor<1024xf32>
   %z = plan.kernel fused (%a = %x : tensor<256x1024xf32>) -> tensor<256x1024xf32> {
     %zero = arith.constant 0.0 : f32
@@ -438,4 +439,41 @@ func.func @rows_that_wait_for_columns(%x: tensor<4096x64xf32>) -> tensor<4096xf3
     plan.yield %s : tensor<4096xf32>
   }
   return %z : tensor<4096xf32>
+}
+
+// -----
+
+#full = affine_map<(d0, d1) -> (d0, d1)>
+#row = affine_map<(d0, d1) -> (d0)>
+#col = affine_map<(d0, d1) -> (d1)>
+
+// 2 groups of 8191 rows would leave nearly all of the device idle.
+
+// CHECK-LABEL: @few_groups
+func.func @few_groups(%x: tensor<16382x1024xf32>) -> (tensor<16382xf32>, tensor<1024xf32>) {
+  // CHECK: plan.kernel fused {{.*}} -> tensor<16382xf32>
+  // CHECK: plan.kernel fused {{.*}} -> tensor<1024xf32>
+  %z = plan.kernel fused (%a = %x : tensor<16382x1024xf32>) -> tensor<16382xf32> {
+    %zero = arith.constant 0.0 : f32
+    %e0 = tensor.empty() : tensor<16382xf32>
+    %f0 = linalg.fill ins(%zero : f32) outs(%e0 : tensor<16382xf32>) -> tensor<16382xf32>
+    %s = linalg.generic {indexing_maps = [#full, #row], iterator_types = ["parallel", "reduction"]} ins(%a : tensor<16382x1024xf32>) outs(%f0 : tensor<16382xf32>) {
+    ^bb0(%i: f32, %o: f32):
+      %t = arith.addf %i, %o : f32
+      linalg.yield %t : f32
+    } -> tensor<16382xf32>
+    plan.yield %s : tensor<16382xf32>
+  }
+  %total = plan.kernel fused (%a = %x : tensor<16382x1024xf32>) -> tensor<1024xf32> {
+    %zero = arith.constant 0.0 : f32
+    %e0 = tensor.empty() : tensor<1024xf32>
+    %f0 = linalg.fill ins(%zero : f32) outs(%e0 : tensor<1024xf32>) -> tensor<1024xf32>
+    %s = linalg.generic {indexing_maps = [#full, #col], iterator_types = ["reduction", "parallel"]} ins(%a : tensor<16382x1024xf32>) outs(%f0 : tensor<1024xf32>) {
+    ^bb0(%i: f32, %o: f32):
+      %t = arith.addf %i, %o : f32
+      linalg.yield %t : f32
+    } -> tensor<1024xf32>
+    plan.yield %s : tensor<1024xf32>
+  }
+  return %z, %total : tensor<16382xf32>, tensor<1024xf32>
 }

@@ -134,12 +134,12 @@ def FormKernels : Pass<"plan-form-kernels", "::mlir::func::FuncOp"> {
 def DivideSums : Pass<"plan-divide-sums", "::mlir::func::FuncOp"> {
   let summary = "Add columns up in the kernel that has their rows at hand";
   let description = [{
-    On a device. A kernel that adds columns up, over so many rows that blocks share them, joins a
-    kernel that merges the same rows, as the gradients of a norm's parameters join that of its
-    input: each block does a group of rows, with phases for each row, and keeps the sums of its
-    columns meanwhile. What is left, to add the groups up, is a kernel of its own for each sum,
-    which `plan-batch-kernels` runs as one for all tensors. Rows are divided into equal groups,
-    about two for each multiprocessor; where no number of them does that, the two kernels stay.
+    On a device. A kernel that adds columns up joins a kernel that merges the same rows, as the
+    gradients of a norm's parameters join that of its input: each block does a group of rows, with
+    phases for each row, and keeps the sums of its columns meanwhile. What is left, to add the
+    groups up, is a kernel of its own for each sum, which `plan-batch-kernels` runs as one for all
+    tensors. Rows are divided into equal groups, best about two for each multiprocessor; where
+    their dimensions have no factors for that, or one kernel would take longer, both stay.
   }];
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect",
                            "::mlir::arith::ArithDialect", "::ampc::plan::PlanDialect"];
@@ -159,9 +159,10 @@ def WidenIntermediates : Pass<"plan-widen-intermediates", "::mlir::func::FuncOp"
 def BatchKernels : Pass<"plan-batch-kernels", "::mlir::func::FuncOp"> {
   let summary = "Run kernels that are equal but for their extents as one";
   let description = [{
-    Kernels whose ops treat all elements alike are flattened to one dimension. Those that
-    are then equal but for the extents, and independent of each other, become one
-    `multi_tensor` kernel: an optimizer's updates, finite checks, norms.
+    Kernels whose ops treat all elements alike are flattened to one dimension; reshapes
+    inside vanish. Those that are then equal but for the extents, and independent of each
+    other, become one `multi_tensor` kernel: an optimizer's updates, finite checks, norms.
+    So do, on a device, kernels that merge the rows of matrices, if these are few.
   }];
   let dependentDialects = ["::mlir::tensor::TensorDialect", "::ampc::plan::PlanDialect"];
   let options = [Optimize_TargetOption, Optimize_GpuOption];
