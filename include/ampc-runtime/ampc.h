@@ -150,12 +150,24 @@ AMPC_API int ampc_module_trains(const ampc_module_t *module);
 
 typedef struct ampc_session_s ampc_session_t;
 
+/* Whether the tensor is looked for with which a step went wrong. */
+typedef enum ampc_check_finite_t {
+  /* After a step that was skipped or ended the run: it is made once more, step of the plan by step,
+   * and each tensor is looked at. Costs nothing as long as all goes well. */
+  AMPC_CHECK_FINITE_SKIP = 0,
+  AMPC_CHECK_FINITE_OFF = 1,
+  AMPC_CHECK_FINITE_EVERY = 2, /* each step is made so, the first time */
+  AMPC_CHECK_FINITE_LARGEST = 0x7fffffff
+} ampc_check_finite_t;
+
 typedef struct ampc_session_options_t {
   size_t struct_size; /* sizeof(ampc_session_options_t) */
   ampc_device_t device;
   int32_t device_ordinal; /* of the CUDA device */
   int32_t threads;        /* of the host target; 0 takes one for each core */
   int64_t seed;           /* of dropout and of training_info's initialization */
+  /* A caller whose struct ends before it gets AMPC_CHECK_FINITE_SKIP. */
+  ampc_check_finite_t check_finite;
 } ampc_session_options_t;
 
 /* Makes a session with the module's initial state. NULL options take the defaults.
@@ -176,6 +188,17 @@ typedef struct ampc_named_tensor_t {
   const DLTensor *tensor;
 } ampc_named_tensor_t;
 
+/* Why an update was not applied. */
+typedef enum ampc_failure_t {
+  AMPC_FAILURE_NONE = 0, /* it was */
+  AMPC_FAILURE_FORWARD =
+      1, /* the loss is not finite: no other loss scale would help, and it stays */
+  AMPC_FAILURE_GRADIENT = 2, /* the loss is finite, or there is none, and a gradient, the norm of
+                                all, or (in a step without gradients) a new value is not */
+  AMPC_FAILURE_BATCH = 3,    /* the batch was refused: AMPC_STATUS_DATA */
+  AMPC_FAILURE_LARGEST = 0x7fffffff
+} ampc_failure_t;
+
 /* What one attempted update did. */
 typedef struct ampc_step_info_t {
   size_t struct_size;    /* set by the caller: sizeof(ampc_step_info_t) */
@@ -190,6 +213,18 @@ typedef struct ampc_step_info_t {
   const char *culprit;   /* not applied: the parameter whose gradient (in a step without
                             gradients: new value) is the first that is not finite; else
                             "". Lives as long as the module. */
+  /* A caller whose struct ends here is told of no more. */
+  ampc_failure_t failure;
+  /* The first tensor that was not finite (docs/Precision.md says by which rule): an ONNX value, or
+   * one whose gradient it is; and the node, with its operator, that gives it. "" where a name does
+   * not apply, and all of them where no such tensor was looked for or found. They live as long as
+   * the module. */
+  const char *bad_tensor, *bad_node, *bad_operator;
+  int64_t bad_index; /* of its first element that is not finite, in row-major order; or -1 */
+  float bad_value;   /* that element: NaN or an infinity */
+  /* The same in words: "the output 'h3' of node 'fc3' (Gemm), inf at [0, 2]"; or "". Lives until
+   * the session has made 64 more steps, loads a checkpoint or ends. */
+  const char *bad_text;
 } ampc_step_info_t;
 
 /* Attempts one update on a batch. With `info` NULL the step is only enqueued where the

@@ -41,8 +41,8 @@ extern "C" {
  * - Numbers and names that have been given away are not used again. What is reserved is 0.
  * - The first two words of ampc_module_v1_t are in every version what they are in this one. A
  *   file that breaks this would export another symbol. */
-#define AMPC_FORMAT_VERSION 5u
-#define AMPC_FORMAT_OLDEST 5u
+#define AMPC_FORMAT_VERSION 6u
+#define AMPC_FORMAT_OLDEST 6u
 #define AMPC_MODULE_SYMBOL "ampc_module_v1"
 #define AMPC_WEIGHTS_SECTION ".ampc.weights"
 #define AMPC_TABLES_MAGIC "AMPCTBL"
@@ -296,6 +296,22 @@ typedef struct ampc_argument_entry_t {
   int64_t stride;
 } ampc_argument_entry_t;
 
+/* What an argument that a step writes is to the model. Nothing computes with it. */
+typedef enum ampc_value_kind_t {
+  AMPC_VALUE_FORWARD = 0,  /* the node's output `name`; a part of the node where that is "" */
+  AMPC_VALUE_BACKWARD = 1, /* a gradient of `name`, as `node` gives it; a part of that where that
+                              is "" */
+  AMPC_VALUE_KIND_COUNT = 2
+} ampc_value_kind_t;
+typedef struct ampc_value_entry_t {
+  uint32_t argument;      /* which is written; entries ascend */
+  uint32_t kind;          /* ampc_value_kind_t */
+  uint32_t name;          /* string: of an ONNX value */
+  uint32_t node, op_type; /* strings: the ONNX node and its operator; "" where there is none */
+  uint32_t first_dim;     /* index into integers of `rank` dimensions, those of the argument */
+  uint32_t rank;
+} ampc_value_entry_t;
+
 typedef struct ampc_kernel_entry_t {
   uint32_t name;         /* symbol in the PTX and cubins, and in reports; unique in its target */
   uint32_t target;       /* ampc_target_t */
@@ -349,6 +365,7 @@ typedef struct ampc_tables_t {
   ampc_span_t images;
   ampc_span_t gradients; /* uint32_t: tensor of the k-th checked gradient;
                             AMPC_NONE_U32 where it belongs to no named tensor */
+  ampc_span_t values;
   ampc_target_entry_t targets[AMPC_TARGET_COUNT];
   uint32_t producer;      /* string: "ampc 0.1.0" */
   uint32_t model;         /* string: the model file's name */

@@ -103,6 +103,17 @@ FailureOr<EmittedKernel> emitKernel(Operation *op, StringRef name, const EmitTar
       });
 }
 
+/// Where result `result` of a kernel comes from: the op that gives it.
+Location findResultLocation(Operation *kernel, unsigned result) {
+  auto ofOps = dyn_cast<KernelOp>(kernel);
+  if (!ofOps)
+    return pickResult(kernel->getLoc(), result);
+  auto given = dyn_cast<OpResult>(getViewed(ofOps.getYield()->getOperand(result)));
+  return given && kernel->isAncestor(given.getOwner())
+             ? findResultLocation(given.getOwner(), given.getResultNumber())
+             : nameNoResult(kernel->getLoc());
+}
+
 struct EmitKernels : impl::EmitKernelsBase<EmitKernels> {
   using EmitKernelsBase::EmitKernelsBase;
 
@@ -182,6 +193,9 @@ private:
     buffers.resize(buffers.size() + kernel->getNumResults() + emitted.temporaries.size());
     unsigned firstResult = kernel->getNumOperands();
     unsigned firstTemporary = firstResult + kernel->getNumResults();
+    SmallVector<Location> origins;
+    for (unsigned i = 0; i != kernel->getNumResults(); ++i)
+      origins.push_back(findResultLocation(kernel, i));
     for (auto [i, stage] : llvm::enumerate(emitted.stages)) {
       SmallVector<Value> inputs;
       SmallVector<Type> types;
@@ -196,9 +210,13 @@ private:
       int64_t flops = i == 0 ? cast<plan::StepOpInterface>(kernel).getFlops() : 0;
       auto symbol = SymbolRefAttr::get(kernels.module.getSymNameAttr(),
                                        FlatSymbolRefAttr::get(b.getContext(), stage.name));
-      auto launch =
-          plan::LaunchOp::create(b, kernel->getLoc(), types, symbol, inputs, {stage.blocks, 1, 1},
-                                 {stage.threads, 1, 1}, stage.tied, stage.numOutputs, flops);
+      SmallVector<Location> locations;
+      for (unsigned number : stage.outputs)
+        locations.push_back(number < firstTemporary ? origins[number - firstResult]
+                                                    : nameNoResult(kernel->getLoc()));
+      auto launch = plan::LaunchOp::create(
+          b, joinResults(kernel->getLoc(), locations), types, symbol, inputs, {stage.blocks, 1, 1},
+          {stage.threads, 1, 1}, stage.tied, stage.numOutputs, flops);
       for (auto [number, result] : llvm::zip(stage.outputs, launch.getResults()))
         buffers[number] = result;
     }

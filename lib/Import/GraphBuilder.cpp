@@ -11,6 +11,7 @@
 #include "ampc-runtime/module_format.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Dialect/Amp/Values.h"
+#include "ampc/Support/NodeLocation.h"
 #include "ampc/Support/StoredTypes.h"
 #include "mlir/IR/Matchers.h"
 
@@ -268,6 +269,7 @@ LogicalResult GraphBuilder::addNode(const GraphNode &node) {
       node.isTraining ? PrecisionFlags::makeAttr(&context.mlir, kFullPrecision, "training_info")
                       : precision.decide(node.name, node.opType());
   finishOps(first, attribute);
+  nameOps(node, first, *results);
   return defineOutputs(node, *results);
 }
 
@@ -354,6 +356,21 @@ Value GraphBuilder::replaceRate(OpBuilder &builder, Location loc, StringRef inpu
   auto type = RankedTensorType::get({}, builder.getF32Type());
   return readScalar(builder, loc, AMPC_SCALAR_LEARNING_RATE,
                     DenseElementsAttr::get(type, float(*context.options.learningRate)));
+}
+
+void GraphBuilder::nameOps(const GraphNode &node, Operation *first, ArrayRef<Value> results) {
+  DenseMap<Operation *, SmallVector<StringRef>> names;
+  for (auto [name, value] : llvm::zip(node.outputs, results)) {
+    Operation *op = value ? value.getDefiningOp() : nullptr;
+    if (!op || name.empty() || isa<TupleType>(value.getType()))
+      continue;
+    SmallVector<StringRef> &given = names[op];
+    given.resize(op->getNumResults());
+    given[cast<OpResult>(value).getResultNumber()] = name;
+  }
+  for (Operation *op = first; op; op = op->getNextNode())
+    if (auto it = names.find(op); it != names.end())
+      op->setLoc(nameResults(op->getLoc(), it->second, /*isGradient=*/false));
 }
 
 LogicalResult GraphBuilder::defineOutputs(const GraphNode &node, ArrayRef<Value> results) {

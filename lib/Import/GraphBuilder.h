@@ -85,6 +85,8 @@ private:
   /// Marks the ops built for a node with the precision that the user asks for, and keeps
   /// the values that fold.
   void finishOps(Operation *first, DictionaryAttr precision);
+  /// Tells the ops that make a node's outputs the outputs' names; the others make parts of it.
+  static void nameOps(const GraphNode &node, Operation *first, ArrayRef<Value> results);
   Value lookup(StringRef name);
   DenseElementsAttr constantOf(Value value);
   void foldOp(Operation *op);

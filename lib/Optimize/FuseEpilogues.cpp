@@ -8,6 +8,7 @@
 #include "ampc/Optimize/Buffers.h"
 #include "ampc/Optimize/LibraryTable.h"
 #include "ampc/Optimize/Passes.h"
+#include "ampc/Support/NodeLocation.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -166,6 +167,7 @@ struct FuseEpilogues : impl::FuseEpiloguesBase<FuseEpilogues> {
       }
       OpBuilder builder(place);
       Location loc = FusedLoc::get(call.getContext(), {call.getLoc(), sum.getLoc()});
+      loc = joinResults(loc, {pickResult(call.getLoc(), 0), pickResult(sum.getLoc(), 0)});
       Value sums = call.fuseSums(builder, index);
       if (!sums)
         continue;

@@ -7,8 +7,10 @@
 
 #include "EraseSigns.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
+#include "ampc/Dialect/Plan/Views.h"
 #include "ampc/Optimize/LibraryTable.h"
 #include "ampc/Optimize/Passes.h"
+#include "ampc/Support/NodeLocation.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
@@ -29,6 +31,10 @@ struct LowerOps : impl::LowerOpsBase<LowerOps> {
     for (auto function : llvm::to_vector(getOperation().getOps<func::FuncOp>()))
       if (!function.isExternal())
         lower(function);
+    // An iteration gives a part of what the loop gives.
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (function->hasAttr(plan::kLoopBodyAttr))
+        function.walk([](Operation *op) { op->setLoc(nameNoResult(op->getLoc())); });
     eraseSigns(getOperation());
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (function.isExternal())
@@ -52,8 +58,29 @@ private:
     function.walk([&](KernelOpInterface op) {
       rewriter.setInsertionPoint(op);
       KernelBuilder kernel(rewriter, op.getLoc(), &libraries);
-      rewriter.replaceOp(op, op.emitKernel(kernel, op->getOperands()));
+      Operation *before = op->getPrevNode();
+      SmallVector<Value> results = op.emitKernel(kernel, op->getOperands());
+      nameResultsOf(op, before, results);
+      rewriter.replaceOp(op, results);
     });
+  }
+
+  /// Of what is made in the place of `op`, behind `before`, that keeps a name which is what the op
+  /// gives.
+  static void nameResultsOf(Operation *op, Operation *before, ArrayRef<Value> results) {
+    DenseMap<Operation *, SmallVector<StringRef>> names;
+    for (auto [i, result] : llvm::enumerate(results)) {
+      auto made = dyn_cast_if_present<OpResult>(getViewed(result));
+      if (!made)
+        continue;
+      SmallVector<StringRef> &given = names[made.getOwner()];
+      given.resize(made.getOwner()->getNumResults());
+      given[made.getResultNumber()] = getResultName(op->getLoc(), i).value;
+    }
+    bool isGradient = getResultName(op->getLoc(), 0).isGradient;
+    Block::iterator first = before ? std::next(before->getIterator()) : op->getBlock()->begin();
+    for (Operation &made : llvm::make_range(first, op->getIterator()))
+      made.setLoc(nameResults(made.getLoc(), names.lookup(&made), isGradient));
   }
 
   /// Takes constants of one value into bodies, and drops unused operands and results.

@@ -11,6 +11,7 @@
 #include "ampc/Optimize/Buffers.h"
 #include "ampc/Optimize/StepCosts.h"
 #include "ampc/Optimize/StepOrder.h"
+#include "ampc/Support/NodeLocation.h"
 #include "ampc/Support/StoredTypes.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -130,6 +131,9 @@ private:
   LogicalResult addSteps(func::FuncOp function, const PlannedTarget &target);
   LogicalResult addLoop(plan::LoopOp loop, const PlannedTarget &target);
   void addStep(plan::StepOpInterface step, const PlannedTarget &target);
+  /// Says what the step writes, whose arguments begin with number `first`.
+  void addValues(plan::StepOpInterface step, uint32_t first);
+  void addValue(uint32_t argument, RankedTensorType type, const ResultName &name);
   uint32_t addKernel(plan::LaunchOp launch, const PlannedTarget &target);
   ampc_argument_entry_t makeArgument(const StepArgument &argument);
   uint64_t addWeights(ArrayRef<char> bytes);
@@ -160,6 +164,8 @@ private:
   std::vector<ampc_image_entry_t> images;
   std::vector<StringRef> imageBytes; ///< of images[i]
   std::vector<uint32_t> gradients;
+  std::vector<ampc_value_entry_t> values;
+  std::map<std::vector<int64_t>, uint32_t> shapeOf; ///< places among integers
   ampc_tables_t header = {};
 
   struct Chunk {
@@ -414,6 +420,8 @@ LogicalResult TableWriter::addLoop(plan::LoopOp loop, const PlannedTarget &targe
     arguments.push_back(makeArgument({initial, true, false, plan::OperandRole::In}));
     arguments.push_back(makeArgument({carried, false, true, plan::OperandRole::Out}));
     copy.argument_count = 2;
+    addValue(uint32_t(arguments.size() - 1), cast<RankedTensorType>(carried.getType()),
+             getResultName(nameNoResult(loop.getLoc()), 0));
     copy.read_bytes = copy.written_bytes = *getByteSize(initial.getType());
   }
   add(AMPC_STEP_LOOP).integer_count = AMPC_LOOP_INTEGER_COUNT;
@@ -458,6 +466,7 @@ void TableWriter::addStep(plan::StepOpInterface step, const PlannedTarget &targe
   for (const StepArgument &argument : getStepArguments(step))
     arguments.push_back(makeArgument(argument));
   entry.argument_count = arguments.size() - entry.first_argument;
+  addValues(step, entry.first_argument);
   StepCosts costs = getStepCosts(step);
   entry.flops = costs.flops;
   entry.read_bytes = costs.readBytes;
@@ -467,6 +476,29 @@ void TableWriter::addStep(plan::StepOpInterface step, const PlannedTarget &targe
 }
 
 /// Its queue, waits and signal; signals are numbered as they are given.
+void TableWriter::addValues(plan::StepOpInterface step, uint32_t first) {
+  // As getStepArguments has them: operands, then results that are not tied to one.
+  uint32_t next = first + step->getNumOperands();
+  std::map<uint32_t, OpResult> written;
+  for (OpResult result : step->getResults()) {
+    int64_t tied = step.getTiedOperand(result.getResultNumber());
+    written[tied >= 0 ? first + uint32_t(tied) : next++] = result;
+  }
+  for (auto [argument, result] : written)
+    if (!(arguments[argument].flags & (AMPC_ARGUMENT_SCRATCH | AMPC_ARGUMENT_RESERVE)))
+      addValue(argument, cast<RankedTensorType>(result.getType()),
+               getResultName(step->getLoc(), result.getResultNumber()));
+}
+
+void TableWriter::addValue(uint32_t argument, RankedTensorType type, const ResultName &name) {
+  auto [shape, inserted] = shapeOf.try_emplace(type.getShape().vec(), integers.size());
+  if (inserted)
+    addIntegers(type.getShape());
+  values.push_back({argument, uint32_t(name.isGradient ? AMPC_VALUE_BACKWARD : AMPC_VALUE_FORWARD),
+                    addString(name.value), addString(name.node), addString(name.type),
+                    shape->second, uint32_t(type.getRank())});
+}
+
 void TableWriter::setQueue(Operation *step, ampc_step_entry_t &entry) {
   if (auto queue = step->getAttrOfType<IntegerAttr>(plan::kQueueAttr))
     entry.queue = queue.getInt();
@@ -606,6 +638,7 @@ Tables TableWriter::finish() {
     image.offset = blob.append(bytes.data(), bytes.size());
   header.images = blob.append(images);
   header.gradients = blob.append(gradients);
+  header.values = blob.append(values);
   header.bytes = blob.buffer.size();
   header.identity = 0;
   std::memcpy(blob.buffer.data(), &header, sizeof(header));

@@ -11,6 +11,7 @@
 #include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Dialect/Amp/Values.h"
 #include "ampc/Precision/Passes.h"
+#include "ampc/Support/NodeLocation.h"
 #include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -39,6 +40,13 @@ struct ScaleLoss : impl::ScaleLossBase<ScaleLoss> {
   static StringAttr nameOf(OpBuilder &b, Value x) {
     auto read = x.getDefiningOp<ReadOp>();
     return b.getStringAttr(read ? read.getVariable() : "");
+  }
+
+  /// Says whose gradients the results are.
+  static void nameResultsOf(UnscaleOp op, ArrayRef<Attribute> names) {
+    auto values = llvm::map_to_vector(
+        names, [](Attribute name) -> StringRef { return cast<StringAttr>(name).getValue(); });
+    op->setLoc(nameResults(op.getLoc(), values, /*isGradient=*/true));
   }
 
   /// Takes away what only marks roles.
@@ -105,6 +113,7 @@ struct ScaleLoss : impl::ScaleLossBase<ScaleLoss> {
         gradient.replaceAllUsesWith(result);
         names.push_back(nameOf(b, gradient.getParameter()));
       }
+      nameResultsOf(unscale, names);
       found = unscale.getFound();
       dropRoles(train);
       // The updates of the first gradients may stand before the last one.
@@ -125,8 +134,10 @@ struct ScaleLoss : impl::ScaleLossBase<ScaleLoss> {
       auto unscale = UnscaleOp::create(b, loc, TypeRange(ValueRange(raw)), f32, f32, raw, scale);
       for (auto [from, to] : llvm::zip(raw, unscale.getResults()))
         from.replaceAllUsesExcept(to, unscale);
+      size_t first = names.size();
       for (Value x : gradient.getWrt())
         names.push_back(nameOf(b, x));
+      nameResultsOf(unscale, ArrayRef(names).drop_front(first));
       found = found ? buildMaximum(b, loc, found, unscale.getFound()) : unscale.getFound();
     }
     train->setAttr(kGradientsAttr, b.getArrayAttr(names));

@@ -50,4 +50,111 @@ StringRef getNodeType(Location loc) {
   auto type = node ? dyn_cast_or_null<StringAttr>(node.getMetadata()) : StringAttr();
   return type ? type.getValue() : "";
 }
+
+//===----------------------------------------------------------------------===//
+// Names of results
+//===----------------------------------------------------------------------===//
+
+static constexpr StringRef kValue = "value", kGradient = "gradient";
+
+/// The names beside a node's place: what they are, then one for each result; null where there are
+/// none.
+static ArrayAttr getNames(NameLoc node) {
+  auto fused = dyn_cast<FusedLoc>(node.getChildLoc());
+  if (fused)
+    for (Location part : fused.getLocations())
+      if (auto names = dyn_cast<FusedLoc>(part))
+        if (auto list = dyn_cast_or_null<ArrayAttr>(names.getMetadata()))
+          return list;
+  return {};
+}
+
+/// The node at `node` with `names` in place of those that it has.
+static Location withNames(NameLoc node, ArrayAttr names) {
+  MLIRContext *context = node.getContext();
+  SmallVector<Location> parts;
+  Attribute type = StringAttr::get(context, "");
+  if (auto fused = dyn_cast<FusedLoc>(node.getChildLoc())) {
+    type = fused.getMetadata();
+    for (Location part : fused.getLocations())
+      if (auto inner = dyn_cast<FusedLoc>(part);
+          !inner || !isa_and_present<ArrayAttr>(inner.getMetadata()))
+        parts.push_back(part);
+  } else if (!isa<UnknownLoc>(node.getChildLoc())) {
+    parts.push_back(node.getChildLoc());
+  }
+  parts.push_back(FusedLoc::get({UnknownLoc::get(context)}, names, context));
+  return NameLoc::get(node.getName(), FusedLoc::get(parts, type, context));
+}
+
+/// Whether a location only lists those of an op's results; see joinResults.
+static ArrayAttr getJoined(FusedLoc fused) {
+  auto list = dyn_cast_or_null<ArrayAttr>(fused.getMetadata());
+  return list && (list.empty() || isa<LocationAttr>(list[0])) ? list : ArrayAttr();
+}
+
+/// `loc` with `rename` done to its last node.
+static Location renameLast(Location loc, llvm::function_ref<Location(NameLoc)> rename) {
+  if (auto node = dyn_cast<NameLoc>(loc))
+    return rename(node);
+  if (auto call = dyn_cast<CallSiteLoc>(loc))
+    return renameLast(call.getCallee(), rename);
+  auto fused = dyn_cast<FusedLoc>(loc);
+  if (!fused)
+    return loc;
+  SmallVector<Location> parts(fused.getLocations());
+  parts.back() = renameLast(parts.back(), rename);
+  Attribute metadata = getJoined(fused) ? Attribute() : fused.getMetadata();
+  return FusedLoc::get(parts, metadata, loc.getContext());
+}
+
+static NameLoc getLastNode(Location loc) {
+  SmallVector<NameLoc> nodes;
+  collectNodes(loc, nodes);
+  return nodes.empty() ? NameLoc() : nodes.back();
+}
+
+Location nameResults(Location loc, ArrayRef<StringRef> values, bool isGradient) {
+  MLIRContext *context = loc.getContext();
+  SmallVector<Attribute> names{StringAttr::get(context, isGradient ? kGradient : kValue)};
+  for (StringRef value : values)
+    names.push_back(StringAttr::get(context, value));
+  return renameLast(loc,
+                    [&](NameLoc node) { return withNames(node, ArrayAttr::get(context, names)); });
+}
+
+Location nameNoResult(Location loc) {
+  return nameResults(loc, {}, getResultName(loc, 0).isGradient);
+}
+
+Location pickResult(Location loc, unsigned result) {
+  if (auto fused = dyn_cast<FusedLoc>(loc))
+    if (ArrayAttr joined = getJoined(fused))
+      return result < joined.size() ? Location(cast<LocationAttr>(joined[result])) : loc;
+  ResultName name = getResultName(loc, result);
+  return nameResults(loc, name.value, name.isGradient);
+}
+
+Location joinResults(Location loc, ArrayRef<Location> results) {
+  auto attributes = llvm::map_to_vector(results, [](Location l) -> Attribute { return l; });
+  return FusedLoc::get({loc}, ArrayAttr::get(loc.getContext(), attributes), loc.getContext());
+}
+
+ResultName getResultName(Location loc, unsigned result) {
+  if (auto fused = dyn_cast<FusedLoc>(loc))
+    if (ArrayAttr joined = getJoined(fused); joined && result < joined.size())
+      return getResultName(Location(cast<LocationAttr>(joined[result])), 0);
+  ResultName name;
+  NameLoc node = getLastNode(loc);
+  if (!node)
+    return name;
+  name.node = node.getName();
+  name.type = getNodeType(node);
+  if (ArrayAttr names = getNames(node)) {
+    name.isGradient = cast<StringAttr>(names[0]).getValue() == kGradient;
+    if (result + 1 < names.size())
+      name.value = cast<StringAttr>(names[result + 1]).getValue();
+  }
+  return name;
+}
 } // namespace ampc

@@ -18,6 +18,8 @@ import numpy as np
 
 OK, INVALID_ARGUMENT, NOT_FOUND, INCOMPATIBLE, OUT_OF_MEMORY, IO, CORRUPT = range(7)
 TRAINING_STOPPED, DATA, DEVICE, INTERNAL, BUSY = range(7, 12)
+FAILURES = ("none", "forward", "gradient", "batch")
+CHECKS = {"skip": 0, "off": 1, "every": 2}
 DEVICES = {"auto": 0, "host": 1, "cuda": 2}
 ROLES = ("input", "output", "parameter", "constant", "state", "scalar", "derived")
 
@@ -39,12 +41,15 @@ class NamedTensor(ctypes.Structure):
 class StepInfo(ctypes.Structure):
     _fields_ = [("struct_size", c_size_t), ("step", c_int64), ("loss", c_float),
                 ("loss_scale", c_float), ("next_loss_scale", c_float), ("grad_norm", c_float),
-                ("learning_rate", c_float), ("applied", c_int32), ("culprit", c_char_p)]
+                ("learning_rate", c_float), ("applied", c_int32), ("culprit", c_char_p),
+                ("failure", c_int), ("bad_tensor", c_char_p), ("bad_node", c_char_p),
+                ("bad_operator", c_char_p), ("bad_index", c_int64), ("bad_value", c_float),
+                ("bad_text", c_char_p)]
 
 
 class SessionOptions(ctypes.Structure):
     _fields_ = [("struct_size", c_size_t), ("device", c_int), ("device_ordinal", c_int32),
-                ("threads", c_int32), ("seed", c_int64)]
+                ("threads", c_int32), ("seed", c_int64), ("check_finite", c_int)]
 
 
 class TensorInfo(ctypes.Structure):
@@ -173,8 +178,8 @@ class Module:
         self.runtime.c.ampc_string_free(text)
         return value
 
-    def session(self, device="host", threads=0, seed=0):
-        return Session(self, device, threads, seed)
+    def session(self, device="host", threads=0, seed=0, check_finite="skip"):
+        return Session(self, device, threads, seed, check_finite)
 
     def close(self):
         self.runtime.c.ampc_module_close(self.handle)
@@ -188,10 +193,11 @@ class Module:
 
 
 class Session:
-    def __init__(self, module, device, threads, seed):
+    def __init__(self, module, device, threads, seed, check_finite):
         self.module, self.runtime, self.handle = module, module.runtime, c_void_p()
         self.c = self.runtime.c
-        options = SessionOptions(ctypes.sizeof(SessionOptions), DEVICES[device], 0, threads, seed)
+        options = SessionOptions(ctypes.sizeof(SessionOptions), DEVICES[device], 0, threads, seed,
+                                 CHECKS[check_finite])
         self.runtime.check(
             self.c.ampc_session_create(module.handle, byref(options), byref(self.handle)))
         self.info = StepInfo(struct_size=ctypes.sizeof(StepInfo))

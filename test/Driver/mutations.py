@@ -18,7 +18,7 @@ import harness
 MAGIC = b"AMPCTBL\0"
 # Spans of ampc_tables_t from byte 32 on, and the integers of their entries (module_format.h).
 SPANS = ["strings", "integers", "tensors", "bindings", "programs", "steps", "waits", "arguments",
-         "kernels", "parameters", "images", "gradients"]
+         "kernels", "parameters", "images", "gradients", "values"]
 ENTRIES = {"steps": "<18I3Q", "arguments": "<2Q2IQ", "kernels": "<12I", "parameters": "<Q2I"}
 
 

@@ -241,6 +241,9 @@ TEST(SessionTensors, ChecksItsArguments) {
   longer.later[2] = 1;
   expectError(ampc_session_create(module, &longer.options, &other), AMPC_STATUS_INCOMPATIBLE,
               "does not know");
+  options.struct_size = sizeof(options);
+  options.check_finite = ampc_check_finite_t(3);
+  expectError(ampc_session_create(module, &options, &other), kWrong, "no check_finite 3");
 
   ampc_status_free(nullptr);
   ampc_module_close(nullptr);
@@ -252,4 +255,30 @@ TEST(SessionTensors, ChecksItsArguments) {
   EXPECT_EQ(ampc_session_steps(nullptr), 0);
   EXPECT_EQ(ampc_module_tensor_count(nullptr), 0u);
   EXPECT_STREQ(ampc_version(), "0.1.0");
+}
+
+TEST(Api, CallersOfBeforeKnowLess) {
+  ModuleHandle module(buildTrainer());
+  ampc_session_options_t options = {};
+  options.struct_size = offsetof(ampc_session_options_t, check_finite);
+  options.device = AMPC_DEVICE_HOST;
+  options.check_finite = ampc_check_finite_t(3); // not theirs
+  ampc_session_t *session;
+  expectOk(ampc_session_create(module, &options, &session));
+  Batch bad;
+  bad.x.values[4] = NAN;
+  ampc_step_info_t info;
+  std::memset(static_cast<void *>(&info), 0x5a, sizeof(info));
+  const ampc_step_info_t untouched = info;
+  info.struct_size = offsetof(ampc_step_info_t, failure);
+  expectOk(bad.step(session, &info));
+  EXPECT_EQ(info.applied, 0);
+  EXPECT_STREQ(info.culprit, "w");
+  EXPECT_EQ(info.failure, untouched.failure);
+  EXPECT_EQ(info.bad_text, untouched.bad_text);
+  // They may ask for more later.
+  info.struct_size = sizeof(info);
+  expectOk(ampc_session_get_step_info(session, 1, &info));
+  EXPECT_STREQ(info.bad_tensor, "x");
+  ampc_session_destroy(session);
 }

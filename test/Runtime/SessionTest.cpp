@@ -85,9 +85,15 @@ TEST(Session, StopsWithoutAScaler) {
   bad.x.values[0] = NAN;
   ampc_step_info_t info = emptyInfo();
   std::string before = stateBytes(session);
-  Outcome outcome = expectError(bad.step(session, &info), AMPC_STATUS_TRAINING_STOPPED, "'w'");
-  EXPECT_EQ(outcome.node, "w");
+  Outcome outcome =
+      expectError(bad.step(session, &info), AMPC_STATUS_TRAINING_STOPPED,
+                  "the first tensor that was not finite: the input 'x', NaN at [0, 0]");
+  EXPECT_EQ(outcome.node, "loss");
   EXPECT_EQ(info.applied, 0); // told beside the error
+  EXPECT_STREQ(info.culprit, "w");
+  EXPECT_EQ(info.failure, AMPC_FAILURE_FORWARD);
+  EXPECT_STREQ(info.bad_tensor, "x");
+  EXPECT_EQ(info.bad_index, 0);
   EXPECT_EQ(info.step, 1);
   EXPECT_EQ(stateBytes(session), before);
 }
@@ -103,7 +109,7 @@ TEST(Session, StopsBelowTheScaleFloor) {
   expectOk(bad.step(session, &info));
   Outcome outcome = expectError(bad.step(session, &info), AMPC_STATUS_TRAINING_STOPPED,
                                 "fell to 2, below its floor of 3");
-  EXPECT_EQ(outcome.node, "w");
+  EXPECT_EQ(outcome.node, "loss");
 }
 
 TEST(Session, RefusesALabelOutOfRange) {

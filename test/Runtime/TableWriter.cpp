@@ -267,6 +267,7 @@ std::string TableWriter::serialize() const {
   put(head.parameters, parameters);
   put(head.images, images);
   put(head.gradients, gradients);
+  put(head.values, values);
   bytes.resize(align(bytes.size()));
   head.bytes = bytes.size();
   std::memcpy(&bytes[0], &head, sizeof(head));

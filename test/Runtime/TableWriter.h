@@ -80,6 +80,7 @@ public:
   std::vector<ampc_parameter_entry_t> parameters;
   std::vector<ampc_image_entry_t> images;
   std::vector<uint32_t> gradients;
+  std::vector<ampc_value_entry_t> values;
   std::string weights;
   std::string kernelSource;
   std::vector<std::string> kernelNames;

@@ -195,7 +195,41 @@ TEST(CudaSession, StopsWithoutAScaler) {
   // Enqueued unseen, it is told by the next call that waits.
   expectOk(batch.step(cuda, nullptr));
   expectError(ampc_session_synchronize(cuda), AMPC_STATUS_TRAINING_STOPPED,
-              "the gradient of 'w' is not finite");
+              "the loss 'loss' is not finite");
+}
+
+TEST(CudaSession, LooksForNothingOnGoodSteps) {
+  StandIn driver(classifier());
+  ModuleHandle module(classifier().module);
+  auto record = [&](ampc_check_finite_t check) {
+    ampc_session_options_t options = {};
+    options.struct_size = sizeof(options);
+    options.device = AMPC_DEVICE_CUDA;
+    options.check_finite = check;
+    ampc_session_t *session;
+    expectOk(ampc_session_create(module, &options, &session));
+    train(session, 2);
+    ampc::standin::takeEvents();
+    train(session, 3);
+    std::vector<std::string> events;
+    for (const Event &event : ampc::standin::takeEvents())
+      events.push_back(event.name + " " + event.detail);
+    ClassifierBatch batch;
+    batch.x.values[5] = NAN;
+    ampc_step_info_t info = emptyInfo();
+    expectOk(batch.step(session, &info));
+    EXPECT_EQ(info.failure, AMPC_FAILURE_FORWARD);
+    EXPECT_STREQ(info.bad_text,
+                 check == AMPC_CHECK_FINITE_OFF ? "" : "the input 'x', NaN at [0, 5]");
+    EXPECT_EQ(ampc_session_steps(session), 6);
+    train(session, 1, 3);
+    ampc_session_destroy(session);
+    return events;
+  };
+  auto off = record(AMPC_CHECK_FINITE_OFF), skip = record(AMPC_CHECK_FINITE_SKIP);
+  EXPECT_GT(off.size(), 6u);
+  EXPECT_EQ(skip, off);
+  EXPECT_NE(record(AMPC_CHECK_FINITE_EVERY), off);
 }
 
 TEST(CudaSession, CheckpointsCrossDevices) {

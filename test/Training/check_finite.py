@@ -112,9 +112,11 @@ class CheckFinite(device_case.Case):
                     x = data["x"].copy()
                     x[5, 1] = value
                     info = self.stops(session, session.batch({**data, "x": x}),
-                                      "step 2: the gradient of 'fc0_weight' is not finite",
-                                      "fc0_weight")
+                                      "step 2: the loss 'loss' is not finite", "loss")
                     self.assertEqual(info.culprit.decode(), "fc0_weight")
+                    # What is -inf may be a mask: then it is the first product with it.
+                    first = b"the input 'x', " if value != -np.inf else b" of node '"
+                    self.assertIn(first, info.bad_text)
                     self.assertTrue(session.step(session.batch(data)).applied)
 
     def test_a_loss_with_finite_gradients(self):

@@ -271,10 +271,13 @@ ampc_status_t ampc_session_create(ampc_module_t *module, const ampc_session_opti
     requireArgument(out_session, "out_session");
     ampc_session_options_t taken = {};
     if (options) {
-      requireSize(options->struct_size, sizeof(taken), "ampc_session_options_t");
-      // Fields of a later version that ask for nothing are harmless.
+      // Programs may know nothing of the last field, which came later.
+      requireSize(options->struct_size, offsetof(ampc_session_options_t, check_finite),
+                  "ampc_session_options_t");
       const char *bytes = reinterpret_cast<const char *>(options);
-      if (std::any_of(bytes + sizeof(taken), bytes + options->struct_size,
+      const size_t known = std::min(options->struct_size, sizeof(taken));
+      // Fields of a later version that ask for nothing are harmless.
+      if (std::any_of(bytes + known, bytes + options->struct_size,
                       [](char byte) { return byte != 0; }))
         throw Error(AMPC_STATUS_INCOMPATIBLE,
                     concat("the session options hold fields that this runtime "
@@ -282,7 +285,11 @@ ampc_status_t ampc_session_create(ampc_module_t *module, const ampc_session_opti
                            ampc_version(),
                            ") does not know: update "
                            "libampc_runtime"));
-      taken = *options;
+      std::memcpy(static_cast<void *>(&taken), options, known);
+      if (taken.check_finite < AMPC_CHECK_FINITE_SKIP ||
+          taken.check_finite > AMPC_CHECK_FINITE_EVERY)
+        throw Error(AMPC_STATUS_INVALID_ARGUMENT,
+                    concat("there is no check_finite ", int(taken.check_finite)));
     }
     *out_session =
         new ampc_session_s{Session(module->module, taken, /*seeded=*/options != nullptr)};
@@ -298,12 +305,17 @@ ampc_device_t ampc_session_device(const ampc_session_t *session) {
   return session ? session->session.deviceKind() : AMPC_DEVICE_AUTO;
 }
 
+static void requireInfo(const ampc_step_info_t &info) {
+  // Programs may know nothing of what came later.
+  requireSize(info.struct_size, offsetof(ampc_step_info_t, failure), "ampc_step_info_t");
+}
+
 ampc_status_t ampc_session_step(ampc_session_t *session, const ampc_named_tensor_t *inputs,
                                 size_t input_count, ampc_step_info_t *info) {
   return guard([&] {
     SessionUse use(session);
     if (info)
-      requireSize(info->struct_size, sizeof(*info), "ampc_step_info_t");
+      requireInfo(*info);
     session->session.step(inputs, input_count, info);
   });
 }
@@ -313,7 +325,7 @@ ampc_status_t ampc_session_get_step_info(ampc_session_t *session, int64_t step,
   return guard([&] {
     SessionUse use(session);
     requireArgument(info, "info");
-    requireSize(info->struct_size, sizeof(*info), "ampc_step_info_t");
+    requireInfo(*info);
     session->session.stepInfo(step, *info);
   });
 }

@@ -16,6 +16,17 @@
 
 namespace ampc {
 
+/// Sees the steps of a program that a device runs one by one.
+class StepWatcher {
+public:
+  virtual ~StepWatcher() = default;
+  /// Before a step, in iteration `iteration` of its loop. Where it returns false, the program ends
+  /// here.
+  virtual bool begins(const ampc_step_entry_t &step, int64_t iteration) = 0;
+  /// What the step writes is there; it may be fetched from the device.
+  virtual void ended(const ampc_step_entry_t &step, int64_t iteration) = 0;
+};
+
 /// An arena on one device, and the module's programs made ready to run in it.
 /// What is enqueued runs in order. A failure of the device is thrown as
 /// AMPC_STATUS_DEVICE. Belongs to one thread at a time. The module outlives it.
@@ -39,6 +50,9 @@ public:
   virtual const void *fetch(uint64_t offset, uint64_t bytes) = 0;
   /// Enqueues a program of the module, for this device's target.
   virtual void run(const ampc_program_entry_t &program) = 0;
+  /// Runs it step by step, as they stand in the tables: the same work as run() enqueues. Waits for
+  /// each. Steps that do nothing are left out.
+  virtual void runWatched(const ampc_program_entry_t &program, StepWatcher &watcher) = 0;
   /// Waits for all that is enqueued.
   virtual void synchronize() = 0;
 };

@@ -10,9 +10,9 @@
 #include "Core/Convert.h"
 #include "Core/DType.h"
 #include "Core/Error.h"
-#include "Core/Staging.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -65,8 +65,16 @@ static std::unique_ptr<Device> createDevice(const Module &module,
   throw Error(AMPC_STATUS_INVALID_ARGUMENT, concat("there is no device ", int(options.device)));
 }
 
+/// Whether the training step has a loss that it records.
+static bool findLoss(const Tables &tables) {
+  return std::any_of(tables.tensors.begin(), tables.tensors.end(), [](const auto &tensor) {
+    return tensor.role == AMPC_ROLE_OUTPUT && (tensor.flags & AMPC_TENSOR_LOSS);
+  });
+}
+
 Session::Session(const Module &module, const ampc_session_options_t &options, bool seeded)
-    : owner(module), tables(module.tables()), device(createDevice(module, options)) {
+    : owner(module), tables(module.tables()), device(createDevice(module, options)),
+      checkFinite(options.check_finite), hasLoss(findLoss(tables)) {
   ring = tables.findState(AMPC_STATS_RING);
   if (ring && tables.findProgram(AMPC_PROGRAM_TRAIN, device->target()))
     slots = tables.shape(*ring)[0];
@@ -114,6 +122,7 @@ void Session::restartCount() {
   int64_t value;
   read(*tables.findState(AMPC_SCALAR_ATTEMPT), &value);
   attempts = before = examined = std::max<int64_t>(value, 0);
+  culprits.clear();
 }
 
 const ampc_program_entry_t &Session::requireProgram(std::string_view name) const {
@@ -128,11 +137,60 @@ const ampc_program_entry_t &Session::requireProgram(std::string_view name) const
   return *program;
 }
 
-/// Leaves the caller's struct_size as it is.
+/// As much as the caller knows of; struct_size stays.
 static void copyInfo(const ampc_step_info_t &from, ampc_step_info_t &to) {
   size_t size = to.struct_size;
-  to = from;
+  std::memcpy(static_cast<void *>(&to), &from, std::min(size, sizeof(from)));
   to.struct_size = size;
+}
+
+void Session::attempt(const ampc_program_entry_t &program, const InputBatch &batch) {
+  batch.upload(*device);
+  if (checkFinite != AMPC_CHECK_FINITE_EVERY) {
+    device->run(program);
+    ++attempts;
+    return;
+  }
+  OverflowSearch search(tables, *device, program, /*isReplay=*/false);
+  device->runWatched(program, search);
+  ++attempts;
+  ampc_failure_t failure = readRecord(attempts).info.failure;
+  if (failure == AMPC_FAILURE_FORWARD || failure == AMPC_FAILURE_GRADIENT)
+    keepCulprit(search.find(failure == AMPC_FAILURE_FORWARD));
+}
+
+void Session::findCulprit(const ampc_program_entry_t &program, const InputBatch &batch,
+                          ampc_step_info_t &info) {
+  if (checkFinite != AMPC_CHECK_FINITE_SKIP)
+    return;
+  bool isForward = info.failure == AMPC_FAILURE_FORWARD;
+  if (isForward || info.failure == AMPC_FAILURE_GRADIENT)
+    keepCulprit(
+        replay(tables, *device, program, batch, {attempts - 1, info.loss_scale, isForward}));
+  tellCulprit(info);
+}
+
+void Session::tellCulprit(ampc_step_info_t &info) const {
+  auto known = culprits.find(info.step);
+  if (known == culprits.end()) {
+    info.bad_tensor = info.bad_node = info.bad_operator = info.bad_text = "";
+    info.bad_index = -1;
+    info.bad_value = 0;
+    return;
+  }
+  const Culprit &bad = known->second;
+  info.bad_tensor = bad.tensor;
+  info.bad_node = bad.node;
+  info.bad_operator = bad.opType;
+  info.bad_index = bad.index;
+  info.bad_value = bad.value;
+  info.bad_text = bad.text.c_str();
+}
+
+void Session::keepCulprit(std::optional<Culprit> culprit) {
+  culprits.erase(culprits.begin(), culprits.upper_bound(attempts - slots));
+  if (culprit)
+    culprits[attempts] = std::move(*culprit);
 }
 
 void Session::step(const ampc_named_tensor_t *inputs, size_t count, ampc_step_info_t *info) {
@@ -141,12 +199,14 @@ void Session::step(const ampc_named_tensor_t *inputs, size_t count, ampc_step_in
   // The next step would write over the oldest one not looked at.
   if (attempts - examined >= slots)
     examine(attempts);
-  batch.upload(*device);
-  device->run(program);
-  ++attempts;
-  if (!info)
+  attempt(program, batch);
+  // The host has ended the step; another device is not waited for.
+  if (!info && device->kind() != AMPC_DEVICE_HOST)
     return;
   StepRecord record = readRecord(attempts);
+  findCulprit(program, batch, record.info);
+  if (!info)
+    return;
   copyInfo(record.info, *info);
   examine(attempts - 1);
   examined = attempts;
@@ -203,6 +263,11 @@ Session::StepRecord Session::decode(int64_t step, const void *memory) const {
     if (tensor != AMPC_NONE_U32)
       record.info.culprit = tables.nameOf(tables.tensors[tensor]);
   }
+  record.info.failure = record.info.applied                           ? AMPC_FAILURE_NONE
+                        : flags & kRefusals                           ? AMPC_FAILURE_BATCH
+                        : hasLoss && !std::isfinite(record.info.loss) ? AMPC_FAILURE_FORWARD
+                                                                      : AMPC_FAILURE_GRADIENT;
+  tellCulprit(record.info);
   return record;
 }
 
@@ -269,11 +334,13 @@ void Session::raise(const StepRecord &record) const {
   std::string node = info.culprit;
   std::string quoted = node.empty() ? "" : concat(" of '", node, "'");
   std::string what;
-  if (record.flags & AMPC_FLAG_NONFINITE_GRADIENT) {
+  bool isForward = info.failure == AMPC_FAILURE_FORWARD;
+  if (!isForward && (record.flags & AMPC_FLAG_NONFINITE_GRADIENT)) {
     what = concat(node.empty() ? "a" : "the", " gradient", quoted);
-  } else if (record.flags & AMPC_FLAG_NONFINITE_PARAMETER) {
+  } else if (!isForward && (record.flags & AMPC_FLAG_NONFINITE_PARAMETER)) {
     what = concat(node.empty() ? "a" : "the", " new value", quoted);
-  } else if (record.flags & AMPC_FLAG_NONFINITE_LOSS) {
+  } else if (isForward || (record.flags & AMPC_FLAG_NONFINITE_LOSS)) {
+    node = "";
     for (const ampc_tensor_entry_t &tensor : tables.tensors)
       if (tensor.role == AMPC_ROLE_OUTPUT && (tensor.flags & AMPC_TENSOR_LOSS))
         node = tables.nameOf(tensor);
@@ -285,9 +352,12 @@ void Session::raise(const StepRecord &record) const {
   }
 
   const ampc_tables_t &header = tables.header();
-  std::string_view constant = (record.flags & AMPC_FLAG_NONFINITE_GRADIENT) && !node.empty()
-                                  ? "; where that is no weight, compile with --freeze"
-                                  : "";
+  std::string_view constant =
+      !isForward && (record.flags & AMPC_FLAG_NONFINITE_GRADIENT) && !node.empty()
+          ? "; where that is no weight, compile with --freeze"
+          : "";
+  std::string first =
+      *info.bad_text ? concat("; the first tensor that was not finite: ", info.bad_text) : "";
   // A smaller scale helps gradients alone.
   bool helps = header.has_scaler && (record.flags & AMPC_FLAG_NONFINITE_GRADIENT);
   if (!helps)
@@ -296,7 +366,7 @@ void Session::raise(const StepRecord &record) const {
                        " is not finite, and there is no loss "
                        "scaling that could help: lower the learning rate, clip "
                        "the gradients or check the data; nothing was updated",
-                       constant),
+                       constant, first),
                 node);
   if (header.scale_floor > 0 && info.next_loss_scale < header.scale_floor)
     throw Error(AMPC_STATUS_TRAINING_STOPPED,
@@ -304,7 +374,7 @@ void Session::raise(const StepRecord &record) const {
                        ", below its floor of ", header.scale_floor, ", as ", what,
                        " stays not finite: lower the learning rate, "
                        "clip the gradients or check the data",
-                       constant),
+                       constant, first),
                 node);
 }
 

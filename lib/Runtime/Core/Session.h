@@ -8,7 +8,7 @@
 #ifndef AMPC_RUNTIME_CORE_SESSION_H
 #define AMPC_RUNTIME_CORE_SESSION_H
 
-#include "Core/Device.h"
+#include "Core/Replay.h"
 #include "Core/Scalars.h"
 
 #include "ampc-runtime/ampc.h"
@@ -20,8 +20,6 @@
 #include <vector>
 
 namespace ampc {
-
-class InputBatch;
 
 /// The functions of ampc.h's session, throwing Error. Nothing here reads from
 /// the device but where its caller asks for an answer.
@@ -68,6 +66,16 @@ private:
     unsigned flags; ///< AMPC_FLAG_*
   };
 
+  /// Makes a step, with a look at each tensor where that is asked for.
+  void attempt(const ampc_program_entry_t &program, const InputBatch &batch);
+  /// Where `info`, of the latest step, tells that it went wrong: looks for the tensor, and tells
+  /// it.
+  void findCulprit(const ampc_program_entry_t &program, const InputBatch &batch,
+                   ampc_step_info_t &info);
+  void keepCulprit(std::optional<Culprit> culprit);
+  /// Fills in what is known of the step.
+  void tellCulprit(ampc_step_info_t &info) const;
+
   void initialize();
   /// Enqueues a program; nothing where the module has none of this name.
   void run(const char *program);
@@ -92,6 +100,8 @@ private:
   const Module &owner;
   const Tables &tables;
   std::unique_ptr<Device> device;
+  const ampc_check_finite_t checkFinite;
+  const bool hasLoss;
   const ampc_tensor_entry_t *ring = nullptr;
   int64_t slots = 0;
   /// Read by steps() while another thread may be in a step.
@@ -100,6 +110,8 @@ private:
   int64_t before = 0;
   /// Steps up to this one have been looked at for errors.
   int64_t examined = 0;
+  /// By step, of those in the ring.
+  std::map<int64_t, Culprit> culprits;
 };
 
 } // namespace ampc

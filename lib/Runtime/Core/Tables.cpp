@@ -33,6 +33,7 @@ Tables::Tables(const ampc_module_v1_t &module, const std::string &path)
   read(tables->parameters, parameters);
   read(tables->images, images);
   read(tables->gradients, gradients);
+  read(tables->values, values);
   checkContents(*this, module, path);
 }
 

@@ -101,6 +101,7 @@ public:
   Span<ampc_parameter_entry_t> parameters;
   Span<ampc_image_entry_t> images;
   Span<uint32_t> gradients;
+  Span<ampc_value_entry_t> values;
 
 private:
   const ampc_tables_t *tables;

@@ -36,6 +36,7 @@ public:
 
 private:
   void checkStrings();
+  void checkValue(size_t index);
   void checkTarget(unsigned target);
   void checkTensor(size_t index);
   void checkPlace(const ampc_tensor_entry_t &tensor, const std::string &what);
@@ -105,6 +106,7 @@ void checkHeader(const ampc_module_v1_t &module, const std::string &path) {
   checkSpan("parameters", header.parameters, sizeof(ampc_parameter_entry_t), 8);
   checkSpan("images", header.images, sizeof(ampc_image_entry_t), 8);
   checkSpan("gradients", header.gradients, 4, 4);
+  checkSpan("values", header.values, sizeof(ampc_value_entry_t), 4);
 }
 
 void checkContents(const Tables &tables, const ampc_module_v1_t &module, const std::string &path) {
@@ -142,9 +144,30 @@ void Checker::run() {
     check(tables.gradients[i] < tables.tensors.size() || tables.gradients[i] == AMPC_NONE_U32,
           concat("gradient ", i, " names tensor ", tables.gradients[i], " of ",
                  tables.tensors.size()));
+  for (size_t i = 0; i != tables.values.size(); ++i)
+    checkValue(i);
   steps.checkKernels();
   for (size_t i = 0; i != tables.programs.size(); ++i)
     checkProgram(i);
+}
+
+void Checker::checkValue(size_t index) {
+  const ampc_value_entry_t &value = tables.values[index];
+  std::string what = concat("value ", index);
+  check(value.argument < tables.arguments.size() &&
+            (index == 0 || value.argument > tables.values[index - 1].argument),
+        concat(what, ": is argument ", value.argument, " of ", tables.arguments.size()));
+  check(value.kind < AMPC_VALUE_KIND_COUNT, concat(what, ": its kind is ", value.kind));
+  for (uint32_t string : {value.name, value.node, value.op_type})
+    checkString(string, what);
+  check(fits(value.first_dim, value.rank, tables.integers.size()),
+        concat(what, ": its dimensions lie outside of the integers"));
+  const ampc_argument_entry_t &argument = tables.arguments[value.argument];
+  std::optional<uint64_t> bytes = sizeOf(argument.dtype);
+  for (int64_t extent : tables.integers.slice(value.first_dim, value.rank))
+    bytes = bytes && extent >= 0 ? checkedMul(*bytes, uint64_t(extent)) : std::nullopt;
+  check((argument.flags & AMPC_ARGUMENT_WRITE) && bytes == argument.bytes,
+        concat(what, ": its argument is no tensor of its dimensions that is written"));
 }
 
 void Checker::checkStrings() {

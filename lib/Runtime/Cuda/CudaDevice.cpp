@@ -197,6 +197,33 @@ void CudaPrograms::enqueue(const Program &program) {
   queues.join(program.entry->queue_count);
 }
 
+void CudaPrograms::runWatched(const ampc_program_entry_t &entry, StepWatcher &watcher) {
+  Program &program = programs[tables.indexOf(entry)];
+  staging.turn(queues.stream(0));
+  synchronize(); // inputs are in their slots; the other queues are empty between programs
+  auto runOne = [&](const Step &step, int64_t iteration) {
+    if (step.isEmpty)
+      return true;
+    if (!watcher.begins(*step.entry, iteration))
+      return false;
+    enqueueStep(step, iteration);
+    driver(driver.streamSynchronize, queues.stream(step.entry->queue));
+    watcher.ended(*step.entry, iteration);
+    return true;
+  };
+  const std::vector<Step> &steps = program.steps;
+  for (size_t i = 0; i != steps.size(); ++i) {
+    const Step &step = steps[i];
+    for (int64_t iteration = 0; iteration != step.count; ++iteration)
+      for (size_t inner = 1; inner <= step.bodySteps; ++inner)
+        if (!runOne(steps[i + inner], iteration))
+          return;
+    i += step.bodySteps;
+    if (step.entry->kind != AMPC_STEP_LOOP && !runOne(step, 0))
+      return;
+  }
+}
+
 void CudaPrograms::enqueueStep(const Step &step, int64_t iteration) {
   const std::vector<CUdeviceptr> addresses =
       iteration == 0 ? step.addresses : addressesOf(*step.entry, iteration);
@@ -266,6 +293,11 @@ const void *CudaDevice::fetch(uint64_t offset, uint64_t bytes) {
 void CudaDevice::run(const ampc_program_entry_t &program) {
   CudaContext::Scope scope(context);
   programs->run(program);
+}
+
+void CudaDevice::runWatched(const ampc_program_entry_t &program, StepWatcher &watcher) {
+  CudaContext::Scope scope(context);
+  programs->runWatched(program, watcher);
 }
 
 void CudaDevice::synchronize() {

@@ -31,6 +31,7 @@ public:
   /// Training and evaluation are recorded as a graph at their first run and
   /// launched from it ever after.
   void run(const ampc_program_entry_t &program);
+  void runWatched(const ampc_program_entry_t &program, StepWatcher &watcher);
   void synchronize() { driver(driver.streamSynchronize, queues.stream(0)); }
 
 private:
@@ -98,6 +99,7 @@ public:
   void commit(uint64_t offset, uint64_t bytes) override;
   const void *fetch(uint64_t offset, uint64_t bytes) override;
   void run(const ampc_program_entry_t &program) override;
+  void runWatched(const ampc_program_entry_t &program, StepWatcher &watcher) override;
   void synchronize() override;
 
 private:

@@ -106,20 +106,31 @@ HostDevice::Step HostDevice::prepareStep(const ampc_step_entry_t &entry) {
   return step;
 }
 
-void HostDevice::run(const ampc_program_entry_t &program) {
+void HostDevice::runSteps(const ampc_program_entry_t &program, StepWatcher *watcher) {
   // The caller's rounding mode must not decide about bits.
   FloatMode mode;
   // One queue, whatever the program's: each step uses all threads.
   const std::vector<Step> &steps = programs[module.tables().indexOf(program)];
+  const Span<ampc_step_entry_t> entries = module.tables().stepsOf(program);
+  auto runNumber = [&](size_t number, int64_t iteration) {
+    if (watcher && !watcher->begins(entries[number], iteration))
+      return false;
+    runStep(steps[number], iteration);
+    if (watcher)
+      watcher->ended(entries[number], iteration);
+    return true;
+  };
   for (size_t i = 0; i != steps.size(); ++i) {
     const Step &step = steps[i];
     if (step.kind != AMPC_STEP_LOOP) {
-      runStep(step, 0);
+      if (!runNumber(i, 0))
+        return;
       continue;
     }
     for (int64_t iteration = 0; iteration != step.count; ++iteration)
       for (size_t inner = 1; inner <= step.bodySteps; ++inner)
-        runStep(steps[i + inner], iteration);
+        if (!runNumber(i + inner, iteration))
+          return;
     i += step.bodySteps;
   }
 }

@@ -43,7 +43,10 @@ public:
   void *stage(uint64_t offset, uint64_t) override { return arena.at(offset); }
   void commit(uint64_t, uint64_t) override {}
   const void *fetch(uint64_t offset, uint64_t) override { return arena.at(offset); }
-  void run(const ampc_program_entry_t &program) override;
+  void run(const ampc_program_entry_t &program) override { runSteps(program, nullptr); }
+  void runWatched(const ampc_program_entry_t &program, StepWatcher &watcher) override {
+    runSteps(program, &watcher);
+  }
   void synchronize() override {}
 
 private:
@@ -66,6 +69,7 @@ private:
   };
 
   Step prepareStep(const ampc_step_entry_t &step);
+  void runSteps(const ampc_program_entry_t &program, StepWatcher *watcher);
   /// As iteration `iteration` of a loop.
   void runStep(const Step &step, int64_t iteration);
 

@@ -8,6 +8,7 @@
 #include "ampc/Dialect/Amp/Ops/Gradient.h"
 #include "ampc/Dialect/Amp/GradientBuilder.h"
 #include "ampc/Dialect/Amp/Values.h"
+#include "ampc/Support/NodeLocation.h"
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/IRMapping.h"
@@ -60,6 +61,9 @@ private:
   /// The type in which gradients of `v` are summed.
   Type gradientType(Value v);
   void accumulate(Value v, Value gradient);
+  /// Says of the ops behind `before` that they are on the way back, and of what `op` gives its
+  /// operands, whose gradients they are.
+  void nameGradients(Operation *op, Operation *before, const GradientBuilder &g);
   LogicalResult differentiate(Operation *op);
 
   /// What may be on the way, in its order.
@@ -118,6 +122,41 @@ void GradientExpander::accumulate(Value v, Value gradient) {
   sum = buildSum(builder, gradient.getLoc(), sum, gradient);
 }
 
+/// What the model calls `v`: a parameter, an input or a node's output; "" where it is a part of
+/// one.
+static StringRef getModelName(Value v) {
+  if (FlatSymbolRefAttr variable = getVariableRead(v))
+    return variable.getValue();
+  if (auto result = dyn_cast<OpResult>(v)) {
+    StringRef name = getResultName(result.getLoc(), result.getResultNumber()).value;
+    bool isCast = name.empty() && isa<CastOpInterface>(result.getOwner());
+    return isCast ? getModelName(result.getOwner()->getOperand(0)) : name;
+  }
+  auto argument = cast<BlockArgument>(v);
+  auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+  auto name = function ? function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), kNameAttr)
+                       : StringAttr();
+  return name ? name.getValue() : "";
+}
+
+void GradientExpander::nameGradients(Operation *op, Operation *before, const GradientBuilder &g) {
+  auto made = llvm::make_range(before ? std::next(before->getIterator()) : op->getBlock()->begin(),
+                               request->getIterator());
+  DenseMap<Operation *, SmallVector<StringRef>> names;
+  for (OpOperand &operand : op->getOpOperands())
+    if (Value gradient = g.get(operand.getOperandNumber()))
+      if (Operation *maker = gradient.getDefiningOp()) {
+        SmallVector<StringRef> &given = names[maker];
+        given.resize(maker->getNumResults());
+        given[cast<OpResult>(gradient).getResultNumber()] = getModelName(operand.get());
+      }
+  // A cast is part of no node: the nodes behind it give its gradient.
+  Value next = isa<CastOpInterface>(op) ? g.resultGradient() : Value();
+  for (Operation &maker : made)
+    maker.setLoc(nameResults(next ? next.getLoc() : maker.getLoc(), names.lookup(&maker),
+                             /*isGradient=*/true));
+}
+
 LogicalResult GradientExpander::differentiate(Operation *op) {
   SmallVector<Value> incoming;
   for (Value result : op->getResults())
@@ -136,7 +175,9 @@ LogicalResult GradientExpander::differentiate(Operation *op) {
   if (!gradient)
     return op->emitOpError("is on the way to the loss and has no gradient");
   GradientBuilder g(builder, op, incoming, wanted);
+  Operation *before = request->getPrevNode();
   gradient.buildGradient(g);
+  nameGradients(op, before, g);
   for (OpOperand &operand : op->getOpOperands())
     if (Value contribution = g.get(operand.getOperandNumber()))
       accumulate(operand.get(), contribution);
