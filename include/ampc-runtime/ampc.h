@@ -235,6 +235,30 @@ typedef struct ampc_step_info_t {
  * ampc_session_get_step_info or ampc_session_synchronize. */
 AMPC_API ampc_status_t ampc_session_step(ampc_session_t *session, const ampc_named_tensor_t *inputs,
                                          size_t input_count, ampc_step_info_t *info);
+/* Elements of a tensor that a step has written. Pointers to names live as long as the module,
+ * `data` as long as the call. */
+typedef struct ampc_value_t {
+  size_t struct_size; /* set by the runtime: sizeof(ampc_value_t) */
+  const char *tensor; /* as bad_tensor, bad_node and bad_operator of ampc_step_info_t */
+  const char *node,
+      *op_type;        /* where nothing is known of the tensor, `node` lists the step's nodes */
+  int32_t is_gradient; /* of `tensor`, or a part of the way back through `node` */
+  int32_t rank;
+  const int64_t *shape; /* as the step has it, which may be another one than the model's */
+  DLDataType dtype;
+  int64_t iteration;     /* of a loop that the step is in */
+  uint64_t first, count; /* which elements `data` holds, in row-major order */
+  const void *data;      /* on the CPU */
+} ampc_value_t;
+typedef void (*ampc_value_visitor_t)(void *user, const ampc_value_t *value);
+
+/* As ampc_session_step, one step of the plan after the other, and shows each tensor of floats that
+ * they write, in the order of the plan, large ones in pieces. The visitor must make no call on the
+ * session. */
+AMPC_API ampc_status_t ampc_session_step_visited(ampc_session_t *session,
+                                                 const ampc_named_tensor_t *inputs,
+                                                 size_t input_count, ampc_step_info_t *info,
+                                                 ampc_value_visitor_t visitor, void *user);
 /* Tells of an earlier step, as long as it is among the latest kept (at least 64).
  * Waits for it. */
 AMPC_API ampc_status_t ampc_session_get_step_info(ampc_session_t *session, int64_t step,

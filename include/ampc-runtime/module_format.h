@@ -149,7 +149,8 @@ enum {
   AMPC_FLAG_LABEL_OUT_OF_RANGE = 2,
   AMPC_FLAG_SIZE_DIFFERS = 4, /* an op found another number of results than is declared */
   AMPC_FLAG_INDEX_OUT_OF_RANGE = 8,
-  AMPC_FLAG_NONFINITE_LOSS = 16,      /* raised without a scaler only */
+  AMPC_FLAG_NONFINITE_LOSS = 16,      /* with a scaler only beside NONFINITE_GRADIENT: then the
+                                         scale stays as it is */
   AMPC_FLAG_NONFINITE_NORM = 32,      /* of all gradients, before clipping */
   AMPC_FLAG_NONFINITE_PARAMETER = 64, /* what a step without gradients would assign */
   AMPC_FLAG_SHAPE_DIFFERS = 128       /* the batch gives a shape other than is declared */

@@ -6,15 +6,19 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc-runtime/module_format.h"
+#include "ampc/Dialect/Amp/Ops/Comparison.h"
 #include "ampc/Dialect/Amp/Ops/Gradient.h"
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
+#include "ampc/Dialect/Amp/Ops/Unary.h"
 #include "ampc/Dialect/Amp/Values.h"
 #include "ampc/Precision/Passes.h"
 #include "ampc/Support/NodeLocation.h"
 #include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/TypeUtilities.h"
+#include <limits>
 
 namespace ampc {
 #define GEN_PASS_DEF_SCALELOSS
@@ -47,6 +51,20 @@ struct ScaleLoss : impl::ScaleLossBase<ScaleLoss> {
     auto values = llvm::map_to_vector(
         names, [](Attribute name) -> StringRef { return cast<StringAttr>(name).getValue(); });
     op->setLoc(nameResults(op.getLoc(), values, /*isGradient=*/true));
+  }
+
+  /// Whether the step says anything of the scale: its gradients are finite, or its loss is. Null
+  /// where it records no loss.
+  static Value buildHelps(func::FuncOp train, OpBuilder &b, Location loc, Value found) {
+    Value loss;
+    train.walk([&](RecordStatsOp op) { loss = op.getFields()[AMPC_STAT_LOSS]; });
+    if (!loss || matchPattern(loss, m_Constant()))
+      return {};
+    auto f32 = RankedTensorType::get({}, b.getF32Type());
+    Value infinity = splat(b, loc, f32, std::numeric_limits<double>::infinity());
+    Value isFinite = LessOp::create(b, loc, AbsOp::create(b, loc, loss), infinity);
+    Value isGood = EqualOp::create(b, loc, found, splat(b, loc, f32, 0));
+    return OrOp::create(b, loc, isGood, isFinite);
   }
 
   /// Takes away what only marks roles.
@@ -152,8 +170,14 @@ struct ScaleLoss : impl::ScaleLossBase<ScaleLoss> {
           UpdateScaleOp::create(b, loc, f32, i32, scale, tracker, found, b.getF64FloatAttr(growth),
                                 b.getF64FloatAttr(backoff), b.getI32IntegerAttr(int32_t(interval)));
       newScale = update.getNewScale();
+      Value newTracker = update.getNewTracker();
+      // A smaller scale would not help a loss that is not finite itself, which is not scaled.
+      if (Value helps = buildHelps(train, b, loc, found)) {
+        newScale = WhereOp::create(b, loc, helps, newScale, scale);
+        newTracker = WhereOp::create(b, loc, helps, newTracker, tracker);
+      }
       AssignOp::create(b, loc, AMPC_SCALAR_LOSS_SCALE, newScale);
-      AssignOp::create(b, loc, AMPC_SCALAR_GROWTH_TRACKER, update.getNewTracker());
+      AssignOp::create(b, loc, AMPC_SCALAR_GROWTH_TRACKER, newTracker);
     }
     if (!scale)
       return;

@@ -89,10 +89,11 @@ struct GuardUpdates : impl::GuardUpdatesBase<GuardUpdates> {
     SmallVector<UnscaleOp> unscales(train.getOps<UnscaleOp>());
     if (unscales.empty())
       return checkFinite ? raiseNonFiniteParameters(train, b, loc, flags) : Value();
-    Value culprit;
+    Value culprit, found;
     int64_t count = 0;
     for (UnscaleOp op : unscales) {
       flags.raise(AMPC_FLAG_NONFINITE_GRADIENT, op.getFound());
+      found = found ? buildMaximum(b, loc, found, op.getFound()) : Value(op.getFound());
       culprit =
           culprit ? firstCulprit(b, loc, culprit, op.getCulprit(), count) : Value(op.getCulprit());
       count += op.getGradients().size();
@@ -100,8 +101,11 @@ struct GuardUpdates : impl::GuardUpdatesBase<GuardUpdates> {
     for (RecordStatsOp op : train.getOps<RecordStatsOp>()) {
       // Squares may overflow where the gradients do not, and clipping then leaves zeros.
       flags.raiseUnlessFinite(AMPC_FLAG_NONFINITE_NORM, op.getFields()[AMPC_STAT_GRAD_NORM]);
-      if (checkFinite && train.getOps<ScaleLossOp>().empty()) // a scaler skips what overflows
-        flags.raiseUnlessFinite(AMPC_FLAG_NONFINITE_LOSS, op.getFields()[AMPC_STAT_LOSS]);
+      // A scaler skips what overflows: there it only tells why.
+      bool isScaled = !train.getOps<ScaleLossOp>().empty();
+      if (checkFinite || isScaled)
+        flags.raiseUnlessFinite(AMPC_FLAG_NONFINITE_LOSS, op.getFields()[AMPC_STAT_LOSS],
+                                isScaled ? found : Value());
     }
     return culprit;
   }

@@ -21,13 +21,16 @@ void StepFlags::raise(int64_t kind, Value value) {
   worst = worst ? buildMaximum(b, loc, worst, value) : value;
 }
 
-void StepFlags::raiseUnlessFinite(int64_t kind, Value x) {
+void StepFlags::raiseUnlessFinite(int64_t kind, Value x, Value beside) {
   if (matchPattern(x, m_Constant()))
     return;
   auto f32 = RankedTensorType::get({}, b.getF32Type());
   Value infinity = splat(b, loc, f32, std::numeric_limits<double>::infinity());
   Value isFinite = LessOp::create(b, loc, AbsOp::create(b, loc, x), infinity);
-  raise(kind, WhereOp::create(b, loc, isFinite, splat(b, loc, f32, 0), splat(b, loc, f32, kind)));
+  Value raised = splat(b, loc, f32, kind);
+  if (beside)
+    raised = buildProduct(b, loc, beside, raised);
+  raise(kind, WhereOp::create(b, loc, isFinite, splat(b, loc, f32, 0), raised));
 }
 
 /// Adds `kind` to the mark of each argument that `x` is computed from.

@@ -23,8 +23,9 @@ public:
 
   /// Adds `value`, f32 of rank 0, which is `kind` where something is wrong and 0 elsewhere.
   void raise(int64_t kind, Value value);
-  /// Raises `kind` where `x`, f32 of rank 0, is infinite or NaN; a constant raises nothing.
-  void raiseUnlessFinite(int64_t kind, Value x);
+  /// Raises `kind` where `x`, f32 of rank 0, is infinite or NaN; a constant raises nothing. With
+  /// `beside`, which is 1 or 0, only where that is 1.
+  void raiseUnlessFinite(int64_t kind, Value x, Value beside = {});
   /// Raises what the ops of `function` check of their batch (BatchCheckOpInterface), and
   /// marks the arguments that they look at with `amp.checked`.
   void raiseBatchChecks(func::FuncOp function);

@@ -195,17 +195,22 @@ class CheckFinite(device_case.Case):
         module = self.open(self.compile(model, "two", "--amp=O0"))
         session = self.session(module)
         self.assertTrue(session.step(session.batch(x=good, z=good)).applied)
-        self.stops(session, session.batch(x=bad, z=bad), "the gradient of 'a' is", "a")
+        self.stops(session, session.batch(x=bad, z=bad), "the loss is not finite.*: the input 'x'",
+                   "a")
         self.stops(session, session.batch(x=good, z=bad), "the gradient of 'b' is", "b")
-        self.stops(session, session.batch(x=bad, z=good), "the gradient of 'a' is", "a")
+        self.stops(session, session.batch(x=bad, z=good), "the loss is not finite", "a")
         module = self.open(self.compile(model, "scaled", "--amp-dtype=f16"))
         session = self.session(module)
         before = self.state(session)
         info = session.step(session.batch(x=bad, z=bad))
         self.assertEqual((info.applied, info.culprit), (0, b"a"))
-        self.assertEqual(info.next_loss_scale, 32768)
+        # The loss that the step records is the first: no scale would help it.
+        self.assertEqual(ampc_api.FAILURES[info.failure], "forward")
+        self.assertEqual(info.next_loss_scale, 65536)
         info = session.step(session.batch(x=good, z=bad))
         self.assertEqual((info.applied, info.culprit), (0, b"b"))
+        self.assertEqual(ampc_api.FAILURES[info.failure], "gradient")
+        self.assertEqual(info.next_loss_scale, 32768)
         for name, value in self.state(session).items():
             self.assertSameBits(value, before[name], name)
 

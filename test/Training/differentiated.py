@@ -132,9 +132,9 @@ class Differentiated(device_case.Case):
                              self.train(asked, f"asked{optimizer['rate']}", "--amp=O0"), 1e-5)
 
     def test_f16(self):
-        """Half a percent is what parity.py allows f16. The scale of 2^24 overflows by itself."""
+        """Half a percent is what parity.py allows f16. The scale of 2^22 overflows by itself."""
         for optimizer in (ADAM, MOMENTUM):
-            for flags in ((), ("--loss-scale-init=16777216",), ("--loss-scale=1024",)):
+            for flags in ((), ("--loss-scale-init=4194304",), ("--loss-scale=1024",)):
                 with self.subTest(optimizer=optimizer["node"], flags=flags):
                     name = f"{optimizer['rate']}{flags}"
                     spelled = self.train(self.make(model_text(BACKWARD % "one", optimizer)),
@@ -145,7 +145,7 @@ class Differentiated(device_case.Case):
                     skipped = [i for i, step in enumerate(spelled[0]) if not step[2]]
                     self.assertIn(4, skipped)
                     self.assertIn(7, skipped)
-                    self.assertEqual(0 in skipped, "--loss-scale-init=16777216" in flags)
+                    self.assertEqual(0 in skipped, "--loss-scale-init=4194304" in flags)
 
     def test_the_scale_is_in_the_gradients(self):
         """So small a loss that its gradients are 0 in f16, unless they are scaled."""
@@ -164,7 +164,8 @@ class Differentiated(device_case.Case):
     def test_what_is_not_finite_is_named(self):
         path = self.make(model_text(BACKWARD % "one", ADAM))
         with self.assertRaisesRegex(ampc_api.Error,
-                                    "step 3: the gradient of '(w1|b1|w2|b2)' is not finite"):
+                                    "step 3: the loss is not finite.*: the output 'loss' of node "
+                                    "'loss' .ReduceMean.*, inf$"):
             self.train(path, "finite", "--amp=O0", overflow_at=(2,))
 
     def test_where_a_scale_cannot_enter(self):

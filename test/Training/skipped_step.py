@@ -10,6 +10,7 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "Device"))
 import device_case  # noqa: E402
+import ampc_api  # noqa: E402
 import harness  # noqa: E402
 
 BATCH, WIDTH, CLASSES = 8, 12, 5
@@ -63,11 +64,21 @@ class SkippedStep(device_case.Case):
         self.assertEqual(len(moments), STATES[optimizer] * len(trained) + len(common), moments)
         self.assertGreaterEqual(len(copies), 2, module.names("derived"))
 
+        # A loss that is not finite is no matter of the scale; nor is it where only gradients are.
         info = session.step(bad)
         self.assertFalse(info.applied)
+        self.assertEqual(ampc_api.FAILURES[info.failure], "forward")
+        self.assertEqual((info.loss_scale, info.next_loss_scale), (65536, 65536))
+        self.assertEqual(session.get("ampc.growth_tracker"), 3)
+        session.set("ampc.loss_scale", 2.0**40)
+        info = session.step(good[3])
+        self.assertFalse(info.applied)
+        self.assertEqual(ampc_api.FAILURES[info.failure], "gradient")
         culprit = info.culprit.decode()
         self.assertIn(culprit, trained)
-        self.assertEqual((info.loss_scale, info.next_loss_scale), (65536, 32768))
+        self.assertEqual((info.loss_scale, info.next_loss_scale), (2.0**40, 2.0**39))
+        self.assertEqual(session.get("ampc.growth_tracker"), 0)
+        session.set("ampc.loss_scale", 32768)
         after, outputs_after = self.snapshot(session, good[0])
         for key, value in before.items():
             if key not in MOVES:
@@ -75,7 +86,7 @@ class SkippedStep(device_case.Case):
         for key, value in outputs.items():
             self.assertSameBits(outputs_after[key], value, f"{name}: output {key} has changed")
         self.assertEqual(before["ampc.step"], 3)
-        self.assertEqual(after["ampc.attempt"], before["ampc.attempt"] + 1)
+        self.assertEqual(after["ampc.attempt"], before["ampc.attempt"] + 2)
         self.assertEqual(after["ampc.loss_scale"], 32768)
         self.assertEqual((before["ampc.growth_tracker"], after["ampc.growth_tracker"]), (3, 0))
 
@@ -124,8 +135,37 @@ class SkippedStep(device_case.Case):
             self.assertFalse(info.applied, value)
             for name in names:
                 self.assertSameBits(session.get(name), before[name], f"{value}: {name}")
-        self.assertEqual(session.get("ampc.loss_scale"), 65536 / 2**4)
+        self.assertEqual(session.get("ampc.loss_scale"), 65536)
         self.assertEqual(session.steps(), 5)
+
+    def test_a_loss_that_is_never_finite(self):
+        """Ends the run, and not before the 16th step in a row."""
+        model = harness.mlp(self, "model", [WIDTH, 16, CLASSES], BATCH)
+        for flags in ([], ["--loss-scale=1024"], ["--loss-scale-min=0"]):
+            module = self.open(self.compile(model, "never" + "".join(flags), *flags))
+            session = self.session(module)
+            good = harness.classes(BATCH, WIDTH, CLASSES)
+            bad = session.batch({**good, "x": np.full_like(good["x"], np.nan)})
+            for count in (15, 15):  # a good step between
+                for _ in range(count):
+                    self.assertFalse(session.step(bad).applied)
+                self.assertTrue(session.step(session.batch(good)).applied)
+            scale = session.get("ampc.loss_scale") if not flags[:1] == ["--loss-scale=1024"] else 1024
+            for _ in range(15):
+                session.step(bad)
+            for _ in range(2):  # and each time from then on
+                with self.assertRaises(ampc_api.Error) as caught:
+                    session.step(bad)
+                self.assertEqual(caught.exception.code, ampc_api.TRAINING_STOPPED)
+                self.assertRegex(str(caught.exception), "the loss 'loss' is not finite for the "
+                                 "1[67]th time in a row.* the input 'x', NaN at ")
+                self.assertEqual(caught.exception.info.next_loss_scale, scale)
+            # Enqueued, it is told by who waits.
+            session = self.session(module)
+            for _ in range(16):
+                session.enqueue(bad)
+            with self.assertRaisesRegex(ampc_api.Error, "step 16: .*16th time"):
+                session.synchronize()
 
 
 if __name__ == "__main__":

@@ -73,7 +73,9 @@ def ScaleLoss : Pass<"amp-scale-loss", "::mlir::ModuleOp"> {
   let summary = "Scale the loss, unscale and check the gradients";
   let description = [{
     Every gradient of @train is taken of the scaled loss and passes one `amp.unscale`
-    before anything else reads it. With `dynamic`, `amp.update_scale` keeps the scale.
+    before anything else reads it. With `dynamic`, `amp.update_scale` keeps the scale; it and the
+    tracker stay as they are where gradients are not finite and the loss is not either, for no
+    scale helps that.
     In a step that arrives differentiated the scale enters at `amp.seed` instead, and leaves what
     `amp.parameter_gradient` marks.
     `mode=check` only looks for non-finite gradients, unless `check-finite` is off; it leaves

@@ -320,6 +320,19 @@ ampc_status_t ampc_session_step(ampc_session_t *session, const ampc_named_tensor
   });
 }
 
+ampc_status_t ampc_session_step_visited(ampc_session_t *session, const ampc_named_tensor_t *inputs,
+                                        size_t input_count, ampc_step_info_t *info,
+                                        ampc_value_visitor_t visitor, void *user) {
+  return guard([&] {
+    SessionUse use(session);
+    requireArgument(reinterpret_cast<const void *>(visitor), "visitor");
+    if (info)
+      requireInfo(*info);
+    session->session.step(inputs, input_count, info,
+                          [&](const ampc_value_t &value) { visitor(user, &value); });
+  });
+}
+
 ampc_status_t ampc_session_get_step_info(ampc_session_t *session, int64_t step,
                                          ampc_step_info_t *info) {
   return guard([&] {

@@ -47,9 +47,6 @@ OverflowSearch::OverflowSearch(const Tables &tables, Device &device,
 
 std::optional<NonFinite> OverflowSearch::look(uint64_t offset, uint64_t bytes, uint32_t dtype) {
   std::optional<NonFinite> found;
-  if (dtype != AMPC_DTYPE_F16 && dtype != AMPC_DTYPE_BF16 && dtype != AMPC_DTYPE_F32 &&
-      dtype != AMPC_DTYPE_F64)
-    return found;
   const uint64_t size = sizeOf(dtype);
   for (uint64_t first = 0; first < bytes && (!found || found->isNegativeOnly);
        first += kChunkBytes) {
@@ -62,6 +59,8 @@ std::optional<NonFinite> OverflowSearch::look(uint64_t offset, uint64_t bytes, u
 
 void OverflowSearch::lookAtInputs() {
   for (const ampc_binding_entry_t &slot : tables.inputsOf(program)) {
+    if (!isFloat(slot.dtype) || isStoredOnly(slot.dtype))
+      continue;
     std::optional<NonFinite> found = look(slot.offset, slot.bytes, slot.dtype);
     // What is -inf at places is a mask.
     if (!found || found->isNegativeOnly)
@@ -111,10 +110,6 @@ bool OverflowSearch::writesState(const ampc_step_entry_t &step) const {
 // While the program runs
 //===----------------------------------------------------------------------===//
 
-static uint64_t placeOf(const ampc_argument_entry_t &argument, int64_t iteration) {
-  return argument.offset + uint64_t(iteration * argument.stride);
-}
-
 bool OverflowSearch::begins(const ampc_step_entry_t &step, int64_t iteration) {
   // The host gives the same bits each time. Of a device that is not asked: what is not finite here
   // keeps the step from writing.
@@ -157,7 +152,7 @@ void OverflowSearch::ended(const ampc_step_entry_t &step, int64_t iteration) {
       continue;
     uint64_t begin = placeOf(argument, iteration), end = begin + argument.bytes;
     forget(begin, end);
-    if (argument.flags & (AMPC_ARGUMENT_SCRATCH | AMPC_ARGUMENT_RESERVE))
+    if (!isWrittenFloat(argument))
       continue;
     std::optional<NonFinite> found = look(begin, argument.bytes, argument.dtype);
     if (!found)
@@ -176,13 +171,7 @@ void OverflowSearch::ended(const ampc_step_entry_t &step, int64_t iteration) {
 //===----------------------------------------------------------------------===//
 
 const ampc_value_entry_t *OverflowSearch::valueOf(const Finding &finding) const {
-  if (!finding.argument)
-    return nullptr;
-  auto number = uint32_t(finding.argument - tables.arguments.data());
-  auto at = std::lower_bound(
-      tables.values.begin(), tables.values.end(), number,
-      [](const ampc_value_entry_t &value, uint32_t wanted) { return value.argument < wanted; });
-  return at != tables.values.end() && at->argument == number ? at : nullptr;
+  return finding.argument ? tables.findValue(*finding.argument) : nullptr;
 }
 
 bool OverflowSearch::isBackward(const Finding &finding) const {
@@ -326,7 +315,9 @@ Culprit OverflowSearch::describe(const Finding &finding) const {
     what = concat("a result of node '", culprit.node, "'");
   }
   std::string_view kind = std::isnan(culprit.value) ? "NaN" : culprit.value < 0 ? "-inf" : "inf";
-  culprit.text = concat(what, ", ", kind, " at ", index);
+  culprit.text = concat(what, ", ", kind);
+  if (index != "[]") // a single number
+    culprit.text += concat(" at ", index);
   if (finding.iteration != 0)
     culprit.text += concat(" in iteration ", finding.iteration);
   return culprit;

@@ -22,6 +22,10 @@ namespace ampc {
 static constexpr unsigned kRefusals = AMPC_FLAG_LABEL_OUT_OF_RANGE | AMPC_FLAG_INDEX_OUT_OF_RANGE |
                                       AMPC_FLAG_SIZE_DIFFERS | AMPC_FLAG_SHAPE_DIFFERS;
 
+/// So many steps in a row whose loss is not finite end a run with a scaler: about as many as the
+/// scale would take down to its floor.
+static constexpr int64_t kMostForwardFailures = 16;
+
 /// The sum of AMPC_FLAG_* as bits.
 static unsigned flagsOf(float sum) { return sum > 0 && sum < 256 ? unsigned(sum) : 0; }
 
@@ -123,6 +127,7 @@ void Session::restartCount() {
   read(*tables.findState(AMPC_SCALAR_ATTEMPT), &value);
   attempts = before = examined = std::max<int64_t>(value, 0);
   culprits.clear();
+  forwardFailures = 0;
 }
 
 const ampc_program_entry_t &Session::requireProgram(std::string_view name) const {
@@ -144,8 +149,15 @@ static void copyInfo(const ampc_step_info_t &from, ampc_step_info_t &to) {
   to.struct_size = size;
 }
 
-void Session::attempt(const ampc_program_entry_t &program, const InputBatch &batch) {
+void Session::attempt(const ampc_program_entry_t &program, const InputBatch &batch,
+                      const ValueVisitor &visitor) {
   batch.upload(*device);
+  if (visitor) {
+    ValueVisit visit(tables, *device, visitor);
+    device->runWatched(program, visit);
+    ++attempts;
+    return;
+  }
   if (checkFinite != AMPC_CHECK_FINITE_EVERY) {
     device->run(program);
     ++attempts;
@@ -161,7 +173,7 @@ void Session::attempt(const ampc_program_entry_t &program, const InputBatch &bat
 
 void Session::findCulprit(const ampc_program_entry_t &program, const InputBatch &batch,
                           ampc_step_info_t &info) {
-  if (checkFinite != AMPC_CHECK_FINITE_SKIP)
+  if (checkFinite == AMPC_CHECK_FINITE_OFF || culprits.count(info.step))
     return;
   bool isForward = info.failure == AMPC_FAILURE_FORWARD;
   if (isForward || info.failure == AMPC_FAILURE_GRADIENT)
@@ -193,15 +205,16 @@ void Session::keepCulprit(std::optional<Culprit> culprit) {
     culprits[attempts] = std::move(*culprit);
 }
 
-void Session::step(const ampc_named_tensor_t *inputs, size_t count, ampc_step_info_t *info) {
+void Session::step(const ampc_named_tensor_t *inputs, size_t count, ampc_step_info_t *info,
+                   const ValueVisitor &visitor) {
   const ampc_program_entry_t &program = requireProgram(AMPC_PROGRAM_TRAIN);
   InputBatch batch(tables, program, inputs, count, /*labelsOptional=*/false);
   // The next step would write over the oldest one not looked at.
   if (attempts - examined >= slots)
     examine(attempts);
-  attempt(program, batch);
+  attempt(program, batch, visitor);
   // The host has ended the step; another device is not waited for.
-  if (!info && device->kind() != AMPC_DEVICE_HOST)
+  if (!info && !visitor && device->kind() != AMPC_DEVICE_HOST)
     return;
   StepRecord record = readRecord(attempts);
   findCulprit(program, batch, record.info);
@@ -263,10 +276,12 @@ Session::StepRecord Session::decode(int64_t step, const void *memory) const {
     if (tensor != AMPC_NONE_U32)
       record.info.culprit = tables.nameOf(tables.tensors[tensor]);
   }
-  record.info.failure = record.info.applied                           ? AMPC_FAILURE_NONE
-                        : flags & kRefusals                           ? AMPC_FAILURE_BATCH
-                        : hasLoss && !std::isfinite(record.info.loss) ? AMPC_FAILURE_FORWARD
-                                                                      : AMPC_FAILURE_GRADIENT;
+  bool isForward =
+      (flags & AMPC_FLAG_NONFINITE_LOSS) || (hasLoss && !std::isfinite(record.info.loss));
+  record.info.failure = record.info.applied ? AMPC_FAILURE_NONE
+                        : flags & kRefusals ? AMPC_FAILURE_BATCH
+                        : isForward         ? AMPC_FAILURE_FORWARD
+                                            : AMPC_FAILURE_GRADIENT;
   tellCulprit(record.info);
   return record;
 }
@@ -323,8 +338,10 @@ void Session::refuse(unsigned flags, const std::string &where, const char *conse
                 node);
 }
 
-void Session::raise(const StepRecord &record) const {
+void Session::raise(const StepRecord &record) {
   const ampc_step_info_t &info = record.info;
+  bool isForward = info.failure == AMPC_FAILURE_FORWARD;
+  forwardFailures = isForward ? forwardFailures + 1 : 0;
   std::string where = concat("step ", info.step, ": ");
   if (record.flags & kRefusals)
     refuse(record.flags, where, "; nothing was updated");
@@ -334,17 +351,17 @@ void Session::raise(const StepRecord &record) const {
   std::string node = info.culprit;
   std::string quoted = node.empty() ? "" : concat(" of '", node, "'");
   std::string what;
-  bool isForward = info.failure == AMPC_FAILURE_FORWARD;
   if (!isForward && (record.flags & AMPC_FLAG_NONFINITE_GRADIENT)) {
     what = concat(node.empty() ? "a" : "the", " gradient", quoted);
   } else if (!isForward && (record.flags & AMPC_FLAG_NONFINITE_PARAMETER)) {
     what = concat(node.empty() ? "a" : "the", " new value", quoted);
   } else if (isForward || (record.flags & AMPC_FLAG_NONFINITE_LOSS)) {
-    node = "";
+    what = "the loss";
     for (const ampc_tensor_entry_t &tensor : tables.tensors)
-      if (tensor.role == AMPC_ROLE_OUTPUT && (tensor.flags & AMPC_TENSOR_LOSS))
+      if (tensor.role == AMPC_ROLE_OUTPUT && (tensor.flags & AMPC_TENSOR_LOSS)) {
         node = tables.nameOf(tensor);
-    what = node.empty() ? "the loss" : concat("the loss '", node, "'");
+        what = concat("the loss '", node, "'");
+      }
   } else if (record.flags & AMPC_FLAG_NONFINITE_NORM) {
     what = "the norm of all gradients";
   } else {
@@ -367,6 +384,13 @@ void Session::raise(const StepRecord &record) const {
                        "scaling that could help: lower the learning rate, clip "
                        "the gradients or check the data; nothing was updated",
                        constant, first),
+                node);
+  if (forwardFailures >= kMostForwardFailures)
+    throw Error(AMPC_STATUS_TRAINING_STOPPED,
+                concat(where, what, " is not finite for the ", forwardFailures,
+                       "th time in a row, which no loss scale can help: lower the learning rate or "
+                       "check the data; none of these steps updated anything",
+                       first),
                 node);
   if (header.scale_floor > 0 && info.next_loss_scale < header.scale_floor)
     throw Error(AMPC_STATUS_TRAINING_STOPPED,

@@ -10,6 +10,7 @@
 
 #include "Core/Replay.h"
 #include "Core/Scalars.h"
+#include "Core/ValueVisit.h"
 
 #include "ampc-runtime/ampc.h"
 
@@ -32,7 +33,9 @@ public:
   const Module &module() const { return owner; }
   int64_t steps() const { return attempts; }
 
-  void step(const ampc_named_tensor_t *inputs, size_t count, ampc_step_info_t *info);
+  /// `visitor` may be empty.
+  void step(const ampc_named_tensor_t *inputs, size_t count, ampc_step_info_t *info,
+            const ValueVisitor &visitor = {});
   void stepInfo(int64_t step, ampc_step_info_t &info);
   void synchronize();
   void evaluate(const ampc_named_tensor_t *inputs, size_t inputCount,
@@ -67,7 +70,8 @@ private:
   };
 
   /// Makes a step, with a look at each tensor where that is asked for.
-  void attempt(const ampc_program_entry_t &program, const InputBatch &batch);
+  void attempt(const ampc_program_entry_t &program, const InputBatch &batch,
+               const ValueVisitor &visitor);
   /// Where `info`, of the latest step, tells that it went wrong: looks for the tensor, and tells
   /// it.
   void findCulprit(const ampc_program_entry_t &program, const InputBatch &batch,
@@ -91,8 +95,8 @@ private:
   /// refused. `where` goes before the message, `consequence` behind it.
   void refuse(unsigned flags, const std::string &where, const char *consequence) const;
   /// Throws where `record` tells that the step refused its batch or ended the
-  /// run.
-  void raise(const StepRecord &record) const;
+  /// run. Called once for each step, in their order.
+  void raise(const StepRecord &record);
   /// Raises for the first of the steps enqueued unseen that asks for it, up to
   /// `last`. Waits.
   void examine(int64_t last);
@@ -110,6 +114,8 @@ private:
   int64_t before = 0;
   /// Steps up to this one have been looked at for errors.
   int64_t examined = 0;
+  /// Of the steps looked at, how many of the latest in a row had a loss that is not finite.
+  int64_t forwardFailures = 0;
   /// By step, of those in the ring.
   std::map<int64_t, Culprit> culprits;
 };

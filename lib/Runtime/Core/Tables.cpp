@@ -11,6 +11,8 @@
 #include "Core/Error.h"
 #include "Core/TablesCheck.h"
 
+#include <algorithm>
+
 namespace ampc {
 
 Tables::Tables(const ampc_module_v1_t &module, const std::string &path)
@@ -37,6 +39,14 @@ Tables::Tables(const ampc_module_v1_t &module, const std::string &path)
   checkContents(*this, module, path);
 }
 
+const ampc_value_entry_t *Tables::findValue(const ampc_argument_entry_t &argument) const {
+  auto number = uint32_t(&argument - arguments.data());
+  auto at = std::lower_bound(
+      values.begin(), values.end(), number,
+      [](const ampc_value_entry_t &value, uint32_t wanted) { return value.argument < wanted; });
+  return at != values.end() && at->argument == number ? at : nullptr;
+}
+
 const ampc_program_entry_t *Tables::findProgram(std::string_view name, ampc_target_t target) const {
   for (const ampc_program_entry_t &program : programs)
     if (name == nameOf(program) && program.target == target)
@@ -60,6 +70,14 @@ const ampc_tensor_entry_t *Tables::findState(std::string_view name) const {
 
 std::string Tables::describe(const ampc_tensor_entry_t &tensor) const {
   return concat(ampc::nameOf(tensor.dtype), " ", describeShape(shape(tensor).data(), tensor.rank));
+}
+
+bool isWrittenFloat(const ampc_argument_entry_t &argument) {
+  constexpr uint32_t kNoTensor =
+      AMPC_ARGUMENT_SCRATCH | AMPC_ARGUMENT_RESERVE | AMPC_ARGUMENT_SIZED_AT_LOAD;
+  bool isFloat = argument.dtype == AMPC_DTYPE_F16 || argument.dtype == AMPC_DTYPE_BF16 ||
+                 argument.dtype == AMPC_DTYPE_F32 || argument.dtype == AMPC_DTYPE_F64;
+  return isFloat && (argument.flags & AMPC_ARGUMENT_WRITE) && !(argument.flags & kNoTensor);
 }
 
 std::string describeShape(const int64_t *shape, size_t rank) {

@@ -77,6 +77,8 @@ public:
   }
   const void *imageData(const ampc_image_entry_t &image) const { return base + image.offset; }
 
+  /// What a written argument is to the model; null where that is not told.
+  const ampc_value_entry_t *findValue(const ampc_argument_entry_t &argument) const;
   /// The program of this name for this target, or null.
   const ampc_program_entry_t *findProgram(std::string_view name, ampc_target_t target) const;
   size_t indexOf(const ampc_program_entry_t &program) const { return &program - programs.data(); }
@@ -107,6 +109,14 @@ private:
   const ampc_tables_t *tables;
   const char *base;
 };
+
+/// Whether a step leaves a tensor of a float type that steps compute in.
+bool isWrittenFloat(const ampc_argument_entry_t &argument);
+
+/// Where iteration `iteration` of a loop has an argument.
+inline uint64_t placeOf(const ampc_argument_entry_t &argument, int64_t iteration) {
+  return argument.offset + uint64_t(iteration * argument.stride);
+}
 
 /// "[64, 10]".
 std::string describeShape(const int64_t *shape, size_t rank);
