@@ -4,6 +4,7 @@ the host and on CUDA (through the stand-in driver), and the run goes on bit for 
 
     python test/Driver/culprits.py BUILD_DIR
 """
+import json
 import math
 import os
 
@@ -239,6 +240,85 @@ class Culprits(harness.Case):
                 self.assertGreater(sum(not np.frombuffer(t, np.float32)[4] for t in told), 3)
             self.assertEqual(runs["skip"], runs["off"])
             self.assertEqual(runs["every"], runs["off"])
+
+    def train(self, path, *flags, x=None, code=0):
+        """ampc-run's result, and the lines of its log."""
+        log, data = self.work / "log.jsonl", self.work / "data.npz"
+        random = np.random.RandomState(1)
+        if x is None:
+            x = random.randn(4 * BATCH, WIDTHS[0]).astype(np.float32)
+        np.savez(data, x=x, target=random.randint(0, WIDTHS[-1], len(x)))
+        result = self.build.ampc_run("train", path, f"--data={data}", f"--log={log}",
+                                     "--batch-order=file", *flags)
+        self.assertEqual(result.returncode, code, result.stderr)
+        return result, [json.loads(line) for line in log.read_text().splitlines()]
+
+    def test_ampc_run(self):
+        model = self.layers("run")
+        for path, device in self.each_device(model, "run", "--loss-scale-init=1e9"):
+            x = np.random.RandomState(1).randn(4 * BATCH, WIDTHS[0]).astype(np.float32)
+            x[2 * BATCH + 3, 7] = np.nan
+            result, lines = self.train(path, f"--device={device}", x=x)
+            self.assertRegex(result.stderr, r"step 1 is skipped: the gradient of 'w\d' is not finite"
+                             r" at loss scale 1e\+09; first the gradient of '")
+            first, third = lines[0], lines[2]
+            self.assertEqual((first["applied"], first["failure"]), (False, "gradient"))
+            self.assertTrue(first["culprit"]["text"].startswith("the gradient of '"))
+            self.assertIn(first["culprit"]["value"], ("inf", "-inf", "NaN"))
+            self.assertEqual(third["failure"], "forward")
+            self.assertEqual(third["culprit"], {
+                "tensor": "x", "node": "", "operator": "", "index": 3 * WIDTHS[0] + 7,
+                "value": "NaN", "text": "the input 'x', NaN at [3, 7]"})
+            self.assertEqual(third["scale"], lines[3]["scale"])
+            _, without = self.train(path, f"--device={device}", "--check-finite=off", x=x)
+            for line in lines:
+                line.pop("culprit", None)
+            self.assertEqual(without, lines)
+        # A run that ends says it in its error, and the log has the step.
+        path = self.compile(model, "stops", "--target=host", "--amp=O0")
+        result, lines = self.train(path, x=x, code=3)
+        self.assertIn("step 3: the loss 'loss' is not finite", result.stderr)
+        self.assertIn("the input 'x', NaN at [3, 7]", result.stderr)
+        self.assertEqual([line.get("failure") for line in lines], [None, None, "forward"])
+
+    def test_exponents(self):
+        model = self.layers("exponents", {3: 4})
+        for path, device in self.each_device(model, "exponents"):
+            result, lines = self.train(path, f"--device={device}", "--epochs=2",
+                                       "--trace-values=^(a2|h4)$", "--trace-every=3")
+            traced = [line for line in lines if "values" in line]
+            self.assertEqual([line["step"] for line in traced], [1, 4, 7])
+            untraced = [line for line in lines if "values" not in line]
+            self.assertEqual(untraced, self.train(path, f"--device={device}", "--epochs=2")[1])
+            values = {(v["tensor"], v["gradient"]): v for v in traced[0]["values"]}
+            self.assertIn(("a2", True), values)
+            self.assertIn(("a2", False), values)
+            for value in values.values():
+                self.assertEqual(value["zeros"] + sum(value["exponents"].values()),
+                                 value["elements"])
+            # What the first batch makes of it, counted by hand; the weights are copied to f16.
+            random = np.random.RandomState(1)
+            x = random.randn(4 * BATCH, WIDTHS[0]).astype(np.float32)[:BATCH].astype(np.float16)
+            session = self.session(self.open(path))
+            for i in (1, 2):
+                w = session.get(f"w{i}").astype(np.float16).astype(np.float32)
+                x = np.maximum(x.astype(np.float32) @ w, 0).astype(np.float16)
+            expected = np.bincount(np.frexp(x[x > 0].astype(np.float32))[1] - 1 + 30)
+            seen = values["a2", False]
+            self.assertEqual((seen["type"], seen["elements"]), ("f16", BATCH * WIDTHS[2]))
+            # Rounding in another order may move one over a power of two.
+            difference = sum(abs(seen["exponents"].get(str(e - 30), 0) - int(n))
+                             for e, n in enumerate(expected))
+            self.assertLessEqual(difference, 2)
+            self.assertRegex(result.stdout, "exponents in 3 steps")
+            self.assertRegex(result.stdout, r"\n  gradient of a2 +fc3 \(Gemm\) +f16 ")
+        result, _ = self.train(path, "--trace-values=nothing")
+        self.assertIn("--trace-values=nothing: the step writes no tensor of such a name",
+                      result.stdout)
+        for flags, error in ((["--trace-values=("], "is no regular expression"),
+                             (["--trace-every=3"], "--trace-every needs --trace-values")):
+            result, _ = self.train(path, *flags, code=2)
+            self.assertIn(error, result.stderr)
 
 
 if __name__ == "__main__":

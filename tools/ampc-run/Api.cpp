@@ -99,11 +99,13 @@ std::string Module::inspect(ampc_device_t device) const {
   return result;
 }
 
-Session::Session(const Module &module, ampc_device_t device, int64_t seed) {
+Session::Session(const Module &module, ampc_device_t device, int64_t seed,
+                 ampc_check_finite_t checkFinite) {
   ampc_session_options_t options = {};
   options.struct_size = sizeof options;
   options.device = device;
   options.seed = seed;
+  options.check_finite = checkFinite;
   check(ampc_session_create(module.get(), &options, &handle), module.path());
 }
 

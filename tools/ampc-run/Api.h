@@ -69,7 +69,8 @@ private:
 /// A run's state on a device.
 class Session {
 public:
-  Session(const Module &module, ampc_device_t device, int64_t seed);
+  Session(const Module &module, ampc_device_t device, int64_t seed,
+          ampc_check_finite_t checkFinite = AMPC_CHECK_FINITE_SKIP);
   Session(const Session &) = delete;
   Session &operator=(const Session &) = delete;
   ~Session() { ampc_session_destroy(handle); }

@@ -115,6 +115,21 @@ std::optional<TrainOptions> ampc::run::parseTrain(const std::vector<std::string>
                 "rate, at the end and whenever a checkpoint is saved;\n"
                 "a resumed run goes on with the curves",
                 options.plot);
+  flags.addChoice("check-finite", {"off", "skip", "every"},
+                  "name the tensor with which a step went wrong: of those\n"
+                  "that were skipped or ended the run (skip), by making\n"
+                  "them again; or look at each step as it is made",
+                  [&](size_t index) {
+                    constexpr ampc_check_finite_t checks[] = {
+                        AMPC_CHECK_FINITE_OFF, AMPC_CHECK_FINITE_SKIP, AMPC_CHECK_FINITE_EVERY};
+                    options.checkFinite = checks[index];
+                  });
+  flags.addText("trace-values", "REGEX",
+                "count the binary exponents of these tensors and of\n"
+                "their gradients: a table at the end, lines in --log",
+                options.traceValues);
+  flags.addInteger("trace-every", "in the first step and each Nth from there (100)", 1,
+                   options.traceEvery);
   flags.addSwitch("quiet", "no progress", options.quiet);
   flags.addHelp("A step is one attempted update. Progress goes to standard error.\n"
                 "exit status: 0 done, 1 an error in a file or on the machine, 2 a wrong\n"
@@ -133,6 +148,8 @@ std::optional<TrainOptions> ampc::run::parseTrain(const std::vector<std::string>
     flags.fail("--eval-every needs --eval-data, what to evaluate on");
   if (options.keepBest && (options.evalData.empty() || !options.checkpoint))
     flags.fail("--keep-best needs --eval-data and --checkpoint");
+  if (options.traceEvery && !options.traceValues)
+    flags.fail("--trace-every needs --trace-values, the tensors to look at");
   requireSchedule(flags, options);
   return options;
 }

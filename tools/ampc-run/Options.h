@@ -36,6 +36,9 @@ struct TrainOptions {
   ampc_device_t device = AMPC_DEVICE_AUTO;
   std::optional<std::string> checkpoint, resume, log, plot;
   bool keepBest = false, quiet = false;
+  ampc_check_finite_t checkFinite = AMPC_CHECK_FINITE_SKIP;
+  std::optional<std::string> traceValues;
+  std::optional<int64_t> traceEvery;
 
   /// A flag of the schedule is given.
   bool hasSchedule() const { return schedule || warmup; }

@@ -74,6 +74,23 @@ uint64_t bytesUpTo(const std::string &path, int64_t last) {
 std::string ampc::run::jsonNumber(float value) { return shortestNumber(value); }
 std::string ampc::run::jsonNumber(double value) { return shortestNumber(value); }
 
+/// Members that a step has which was not applied.
+static std::string formatFailure(const ampc_step_info_t &info) {
+  constexpr const char *names[] = {"none", "forward", "gradient", "batch"};
+  std::string text = std::string(",\"failure\":\"") + names[info.failure] + "\"";
+  if (!info.bad_text || !*info.bad_text)
+    return text;
+  Json culprit = {{"tensor", info.bad_tensor},
+                  {"node", info.bad_node},
+                  {"operator", info.bad_operator},
+                  {"index", info.bad_index},
+                  {"value", std::isnan(info.bad_value) ? "NaN"
+                            : info.bad_value < 0       ? "-inf"
+                                                       : "inf"},
+                  {"text", info.bad_text}};
+  return text + ",\"culprit\":" + culprit.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 std::string ampc::run::formatStep(const ampc_step_info_t &info, bool hasNorm) {
   std::string line(lineStart);
   line += std::to_string(info.step);
@@ -82,8 +99,10 @@ std::string ampc::run::formatStep(const ampc_step_info_t &info, bool hasNorm) {
   line += info.applied ? ",\"applied\":true" : ",\"applied\":false";
   if (hasNorm)
     line += ",\"grad_norm\":" + jsonNumber(info.grad_norm);
-  line += ",\"lr\":" + jsonNumber(info.learning_rate) + "}";
-  return line;
+  line += ",\"lr\":" + jsonNumber(info.learning_rate);
+  if (info.failure != AMPC_FAILURE_NONE)
+    line += formatFailure(info);
+  return line + "}";
 }
 
 std::string ampc::run::formatEvaluation(const EvalRecord &record) {

@@ -46,6 +46,8 @@ public:
 
   void add(const ampc_step_info_t &info);
   void add(const EvalRecord &record);
+  /// Another line about a step, which must be an object that begins with it.
+  void addLine(const std::string &line) { lines += line + "\n"; }
   /// Throws Error where the lines cannot be written.
   void flush();
 

@@ -138,7 +138,7 @@ int ampc::run::runTrain(const TrainOptions &options) {
       note(remark);
   }
 
-  Session session(module, options.device, options.seed.value_or(0));
+  Session session(module, options.device, options.seed.value_or(0), options.checkFinite);
   std::optional<Validation> validation;
   if (evalData)
     validation.emplace(options, module, session, *evalData);

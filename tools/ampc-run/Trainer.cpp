@@ -26,6 +26,9 @@ constexpr int64_t mostUnread = 48, leftUnread = 16;
 constexpr std::chrono::milliseconds readInterval(250);
 constexpr int64_t leftOfSlow = 2;
 constexpr std::chrono::seconds skipNoteInterval(30);
+/// On CUDA a skip is seen when later steps have been made, and its cause is lost. Skips come one
+/// after the other, at the start of a run most of all: so many steps are then waited for.
+constexpr int64_t watchedSteps = 16;
 
 std::string formatValue(float value) {
   char text[32];
@@ -39,13 +42,15 @@ Trainer::Trainer(const TrainOptions &options, Session &session, DataSet &data,
                  DataPosition position, Validation *validation, const Schedule *schedule)
     : options(options), session(session), data(data), position(position), validation(validation),
       schedule(schedule), progress(options.quiet), firstStep(session.steps()), readUpTo(firstStep),
-      savedStep(firstStep) {
+      savedStep(firstStep), watchedUpTo(firstStep + watchedSteps) {
   if (options.plot) {
     std::optional<Curve> before;
     if (options.resume)
       before = readPlot(*options.plot, firstStep);
     curve = before ? std::make_unique<Curve>(std::move(*before)) : std::make_unique<Curve>();
   }
+  if (options.traceValues)
+    trace = std::make_unique<ValueTrace>(*options.traceValues, options.traceEvery.value_or(100));
   if (options.log)
     log = std::make_unique<StepLog>(*options.log,
                                     options.resume ? std::optional(firstStep) : std::nullopt);
@@ -80,6 +85,7 @@ int Trainer::run() {
     train(interrupt);
   } catch (const Error &) {
     // How it came to this is what one wants to see.
+    showTrace();
     try {
       draw();
     } catch (const Error &) { // the first one is told
@@ -97,6 +103,7 @@ int Trainer::run() {
   if (options.checkpoint)
     check(save(*options.checkpoint), *options.checkpoint);
   draw();
+  showTrace();
   if (logFailure)
     throw *logFailure;
   if (!isCut) {
@@ -127,19 +134,40 @@ void Trainer::step() {
   const std::vector<ampc_named_tensor_t> &batch =
       data.batch(position.sample, shuffles ? &order : nullptr);
   setRate();
-  ampc_status_t status = ampc_session_step(session.get(), batch.data(), batch.size(), nullptr);
+  ampc_status_t status = makeStep(batch);
   if (!status) {
     ++batches;
     position.advance(data.batchSize());
     return;
   }
-  // The steps before the one that failed belong in the log.
+  // The steps before the one that failed belong in the log, and so does it.
+  isEnding = true;
   try {
     readSteps(/*all=*/true);
   } catch (const Error &) { // says the same
   }
   progress.leaveLine();
   check(status);
+}
+
+ampc_status_t Trainer::makeStep(const std::vector<ampc_named_tensor_t> &batch) {
+  const int64_t number = session.steps() + 1;
+  ampc_step_info_t info = {};
+  info.struct_size = sizeof info;
+  if (!trace || !trace->isDue(number)) {
+    bool waits =
+        options.checkFinite == AMPC_CHECK_FINITE_SKIP && !session.onHost() && number <= watchedUpTo;
+    return ampc_session_step(session.get(), batch.data(), batch.size(), waits ? &info : nullptr);
+  }
+  ampc_status_t status = ampc_session_step_visited(session.get(), batch.data(), batch.size(), &info,
+                                                   ValueTrace::visit, trace.get());
+  bool isMade = session.steps() == number;
+  std::string line = isMade ? trace->endStep(number, info.loss_scale) : "";
+  if (status || !log)
+    return status;
+  readSteps(/*all=*/true); // the step's own line comes first
+  log->addLine(line);
+  return nullptr;
 }
 
 void Trainer::setRate() {
@@ -210,15 +238,27 @@ void Trainer::readFailed(ampc_status_t failure, ampc_status_t status, ampc_step_
 
 void Trainer::noteSkip(const ampc_step_info_t &info) {
   ++skipped;
+  watchedUpTo = session.steps() + watchedSteps;
+  if (isEnding) // the error says it
+    return;
   Clock::time_point now = Clock::now();
   if (skipped > 1 && now - lastSkipNote < skipNoteInterval)
     return;
   std::string text = "step " + std::to_string(info.step) + " is skipped: ";
-  text += info.culprit && *info.culprit
-              ? "the gradient of " + quoted(info.culprit) + " is not finite"
-              : "a gradient is not finite";
-  text += " at loss scale " + formatValue(info.loss_scale) + "; the scale is now " +
-          formatValue(info.next_loss_scale);
+  bool isForward = info.failure == AMPC_FAILURE_FORWARD;
+  if (isForward)
+    text += "the loss";
+  else if (info.culprit && *info.culprit)
+    text += "the gradient of " + quoted(info.culprit);
+  else
+    text += "a gradient";
+  text += " is not finite";
+  if (!isForward)
+    text += " at loss scale " + formatValue(info.loss_scale);
+  if (info.bad_text && *info.bad_text)
+    text += "; first " + printable(info.bad_text);
+  text += isForward ? "; the scale stays " : "; the scale is now ";
+  text += formatValue(info.next_loss_scale);
   if (int64_t unnoted = skipped - notedSkips - 1)
     text += " (" + std::to_string(unnoted) + " more skipped since the last note)";
   progress.note(text);
@@ -321,6 +361,14 @@ ampc_status_t Trainer::save(const std::string &path) {
   if (validation)
     validation->save();
   return ampc_session_save_checkpoint(session.get(), path.c_str());
+}
+
+void Trainer::showTrace() const {
+  if (!trace)
+    return;
+  std::string text = trace->table();
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
 }
 
 void Trainer::draw() {

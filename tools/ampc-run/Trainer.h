@@ -17,6 +17,7 @@
 #include "Schedule.h"
 #include "StepLog.h"
 #include "Validation.h"
+#include "ValueTrace.h"
 
 #include <memory>
 #include <optional>
@@ -40,6 +41,8 @@ private:
   void train(const InterruptGuard &interrupt);
   bool isDone() const;
   void step();
+  /// Enqueues a step, or makes it and waits where something of it has to be seen.
+  ampc_status_t makeStep(const std::vector<ampc_named_tensor_t> &batch);
   void setRate();
   void readSteps(bool all);
   void readStep(const ampc_step_info_t &info);
@@ -53,6 +56,7 @@ private:
   ampc_status_t save(const std::string &path);
   bool isSaved(ampc_status_t status, const std::string &path, const std::string &what);
   void draw();
+  void showTrace() const;
   ProgressLine progressLine(Clock::time_point now) const;
   uint64_t batchesLeft() const;
 
@@ -68,12 +72,15 @@ private:
   std::unique_ptr<StepLog> log;
   std::optional<Error> logFailure;
   std::unique_ptr<Curve> curve; ///< where there is a plot
+  std::unique_ptr<ValueTrace> trace;
   Progress progress;
 
   const int64_t firstStep; ///< before this run
   int64_t readUpTo, savedStep;
+  int64_t watchedUpTo;  ///< on CUDA, steps up to this one are waited for
   uint64_t batches = 0; ///< fed in this run
   int64_t skipped = 0, notedSkips = 0;
+  bool isEnding = false; ///< with an error
   ampc_step_info_t latest = {};
   Clock::time_point start, lastRead, lastSkipNote;
   Clock::duration evaluating{}; ///< spent on evaluations

@@ -338,6 +338,9 @@ ampc_status_t ampc_session_step(ampc_session_t *session, const ampc_named_tensor
   constexpr float nan = std::numeric_limits<float>::quiet_NaN();
   done.grad_norm = module.norm && applied ? std::sqrt(norm) : nan;
   done.culprit = applied ? "" : "w";
+  done.failure = applied ? AMPC_FAILURE_NONE : AMPC_FAILURE_GRADIENT;
+  done.bad_tensor = done.bad_node = done.bad_operator = done.bad_text = "";
+  done.bad_index = -1;
   if (applied)
     for (size_t i = 0; i < gradient.size(); ++i)
       session->weights[i] -= session->rate * gradient[i];
@@ -355,6 +358,11 @@ ampc_status_t ampc_session_step(ampc_session_t *session, const ampc_named_tensor
   if (step == module.broken)
     return fail(AMPC_STATUS_INTERNAL, "a table contradicts itself");
   return nullptr;
+}
+
+ampc_status_t ampc_session_step_visited(ampc_session_t *, const ampc_named_tensor_t *, size_t,
+                                        ampc_step_info_t *, ampc_value_visitor_t, void *) {
+  return fail(AMPC_STATUS_INTERNAL, "ampc-run is not expected to look at values here");
 }
 
 ampc_status_t ampc_session_get_step_info(ampc_session_t *session, int64_t step,

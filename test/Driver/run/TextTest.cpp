@@ -71,6 +71,20 @@ TEST(StepLog, WritesTheFieldsOfTheDesign) {
                                        R"("grad_norm":null,"lr":0.01})");
   EXPECT_EQ(formatStep(skipped, false),
             R"({"step":2,"loss":null,"scale":65536,"applied":false,"lr":0.01})");
+  skipped.failure = AMPC_FAILURE_GRADIENT;
+  EXPECT_EQ(formatStep(skipped, false), R"({"step":2,"loss":null,"scale":65536,"applied":false,)"
+                                        R"("lr":0.01,"failure":"gradient"})");
+  skipped.failure = AMPC_FAILURE_FORWARD;
+  skipped.bad_tensor = "h\"3";
+  skipped.bad_node = "fc3";
+  skipped.bad_operator = "Gemm";
+  skipped.bad_index = 7;
+  skipped.bad_value = -INFINITY;
+  skipped.bad_text = "the output";
+  EXPECT_EQ(formatStep(skipped, false),
+            R"({"step":2,"loss":null,"scale":65536,"applied":false,"lr":0.01,"failure":"forward",)"
+            R"("culprit":{"tensor":"h\"3","node":"fc3","operator":"Gemm","index":7,)"
+            R"("value":"-inf","text":"the output"}})");
 }
 
 TEST(StepLog, NumbersAreTheShortestThatRoundTrip) {
