@@ -55,6 +55,13 @@ static void readAll(const Tables &tables) {
   }
   for (uint32_t gradient : tables.gradients)
     sum += tables.tensors[gradient].rank;
+  for (const ampc_value_entry_t &value : tables.values) {
+    sum += tables.arguments[value.argument].bytes;
+    for (uint32_t text : {value.name, value.node, value.op_type})
+      sum += std::strlen(tables.string(text));
+    for (int64_t dim : tables.integers.slice(value.first_dim, value.rank))
+      sum += uint64_t(dim);
+  }
   sum += std::strlen(tables.string(tables.header().producer));
   sum += std::strlen(tables.string(tables.header().model));
   sum += std::strlen(tables.string(tables.header().options));

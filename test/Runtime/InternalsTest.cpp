@@ -9,8 +9,11 @@
 #include "Core/Error.h"
 #include "Core/JsonReader.h"
 #include "Core/JsonWriter.h"
+#include "Core/NonFinite.h"
 #include "Core/Utf8.h"
+#include "ampc-runtime/module_format.h"
 
+#include <cmath>
 #include <gtest/gtest.h>
 #include <limits>
 
@@ -108,6 +111,56 @@ TEST(CpuFeatures, AgreesWithTheCompiler) {
   EXPECT_TRUE(missingCpuFeatures("sse2").empty());
   EXPECT_EQ(missingCpuFeatures("sse2,nothing,,x"), (std::vector<std::string>{"nothing", "x"}));
 #endif
+}
+
+namespace {
+template <class T>
+void expectNonFinite(uint32_t dtype, T one, T infinity, T negative, T nan) {
+  for (uint64_t count : {1u, 4095u, 4096u, 4097u, 9000u})
+    for (uint64_t at : {uint64_t(0), count / 2, count - 1}) {
+      std::vector<T> values(count, one);
+      EXPECT_FALSE(findNonFinite(values.data(), dtype, count));
+      values[at] = negative;
+      std::optional<NonFinite> found = findNonFinite(values.data(), dtype, count);
+      ASSERT_TRUE(found);
+      EXPECT_EQ(found->index, at);
+      EXPECT_EQ(found->value, -std::numeric_limits<float>::infinity());
+      EXPECT_TRUE(found->isNegativeOnly);
+      values[count - 1] = nan;
+      found = findNonFinite(values.data(), dtype, count);
+      EXPECT_EQ(found->index, at);
+      EXPECT_EQ(found->isNegativeOnly, false);
+      EXPECT_EQ(std::isnan(found->value), at == count - 1);
+      values[at] = infinity;
+      found = findNonFinite(values.data(), dtype, count);
+      EXPECT_EQ(found->index, at);
+      EXPECT_EQ(found->value, std::numeric_limits<float>::infinity());
+    }
+}
+} // namespace
+
+TEST(NonFinite, IsFoundInEachType) {
+  expectNonFinite<uint16_t>(AMPC_DTYPE_F16, 0x7bff, 0x7c00, 0xfc00, 0x7e00);
+  expectNonFinite<uint16_t>(AMPC_DTYPE_BF16, 0x7f7f, 0x7f80, 0xff80, 0xffc1);
+  expectNonFinite<uint32_t>(AMPC_DTYPE_F32, 0x7f7fffff, 0x7f800000, 0xff800000, 0x7f800001);
+  expectNonFinite<uint64_t>(AMPC_DTYPE_F64, 0x7fefffffffffffff, 0x7ff0000000000000,
+                            0xfff0000000000000, 0xfff0000000000001);
+  uint64_t ones = ~uint64_t(0);
+  EXPECT_FALSE(findNonFinite(&ones, AMPC_DTYPE_I64, 1));
+}
+
+TEST(NonFinite, IsPutTogetherOfParts) {
+  std::optional<NonFinite> all;
+  merge(all, std::nullopt, 0);
+  EXPECT_FALSE(all);
+  merge(all, NonFinite{3, -1, true}, 100);
+  merge(all, std::nullopt, 200);
+  EXPECT_EQ(all->index, 103u);
+  EXPECT_TRUE(all->isNegativeOnly);
+  merge(all, NonFinite{2, 1, false}, 300);
+  EXPECT_EQ(all->index, 103u);
+  EXPECT_EQ(all->value, -1);
+  EXPECT_FALSE(all->isNegativeOnly);
 }
 
 TEST(Error, JoinsItsParts) {

@@ -55,6 +55,9 @@ struct Image {
     return entries<ampc_binding_entry_t>(header().bindings)[i];
   }
   ampc_step_entry_t &step(int i) { return entries<ampc_step_entry_t>(header().steps)[i]; }
+  ampc_value_entry_t &value(size_t index) {
+    return entries<ampc_value_entry_t>(header().values)[index];
+  }
   ampc_argument_entry_t &argument(int step, int i) {
     return entries<ampc_argument_entry_t>(header().arguments)[this->step(step).first_argument + i];
   }
@@ -259,6 +262,18 @@ TEST(Module, RefusesEachContradiction) {
        }},
       {"gradient 0",
        [](Image &i) { *i.entries<uint32_t>(i.header().gradients) = kFar; }},
+      {"'values'", [](Image &i) { i.header().values.count = kHuge; }},
+      {"value 0: is argument", [](Image &i) { i.value(0).argument = kFar; }},
+      {"value 1: is argument", [](Image &i) { i.value(1).argument = i.value(0).argument; }},
+      {"value 0: its kind is 2", [](Image &i) { i.value(0).kind = 2; }},
+      {"value 0: its string starts", [](Image &i) { i.value(0).name = kFar; }},
+      {"value 0: its string starts", [](Image &i) { i.value(0).node = kFar; }},
+      {"value 0: its string starts", [](Image &i) { i.value(0).op_type = kFar; }},
+      {"outside of the integers", [](Image &i) { i.value(0).first_dim = kFar; }},
+      {"outside of the integers", [](Image &i) { i.value(0).rank = kFar; }},
+      {"no tensor of its dimensions", [](Image &i) { i.value(0).rank = 0; }},
+      {"no tensor of its dimensions", [](Image &i) { ++i.value(1).rank; }},
+      {"no tensor of its dimensions", [](Image &i) { --i.value(0).argument; }},
       // Kernels.
       {"kernel", [](Image &i) { i.kernel(0).name = kFar; }},
       {"target", [](Image &i) { i.kernel(0).target = 2; }},

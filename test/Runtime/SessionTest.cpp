@@ -112,6 +112,73 @@ TEST(Session, StopsBelowTheScaleFloor) {
   EXPECT_EQ(outcome.node, "loss");
 }
 
+TEST(Session, NamesTheTensorThatItBeganWith) {
+  ModuleHandle module(buildTrainer());
+  struct Case {
+    const char *tensor;
+    std::vector<float> values;
+    const char *text, *bad;
+  } cases[] = {
+      {"w", {1, NAN, 2}, "the f16 copy of 'w', NaN at [1]", "w"},
+      // It is not trained, so it may be infinite on purpose.
+      {"bias",
+       {-kInf},
+       "the output 'y' of node 'Add_1' (Add) (computed with 'MatMul_0'), -inf at [0]",
+       "y"},
+  };
+  for (const Case &c : cases) {
+    SessionHandle session(module);
+    Tensor<float> tensor = f32({int64_t(c.values.size())}, c.values);
+    expectOk(ampc_session_set_tensor(session, c.tensor, tensor.get()));
+    std::string before = stateBytes(session);
+    Batch batch;
+    ampc_step_info_t info = emptyInfo();
+    expectOk(batch.step(session, &info));
+    EXPECT_EQ(info.applied, 0);
+    EXPECT_STREQ(info.bad_text, c.text);
+    EXPECT_STREQ(info.bad_tensor, c.bad);
+    EXPECT_EQ(stateBytes(session), before);
+    // It is kept as long as the step is.
+    Batch refused;
+    refused.target.values[0] = 99;
+    ampc_step_info_t again = emptyInfo();
+    expectError(refused.step(session, &again), AMPC_STATUS_DATA, "label");
+    EXPECT_EQ(again.failure, AMPC_FAILURE_BATCH);
+    EXPECT_STREQ(again.bad_text, "");
+    expectOk(ampc_session_get_step_info(session, 1, &again));
+    EXPECT_STREQ(again.bad_text, c.text);
+  }
+}
+
+TEST(Session, ShowsWhatAStepWrites) {
+  ModuleHandle module(buildTrainer());
+  SessionHandle session(module), other(module);
+  std::vector<std::string> seen;
+  auto visit = [](void *user, const ampc_value_t *value) {
+    std::string text = value->is_gradient ? "gradient " : "";
+    text += std::string(value->tensor) + "|" + value->node + "|" + value->op_type;
+    for (int32_t i = 0; i != value->rank; ++i)
+      text += " " + std::to_string(value->shape[i]);
+    EXPECT_EQ(value->first, 0u);
+    static_cast<std::vector<std::string> *>(user)->push_back(text);
+  };
+  Batch batch;
+  ampc_named_tensor_t inputs[] = {{"x", batch.x.get()}, {"target", batch.target.get()}};
+  ampc_step_info_t info = emptyInfo(), want = emptyInfo();
+  expectOk(ampc_session_step_visited(session, inputs, 2, &info, visit, &seen));
+  expectOk(batch.step(other, &want));
+  EXPECT_EQ(info.loss, want.loss);
+  EXPECT_EQ(stateBytes(session), stateBytes(other));
+  ASSERT_GE(seen.size(), 4u);
+  EXPECT_EQ(seen[0], "y|Add_1|Add 4");
+  EXPECT_EQ(seen[1], "loss|Loss_2|Loss");
+  EXPECT_EQ(seen[2], "gradient y|Loss_2|Loss 4");
+  EXPECT_EQ(std::count(seen.begin(), seen.end(), "|MatMul_0|"), 1); // nothing is told of it
+  expectError(ampc_session_step_visited(session, inputs, 2, &info, nullptr, nullptr),
+              AMPC_STATUS_INVALID_ARGUMENT, "visitor is NULL");
+  EXPECT_EQ(ampc_session_steps(session), 1);
+}
+
 TEST(Session, RefusesALabelOutOfRange) {
   ModuleHandle module(buildTrainer());
   SessionHandle session(module);

@@ -193,6 +193,13 @@ ampc_step_entry_t &TableWriter::addStep(ampc_step_kind_t kind,
   return steps.back();
 }
 
+void TableWriter::nameValue(uint32_t index, ampc_value_kind_t kind, const std::string &name,
+                            const std::string &node, const std::string &opType,
+                            const std::vector<int64_t> &shape) {
+  values.push_back({steps.back().first_argument + index, uint32_t(kind), string(name), string(node),
+                    string(opType), integers(shape), uint32_t(shape.size())});
+}
+
 uint32_t TableWriter::schedule(ampc_program_entry_t &program, uint32_t index, uint32_t queue,
                                const std::vector<uint32_t> &awaited) {
   ampc_step_entry_t &step = steps[program.first_step + index];

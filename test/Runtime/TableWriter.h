@@ -58,6 +58,10 @@ public:
   /// The next `bodySteps` steps run `count` times.
   void addLoop(int64_t count, int64_t bodySteps);
   void addCopy(ampc_argument_entry_t from, ampc_argument_entry_t to);
+  /// Says what argument `index` of the latest step is to the model.
+  void nameValue(uint32_t index, ampc_value_kind_t kind, const std::string &name,
+                 const std::string &node, const std::string &opType,
+                 const std::vector<int64_t> &shape);
   /// Puts step `index` of `program` into a queue, after the steps that give `awaited`; returns the
   /// signal that it gives. Steps are taken in their order.
   uint32_t schedule(ampc_program_entry_t &program, uint32_t index, uint32_t queue,

@@ -174,10 +174,13 @@ TableWriter makeTrainer(const TrainerOptions &options) {
     t.addLaunch(forwardKernel, 4,
                 {x16, t.argument(w16, kRead), t.argument(bias, kRead), f32At(yAt, 4, kWrite)},
                 "MatMul_0, Add_1");
+    t.nameValue(3, AMPC_VALUE_FORWARD, "y", "Add_1", "Add", {4});
     t.addLaunch(lossKernel, 1,
                 {f32At(yAt, 4, kRead), target32, t.argument(scale, kRead), f32At(lossAt, 1, kWrite),
                  f32At(dyAt, 4, kWrite), flags},
                 "Loss_2");
+    t.nameValue(3, AMPC_VALUE_FORWARD, "loss", "Loss_2", "Loss", {});
+    t.nameValue(4, AMPC_VALUE_BACKWARD, "y", "Loss_2", "Loss", {4});
   };
 
   t.beginProgram(AMPC_PROGRAM_TRAIN, inputs);

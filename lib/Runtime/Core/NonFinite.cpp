@@ -29,7 +29,7 @@ static std::optional<NonFinite> find(const void *data, uint64_t count, Bits infi
                 length * sizeof(Bits));
     Bits any = 0;
     for (uint64_t i = 0; i != length; ++i)
-      any |= Bits((block[i] & infinity) == infinity);
+      any = Bits(any | ((block[i] & infinity) == infinity ? Bits(~Bits(0)) : Bits(0)));
     if (!any)
       continue;
     for (uint64_t i = 0; i != length; ++i) {

@@ -188,6 +188,14 @@ std::vector<size_t> OverflowSearch::goals(bool isForward) const {
         for (const Region &region : regions)
           if (region.begin < slot.offset + slot.bytes && slot.offset < region.end)
             goals.push_back(region.finding);
+    // Where the step hands out no loss, by its name.
+    for (const ampc_tensor_entry_t &tensor : tables.tensors)
+      if (tensor.role == AMPC_ROLE_OUTPUT && tensor.flags & AMPC_TENSOR_LOSS)
+        for (size_t i = 0; i != findings.size(); ++i)
+          if (const ampc_value_entry_t *value = valueOf(findings[i]);
+              value && value->kind == AMPC_VALUE_FORWARD &&
+              std::strcmp(tables.string(value->name), tables.nameOf(tensor)) == 0)
+            goals.push_back(i);
     if (!goals.empty())
       return goals;
   }
@@ -274,6 +282,32 @@ static std::string listOthers(std::string_view nodes, std::string_view node) {
   return text.empty() ? text : text + ")";
 }
 
+std::string OverflowSearch::describeWritten(const Finding &finding, Culprit &culprit) const {
+  const char *nodes = tables.string(finding.step->name);
+  const ampc_value_entry_t *value = valueOf(finding);
+  culprit.node = value && *tables.string(value->node) ? tables.string(value->node) : nodes;
+  if (value) {
+    culprit.tensor = tables.string(value->name);
+    culprit.opType = tables.string(value->op_type);
+  }
+  bool hasName = *culprit.tensor, isOfModel = *culprit.opType;
+  std::string node = concat(isOfModel ? "node '" : "'", culprit.node, isOfModel ? "' (" : "'",
+                            culprit.opType, isOfModel ? ")" : "");
+  std::string others = isOfModel ? listOthers(nodes, culprit.node) : "";
+  if (value && value->kind == AMPC_VALUE_BACKWARD) {
+    if (!isOfModel)
+      return hasName ? concat("the gradient of '", culprit.tensor, "'")
+                     : "an intermediate of the gradients";
+    return concat(hasName ? concat("the gradient of '", culprit.tensor, "' from ")
+                          : "an intermediate of the gradient of ",
+                  node, others);
+  }
+  if (!*culprit.node)
+    return "a tensor of no node";
+  return concat(hasName ? concat("the output '", culprit.tensor, "' of ") : "an intermediate of ",
+                node, others);
+}
+
 Culprit OverflowSearch::describe(const Finding &finding) const {
   Culprit culprit;
   culprit.index = int64_t(finding.what.index);
@@ -291,28 +325,10 @@ Culprit OverflowSearch::describe(const Finding &finding) const {
       what = concat("the parameter '", culprit.tensor, "'");
     }
     index = writeIndex(finding.what.index, tables.shape(*finding.tensor));
-  } else if (const ampc_value_entry_t *value = valueOf(finding)) {
-    culprit.tensor = tables.string(value->name);
-    culprit.node = tables.string(value->node);
-    culprit.opType = tables.string(value->op_type);
-    bool hasName = *culprit.tensor, isOfModel = *culprit.opType;
-    std::string node = concat("node '", culprit.node, "'");
-    if (isOfModel)
-      node += concat(" (", culprit.opType, ")");
-    if (value->kind == AMPC_VALUE_BACKWARD)
-      what = hasName     ? concat("the gradient of '", culprit.tensor, "'",
-                                  isOfModel ? concat(" from ", node) : "")
-             : isOfModel ? concat("an intermediate of the gradient of ", node)
-                         : concat("an intermediate of the gradients");
-    else
-      what = concat(
-          hasName ? concat("the output '", culprit.tensor, "' of ") : "an intermediate of ", node);
-    if (isOfModel)
-      what += listOthers(tables.string(finding.step->name), culprit.node);
-    index = writeIndex(finding.what.index, tables.integers.slice(value->first_dim, value->rank));
   } else {
-    culprit.node = tables.string(finding.step->name);
-    what = concat("a result of node '", culprit.node, "'");
+    what = describeWritten(finding, culprit);
+    if (const ampc_value_entry_t *value = valueOf(finding))
+      index = writeIndex(finding.what.index, tables.integers.slice(value->first_dim, value->rank));
   }
   std::string_view kind = std::isnan(culprit.value) ? "NaN" : culprit.value < 0 ? "-inf" : "inf";
   culprit.text = concat(what, ", ", kind);

@@ -69,6 +69,8 @@ private:
   const ampc_value_entry_t *valueOf(const Finding &finding) const;
   std::vector<size_t> goals(bool isForward) const;
   Culprit describe(const Finding &finding) const;
+  /// Of what a step wrote: fills in names.
+  std::string describeWritten(const Finding &finding, Culprit &culprit) const;
 
   const Tables &tables;
   Device &device;
