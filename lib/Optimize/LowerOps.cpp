@@ -79,8 +79,14 @@ private:
     }
     bool isGradient = getResultName(op->getLoc(), 0).isGradient;
     Block::iterator first = before ? std::next(before->getIterator()) : op->getBlock()->begin();
-    for (Operation &made : llvm::make_range(first, op->getIterator()))
-      made.setLoc(nameResults(made.getLoc(), names.lookup(&made), isGradient));
+    for (Operation &made : llvm::make_range(first, op->getIterator())) {
+      Location loc = nameResults(made.getLoc(), names.lookup(&made), isGradient);
+      // Listed, so that patterns which put ops together say which one stays.
+      SmallVector<Location> each;
+      for (unsigned i = 0; i != made.getNumResults(); ++i)
+        each.push_back(pickResult(loc, i));
+      made.setLoc(isa<linalg::GenericOp>(made) ? joinResults(loc, each) : loc);
+    }
   }
 
   /// Takes constants of one value into bodies, and drops unused operands and results.

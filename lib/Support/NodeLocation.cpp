@@ -108,12 +108,6 @@ static Location renameLast(Location loc, llvm::function_ref<Location(NameLoc)> r
   return FusedLoc::get(parts, metadata, loc.getContext());
 }
 
-static NameLoc getLastNode(Location loc) {
-  SmallVector<NameLoc> nodes;
-  collectNodes(loc, nodes);
-  return nodes.empty() ? NameLoc() : nodes.back();
-}
-
 Location nameResults(Location loc, ArrayRef<StringRef> values, bool isGradient) {
   MLIRContext *context = loc.getContext();
   SmallVector<Attribute> names{StringAttr::get(context, isGradient ? kGradient : kValue)};
@@ -127,12 +121,28 @@ Location nameNoResult(Location loc) {
   return nameResults(loc, {}, getResultName(loc, 0).isGradient);
 }
 
+/// The part of a location that names result `result`, and as which of its own. Where ops were put
+/// together that is the last one, or the first one where that lists its results: MLIR's patterns
+/// begin with the op that stays.
+static std::pair<NameLoc, unsigned> findNames(Location loc, unsigned result) {
+  if (auto node = dyn_cast<NameLoc>(loc))
+    return {node, result};
+  if (auto call = dyn_cast<CallSiteLoc>(loc))
+    return findNames(call.getCallee(), result);
+  auto fused = dyn_cast<FusedLoc>(loc);
+  if (!fused)
+    return {};
+  if (ArrayAttr joined = getJoined(fused); joined && result < joined.size())
+    return findNames(Location(cast<LocationAttr>(joined[result])), 0);
+  auto first = dyn_cast<FusedLoc>(fused.getLocations().front());
+  return findNames(first && getJoined(first) ? Location(first) : fused.getLocations().back(),
+                   result);
+}
+
 Location pickResult(Location loc, unsigned result) {
-  if (auto fused = dyn_cast<FusedLoc>(loc))
-    if (ArrayAttr joined = getJoined(fused))
-      return result < joined.size() ? Location(cast<LocationAttr>(joined[result])) : loc;
   ResultName name = getResultName(loc, result);
-  return nameResults(loc, name.value, name.isGradient);
+  auto node = findNames(loc, result).first;
+  return node ? nameResults(node, name.value, name.isGradient) : loc;
 }
 
 Location joinResults(Location loc, ArrayRef<Location> results) {
@@ -141,19 +151,16 @@ Location joinResults(Location loc, ArrayRef<Location> results) {
 }
 
 ResultName getResultName(Location loc, unsigned result) {
-  if (auto fused = dyn_cast<FusedLoc>(loc))
-    if (ArrayAttr joined = getJoined(fused); joined && result < joined.size())
-      return getResultName(Location(cast<LocationAttr>(joined[result])), 0);
   ResultName name;
-  NameLoc node = getLastNode(loc);
+  auto [node, index] = findNames(loc, result);
   if (!node)
     return name;
   name.node = node.getName();
   name.type = getNodeType(node);
   if (ArrayAttr names = getNames(node)) {
     name.isGradient = cast<StringAttr>(names[0]).getValue() == kGradient;
-    if (result + 1 < names.size())
-      name.value = cast<StringAttr>(names[result + 1]).getValue();
+    if (index + 1 < names.size())
+      name.value = cast<StringAttr>(names[index + 1]).getValue();
   }
   return name;
 }

@@ -124,6 +124,37 @@ void testLocations(MLIRContext &context) {
   CHECK(getNodeType(NameLoc::get(StringAttr::get(&context, "fc1.weight"))).empty());
 }
 
+void testResultNames(MLIRContext &context) {
+  Location fc1 = getNodeLocation(&context, "mlp.onnx", 3, "fc1", "Gemm");
+  Location relu = getNodeLocation(&context, "mlp.onnx", 4, "relu", "Relu");
+  auto is = [](Location loc, unsigned result, StringRef node, StringRef value, bool isGradient) {
+    ResultName name = getResultName(loc, result);
+    return name.node == node && name.value == value && name.isGradient == isGradient;
+  };
+  CHECK(is(fc1, 0, "fc1", "", false));
+  Location h = nameResults(fc1, {"h"}, false), split = nameResults(relu, {"a", "", "c"}, true);
+  CHECK(is(h, 0, "fc1", "h", false) && getResultName(h, 0).type == "Gemm");
+  CHECK(is(h, 1, "fc1", "", false));
+  CHECK(is(split, 0, "relu", "a", true) && is(split, 1, "relu", "", true) &&
+        is(split, 2, "relu", "c", true));
+  CHECK(is(pickResult(split, 2), 0, "relu", "c", true));
+  CHECK(is(nameNoResult(split), 0, "relu", "", true));
+  CHECK(is(nameResults(h, {"g"}, true), 0, "fc1", "g", true)); // in the place of the other
+  CHECK(getNodeNames(h) == SmallVector<StringRef>{"fc1"} && getNodeType(h) == "Gemm");
+  // Put together, the last one stays; or the first, where it lists its results.
+  CHECK(is(FusedLoc::get(&context, {h, split}), 0, "relu", "a", true));
+  Location listed = joinResults(split, {pickResult(split, 2), h});
+  CHECK(is(listed, 0, "relu", "c", true) && is(listed, 1, "fc1", "h", false));
+  CHECK(is(FusedLoc::get(&context, {listed, h}), 0, "relu", "c", true));
+  CHECK(getNodeNames(listed) == SmallVector<StringRef>{"relu"});
+  // What has no node stays without.
+  Location parameter = NameLoc::get(StringAttr::get(&context, "w"));
+  CHECK(is(nameResults(parameter, {"w"}, true), 0, "w", "w", true));
+  CHECK(getNodeType(nameResults(parameter, {"w"}, true)).empty());
+  Location unknown = UnknownLoc::get(&context);
+  CHECK(nameResults(unknown, {"x"}, false) == unknown && is(unknown, 0, "", "", false));
+}
+
 //===----------------------------------------------------------------------===//
 // ScalarBuilder
 //===----------------------------------------------------------------------===//
@@ -245,6 +276,7 @@ int main() {
   testTypes();
   testArithmetic();
   testLocations(context);
+  testResultNames(context);
   testScalars(context);
   testOptimizerSettings();
   return finishChecks();
