@@ -27,10 +27,18 @@ public:
     }
   }
   MovedState(const MovedState &) = delete;
+  /// Where something has failed, as well as it can.
+  ~MovedState() {
+    try {
+      restore();
+    } catch (const std::exception &) { // the device, and with it the state
+    }
+  }
 
   void restore() {
     for (const auto &[tensor, bytes] : saved)
       write(*tensor, bytes.data());
+    saved.clear();
   }
 
   /// Sets a scalar, where the step has it.

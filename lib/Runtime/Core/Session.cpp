@@ -78,7 +78,7 @@ static bool findLoss(const Tables &tables) {
 
 Session::Session(const Module &module, const ampc_session_options_t &options, bool seeded)
     : owner(module), tables(module.tables()), device(createDevice(module, options)),
-      checkFinite(options.check_finite), hasLoss(findLoss(tables)) {
+      culprits(tables, *device, options.check_finite), hasLoss(findLoss(tables)) {
   ring = tables.findState(AMPC_STATS_RING);
   if (ring && tables.findProgram(AMPC_PROGRAM_TRAIN, device->target()))
     slots = tables.shape(*ring)[0];
@@ -126,7 +126,7 @@ void Session::restartCount() {
   int64_t value;
   read(*tables.findState(AMPC_SCALAR_ATTEMPT), &value);
   attempts = before = examined = std::max<int64_t>(value, 0);
-  culprits.clear();
+  culprits.forgetAll();
   forwardFailures = 0;
 }
 
@@ -149,62 +149,6 @@ static void copyInfo(const ampc_step_info_t &from, ampc_step_info_t &to) {
   to.struct_size = size;
 }
 
-void Session::attempt(const ampc_program_entry_t &program, const InputBatch &batch,
-                      const ValueVisitor &visitor) {
-  batch.upload(*device);
-  if (visitor) {
-    ValueVisit visit(tables, *device, visitor);
-    device->runWatched(program, visit);
-    ++attempts;
-    return;
-  }
-  if (checkFinite != AMPC_CHECK_FINITE_EVERY) {
-    device->run(program);
-    ++attempts;
-    return;
-  }
-  OverflowSearch search(tables, *device, program, /*isReplay=*/false);
-  device->runWatched(program, search);
-  ++attempts;
-  ampc_failure_t failure = readRecord(attempts).info.failure;
-  if (failure == AMPC_FAILURE_FORWARD || failure == AMPC_FAILURE_GRADIENT)
-    keepCulprit(search.find(failure == AMPC_FAILURE_FORWARD));
-}
-
-void Session::findCulprit(const ampc_program_entry_t &program, const InputBatch &batch,
-                          ampc_step_info_t &info) {
-  if (checkFinite == AMPC_CHECK_FINITE_OFF || culprits.count(info.step))
-    return;
-  bool isForward = info.failure == AMPC_FAILURE_FORWARD;
-  if (isForward || info.failure == AMPC_FAILURE_GRADIENT)
-    keepCulprit(
-        replay(tables, *device, program, batch, {attempts - 1, info.loss_scale, isForward}));
-  tellCulprit(info);
-}
-
-void Session::tellCulprit(ampc_step_info_t &info) const {
-  auto known = culprits.find(info.step);
-  if (known == culprits.end()) {
-    info.bad_tensor = info.bad_node = info.bad_operator = info.bad_text = "";
-    info.bad_index = -1;
-    info.bad_value = 0;
-    return;
-  }
-  const Culprit &bad = known->second;
-  info.bad_tensor = bad.tensor;
-  info.bad_node = bad.node;
-  info.bad_operator = bad.opType;
-  info.bad_index = bad.index;
-  info.bad_value = bad.value;
-  info.bad_text = bad.text.c_str();
-}
-
-void Session::keepCulprit(std::optional<Culprit> culprit) {
-  culprits.erase(culprits.begin(), culprits.upper_bound(attempts - slots));
-  if (culprit)
-    culprits[attempts] = std::move(*culprit);
-}
-
 void Session::step(const ampc_named_tensor_t *inputs, size_t count, ampc_step_info_t *info,
                    const ValueVisitor &visitor) {
   const ampc_program_entry_t &program = requireProgram(AMPC_PROGRAM_TRAIN);
@@ -212,12 +156,14 @@ void Session::step(const ampc_named_tensor_t *inputs, size_t count, ampc_step_in
   // The next step would write over the oldest one not looked at.
   if (attempts - examined >= slots)
     examine(attempts);
-  attempt(program, batch, visitor);
+  batch.upload(*device);
+  culprits.run(program, visitor);
+  ++attempts;
   // The host has ended the step; another device is not waited for.
   if (!info && !visitor && device->kind() != AMPC_DEVICE_HOST)
     return;
   StepRecord record = readRecord(attempts);
-  findCulprit(program, batch, record.info);
+  culprits.find(program, batch, /*oldest=*/attempts - slots, record.info);
   if (!info)
     return;
   copyInfo(record.info, *info);
@@ -282,7 +228,7 @@ Session::StepRecord Session::decode(int64_t step, const void *memory) const {
                         : flags & kRefusals ? AMPC_FAILURE_BATCH
                         : isForward         ? AMPC_FAILURE_FORWARD
                                             : AMPC_FAILURE_GRADIENT;
-  tellCulprit(record.info);
+  culprits.tell(record.info);
   return record;
 }
 

@@ -8,9 +8,8 @@
 #ifndef AMPC_RUNTIME_CORE_SESSION_H
 #define AMPC_RUNTIME_CORE_SESSION_H
 
-#include "Core/Replay.h"
+#include "Core/Culprits.h"
 #include "Core/Scalars.h"
-#include "Core/ValueVisit.h"
 
 #include "ampc-runtime/ampc.h"
 
@@ -69,17 +68,6 @@ private:
     unsigned flags; ///< AMPC_FLAG_*
   };
 
-  /// Makes a step, with a look at each tensor where that is asked for.
-  void attempt(const ampc_program_entry_t &program, const InputBatch &batch,
-               const ValueVisitor &visitor);
-  /// Where `info`, of the latest step, tells that it went wrong: looks for the tensor, and tells
-  /// it.
-  void findCulprit(const ampc_program_entry_t &program, const InputBatch &batch,
-                   ampc_step_info_t &info);
-  void keepCulprit(std::optional<Culprit> culprit);
-  /// Fills in what is known of the step.
-  void tellCulprit(ampc_step_info_t &info) const;
-
   void initialize();
   /// Enqueues a program; nothing where the module has none of this name.
   void run(const char *program);
@@ -104,7 +92,7 @@ private:
   const Module &owner;
   const Tables &tables;
   std::unique_ptr<Device> device;
-  const ampc_check_finite_t checkFinite;
+  Culprits culprits;
   const bool hasLoss;
   const ampc_tensor_entry_t *ring = nullptr;
   int64_t slots = 0;
@@ -116,8 +104,6 @@ private:
   int64_t examined = 0;
   /// Of the steps looked at, how many of the latest in a row had a loss that is not finite.
   int64_t forwardFailures = 0;
-  /// By step, of those in the ring.
-  std::map<int64_t, Culprit> culprits;
 };
 
 } // namespace ampc
