@@ -204,30 +204,50 @@ class Stops(harness.Case):
                 arrays["x"][BAD, 3] = np.inf
                 result, log, _ = self.train(module, arrays)
                 self.assertEqual(result.returncode, 3, result.stderr)
-                self.assertRegex(result.stderr, r"error: step 3: .*'fc1\.weight'.*not finite")
+                self.assertRegex(result.stderr, r"error: step 3: the loss 'loss' is not finite.*: "
+                                 rf"the input 'x', inf at \[{BAD % 100}, 3\]")
                 self.assertEqual([s["applied"] for s in log], [True, True, False])
                 self.assertEqual({s["scale"] for s in log}, {1})
 
     def test_scale_floor(self):
         for flags, steps in (([], 31), (["--loss-scale-min=1000", "--loss-scale-init=4000"], 3)):
             with self.subTest(flags):
-                module = self.example("mlp_10_100_10", "--target=host", *flags)
-                arrays = self.arrays()
-                arrays["x"][:] = np.inf
-                result, log, _ = self.train(module, arrays, "--steps=100")
+                result, log, _ = self.train(*self.infinite_slope(*flags), "--steps=100")
                 self.assertEqual(result.returncode, 3, result.stderr)
-                self.assertRegex(result.stderr, r"loss scale.*'fc1\.weight'")
+                self.assertRegex(result.stderr, r"loss scale fell to .*the gradient of 'w'")
                 self.assertEqual(len(log), steps)
                 self.assertFalse(any(s["applied"] for s in log))
+                self.assertEqual({s["loss"] for s in log}, {0})
 
     def test_no_floor(self):
         """Zero turns the floor off, and a run that only skips goes on to its end."""
-        module = self.example("mlp_10_100_10", "--target=host", "--loss-scale-min=0")
-        arrays = self.arrays()
-        arrays["x"][:] = np.inf
-        result, log, _ = self.train(module, arrays, "--steps=60")
+        result, log, _ = self.train(*self.infinite_slope("--loss-scale-min=0"), "--steps=60")
         self.assertEqual((result.returncode, len(log)), (0, 60), result.stderr)
         self.assertEqual(np.float32(log[-1]["scale"]), 65536 * 2.0**-59)
+
+    def infinite_slope(self, *flags):
+        """A module, and data for it whose gradients are infinite at any scale; the loss is 0."""
+        model = self.model("root", """<ir_version: 8, opset_import: ["" : 17]>
+            root (float[16,1] x) => (float loss) {
+              y = MatMul(x, w)
+              r = Sqrt(y)
+              loss = ReduceMean<keepdims = 0>(r)
+            }""", w=np.ones((1, 1), np.float32))
+        return (self.compile(model, "root", "--target=host", *flags),
+                {"x": np.zeros((64, 1), np.float32)})
+
+    def test_loss_that_is_never_finite(self):
+        """No scale helps that, so none is tried."""
+        for flags in ([], ["--loss-scale-min=0"]):
+            with self.subTest(flags):
+                module = self.example("mlp_10_100_10", "--target=host", *flags)
+                arrays = self.arrays()
+                arrays["x"][:] = np.inf
+                result, log, _ = self.train(module, arrays, "--steps=60")
+                self.assertEqual((result.returncode, len(log)), (3, 16), result.stderr)
+                self.assertRegex(result.stderr, "step 16: the loss 'loss' is not finite for the 16th "
+                                 "time in a row.* the input 'x', inf at")
+                self.assertEqual({s["scale"] for s in log}, {65536})
 
     def test_evaluates_without_labels(self):
         for name, data in (("mlp_10_100_10", "mlp10"), ("digits", "digits")):

@@ -22,8 +22,8 @@ namespace ampc {
 static constexpr unsigned kRefusals = AMPC_FLAG_LABEL_OUT_OF_RANGE | AMPC_FLAG_INDEX_OUT_OF_RANGE |
                                       AMPC_FLAG_SIZE_DIFFERS | AMPC_FLAG_SHAPE_DIFFERS;
 
-/// So many steps in a row whose loss is not finite end a run with a scaler: about as many as the
-/// scale would take down to its floor.
+/// So many steps in a row whose loss is not finite end a run with a scaler: more than a few bad
+/// batches, and half as many as would take a scale of 65536 to its floor of 2^-14.
 static constexpr int64_t kMostForwardFailures = 16;
 
 /// The sum of AMPC_FLAG_* as bits.
