@@ -257,6 +257,8 @@ enum ampc_loop_integer_t {
   AMPC_LOOP_INTEGER_COUNT = 2
 };
 
+/* Of a launch: tensor cores do its products. Nothing but reports asks. */
+enum { AMPC_STEP_TENSOR_CORES = 1 };
 typedef struct ampc_step_entry_t {
   uint32_t kind; /* ampc_step_kind_t */
   uint32_t index;
@@ -267,7 +269,7 @@ typedef struct ampc_step_entry_t {
   uint32_t queue;
   uint32_t signal;                           /* that it gives, or AMPC_NONE_U32 */
   uint32_t first_wait, wait_count;           /* signals of other queues, each once */
-  uint32_t reserved;                         /* 0 */
+  uint32_t flags;                            /* AMPC_STEP_TENSOR_CORES or 0 */
   uint64_t flops, read_bytes, written_bytes; /* counted by the compiler */
 } ampc_step_entry_t;
 

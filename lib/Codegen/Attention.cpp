@@ -66,6 +66,7 @@ public:
     emitBlock(tiles, rowBlocks);
     EmittedKernel emitted;
     emitted.stages.push_back(function.finish(rowBlocks * e.heads * e.batch, kAttentionThreads));
+    emitted.stages.back().usesTensorCores = true;
     return emitted;
   }
 

@@ -82,6 +82,7 @@ public:
       blocks += kind.blocks;
     EmittedKernel emitted;
     emitted.stages.push_back(function.finish(blocks, kAttentionThreads));
+    emitted.stages.back().usesTensorCores = true;
     return emitted;
   }
 

@@ -217,6 +217,8 @@ private:
       auto launch = plan::LaunchOp::create(
           b, joinResults(kernel->getLoc(), locations), types, symbol, inputs, {stage.blocks, 1, 1},
           {stage.threads, 1, 1}, stage.tied, stage.numOutputs, flops);
+      if (stage.usesTensorCores)
+        launch->setAttr(plan::kTensorCoresAttr, b.getUnitAttr());
       for (auto [number, result] : llvm::zip(stage.outputs, launch.getResults()))
         buffers[number] = result;
     }

@@ -27,6 +27,7 @@ struct Stage {
   llvm::SmallVector<unsigned> outputs; ///< buffers that it makes
   llvm::SmallVector<int64_t> tied;     ///< for each output an index into inputs, or -1
   unsigned numOutputs = 0;             ///< the others are workspace
+  bool usesTensorCores = false;
 };
 
 struct EmittedKernel {

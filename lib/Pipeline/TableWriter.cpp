@@ -453,6 +453,7 @@ void TableWriter::addStep(plan::StepOpInterface step, const PlannedTarget &targe
   entry.kind = *step.getStepKind(); // plan-verify saw that it is a step
   if (auto launch = dyn_cast<plan::LaunchOp>(step.getOperation())) {
     entry.index = addKernel(launch, target);
+    entry.flags = launch->hasAttr(plan::kTensorCoresAttr) ? AMPC_STEP_TENSOR_CORES : 0;
     for (auto [i, n] : llvm::enumerate(launch.getGrid()))
       entry.grid[i] = n;
     for (auto [i, n] : llvm::enumerate(launch.getBlock()))

@@ -10,8 +10,10 @@ import re
 import subprocess
 
 import numpy as np
+import onnx
 
 import harness
+import models
 
 LOW, PAGE = ("f16", "bf16"), harness.ROOT / "docs/CommandLine.md"
 #: Bytes a second, then operations: products of 16 bits, f32, products of f64, kernels of f64.
@@ -37,8 +39,8 @@ class Roofline(harness.Case):
         runs = [s.get("runs", 1) for s in plain["steps"]]
         limits, least = [], []
         for step in plain["steps"]:
-            if step["kind"] == "matmul":
-                (kind,) = set(step["operand_types"][:2])
+            if step["kind"] == "matmul" or step.get("tensor_cores"):
+                kind = step["operand_types"][0]
                 peak = {"f32": f32, "f64": f64_products}.get(kind, low)
             else:
                 floats = set(step["operand_types"]) & {"f64", "f32", *LOW}
@@ -150,6 +152,15 @@ class Roofline(harness.Case):
         result = self.build.ampc_run("inspect", module, "--roofline=h200")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertTrue(result.stdout.startswith("Least times of a forward step"), result.stdout)
+
+    def test_kernels_for_tensor_cores_are_products(self):
+        model = self.work / "transformer.onnx"
+        onnx.save(models.transformer(layers=1, width=128, heads=2, vocabulary=64, length=64), model)
+        module = self.compile(model, "transformer", "--loss=cross_entropy", "--amp-dtype=bf16",
+                              "--target=cuda")
+        steps, _ = self.check(module, "h200")
+        self.assertEqual([s["compute_type"] for s in steps if s.get("tensor_cores")],
+                         ["bf16", "bf16"])
 
     def test_text_has_all_steps_once(self):
         module = self.example("digits")

@@ -268,6 +268,7 @@ class AttentionTest(unittest.TestCase):
                     product = 2 * c.batch * c.heads * c.rows * c.columns * c.size
                     fused = [s for s in steps if s["kind"] == "launch" and s["flops"] >= 2 * product]
                     self.assertEqual([s["flops"] // product for s in fused], [2, 5])
+                    self.assertEqual([s for s in steps if s.get("tensor_cores")], fused)
 
     def test_a_row_of_nothing_is_nan(self) -> None:
         c = Case(1, 2, 2, 20, 70, 16)

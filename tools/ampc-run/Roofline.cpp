@@ -45,9 +45,11 @@ double runsOf(const Json &step) {
 /// bodies' steps are recorded once for each run.
 bool isLaunched(const Json &step) { return numberOf(step, "written_bytes") > 0; }
 
-/// Whether a library computes it, on tensor cores where they take its operands.
+/// Whether a library computes it, on tensor cores where they take its operands, or a kernel of ours
+/// that uses them.
 bool isProduct(const Json &step) {
-  return !isKind(step, "launch") && !isKind(step, "copy") && !isKind(step, "loop");
+  return (!isKind(step, "launch") && !isKind(step, "copy") && !isKind(step, "loop")) ||
+         step.value("tensor_cores", false);
 }
 
 /// A product computes in the type of its operands. Our kernels compute in f32, or in f64 where

@@ -102,6 +102,8 @@ static void writeStep(JsonWriter &json, const Tables &tables, const ampc_program
     json.value(tables.string(tables.kernels[step.index].name));
   else
     json.null();
+  if (step.flags & AMPC_STEP_TENSOR_CORES)
+    json.member("tensor_cores", true);
   json.member("read_bytes", step.read_bytes);
   json.member("written_bytes", step.written_bytes);
   json.member("flops", step.flops);

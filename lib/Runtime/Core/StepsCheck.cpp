@@ -264,6 +264,9 @@ void StepsCheck::checkStep(size_t index, const ampc_program_entry_t &program, Do
     checkArgument(argument, step, program, what);
   checkQueue(step, program, done, what);
   checkReserves(step, done, what);
+  check((step.flags & ~uint32_t(AMPC_STEP_TENSOR_CORES)) == 0 &&
+            (step.flags == 0 || step.kind == AMPC_STEP_LAUNCH),
+        concat(what, ": unknown flags ", step.flags));
 
   switch (step.kind) {
   case AMPC_STEP_LAUNCH:

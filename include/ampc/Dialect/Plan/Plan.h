@@ -37,6 +37,9 @@ constexpr llvm::StringLiteral kSignalAttr = "plan.signal";
 /// On a step: the signals of other queues that it starts after, an array of i64.
 constexpr llvm::StringLiteral kWaitsAttr = "plan.waits";
 
+/// On a launch: tensor cores do its products, a unit attribute.
+constexpr llvm::StringLiteral kTensorCoresAttr = "plan.tensor_cores";
+
 /// On a function that is the body of a loop: not a program.
 constexpr llvm::StringLiteral kLoopBodyAttr = "plan.loop_body";
 /// In a planned body of a loop, on an argument, and on an op for all of its results: how many
