@@ -65,7 +65,8 @@ public:
     Value p = probabilities(maximum, sum);
     Value slopes =
         multiply(rowsOf(g), false, matrices(heads[2]), true, APFloat(1.0), {shared, e.columns});
-    Value ds = scoreGradients(scoresOf(slopes), maximum, sum, delta);
+    Value ds = parts.seed ? scoreGradients({scores, maximum, sum}, scoresOf(slopes), delta)
+                          : scoreGradients(p, scoresOf(slopes), delta);
     Value results[] = {
         multiply(rowsOf(ds), false, matrices(heads[1]), false, parts.scale, {shared, e.size}),
         multiply(rowsOf(ds), true, rowsOf(heads[0]), false, parts.scale, {e.columns, e.size}),
@@ -111,18 +112,21 @@ private:
     });
   }
 
-  /// Of those of what the values are multiplied with.
-  Value scoreGradients(Value slopes, Value maximum, Value sum, Value delta) {
+  /// Of those of what the values are multiplied with. `of` are the probabilities, or where these
+  /// have been dropped what they are made of: scores, largest ones and sums. Else the scores need
+  /// not be kept.
+  Value scoreGradients(ValueRange of, Value slopes, Value delta) {
     bool isChosen = parts.condition && parts.replaces;
-    SmallVector<Value> read{scores, maximum, sum, slopes, delta};
+    SmallVector<Value> read{slopes, delta};
+    llvm::append_range(read, of);
     if (isChosen)
       read.push_back(parts.condition);
     addSeed(read);
     return k.pointwise(read, scoresType(element), [&](ScalarBuilder &s, ValueRange x) {
-      Value p = s.div(s.exp(s.sub(x[0], x[1])), x[2]);
-      Value slope = parts.seed ? drop(s, x[3], x.take_back(2)) : x[3];
-      Value y = s.mul(p, s.sub(slope, x[4]));
-      return isChosen ? s.select(x[5], y, s.constantLike(y, 0)) : y;
+      Value p = of.size() == 1 ? x[2] : s.div(s.exp(s.sub(x[2], x[3])), x[4]);
+      Value slope = parts.seed ? drop(s, x[0], x.take_back(2)) : x[0];
+      Value y = s.mul(p, s.sub(slope, x[1]));
+      return isChosen ? s.select(x[2 + of.size()], y, s.constantLike(y, 0)) : y;
     });
   }
 
