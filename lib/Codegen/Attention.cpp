@@ -92,32 +92,17 @@ private:
       t.beginCopy(keys, first, staged[0], half);
       t.beginCopy(values, first, staged[1], half);
     };
-    Value zero = t.number(0), one = t.number(1);
-    copy(zero, zero);
-    OpBuilder &b = function.b;
-    Value lowest = t.constant(b.getF32Type(), -std::numeric_limits<double>::infinity());
-    Value zeroSum = t.constant(b.getF32Type(), 0.0);
-    RowSums none{t.zeros(t.paddedColumns()), {lowest, lowest}, {zeroSum, zeroSum}};
-    auto loop = scf::ForOp::create(b, function.loc, zero, t.number(count), one, none.list());
-    {
-      OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPointToStart(loop.getBody());
-      Value tile = loop.getInductionVar(), half = t.index().rem(tile, 2);
-      t.endCopies();
-      // All threads' copies have ended, and nobody reads the other half any more.
-      t.barrier();
-      Value next = t.index().add(tile, 1);
-      auto more = scf::IfOp::create(b, function.loc, t.index().less(next, count));
-      {
-        OpBuilder::InsertionGuard inner(b);
-        b.setInsertionPointToStart(more.thenBlock());
-        copy(next, t.index().sub(one, half));
-      }
-      RowSums sums = RowSums::from(loop.getRegionIterArgs());
-      addTile(t, sums, query, at, row, t.index().mul(tile, passing), half);
-      scf::YieldOp::create(b, function.loc, sums.list());
-    }
-    finish(t, RowSums::from(loop.getResults()), at, first);
+    Type f32 = t.builder.getF32Type();
+    Value lowest = t.constant(f32, -std::numeric_limits<double>::infinity());
+    Value zero = t.constant(f32, 0.0);
+    RowSums none{t.zeros(t.paddedColumns()), {lowest, lowest}, {zero, zero}};
+    SmallVector<Value> all =
+        t.pass(count, none.list(), copy, [&](Value tile, Value half, ValueRange before) {
+          RowSums sums = RowSums::from(before);
+          addTile(t, sums, query, at, row, t.index().mul(tile, passing), half);
+          return sums.list();
+        });
+    finish(t, RowSums::from(all), at, first);
   }
 
   /// Adds the keys from `column` on.

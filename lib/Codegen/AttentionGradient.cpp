@@ -150,34 +150,17 @@ private:
       t.beginCopy(kind.ownsKeys ? t.rowsOf(3, gradient, at) : t.rowsOf(2, tensors[2], at), from,
                   staged[1], half);
     };
-    OpBuilder &b = t.builder;
-    Value zero = t.number(0), one = t.number(1);
-    copy(zero, zero);
     SmallVector<Value> initial;
     for (bool isSummed : {kind.sumsSlopes, kind.sumsValues})
       if (isSummed)
         initial.append(t.zeros(t.paddedColumns()));
-    auto loop = scf::ForOp::create(b, t.loc, zero, t.number(count), one, initial);
-    {
-      OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPointToStart(loop.getBody());
-      Value step = loop.getInductionVar(), half = t.index().rem(step, 2);
-      t.endCopies();
-      // All threads' copies have ended, and nobody reads the other half any more.
-      t.barrier();
-      Value next = t.index().add(step, 1);
-      auto more = scf::IfOp::create(b, t.loc, t.index().less(next, count));
-      {
-        OpBuilder::InsertionGuard inner(b);
-        b.setInsertionPointToStart(more.thenBlock());
-        copy(next, t.index().sub(one, half));
-      }
-      Value from = t.index().mul(t.index().rem(step, tiles), passing);
-      SmallVector<Value> sums = llvm::to_vector_of<Value>(loop.getRegionIterArgs());
-      addTile(t, kind, sums, first, second, ownNumbers, pointOf(step), row, from, half);
-      scf::YieldOp::create(b, t.loc, sums);
-    }
-    SmallVector<Value> sums = loop.getResults();
+    SmallVector<Value> sums =
+        t.pass(count, initial, copy, [&](Value step, Value half, ValueRange before) {
+          Value from = t.index().mul(t.index().rem(step, tiles), passing);
+          SmallVector<Value> sums(before);
+          addTile(t, kind, sums, first, second, ownNumbers, pointOf(step), row, from, half);
+          return sums;
+        });
     auto store = [&](unsigned which, size_t from, double factor) {
       SmallVector<Value> part(ArrayRef(sums).slice(from, initial.size() / numSums(kind)));
       if (factor != 1)

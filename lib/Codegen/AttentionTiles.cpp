@@ -8,6 +8,7 @@
 #include "AttentionTiles.h"
 #include "ampc/Support/RandomBits.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include <limits>
 
 namespace ampc::codegen {
@@ -67,6 +68,31 @@ Value AttentionTiles::loadMask(Value memref, RankedTensorType type, const Attent
     stride *= type.getDimSize(d);
   }
   return memref::LoadOp::create(builder, loc, memref, place);
+}
+
+SmallVector<Value>
+AttentionTiles::pass(int64_t count, ArrayRef<Value> initial,
+                     llvm::function_ref<void(Value, Value)> copy,
+                     llvm::function_ref<SmallVector<Value>(Value, Value, ValueRange)> add) {
+  Value zero = number(0), one = number(1);
+  copy(zero, zero);
+  auto loop = scf::ForOp::create(builder, loc, zero, number(count), one, initial);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(loop.getBody());
+  Value tile = loop.getInductionVar(), half = index().rem(tile, 2);
+  endCopies();
+  // All threads' copies have ended, and nobody reads the other half any more.
+  barrier();
+  Value next = index().add(tile, 1);
+  auto more = scf::IfOp::create(builder, loc, index().less(next, count));
+  {
+    OpBuilder::InsertionGuard inner(builder);
+    builder.setInsertionPointToStart(more.thenBlock());
+    copy(next, index().sub(one, half));
+  }
+  SmallVector<Value> sums = add(tile, half, llvm::to_vector_of<Value>(loop.getRegionIterArgs()));
+  scf::YieldOp::create(builder, loc, sums);
+  return llvm::to_vector_of<Value>(loop.getResults());
 }
 
 void AttentionTiles::indicesOf(int64_t columns, Value row, Value column,

@@ -90,6 +90,13 @@ public:
   /// where nothing is dropped.
   void drop(MutableArrayRef<Value> numbers, const AttentionPoint &at, ArrayRef<Value> rows,
             ArrayRef<Value> columns);
+  /// Goes through `count` tiles that pass: `copy` begins to copy one to a half of workgroup memory,
+  /// while `add` makes of the values so far, `initial` at first, those with the tile before.
+  /// Returns the last ones.
+  llvm::SmallVector<Value>
+  pass(int64_t count, ArrayRef<Value> initial,
+       llvm::function_ref<void(Value tile, Value half)> copy,
+       llvm::function_ref<llvm::SmallVector<Value>(Value tile, Value half, ValueRange sums)> add);
   /// The row and the column of each accumulator of tiles that begin at `row` and `column`.
   void indicesOf(int64_t columns, Value row, Value column, llvm::SmallVectorImpl<Value> &rows,
                  llvm::SmallVectorImpl<Value> &ofColumns);

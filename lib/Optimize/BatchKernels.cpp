@@ -376,12 +376,7 @@ private:
       graph.merge(groups);
       return false;
     });
-    SmallVector<SmallVector<Operation *>> ordered;
-    for (unsigned group : graph.getOrder())
-      ordered.emplace_back(graph.getOps(group));
-    for (ArrayRef<Operation *> ops : ordered)
-      for (Operation *op : ops)
-        op->moveBefore(block.getTerminator());
+    graph.moveOps(block);
   }
 
   void buildBatch(ArrayRef<KernelOp> batch) {

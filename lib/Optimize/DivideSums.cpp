@@ -73,12 +73,7 @@ struct DivideSums : impl::DivideSumsBase<DivideSums> {
       }
     if (pairs.empty())
       return;
-    SmallVector<SmallVector<Operation *>> ordered;
-    for (unsigned group : graph.getOrder())
-      ordered.emplace_back(graph.getOps(group));
-    for (ArrayRef<Operation *> ops : ordered)
-      for (Operation *op : ops)
-        op->moveBefore(block.getTerminator());
+    graph.moveOps(block);
     for (const Pair &pair : pairs)
       replace(pair);
   }

@@ -287,6 +287,15 @@ SmallVector<unsigned> OpGraph::getOrder() const {
   return order;
 }
 
+void OpGraph::moveOps(Block &block) const {
+  SmallVector<SmallVector<Operation *>> ordered;
+  for (unsigned group : getOrder())
+    ordered.emplace_back(getOps(group));
+  for (ArrayRef<Operation *> ops : ordered)
+    for (Operation *op : ops)
+      op->moveBefore(block.getTerminator());
+}
+
 void reportWork(Operation *function, StringRef pass,
                 ArrayRef<std::pair<StringRef, uint64_t>> counts) {
   auto work =

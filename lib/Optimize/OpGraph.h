@@ -56,6 +56,9 @@ public:
   bool addOrder(unsigned before, unsigned after);
   /// All groups in an order that respects their dependencies, otherwise that of the block.
   llvm::SmallVector<unsigned> getOrder() const;
+  /// Puts the ops of `block`, which the graph is of, into that order, those of a group side by
+  /// side.
+  void moveOps(mlir::Block &block) const;
 
   /// Groups that searches have looked at, a measure of the work done.
   uint64_t getSteps() const { return steps; }

@@ -89,7 +89,7 @@ static FailureOr<AttentionExtents> readExtents(std::optional<Location> location,
     fits = fits && extent(i, 'b') == e.batch && extent(i, 'h') == e.keyHeads &&
            extent(i, 'r') == e.columns && extent(i, 'd') == e.size;
   if (!fits || e.keyHeads < 1 || e.heads % e.keyHeads != 0 ||
-      llvm::product_of(e.list(), int64_t(1)) == 0) { // attention_c2
+      llvm::is_contained(e.list(), 0)) { // attention_c2
     std::string shapes;
     llvm::raw_string_ostream text(shapes);
     llvm::interleaveComma(inputs.getTypes(), text);
