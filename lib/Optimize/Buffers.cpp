@@ -53,6 +53,11 @@ Value getBufferOwner(Value value) { return locate(value).first; }
 
 uint64_t getOffsetInOwner(Value value) { return locate(value).second; }
 
+uint64_t getByteOffset(AssignOp assign) {
+  auto type = cast<RankedTensorType>(assign.getValue().getType());
+  return uint64_t(assign.getPlace()) * llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+}
+
 FlatSymbolRefAttr getReadVariable(Value value) { return getVariableRead(getViewed(value)); }
 
 std::string joinNodeNames(Location loc) { return llvm::join(getNodeNames(loc), ", "); }

@@ -420,12 +420,13 @@ private:
   LogicalResult placeAssigned(FunctionPlan &plan, AssignOp assign) {
     Value owner = getBufferOwner(assign.getValue());
     if (getReadVariable(owner) == assign.getVariableAttr())
-      return success();
+      return success(); // of its own old value
     Buffer &buffer = plan.buffers[owner];
     if (!owner.getDefiningOp<plan::StepOpInterface>() || buffer.isPlaced)
       return assign.emitOpError("assigns a value that cannot lie in the variable's buffer; "
                                 "plan-tie-updates makes a copy of such a value");
-    buffer.offset = variables[assign.getVariableAttr().getAttr()].offset;
+    Buffer &variable = variables[assign.getVariableAttr().getAttr()];
+    buffer.offset = variable.offset + getByteOffset(assign);
     buffer.isPlaced = true;
     return success();
   }

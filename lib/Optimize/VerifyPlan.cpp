@@ -473,28 +473,52 @@ private:
 
   /// Each variable ends as it should (c5).
   LogicalResult verifyEnd(func::FuncOp function, const Arena &arena, ArrayRef<AssignOp> assigns) {
-    DenseMap<StringAttr, AssignOp> assignOf;
+    DenseMap<StringAttr, SmallVector<AssignOp, 1>> assignsOf;
     for (AssignOp assign : assigns) {
       if (failed(variableRange(assign, assign.getVariableAttr())))
         return failure();
-      assignOf[assign.getVariableAttr().getAttr()] = assign;
+      assignsOf[assign.getVariableAttr().getAttr()].push_back(assign);
     }
     for (auto &[name, range] : variables) {
-      AssignOp assign = assignOf.lookup(name);
-      Content content = assign ? contentOf(assign.getValue()) : name.getAsOpaquePointer();
-      if (arena.holds(range, content))
+      SmallVector<AssignOp, 1> pieces = assignsOf.lookup(name);
+      if (pieces.empty()) {
+        if (failed(verifyContent(function, arena, range, name.getAsOpaquePointer(), Value())))
+          return failure();
         continue;
-      InFlightDiagnostic error =
-          (assign ? assign.getOperation() : function.getOperation())->emitOpError();
-      error << "leaves " << str(range) << " without its " << (assign ? "new" : "old") << " value";
-      if (const Range *overwriter = arena.overwriter(content))
-        error << ", which was overwritten by " << str(*overwriter);
-      else if (assign)
-        if (FailureOr<Range> computed = rangeOf(assign.getValue()); succeeded(computed))
-          error << ", which is " << str(*computed);
-      return error;
+      }
+      llvm::sort(pieces, [](AssignOp a, AssignOp b) { return a.getPlace() < b.getPlace(); });
+      uint64_t next = range.begin;
+      for (AssignOp assign : pieces) {
+        Range piece = range;
+        piece.begin += getByteOffset(assign);
+        piece.end = piece.begin + *getByteSize(assign.getValue().getType());
+        if (piece.begin != next)
+          return assign.emitOpError() << "assigns " << str(piece) << ", behind " << next;
+        next = piece.end;
+        if (failed(verifyContent(assign, arena, piece, contentOf(assign.getValue()),
+                                 assign.getValue())))
+          return failure();
+      }
+      if (next != range.end)
+        return pieces.back().emitOpError()
+               << "is the last of those to " << str(range) << ", and ends at " << next;
     }
     return success();
+  }
+
+  /// Whether `content` is there at the end; `assigned` is the value that it is, if new.
+  LogicalResult verifyContent(Operation *op, const Arena &arena, const Range &range,
+                              Content content, Value assigned) {
+    if (arena.holds(range, content))
+      return success();
+    InFlightDiagnostic error = op->emitOpError();
+    error << "leaves " << str(range) << " without its " << (assigned ? "new" : "old") << " value";
+    if (const Range *overwriter = arena.overwriter(content))
+      error << ", which was overwritten by " << str(*overwriter);
+    else if (assigned)
+      if (FailureOr<Range> computed = rangeOf(assigned); succeeded(computed))
+        error << ", which is " << str(*computed);
+    return error;
   }
 };
 } // namespace

@@ -59,6 +59,9 @@ void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
     pm.addPass(createAutocast({options.level, options.dtype, options.lists}));
   if (options.level > 0) {
     pm.addPass(createCSEPass());
+    pm.addPass(createMergeProducts());
+    // Ops that read the parts read the whole where they can.
+    pm.addPass(createCanonicalizerPass());
     pm.addPass(createVerifyPrecision({options.dtype, options.lists}));
   }
   if (options.trains()) {

@@ -398,3 +398,58 @@ func.func @other_type(%x: tensor<32xf32>) {
   %part = plan.view %x at 0 : (tensor<32xf32>) -> tensor<4xi32>
   return
 }
+
+// -----
+
+// A variable that is assigned piece by piece: nothing is said.
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 128 : i64} {
+  amp.variable derived @w : tensor<32xf32> {plan.offset = 0 : i64}
+  func.func @pieces(%x: tensor<16xf32> {plan.offset = 128 : i64}) {
+    %a = plan.copy %x {plan.offsets = array<i64: 64>} : tensor<16xf32>
+    %b = plan.copy %x {plan.offsets = array<i64: 0>} : tensor<16xf32>
+    amp.assign @w, %a {place = 16 : i64} : tensor<16xf32>
+    amp.assign @w, %b : tensor<16xf32>
+    return
+  }
+}
+
+// -----
+
+// plan_verify_c5
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 128 : i64} {
+  amp.variable derived @w : tensor<32xf32> {plan.offset = 0 : i64}
+  func.func @missing_piece(%x: tensor<16xf32> {plan.offset = 128 : i64}) {
+    %a = plan.copy %x {plan.offsets = array<i64: 64>} : tensor<16xf32>
+    // expected-error@below {{assigns 'w' at [64, 128), behind 0}}
+    amp.assign @w, %a {place = 16 : i64} : tensor<16xf32>
+    return
+  }
+}
+
+// -----
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 128 : i64} {
+  amp.variable derived @w : tensor<32xf32> {plan.offset = 0 : i64}
+  func.func @unfinished(%x: tensor<16xf32> {plan.offset = 128 : i64}) {
+    %a = plan.copy %x {plan.offsets = array<i64: 0>} : tensor<16xf32>
+    // expected-error@below {{is the last of those to 'w' at [0, 128), and ends at 64}}
+    amp.assign @w, %a : tensor<16xf32>
+    return
+  }
+}
+
+// -----
+
+module attributes {plan.arena_bytes = 256 : i64, plan.state_bytes = 128 : i64} {
+  amp.variable derived @w : tensor<32xf32> {plan.offset = 0 : i64}
+  func.func @elsewhere(%x: tensor<16xf32> {plan.offset = 128 : i64}) {
+    %a = plan.copy %x {plan.offsets = array<i64: 0>} : tensor<16xf32>
+    %b = plan.copy %x {plan.offsets = array<i64: 192>} : tensor<16xf32>
+    amp.assign @w, %a : tensor<16xf32>
+    // expected-error@below {{leaves 'w' at [64, 128) without its new value, which is 'plan.copy' at [192, 256)}}
+    amp.assign @w, %b {place = 16 : i64} : tensor<16xf32>
+    return
+  }
+}

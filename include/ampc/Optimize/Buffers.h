@@ -9,6 +9,7 @@
 #define AMPC_OPTIMIZE_BUFFERS_H
 
 #include "ampc/Dialect/Amp/AmpBase.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Dialect/Plan/Views.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -23,6 +24,9 @@ Value getBufferOwner(Value value);
 
 /// At which byte of that buffer it lies.
 uint64_t getOffsetInOwner(Value value);
+
+/// At which byte of the variable an assigned value begins.
+uint64_t getByteOffset(AssignOp assign);
 
 /// The variable that `value`, or what it is a view of, is the old content of; null where
 /// it is none.

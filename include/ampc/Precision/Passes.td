@@ -69,6 +69,31 @@ def Autocast : Pass<"amp-autocast", "::mlir::ModuleOp"> {
   ];
 }
 
+def MergeProducts : Pass<"amp-merge-products", "::mlir::ModuleOp"> {
+  let summary = "Compute together what reads one value with weights in the low type";
+  let description = [{
+    Ops that read one value, each with low copies of parameters of its own (`MergeOpInterface`),
+    become one with the copies one behind the other, which is how `amp-keep-low-copies` then keeps
+    them: a wider product runs closer to the device's limit, reads the value once, and gives its
+    gradient as one. The parts lie in a row of the result; at worst their gradients are moved to get
+    there, so that ops stay apart where that is more than merging saves. Each is a remark.
+
+    ```mlir
+    %q = amp.matmul %x, %a {transpose_rhs}
+       : (tensor<64x8xbf16>, tensor<8x8xbf16>) -> tensor<64x8xbf16>
+    %k = amp.matmul %x, %b {transpose_rhs}
+       : (tensor<64x8xbf16>, tensor<8x8xbf16>) -> tensor<64x8xbf16>
+    // becomes
+    %ab = amp.concat %a, %b along 0 : (tensor<8x8xbf16>, tensor<8x8xbf16>) -> tensor<16x8xbf16>
+    %qk = amp.matmul %x, %ab {transpose_rhs}
+       : (tensor<64x8xbf16>, tensor<16x8xbf16>) -> tensor<64x16xbf16>
+    %q, %k = amp.split %qk [8, 8] along 1
+       : (tensor<64x16xbf16>) -> (tensor<64x8xbf16>, tensor<64x8xbf16>)
+    ```
+  }];
+  let statistics = [Statistic<"numMerged", "merged", "Ops merged into others">];
+}
+
 def ScaleLoss : Pass<"amp-scale-loss", "::mlir::ModuleOp"> {
   let summary = "Scale the loss, unscale and check the gradients";
   let description = [{

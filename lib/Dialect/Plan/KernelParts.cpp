@@ -5,7 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc-runtime/module_format.h"
 #include "ampc/Dialect/Plan/KernelBuilder.h"
+#include "ampc/Dialect/Plan/Plan.h"
+#include "ampc/Dialect/Plan/Views.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -36,11 +39,36 @@ static Value build(KernelBuilder &kernel, RankedTensorType type, ValueRange inpu
 /// OperandIndex.h).
 static AffineExpr partialIndex(AffineExpr index, int64_t extent) { return index % extent; }
 
+/// What a library call writes lies in memory anyway: a part of it that is one piece and begins
+/// where a buffer may is that memory. Null where it is not.
+static Value viewPart(KernelBuilder &kernel, Value input, RankedTensorType type,
+                      ArrayRef<int64_t> starts, ArrayRef<int64_t> steps) {
+  unsigned bits = type.getElementTypeBitWidth();
+  if (!getViewed(input).getDefiningOp<plan::LibraryCallOpInterface>() || bits % 8 != 0 ||
+      llvm::any_of(steps, [](int64_t step) { return step != 1; }))
+    return {};
+  // Whole dimensions behind the first one of several elements.
+  ArrayRef<int64_t> from = tensorType(input).getShape(), shape = type.getShape();
+  const int64_t *first = llvm::find_if(shape, [](int64_t extent) { return extent != 1; });
+  size_t whole = std::min<size_t>(shape.size(), first - shape.begin() + 1);
+  if (shape.drop_front(whole) != from.drop_front(whole))
+    return {};
+  int64_t offset = 0;
+  for (auto [start, extent] : llvm::zip_equal(starts, from))
+    offset = offset * extent + start;
+  offset *= bits / 8;
+  if (offset % AMPC_ALIGNMENT != 0)
+    return {};
+  return plan::ViewOp::create(kernel.builder, kernel.loc, type, input, offset);
+}
+
 Value KernelBuilder::slice(Value input, ArrayRef<int64_t> starts, ArrayRef<int64_t> sizes,
                            ArrayRef<int64_t> steps) {
   RankedTensorType type = tensorType(input).clone(sizes);
   if (type.getNumElements() == 0)
     return splat(type, 0);
+  if (Value view = viewPart(*this, input, type, starts, steps))
+    return view;
   SmallVector<AffineExpr> exprs;
   for (int64_t d = 0; d < type.getRank(); ++d) {
     AffineExpr i = builder.getAffineDimExpr(d), place = i * steps[d] + starts[d];

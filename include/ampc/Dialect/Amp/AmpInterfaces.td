@@ -258,6 +258,32 @@ def LayoutOpInterface : OpInterface<"LayoutOpInterface"> {
   ];
 }
 
+def MergeOpInterface : OpInterface<"MergeOpInterface"> {
+  let cppNamespace = "::ampc";
+  let description = [{
+    An op that is one with others of its kind which read the same value: products of a matrix and
+    several weights are a product of it and of the weights put together.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+        The dimension along which operand `index` of the merged op is put together from those of the
+        ops; nullopt for an operand that all of them have in common.
+      }],
+      "::std::optional<int64_t>", "getMergedDim", (ins "unsigned":$index)>,
+    InterfaceMethod<[{
+        The dimension along which the one result of the merged op is those of the ops, one behind
+        the other.
+      }],
+      "int64_t", "getMergedResultDim">,
+  ];
+}
+
+def JoinOpInterface : OpInterface<"JoinOpInterface"> {
+  let cppNamespace = "::ampc";
+  let description = [{ An op whose result is its operands, one behind the other. }];
+  let methods = [InterfaceMethod<"The dimension along which they are.", "int64_t", "getJoinedDim">];
+}
+
 // Shorthands, so that an op's definition reads as a list of facts.
 
 /// An ONNX operator by name, domain and the opset versions whose meaning is implemented.

@@ -28,6 +28,12 @@ mlir::Value buildMaximum(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x, 
 mlir::Value buildPermutation(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x,
                              llvm::ArrayRef<int64_t> order);
 
+/// The tensors one behind the other along `axis`; and of such a one the parts of these sizes.
+mlir::Value buildConcatenation(mlir::OpBuilder &b, mlir::Location loc, mlir::ValueRange parts,
+                               int64_t axis);
+mlir::ResultRange buildSplit(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x, int64_t axis,
+                             llvm::ArrayRef<int64_t> sizes);
+
 /// A tensor known at compile time.
 mlir::Value buildConstant(mlir::OpBuilder &b, mlir::Location loc, mlir::ElementsAttr value);
 

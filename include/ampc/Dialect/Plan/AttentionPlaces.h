@@ -21,6 +21,14 @@ struct AttentionExtents {
     return {list[0], list[1], list[2], list[3], list[4], list[5]};
   }
   llvm::SmallVector<int64_t> list() const { return {batch, heads, keyHeads, rows, columns, size}; }
+  /// The extent that a letter of a layout stands for, in a query or, `isKey`, in a key or value.
+  int64_t of(char letter, bool isKey) const {
+    return letter == 'b'   ? batch
+           : letter == 'h' ? (isKey ? keyHeads : heads)
+           : letter == 'r' ? (isKey ? columns : rows)
+           : letter == 'p' ? 3
+                           : size;
+  }
 };
 
 /// Where a query, key, value or output lies in its tensor: elements from one batch entry, head or

@@ -47,10 +47,7 @@ static int64_t strideOf(Value x, StringRef layout, char letter) {
 static SmallVector<int64_t> shapeFor(StringRef layout, const AttentionExtents &e) {
   SmallVector<int64_t> shape;
   for (char letter : layout)
-    shape.push_back(letter == 'b'   ? e.batch
-                    : letter == 'h' ? e.heads
-                    : letter == 'r' ? e.rows
-                                    : e.size);
+    shape.push_back(e.of(letter, /*isKey=*/false));
   return shape;
 }
 

@@ -243,6 +243,17 @@ static std::string findLayout(const StridedView &view, int64_t parts = 0) {
   return layout + "d";
 }
 
+/// The layout of the one tensor whose parts query, key and value are; "" where they are not.
+static std::string findJointLayout(ArrayRef<StridedView> views) {
+  const StridedView &q = views[0], &k = views[1], &v = views[2];
+  auto sameWay = [](const StridedView &a, const StridedView &b) {
+    return a.source == b.source && a.shape == b.shape && a.strides == b.strides;
+  };
+  bool areParts =
+      sameWay(q, k) && sameWay(q, v) && k.offset > 0 && q.offset == 0 && v.offset == 2 * k.offset;
+  return areParts ? findLayout(q, k.offset) : "";
+}
+
 /// Finds where query, key and value lie.
 bool Formation::placeInputs() {
   SmallVector<StridedView> views;
@@ -265,13 +276,8 @@ bool Formation::placeInputs() {
         placed = {view.source, layout};
     inputs.push_back(placed);
   }
-  const StridedView &q = views[0], &k = views[1], &v = views[2];
-  auto sameWay = [](const StridedView &a, const StridedView &b) {
-    return a.source == b.source && a.shape == b.shape && a.strides == b.strides;
-  };
-  if (sameWay(q, k) && sameWay(q, v) && k.offset > 0 && q.offset == 0 && v.offset == 2 * k.offset)
-    if (std::string layout = findLayout(q, k.offset); !layout.empty())
-      inputs = {{q.source, layout}};
+  if (std::string layout = findJointLayout(views); !layout.empty())
+    inputs = {{views[0].source, layout}};
   return llvm::all_of(inputs, [](const Placed &x) { return !x.layout.empty(); });
 }
 
@@ -352,24 +358,10 @@ void Formation::replace(PatternRewriter &rewriter, RecoveryLog &log) {
   }
   SmallVector<Value> tensors;
   SmallVector<StringRef> layouts;
-  auto extent = [&](char letter, bool isKey) {
-    switch (letter) {
-    case 'b':
-      return e.batch;
-    case 'h':
-      return isKey ? e.keyHeads : e.heads;
-    case 'r':
-      return isKey ? e.columns : e.rows;
-    case 'p':
-      return int64_t(3);
-    default:
-      return e.size;
-    }
-  };
   for (auto [i, input] : llvm::enumerate(inputs)) {
     SmallVector<int64_t> shape;
     for (char letter : input.layout)
-      shape.push_back(extent(letter, i != 0));
+      shape.push_back(e.of(letter, i != 0));
     tensors.push_back(reshapeTo(rewriter, loc, input.tensor, shape));
     layouts.push_back(input.layout);
   }
@@ -399,4 +391,50 @@ static LogicalResult formAttention(Operation *op, PatternRewriter &rewriter, Rec
 void AttentionOp::getRecoveryPatterns(RewritePatternSet &patterns, RecoveryLog &log) {
   // After what brings its parts into their usual form.
   addRecovery<SoftmaxOp>(patterns, log, formAttention, PatternBenefit(0));
+}
+
+//===----------------------------------------------------------------------===//
+// Canonicalization
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Query, key and value that have become parts of one tensor, as of a product that gives all three,
+/// are read from it.
+struct ReadJointInput : OpRewritePattern<AttentionOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(AttentionOp op, PatternRewriter &rewriter) const override {
+    if (op.getInputs().size() != 3)
+      return failure();
+    SmallVector<StridedView> views;
+    for (auto [x, layout] : llvm::zip(op.getInputs(), op.getLayouts().getAsRange<StringAttr>())) {
+      StridedView lying = StridedView::of(x, tensorType(x).getShape()), view = lying;
+      for (auto [d, letter] : llvm::enumerate(StringRef("bhrd"))) {
+        size_t at = layout.getValue().find(letter);
+        view.shape[d] = lying.shape[at];
+        view.strides[d] = lying.strides[at];
+      }
+      while (view.lookThrough())
+        ;
+      views.push_back(view);
+    }
+    std::string layout = findJointLayout(views);
+    if (layout.empty())
+      return failure();
+    SmallVector<int64_t> shape;
+    for (char letter : layout)
+      shape.push_back(letter == 'p' ? 3 : views[0].shape[StringRef("bhrd").find(letter)]);
+    Value joint = reshapeTo(rewriter, op.getLoc(), views[0].source, shape);
+    rewriter.modifyOpInPlace(op, [&] {
+      op.getInputsMutable().assign(joint);
+      op.setLayoutsAttr(
+          rewriter.getStrArrayAttr({layout, cast<StringAttr>(op.getLayouts()[3]).getValue()}));
+    });
+    return success();
+  }
+};
+} // namespace
+
+void AttentionOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<ReadJointInput>(context);
 }

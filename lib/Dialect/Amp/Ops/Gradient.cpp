@@ -95,7 +95,8 @@ void GradientExpander::findActive() {
       continue;
     // Casts and ops that only move bits hand a parameter on.
     auto precision = dyn_cast<PrecisionOpInterface>(op);
-    carries &= isa<CastOpInterface>(op) || (precision && precision.getPrecisionRecord().isFollow());
+    carries &= isa<CastOpInterface, JoinOpInterface>(op) ||
+               (precision && precision.getPrecisionRecord().isFollow());
     for (Value result : op.getResults()) {
       if (!isFloat(result))
         continue;

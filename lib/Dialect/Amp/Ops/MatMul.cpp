@@ -274,6 +274,20 @@ void MatMulOp::buildGradient(GradientBuilder &gradient) {
 }
 
 //===----------------------------------------------------------------------===//
+// Merging
+//===----------------------------------------------------------------------===//
+
+std::optional<int64_t> MatMulOp::getMergedDim(unsigned index) {
+  if (index == 0)
+    return std::nullopt;
+  if (index == 2)
+    return 0;
+  return tensorType(getRhs()).getRank() - (getTransposeRhs() ? 2 : 1);
+}
+
+int64_t MatMulOp::getMergedResultDim() { return getType().getRank() - 1; }
+
+//===----------------------------------------------------------------------===//
 // Kernel
 //===----------------------------------------------------------------------===//
 

@@ -332,6 +332,11 @@ SmallVector<Value> SplitOp::emitKernel(KernelBuilder &kernel, ValueRange operand
   return parts;
 }
 
+ResultRange ampc::buildSplit(OpBuilder &b, Location loc, Value x, int64_t axis,
+                             ArrayRef<int64_t> sizes) {
+  return SplitOp::create(b, loc, x, axis, sizes).getParts();
+}
+
 //===----------------------------------------------------------------------===//
 // sequence
 //===----------------------------------------------------------------------===//

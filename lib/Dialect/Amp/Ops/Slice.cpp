@@ -9,6 +9,7 @@
 #include "AttentionBuilder.h"
 #include "Expected.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
+#include "ampc/Dialect/Amp/Values.h"
 
 using namespace mlir;
 using namespace ampc;
@@ -56,6 +57,8 @@ LogicalResult ConcatOp::inferReturnTypes(MLIRContext *, std::optional<Location> 
   types.push_back(first.clone(shape));
   return success();
 }
+
+int64_t ConcatOp::getJoinedDim() { return getAxis(); }
 
 OpFoldResult ConcatOp::fold(FoldAdaptor adaptor) {
   if (getInputs().size() == 1)
@@ -459,4 +462,12 @@ SmallVector<Value> PadOp::emitKernel(KernelBuilder &kernel, ValueRange operands)
     x = kernel.slice(x, last, from, backwards);
   x = kernel.pad(kernel.reshape(x, shape), starts, sizes, value);
   return {kernel.reshape(x, to)};
+}
+
+//===----------------------------------------------------------------------===//
+// Values.h
+//===----------------------------------------------------------------------===//
+
+Value ampc::buildConcatenation(OpBuilder &b, Location loc, ValueRange parts, int64_t axis) {
+  return ConcatOp::create(b, loc, parts, axis);
 }

@@ -37,24 +37,32 @@ void VariableOp::build(OpBuilder &builder, OperationState &state, VariableRole r
         /*file_type=*/nullptr, /*update_group=*/nullptr, /*update_settings=*/nullptr);
 }
 
-/// Finds the variable and checks that it holds `type`.
+/// Finds the variable and checks that `holds` is true of its type.
 static LogicalResult verifyVariableUse(Operation *op, FlatSymbolRefAttr name, Type type,
-                                       SymbolTableCollection &symbols) {
+                                       SymbolTableCollection &symbols,
+                                       llvm::function_ref<bool(RankedTensorType)> holds) {
   auto variable = symbols.lookupNearestSymbolFrom<VariableOp>(op, name);
   if (!variable)
     return op->emitOpError("names ") << name << ", which is no variable";
-  if (variable.getType() != type)
+  if (!holds(variable.getTensorType()))
     return op->emitOpError("has ")
            << type << " for variable " << name << " of " << variable.getType();
   return success();
 }
 
 LogicalResult ReadOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  return verifyVariableUse(*this, getVariableAttr(), getType(), symbols);
+  return verifyVariableUse(*this, getVariableAttr(), getType(), symbols,
+                           [&](RankedTensorType held) { return held == getType(); });
 }
 
 LogicalResult AssignOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  return verifyVariableUse(*this, getVariableAttr(), getValue().getType(), symbols);
+  auto type = cast<RankedTensorType>(getValue().getType());
+  return verifyVariableUse(
+      *this, getVariableAttr(), type, symbols, [&](RankedTensorType held) { // assign_c2
+        int64_t room = held.getNumElements() - type.getNumElements();
+        return held == type || (held.getElementType() == type.getElementType() && room > 0 &&
+                                getPlace() >= 0 && getPlace() <= room);
+      });
 }
 
 /// The values of what is trained or assigned will be others.

@@ -62,6 +62,7 @@ def Amp_AttentionOp : Amp_Op<"attention", [
     `as` $layouts `scale` $scale attr-dict
     `:` functional-type(operands, results)
   }];
+  let hasCanonicalizer = 1;
   let extraClassDeclaration = [{
     /// The mask is of the scores' type beside low operands.
     ::ampc::OperandPrecision getOperandPrecision(unsigned index) {

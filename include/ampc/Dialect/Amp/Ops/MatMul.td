@@ -12,6 +12,7 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 
 def Amp_MatMulOp : Amp_Op<"matmul", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
     Ranged, Recovery, Computes<"Allow">, LinearInFactors, Uses<["Weight"]>,
+    DeclareOpInterfaceMethods<MergeOpInterface>,
     Onnx<[OnnxOperator<"MatMul">, OnnxOperator<"Gemm">, OnnxOperator<"Einsum", 12>,
           OnnxOperator<"DeformConv", 19>,
           OnnxOperator<"FusedMatMul", 1, 1, "com.microsoft">, OnnxOperator<"Attention", 23>,

@@ -12,7 +12,8 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 
 def Amp_ConcatOp : Amp_Op<"concat", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
     Computes<"Promote">, LinearInAll, AnyOrderAlongAxis, Uses<["Moved"]>, TakesStoredTypes,
-    Recovery, Onnx<[OnnxOperator<"Concat">, OnnxOperator<"RotaryEmbedding", 23>,
+    DeclareOpInterfaceMethods<JoinOpInterface>, Recovery,
+    Onnx<[OnnxOperator<"Concat">, OnnxOperator<"RotaryEmbedding", 23>,
           OnnxOperator<"RotaryEmbedding", 1, 1, "com.microsoft">]>]> {
   let summary = "Tensors one behind the other along an axis";
   let description = [{

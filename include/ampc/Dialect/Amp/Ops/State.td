@@ -71,9 +71,16 @@ def Amp_AssignOp : Amp_Op<"assign", [DeclareOpInterfaceMethods<SymbolUserOpInter
   let summary = "Gives a variable its value for the next run";
   let description = [{
     Takes effect when the function ends, together with all others. A variable is assigned
-    at most once in a function.
+    at most once in a function, as a whole; or piece by piece, by assignments of its elements from
+    `place` on, in row-major order, which together leave none out.
+
+    Constraints:
+    - (assign_c1) no element is assigned twice.
+    - (assign_c2) the value has the variable's type, or is of its element type and fits behind
+      `place`.
   }];
-  let arguments = (ins FlatSymbolRefAttr:$variable, Amp_Tensor:$value);
+  let arguments = (ins FlatSymbolRefAttr:$variable, Amp_Tensor:$value,
+                   DefaultValuedAttr<I64Attr, "0">:$place);
   let assemblyFormat = "$variable `,` $value attr-dict `:` type($value)";
 }
 
