@@ -32,6 +32,7 @@ void buildOptimizePipeline(OpPassManager &pm, const OptimizeOptions &options) {
   // Kernels that run as one are no longer small: before sequences are formed.
   pm.addNestedPass<func::FuncOp>(createBatchKernels({options.target, options.gpu}));
   pm.addNestedPass<func::FuncOp>(createFormSequences({options.target, options.gpu}));
+  pm.addPass(createRematerialize({options.memoryLimit, options.target, options.gpu}));
   // Last, since it depends on the order of the steps.
   pm.addNestedPass<func::FuncOp>(createTieUpdates());
   pm.addPass(createTieLoops());

@@ -5,13 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 
-// Buffers choose one after the other, each the tightest gap among those placed before it
-// whose lifetimes meet its own; several orders are tried. Lifetimes are closed intervals of
-// positions in the program, so that what a step reads and what it writes never share bytes. With
-// several queues they begin earlier, at the first step that may run beside the one that writes.
+// Lifetimes are closed intervals of positions in the program, so that what a step reads and what it
+// writes never share bytes. With several queues they begin earlier, at the first step that may run
+// beside the one that writes.
 //
 //===----------------------------------------------------------------------===//
 
+#include "BufferPlaces.h"
 #include "ampc-runtime/module_format.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Optimize/Buffers.h"
@@ -21,7 +21,6 @@
 #include "llvm/Support/CheckedArithmetic.h"
 #include "llvm/Support/MathExtras.h"
 #include <map>
-#include <set>
 
 using namespace mlir;
 
@@ -30,13 +29,10 @@ namespace ampc {
 #include "ampc/Optimize/Passes.h.inc"
 
 namespace {
-struct Buffer {
+struct Buffer : PlacedBuffer {
   std::string name; ///< of a variable
   Value value;      ///< or the value that is named in errors
   Type type;
-  uint64_t bytes; ///< a multiple of the alignment
-  int64_t first = 0, last = 0;
-  uint64_t offset = 0;
   int64_t stride = 0;    ///< from an iteration of a loop to the next
   bool isPlaced = false; ///< a variable's buffer, or in a body one of the caller's
 };
@@ -56,91 +52,6 @@ std::optional<uint64_t> paddedSize(Type type) {
   return llvm::alignTo(*bytes, AMPC_ALIGNMENT);
 }
 
-/// Up to so many buffers are compared with each other.
-constexpr size_t kMostCompared = 4096;
-
-/// Whether the arena ends at an address.
-bool isAddressable(const Buffer &buffer) {
-  return buffer.offset <= uint64_t(std::numeric_limits<int64_t>::max()) &&
-         buffer.offset + buffer.bytes <= uint64_t(std::numeric_limits<int64_t>::max());
-}
-
-/// Places `buffer` at the lowest end of the tightest gap between the `placed` ones, given by
-/// their offsets, that live at the same time. Returns false where the arena would pass 2^63
-/// bytes.
-bool place(Buffer &buffer, ArrayRef<Buffer *> placed, uint64_t start) {
-  uint64_t gapStart = start, best = 0;
-  std::optional<uint64_t> bestGap;
-  for (Buffer *other : placed) {
-    if (other->first > buffer.last || buffer.first > other->last || !other->bytes)
-      continue;
-    uint64_t begin = other->offset, end = begin + other->bytes;
-    if (begin > gapStart && begin - gapStart >= buffer.bytes &&
-        (!bestGap || begin - gapStart < *bestGap)) {
-      bestGap = begin - gapStart;
-      best = gapStart;
-    }
-    gapStart = std::max(gapStart, end);
-  }
-  buffer.offset = bestGap ? best : gapStart;
-  return isAddressable(buffer);
-}
-
-/// Places buffers in the order in which they come to life, each in the tightest gap that is
-/// free by then: in time n log n, and not as tight as the largest first. Returns the buffer
-/// that finds no place below 2^63 bytes; null where all do.
-Buffer *placeByTime(ArrayRef<Buffer *> pending, uint64_t start) {
-  SmallVector<Buffer *> byFirst(pending), byLast(pending);
-  llvm::stable_sort(byFirst, [](Buffer *a, Buffer *b) { return a->first < b->first; });
-  llvm::stable_sort(byLast, [](Buffer *a, Buffer *b) { return a->last < b->last; });
-  std::map<uint64_t, uint64_t> gaps;              // end of each by its begin
-  std::set<std::pair<uint64_t, uint64_t>> bySize; // size and begin
-  auto add = [&](uint64_t begin, uint64_t end) {
-    gaps[begin] = end;
-    bySize.insert({end - begin, begin});
-  };
-  auto take = [&](std::map<uint64_t, uint64_t>::iterator gap) {
-    bySize.erase({gap->second - gap->first, gap->first});
-    return gaps.erase(gap);
-  };
-  uint64_t top = start; // nothing lies above
-  auto dead = byLast.begin();
-  for (Buffer *buffer : byFirst) {
-    for (; (*dead)->last < buffer->first; ++dead) {
-      uint64_t begin = (*dead)->offset, end = begin + (*dead)->bytes;
-      if (begin == end)
-        continue;
-      auto next = gaps.lower_bound(begin);
-      if (next != gaps.end() && next->first == end) {
-        end = next->second;
-        next = take(next);
-      }
-      if (next != gaps.begin() && std::prev(next)->second == begin) {
-        begin = std::prev(next)->first;
-        take(std::prev(next));
-      }
-      if (end == top)
-        top = begin;
-      else
-        add(begin, end);
-    }
-    auto best = bySize.lower_bound({buffer->bytes, 0});
-    if (best == bySize.end() || buffer->bytes == 0) {
-      buffer->offset = top;
-      if (!isAddressable(*buffer))
-        return buffer;
-      top += buffer->bytes;
-      continue;
-    }
-    auto [size, begin] = *best;
-    take(gaps.find(begin));
-    buffer->offset = begin;
-    if (size > buffer->bytes)
-      add(begin + buffer->bytes, begin + size);
-  }
-  return nullptr;
-}
-
 /// The most bytes of buffers without a place of their own that live at the same time: no plan
 /// takes less.
 uint64_t mostAlive(const FunctionPlan &plan) {
@@ -154,74 +65,6 @@ uint64_t mostAlive(const FunctionPlan &plan) {
   for (auto [position, change] : changes)
     most = std::max(most, alive += change);
   return uint64_t(most);
-}
-
-/// The bytes from the arena's begin to the end of the last of the buffers.
-uint64_t endOf(ArrayRef<Buffer *> buffers) {
-  uint64_t end = 0;
-  for (Buffer *buffer : buffers)
-    end = std::max(end, buffer->offset + buffer->bytes);
-  return end;
-}
-
-/// Places buffers in the given order, each in the tightest gap among those before it. Returns the
-/// buffer that finds no place below 2^63 bytes; null where all do.
-Buffer *placeInOrder(ArrayRef<Buffer *> order, uint64_t start) {
-  SmallVector<Buffer *> placed;
-  for (Buffer *buffer : order) {
-    if (!place(*buffer, placed, start))
-      return buffer;
-    placed.insert(llvm::upper_bound(placed, buffer,
-                                    [](Buffer *a, Buffer *b) { return a->offset < b->offset; }),
-                  buffer);
-  }
-  return nullptr;
-}
-
-/// Which of two buffers chooses its place first.
-using Precedence = bool (*)(const Buffer *, const Buffer *);
-
-int64_t lifeOf(const Buffer *buffer) { return buffer->last - buffer->first + 1; }
-double areaOf(const Buffer *buffer) { return double(buffer->bytes) * double(lifeOf(buffer)); }
-
-/// Orders to begin with. None is best for all graphs.
-constexpr Precedence kOrders[] = {
-    [](const Buffer *a, const Buffer *b) { return a->bytes > b->bytes; },
-    [](const Buffer *a, const Buffer *b) { return areaOf(a) > areaOf(b); },
-    [](const Buffer *a, const Buffer *b) { return lifeOf(a) > lifeOf(b); }};
-
-/// Comparisons of buffers that a better plan is worth, and rounds behind which none was found.
-constexpr size_t kMostComparisons = 1 << 22, kMostRounds = 60;
-
-/// Places buffers in several orders, of which the one with the lowest end stays: from each of
-/// kOrders, again and again with those first that reached highest. The first that takes no more
-/// than the `alive` bytes ends the search. Returns the buffer that finds no place.
-Buffer *placeTightest(ArrayRef<Buffer *> pending, uint64_t alive, uint64_t start) {
-  size_t perRound = std::max<size_t>(pending.size() * pending.size(), 1);
-  size_t rounds = std::min(kMostRounds, kMostComparisons / perRound);
-  std::optional<uint64_t> least;
-  SmallVector<uint64_t> best;
-  SmallVector<Buffer *> order(pending);
-  for (Precedence isBefore : kOrders) {
-    llvm::stable_sort(order, isBefore);
-    for (size_t round = 0; round <= rounds && (!least || *least > start + alive); ++round) {
-      if (Buffer *tooLarge = placeInOrder(order, start)) {
-        if (!least)
-          return tooLarge;
-        break;
-      }
-      uint64_t end = endOf(pending);
-      if (!least || end < *least) {
-        least = end;
-        best = llvm::map_to_vector(pending, [](Buffer *buffer) { return buffer->offset; });
-      }
-      std::stable_partition(order.begin(), order.end(),
-                            [&](Buffer *buffer) { return buffer->offset + buffer->bytes == end; });
-    }
-  }
-  for (auto [buffer, offset] : llvm::zip_equal(pending, best))
-    buffer->offset = offset;
-  return nullptr;
 }
 
 struct PlanMemory : impl::PlanMemoryBase<PlanMemory> {
@@ -433,14 +276,11 @@ private:
 
   /// Places what has no place yet, from `start` on.
   LogicalResult placeOthers(func::FuncOp function, FunctionPlan &plan, uint64_t start) {
-    SmallVector<Buffer *> pending;
+    SmallVector<PlacedBuffer *> pending;
     for (auto &[value, buffer] : plan.buffers)
       if (!buffer.isPlaced)
         pending.push_back(&buffer);
-    Buffer *tooLarge = pending.size() > kMostCompared
-                           ? placeByTime(pending, start)
-                           : placeTightest(pending, mostAlive(plan), start);
-    if (tooLarge)
+    if (auto *tooLarge = static_cast<Buffer *>(placeBuffers(pending, mostAlive(plan), start)))
       return reportTooLarge(function.getLoc(), tooLarge->type);
     plan.end = std::max(plan.end, endOf(pending));
     return success();

@@ -169,7 +169,7 @@ LogicalResult Compiler::train() {
 
 /// Plans are made for the newest device that the code is for.
 OptimizeOptions Compiler::optimizeOptions(Target target) const {
-  return {target, newestGpu(options.cudaArchs), options.preferChannelsLast};
+  return {target, newestGpu(options.cudaArchs), options.preferChannelsLast, options.memoryLimit};
 }
 
 PlanOptions Compiler::planOptions(Target target) const {

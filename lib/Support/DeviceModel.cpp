@@ -5,10 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-// Where the numbers are from. Multiprocessors, caches and bandwidth: NVIDIA's A100 and H100
-// "Tensor Core GPU Architecture" papers and the data sheet of the H200 (SXM modules, the A100
-// with 80 GB). Threads, registers and workgroup memory: the table of technical specifications
-// for compute capabilities 8.0 and 9.0 in the CUDA C++ Programming Guide.
+// Where the numbers are from. Multiprocessors, caches, bandwidth and the rate of dense
+// bf16 products: NVIDIA's A100 and H100 "Tensor Core GPU Architecture" papers and the data sheet of
+// the H200 (SXM modules, the A100 with 80 GB). Threads, registers and workgroup memory: the table
+// of technical specifications for compute capabilities 8.0 and 9.0 in the CUDA C++ Programming
+// Guide.
 //
 // A block gets its share of the bandwidth and no more: one multiprocessor alone can have two or
 // three times as much, but a kernel that leaves the others idle wastes them.
@@ -26,7 +27,7 @@ namespace ampc {
 
 static constexpr DeviceModel makeGpu(llvm::StringLiteral name, int64_t processors,
                                      int64_t sharedKilobytes, int64_t cacheMegabytes,
-                                     double bandwidth) {
+                                     double bandwidth, double productRate) {
   return {name,
           /*isDevice=*/true,
           processors,
@@ -38,6 +39,7 @@ static constexpr DeviceModel makeGpu(llvm::StringLiteral name, int64_t processor
           cacheMegabytes << 20,
           bandwidth,
           /*blockBandwidth=*/bandwidth / double(processors),
+          productRate,
           /*launchTime=*/2,
           /*splitElements=*/8192,
           /*smallBytes=*/96 << 10,
@@ -46,9 +48,9 @@ static constexpr DeviceModel makeGpu(llvm::StringLiteral name, int64_t processor
           /*recomputedOperations=*/32};
 }
 
-static constexpr DeviceModel kA100 = makeGpu("A100", 108, 164, 40, 2.04e6);
-static constexpr DeviceModel kH100 = makeGpu("H100", 132, 228, 50, 3.35e6);
-static constexpr DeviceModel kH200 = makeGpu("H200", 132, 228, 50, 4.8e6);
+static constexpr DeviceModel kA100 = makeGpu("A100", 108, 164, 40, 2.04e6, 312e6);
+static constexpr DeviceModel kH100 = makeGpu("H100", 132, 228, 50, 3.35e6, 989e6);
+static constexpr DeviceModel kH200 = makeGpu("H200", 132, 228, 50, 4.8e6, 989e6);
 
 // A server of no particular make: which one the code will run on is not known. Waking another
 // core takes several microseconds; in that time one core moves 64 KB and does, in vectors, some
@@ -65,6 +67,7 @@ static constexpr DeviceModel kHost = {"host",
                                       /*cacheBytes=*/32 << 20,
                                       /*bandwidth=*/1e5,
                                       /*blockBandwidth=*/16e3,
+                                      /*productRate=*/1e6,
                                       /*launchTime=*/5,
                                       /*splitElements=*/32768,
                                       /*smallBytes=*/64 << 10,

@@ -30,6 +30,8 @@ struct OptimizeOptions {
   Gpu gpu = Gpu::H100;
   /// Take it that all libraries prefer images with their channels last: for tests.
   bool preferChannelsLast = false;
+  /// Most bytes the arena may have; 0 for no limit.
+  uint64_t memoryLimit = 0;
 };
 
 /// From ops of final types to kernels and library calls, with in-place updates marked.

@@ -180,6 +180,29 @@ def FormSequences : Pass<"plan-form-sequences", "::mlir::func::FuncOp"> {
   let options = [Optimize_TargetOption, Optimize_GpuOption];
 }
 
+def Rematerialize : Pass<"plan-rematerialize", "::mlir::ModuleOp"> {
+  let summary = "Compute steps again where memory is too small to keep their results";
+  let description = [{
+    Where more than `memory-limit` bytes would live at a time, results that wait there for a later
+    reader are computed again in front of it, those first that cost the least time for each byte;
+    with them what they are computed from, where that is gone. A remark tells how many steps that
+    is, and how much longer the function takes. A limit that cannot be met is `plan-memory`'s error.
+
+    ```mlir
+    %a = plan.kernel fused (%x) ..   // read by the next step and, much later, by %g
+    %b = plan.matmul %a, %w ..
+    // .. the peak ..
+    %c = plan.kernel fused (%x) ..   // %a again
+    %g = plan.matmul %c, %y ..
+    ```
+  }];
+  let options = [
+    Option<"memoryLimit", "memory-limit", "uint64_t", "0", "Most bytes; 0 for no limit">,
+    Optimize_TargetOption, Optimize_GpuOption
+  ];
+  let statistics = [Statistic<"numRepeated", "repeated", "Steps that are computed again">];
+}
+
 def TieUpdates : Pass<"plan-tie-updates", "::mlir::func::FuncOp"> {
   let summary = "Compute the new values of variables in the variables' buffers";
   let description = [{

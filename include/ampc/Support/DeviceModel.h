@@ -38,6 +38,7 @@ struct DeviceModel {
   int64_t cacheBytes;      ///< the last cache, of all processors
   double bandwidth;        ///< of memory, in bytes
   double blockBandwidth;   ///< of it, what one block can use
+  double productRate;      ///< floating-point operations of dense products of 16 bits
   double launchTime;       ///< from the end of one kernel until the next one is at work
   int64_t splitElements;   ///< fewest that a block adds where a reduction is split
   int64_t smallBytes;      ///< what one block moves in the time of a launch
