@@ -110,6 +110,8 @@ void Importer::simplify() {
     if (!variable.getFromModel())
       continue;
     if (!used.contains(variable.getSymNameAttr())) {
+      if (auto of = variable->getAttrOfType<StringAttr>(kTiedToAttr))
+        ties.push_back({of.str(), variable.getSymName().str(), variable->hasAttr(kTransposedAttr)});
       variable.erase();
       continue;
     }

@@ -8,12 +8,14 @@
 #ifndef AMPC_LIB_IMPORT_IMPORTER_H
 #define AMPC_LIB_IMPORT_IMPORTER_H
 
+#include "CheckpointFile.h"
 #include "DimensionBinder.h"
 #include "ExportMetadata.h"
 #include "GraphBuilder.h"
 #include "OrtArtifacts.h"
 #include "ResolveInitializers.h"
 #include "TrainingInfo.h"
+#include "ampc/Import/Import.h"
 
 namespace ampc {
 
@@ -26,6 +28,10 @@ public:
         dimensions(context) {}
 
   FailureOr<ImportedModel> run();
+
+  /// Writes the file again with what `values` holds of `imported`, which run() gave; see Import.h.
+  LogicalResult writeTrained(ImportedModel &imported, const CheckpointFile &values,
+                             const TrainedModelOutput &output);
 
 private:
   // In this order.
@@ -69,6 +75,12 @@ private:
   std::vector<GraphNode> mainNodes, stepNodes, evalNodes;
   std::vector<std::vector<GraphNode>> initializationNodes;
   Initializers variables; ///< of the graph and the algorithm
+  /// Initializers that are another one, or its transpose.
+  struct Tie {
+    std::string of, name;
+    bool isTransposed;
+  };
+  std::vector<Tie> ties;
   Initializers evalVariables;
   std::vector<Initializers> initializationVariables;
   Graph main, step, evaluation;

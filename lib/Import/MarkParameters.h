@@ -42,6 +42,10 @@ llvm::StringSet<> variablesReaching(ArrayRef<Value> roots);
 LogicalResult tieVariables(VariableOp first, VariableOp second, const WeightStore &weights,
                            bool preferTranspose);
 
+/// On a variable whose uses have become those of another: that one's name, and whether it is its
+/// transpose.
+constexpr llvm::StringLiteral kTiedToAttr = "amp.tied_to", kTransposedAttr = "amp.transposed";
+
 /// Pairs of float matrices, each the bit for bit transpose of the other and both where layers
 /// have weights: an exporter folded a weight that is used twice. `candidates` stand in weights'
 /// places. A matrix with fewer than 8 different values proves nothing.

@@ -55,6 +55,12 @@ static void replaceReads(VariableOp first, VariableOp second,
   });
 }
 
+static void markTied(VariableOp first, VariableOp second, bool isTransposed) {
+  second->setAttr(kTiedToAttr, first.getSymNameAttr());
+  if (isTransposed)
+    second->setAttr(kTransposedAttr, UnitAttr::get(first.getContext()));
+}
+
 LogicalResult tieVariables(VariableOp first, VariableOp second, const WeightStore &weights,
                            bool preferTranspose) {
   const Weight &a = *weights.find(first.getSymName()), &b = *weights.find(second.getSymName());
@@ -62,6 +68,7 @@ LogicalResult tieVariables(VariableOp first, VariableOp second, const WeightStor
     return failure();
   bool isEqual = a.bytes == b.bytes;
   if ((preferTranspose || !isEqual) && isTransposeOf(a, b)) {
+    markTied(first, second, /*isTransposed=*/true);
     replaceReads(first, second, [](OpBuilder &builder, Location loc, Value value) -> Value {
       return TransposeOp::create(builder, loc, value, ArrayRef<int64_t>{1, 0});
     });
@@ -69,6 +76,7 @@ LogicalResult tieVariables(VariableOp first, VariableOp second, const WeightStor
   }
   if (!isEqual)
     return failure();
+  markTied(first, second, /*isTransposed=*/false);
   replaceReads(first, second, [&](OpBuilder &builder, Location loc, Value value) -> Value {
     if (a.type == b.type)
       return value;

@@ -284,6 +284,16 @@ LogicalResult Compiler::planCuda(OwningOpRef<ModuleOp> &module, std::string &ptx
   }
 }
 
+LogicalResult Compiler::emitTrained(StringRef checkpoint, StringRef path, llvm::raw_ostream &os) {
+  bool isFile = !path.empty() && path != "-";
+  std::string data = isFile ? (path + ".data").str() : "";
+  TrainedModelOutput output{os, llvm::sys::path::filename(data).str(),
+                            [&] { return outputs.open("-o", data); }};
+  ImportOptions importOptions = options.import;
+  importOptions.trains = options.trains();
+  return writeTrainedModel(options.model, checkpoint, context, importOptions, output);
+}
+
 LogicalResult Compiler::emitSharedObject(llvm::raw_ostream &os) {
   return watch->run([&] { return compile(os); });
 }

@@ -501,6 +501,18 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
       {"amp", Stage::Amp},        {"train", Stage::Train}, {"kernels", Stage::Kernels},
       {"plan", Stage::Plan},      {"gpu", Stage::Gpu},     {"ptx", Stage::Ptx},
       {"so", Stage::SharedObject}};
+  line.checkpoint = f.checkpoint;
+  if (f.emit == "onnx") {
+    if (f.checkpoint.empty())
+      check.fail("--emit=onnx: needs the trained weights: --checkpoint=FILE");
+    if (line.explain || f.report.getNumOccurrences() || f.dumpIr.getNumOccurrences())
+      check.fail("--emit=onnx: compiles nothing that --explain, --report or --dump-ir could show");
+    if (!o.import.batch)
+      o.import.batch = 1; // what is written keeps its symbols
+  } else if (f.checkpoint.getNumOccurrences()) {
+    check.fail(
+        "--checkpoint: goes with --emit=onnx; ampc-run loads one with --resume, or for eval");
+  }
   if (f.emit != "onnx") {
     auto known = llvm::find_if(stages, [&](auto &s) { return s.first == f.emit; });
     if (known == std::end(stages))
@@ -524,10 +536,6 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
     line.notBuilt = "--accumulate";
   if (o.level == 3)
     line.notBuilt = "--amp=O3";
-  if (f.emit == "onnx")
-    line.notBuilt = "--emit=onnx";
-  if (f.checkpoint.getNumOccurrences())
-    line.notBuilt = "--checkpoint";
   if (o.lists != "balanced" && o.lists != "pytorch")
     line.notBuilt = "--amp-lists with a file";
 }

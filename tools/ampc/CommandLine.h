@@ -21,6 +21,8 @@ struct CommandLine {
   CompileOptions options;
   Stage stage = Stage::SharedObject;
   std::string output; ///< "" or "-": standard output
+  /// Whose weights go back into the model, which is all there is to do; "" to compile.
+  std::string checkpoint;
   bool listOps = false;
   bool explain = false;
   std::string explainRegex; ///< of node names; "" for all

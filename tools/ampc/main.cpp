@@ -41,7 +41,8 @@ int failInternally(const InternalError &error) {
 int fail(llvm::Error error) { return fail(llvm::toString(std::move(error))); }
 
 /// Makes the files known that a run reads, so that no output can be one of them.
-llvm::Error addInputs(OutputFiles &outputs, const CompileOptions &options) {
+llvm::Error addInputs(OutputFiles &outputs, const CompileOptions &options,
+                      const std::string &checkpoint) {
   if (llvm::Error error = outputs.addInput("the model", options.model))
     return error;
   for (const auto &binding : options.import.bindings)
@@ -52,7 +53,8 @@ llvm::Error addInputs(OutputFiles &outputs, const CompileOptions &options) {
   for (auto [what, file] :
        {std::pair("the model of --optimizer-model", options.import.optimizerModel),
         std::pair("the checkpoint", options.import.ortCheckpoint),
-        std::pair("the model of --eval-model", options.import.evalModel)})
+        std::pair("the model of --eval-model", options.import.evalModel),
+        std::pair("the checkpoint of --checkpoint", checkpoint)})
     if (!file.empty())
       if (llvm::Error error = outputs.addInput(what, file))
         return error;
@@ -95,9 +97,9 @@ int run(CommandLine &line) {
   // Opened first: a mistake in a path shows at once, and nothing is in its place before
   // everything is written.
   OutputFiles outputs;
-  if (llvm::Error error = addInputs(outputs, options))
+  if (llvm::Error error = addInputs(outputs, options, line.checkpoint))
     return fail(std::move(error));
-  bool isText = line.stage != Stage::SharedObject;
+  bool isText = line.stage != Stage::SharedObject || !line.checkpoint.empty();
   llvm::raw_ostream *output = nullptr, *report = nullptr;
   auto open = [&](StringRef flag, StringRef path, llvm::raw_ostream *&os) -> llvm::Error {
     llvm::Expected<llvm::raw_ostream *> opened = outputs.open(flag, path);
@@ -121,7 +123,9 @@ int run(CommandLine &line) {
     applyDefaultTimingPassManagerCLOptions(pm);
   });
   LogicalResult compiled = failure();
-  if (isText) {
+  if (!line.checkpoint.empty()) {
+    compiled = compiler.emitTrained(line.checkpoint, line.output, *output);
+  } else if (isText) {
     compiled = compiler.emit(line.stage, *output);
   } else if (output) {
     compiled = compiler.emitSharedObject(*output);

@@ -96,6 +96,23 @@ struct ImportedModel {
 llvm::FailureOr<ImportedModel> importOnnx(llvm::StringRef path, mlir::MLIRContext &context,
                                           const ImportOptions &options);
 
+/// Where a model with trained weights is written to.
+struct TrainedModelOutput {
+  llvm::raw_ostream &model;
+  /// The name of the file beside the model for tensors that the model's file is too small for (2
+  /// GiB), and what opens it; "" where there can be none.
+  std::string dataName;
+  std::function<llvm::Expected<llvm::raw_ostream *>()> openData;
+};
+
+/// Writes the ONNX model at `path` again, in its form for inference, with the trained parameters
+/// and the state of layers that the checkpoint holds. What the importer decided of the file's
+/// initializers, as `options` say, holds the other way round: tied ones get one value, split ones
+/// become several. An error where the checkpoint is of another model.
+llvm::LogicalResult writeTrainedModel(llvm::StringRef path, llvm::StringRef checkpoint,
+                                      mlir::MLIRContext &context, const ImportOptions &options,
+                                      const TrainedModelOutput &output);
+
 } // namespace ampc
 
 #endif // AMPC_IMPORT_IMPORT_H

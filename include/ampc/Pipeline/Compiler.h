@@ -41,6 +41,11 @@ public:
   /// Compiles to a train.so, written to `os`.
   mlir::LogicalResult emitSharedObject(llvm::raw_ostream &os);
 
+  /// Writes the model again, with the weights of a checkpoint, to `os`, which is the file `path`:
+  /// tensors that it is too small for go to a file of its name with `.data` behind it.
+  mlir::LogicalResult emitTrained(llvm::StringRef checkpoint, llvm::StringRef path,
+                                  llvm::raw_ostream &os);
+
   /// What compilation did, in one line: parameters trained, kernels and so on. Valid after
   /// emitSharedObject.
   std::string summary() const { return summaryText; }

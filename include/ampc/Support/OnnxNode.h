@@ -40,6 +40,10 @@ struct OnnxName {
   /// Attributes of floats that are weights, with commas between: the importer makes initializers of
   /// them, which a node has as further inputs.
   llvm::StringRef weights = {};
+  /// Of what computes something else in training: how many inputs and outputs a node has in
+  /// inference (0: as many as in training), and the attribute that is 0 there.
+  unsigned inferenceInputs = 0, inferenceOutputs = 0;
+  llvm::StringRef trainingAttribute = {};
 };
 
 /// The newest ai.onnx opset whose operators are known.

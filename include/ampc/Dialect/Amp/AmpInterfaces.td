@@ -288,10 +288,15 @@ def JoinOpInterface : OpInterface<"JoinOpInterface"> {
 
 /// An ONNX operator by name, domain and the opset versions whose meaning is implemented.
 class OnnxOperator<string name, int since = 1, int until = 28, string domain = "",
-                   string takesSequences = "false", string weights = ""> {
+                   string takesSequences = "false", string weights = "",
+                   string inference = "0, 0, {}"> {
   string text = "{\"" # name # "\", \"" # domain # "\", " # since # ", " # until # ", " #
-                takesSequences # ", \"" # weights # "\"}";
+                takesSequences # ", \"" # weights # "\", " # inference # "}";
 }
+/// One that computes something else in training; see OnnxName for how its nodes are in inference.
+class OnnxTrainingOperator<string name, int inputs, int outputs, string attribute = "">
+    : OnnxOperator<name, 1, 28, "", "false", "",
+                   inputs # ", " # outputs # ", \"" # attribute # "\"">;
 /// One of scikit-learn's exporter; `weights` are attributes that are trained, with commas between.
 class OnnxEstimator<string name, string weights = "">
     : OnnxOperator<name, 1, 5, "ai.onnx.ml", "false", weights>;

@@ -26,7 +26,7 @@ class Amp_BatchNormBase<string mnemonic, int inputs, list<Trait> traits>
 def Amp_BatchNormOp : Amp_BatchNormBase<"batch_norm", 1, [PartialGradient, Absorbs, Recovery,
     Uses<["Other", "Weight", "Weight", "Other"]>,
     DeclareOpInterfaceMethods<TrainingModeOpInterface>,
-    Onnx<[OnnxOperator<"BatchNormalization">]>]> {
+    Onnx<[OnnxTrainingOperator<"BatchNormalization", 0, 1, "training_mode">]>]> {
   let summary = "Zero mean and unit variance of each channel, over the batch";
   let description = [{
     `y = (input - mean) * inv_std_dev * scale + bias`, where `mean` and

@@ -11,7 +11,7 @@
 include "ampc/Dialect/Amp/AmpDialect.td"
 
 def Amp_DropoutOp : Amp_Op<"dropout", [Pure, InferTypeOpAdaptor, PartialGradient, Kernel,
-    Computes<"Follow">, Onnx<[OnnxOperator<"Dropout">]>,
+    Computes<"Follow">, Onnx<[OnnxTrainingOperator<"Dropout", 1, 0>]>,
     DeclareOpInterfaceMethods<TrainingModeOpInterface>]> {
   let summary = "Keeps each element with probability 1 - ratio";
   let description = [{

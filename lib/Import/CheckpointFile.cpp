@@ -1,0 +1,92 @@
+//===- CheckpointFile.cpp - Tensors of a checkpoint -----------------------===//
+//
+// Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "CheckpointFile.h"
+#include "llvm/Support/CheckedArithmetic.h"
+#include "llvm/Support/Endian.h"
+#include <cstring>
+
+using namespace mlir;
+
+namespace ampc {
+
+/// Names of what training keeps beside the model's tensors begin so.
+static constexpr StringLiteral kOwnPrefix = "ampc.";
+/// The most bytes of a header, as the format's own reader has it.
+static constexpr uint64_t kMostHeaderBytes = 100'000'000;
+
+LogicalResult CheckpointFile::open() {
+  if (int error = file.open(path))
+    return emitError() << " cannot be opened: " << strerror(error);
+  auto notOne = [&](const llvm::Twine &why) {
+    return emitError() << " is no safetensors file as `ampc-run train --checkpoint` writes it: "
+                       << why.str();
+  };
+  char length[8];
+  int error = 0;
+  if (file.readAt(0, length, sizeof(length), error) != sizeof(length))
+    return notOne("it has " + llvm::Twine(file.size()) + " bytes");
+  uint64_t headerBytes = llvm::support::endian::read64le(length);
+  if (headerBytes > kMostHeaderBytes || headerBytes > file.size() - sizeof(length))
+    return notOne("its header would have " + llvm::Twine(headerBytes) + " bytes");
+  std::string header(headerBytes, '\0');
+  if (file.readAt(sizeof(length), header.data(), headerBytes, error) != headerBytes)
+    return emitError() << " cannot be read: " << strerror(error);
+  llvm::Expected<llvm::json::Value> json = llvm::json::parse(header);
+  if (!json)
+    return notOne("its header: " + llvm::toString(json.takeError()));
+  const llvm::json::Object *entries = json->getAsObject();
+  if (!entries)
+    return notOne("its header is no object");
+  for (const auto &[key, value] : *entries) {
+    StringRef name = key;
+    if (name == "__metadata__" || name.starts_with(kOwnPrefix))
+      continue;
+    const llvm::json::Object *entry = value.getAsObject();
+    if (!entry || failed(readTensor(name, *entry, sizeof(length) + headerBytes)))
+      return notOne("the entry of '" + name + "' has no type, shape and place in the file");
+  }
+  if (found.empty())
+    return emitError() << " holds no tensor of a model";
+  return success();
+}
+
+LogicalResult CheckpointFile::readTensor(StringRef name, const llvm::json::Object &entry,
+                                         uint64_t begin) {
+  std::optional<StringRef> dtype = entry.getString("dtype");
+  const llvm::json::Array *shape = entry.getArray("shape");
+  const llvm::json::Array *offsets = entry.getArray("data_offsets");
+  if (!dtype || !shape || !offsets || offsets->size() != 2)
+    return failure();
+  Tensor tensor;
+  tensor.dtype = dtype->str();
+  for (const llvm::json::Value &value : *shape) {
+    std::optional<int64_t> extent = value.getAsInteger();
+    if (!extent || *extent < 0)
+      return failure();
+    tensor.shape.push_back(*extent);
+  }
+  std::optional<uint64_t> first = (*offsets)[0].getAsUINT64(), last = (*offsets)[1].getAsUINT64();
+  uint64_t room = file.size() - begin;
+  if (!first || !last || *first > *last || *last > room)
+    return failure();
+  tensor.offset = begin + *first;
+  tensor.bytes = *last - *first;
+  found[name.str()] = std::move(tensor);
+  return success();
+}
+
+FailureOr<std::string> CheckpointFile::read(const Tensor &tensor) const {
+  std::string bytes(tensor.bytes, '\0');
+  int error = 0;
+  if (file.readAt(tensor.offset, bytes.data(), bytes.size(), error) == bytes.size())
+    return bytes;
+  return emitError() << " cannot be read: "
+                     << (error ? strerror(error) : "it became shorter while it was read");
+}
+
+} // namespace ampc
