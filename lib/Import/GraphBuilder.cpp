@@ -155,15 +155,6 @@ void GraphBuilder::foldOp(Operation *op) {
   }
 }
 
-void GraphBuilder::finishOps(Operation *first, DictionaryAttr attribute) {
-  for (Operation *op = first; op; op = op->getNextNode()) {
-    // What a graph in a node says about its own nodes comes first.
-    if (attribute && isa<PrecisionOpInterface>(op) && !op->hasAttr(kPrecisionAttr))
-      op->setAttr(kPrecisionAttr, attribute);
-    foldOp(op);
-  }
-}
-
 /// That `node` computes in a type that is stored and cast only.
 static LogicalResult reportStoredType(const GraphNode &node, const ImportContext &context,
                                       const StoredType &type) {
@@ -265,10 +256,18 @@ LogicalResult GraphBuilder::addNode(const GraphNode &node) {
   for (Operation *op = first; op; op = op->getNextNode())
     if (const StoredType *stored = findMisplacedType(op))
       return reportStoredType(node, context, *stored);
-  DictionaryAttr attribute =
-      node.isTraining ? PrecisionFlags::makeAttr(&context.mlir, kFullPrecision, "training_info")
-                      : precision.decide(node.name, node.opType());
-  finishOps(first, attribute);
+  PrecisionFlags::Choice choice;
+  if (node.isTraining) {
+    choice.precision = PrecisionFlags::makeAttr(&context.mlir, kFullPrecision, "training_info");
+  } else {
+    FailureOr<PrecisionFlags::Choice> decided = precision.decide(node);
+    if (failed(decided))
+      return failure();
+    choice = *std::move(decided);
+  }
+  choice.mark(first, onnxNode.inputs);
+  for (Operation *op = first; op; op = op->getNextNode())
+    foldOp(op);
   nameOps(node, first, *results);
   return defineOutputs(node, *results);
 }

@@ -82,9 +82,6 @@ private:
   LogicalResult defineOutputs(const GraphNode &node, ArrayRef<Value> results);
   LogicalResult checkTensor(const GraphNode &node, StringRef name, Type type);
   LogicalResult checkDeclared(const GraphNode &node, StringRef name, Type type);
-  /// Marks the ops built for a node with the precision that the user asks for, and keeps
-  /// the values that fold.
-  void finishOps(Operation *first, DictionaryAttr precision);
   /// Tells the ops that make a node's outputs the outputs' names; the others make parts of it.
   static void nameOps(const GraphNode &node, Operation *first, ArrayRef<Value> results);
   Value lookup(StringRef name);

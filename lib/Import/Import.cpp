@@ -161,6 +161,8 @@ FailureOr<ImportedModel> Importer::run() {
   resolve();
   if (failed(collectValues()) || failed(buildFunctions()))
     return failure();
+  if (DictionaryAttr asked = precision.operatorPrecisions())
+    result.module.get()->setAttr(kOperatorPrecisionsAttr, asked);
   eraseStoredTypes(*result.module, result.weights);
   if (failed(decideRoles()))
     return failure();

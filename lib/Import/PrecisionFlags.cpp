@@ -6,10 +6,21 @@
 //===----------------------------------------------------------------------===//
 
 #include "PrecisionFlags.h"
+#include "ampc/Dialect/Amp/Ops/State.h"
 
 using namespace mlir;
 
 namespace ampc {
+/// The domain, "" for ai.onnx, and the name of an operator that a policy file names. Without a
+/// domain it is that operator of every domain.
+static std::pair<std::optional<StringRef>, StringRef> splitOperator(StringRef text) {
+  size_t colon = text.rfind(':');
+  if (colon == StringRef::npos)
+    return {std::nullopt, text};
+  StringRef domain = text.take_front(colon);
+  return {domain == "ai.onnx" ? StringRef() : domain, text.drop_front(colon + 1)};
+}
+
 LogicalResult PrecisionFlags::check(const OperatorTable &operators) {
   const ImportOptions &options = context.options;
   if (!options.keepF32Regex.empty()) {
@@ -26,29 +37,196 @@ LogicalResult PrecisionFlags::check(const OperatorTable &operators) {
                                       "ampc --list-ops lists them";
     return success();
   };
-  if (failed(checkNames("--amp-deny", options.denyOps)))
+  if (failed(checkNames("--amp-deny", options.denyOps)) ||
+      failed(checkNames("--amp-allow", options.allowOps)))
     return failure();
-  return checkNames("--amp-allow", options.allowOps);
+  for (const PolicyRule &rule : options.precisionRules) {
+    if (!rule.op.empty()) {
+      auto [domain, name] = splitOperator(rule.op);
+      if (domain ? operators.find(*domain, name).empty() : !operators.contains(name))
+        return context.emitError() << rule.place() << ": there is no operator '" << rule.op
+                                   << "'; ampc --list-ops lists them";
+    }
+    if (rule.isOfOperand() || !rule.node.empty()) {
+      Rule &entry = (rule.isOfOperand() ? operandRules : nodeRules).emplace_back();
+      entry.rule = &rule;
+      if (!rule.node.empty())
+        entry.regex.emplace(rule.node);
+    } else if (rule.get(options.dtype)) {
+      operatorRules.try_emplace(rule.op, &rule);
+    }
+  }
+  return success();
 }
 
-DictionaryAttr PrecisionFlags::decide(StringRef nodeName, StringRef opType) {
-  const ImportOptions &options = context.options;
-  if (keepF32 && keepF32->match(nodeName)) {
-    matched = true;
-    return makeAttr(&context.mlir, kFullPrecision, "--amp-keep-fp32=" + options.keepF32Regex);
+bool PrecisionFlags::matches(Rule &rule, const GraphNode &node) {
+  if (!rule.rule->op.empty()) {
+    auto [domain, name] = splitOperator(rule.rule->op);
+    if (name != node.opType() || (domain && *domain != node.domain))
+      return false;
   }
-  if (llvm::is_contained(options.denyOps, opType))
-    return makeAttr(&context.mlir, stringify(Precision::Deny), "--amp-deny=" + opType);
-  if (llvm::is_contained(options.allowOps, opType))
-    return makeAttr(&context.mlir, stringify(Precision::Allow), "--amp-allow=" + opType);
-  return nullptr;
+  return !rule.regex || rule.regex->match(node.name);
+}
+
+/// The rule of the nearest file whose regex matches. Two of one file must say the same.
+FailureOr<const PolicyRule *> PrecisionFlags::findNodeRule(const GraphNode &node) {
+  const PolicyRule *found = nullptr;
+  for (Rule &rule : nodeRules) {
+    if (!matches(rule, node))
+      continue;
+    rule.matched = true;
+    std::optional<Precision> precision = rule.rule->get(context.options.dtype);
+    if (!precision)
+      continue;
+    if (!found) {
+      found = rule.rule;
+      continue;
+    }
+    std::optional<Precision> other = found->get(context.options.dtype);
+    if (found->level == rule.rule->level && precision != other)
+      return context.emitError() << rule.rule->place() << ": node '" << node.name << "' is "
+                                 << stringify(*precision) << " here and " << stringify(*other)
+                                 << " in line " << found->line;
+  }
+  return found;
+}
+
+const PolicyRule *PrecisionFlags::findOperatorRule(const GraphNode &node) const {
+  std::string domain = node.domain.empty() ? "ai.onnx" : node.domain;
+  const PolicyRule *exact = operatorRules.lookup(domain + ":" + node.opType().str());
+  const PolicyRule *any = operatorRules.lookup(node.opType());
+  if (exact && any)
+    return any->level < exact->level ? any : exact;
+  return exact ? exact : any;
+}
+
+/// Adds the operands' rules of this kind; what is there already is nearer.
+void PrecisionFlags::addOperands(const GraphNode &node, bool isOfNode, Choice &choice) {
+  for (Rule &rule : operandRules) {
+    if (rule.regex.has_value() != isOfNode || !matches(rule, node))
+      continue;
+    for (auto [i, name] : llvm::enumerate(node.inputs)) {
+      bool isIt =
+          rule.rule->operandIndex ? *rule.rule->operandIndex == i : rule.rule->operandName == name;
+      if (!isIt || name.empty())
+        continue;
+      rule.matched = true;
+      auto isThis = [index = i](const auto &entry) { return entry.first == index; };
+      if (rule.rule->get(context.options.dtype) && llvm::none_of(choice.operands, isThis))
+        choice.operands.emplace_back(i, makeAttr(*rule.rule));
+    }
+  }
+}
+
+DictionaryAttr PrecisionFlags::makeAttr(const PolicyRule &rule) {
+  return makeAttr(&context.mlir, stringify(*rule.get(context.options.dtype)), rule.reason());
+}
+
+FailureOr<PrecisionFlags::Choice> PrecisionFlags::decide(const GraphNode &node) {
+  const ImportOptions &options = context.options;
+  // Rules that others come before have matched all the same.
+  Choice choice, all;
+  FailureOr<const PolicyRule *> nodeRule = findNodeRule(node);
+  if (failed(nodeRule))
+    return failure();
+  addOperands(node, /*isOfNode=*/true, choice);
+  all.operands = choice.operands;
+  addOperands(node, /*isOfNode=*/false, all);
+  if (keepF32 && keepF32->match(node.name)) {
+    matched = true;
+    return Choice{
+        makeAttr(&context.mlir, kFullPrecision, "--amp-keep-fp32=" + options.keepF32Regex), {}};
+  }
+  if (*nodeRule) {
+    choice.precision = makeAttr(**nodeRule);
+    return choice;
+  }
+  if (llvm::is_contained(options.denyOps, node.opType()))
+    choice.precision =
+        makeAttr(&context.mlir, stringify(Precision::Deny), "--amp-deny=" + node.opType());
+  else if (llvm::is_contained(options.allowOps, node.opType()))
+    choice.precision =
+        makeAttr(&context.mlir, stringify(Precision::Allow), "--amp-allow=" + node.opType());
+  if (choice.precision)
+    return choice;
+  if (const PolicyRule *rule = findOperatorRule(node))
+    all.precision = makeAttr(*rule);
+  return all;
 }
 
 LogicalResult PrecisionFlags::checkMatched() {
-  if (!keepF32 || matched)
-    return success();
-  return context.emitError() << "--amp-keep-fp32=" << context.options.keepF32Regex
-                             << " matches no node's name";
+  if (keepF32 && !matched)
+    return context.emitError() << "--amp-keep-fp32=" << context.options.keepF32Regex
+                               << " matches no node's name";
+  for (const Rule &rule : nodeRules)
+    if (!rule.matched)
+      return context.emitError() << rule.rule->place() << ": '" << rule.rule->node
+                                 << "' matches no node's name";
+  for (const Rule &rule : operandRules)
+    if (!rule.matched && (rule.regex || !rule.rule->operandName.empty()))
+      return context.emitError() << rule.rule->place()
+                                 << ": no node that this speaks of has the operand";
+  return success();
+}
+
+/// Notes on `op` what is asked of the values that it reads. An op that only moves one passes that
+/// on, so that it holds for what computes with it.
+static void markOperands(PrecisionOpInterface op, DenseMap<Value, DictionaryAttr> &asked) {
+  // Canonical order puts constants last: they are there before operands are counted.
+  if (op->hasTrait<OpTrait::IsCommutative>() && op->getNumOperands() == 2 &&
+      isa_and_present<ReadOp, ConstantOp>(op->getOperand(0).getDefiningOp()) &&
+      !isa_and_present<ReadOp, ConstantOp>(op->getOperand(1).getDefiningOp()))
+    op->setOperands({op->getOperand(1), op->getOperand(0)});
+  Builder b(op->getContext());
+  SmallVector<Attribute> list;
+  for (OpOperand &operand : op->getOpOperands())
+    if (DictionaryAttr precision = asked.lookup(operand.get())) {
+      NamedAttrList entry(precision);
+      entry.set("operand", b.getI64IntegerAttr(operand.getOperandNumber()));
+      list.push_back(entry.getDictionary(op->getContext()));
+      if (op.getPrecisionRecord().isFollow())
+        for (Value result : op->getResults())
+          asked.try_emplace(result, precision);
+    }
+  if (!list.empty())
+    op->setAttr(kOperandPrecisionAttr, b.getArrayAttr(list));
+}
+
+void PrecisionFlags::Choice::mark(Operation *first, ArrayRef<Value> inputs) const {
+  DenseMap<Value, DictionaryAttr> asked;
+  for (const auto &[i, answer] : operands)
+    if (i < inputs.size() && inputs[i])
+      asked.try_emplace(inputs[i], answer);
+  for (Operation *op = first; op; op = op->getNextNode()) {
+    auto computes = dyn_cast<PrecisionOpInterface>(op);
+    if (!computes)
+      continue;
+    // What a graph in a node says about its own nodes comes first.
+    if (precision && !op->hasAttr(kPrecisionAttr))
+      op->setAttr(kPrecisionAttr, precision);
+    if (!asked.empty() && !op->hasAttr(kOperandPrecisionAttr))
+      markOperands(computes, asked);
+  }
+}
+
+DictionaryAttr PrecisionFlags::operatorPrecisions() const {
+  NamedAttrList list;
+  auto add = [&](StringRef name, DictionaryAttr precision) {
+    if (!list.get(name))
+      list.append(name, precision);
+  };
+  const ImportOptions &options = context.options;
+  for (StringRef name : options.denyOps)
+    add(name, makeAttr(&context.mlir, stringify(Precision::Deny), "--amp-deny=" + name));
+  for (StringRef name : options.allowOps)
+    add(name, makeAttr(&context.mlir, stringify(Precision::Allow), "--amp-allow=" + name));
+  for (const PolicyRule &rule : options.precisionRules) {
+    auto [domain, name] = splitOperator(rule.op);
+    std::optional<Precision> precision = rule.get(options.dtype);
+    if (!rule.isOfOperand() && rule.node.empty() && precision && (!domain || domain->empty()))
+      add(name, makeAttr(&context.mlir, stringify(*precision), rule.reason()));
+  }
+  return list.empty() ? DictionaryAttr() : list.getDictionary(&context.mlir);
 }
 
 DictionaryAttr PrecisionFlags::makeAttr(MLIRContext *context, StringRef category,

@@ -8,6 +8,7 @@
 #include "ampc/Pipeline/Pipelines.h"
 #include "ampc/Codegen/Passes.h"
 #include "ampc/Precision/Passes.h"
+#include "ampc/Precision/PrecisionGraph.h"
 #include "ampc/Support/Settings.h"
 #include "ampc/Target/Passes.h"
 #include "ampc/Training/Passes.h"
@@ -59,10 +60,14 @@ void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
     pm.addPass(createAutocast({options.level, options.dtype, options.lists}));
   if (options.level > 0) {
     pm.addPass(createCSEPass());
+    pm.addPass(createVerifyPrecision({options.dtype, options.lists, options.level}));
+  }
+  if (options.precisionGraph)
+    pm.addPass(createRecordPrecision(options.precisionGraph));
+  if (options.level > 0) {
     pm.addPass(createMergeProducts());
     // Ops that read the parts read the whole where they can.
     pm.addPass(createCanonicalizerPass());
-    pm.addPass(createVerifyPrecision({options.dtype, options.lists}));
   }
   if (options.trains()) {
     // Before differentiation, while a gradient is one op: what is scaled is plain to see.

@@ -50,7 +50,8 @@ struct Autocast : impl::AutocastBase<Autocast> {
   using AutocastBase::AutocastBase;
 
   void runOnOperation() override {
-    FailureOr<PrecisionPolicy> lists_ = PrecisionPolicy::get(getOperation().getLoc(), dtype, lists);
+    FailureOr<PrecisionPolicy> lists_ =
+        PrecisionPolicy::get(getOperation().getLoc(), dtype, lists, level);
     if (failed(lists_))
       return signalPassFailure();
     policy = &*lists_;
@@ -282,9 +283,11 @@ Type Autocast::chooseType(PrecisionOpInterface op, const PrecisionPolicy::Decisi
     }
     bool voted = false, wide = false, anyWide = false;
     for (OpOperand *operand : operands) {
+      if (PrecisionPolicy::isVoteless(*operand))
+        continue;
       bool isWide = getElementTypeOrSelf(operand->get().getType()).isF32();
       anyWide |= isWide;
-      if (!hasVote(operand->get()))
+      if (!policy->hasVote(operand->get()))
         continue;
       voted = true;
       wide |= isWide;

@@ -8,13 +8,16 @@
 #include "PrecisionPolicy.h"
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
+#include "ampc/Dialect/Amp/RecoveryLog.h"
 #include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace ampc;
 
-FailureOr<PrecisionPolicy> PrecisionPolicy::get(Location loc, StringRef dtype, StringRef lists) {
+FailureOr<PrecisionPolicy> PrecisionPolicy::get(Location loc, StringRef dtype, StringRef lists,
+                                                int64_t level) {
   PrecisionPolicy policy;
+  policy.level = level;
   MLIRContext *context = loc.getContext();
   if (dtype == "f16")
     policy.low = Float16Type::get(context);
@@ -31,7 +34,36 @@ FailureOr<PrecisionPolicy> PrecisionPolicy::get(Location loc, StringRef dtype, S
   return policy;
 }
 
+/// What the user asks of operand `index`, null where that is nothing.
+static DictionaryAttr askedOfOperand(Operation *op, unsigned index) {
+  auto list = op->getAttrOfType<ArrayAttr>(kOperandPrecisionAttr);
+  for (Attribute entry : list ? list.getValue() : ArrayRef<Attribute>())
+    if (auto asked = cast<DictionaryAttr>(entry);
+        asked.getAs<IntegerAttr>("operand").getValue() == index)
+      return asked;
+  return nullptr;
+}
+
+bool PrecisionPolicy::isVoteless(OpOperand &operand) {
+  DictionaryAttr asked = askedOfOperand(operand.getOwner(), operand.getOperandNumber());
+  return asked && asked.getAs<StringAttr>("category") == stringify(Precision::Allow);
+}
+
+bool PrecisionPolicy::hasVote(Value operand) const {
+  auto type = cast<RankedTensorType>(operand.getType());
+  // Buffers have one there, and numbers are tensors of rank 0, or of one element where an exporter
+  // wrote them so.
+  if (profile == PrecisionProfile::PyTorch && type.getRank() > 0 && type.getNumElements() != 1)
+    return true;
+  return ampc::hasVote(operand);
+}
+
 PrecisionPolicy::Decision PrecisionPolicy::decide(PrecisionOpInterface op) const {
+  // All that an op computes with has one type, so that an operand in f32 makes all of it f32.
+  for (OpOperand *operand : computedOperands(op))
+    if (DictionaryAttr asked = askedOfOperand(op, operand->getOperandNumber()))
+      if (asked.getAs<StringAttr>("category") == stringify(Precision::Deny))
+        return {Precision::Deny, asked.getAs<StringAttr>("reason").str()};
   if (auto asked = op->getAttrOfType<DictionaryAttr>(kPrecisionAttr)) {
     StringRef category = cast<StringAttr>(asked.get("category")).getValue();
     std::string reason = cast<StringAttr>(asked.get("reason")).getValue().str();
@@ -41,11 +73,21 @@ PrecisionPolicy::Decision PrecisionPolicy::decide(PrecisionOpInterface op) const
     return {*symbolizePrecision(category), reason};
   }
   PrecisionRecord record = op.getPrecisionRecord();
-  if (profile == PrecisionProfile::PyTorch)
-    return {record.pytorch, "pytorch lists"};
-  if (low.isBF16())
-    return {record.bf16, "balanced lists for bf16"};
-  return {record.f16, "balanced lists for f16"};
+  Decision decision{record.f16, "balanced lists for f16"};
+  if (profile == PrecisionProfile::PyTorch && op->hasAttr(kWideInPyTorchAttr))
+    decision = {Precision::Deny, "pytorch lists, of an operator that spells this out"};
+  else if (profile == PrecisionProfile::PyTorch)
+    decision = {record.pytorch, "pytorch lists"};
+  else if (low.isBF16())
+    decision = {record.bf16, "balanced lists for bf16"};
+  if (level < 3)
+    return decision;
+  if (op->hasTrait<Normalizes>())
+    return {Precision::Deny, "O3 keeps norms in f32 unless asked"};
+  // At this level what promotes is low.
+  if (decision.category == Precision::Deny)
+    return {Precision::Promote, "O3 computes in the low type what the lists deny"};
+  return decision;
 }
 
 SmallVector<OpOperand *> ampc::computedOperands(PrecisionOpInterface op) {

@@ -16,7 +16,8 @@ namespace ampc {
 class PrecisionPolicy {
 public:
   /// Failure, after an error at `loc`, for names that are not known.
-  static FailureOr<PrecisionPolicy> get(Location loc, StringRef dtype, StringRef lists);
+  static FailureOr<PrecisionPolicy> get(Location loc, StringRef dtype, StringRef lists,
+                                        int64_t level);
 
   struct Decision {
     Precision category;
@@ -26,9 +27,16 @@ public:
 
   FloatType lowType() const { return low; }
 
+  /// Whether the user has taken an operand's vote: its type does not make a promote op f32.
+  static bool isVoteless(OpOperand &operand);
+  /// Whether an operand takes part in deciding the type of a promote op; as the function of that
+  /// name, but that PyTorch's constants do.
+  bool hasVote(Value operand) const;
+
 private:
   FloatType low;
   PrecisionProfile profile;
+  int64_t level = 1;
 };
 
 /// Float operands of `op` whose type the policy decides (`OperandPrecision::Computed`).

@@ -18,7 +18,8 @@ struct VerifyPrecision : impl::VerifyPrecisionBase<VerifyPrecision> {
   using VerifyPrecisionBase::VerifyPrecisionBase;
 
   void runOnOperation() override {
-    FailureOr<PrecisionPolicy> policy = PrecisionPolicy::get(getOperation().getLoc(), dtype, lists);
+    FailureOr<PrecisionPolicy> policy =
+        PrecisionPolicy::get(getOperation().getLoc(), dtype, lists, level);
     if (failed(policy))
       return signalPassFailure();
     bool ok = true;

@@ -23,7 +23,7 @@ class Operators(harness.Case):
                 for line in PAGE.read_text().splitlines() if line.startswith("| ")][1:]
         self.assertGreater(len(rows), 100)
         documented = {(row[0], row[1].replace("from ", "") + ("-28" if "from" in row[1] else ""),
-                       row[4], "-" if row[3] == "none" else "yes", row[7].strip("`"))
+                       row[4], "-" if row[3] == "none" else "yes", row[7].strip("`"), row[5], row[6])
                       for row in rows}
         done = self.build.ampc("--list-ops")
         self.assertEqual(done.returncode, 0, done.stderr)

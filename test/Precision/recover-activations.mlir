@@ -76,7 +76,7 @@ func.func @f16(%x: tensor<4x8xf16>) -> tensor<4x8xf16> {
 
 // CHECK-LABEL: @tanh_with_a_power
 func.func @tanh_with_a_power(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
-  // CHECK: amp.gelu %arg0 {tanh} : tensor<4x8xf32>
+  // CHECK: amp.gelu %arg0 {amp.wide_in_pytorch, tanh} : tensor<4x8xf32>
   // CHECK-NEXT: return
   %one = amp.constant dense<1.000000e+00> : tensor<f32>
   %half = amp.constant dense<5.000000e-01> : tensor<f32>
@@ -137,7 +137,7 @@ func.func @gelu_by_sigmoid(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
 
 // CHECK-LABEL: @silu_by_exp
 func.func @silu_by_exp(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
-  // CHECK: amp.swish %arg0 {alpha = 1.000000e+00 : f32} : tensor<4x8xf32>
+  // CHECK: amp.swish %arg0 {alpha = 1.000000e+00 : f32, amp.wide_in_pytorch} : tensor<4x8xf32>
   // CHECK-NEXT: return
   %one = amp.constant dense<1.000000e+00> : tensor<f32>
   %n = amp.neg %x : tensor<4x8xf32>
@@ -149,7 +149,7 @@ func.func @silu_by_exp(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
 
 // CHECK-LABEL: @sigmoid
 func.func @sigmoid(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
-  // CHECK: amp.sigmoid %arg0 : tensor<4x8xf32>
+  // CHECK: amp.sigmoid %arg0 {amp.wide_in_pytorch} : tensor<4x8xf32>
   // CHECK-NEXT: return
   %one = amp.constant dense<1.000000e+00> : tensor<f32>
   %n = amp.neg %x : tensor<4x8xf32>

@@ -9,12 +9,14 @@
 #include "ampc/Support/FloatRange.h"
 #include "ampc/Support/NodeLocation.h"
 #include "ampc/Support/OptimizerOptions.h"
+#include "ampc/Support/PolicyFile.h"
 #include "ampc/Support/ScalarBuilder.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Matchers.h"
+#include "llvm/Support/FileSystem.h"
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -266,6 +268,57 @@ void testOptimizerSettings() {
   CHECK(OptimizerSettings(options, {rate, beta}).error() == beta.check(2));
 }
 
+//===----------------------------------------------------------------------===//
+// PolicyFile
+//===----------------------------------------------------------------------===//
+
+/// The error of a policy file that holds `text`, "" where it is taken.
+std::string readPolicy(StringRef text, PrecisionRules *rules = nullptr) {
+  SmallString<128> path;
+  CHECK(!llvm::sys::fs::createTemporaryFile("policy", "json", path));
+  {
+    std::error_code error;
+    llvm::raw_fd_ostream(path, error) << text;
+  }
+  llvm::Expected<PrecisionRules> read = readPolicyFile(path);
+  llvm::sys::fs::remove(path);
+  if (!read)
+    return llvm::toString(read.takeError());
+  if (rules)
+    *rules = std::move(*read);
+  return "";
+}
+
+void testPolicyFile() {
+  const std::string text = R"({"extends": "pytorch",
+    "operators": {"Exp": "allow", "a.b:C": {"bf16": "deny"}},
+    "nodes": {"^\u00e9\n[0-9]{2}\\.": "follow"},
+    "operands": [{"node": "x|y", "operand": 65535, "precision": {"f16": "deny"}},
+                 {"operator": "Add", "operand": "caf\u00e9 \ud83d\ude00", "precision": "allow"}]})";
+  PrecisionRules rules;
+  CHECK(readPolicy(text, &rules).empty());
+  CHECK(rules.profile == "pytorch" && rules.rules.size() == 5);
+  CHECK(rules.rules[0].op == "Exp" && rules.rules[0].line == 2 && rules.rules[0].level == 0);
+  CHECK(rules.rules[1].get("bf16") == Precision::Deny && !rules.rules[1].get("f16"));
+  CHECK(rules.rules[2].node == "^\u00e9\n[0-9]{2}\\." && rules.rules[2].line == 3);
+  CHECK(rules.rules[3].operandIndex == 65535u && rules.rules[3].isOfOperand());
+  CHECK(rules.rules[4].operandName == "caf\u00e9 \U0001f600" && rules.rules[4].line == 5);
+  // Whatever bytes come: an error that names a line, or rules; never a crash.
+  size_t taken = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    std::string error = readPolicy(text.substr(0, i));
+    CHECK(StringRef(error).contains(".json:"));
+    for (char c : {'{', '}', '"', '\\', ',', '\n', '\0', '9', '\xff'}) {
+      std::string changed = text;
+      changed[i] = c;
+      error = readPolicy(changed);
+      taken += error.empty();
+      CHECK(error.empty() || StringRef(error).contains("policy"));
+    }
+  }
+  CHECK(taken > 50 && taken < text.size() * 4);
+}
+
 } // namespace
 
 int main() {
@@ -279,5 +332,6 @@ int main() {
   testResultNames(context);
   testScalars(context);
   testOptimizerSettings();
+  testPolicyFile();
   return finishChecks();
 }

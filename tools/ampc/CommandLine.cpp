@@ -7,8 +7,8 @@
 
 #include "CommandLine.h"
 #include "ReadArray.h"
-#include "RegexCheck.h"
 #include "ampc-runtime/module_format.h"
+#include "ampc/Support/RegexCheck.h"
 #include "ampc/Support/Settings.h"
 #include "ampc/Training/Optimizers.h"
 #include "mlir/IR/AsmState.h"
@@ -39,7 +39,8 @@ struct Flags {
   using Text = cl::opt<std::string>;
   using Number = cl::opt<double>;
 
-  Text model{cl::Positional, cl::desc("MODEL.onnx"), cl::cat(main)};
+  cl::list<std::string> positionals{cl::Positional, cl::cat(main),
+                                    cl::desc("MODEL.onnx | diff-policy A B MODEL.onnx")};
   Text output{"o",
               cl::desc("the train.so, or with --emit the text, to write; with --report "
                        "it appears whole or not at all"),
@@ -115,7 +116,7 @@ struct Flags {
                                   cl::desc("shapes of the tensors of an input that is a sequence")};
 
   Text amp{"amp", cl::init("O1"), cl::cat(precision),
-           cl::desc("O0 as written, O1 lists, O2 low-precision model, O3 all low")};
+           cl::desc("O0 as written, O1 lists, O2 low-precision model, O3 all low but norms")};
   Text dtype{"amp-dtype", cl::init("f16"), cl::desc("f16 or bf16"), cl::cat(precision)};
   Text lists{"amp-lists", cl::init("balanced"), cl::cat(precision),
              cl::desc("balanced, pytorch or a JSON file")};
@@ -162,8 +163,8 @@ struct Flags {
                   cl::cat(inspect)};
   Text dumpIr{"dump-ir", cl::desc("write the IR of every stage"), cl::value_desc("dir"),
               cl::cat(inspect)};
-  Text report{"report", cl::desc("write what was decided, as JSON"), cl::value_desc("file"),
-              cl::cat(inspect)};
+  Text report{"report", cl::desc("write what was decided, as JSON or as a page (F.html)"),
+              cl::value_desc("file"), cl::cat(inspect)};
   Text explain{"explain",
                cl::ValueOptional,
                cl::init("\x01"),
@@ -329,6 +330,31 @@ void fillGroups(const Flags &f, CompileOptions &o, Checker &check) {
   }
 }
 
+/// The model, and for `diff-policy` the policies before it.
+void fillModel(const Flags &f, CommandLine &line, Checker &check) {
+  llvm::ArrayRef<std::string> words(f.positionals);
+  if (words.empty() || words.front() != "diff-policy") {
+    if (words.size() > 1)
+      check.fail("one model is compiled at a time, and these are " + llvm::join(words, ", "));
+    if (!words.empty())
+      line.options.model = words.front();
+    return;
+  }
+  if (words.size() != 4)
+    return (void)check.fail("diff-policy takes two policies and a model: "
+                            "ampc diff-policy balanced LISTS.json MODEL.onnx");
+  line.policies = {words[1], words[2]};
+  line.options.model = words[3];
+  for (const std::string &policy : line.policies)
+    if (policy.empty())
+      check.fail("diff-policy: the name of a policy is empty");
+  for (const cl::Option *flag : std::initializer_list<const cl::Option *>{
+           &f.output, &f.lists, &f.emit, &f.report, &f.explain, &f.dumpIr, &f.simt, &f.listOps})
+    if (flag->getNumOccurrences())
+      check.fail((flag->ArgStr.size() > 1 ? "--" : "-") + flag->ArgStr +
+                 ": does not go with diff-policy, which prints what two policies decide");
+}
+
 void fill(const Flags &f, CommandLine &line, Checker &check) {
   CompileOptions &o = line.options;
   for (const Flags::Text *flag :
@@ -342,7 +368,7 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
         std::cref(f.allow), std::cref(f.deny), std::cref(f.targets), std::cref(f.archs),
         std::cref(f.toolkit), std::cref(f.groups)})
     check.filled(flag);
-  o.model = f.model;
+  fillModel(f, line, check);
   line.output = f.output;
   line.listOps = f.listOps;
   line.explain = f.explain.getNumOccurrences();
@@ -446,6 +472,7 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
       check.fail("--amp-allow and --amp-deny both name " + op);
   check.regex("amp-keep-fp32", f.keepF32);
   o.import.keepF32Regex = f.keepF32;
+  o.import.dtype = f.dtype;
   o.lossScale = f.lossScale;
   // The runtime holds the state of a session to the same rule.
   const StringRef scaleRule = "from 1.1754944e-38 to 3.4028235e+38, so that f32 holds it and its "
@@ -525,19 +552,15 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
   o.simtFile = f.simt;
   if (f.layout.getNumOccurrences())
     o.preferChannelsLast = check.oneOf("test-prefer-layout", f.layout, {"nhwc"});
-  if (!f.listOps && f.model.empty())
+  if (!f.listOps && o.model.empty())
     check.fail("no model given: ampc MODEL.onnx -o TRAIN.so");
   if (line.stage == Stage::SharedObject && f.emit == "so" && !f.listOps && !line.explain &&
-      f.output.empty())
+      line.policies.empty() && f.output.empty())
     check.fail("no output given: -o TRAIN.so");
 
   // Documented, and not built yet: never ignored in silence.
   if (f.accumulate > 1)
     line.notBuilt = "--accumulate";
-  if (o.level == 3)
-    line.notBuilt = "--amp=O3";
-  if (o.lists != "balanced" && o.lists != "pytorch")
-    line.notBuilt = "--amp-lists with a file";
 }
 } // namespace
 

@@ -26,6 +26,8 @@ struct CommandLine {
   bool listOps = false;
   bool explain = false;
   std::string explainRegex; ///< of node names; "" for all
+  /// Of `diff-policy`: the two policies to compare; else none.
+  std::vector<std::string> policies;
   /// A documented flag that is not built yet; what to say about it.
   std::string notBuilt;
 };

@@ -57,6 +57,48 @@ DecisionLog::DecisionLog(MLIRContext &context)
     llvm::report_fatal_error("remarks are set up twice");
 }
 
+StringRef Decision::get(StringRef key) const {
+  for (const auto &[name, value] : facts)
+    if (name == key)
+      return value;
+  return "";
+}
+
+std::vector<const Decision *> DecisionLog::decisionsOfNodes() const {
+  // Of each op and node, in the order of the graph. CSE takes ops away and merges nodes, so that
+  // the next with the node's type is taken, or the first where none is left.
+  struct Queue {
+    std::vector<const Decision *> list;
+    size_t next = 0;
+  };
+  llvm::StringMap<Queue> queues;
+  for (const Decision &decision : *decisions)
+    if (decision.name == "computes-in" && decision.function == graph.function)
+      for (const std::string &node : decision.nodes)
+        queues[decision.op + "\n" + node].list.push_back(&decision);
+  std::vector<const Decision *> result;
+  for (const PrecisionNode &node : graph.nodes) {
+    const Decision *&found = result.emplace_back(nullptr);
+    for (const std::string &name : node.names) {
+      auto it = queues.find(node.op + "\n" + name);
+      if (it == queues.end())
+        continue;
+      Queue &queue = it->second;
+      auto fits = [&](const Decision *decision) {
+        return decision->get("type") == node.computesIn;
+      };
+      auto from = llvm::find_if(llvm::drop_begin(queue.list, queue.next), fits);
+      if (from == queue.list.end())
+        from = llvm::find_if(queue.list, fits);
+      else
+        queue.next = from - queue.list.begin() + 1;
+      if (from != queue.list.end() && !found)
+        found = *from;
+    }
+  }
+  return result;
+}
+
 size_t DecisionLog::explain(llvm::raw_ostream &os, StringRef regex) const {
   llvm::Regex filter(regex);
   struct Line {
@@ -84,6 +126,15 @@ size_t DecisionLog::explain(llvm::raw_ostream &os, StringRef regex) const {
     lines[it->second].functions.insert(decision.function);
     functionsOf[key].insert(decision.function);
   }
+  for (const auto &[i, node] : llvm::enumerate(graph.nodes)) {
+    std::string names = llvm::join(node.names, ", ");
+    if (!regex.empty() && !filter.match(names))
+      continue;
+    std::string text = names + ": " + graph.describe(i);
+    if (lineOf.try_emplace(text, lines.size()).second)
+      lines.push_back({names + "\ncomputes-in", text, {}});
+    firstOf.try_emplace(lines.back().key, lines.size() - 1);
+  }
   // A node's lines stand together, at the first one's place.
   llvm::stable_sort(lines, [&](const Line &a, const Line &b) {
     return firstOf.lookup(a.key) < firstOf.lookup(b.key);
@@ -91,14 +142,25 @@ size_t DecisionLog::explain(llvm::raw_ostream &os, StringRef regex) const {
   for (const Line &line : lines) {
     os << line.text;
     // As many functions as the node has lines in: it is the same in all of them.
-    if (line.functions.size() < functionsOf[line.key].size())
+    if (!line.functions.empty() && line.functions.size() < functionsOf[line.key].size())
       os << " [" << llvm::join(line.functions, ", ") << "]";
     os << "\n";
   }
   return lines.size();
 }
 
-void DecisionLog::write(llvm::raw_ostream &os) const {
+static llvm::json::Array toJson(ArrayRef<PrecisionValue> values, ArrayRef<PrecisionCast> casts) {
+  llvm::json::Array list;
+  for (const PrecisionValue &value : values) {
+    llvm::json::Object entry{{"value", value.name}, {"type", value.type}, {"bytes", value.bytes}};
+    if (value.cast)
+      entry["cast_to"] = casts[*value.cast].to;
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+llvm::json::Array DecisionLog::toJson() const {
   llvm::json::Array list;
   for (const Decision &decision : *decisions) {
     llvm::json::Object entry{{"nodes", llvm::json::Array(decision.nodes)},
@@ -111,14 +173,72 @@ void DecisionLog::write(llvm::raw_ostream &os) const {
       entry[StringRef(key).lower()] = value;
     list.push_back(std::move(entry));
   }
-  os << llvm::formatv("{0:2}", llvm::json::Value(std::move(list))) << "\n";
+  if (graph.function.empty())
+    return list;
+  auto add = [&](StringRef kind, StringRef op, ArrayRef<std::string> nodes,
+                 llvm::json::Object entry) {
+    entry["pass"] = "precision";
+    entry["decision"] = kind;
+    entry["op"] = op;
+    entry["function"] = graph.function;
+    entry["nodes"] = llvm::json::Array(nodes);
+    list.push_back(std::move(entry));
+  };
+  std::vector<const Decision *> reasons = decisionsOfNodes();
+  int64_t low = 0, full = 0, bytes = 0, bytesInF32 = 0;
+  for (const auto &[i, node] : llvm::enumerate(graph.nodes)) {
+    llvm::json::Object entry{{"operator", node.operatorName},
+                             {"computes_in", node.computesIn},
+                             {"reads", ampc::toJson(node.reads, graph.casts)},
+                             {"gives", ampc::toJson(node.gives, graph.casts)}};
+    if (reasons[i]) {
+      entry["list"] = reasons[i]->get("list");
+      entry["reason"] = reasons[i]->get("Reason");
+    }
+    low += node.computesIn == "f16" || node.computesIn == "bf16";
+    full += node.computesIn == "f32";
+    for (const PrecisionValue &value : node.gives) {
+      bytes += value.bytes;
+      bytesInF32 += value.bytesInF32;
+    }
+    add("node", node.op, node.names, std::move(entry));
+  }
+  int64_t inStep = 0, moved = 0;
+  for (const PrecisionCast &cast : graph.casts) {
+    llvm::json::Array users;
+    for (size_t user : cast.users)
+      users.push_back(llvm::json::Array(graph.nodes[user].names));
+    if (!cast.isOfParameter) {
+      ++inStep;
+      moved += cast.readBytes + cast.writtenBytes;
+    }
+    add("cast", "amp.cast",
+        cast.source ? ArrayRef<std::string>(graph.nodes[*cast.source].names)
+                    : ArrayRef<std::string>(),
+        llvm::json::Object{{"value", cast.value},
+                           {"from", cast.from},
+                           {"to", cast.to},
+                           {"read_bytes", cast.readBytes},
+                           {"written_bytes", cast.writtenBytes},
+                           {"of_parameter", cast.isOfParameter},
+                           {"for", std::move(users)}});
+  }
+  add("summary", "", {},
+      llvm::json::Object{{"low_ops", low},
+                         {"f32_ops", full},
+                         {"value_bytes", bytes},
+                         {"value_bytes_in_f32", bytesInF32},
+                         {"casts", int64_t(graph.casts.size())},
+                         {"casts_in_step", inStep},
+                         {"cast_bytes_in_step", moved}});
+  return list;
 }
 
 void listOperators(MLIRContext &context, llvm::raw_ostream &os) {
   struct Row {
     OnnxName name;
     StringRef op;
-    std::string precision;
+    SmallVector<StringRef, 3> lists; ///< f16, bf16, PyTorch's
     bool gradient;
   };
   std::vector<Row> rows;
@@ -126,24 +246,26 @@ void listOperators(MLIRContext &context, llvm::raw_ostream &os) {
     auto *onnx = op.getInterface<OnnxOpInterface>();
     if (!onnx)
       continue;
-    std::string precision = "-";
-    if (auto *record = op.getInterface<PrecisionOpInterface>())
-      precision = stringify(record->getPrecisionRecord().f16).str();
+    SmallVector<StringRef, 3> lists(3, "-");
+    if (auto *interface = op.getInterface<PrecisionOpInterface>()) {
+      PrecisionRecord record = interface->getPrecisionRecord();
+      lists = {stringify(record.f16), stringify(record.bf16), stringify(record.pytorch)};
+    }
     for (const OnnxName &name : onnx->getOnnxNames())
       rows.push_back(
-          {name, op.getStringRef(), precision, bool(op.getInterface<GradientOpInterface>())});
+          {name, op.getStringRef(), lists, bool(op.getInterface<GradientOpInterface>())});
   }
   llvm::sort(rows, [](const Row &x, const Row &y) {
     return std::tie(x.name.domain, x.name.name) < std::tie(y.name.domain, y.name.name);
   });
-  os << llvm::formatv("{0,-34} {1,-8} {2,-8} {3,-9} {4}\n", "operator", "opsets", "list",
-                      "gradient", "op");
+  constexpr const char *kRow = "{0,-34} {1,-8} {2,-8} {3,-9} {4,-28} {5,-8} {6}\n";
+  os << llvm::formatv(kRow, "operator", "opsets", "list", "gradient", "op", "bf16", "pytorch");
   for (const Row &row : rows) {
     std::string name = row.name.domain.empty() ? row.name.name.str()
                                                : (row.name.domain + "." + row.name.name).str();
     std::string range = llvm::formatv("{0}-{1}", row.name.since, row.name.until);
-    os << llvm::formatv("{0,-34} {1,-8} {2,-8} {3,-9} {4}\n", name, range, row.precision,
-                        row.gradient ? "yes" : "-", row.op);
+    os << llvm::formatv(kRow, name, range, row.lists[0], row.gradient ? "yes" : "-", row.op,
+                        row.lists[1], row.lists[2]);
   }
 }
 } // namespace ampc

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "CommandLine.h"
+#include "Policy.h"
 #include "Report.h"
 #include "ampc-files/Process.h"
 #include "ampc/Pipeline/Compiler.h"
@@ -13,6 +14,7 @@
 #include "ampc/Support/ModelDiagnostics.h"
 #include "ampc/Support/OutputFiles.h"
 #include "ampc/Training/Optimizers.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/InitLLVM.h"
 #include <cstdlib>
 
@@ -42,7 +44,7 @@ int fail(llvm::Error error) { return fail(llvm::toString(std::move(error))); }
 
 /// Makes the files known that a run reads, so that no output can be one of them.
 llvm::Error addInputs(OutputFiles &outputs, const CompileOptions &options,
-                      const std::string &checkpoint) {
+                      const std::string &checkpoint = "") {
   if (llvm::Error error = outputs.addInput("the model", options.model))
     return error;
   for (const auto &binding : options.import.bindings)
@@ -58,9 +60,54 @@ llvm::Error addInputs(OutputFiles &outputs, const CompileOptions &options,
     if (!file.empty())
       if (llvm::Error error = outputs.addInput(what, file))
         return error;
-  if (options.lists != "balanced" && options.lists != "pytorch")
-    return outputs.addInput("the precision lists", options.lists);
   return llvm::Error::success();
+}
+
+/// Compiles as far as types are final, once with each policy.
+int diffPolicy(const CommandLine &line) {
+  struct Side {
+    MLIRContext context;
+    DecisionLog log;
+    explicit Side(const DialectRegistry &registry)
+        : context(registry, MLIRContext::Threading::DISABLED), log(context) {}
+  };
+  DialectRegistry registry;
+  registerAmpcDialects(registry);
+  std::vector<std::unique_ptr<Side>> sides;
+  for (const std::string &lists : line.policies) {
+    Side &side = *sides.emplace_back(std::make_unique<Side>(registry));
+    side.context.loadAllAvailableDialects();
+    CompileOptions options = line.options;
+    options.lists = lists;
+    options.precisionGraph = &side.log.graph;
+    OutputFiles outputs;
+    if (llvm::Error error = addInputs(outputs, options))
+      return fail(std::move(error));
+    if (llvm::Error error = readLists(outputs, options))
+      return fail(std::move(error));
+    // What is noted about the model is so for both.
+    std::string text;
+    llvm::raw_string_ostream notes(text);
+    ModelDiagnostics diagnostics(&side.context, options.model, notes);
+    Compiler compiler(side.context, options, outputs);
+    llvm::raw_null_ostream ignored;
+    bool failed = mlir::failed(compiler.emit(Stage::Train, ignored));
+    if (failed || sides.size() == 1)
+      llvm::errs() << text;
+    if (!failed)
+      continue;
+    if (compiler.internalError())
+      return failInternally(*compiler.internalError());
+    if (diagnostics.errorCount() == 0)
+      return fail("the compiler failed without saying why; this is a bug of ampc", ExitInternal);
+    return ExitDiagnosed;
+  }
+  auto sideOf = [&](size_t i) {
+    DecisionLog &log = sides[i]->log;
+    return PolicySide{line.policies[i], log.graph, log.decisionsOfNodes()};
+  };
+  printDifference(llvm::outs(), sideOf(0), sideOf(1));
+  return ExitDone;
 }
 
 int run(CommandLine &line) {
@@ -75,6 +122,8 @@ int run(CommandLine &line) {
   }
   if (!line.notBuilt.empty())
     return fail(line.notBuilt + ": documented, but not built in this version");
+  if (!line.policies.empty())
+    return diffPolicy(line);
 
   CompileOptions &options = line.options;
   bool ownOptimizer = options.optimizer.name == "auto";
@@ -93,11 +142,15 @@ int run(CommandLine &line) {
   std::unique_ptr<DecisionLog> log;
   if (line.explain || !options.reportFile.empty())
     log = std::make_unique<DecisionLog>(context);
+  if (log)
+    options.precisionGraph = &log->graph;
 
   // Opened first: a mistake in a path shows at once, and nothing is in its place before
   // everything is written.
   OutputFiles outputs;
   if (llvm::Error error = addInputs(outputs, options, line.checkpoint))
+    return fail(std::move(error));
+  if (llvm::Error error = readLists(outputs, options))
     return fail(std::move(error));
   bool isText = line.stage != Stage::SharedObject || !line.checkpoint.empty();
   llvm::raw_ostream *output = nullptr, *report = nullptr;
@@ -146,8 +199,10 @@ int run(CommandLine &line) {
       return fail(nothing);
     llvm::errs() << "ampc: warning: " << nothing << "\n"; // what was asked for is written
   }
-  if (report)
-    log->write(*report);
+  if (report && StringRef(options.reportFile).ends_with(".html"))
+    writeReportPage(*report, options.model, options.flags, log->toJson());
+  else if (report)
+    *report << llvm::formatv("{0:2}", llvm::json::Value(log->toJson())) << "\n";
   if (llvm::Error error = outputs.commit())
     return fail(std::move(error));
   if (!compiler.summary().empty())

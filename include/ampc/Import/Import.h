@@ -9,6 +9,7 @@
 #define AMPC_IMPORT_IMPORT_H
 
 #include "ampc/Support/OptimizerOptions.h"
+#include "ampc/Support/PolicyFile.h"
 #include "ampc/Support/WeightStore.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -34,6 +35,9 @@ struct ImportOptions {
   std::string keepF32Regex;
   /// ONNX operators that the user puts into a category.
   llvm::SmallVector<std::string> allowOps, denyOps;
+  /// What policy files say, and the low type for which they say it.
+  std::vector<PolicyRule> precisionRules;
+  std::string dtype = "f16";
   /// Which initializers are trained, by name; see docs/Parameters.md.
   std::string trainRegex, freezeRegex;
   /// Groups of parameters, by name: a parameter belongs to the first that matches.

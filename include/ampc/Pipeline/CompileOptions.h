@@ -14,6 +14,7 @@
 #include <vector>
 
 namespace ampc {
+struct PrecisionGraph;
 
 /// How far to compile; the stage's text or the train.so is what comes out.
 enum class Stage { Amp, Train, Kernels, Plan, Gpu, Ptx, SharedObject };
@@ -35,7 +36,7 @@ struct CompileOptions {
   double clipGradNorm = -1, clipGradValue = -1; ///< negative: off
 
   // Precision.
-  int64_t level = 1;         ///< 0 for O0, 1 for O1, 2 for O2
+  int64_t level = 1;         ///< 0 for O0, to 3 for O3
   std::string dtype = "f16"; ///< f16 or bf16
   std::string lists = "balanced";
   /// dynamic, none, a number, or "" for the default: dynamic for f16, else none.
@@ -62,6 +63,8 @@ struct CompileOptions {
   std::string dumpDirectory;
   /// A file that gets what was decided, as JSON; "" for none.
   std::string reportFile;
+  /// Gets the types of the forward graph; null where nobody asks.
+  PrecisionGraph *precisionGraph = nullptr;
   /// Also write the device kernels, compiled for the CPU's fibers: for tests.
   std::string simtFile;
   /// Plan as if all libraries preferred images with their channels last: for tests.

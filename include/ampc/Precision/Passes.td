@@ -42,7 +42,8 @@ def Autocast : Pass<"amp-autocast", "::mlir::ModuleOp"> {
     O1: an op of category allow computes in the low type, deny in f32, promote in the
     widest type of its float operands (rank-0 operands and constants have no vote), follow
     in what it is given. O2: everything but deny computes in the low type, and what deny
-    ops return to the model is cast back. O0: a model in 16 bits computes as it is written,
+    ops return to the model is cast back. O3: the same, and what the lists deny computes in the low
+    type too, but for norms. O0: a model in 16 bits computes as it is written,
     but for what leads from the last allow op to the loss, which is f32. f64 and integers are never touched; results of
     functions, and values that ops without a category use, keep their type. What the user
     asked for an op (`amp.precision`) comes before the lists. Each decision is a remark.
@@ -59,7 +60,7 @@ def Autocast : Pass<"amp-autocast", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [
-    Option<"level", "level", "int64_t", "1", "0 for O0, 1 for O1, 2 for O2">,
+    Option<"level", "level", "int64_t", "1", "0 for O0, to 3 for O3">,
     Option<"dtype", "dtype", "std::string", "\"f16\"", "f16 or bf16">,
     Option<"lists", "lists", "std::string", "\"balanced\"", "balanced or pytorch">
   ];
@@ -134,8 +135,17 @@ def VerifyPrecision : Pass<"amp-verify-precision", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"dtype", "dtype", "std::string", "\"f16\"", "f16 or bf16">,
-    Option<"lists", "lists", "std::string", "\"balanced\"", "balanced or pytorch">
+    Option<"lists", "lists", "std::string", "\"balanced\"", "balanced or pytorch">,
+    Option<"level", "level", "int64_t", "1", "1 for O1, to 3 for O3">
   ];
+}
+
+def RecordPrecision : Pass<"amp-record-precision", "::mlir::ModuleOp"> {
+  let summary = "Read what autocast made of the forward graph";
+  let description = [{
+    For reports (PrecisionGraph.h). Without one to fill, as in a test, it prints a line for each op
+    that stands for a node: what it reads and gives, and the casts around it with their bytes.
+  }];
 }
 
 #endif // AMPC_PRECISION_PASSES_TD

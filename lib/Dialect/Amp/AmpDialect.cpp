@@ -39,7 +39,28 @@ Operation *AmpDialect::materializeConstant(OpBuilder &builder, Attribute value, 
   return ConstantOp::create(builder, loc, elements);
 }
 
+static LogicalResult verifyOperandPrecisions(Operation *op, Attribute attribute) {
+  auto list = dyn_cast<ArrayAttr>(attribute);
+  for (Attribute entry : list ? list.getValue() : ArrayRef<Attribute>()) {
+    auto asked = dyn_cast<DictionaryAttr>(entry);
+    auto index = asked ? asked.getAs<IntegerAttr>("operand") : IntegerAttr();
+    auto category = asked ? asked.getAs<StringAttr>("category") : StringAttr();
+    std::optional<Precision> precision =
+        category ? symbolizePrecision(category.getValue()) : std::nullopt;
+    if (!index || index.getValue().uge(op->getNumOperands()) ||
+        !asked.getAs<StringAttr>("reason") ||
+        (precision != Precision::Allow && precision != Precision::Deny))
+      list = nullptr;
+  }
+  if (list)
+    return success();
+  return op->emitOpError(kOperandPrecisionAttr)
+         << " is a list of an operand of the op, a category, which is allow or deny, and a reason";
+}
+
 LogicalResult AmpDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
+  if (attribute.getName() == kOperandPrecisionAttr)
+    return verifyOperandPrecisions(op, attribute.getValue());
   if (attribute.getName() != kPrecisionAttr)
     return success();
   auto asked = dyn_cast<DictionaryAttr>(attribute.getValue());

@@ -177,6 +177,10 @@ struct GivesProbabilities : OpTrait::TraitBase<ConcreteOp, GivesProbabilities> {
 template <typename ConcreteOp>
 struct TakesStoredTypes : OpTrait::TraitBase<ConcreteOp, TakesStoredTypes> {};
 
+/// The op is a norm; see AmpInterfaces.td.
+template <typename ConcreteOp>
+struct Normalizes : OpTrait::TraitBase<ConcreteOp, Normalizes> {};
+
 template <typename ConcreteOp>
 struct OnnxNames : OpTrait::TraitBase<ConcreteOp, OnnxNames> {};
 
@@ -216,6 +220,13 @@ constexpr llvm::StringLiteral kLossAttr = "amp.loss";
 /// On an op, what the user asks for, before all lists: `category`, a name of a Precision or
 /// `kFullPrecision`, and `reason`, the flag.
 constexpr llvm::StringLiteral kPrecisionAttr = "amp.precision";
+/// On an op, what the user asks for some of its operands: `operand`, the index, `category`, which
+/// is allow or deny, and `reason`, of each. Deny: the op computes in f32. Allow: the operand has no
+/// vote, and is taken in the type that the op computes in.
+constexpr llvm::StringLiteral kOperandPrecisionAttr = "amp.operand_precision";
+/// On the module, what the user asks of operators: a `kPrecisionAttr` by the ONNX name. Ops that
+/// stand for several nodes, such as a norm that a file spells out, take theirs from here.
+constexpr llvm::StringLiteral kOperatorPrecisionsAttr = "amp.operator_precisions";
 /// f32, as for an op that is denied.
 constexpr llvm::StringLiteral kFullPrecision = "f32";
 /// On @train: the names of the parameters whose gradients (or, in a step without

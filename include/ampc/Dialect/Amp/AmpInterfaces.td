@@ -412,4 +412,9 @@ def TakesStoredTypes : NativeOpTrait<"TakesStoredTypes"> {
   let cppNamespace = "::ampc";
 }
 
+/// Divides by a mean or variance of its input: what users mean by a norm.
+def Normalizes : NativeOpTrait<"Normalizes"> {
+  let cppNamespace = "::ampc";
+}
+
 #endif // AMPC_DIALECT_AMP_AMPINTERFACES_TD

@@ -15,6 +15,10 @@
 
 namespace ampc {
 
+/// On an op that was recovered: PyTorch's lists have an op among what spelled it out that computes
+/// in f32, and so its result is, where PyTorch's types are asked for.
+constexpr llvm::StringLiteral kWideInPyTorchAttr = "amp.wide_in_pytorch";
+
 /// What the patterns of RecoveryOpInterface put in, and where one of them nearly fits: kept by op,
 /// for as long as the op is there. Kinds are what people call it: "gelu", "attention".
 class RecoveryLog {

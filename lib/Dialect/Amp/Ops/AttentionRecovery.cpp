@@ -116,7 +116,8 @@ static MatMulOp findValues(Value probabilities, unsigned depth) {
 }
 
 bool SpelledAttention::isSame(Operation *op) const {
-  return op->getAttr(kPrecisionAttr) == scores->getAttr(kPrecisionAttr);
+  return op->getAttr(kPrecisionAttr) == scores->getAttr(kPrecisionAttr) &&
+         !op->hasAttr(kOperandPrecisionAttr);
 }
 
 /// A number that query or key is multiplied by, through what moves it.

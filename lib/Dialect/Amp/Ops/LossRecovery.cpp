@@ -166,7 +166,8 @@ static LogicalResult recoverOfGather(Operation *last, PatternRewriter &rewriter,
   while (isa_and_nonnull<ReshapeOp>(next))
     next = nextOf(next);
   bool isNegated = isa_and_nonnull<NegOp>(next) &&
-                   next->getAttr(kPrecisionAttr) == last->getAttr(kPrecisionAttr);
+                   next->getAttr(kPrecisionAttr) == last->getAttr(kPrecisionAttr) &&
+                   !next->hasAttr(kOperandPrecisionAttr);
   if (isNegated)
     for (end = nextOf(last);; end = nextOf(end)) {
       spelling.extend(end);

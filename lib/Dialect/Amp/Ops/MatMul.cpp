@@ -360,8 +360,10 @@ struct FuseBias : OpRewritePattern<AddOp> {
       if (shape.empty() || shape.back() != matmul.getType().getShape().back() ||
           row.getType().getNumElements() != shape.back())
         continue;
-      // The user may have asked for different precisions.
-      if (matmul->getDiscardableAttrDictionary() != add->getDiscardableAttrDictionary())
+      // The user may have asked for another precision of the sum; else the bias is a part of the
+      // product, whatever is asked of that.
+      if (!add->getDiscardableAttrDictionary().empty() &&
+          matmul->getDiscardableAttrDictionary() != add->getDiscardableAttrDictionary())
         continue;
       Location loc = rewriter.getFusedLoc({matmul.getLoc(), add.getLoc()});
       Value bias = row;
@@ -370,7 +372,7 @@ struct FuseBias : OpRewritePattern<AddOp> {
       auto fused = MatMulOp::create(rewriter, loc, matmul.getType(), matmul.getLhs(),
                                     matmul.getRhs(), bias, matmul.getTransposeLhs(),
                                     matmul.getTransposeRhs(), matmul.getAlpha(), matmul.getWide());
-      fused->setDiscardableAttrs(add->getDiscardableAttrDictionary());
+      fused->setDiscardableAttrs(matmul->getDiscardableAttrDictionary());
       rewriter.replaceOp(add, fused);
       return success();
     }

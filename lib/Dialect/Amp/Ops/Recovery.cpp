@@ -56,6 +56,8 @@ std::string Spelling::whyNot() const {
   for (Operation *op : ops) {
     if (isa<PrecisionOpInterface>(op) && op->getAttr(kPrecisionAttr) != asked)
       return "different precisions are asked for its parts";
+    if (op->hasAttr(kOperandPrecisionAttr))
+      return "a precision is asked for an operand of its parts";
     if (op == last)
       continue;
     for (Operation *user : op->getUsers()) {
@@ -70,10 +72,39 @@ std::string Spelling::whyNot() const {
   return "";
 }
 
+/// What the user asks of an operator that `op` stands for; null where that is nothing.
+static Attribute findOperatorPrecision(Operation *op) {
+  auto asked =
+      op->getParentOfType<ModuleOp>()->getAttrOfType<DictionaryAttr>(kOperatorPrecisionsAttr);
+  auto onnx = dyn_cast<OnnxOpInterface>(op);
+  if (asked && onnx)
+    for (const OnnxName &name : onnx.getOnnxNames())
+      if (Attribute found = asked.get(name.name); found && name.domain.empty())
+        return found;
+  return nullptr;
+}
+
+/// Whether PyTorch's lists put the result of what the file spells out into f32, though not `op`: an
+/// op of theirs among the parts makes what is computed of it wide.
+static bool isWideInPyTorch(ArrayRef<Operation *> parts, Operation *op) {
+  auto recordOf = [](Operation *op) {
+    auto precision = dyn_cast<PrecisionOpInterface>(op);
+    return precision ? precision.getPrecisionRecord().pytorch : Precision::Follow;
+  };
+  return recordOf(op) == Precision::Promote && llvm::any_of(parts, [&](Operation *part) {
+           return recordOf(part) == Precision::Deny || part->hasAttr(kWideInPyTorchAttr);
+         });
+}
+
 void Spelling::replace(PatternRewriter &rewriter, RecoveryLog &log, StringRef kind, Operation *op,
                        Value result) const {
-  if (Attribute asked = last->getAttr(kPrecisionAttr); asked && isa<PrecisionOpInterface>(op))
+  Attribute asked = last->getAttr(kPrecisionAttr);
+  if (!asked)
+    asked = findOperatorPrecision(op);
+  if (asked && isa<PrecisionOpInterface>(op))
     op->setAttr(kPrecisionAttr, asked);
+  if (isWideInPyTorch(SmallVector<Operation *>(ops.begin(), ops.end()), op))
+    op->setAttr(kWideInPyTorchAttr, rewriter.getUnitAttr());
   SmallVector<Operation *> dead;
   for (Operation *taken : ops)
     if (taken != last)

@@ -13,7 +13,7 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 /// Parameters and statistics stay f32 beside a low input. Statistics are f32 whatever the input's
 /// type, so low precision costs one rounding of the result; PyTorch's list says the same.
 class Amp_BatchNormBase<string mnemonic, int inputs, list<Trait> traits>
-    : Amp_Op<mnemonic, traits # [Pure, InferTypeOpAdaptor, Kernel, Computes<"Promote">]> {
+    : Amp_Op<mnemonic, traits # [Pure, InferTypeOpAdaptor, Kernel, Normalizes, Computes<"Promote">]> {
   let extraClassDeclaration = [{
     ::ampc::OperandPrecision getOperandPrecision(unsigned index) {
       return index < }] # inputs # [{ || getInput().getType().getElementType().isF64()

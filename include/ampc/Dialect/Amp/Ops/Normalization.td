@@ -14,7 +14,7 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 // result; PyTorch's list, which governs storage alone, has f32.
 // ONNX has LayerNormalization from opset 17 on, ONNX Runtime writes it in older files too.
 def Amp_LayerNormOp : Amp_Op<"layer_norm", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
-    Absorbs, Computes<"Promote", "Deny">, Uses<["Other", "Weight"]>, Recovery,
+    Absorbs, Computes<"Promote", "Deny">, Normalizes, Uses<["Other", "Weight"]>, Recovery,
     Onnx<[OnnxOperator<"LayerNormalization">, OnnxOperator<"InstanceNormalization">,
           OnnxOperator<"GroupNormalization", 18>, OnnxOperator<"MeanVarianceNormalization", 9>,
           OnnxOperator<"LpNormalization">, OnnxEstimator<"Normalizer">, OnnxOperator<"LRN">,

@@ -104,7 +104,7 @@ def Amp_AveragePoolGradOp : Amp_Op<"average_pool_grad", [Pure, Kernel, Computes<
 }
 
 def Amp_LpPoolOp : Amp_Op<"lp_pool", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
-    Computes<"Deny", "Promote">,
+    Computes<"Deny", "Deny", "Promote">,
     Onnx<[OnnxOperator<"LpPool">, OnnxOperator<"GlobalLpPool">]>]> {
   let summary = "The p-norm of each window; its derivative where the norm is 0 is 0";
   let description = [{

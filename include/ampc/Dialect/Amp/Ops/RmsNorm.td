@@ -12,7 +12,8 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 
 /// The precision of amp.layer_norm: f32 inside, and for scale and statistic.
 class Amp_RmsNormBase<string mnemonic, int inputs, list<Trait> traits>
-    : Amp_Op<mnemonic, traits # [Pure, InferTypeOpAdaptor, Kernel, Computes<"Promote", "Deny">]> {
+    : Amp_Op<mnemonic, traits # [Pure, InferTypeOpAdaptor, Kernel, Normalizes,
+                                Computes<"Promote", "Deny">]> {
   let extraClassDeclaration = [{
     ::ampc::OperandPrecision getOperandPrecision(unsigned index) {
       return index < }] # inputs # [{ || getInput().getType().getElementType().isF64()

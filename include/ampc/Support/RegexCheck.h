@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef AMPC_TOOLS_AMPC_REGEXCHECK_H
-#define AMPC_TOOLS_AMPC_REGEXCHECK_H
+#ifndef AMPC_SUPPORT_REGEXCHECK_H
+#define AMPC_SUPPORT_REGEXCHECK_H
 
 #include "llvm/ADT/StringRef.h"
 #include <string>
@@ -21,4 +21,4 @@ std::string findRegexError(llvm::StringRef regex);
 
 } // namespace ampc
 
-#endif // AMPC_TOOLS_AMPC_REGEXCHECK_H
+#endif // AMPC_SUPPORT_REGEXCHECK_H
