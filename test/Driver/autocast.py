@@ -3,8 +3,8 @@
 
     python test/Driver/autocast.py BUILD_DIR
 
-../Precision/autocast.json holds PyTorch's types, ../Training/exports the networks
-(record_autocast.py made the former). A value that ampc has no more, since the op that it belonged to
+../Precision/autocast.json holds PyTorch's types, ../Training/exports the networks, and ../Precision one
+with an operator each (record_autocast.py made the first and the last). A value that ampc has no more, since the op that it belonged to
 became a part of another one, is not compared; how many are, is.
 """
 import json
@@ -13,8 +13,14 @@ import zipfile
 
 import harness
 
-RECORDING = json.loads((harness.ROOT / "test/Precision/autocast.json").read_text())
+HERE = harness.ROOT / "test/Precision"
+RECORDING = json.loads((HERE / "autocast.json").read_text())
 EXPORTS = harness.ROOT / "test/Training/exports/exports.zip"
+#: Values that are f32 where PyTorch's are not, and why.
+KNOWN = {
+    ("operators", "of_gelu_tanh"): "below opset 20 the exporter spells it out, with a power, as users do "
+                                   "whose own is f32 in PyTorch",
+}
 
 
 class Autocast(harness.Case):
@@ -35,7 +41,9 @@ class Autocast(harness.Case):
         """Values of another type than PyTorch's, and how many were compared."""
         network = RECORDING["networks"][name]
         model = self.work / network["model"]
-        if not model.exists():
+        if (HERE / network["model"]).exists():
+            model = HERE / network["model"]
+        elif not model.exists():
             with zipfile.ZipFile(EXPORTS) as archive:
                 model.write_bytes(archive.read(network["model"]))
         found = self.types(model, f"--amp-lists={lists}", f"--amp-dtype={dtype}")
@@ -44,7 +52,9 @@ class Autocast(harness.Case):
             for value in network[kind]:
                 if value in found:
                     compared[kind] += 1
-                    if found[value][0] != wanted:
+                    if (name, value) in KNOWN and lists == "pytorch":
+                        self.assertEqual(found[value][0], "f32", "an entry that nothing needs")
+                    elif found[value][0] != wanted:
                         entry = found[value][1]
                         wrong.append(f"{value} is {found[value][0]}: {', '.join(entry['nodes'])}; "
                                      f"{entry.get('list')}, {entry.get('reason')}")

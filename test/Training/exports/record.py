@@ -314,16 +314,16 @@ def build(name):
     return network, sample
 
 
-def export(network, x, path, dynamo, train, folded):
+def export(network, x, path, dynamo, train, folded, outputs=("y",)):
     network.train(train)
     quiet = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
     with quiet[0], quiet[1]:
         if dynamo:
-            torch.onnx.export(network, (x,), path, input_names=["x"], output_names=["y"],
+            torch.onnx.export(network, (x,), path, input_names=["x"], output_names=list(outputs),
                               dynamo=True, opset_version=18, external_data=False, optimize=folded)
         else:
             mode = torch.onnx.TrainingMode
-            torch.onnx.export(network, (x,), path, input_names=["x"], output_names=["y"],
+            torch.onnx.export(network, (x,), path, input_names=["x"], output_names=list(outputs),
                               dynamo=False, opset_version=17, do_constant_folding=folded,
                               training=mode.TRAINING if train else mode.EVAL)
     model = onnx.load(path)
