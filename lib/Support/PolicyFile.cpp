@@ -30,6 +30,7 @@ namespace {
 constexpr uint64_t kMostBytes = 1 << 20;
 constexpr unsigned kMostFiles = 16; // that extend one another
 constexpr size_t kMostRules = 10000;
+constexpr uint64_t kMostStates = 100000; // of the regexes of all files together
 
 std::string quoted(StringRef text) {
   return ("\"" + text.take_front(80) + (text.size() > 80 ? "..\"" : "\"")).str();
@@ -38,8 +39,9 @@ std::string quoted(StringRef text) {
 /// Reads one file. Each function returns whether all is well; the first mistake is kept.
 class PolicyReader {
 public:
-  PolicyReader(StringRef text, std::string file, unsigned level, PrecisionRules &result)
-      : text(text), file(std::move(file)), level(level), result(result) {}
+  PolicyReader(StringRef text, std::string file, unsigned level, PrecisionRules &result,
+               uint64_t &states)
+      : text(text), file(std::move(file)), level(level), result(result), states(states) {}
 
   bool read();
   /// "lists.json:4: what is wrong".
@@ -80,6 +82,7 @@ private:
   std::string file;
   unsigned level;
   PrecisionRules &result;
+  uint64_t &states; ///< of the regexes so far
   std::string message;
   llvm::StringMap<unsigned> operands; ///< rules' lines, by what they speak of
 };
@@ -278,8 +281,14 @@ bool PolicyReader::readOperator(PolicyRule &rule, StringRef name, unsigned atLin
 bool PolicyReader::readRegex(PolicyRule &rule, StringRef regex, unsigned atLine) {
   if (regex.empty())
     return fail("the regular expression of nodes is empty; \".\" matches every node", atLine);
-  if (std::string wrong = findRegexError(regex); !wrong.empty())
+  uint64_t count = 0;
+  if (std::string wrong = findRegexError(regex, &count); !wrong.empty())
     return fail("the regular expression " + quoted(regex) + " " + wrong, atLine);
+  states += count;
+  if (states > kMostStates)
+    return fail("the regular expressions so far would take more than " + Twine(kMostStates) +
+                    " states together",
+                atLine);
   rule.node = regex.str();
   return true;
 }
@@ -411,6 +420,7 @@ llvm::Expected<PrecisionRules> readPolicyFile(StringRef path) {
   PrecisionRules result;
   std::vector<llvm::sys::fs::UniqueID> seen;
   std::string file = path.str(), from;
+  uint64_t states = 0;
   for (unsigned level = 0;; ++level) {
     // Who asks for the file: a flag, or a line of another one.
     std::string place = from.empty() ? "--amp-lists=" + file + ": " : from + file + ": ";
@@ -426,7 +436,7 @@ llvm::Expected<PrecisionRules> readPolicyFile(StringRef path) {
     result.files.push_back(file);
     if (result.files.size() > kMostFiles)
       return makeError(place + "more than " + Twine(kMostFiles) + " files extend one another");
-    PolicyReader reader(*text, file, level, result);
+    PolicyReader reader(*text, file, level, result, states);
     if (!reader.read())
       return makeError(reader.error());
     if (reader.base.empty())

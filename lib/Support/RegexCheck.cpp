@@ -48,8 +48,8 @@ StringRef skipBrackets(StringRef rest) {
   return rest.drop_front(std::min<size_t>(rest.size(), 1));
 }
 
-/// States of the automaton, or an error.
-std::string checkSize(StringRef rest) {
+/// Counts states of the automaton, or gives an error.
+std::string checkSize(StringRef rest, uint64_t &states) {
   struct Group {
     uint64_t states = 0, last = 0; ///< in all, and of the latest operand
   };
@@ -89,16 +89,20 @@ std::string checkSize(StringRef rest) {
     if (groups.back().states > kMostStates)
       return "would take more than " + llvm::utostr(kMostStates) + " states";
   }
+  states = groups.front().states;
   return "";
 }
 } // namespace
 
-std::string findRegexError(StringRef regex) {
+std::string findRegexError(StringRef regex, uint64_t *states) {
+  uint64_t counted = 0;
   if (regex.empty())
     return "";
   if (regex.size() > kMostCharacters)
     return "is longer than " + llvm::utostr(kMostCharacters) + " characters";
-  std::string error = checkSize(regex);
+  std::string error = checkSize(regex, counted);
+  if (states)
+    *states = counted;
   if (error.empty() && !llvm::Regex(regex).isValid(error) && error.empty())
     error = "is no regular expression";
   return error;

@@ -190,6 +190,8 @@ class Policies(Base):
             ('{"nodes": {\n"\\\\1": "deny"}}', 2, "has a back-reference"),
             ('{"nodes": {"(": "deny"}}', 1, "the regular expression"),
             ('{"nodes": {"": "deny"}}', 1, "is empty"),
+            ('{"nodes": {%s}}' % ",\n".join(f'"(x{{{i}}}){{70}}": "deny"' for i in range(200, 255)), 7,
+             "would take more than 100000 states together"),
             ('{"nodes": {\n"decoder": "deny"}}', 2, "'decoder' matches no node's name"),
             ('{"nodes": {"fir": "deny",\n"st$": "allow"}}', 2,
              "node 'first' is allow here and deny in line 1"),

@@ -16,8 +16,8 @@ namespace ampc {
 /// What is wrong with a POSIX extended regular expression; "" where it can be used. One that
 /// llvm::Regex would answer with an overflow of the stack, gigabytes of memory or years of
 /// backtracking is wrong as well: length, nesting and repetitions are bounded, and there are
-/// no back-references.
-std::string findRegexError(llvm::StringRef regex);
+/// no back-references. `states`, if given, gets how large its automaton is.
+std::string findRegexError(llvm::StringRef regex, uint64_t *states = nullptr);
 
 } // namespace ampc
 
