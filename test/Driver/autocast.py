@@ -16,10 +16,13 @@ import harness
 HERE = harness.ROOT / "test/Precision"
 RECORDING = json.loads((HERE / "autocast.json").read_text())
 EXPORTS = harness.ROOT / "test/Training/exports/exports.zip"
+SPELLED = "the exporter spells it out with an op whose result is f32 where users write that"
 #: Values that are f32 where PyTorch's are not, and why.
 KNOWN = {
-    ("operators", "of_gelu_tanh"): "below opset 20 the exporter spells it out, with a power, as users do "
-                                   "whose own is f32 in PyTorch",
+    ("operators", "of_gelu_tanh"): SPELLED,  # below opset 20; a power
+    ("operators", "of_log_sigmoid"): SPELLED,  # a logarithm
+    ("operators", "of_instance_norm"): "one op with the other norms, which are listed",
+    ("operators", "of_addmm"): "a C that is a matrix is added by an op of its own",
 }
 
 
@@ -72,9 +75,9 @@ class Autocast(harness.Case):
             self.assertGreaterEqual(compared["low"], 3, name)
             for kind in totals:
                 totals[kind] += compared[kind]
-        # 231 and 160 when this was written.
-        self.assertGreater(totals["low"], 200)
-        self.assertGreater(totals["f32"], 140)
+        # 291 and 198 when this was written.
+        self.assertGreater(totals["low"], 280)
+        self.assertGreater(totals["f32"], 190)
 
     def test_other_lists_differ(self):
         """The recording tells lists apart: norms, softmax and buffers are low by our own."""

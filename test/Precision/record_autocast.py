@@ -102,6 +102,26 @@ OPERATORS = {
     "bilinear": lambda y, v, w: F.interpolate(v, scale_factor=2.0, mode="bilinear", align_corners=False),
     "shuffle": lambda y, v, w: F.pixel_shuffle(v, 2), "transpose": lambda y, v, w: v.transpose(1, 2),
     "attention": lambda y, v, w: F.scaled_dot_product_attention(v, v, v),
+    "bmm": lambda y, v, w: torch.bmm(v.flatten(1, 2), v.flatten(1, 2).transpose(1, 2)),
+    "addmm": lambda y, v, w: torch.addmm(w[:, :4], y, w.T), "celu": lambda y, v, w: F.celu(y),
+    "log_sigmoid": lambda y, v, w: F.logsigmoid(y), "glu": lambda y, v, w: F.glu(y),
+    "hardtanh": lambda y, v, w: F.hardtanh(y), "log1p": lambda y, v, w: torch.log1p(y),
+    "expm1": lambda y, v, w: torch.expm1(y), "log2": lambda y, v, w: torch.log2(y),
+    "var": lambda y, v, w: torch.var(y, 1), "std": lambda y, v, w: torch.std(y, 1),
+    "normalize": lambda y, v, w: F.normalize(y, dim=1), "cosine": lambda y, v, w: F.cosine_similarity(y, w, 1),
+    "addcmul": lambda y, v, w: torch.addcmul(y, y, w), "atan2": lambda y, v, w: torch.atan2(y, w + 1),
+    "lp_pool": lambda y, v, w: F.lp_pool2d(v, 2.0, 2),
+    "local_response": lambda y, v, w: F.local_response_norm(v, 3),
+    "instance_norm": lambda y, v, w: F.instance_norm(v), "max": lambda y, v, w: y.max(1).values,
+    "topk": lambda y, v, w: y.topk(2).values, "sort": lambda y, v, w: y.sort().values,
+    "masked": lambda y, v, w: y.masked_fill(w > 0.5, 0.0), "tril": lambda y, v, w: y.tril(),
+    "flip": lambda y, v, w: y.flip(1), "roll": lambda y, v, w: y.roll(1, 1),
+    "expand": lambda y, v, w: y[None].expand(3, 4, 6) * 1, "split": lambda y, v, w: y.split(3, 1)[1],
+    "round": lambda y, v, w: torch.round(y), "sign": lambda y, v, w: torch.sign(y - 0.5),
+    "mse": lambda y, v, w: F.mse_loss(y, w), "l1": lambda y, v, w: F.l1_loss(y, w),
+    "smooth_l1": lambda y, v, w: F.smooth_l1_loss(y, w),
+    "cross_entropy": lambda y, v, w: F.cross_entropy(y, torch.tensor([0, 1, 2, 3], device=y.device)),
+    "bce_logits": lambda y, v, w: F.binary_cross_entropy_with_logits(y, w),
 }
 
 
@@ -112,12 +132,13 @@ class Operators(nn.Module):
         super().__init__()
         self.linear, self.conv = nn.Linear(6, 6), nn.Conv2d(3, 4, 3, padding=1)
         self.slope = nn.Parameter(torch.full((4,), 0.25))
+        self.up, self.norm = nn.ConvTranspose2d(4, 2, 2, stride=2), nn.BatchNorm2d(4)
 
     def forward(self, x):
         y = torch.sigmoid(self.linear(x))
         v = self.conv(x.reshape(1, 1, 4, 6).repeat(2, 3, 2, 2)[..., :8])
         results = [operator(y, v, x) for operator in OPERATORS.values()]
-        return (*results, F.prelu(v, self.slope))
+        return (*results, F.prelu(v, self.slope), self.up(v), self.norm(v))
 
 
 class Recorder(torch.fx.Interpreter):
@@ -215,7 +236,7 @@ def record_export(name, archive):
 
 def record_operators(path):
     torch.manual_seed(0)
-    network, names = Operators().eval(), [f"of_{n}" for n in (*OPERATORS, "prelu")]
+    network, names = Operators().eval(), [f"of_{n}" for n in (*OPERATORS, "prelu", "conv_transpose", "batch_norm")]
     x = np.random.RandomState(1).rand(4, 6).astype(np.float32)
     record.export(network, torch.from_numpy(x), str(path), True, False, False, names)
     model = onnx.load(path)
