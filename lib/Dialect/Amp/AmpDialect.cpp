@@ -39,7 +39,20 @@ Operation *AmpDialect::materializeConstant(OpBuilder &builder, Attribute value, 
   return ConstantOp::create(builder, loc, elements);
 }
 
-static LogicalResult verifyOperandPrecisions(Operation *op, Attribute attribute) {
+/// What is wrong with a precision that the user asks for; "" where nothing is.
+static std::string findPrecisionError(Attribute attribute) {
+  auto asked = dyn_cast<DictionaryAttr>(attribute);
+  auto category = asked ? asked.getAs<StringAttr>("category") : StringAttr();
+  if (!category || !asked.getAs<StringAttr>("reason"))
+    return " needs a category and a reason";
+  if (category.getValue() != kFullPrecision && !symbolizePrecision(category.getValue()))
+    return (" has category \"" + category.getValue() + "\": allow, deny, promote, follow or f32")
+        .str();
+  return "";
+}
+
+/// The index may be none of the op's by now, where an operand that it could do without is gone.
+static std::string findOperandPrecisionError(Attribute attribute) {
   auto list = dyn_cast<ArrayAttr>(attribute);
   for (Attribute entry : list ? list.getValue() : ArrayRef<Attribute>()) {
     auto asked = dyn_cast<DictionaryAttr>(entry);
@@ -47,30 +60,36 @@ static LogicalResult verifyOperandPrecisions(Operation *op, Attribute attribute)
     auto category = asked ? asked.getAs<StringAttr>("category") : StringAttr();
     std::optional<Precision> precision =
         category ? symbolizePrecision(category.getValue()) : std::nullopt;
-    if (!index || index.getValue().uge(op->getNumOperands()) ||
-        !asked.getAs<StringAttr>("reason") ||
+    if (!index || index.getValue().isNegative() || !asked.getAs<StringAttr>("reason") ||
         (precision != Precision::Allow && precision != Precision::Deny))
       list = nullptr;
   }
-  if (list)
-    return success();
-  return op->emitOpError(kOperandPrecisionAttr)
-         << " is a list of an operand of the op, a category, which is allow or deny, and a reason";
+  return list
+             ? ""
+             : " is a list of an operand's index, a category, which is allow or deny, and a reason";
+}
+
+static std::string findOperatorPrecisionsError(Attribute attribute) {
+  auto asked = dyn_cast<DictionaryAttr>(attribute);
+  if (!asked)
+    return " has a precision for each of its operators";
+  for (NamedAttribute entry : asked)
+    if (std::string error = findPrecisionError(entry.getValue()); !error.empty())
+      return ", of " + entry.getName().str() + "," + error;
+  return "";
 }
 
 LogicalResult AmpDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
-  if (attribute.getName() == kOperandPrecisionAttr)
-    return verifyOperandPrecisions(op, attribute.getValue());
-  if (attribute.getName() != kPrecisionAttr)
+  std::string error;
+  if (attribute.getName() == kPrecisionAttr)
+    error = findPrecisionError(attribute.getValue());
+  else if (attribute.getName() == kOperandPrecisionAttr)
+    error = findOperandPrecisionError(attribute.getValue());
+  else if (attribute.getName() == kOperatorPrecisionsAttr)
+    error = findOperatorPrecisionsError(attribute.getValue());
+  if (error.empty())
     return success();
-  auto asked = dyn_cast<DictionaryAttr>(attribute.getValue());
-  auto category = asked ? asked.getAs<StringAttr>("category") : StringAttr();
-  if (!category || !asked.getAs<StringAttr>("reason"))
-    return op->emitOpError(kPrecisionAttr) << " needs a category and a reason";
-  if (category.getValue() != kFullPrecision && !symbolizePrecision(category.getValue()))
-    return op->emitOpError(kPrecisionAttr)
-           << " has category " << category << ": allow, deny, promote, follow or f32";
-  return success();
+  return op->emitOpError() << attribute.getName().getValue() << error;
 }
 
 SmallVector<int64_t> ampc::placesIn(ArrayRef<int64_t> order, ArrayRef<int64_t> dimensions) {
