@@ -91,10 +91,11 @@ FailureOr<const PolicyRule *> PrecisionFlags::findNodeRule(const GraphNode &node
   return found;
 }
 
-const PolicyRule *PrecisionFlags::findOperatorRule(const GraphNode &node) const {
-  std::string domain = node.domain.empty() ? "ai.onnx" : node.domain;
-  const PolicyRule *exact = operatorRules.lookup(domain + ":" + node.opType().str());
-  const PolicyRule *any = operatorRules.lookup(node.opType());
+/// Of rules in one file, that which names the domain.
+const PolicyRule *PrecisionFlags::findOperatorRule(StringRef domain, StringRef opType) const {
+  StringRef domainName = domain.empty() ? "ai.onnx" : domain;
+  const PolicyRule *exact = operatorRules.lookup((domainName + ":" + opType).str());
+  const PolicyRule *any = operatorRules.lookup(opType);
   if (exact && any)
     return any->level < exact->level ? any : exact;
   return exact ? exact : any;
@@ -118,7 +119,7 @@ void PrecisionFlags::addOperands(const GraphNode &node, bool isOfNode, Choice &c
   }
 }
 
-DictionaryAttr PrecisionFlags::makeAttr(const PolicyRule &rule) {
+DictionaryAttr PrecisionFlags::makeAttr(const PolicyRule &rule) const {
   return makeAttr(&context.mlir, stringify(*rule.get(context.options.dtype)), rule.reason());
 }
 
@@ -149,7 +150,7 @@ FailureOr<PrecisionFlags::Choice> PrecisionFlags::decide(const GraphNode &node) 
         makeAttr(&context.mlir, stringify(Precision::Allow), "--amp-allow=" + node.opType());
   if (choice.precision)
     return choice;
-  if (const PolicyRule *rule = findOperatorRule(node))
+  if (const PolicyRule *rule = findOperatorRule(node.domain, node.opType()))
     all.precision = makeAttr(*rule);
   return all;
 }
@@ -220,11 +221,10 @@ DictionaryAttr PrecisionFlags::operatorPrecisions() const {
     add(name, makeAttr(&context.mlir, stringify(Precision::Deny), "--amp-deny=" + name));
   for (StringRef name : options.allowOps)
     add(name, makeAttr(&context.mlir, stringify(Precision::Allow), "--amp-allow=" + name));
-  for (const PolicyRule &rule : options.precisionRules) {
-    auto [domain, name] = splitOperator(rule.op);
-    std::optional<Precision> precision = rule.get(options.dtype);
-    if (!rule.isOfOperand() && rule.node.empty() && precision && (!domain || domain->empty()))
-      add(name, makeAttr(&context.mlir, stringify(*precision), rule.reason()));
+  for (const auto &entry : operatorRules) {
+    StringRef name = splitOperator(entry.first()).second;
+    if (const PolicyRule *rule = findOperatorRule("", name))
+      add(name, makeAttr(*rule));
   }
   return list.empty() ? DictionaryAttr() : list.getDictionary(&context.mlir);
 }

@@ -53,9 +53,9 @@ private:
   };
   bool matches(Rule &rule, const GraphNode &node);
   FailureOr<const PolicyRule *> findNodeRule(const GraphNode &node);
-  const PolicyRule *findOperatorRule(const GraphNode &node) const;
+  const PolicyRule *findOperatorRule(StringRef domain, StringRef opType) const;
   void addOperands(const GraphNode &node, bool isOfNode, Choice &choice);
-  DictionaryAttr makeAttr(const PolicyRule &rule);
+  DictionaryAttr makeAttr(const PolicyRule &rule) const;
 
   ImportContext &context;
   std::optional<llvm::Regex> keepF32;

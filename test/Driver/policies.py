@@ -162,6 +162,9 @@ class Policies(Base):
                             f"{self.lists({'operators': {'LayerNormalization': 'deny'}})}")
         self.assertEqual(denied["norm"][0], "f32")
         self.assertIn("operator LayerNormalization", denied["norm"][1])
+        both = {"operators": {"LayerNormalization": "allow", "ai.onnx:LayerNormalization": "deny"}}
+        exact = self.types(model, "--loss=none", f"--amp-lists={self.lists(both)}")
+        self.assertIn("operator ai.onnx:LayerNormalization", exact["norm"][1])
         flag = self.types(model, "--loss=none", "--amp-deny=LayerNormalization")
         self.assertEqual(flag["norm"], ("f32", "--amp-deny=LayerNormalization"))
 
