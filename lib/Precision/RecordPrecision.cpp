@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "PrecisionPolicy.h"
+#include "ampc/Dialect/Amp/Ops/Gradient.h"
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Dialect/Amp/Values.h"
@@ -147,6 +148,7 @@ void Reader::addNode(Operation &op, std::vector<std::string> names) {
 
 PrecisionGraph Reader::read() {
   graph.function = function.getName().str();
+  bool isBehindLoss = false;
   for (Operation &op : function.getBody().front()) {
     if (op.hasTrait<OpTrait::ConstantLike>() || isa<ReadOp>(op) || isInserted(&op) ||
         op.getNumResults() == 0)
@@ -154,8 +156,11 @@ PrecisionGraph Reader::read() {
     std::vector<std::string> names;
     for (StringRef name : getNodeNames(op.getLoc()))
       names.push_back(name.str());
-    // What stands for no node belongs to the step around the graph.
-    if (!names.empty() && !getNodeType(op.getLoc()).empty())
+    isBehindLoss |= isa<GradientOp>(op);
+    // What stands for no node belongs to the step around the graph, but for an attached loss.
+    auto precision = dyn_cast<PrecisionOpInterface>(op);
+    bool isLoss = !isBehindLoss && precision && !computedOperands(precision).empty();
+    if (!names.empty() && (isLoss || !getNodeType(op.getLoc()).empty()))
       addNode(op, std::move(names));
   }
   return std::move(graph);

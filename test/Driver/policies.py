@@ -303,6 +303,15 @@ class Reports(Base):
         self.assertEqual(summary["cast_bytes_in_step"],
                          sum(c["read_bytes"] + c["written_bytes"] for c in casts.values()) - 96)
 
+    def test_an_attached_loss_is_shown(self):
+        """And nothing of the update behind it."""
+        entries = self.report(harness.MODELS / "digits.onnx", *harness.EXAMPLES["digits"])
+        nodes = [e["nodes"] for e in entries if e["decision"] == "node"]
+        self.assertEqual(nodes, [["/fc1/Gemm"], ["/Relu"], ["/fc2/Gemm"], ["/Relu_1"], ["/fc3/Gemm"],
+                                 ["loss"]])
+        (last,) = [e for e in entries if e["decision"] == "cast" and e["for"] == [["loss"]]]
+        self.assertEqual((last["from"], last["to"]), ("f16", "f32"))
+
     def test_as_written(self):
         entries = self.report(self.chain(), "--amp=O0", "--loss=none")
         self.assertEqual([e for e in entries if e["decision"] == "cast"], [])

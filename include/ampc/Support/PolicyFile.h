@@ -11,6 +11,7 @@
 #include "ampc/Support/Precision.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
+#include <optional>
 #include <string>
 #include <vector>
 

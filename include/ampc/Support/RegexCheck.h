@@ -9,6 +9,7 @@
 #define AMPC_SUPPORT_REGEXCHECK_H
 
 #include "llvm/ADT/StringRef.h"
+#include <cstdint>
 #include <string>
 
 namespace ampc {
