@@ -16,7 +16,7 @@ config.test_exec_root = os.path.join(config.ampc_build, "test", "lit")
 
 # A CHECK variable dies at the next CHECK-LABEL.
 config.environment["FILECHECK_OPTS"] = "-enable-var-scope"
-for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "AMPC_CUDA_DRIVER", "AMPC_CUBLASLT"):
+for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "AMPC_CUDA_DRIVER", "AMPC_CUBLASLT", "AMPC_CUDNN"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
 

@@ -45,7 +45,8 @@ class Device:
             return {}
         library = self.stand_in / "lib"
         variables = {"AMPC_CUDA_DRIVER": str(library / "libampc_standin_cuda.so"),
-                     "AMPC_CUBLASLT": str(library / "libampc_standin_cublaslt.so")}
+                     "AMPC_CUBLASLT": str(library / "libampc_standin_cublaslt.so"),
+                     "AMPC_CUDNN": str(library / "libampc_standin_cudnn.so")}
         if self.has_compiled_kernels:
             variables["AMPC_SIMT_LIBRARY"] = os.pathsep.join(str(self.kernels(m)) for m in modules)
         return variables

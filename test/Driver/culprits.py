@@ -67,6 +67,7 @@ class Culprits(harness.Case):
         library = self.build.lib
         os.environ.update(AMPC_CUDA_DRIVER=str(library / "libampc_standin_cuda.so"),
                           AMPC_CUBLASLT=str(library / "libampc_standin_cublaslt.so"),
+                          AMPC_CUDNN=str(library / "libampc_standin_cudnn.so"),
                           AMPC_STANDIN_INTERPRET="1")
         return [(path, device) for device in devices]
 

@@ -135,7 +135,8 @@ class Roofline(harness.Case):
                  "--device=cuda", "--quiet"], capture_output=True, text=True, timeout=300,
                 env=dict(os.environ, AMPC_STANDIN_TRACE=str(trace),
                          AMPC_CUDA_DRIVER=str(self.build.lib / "libampc_standin_cuda.so"),
-                         AMPC_CUBLASLT=str(self.build.lib / "libampc_standin_cublaslt.so")))
+                         AMPC_CUBLASLT=str(self.build.lib / "libampc_standin_cublaslt.so"),
+                         AMPC_CUDNN=str(self.build.lib / "libampc_standin_cudnn.so")))
             self.assertEqual(result.returncode, 0, result.stderr)
             recorded = [line for line in harness.read_log(trace) if line.get("captured")]
             print(f"\n  {module.name}: {len(recorded)} launches", end="")

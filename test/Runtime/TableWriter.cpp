@@ -232,14 +232,20 @@ void TableWriter::addLaunch(uint32_t kernel, uint32_t blocks,
                                                                : uint32_t(AMPC_ARGUMENT_READ)});
 }
 
+void TableWriter::addLibrary(ampc_library_t call, const std::vector<int64_t> &parameters,
+                             const std::vector<ampc_argument_entry_t> &given,
+                             const std::string &nodes) {
+  uint32_t first = integers(parameters);
+  ampc_step_entry_t &step = addStep(AMPC_STEP_LIBRARY, given, nodes);
+  step.index = call;
+  step.first_integer = first;
+  step.integer_count = parameters.size();
+}
+
 void TableWriter::addMatmul(const std::vector<int64_t> &parameters,
                             const std::vector<ampc_argument_entry_t> &given,
                             const std::string &nodes) {
-  uint32_t first = integers(parameters);
-  ampc_step_entry_t &step = addStep(AMPC_STEP_LIBRARY, given, nodes);
-  step.index = AMPC_LIBRARY_MATMUL;
-  step.first_integer = first;
-  step.integer_count = parameters.size();
+  addLibrary(AMPC_LIBRARY_MATMUL, parameters, given, nodes);
 }
 
 void TableWriter::addCopy(ampc_argument_entry_t from, ampc_argument_entry_t to) {

@@ -53,6 +53,8 @@ public:
                     const std::vector<ampc_binding_entry_t> &outputs = {});
   void addLaunch(uint32_t kernel, uint32_t blocks,
                  const std::vector<ampc_argument_entry_t> &arguments, const std::string &nodes);
+  void addLibrary(ampc_library_t call, const std::vector<int64_t> &parameters,
+                  const std::vector<ampc_argument_entry_t> &arguments, const std::string &nodes);
   void addMatmul(const std::vector<int64_t> &parameters,
                  const std::vector<ampc_argument_entry_t> &arguments, const std::string &nodes);
   /// The next `bodySteps` steps run `count` times.

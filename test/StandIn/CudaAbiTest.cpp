@@ -28,7 +28,10 @@ constexpr bool isAlike() {
   constexpr bool isNumber = (std::is_integral_v<Ours> || std::is_enum_v<Ours>) &&
                             (std::is_integral_v<Theirs> || std::is_enum_v<Theirs>);
   constexpr bool isPointer = std::is_pointer_v<Ours> && std::is_pointer_v<Theirs>;
-  return (isNumber || isPointer) && sizeof(Ours) == sizeof(Theirs);
+  if constexpr (std::is_void_v<Ours> || std::is_void_v<Theirs>)
+    return std::is_same_v<Ours, Theirs>;
+  else
+    return (isNumber || isPointer) && sizeof(Ours) == sizeof(Theirs);
 }
 
 template <class Ours, class Theirs>

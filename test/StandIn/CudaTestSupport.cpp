@@ -19,6 +19,7 @@ namespace ampc::test {
 StandIn::StandIn(const TestFiles &module, std::vector<std::pair<const char *, std::string>> more) {
   more.emplace_back("AMPC_CUDA_DRIVER", AMPC_STANDIN_CUDA);
   more.emplace_back("AMPC_CUBLASLT", AMPC_STANDIN_CUBLASLT);
+  more.emplace_back("AMPC_CUDNN", AMPC_STANDIN_CUDNN);
   more.emplace_back(kSimtEnvironment, module.kernels);
   for (const auto &[name, value] : more)
     // What the test gives comes first and holds.

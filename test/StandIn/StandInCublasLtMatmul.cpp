@@ -6,9 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "StandInCublasLtMatmul.h"
+#include "StandInFloats.h"
 
-#include <cmath>
-#include <cstring>
 #include <vector>
 
 namespace ampc::standin {
@@ -155,21 +154,6 @@ Event Matmul::describe() const {
 //===----------------------------------------------------------------------===//
 // Arithmetic
 //===----------------------------------------------------------------------===//
-
-static float bf16ToFloat(uint16_t bits) {
-  uint32_t wide = uint32_t(bits) << 16;
-  float value;
-  std::memcpy(&value, &wide, sizeof(value));
-  return value;
-}
-
-static uint16_t floatToBf16(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof(bits));
-  if (std::isnan(value))
-    return uint16_t(bits >> 16 | 0x40);
-  return uint16_t((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
 
 template <class Real>
 static Real load(const char *data, int type, uint64_t index) {

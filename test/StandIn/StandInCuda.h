@@ -23,6 +23,7 @@
 //   AMPC_STANDIN_SEED=N          the order of threads and blocks; 0: natural
 //   AMPC_STANDIN_DEVICES=N, _ARCH=N, _MEMORY=BYTES, _DRIVER_VERSION=N,
 //   _CUDNN_VERSION=N, _CUDNN_CUDA=N (the CUDA that cuDNN is made for)
+//   AMPC_STANDIN_CUDNN_NO_ENGINES=1  cuDNN has none for any convolution
 //   AMPC_STANDIN_TRACE=FILE      written at exit: one JSON object a line
 //   AMPC_STANDIN_REPORT=FILE     written at exit: leaks and misuse, or "ok"
 //
@@ -46,7 +47,7 @@ struct Event {
     uint64_t changed = 0; ///< bytes that a kernel left different
   };
 
-  /// "cuMemAlloc", ...; of work "launch", "matmul", "copy", "upload", "download"
+  /// "cuMemAlloc", ...; of work "launch", "matmul", "convolution", "copy", "upload", "download"
   /// or "fill" (cuMemsetD8Async, cuMemsetD16Async).
   std::string name;
   bool isWork = false;

@@ -12,7 +12,9 @@
 namespace ampc {
 
 /// X(call, maker): each call, and the function of a file of its own that makes it.
-#define AMPC_CUDA_CALLS(X) X(AMPC_LIBRARY_MATMUL, makeCudaMatmul)
+#define AMPC_CUDA_CALLS(X)                                                                         \
+  X(AMPC_LIBRARY_MATMUL, makeCudaMatmul)                                                           \
+  X(AMPC_LIBRARY_CONVOLUTION, makeCudaConvolution)
 
 /// Makes the call of a step with these arguments and integers; null where it has nothing to write.
 using Maker = std::unique_ptr<CudaCall>(Span<ampc_argument_entry_t> arguments,

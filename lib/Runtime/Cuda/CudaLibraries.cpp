@@ -16,6 +16,14 @@ static const char *nameOf(CudaLibraryId library) {
   return library == CudaLibraryId::CublasLt ? "cuBLASLt" : "cuDNN";
 }
 
+std::shared_ptr<const CudnnPlan> CudnnPlans::get(const std::vector<int64_t> &key,
+                                                 const std::function<CudnnPlan()> &make) {
+  for (const auto &[other, plan] : known)
+    if (other == key)
+      return plan;
+  return known.emplace_back(key, std::make_shared<const CudnnPlan>(make())).second;
+}
+
 uint64_t CudaLibraries::load(CudaLibraryId library) {
   switch (library) {
   case CudaLibraryId::CublasLt:
@@ -27,7 +35,7 @@ uint64_t CudaLibraries::load(CudaLibraryId library) {
     return blas->getVersion.function();
   case CudaLibraryId::Cudnn:
     if (!dnn) {
-      dnn.emplace(Cudnn::load(driver));
+      dnn.emplace(Cudnn::load(driver.version));
       dnnHandle.emplace(*dnn);
       (*dnn)(dnn->create, dnnHandle->out());
     }
@@ -50,11 +58,13 @@ void CudaLibraries::require(const CudaRequirement &need, const std::string &node
     refuse(concat(libraryVersionText(version), " is older than ",
                   libraryVersionText(need.oldestVersion), ", the first that has the call"),
            "update it");
-  if (need.oldestArchitecture > 0)
-    if (int architecture = context.architecture(); architecture < need.oldestArchitecture)
-      refuse(concat("has the call for sm_", need.oldestArchitecture, " and newer, but '",
-                    context.name(), "' is an sm_", architecture),
-             "compile the model with this version of ampc");
+  int architecture = context.architecture();
+  if (need.library == CudaLibraryId::Cudnn && architecture > dnn->newestArchitecture())
+    refuse(concat(libraryVersionText(version), " has no code for sm_", architecture), "update it");
+  if (architecture < need.oldestArchitecture)
+    refuse(concat("has the call for sm_", need.oldestArchitecture, " and newer, but '",
+                  context.name(), "' is an sm_", architecture),
+           "compile the model with this version of ampc");
 }
 
 } // namespace ampc

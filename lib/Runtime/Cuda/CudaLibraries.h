@@ -9,9 +9,10 @@
 #define AMPC_RUNTIME_CUDA_CUDALIBRARIES_H
 
 #include "Cuda/CudaContext.h"
-#include "Cuda/CudaResource.h"
+#include "Cuda/CudnnPlan.h"
 
-#include <optional>
+#include <functional>
+#include <memory>
 
 namespace ampc {
 
@@ -26,6 +27,17 @@ struct CudaRequirement {
   int oldestArchitecture = 0;
   /// What the library lacks of it ("does not multiply f32 by f16"), or "".
   std::string unsupported;
+};
+
+/// The plans of a session: steps that ask for the same share one.
+class CudnnPlans {
+public:
+  /// The plan of this key, which tells all that it depends on; made by `make` for the first.
+  std::shared_ptr<const CudnnPlan> get(const std::vector<int64_t> &key,
+                                       const std::function<CudnnPlan()> &make);
+
+private:
+  std::vector<std::pair<std::vector<int64_t>, std::shared_ptr<const CudnnPlan>>> known;
 };
 
 /// Each is loaded, and given a handle, when a call first requires it. The context must be
@@ -46,6 +58,7 @@ public:
   cuda::cublasLtHandle_t cublasLtHandle() const { return blasHandle->get(); }
   const Cudnn &cudnn() const { return *dnn; }
   cuda::cudnnHandle_t cudnnHandle() const { return dnnHandle->get(); }
+  CudnnPlans &cudnnPlans() const { return plans; }
   const CudaDriver &cudaDriver() const { return driver; }
 
 private:
@@ -59,6 +72,7 @@ private:
   std::optional<CublasLtHandle> blasHandle;
   std::optional<Cudnn> dnn;
   std::optional<CudnnHandle> dnnHandle;
+  mutable CudnnPlans plans; ///< which change nothing that a call sees
 };
 
 } // namespace ampc

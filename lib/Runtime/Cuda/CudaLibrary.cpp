@@ -44,14 +44,16 @@ CudaDriver CudaDriver::load() {
                 concat("there is no CUDA driver on this machine (", library.reasons(),
                        "): install NVIDIA's driver, or use the host"));
   CudaDriver driver;
+  const char *missing = nullptr;
 #define AMPC_CUDA_RESOLVE(member, symbol, parameters)                                              \
-  if (!library.resolve(driver.member, #symbol))                                                    \
-    throw Error(AMPC_STATUS_INCOMPATIBLE,                                                          \
-                concat("the CUDA driver '", file,                                                  \
-                       "' has no " #symbol ": it is too old; ampc needs one for CUDA ",            \
-                       versionText(kOldestDriver), " or newer"));
+  if (!library.resolve(driver.member, #symbol) && !missing)                                        \
+    missing = #symbol;
   AMPC_CUDA_DRIVER_CALLS(AMPC_CUDA_RESOLVE)
 #undef AMPC_CUDA_RESOLVE
+  if (missing)
+    throw Error(AMPC_STATUS_INCOMPATIBLE, concat("the CUDA driver '", file, "' has no ", missing,
+                                                 ": it is too old; ampc needs one for CUDA ",
+                                                 versionText(kOldestDriver), " or newer"));
 
   switch (CUresult result = driver.init.function(0)) {
   case CUDA_SUCCESS:

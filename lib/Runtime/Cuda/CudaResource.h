@@ -65,6 +65,7 @@ using CublasLtPreference =
     CudaResource<CublasLt, cuda::cublasLtMatmulPreference_t, &CublasLt::preferenceDestroy>;
 
 using CudnnHandle = CudaResource<Cudnn, cuda::cudnnHandle_t, &Cudnn::destroy>;
+using CudnnObject = CudaResource<Cudnn, cuda::cudnnBackendDescriptor_t, &Cudnn::destroyDescriptor>;
 
 } // namespace ampc
 

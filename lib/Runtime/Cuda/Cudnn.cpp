@@ -7,7 +7,6 @@
 
 #include "Cuda/Cudnn.h"
 
-#include "Core/DType.h"
 #include "Core/Error.h"
 #include "Cuda/DynamicLibrary.h"
 
@@ -17,29 +16,8 @@ using namespace cuda;
 
 /// The release whose interface CudaApi.h has.
 static constexpr uint64_t kRelease = 9;
-/// The oldest GPU that ampc compiles for.
-static constexpr int kOldestArchitecture = 80;
 
-namespace {
-/// Types that an operation has engines for that are compiled ahead of time.
-struct Support {
-  CudnnOperation operation;
-  ampc_dtype_t operand, result;
-};
-} // namespace
-
-// Asked of 9.19.0 for sm_90. A filter's gradient in f32 has no engine for 16-bit operands; what is
-// not listed was not tried.
-static constexpr Support kSupport[] = {
-    {CudnnOperation::ConvolutionForward, AMPC_DTYPE_F16, AMPC_DTYPE_F16},
-    {CudnnOperation::ConvolutionForward, AMPC_DTYPE_BF16, AMPC_DTYPE_BF16},
-    {CudnnOperation::ConvolutionInputGradient, AMPC_DTYPE_F16, AMPC_DTYPE_F16},
-    {CudnnOperation::ConvolutionInputGradient, AMPC_DTYPE_BF16, AMPC_DTYPE_BF16},
-    {CudnnOperation::ConvolutionFilterGradient, AMPC_DTYPE_F16, AMPC_DTYPE_F16},
-    {CudnnOperation::ConvolutionFilterGradient, AMPC_DTYPE_BF16, AMPC_DTYPE_BF16},
-};
-
-Cudnn Cudnn::load(const CudaDriver &driver) {
+Cudnn Cudnn::load(int driverVersion) {
   DynamicLibrary library("AMPC_CUDNN", {concat("libcudnn.so.", kRelease)});
   if (!library)
     throw Error(AMPC_STATUS_NOT_FOUND,
@@ -63,23 +41,12 @@ Cudnn Cudnn::load(const CudaDriver &driver) {
                        " or a newer release of ", kRelease, ": install one"));
   // Of another major version its code would not load, and that is told much later.
   int cuda = int(cudnn.getCudartVersion.function()) / 1000;
-  if (cuda > driver.version / 1000)
+  if (cuda > driverVersion / 1000)
     throw Error(AMPC_STATUS_INCOMPATIBLE,
                 concat("'", library.file(), "' is made for CUDA ", cuda, ", the driver is one for ",
-                       driver.version / 1000, ": update NVIDIA's driver, or install the cuDNN for ",
-                       "CUDA ", driver.version / 1000));
+                       driverVersion / 1000, ": update NVIDIA's driver, or install the cuDNN for ",
+                       "CUDA ", driverVersion / 1000));
   return cudnn;
-}
-
-std::string Cudnn::check(const CudnnQuery &query, int architecture) const {
-  if (architecture < kOldestArchitecture || architecture > newestArchitecture())
-    return concat("cuDNN ", libraryVersionText(version()), " has no code for sm_", architecture);
-  for (const Support &row : kSupport)
-    if (row.operation == query.operation && row.operand == query.operand &&
-        row.result == query.result)
-      return "";
-  return concat("cuDNN does not compute that of ", nameOf(query.operand), " into ",
-                nameOf(query.result));
 }
 
 void Cudnn::fail(cudnnStatus_t status, const char *call, const std::string &node) const {

@@ -12,39 +12,23 @@
 
 namespace ampc {
 
-/// What may be asked of cuDNN.
-enum class CudnnOperation {
-  ConvolutionForward,
-  ConvolutionInputGradient,
-  ConvolutionFilterGradient,
-};
-
-/// Types and machine of an operation.
-struct CudnnQuery {
-  CudnnOperation operation;
-  uint32_t operand; ///< ampc_dtype_t of what is read
-  uint32_t result;  ///< ampc_dtype_t of what is written
-};
-
 /// The functions of cuDNN. Once loaded it stays in the process.
 class Cudnn : public cuda::CudnnCalls {
 public:
   /// The oldest that makes plans from a description of the device.
   static constexpr uint64_t kOldestVersion = 90800;
+  /// The oldest GPU that ampc compiles for.
+  static constexpr int kOldestArchitecture = 80;
 
   /// Loads libcudnn.so.9, or what AMPC_CUDNN names. Throws AMPC_STATUS_NOT_FOUND where
   /// there is none, AMPC_STATUS_INCOMPATIBLE where it is another release than ours or made
-  /// for a newer CUDA than the driver's.
-  static Cudnn load(const CudaDriver &driver);
+  /// for a newer CUDA than the driver's (13000 for CUDA 13.0).
+  static Cudnn load(int driverVersion);
 
   /// 91900 for 9.19.0.
   uint64_t version() const { return getVersion.function(); }
   /// The newest compute capability that it has code for: 121 for 12.1.
   int newestArchitecture() const { return int(getMaxDeviceVersion.function() / 10); }
-  /// Why it does not compute what is asked on a device of this compute capability (90 for
-  /// 9.0), or "". Yes is said only of what has been seen to work; the plan may still find
-  /// no engine for a shape.
-  std::string check(const CudnnQuery &query, int architecture) const;
 
   /// Calls `entry`; throws as fail() does unless it succeeds.
   template <class... Parameters, class... Arguments>
