@@ -41,7 +41,10 @@ if cuda_driver.is_available() and not os.environ.get("AMPC_CHECK_ROUNDTRIP"):
 device = "--device=cuda"
 if os.environ.get("AMPC_TEST_CUDA") == "stand-in":
     device += " --stand-in=" + config.ampc_build
-elif cublaslt := cuda_driver.find_cublaslt():
-    config.environment["AMPC_CUBLASLT"] = cublaslt
+else:
+    if cublaslt := cuda_driver.find_cublaslt():
+        config.environment["AMPC_CUBLASLT"] = cublaslt
+    if cudnn := cuda_driver.find_cudnn():
+        config.environment["AMPC_CUDNN"] = cudnn
 config.substitutions.append(("%device", device))
 config.substitutions.append(("%build", config.ampc_build))

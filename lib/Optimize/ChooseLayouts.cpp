@@ -38,6 +38,9 @@ class ChannelsLastLibraries : public LibrarySupport {
 public:
   explicit ChannelsLastLibraries(Target target) : table(target) {}
   bool supports(const LibraryRequest &request) const override { return table.supports(request); }
+  Type nearestResult(const LibraryRequest &request) const override {
+    return table.nearestResult(request);
+  }
   bool prefersChannelsLast(const LibraryRequest &) const override { return true; }
   bool fusesAttention(Type element, int64_t size) const override {
     return table.fusesAttention(element, size);

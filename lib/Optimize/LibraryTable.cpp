@@ -31,6 +31,22 @@ static bool takesEqualFloats(const LibraryRequest &request) {
                       [&](Type bias) { return bias == result; });
 }
 
+/// One type, which the result has too. What has a bias adds up in f32, so it is not of f64.
+static bool takesOneFloat(const LibraryRequest &request) {
+  Type type = request.results.front();
+  bool isSummable =
+      isNarrow(type) || type.isF32() || (type.isF64() && request.operands.size() == 2);
+  return isSummable && llvm::all_equal(llvm::concat<const Type>(request.operands, request.results));
+}
+
+/// Tensor cores read channels last: of 16-bit images in the other order cuDNN makes copies, also
+/// where their channels are no multiple of 8 (its workspace for 256 x 64 x 56 x 56 tells:
+/// 131 bytes, or as many as input and result have). f32 is not computed by tensor cores, in any
+/// order.
+static bool isByTensorCores(const LibraryRequest &request) {
+  return isNarrow(request.results.front());
+}
+
 /// f32 sums of 16-bit operands. cuBLASLt's manual does not say for which sizes its kernels have
 /// them: asked for are sizes that fill the 16 bytes of a load. For others, or where a release has
 /// none, the runtime multiplies by ones (Cuda/CudaMatmul.cpp).
@@ -56,6 +72,8 @@ struct Row {
   bool (*sums)(plan::LibraryCallOpInterface call) = nullptr;
   /// Whether it is faster where images have their channels last; null: never.
   bool (*prefersChannelsLast)(const LibraryRequest &request) = nullptr;
+  /// Whether sums of 16-bit operands leave it in that type alone.
+  bool roundsToOperands = false;
 };
 } // namespace
 
@@ -65,6 +83,9 @@ static constexpr Row kTable[] = {
     {Target::Host, AMPC_LIBRARY_CONVOLUTION, takesFloats, false, true},
     // cuBLASLt, whose relu gives 0 for NaN.
     {Target::Cuda, AMPC_LIBRARY_MATMUL, takesEqualFloats, true, false, sumsNarrowOperands},
+    // cuDNN. Its engines that end with a relu are not noted as keeping NaN.
+    {Target::Cuda, AMPC_LIBRARY_CONVOLUTION, takesOneFloat, false, false, nullptr, isByTensorCores,
+     /*roundsToOperands=*/true},
 };
 
 static const Row *findRow(Target target, uint32_t call) {
@@ -78,10 +99,22 @@ bool LibraryTable::supports(const LibraryRequest &request) const {
   return row && row->takes(request);
 }
 
+Type LibraryTable::nearestResult(const LibraryRequest &request) const {
+  if (supports(request))
+    return request.results.front();
+  const Row *row = findRow(target, request.call);
+  if (!row || !row->roundsToOperands || !request.results.front().isF32())
+    return {};
+  LibraryRequest narrow = request;
+  narrow.results.front() = request.operands.front();
+  return isNarrow(narrow.results.front()) && row->takes(narrow) ? narrow.results.front() : Type();
+}
+
 bool LibraryTable::prefersChannelsLast(const LibraryRequest &request) const {
   const Row *row = findRow(target, request.call);
-  return row && row->prefersChannelsLast && row->takes(request) &&
-         row->prefersChannelsLast(request);
+  LibraryRequest nearest = request;
+  nearest.results.front() = nearestResult(request);
+  return nearest.results.front() && row->prefersChannelsLast && row->prefersChannelsLast(nearest);
 }
 
 /// Products by tensor cores, of rows that fill the 16 bytes of a copy; accumulators of longer ones

@@ -59,11 +59,10 @@ def is_available() -> bool:
         return False
 
 
-def find_cublaslt() -> str:
-    """cuBLASLt of AMPC_CUBLASLT, of the system, or of a Python package; empty where none is."""
-    if told := os.environ.get("AMPC_CUBLASLT"):
+def find_library(variable: str, *names: str) -> str:
+    """What the variable names, or a library of the system or a Python package; empty where none is."""
+    if told := os.environ.get(variable):
         return told
-    names = ("libcublasLt.so.13", "libcublasLt.so.12")
     for name in names:
         try:
             ctypes.CDLL(name)
@@ -75,3 +74,11 @@ def find_cublaslt() -> str:
             if found := glob.glob(os.path.join(folder, "nvidia", "*", "lib", name)):
                 return found[0]
     return ""
+
+
+def find_cublaslt() -> str:
+    return find_library("AMPC_CUBLASLT", "libcublasLt.so.13", "libcublasLt.so.12")
+
+
+def find_cudnn() -> str:
+    return find_library("AMPC_CUDNN", "libcudnn.so.9")

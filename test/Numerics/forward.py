@@ -66,7 +66,10 @@ def check(tools: compiled.Tools, case: opcase.OpCase) -> str:
             result = got[f"{dtype}_result{i}"].astype(np.float64).reshape(wanted.shape)
             wanted = wanted.astype(np.float64)
             largest = np.abs(wanted).max(initial=0.0)
-            terms = max(TERMS, case.inner_roundings * RTOL[dtype]) * largest
+            roundings = case.inner_roundings
+            if tools.device.name == "cuda":
+                roundings += case.cuda_roundings
+            terms = max(TERMS, roundings * RTOL[dtype]) * largest
             bad = ~np.isclose(result, wanted, rtol=RTOL[dtype], atol=TINY[dtype] + terms)
             if bad.any():
                 where = tuple(int(k) for k in np.argwhere(bad)[0])

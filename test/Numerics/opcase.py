@@ -52,6 +52,8 @@ class OpCase:
     # is made of several rounds in between, and cancels what it rounded.
     inner_roundings: float = 0.0
     random: bool = False  # its values are drawn, equal for all points of a call
+    # The same on CUDA alone: what a library rounds before something is added.
+    cuda_roundings: float = 0.0
 
     @property
     def name(self) -> str:
@@ -73,7 +75,8 @@ def op_case(operator: str, *inputs: np.ndarray, variant: str = "", opset: int = 
             fixed: tuple[int, ...] = (), step: float = 2.0**-17, rtol: float = 1e-6,
             types: tuple[str, ...] = ("f32", "f16", "bf16"),
             formula: Callable[..., np.ndarray] | None = None,
-            inner_roundings: float = 0.0, random: bool = False, **attributes) -> OpCase:
+            inner_roundings: float = 0.0, random: bool = False, cuda_roundings: float = 0.0,
+            **attributes) -> OpCase:
     """A case of a single node: its inputs are `inputs`, then `constants` (None: absent)."""
     arguments = [f"x{i}" for i in range(len(inputs))]
     values = {}
@@ -85,7 +88,8 @@ def op_case(operator: str, *inputs: np.ndarray, variant: str = "", opset: int = 
     node = helper.make_node(name, arguments, [f"out{i}" for i in range(outputs)],
                             name="tested", domain=domain or None, **attributes)
     return OpCase(operator, variant, (node,), inputs, values, opset, outputs,
-                  frozenset(fixed), step, rtol, types, formula, inner_roundings, random)
+                  frozenset(fixed), step, rtol, types, formula, inner_roundings, random,
+                  cuda_roundings)
 
 
 def graph_case(operator: str, text: str, *inputs: np.ndarray, variant: str = "",

@@ -20,6 +20,7 @@ public:
   explicit LibraryTable(Target target) : target(target) {}
 
   bool supports(const LibraryRequest &request) const override;
+  mlir::Type nearestResult(const LibraryRequest &request) const override;
   bool prefersChannelsLast(const LibraryRequest &request) const override;
   bool fusesAttention(mlir::Type element, int64_t size) const override;
   bool hasManyThreads() const override { return target != Target::Host; }

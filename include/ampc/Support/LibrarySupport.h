@@ -27,6 +27,12 @@ class LibrarySupport {
 public:
   virtual ~LibrarySupport() = default;
   virtual bool supports(const LibraryRequest &request) const = 0;
+  /// The element type of the first result of the nearest call that the target has: that of the
+  /// request where it is supported, the operands' where the library rounds its sums to that; null
+  /// where there is neither. Who asked for a wider one widens it.
+  virtual mlir::Type nearestResult(const LibraryRequest &request) const {
+    return supports(request) ? request.results.front() : mlir::Type();
+  }
   /// Whether the call computes this, and faster than the same with channels before points.
   virtual bool prefersChannelsLast(const LibraryRequest &request) const = 0;
   /// Whether a kernel of ours computes attention of heads of `size` elements of type `element`

@@ -48,6 +48,10 @@ public:
   bool supports(const LibraryRequest &request) const {
     return libraries && libraries->supports(request);
   }
+  /// The type of the first result of the nearest call (LibrarySupport::nearestResult).
+  mlir::Type nearestResult(const LibraryRequest &request) const {
+    return libraries ? libraries->nearestResult(request) : mlir::Type();
+  }
   /// Whether the target has plan.attention for heads of `size` elements of type `element`.
   bool fusesAttention(mlir::Type element, int64_t size) const {
     return libraries && libraries->fusesAttention(element, size);

@@ -217,6 +217,34 @@ LogicalResult BatchNormGradOp::inferReturnTypes(MLIRContext *, std::optional<Loc
 }
 
 //===----------------------------------------------------------------------===//
+// Layout
+//===----------------------------------------------------------------------===//
+
+/// `order` of what has the input's shape, the file's of what has one element a channel.
+static SmallVector<int64_t> orderIf(bool isImage, ArrayRef<int64_t> order) {
+  return SmallVector<int64_t>(isImage ? order : ArrayRef<int64_t>());
+}
+
+template <typename OpTy>
+static void moveAxis(OpTy op, ArrayRef<int64_t> order) {
+  op.setAxis(llvm::find(order, int64_t(op.getAxis())) - order.begin());
+}
+
+#define AMPC_LAYOUT_OF(OpTy)                                                                       \
+  int64_t OpTy::getOrderedRank() { return getInput().getType().getRank(); }                        \
+  SmallVector<int64_t> OpTy::getOperandOrder(unsigned index, ArrayRef<int64_t> order) {            \
+    return orderIf(index < kInputs, order);                                                        \
+  }                                                                                                \
+  SmallVector<int64_t> OpTy::getResultOrder(unsigned index, ArrayRef<int64_t> order) {             \
+    return orderIf(index == 0, order);                                                             \
+  }                                                                                                \
+  void OpTy::setOrder(ArrayRef<int64_t> order) { moveAxis(*this, order); }
+AMPC_LAYOUT_OF(BatchNormOp)
+AMPC_LAYOUT_OF(BatchNormInferenceOp)
+AMPC_LAYOUT_OF(BatchNormGradOp)
+#undef AMPC_LAYOUT_OF
+
+//===----------------------------------------------------------------------===//
 // Inference form
 //===----------------------------------------------------------------------===//
 

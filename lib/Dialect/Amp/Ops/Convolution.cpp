@@ -201,147 +201,20 @@ void ConvTransposeOp::buildGradient(GradientBuilder &gradient) {
 // Kernels
 //===----------------------------------------------------------------------===//
 
-namespace {
-/// A convolution as matrix products with the windows of the input written out, for targets
-/// without a library call for it. Matrices have a leading dimension for the groups; points
-/// of the output count as (image, row, column), taps as (channel, row, column).
-class WindowProducts {
-public:
-  WindowProducts(KernelBuilder &kernel, const ConvolutionWindow &window, RankedTensorType input,
-                 RankedTensorType filter, RankedTensorType output)
-      : kernel(kernel), window(window), inputShape(input.getShape()),
-        filterShape(filter.getShape()), outputShape(output.getShape()), groups(window.groups),
-        images(inputShape[0]), channels(filterShape[1]), filters(filterShape[0] / groups),
-        taps(channels * filterShape[2] * filterShape[3]),
-        points(images * outputShape[2] * outputShape[3]) {}
-
-  Value forward(Value input, Value filter, Value bias, RankedTensorType type) {
-    Value product =
-        multiply(kernel.reshape(filter, {groups, filters, taps}), windowsOf(input), false, false,
-                 {groups, filters, points}, KernelBuilder::computeType(type.getElementType()));
-    Value images = toImages(product);
-    SmallVector<Value> operands{images};
-    if (bias)
-      operands.push_back(kernel.reshape(bias, {outputShape[1], 1, 1}));
-    return kernel.pointwise(operands, type, [](ScalarBuilder &s, ValueRange x) {
-      return x.size() > 1 ? s.add(x[0], x[1]) : x[0];
-    });
+/// Sums in `type`, of the operands' type where the library rounds them to that, and a bias, if any.
+static Value finish(KernelBuilder &kernel, Value sums, Value bias, RankedTensorType type,
+                    bool isLast) {
+  SmallVector<Value> operands{sums};
+  if (bias) {
+    int64_t channels = tensorType(bias).getDimSize(0);
+    operands.push_back(isLast ? bias : kernel.reshape(bias, {channels, 1, 1}));
   }
+  return kernel.pointwise(operands, type, [](ScalarBuilder &s, ValueRange x) {
+    return x.size() > 1 ? s.add(x[0], x[1]) : x[0];
+  });
+}
 
-  Value filterGradient(Value gradient, Value input, RankedTensorType type) {
-    return kernel.reshape(multiply(toPoints(gradient), windowsOf(input), false, true,
-                                   {groups, filters, taps}, type.getElementType()),
-                          type.getShape());
-  }
-
-  Value inputGradient(Value gradient, Value filter, RankedTensorType type) {
-    Type computed = KernelBuilder::computeType(type.getElementType());
-    Value windows = multiply(kernel.reshape(filter, {groups, filters, taps}), toPoints(gradient),
-                             true, false, {groups, taps, points}, computed);
-    windows = kernel.reshape(windows, windowShape());
-    // An element of the input sums those of all windows that it lies in.
-    return kernel.generate(type, [&](ScalarBuilder &s, ValueRange at) {
-      auto number = [&](int64_t n) { return s.constant(s.builder.getIndexType(), n); };
-      Value zero = number(0);
-      Value group = s.div(at[1], number(channels));
-      Value channel = s.sub(at[1], s.mul(group, number(channels)));
-      return s.fold(zero, number(filterShape[2]), s.constant(computed, 0.0),
-                    [&](ScalarBuilder &s, Value r, Value rows) {
-                      auto [p, isRow] = pointOf(s, at[2], r, 0);
-                      return s.fold(
-                          zero, number(filterShape[3]), rows,
-                          [&, p = p, isRow = isRow](ScalarBuilder &s, Value t, Value sum) {
-                            auto [q, isColumn] = pointOf(s, at[3], t, 1);
-                            Value x = kernel.load(s, windows, {group, channel, r, t, at[0], p, q});
-                            return s.select(s.logicalAnd(isRow, isColumn), s.add(sum, x), sum);
-                          });
-                    });
-    });
-  }
-
-private:
-  /// (group, channel, row, column, image, row, column).
-  SmallVector<int64_t> windowShape() const {
-    return {groups, channels,       filterShape[2], filterShape[3],
-            images, outputShape[2], outputShape[3]};
-  }
-
-  /// The windows of the input: taps by points.
-  Value windowsOf(Value input) {
-    RankedTensorType type = tensorType(input);
-    Value windows =
-        kernel.generate(type.clone(windowShape()), [&](ScalarBuilder &s, ValueRange at) {
-          auto number = [&](int64_t n) { return s.constant(at[0].getType(), n); };
-          Value channel = s.add(s.mul(at[0], number(channels)), at[1]);
-          auto [row, isRow] = elementOf(s, at[5], at[2], 0);
-          auto [column, isColumn] = elementOf(s, at[6], at[3], 1);
-          Value x = kernel.load(s, input, {at[4], channel, row, column});
-          return s.select(s.logicalAnd(isRow, isColumn), x, s.constantLike(x, 0));
-        });
-    return kernel.reshape(windows, {groups, taps, points});
-  }
-
-  /// What a tap lies on for a point, and whether that is an element; the index is one in any
-  /// case.
-  std::pair<Value, Value> elementOf(ScalarBuilder &s, Value point, Value tap, int axis) {
-    auto number = [&](int64_t n) { return s.constant(point.getType(), n); };
-    Value i = s.add(s.mul(point, number(window.strides[axis])),
-                    s.mul(tap, number(window.dilations[axis])));
-    return clamp(s, s.sub(i, number(window.pads[axis])), inputShape[2 + axis]);
-  }
-
-  /// The other way round: the point for which a tap lies on an element.
-  std::pair<Value, Value> pointOf(ScalarBuilder &s, Value element, Value tap, int axis) {
-    auto number = [&](int64_t n) { return s.constant(element.getType(), n); };
-    Value distance = s.sub(s.add(element, number(window.pads[axis])),
-                           s.mul(tap, number(window.dilations[axis])));
-    Value stride = number(window.strides[axis]);
-    // Division truncates, so a distance of -1 gives point 0; the test of its sign rejects it.
-    Value point = s.div(distance, stride);
-    Value isWhole = s.logicalAnd(s.equal(s.mul(point, stride), distance),
-                                 s.greaterOrEqual(distance, number(0)));
-    auto [index, isInside] = clamp(s, point, outputShape[2 + axis]);
-    return {index, s.logicalAnd(isWhole, isInside)};
-  }
-
-  static std::pair<Value, Value> clamp(ScalarBuilder &s, Value i, int64_t extent) {
-    Value zero = s.constant(i.getType(), int64_t(0));
-    Value isInside =
-        s.logicalAnd(s.greaterOrEqual(i, zero), s.less(i, s.constant(i.getType(), extent)));
-    return {s.select(isInside, i, zero), isInside};
-  }
-
-  /// [n, k, p, q] as [groups, k / groups, points].
-  Value toPoints(Value x) {
-    int64_t area = outputShape[2] * outputShape[3];
-    x = kernel.transpose(kernel.reshape(x, {images, groups, filters, area}), {1, 2, 0, 3});
-    return kernel.reshape(x, {groups, filters, points});
-  }
-  /// And back.
-  Value toImages(Value x) {
-    int64_t area = outputShape[2] * outputShape[3];
-    x = kernel.transpose(kernel.reshape(x, {groups, filters, images, area}), {2, 0, 1, 3});
-    return kernel.reshape(x, outputShape);
-  }
-
-  Value multiply(Value lhs, Value rhs, bool transposeLhs, bool transposeRhs,
-                 ArrayRef<int64_t> shape, Type elementType) {
-    return plan::MatMulOp::create(kernel.builder, kernel.loc,
-                                  RankedTensorType::get(shape, elementType), lhs, rhs, Value(),
-                                  transposeLhs, transposeRhs, APFloat(1.0), plan::Epilogue::None)
-        .getResult();
-  }
-
-  KernelBuilder &kernel;
-  const ConvolutionWindow &window;
-  SmallVector<int64_t> inputShape, filterShape, outputShape;
-  int64_t groups, images;
-  int64_t channels, filters; ///< of one group
-  int64_t taps, points;
-};
-} // namespace
-
-/// The library call; null where the target has none.
+/// The library call, which every target has.
 static Value callLibrary(KernelBuilder &kernel, plan::ConvolutionKind kind, Value lhs, Value rhs,
                          Value bias, const ConvolutionWindow &window, RankedTensorType type,
                          bool isLast) {
@@ -352,38 +225,27 @@ static Value callLibrary(KernelBuilder &kernel, plan::ConvolutionKind kind, Valu
   if (bias)
     request.operands.push_back(getElementTypeOrSelf(bias));
   request.channelsLast = isLast;
-  if (!kernel.supports(request))
-    return {};
-  return plan::ConvolutionOp::create(kernel.builder, kernel.loc, type, kind, lhs, rhs, bias,
-                                     window.strides, window.pads, window.dilations, window.groups,
-                                     plan::Epilogue::None, isLast);
-}
-
-/// For targets without a call: what has its channels last, if `isLast`, in the file's order, and
-/// back.
-static Value toChannelsFirst(KernelBuilder &kernel, Value x, bool isLast) {
-  if (!isLast)
-    return x;
-  return kernel.transpose(x, invertPermutationVector(channelsLastOrder(tensorType(x).getRank())));
-}
-static Value toChannelsLast(KernelBuilder &kernel, Value x, bool isLast) {
-  return isLast ? kernel.transpose(x, channelsLastOrder(tensorType(x).getRank())) : x;
+  Type element = kernel.nearestResult(request);
+  Value added; // to what the call gives
+  if (!element && bias) {
+    request.operands.pop_back();
+    added = std::exchange(bias, {});
+    element = kernel.nearestResult(request);
+  }
+  assert(element && "every library convolves all floats without a bias");
+  Value sums = plan::ConvolutionOp::create(
+      kernel.builder, kernel.loc, type.clone(element), kind, lhs, rhs, bias, window.strides,
+      window.pads, window.dilations, window.groups, plan::Epilogue::None, isLast);
+  return added || element != type.getElementType() ? finish(kernel, sums, added, type, isLast)
+                                                   : sums;
 }
 
 SmallVector<Value> ConvOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
-  Value input = operands[0], filter = operands[1], bias = getBias() ? operands[2] : Value();
-  bool isLast = getChannelsLast();
   if (getType().getNumElements() == 0)
     return {kernel.splat(getType(), 0)};
-  ConvolutionWindow window = ConvolutionWindow::of(*this);
-  if (Value call = callLibrary(kernel, plan::ConvolutionKind::Forward, input, filter, bias, window,
-                               getType(), isLast))
-    return {call};
-  input = toChannelsFirst(kernel, input, isLast);
-  filter = toChannelsFirst(kernel, filter, isLast);
-  RankedTensorType type = channelsFirst(getType(), isLast);
-  WindowProducts products(kernel, window, tensorType(input), tensorType(filter), type);
-  return {toChannelsLast(kernel, products.forward(input, filter, bias, type), isLast)};
+  return {callLibrary(kernel, plan::ConvolutionKind::Forward, operands[0], operands[1],
+                      getBias() ? operands[2] : Value(), ConvolutionWindow::of(*this), getType(),
+                      getChannelsLast())};
 }
 
 /// What the input of a convolution gets from its result.
@@ -392,14 +254,8 @@ static Value emitInputGradient(KernelBuilder &kernel, ValueRange operands,
                                bool isLast) {
   if (type.getNumElements() == 0)
     return kernel.splat(type, 0);
-  if (Value call = callLibrary(kernel, plan::ConvolutionKind::InputGradient, operands[0],
-                               operands[1], Value(), window, type, isLast))
-    return call;
-  Value gradient = toChannelsFirst(kernel, operands[0], isLast);
-  Value filter = toChannelsFirst(kernel, operands[1], isLast);
-  RankedTensorType first = channelsFirst(type, isLast);
-  WindowProducts products(kernel, window, first, tensorType(filter), tensorType(gradient));
-  return toChannelsLast(kernel, products.inputGradient(gradient, filter, first), isLast);
+  return callLibrary(kernel, plan::ConvolutionKind::InputGradient, operands[0], operands[1],
+                     Value(), window, type, isLast);
 }
 
 SmallVector<Value> ConvInputGradOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
@@ -412,25 +268,15 @@ SmallVector<Value> ConvTransposeOp::emitKernel(KernelBuilder &kernel, ValueRange
   RankedTensorType type = getType();
   if (!getBias())
     return {emitInputGradient(kernel, operands, window, type, /*isLast=*/false)};
-  // Sums are rounded once, with the bias.
+  // Sums are rounded once, with the bias, where the library has them in f32.
   Type computed = KernelBuilder::computeType(type.getElementType());
   Value sums = emitInputGradient(kernel, operands, window, type.clone(computed), /*isLast=*/false);
-  Value bias = kernel.reshape(operands[2], {type.getDimSize(1), 1, 1});
-  return {kernel.pointwise({sums, bias}, type,
-                           [](ScalarBuilder &s, ValueRange x) { return s.add(x[0], x[1]); })};
+  return {finish(kernel, sums, operands[2], type, /*isLast=*/false)};
 }
 
 SmallVector<Value> ConvFilterGradOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   if (getGradient().getType().getNumElements() == 0)
     return {kernel.splat(getType(), 0)};
-  ConvolutionWindow window = ConvolutionWindow::of(*this);
-  bool isLast = getChannelsLast();
-  if (Value call = callLibrary(kernel, plan::ConvolutionKind::FilterGradient, operands[0],
-                               operands[1], Value(), window, getType(), isLast))
-    return {call};
-  Value gradient = toChannelsFirst(kernel, operands[0], isLast);
-  Value input = toChannelsFirst(kernel, operands[1], isLast);
-  RankedTensorType type = channelsFirst(getType(), isLast);
-  WindowProducts products(kernel, window, tensorType(input), type, tensorType(gradient));
-  return {toChannelsLast(kernel, products.filterGradient(gradient, input, type), isLast)};
+  return {callLibrary(kernel, plan::ConvolutionKind::FilterGradient, operands[0], operands[1],
+                      Value(), ConvolutionWindow::of(*this), getType(), getChannelsLast())};
 }

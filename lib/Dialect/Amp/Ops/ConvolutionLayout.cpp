@@ -45,7 +45,7 @@ template <typename OpTy>
 static bool takesOrder(OpTy op, uint32_t kind, ArrayRef<int64_t> order,
                        const LibrarySupport &libraries) {
   return isPlanar(op) && order == ArrayRef(channelsLastOrder(4)) &&
-         libraries.supports(requestOf(op, kind));
+         libraries.nearestResult(requestOf(op, kind));
 }
 
 //===----------------------------------------------------------------------===//

@@ -13,8 +13,11 @@ include "ampc/Dialect/Amp/AmpDialect.td"
 /// Parameters and statistics stay f32 beside a low input. Statistics are f32 whatever the input's
 /// type, so low precision costs one rounding of the result; PyTorch's list says the same.
 class Amp_BatchNormBase<string mnemonic, int inputs, list<Trait> traits>
-    : Amp_Op<mnemonic, traits # [Pure, InferTypeOpAdaptor, Kernel, Normalizes, Computes<"Promote">]> {
+    : Amp_Op<mnemonic, traits # [Pure, InferTypeOpAdaptor, Kernel, LayoutByOp, Normalizes,
+                                 Computes<"Promote">]> {
   let extraClassDeclaration = [{
+    // Inputs, and the result of their shape, lie in any order.
+    static constexpr unsigned kInputs = }] # inputs # [{;
     ::ampc::OperandPrecision getOperandPrecision(unsigned index) {
       return index < }] # inputs # [{ || getInput().getType().getElementType().isF64()
                  ? ::ampc::OperandPrecision::Computed
