@@ -85,7 +85,30 @@ def branches(rng: np.random.Generator) -> tuple[list, dict, list[int]]:
     return nodes, values, [4, 5]
 
 
-NETWORKS = {"residual": residual, "branches": branches}
+def hourglass(rng: np.random.Generator) -> tuple[list, dict, list[int]]:
+    """Down and up again with a transposed convolution, what goes around joined to it; batch norms
+    with their statistics, and one of each image."""
+    weights = {"w1": (6, 3, 3, 3), "w2": (8, 6, 3, 3), "w3": (8, 6, 2, 2), "b3": (6,),
+               "w4": (5, 12, 3, 3), "b4": (5,), **{f"{name}{i}": (channels,) for i, channels in
+                                                   enumerate((6, 8, 6)) for name in "sb"}}
+    nodes = [node("Conv", "x w1", "c1", pads=[1, 1, 1, 1]),
+             node("BatchNormalization", "c1 s0 b0 m0 v0", "n1 nm0 nv0", training_mode=1),
+             node("Relu", "n1", "r1"),
+             node("Conv", "r1 w2", "c2", pads=[1, 1, 1, 1], strides=[2, 2]),
+             node("BatchNormalization", "c2 s1 b1 m1 v1", "n2 nm1 nv1", training_mode=1),
+             node("Relu", "n2", "r2"),
+             node("ConvTranspose", "r2 w3 b3", "up", strides=[2, 2]),
+             node("InstanceNormalization", "up s2 b2", "n3"),
+             node("Concat", "n3 r1", "both", axis=1),
+             node("Conv", "both w4 b4", "y", pads=[1, 1, 1, 1])]
+    values = {name: rng.standard_normal(shape).astype(np.float32) / 3 + (name[0] == "s")
+              for name, shape in weights.items()}
+    values |= {f"{name}{i}": np.full(channels, name == "v", np.float32)
+               for i, channels in enumerate((6, 8)) for name in "mv"}
+    return nodes, values, [4, 5, 8, 8]
+
+
+NETWORKS = {"residual": residual, "branches": branches, "hourglass": hourglass}
 
 
 def model(name: str) -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:

@@ -90,7 +90,7 @@ func.func @conv_transpose(%x: tensor<2x6x4x4xf16>, %w: tensor<6x5x3x3xf16>, %b: 
   // CHECK: amp.conv_transpose %arg0, %arg1 bias %arg2 size [9, 9] strides [2, 2] pads [0, 0, 0, 0] dilations [1, 1] groups 1
   // HOST: %[[Y:.*]] = plan.convolution input_gradient %arg0, %arg1 {{.*}} -> tensor<2x5x9x9xf32>
   // HOST: plan.kernel fused
-  // CUDA: %[[Y:.*]] = plan.convolution input_gradient %arg0, %arg1 {{.*}} -> tensor<2x5x9x9xf16>
+  // CUDA: plan.convolution input_gradient {{.*}} {channels_last} : {{.*}} -> tensor<2x9x9x5xf16>
   // CUDA: plan.kernel fused {{.*}} -> tensor<2x5x9x9xf16>
   %y = amp.conv_transpose %x, %w bias %b size [9, 9] strides [2, 2] pads [0, 0, 0, 0] dilations [1, 1] groups 1 : (tensor<2x6x4x4xf16>, tensor<6x5x3x3xf16>, tensor<5xf16>) -> tensor<2x5x9x9xf16>
   return %y : tensor<2x5x9x9xf16>

@@ -100,7 +100,9 @@ FloatRange ConvTransposeOp::inferRange(ArrayRef<FloatRange> operands) {
 
 LogicalResult ConvTransposeOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
                                                 Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  RankedTensorType input = tensorType(adaptor.getInput()), filter = tensorType(adaptor.getFilter());
+  bool isLast = adaptor.getChannelsLast();
+  RankedTensorType input = channelsFirst(tensorType(adaptor.getInput()), isLast);
+  RankedTensorType filter = channelsFirst(tensorType(adaptor.getFilter()), isLast);
   ArrayRef<int64_t> sizes = adaptor.getSizes();
   ConvolutionWindow window = ConvolutionWindow::of(adaptor);
   int64_t channels = 0;
@@ -124,7 +126,7 @@ LogicalResult ConvTransposeOp::inferReturnTypes(MLIRContext *, std::optional<Loc
     if (bias.getType() != expected)
       return inferenceError(location, "the bias must be ", expected, ", but is ", bias.getType());
   }
-  types.push_back(result);
+  types.push_back(channelsLast(result, isLast));
   return success();
 }
 
@@ -185,6 +187,7 @@ void ConvOp::buildGradient(GradientBuilder &gradient) {
 // The adjoint of the adjoint is the convolution; the filter's gradient is that of the convolution
 // whose input is g.
 void ConvTransposeOp::buildGradient(GradientBuilder &gradient) {
+  assert(!getChannelsLast() && "layouts are chosen after gradients are taken");
   Value g = gradient.cast(gradient.resultGradient(), getInput().getType().getElementType());
   if (gradient.needs(0))
     gradient.set(0, gradient.create<ConvOp>(g, getFilter(), Value(), getStrides(), getPads(),
@@ -266,12 +269,13 @@ SmallVector<Value> ConvInputGradOp::emitKernel(KernelBuilder &kernel, ValueRange
 SmallVector<Value> ConvTransposeOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {
   ConvolutionWindow window = ConvolutionWindow::of(*this);
   RankedTensorType type = getType();
+  bool isLast = getChannelsLast();
   if (!getBias())
-    return {emitInputGradient(kernel, operands, window, type, /*isLast=*/false)};
+    return {emitInputGradient(kernel, operands, window, type, isLast)};
   // Sums are rounded once, with the bias, where the library has them in f32.
   Type computed = KernelBuilder::computeType(type.getElementType());
-  Value sums = emitInputGradient(kernel, operands, window, type.clone(computed), /*isLast=*/false);
-  return {finish(kernel, sums, operands[2], type, /*isLast=*/false)};
+  Value sums = emitInputGradient(kernel, operands, window, type.clone(computed), isLast);
+  return {finish(kernel, sums, operands[2], type, isLast)};
 }
 
 SmallVector<Value> ConvFilterGradOp::emitKernel(KernelBuilder &kernel, ValueRange operands) {

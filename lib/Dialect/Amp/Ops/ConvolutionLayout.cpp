@@ -23,11 +23,12 @@ static bool isPlanar(OpTy op) {
   return !op.getChannelsLast() && op.getType().getRank() == 4;
 }
 
-/// The library call with channels last. A bias is one of its operands.
+/// The library call with channels last. A bias is one of its operands, but for a gradient's.
 static LibraryRequest requestOf(Operation *op, uint32_t kind) {
   LibraryRequest request{AMPC_LIBRARY_CONVOLUTION, kind, {}, {}, /*channelsLast=*/true};
   for (Value operand : op->getOperands())
-    request.operands.push_back(getElementTypeOrSelf(operand));
+    if (kind == AMPC_CONVOLUTION_FORWARD || request.operands.size() < 2)
+      request.operands.push_back(getElementTypeOrSelf(operand));
   request.results.push_back(getElementTypeOrSelf(op->getResult(0)));
   return request;
 }
@@ -67,6 +68,26 @@ SmallVector<int64_t> ConvOp::getResultOrder(unsigned, ArrayRef<int64_t> order) {
   return SmallVector<int64_t>(order);
 }
 void ConvOp::setOrder(ArrayRef<int64_t>) { setChannelsLast(true); }
+
+//===----------------------------------------------------------------------===//
+// conv_transpose
+//===----------------------------------------------------------------------===//
+
+SmallVector<int64_t> ConvTransposeOp::getPreferredOrder(const LibrarySupport &libraries) {
+  return preferredOrder(*this, AMPC_CONVOLUTION_INPUT_GRADIENT, libraries);
+}
+int64_t ConvTransposeOp::getOrderedRank() { return getType().getRank(); }
+bool ConvTransposeOp::computesIn(ArrayRef<int64_t> order, const LibrarySupport &libraries) {
+  return takesOrder(*this, AMPC_CONVOLUTION_INPUT_GRADIENT, order, libraries);
+}
+SmallVector<int64_t> ConvTransposeOp::getOperandOrder(unsigned index, ArrayRef<int64_t> order) {
+  constexpr unsigned kBias = 2;
+  return SmallVector<int64_t>(index == kBias ? ArrayRef<int64_t>() : order);
+}
+SmallVector<int64_t> ConvTransposeOp::getResultOrder(unsigned, ArrayRef<int64_t> order) {
+  return SmallVector<int64_t>(order);
+}
+void ConvTransposeOp::setOrder(ArrayRef<int64_t>) { setChannelsLast(true); }
 
 //===----------------------------------------------------------------------===//
 // conv_input_grad

@@ -58,14 +58,14 @@ def Amp_ConvOp : Amp_Op<"conv", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
 }
 
 def Amp_ConvTransposeOp : Amp_Op<"conv_transpose", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
-    Ranged, Computes<"Allow">, LinearInFactors, Uses<["Other", "Weight"]>,
+    Ranged, Computes<"Allow">, LinearInFactors, PartialLayout, Uses<["Other", "Weight"]>,
     Onnx<[OnnxOperator<"ConvTranspose">]>]> {
   let summary = "The adjoint of a convolution, accumulated in f32";
   let description = [{
     What amp.conv_input_grad computes, as an op of the forward graph: a result of `sizes` rows and
     columns, whose convolution with `filter` [k, c / groups, r, s] has the shape of `input`
     [n, k, p, q]; `bias` [c] is added. Of one along three dimensions, the planes that reach a plane
-    of the result are further channels of an image.
+    of the result are further channels of an image. `channels_last` is as amp.conv has it.
 
     Constraints:
     - (conv_transpose_c1) a convolution of the result [n, c, ..sizes] is as amp.conv has it, and
@@ -74,7 +74,8 @@ def Amp_ConvTransposeOp : Amp_Op<"conv_transpose", [Pure, InferTypeOpAdaptor, Gr
   }];
   let arguments = (ins Amp_FloatTensor:$input, Amp_FloatTensor:$filter,
                    Optional<Amp_FloatTensor>:$bias, DenseI64ArrayAttr:$sizes, DenseI64ArrayAttr:$strides,
-                   DenseI64ArrayAttr:$pads, DenseI64ArrayAttr:$dilations, I64Attr:$groups);
+                   DenseI64ArrayAttr:$pads, DenseI64ArrayAttr:$dilations, I64Attr:$groups,
+                   UnitAttr:$channels_last);
   let results = (outs Amp_FloatTensor:$result);
   let assemblyFormat = [{
     $input `,` $filter (`bias` $bias^)? `size` $sizes `strides` $strides `pads` $pads
