@@ -16,6 +16,7 @@
 #include "CheapOps.h"
 #include "KernelGroups.h"
 #include "OpGraph.h"
+#include "RecomputeReads.h"
 #include "ampc/Dialect/Plan/IterationStructure.h"
 #include "ampc/Optimize/Buffers.h"
 #include "ampc/Optimize/Passes.h"
@@ -57,6 +58,8 @@ struct FormKernels : impl::FormKernelsBase<FormKernels> {
     absorbCheap(block, cheapOps);
     growGroups();
     buildKernels();
+    if (target == Target::Cuda)
+      recomputeReads(block, model);
     reportWork(getOperation(), "form-kernels",
                {{"attempts", kernels.numAttempts},
                 {"analyses", kernels.numAnalyses},
