@@ -461,10 +461,10 @@ typedef enum ampc_convolution_integer_t {
   AMPC_CONVOLUTION_LAYOUT = 19
 } ampc_convolution_integer_t;
 
-/* How images lie: x, filter and out of a convolution. */
+/* How x and out of a convolution lie; a filter always lies as [k, c / groups, r, s]. */
 typedef enum ampc_layout_t {
-  AMPC_LAYOUT_NCHW = 0, /* x [n, c, h, w], filter [k, c / groups, r, s], out [n, k, p, q] */
-  AMPC_LAYOUT_NHWC = 1  /* x [n, h, w, c], filter [k, r, s, c / groups], out [n, p, q, k] */
+  AMPC_LAYOUT_NCHW = 0, /* x [n, c, h, w], out [n, k, p, q] */
+  AMPC_LAYOUT_NHWC = 1  /* x [n, h, w, c], out [n, p, q, k] */
 } ampc_layout_t;
 
 typedef enum ampc_convolution_kind_t {

@@ -39,7 +39,7 @@ class Roofline(harness.Case):
         runs = [s.get("runs", 1) for s in plain["steps"]]
         limits, least = [], []
         for step in plain["steps"]:
-            if step["kind"] == "matmul" or step.get("tensor_cores"):
+            if step["kind"] in ("matmul", "convolution") or step.get("tensor_cores"):
                 kind = step["operand_types"][0]
                 peak = {"f32": f32, "f64": f64_products}.get(kind, low)
             else:

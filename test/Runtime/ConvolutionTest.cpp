@@ -285,7 +285,7 @@ TEST(Convolution, HasTheSameBitsWithChannelsLast) {
             int64_t count, channels, points;
           };
           const Planes input = {shape.n, shape.c, shape.inputPoints()};
-          const Planes filter = {shape.k, shape.c / shape.groups, shape.filterPoints()};
+          const Planes filter = {shape.k, 1, shape.c / shape.groups * shape.filterPoints()};
           const Planes output = {shape.n, shape.k, shape.outputPoints()};
           const Planes all[3][3] = {
               {input, filter, output}, {output, filter, input}, {output, input, filter}};

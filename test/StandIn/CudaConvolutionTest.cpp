@@ -142,7 +142,7 @@ void sumUp(const Case &c, std::vector<double> &sums, std::vector<double> &magnit
   magnitudes.assign(sizes[2], 0);
   int64_t channels = s.c / s.groups, filters = s.k / s.groups;
   Order input = {s.c, s.rows.input, s.columns.input, c.channelsLast};
-  Order taps = {channels, s.rows.filter, s.columns.filter, c.channelsLast};
+  Order taps = {channels, s.rows.filter, s.columns.filter, /*channelsLast=*/false};
   Order output = {s.k, s.rows.output(), s.columns.output(), c.channelsLast};
   for (int64_t n = 0; n != s.n; ++n)
     for (int64_t k = 0; k != s.k; ++k)

@@ -84,9 +84,10 @@ std::vector<CudnnEngine> CudnnConvolution::engines(int mode) const {
   // A bias is added in f32.
   if (bias && (isF64 || y.type != CUDNN_DATA_FLOAT))
     return {};
+  // Filters lie either way.
   auto areAll = [&](bool channelsLast) {
-    return hasStrides(x, channelsLast) && hasStrides(filter, channelsLast) &&
-           hasStrides(y, channelsLast) && hasStrides(result(), channelsLast);
+    return hasStrides(x, channelsLast) && hasStrides(y, channelsLast) &&
+           (&result() == &filter || hasStrides(result(), channelsLast));
   };
   if (!areAll(true) && !areAll(false)) // which the real one may take
     return {};
@@ -109,7 +110,9 @@ uint64_t CudnnConvolution::workspaceBytes(CudnnEngine engine) const {
     return (uint64_t(128) << 20) + 4 * all;
   case CudnnEngine::TensorCore:
     // Copies with channels last, as the real one makes them.
-    return x.isChannelsLast() ? 131 : all + 131;
+    if (!x.isChannelsLast())
+      return all + 131;
+    return filter.isChannelsLast() ? 131 : filter.bytes() + 131;
   default:
     return 0;
   }

@@ -541,18 +541,22 @@ ConvolutionTypes typesOf(ConvolutionOp op) {
   auto lhs = cast<RankedTensorType>(op.getLhs().getType());
   auto rhs = cast<RankedTensorType>(op.getRhs().getType());
   auto result = cast<RankedTensorType>(op.getResult().getType());
-  if (op.getChannelsLast())
-    for (RankedTensorType *type : {&lhs, &rhs, &result})
-      *type = channelsFirst(*type);
+  ConvolutionTypes types;
   switch (op.getKind()) {
   case ConvolutionKind::Forward:
-    return {lhs, rhs, result};
+    types = {lhs, rhs, result};
+    break;
   case ConvolutionKind::InputGradient:
-    return {result, rhs, lhs};
+    types = {result, rhs, lhs};
+    break;
   case ConvolutionKind::FilterGradient:
-    return {rhs, result, lhs};
+    types = {rhs, result, lhs};
+    break;
   }
-  llvm_unreachable("unknown kind of convolution");
+  if (op.getChannelsLast())
+    for (RankedTensorType *image : {&types.input, &types.output})
+      *image = channelsFirst(*image);
+  return types;
 }
 } // namespace
 

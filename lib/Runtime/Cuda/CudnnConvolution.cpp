@@ -88,7 +88,8 @@ public:
 private:
   // Their order in the graph; a list, so that they stay where they are.
   CudnnDescriptor &add(int kind) { return descriptors.emplace_back(cudnn, kind); }
-  const CudnnDescriptor &addTensor(int64_t number, uint32_t dtype, Extents extents);
+  const CudnnDescriptor &addTensor(int64_t number, uint32_t dtype, Extents extents,
+                                   bool channelsLast);
   const CudnnDescriptor &addConvolution();
 
   const Cudnn &cudnn;
@@ -99,10 +100,11 @@ private:
 } // namespace
 
 /// Extents are those with channels before points; strides tell how they lie.
-const CudnnDescriptor &Graph::addTensor(int64_t number, uint32_t dtype, Extents extents) {
+const CudnnDescriptor &Graph::addTensor(int64_t number, uint32_t dtype, Extents extents,
+                                        bool channelsLast) {
   const int64_t *of = extents.of;
-  int64_t channel = shape.channelsLast ? 1 : of[2] * of[3];
-  int64_t point = shape.channelsLast ? of[1] : 1;
+  int64_t channel = channelsLast ? 1 : of[2] * of[3];
+  int64_t point = channelsLast ? of[1] : 1;
   const int64_t strides[] = {of[1] * of[2] * of[3], channel, of[3] * point, point};
   CudnnDescriptor &tensor = add(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   tensor.set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, cudnnType(dtype));
@@ -143,19 +145,20 @@ std::vector<cudnnBackendDescriptor_t> Graph::build() {
   // By the order of the step's arguments: what is read, then what is written.
   int64_t result = shape.hasBias ? kFirst + 3 : kFirst + 2;
   bool isForward = shape.kind == AMPC_CONVOLUTION_FORWARD;
-  bool isInput = shape.kind == AMPC_CONVOLUTION_INPUT_GRADIENT;
+  bool isInput = shape.kind == AMPC_CONVOLUTION_INPUT_GRADIENT, isLast = shape.channelsLast;
   const Extents y = {{shape.n, shape.k, shape.rows.output, shape.columns.output}};
   const CudnnDescriptor &x =
       addTensor(isForward ? kFirst
                 : isInput ? result
                           : kFirst + 1,
-                shape.lhs, {{shape.n, shape.c, shape.rows.input, shape.columns.input}});
+                shape.lhs, {{shape.n, shape.c, shape.rows.input, shape.columns.input}}, isLast);
   const CudnnDescriptor &filter =
       addTensor(isForward || isInput ? kFirst + 1 : result, shape.lhs,
-                {{shape.k, shape.c / shape.groups, shape.rows.filter, shape.columns.filter}});
+                {{shape.k, shape.c / shape.groups, shape.rows.filter, shape.columns.filter}},
+                /*channelsLast=*/false);
   const CudnnDescriptor &sums = shape.hasBias
-                                    ? addTensor(kSums, AMPC_DTYPE_F32, y)
-                                    : addTensor(isForward ? result : kFirst, shape.lhs, y);
+                                    ? addTensor(kSums, AMPC_DTYPE_F32, y, isLast)
+                                    : addTensor(isForward ? result : kFirst, shape.lhs, y, isLast);
   const CudnnDescriptor &convolution = addConvolution();
 
   auto [kind, first] = kOperations[shape.kind];
@@ -184,8 +187,8 @@ std::vector<cudnnBackendDescriptor_t> Graph::build() {
   sum.set(CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, int(CUDNN_POINTWISE_ADD));
   sum.set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, sumType(shape));
   sum.finalize();
-  const CudnnDescriptor &bias = addTensor(kFirst + 2, shape.bias, {{1, shape.k, 1, 1}});
-  const CudnnDescriptor &out = addTensor(result, shape.out, y);
+  const CudnnDescriptor &bias = addTensor(kFirst + 2, shape.bias, {{1, shape.k, 1, 1}}, isLast);
+  const CudnnDescriptor &out = addTensor(result, shape.out, y, isLast);
   CudnnDescriptor &end = add(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
   end.set(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, sum);
   end.set(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, sums);

@@ -26,7 +26,7 @@ ChannelsLastConvolution::ChannelsLastConvolution(const ConvolutionShape &s,
                                                  std::unique_ptr<HostCall> channelsFirst)
     : hasBias(s.hasBias), channelsFirst(std::move(channelsFirst)) {
   Planes input = {s.n, s.c, s.inputPoints(), 0};
-  Planes filter = {s.k, s.c / s.groups, s.filterPoints(), 0};
+  Planes filter = {s.k, 1, s.c / s.groups * s.filterPoints(), 0}; // which stays
   Planes output = {s.n, s.k, s.outputPoints(), 0};
   lhs = s.kind == AMPC_CONVOLUTION_FORWARD ? input : output;
   rhs = s.kind == AMPC_CONVOLUTION_FILTER_GRADIENT ? input : filter;
@@ -43,7 +43,7 @@ Workspace::Requirement ChannelsLastConvolution::requirement() const {
   Workspace::Requirement need = channelsFirst->requirement();
   need.sharedBytes = align(need.sharedBytes);
   for (const Planes &planes : {lhs, rhs, out})
-    need.sharedBytes += align(planes.bytes());
+    need.sharedBytes += planes.isTurned() ? align(planes.bytes()) : 0;
   return need;
 }
 
@@ -75,6 +75,9 @@ void ChannelsLastConvolution::run(void *const *arguments, const Workspace &works
   void *inner[4];
   for (int i : {0, 1}) {
     const Planes &planes = i == 0 ? lhs : rhs;
+    inner[i] = arguments[i];
+    if (!planes.isTurned())
+      continue;
     transposeAll(copy, static_cast<const char *>(arguments[i]), planes.count, planes.points,
                  planes.channels, sizeOf(planes.dtype), pool);
     inner[i] = copy;
@@ -83,10 +86,11 @@ void ChannelsLastConvolution::run(void *const *arguments, const Workspace &works
   int result = hasBias ? 3 : 2;
   if (hasBias)
     inner[2] = arguments[2];
-  inner[result] = copy;
+  inner[result] = out.isTurned() ? copy : arguments[result];
   channelsFirst->run(inner, workspace, pool);
-  transposeAll(static_cast<char *>(arguments[result]), copy, out.count, out.channels, out.points,
-               sizeOf(out.dtype), pool);
+  if (out.isTurned())
+    transposeAll(static_cast<char *>(arguments[result]), copy, out.count, out.channels, out.points,
+                 sizeOf(out.dtype), pool);
 }
 
 } // namespace ampc

@@ -25,12 +25,14 @@ public:
   void run(void *const *arguments, const Workspace &workspace, ThreadPool &pool) const override;
 
 private:
-  /// Planes [channels, points], or [points, channels] where channels are last:
-  /// images, or the filters of each output.
+  /// Planes [channels, points], or [points, channels] where channels are last: images. Filters
+  /// stay: of one channel.
   struct Planes {
     int64_t count, channels, points;
     uint32_t dtype;
     uint64_t bytes() const;
+    /// Whether the two orders differ.
+    bool isTurned() const { return channels > 1 && points > 1; }
   };
 
   Planes lhs, rhs, out;

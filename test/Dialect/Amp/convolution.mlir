@@ -30,8 +30,8 @@ func.func @gradients(%x: tensor<2x4x9x9xf16>, %w: tensor<6x2x3x3xf16>, %g: tenso
   // HOST: plan.convolution input_gradient %arg2, %arg1 strides
   // HOST: plan.convolution filter_gradient %arg2, %arg0 strides
   // CUDA: plan.convolution input_gradient {{.*}} groups 2 {channels_last} : {{.*}} -> tensor<2x9x9x4xf16>
-  // CUDA: plan.convolution filter_gradient {{.*}} groups 2 {channels_last} : {{.*}} -> tensor<6x3x3x2xf16>
-  // CUDA: plan.kernel fused {{.*}} -> tensor<6x2x3x3xf32>
+  // CUDA: plan.convolution filter_gradient {{.*}} groups 2 {channels_last} : {{.*}} -> tensor<6x2x3x3xf16>
+  // CUDA: plan.kernel fused {{.*}} -> tensor<108xf32>
   %dx = amp.conv_input_grad %g, %w strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 2 : (tensor<2x6x9x9xf16>, tensor<6x2x3x3xf16>) -> tensor<2x4x9x9xf16>
   %dw = amp.conv_filter_grad %g, %x strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 2 : (tensor<2x6x9x9xf16>, tensor<2x4x9x9xf16>) -> tensor<6x2x3x3xf32>
   return %dx, %dw : tensor<2x4x9x9xf16>, tensor<6x2x3x3xf32>
@@ -64,19 +64,19 @@ func.func @no_images(%x: tensor<0x3x8x8xf32>, %w: tensor<5x3x3x3xf32>, %g: tenso
 // CHECK-LABEL: @channels_last(
 // HOST-LABEL: @channels_last(
 // CUDA-LABEL: @channels_last(
-func.func @channels_last(%x: tensor<2x9x9x4xf16>, %w: tensor<6x3x3x2xf16>, %b: tensor<6xf16>, %g: tensor<2x9x9x6xf16>) -> (tensor<2x9x9x6xf16>, tensor<2x9x9x4xf16>, tensor<6x3x3x2xf32>) {
-  // CHECK: amp.conv %arg0, %arg1 bias %arg2 {{.*}} groups 2 {channels_last} : (tensor<2x9x9x4xf16>, tensor<6x3x3x2xf16>, tensor<6xf16>) -> tensor<2x9x9x6xf16>
-  // HOST: plan.convolution forward %arg0, %arg1 bias %arg2 {{.*}} groups 2 {channels_last} : (tensor<2x9x9x4xf16>, tensor<6x3x3x2xf16>, tensor<6xf16>) -> tensor<2x9x9x6xf16>
+func.func @channels_last(%x: tensor<2x9x9x4xf16>, %w: tensor<6x2x3x3xf16>, %b: tensor<6xf16>, %g: tensor<2x9x9x6xf16>) -> (tensor<2x9x9x6xf16>, tensor<2x9x9x4xf16>, tensor<6x2x3x3xf32>) {
+  // CHECK: amp.conv %arg0, %arg1 bias %arg2 {{.*}} groups 2 {channels_last} : (tensor<2x9x9x4xf16>, tensor<6x2x3x3xf16>, tensor<6xf16>) -> tensor<2x9x9x6xf16>
+  // HOST: plan.convolution forward %arg0, %arg1 bias %arg2 {{.*}} groups 2 {channels_last} : (tensor<2x9x9x4xf16>, tensor<6x2x3x3xf16>, tensor<6xf16>) -> tensor<2x9x9x6xf16>
   // HOST: plan.convolution input_gradient {{.*}} {channels_last} : {{.*}} -> tensor<2x9x9x4xf16>
-  // HOST: plan.convolution filter_gradient {{.*}} {channels_last} : {{.*}} -> tensor<6x3x3x2xf32>
+  // HOST: plan.convolution filter_gradient {{.*}} {channels_last} : {{.*}} -> tensor<6x2x3x3xf32>
   // CUDA: plan.convolution forward %arg0, %arg1 bias %arg2 {{.*}} {channels_last} : {{.*}} -> tensor<2x9x9x6xf16>
   // CUDA: plan.convolution input_gradient {{.*}} {channels_last} : {{.*}} -> tensor<2x9x9x4xf16>
-  // CUDA: %[[DW:.*]] = plan.convolution filter_gradient {{.*}} {channels_last} : {{.*}} -> tensor<6x3x3x2xf16>
+  // CUDA: %[[DW:.*]] = plan.convolution filter_gradient {{.*}} {channels_last} : {{.*}} -> tensor<6x2x3x3xf16>
   // CUDA: plan.kernel fused {{.*}} -> tensor<108xf32>
-  %y = amp.conv %x, %w bias %b strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 2 {channels_last} : (tensor<2x9x9x4xf16>, tensor<6x3x3x2xf16>, tensor<6xf16>) -> tensor<2x9x9x6xf16>
-  %dx = amp.conv_input_grad %g, %w strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 2 {channels_last} : (tensor<2x9x9x6xf16>, tensor<6x3x3x2xf16>) -> tensor<2x9x9x4xf16>
-  %dw = amp.conv_filter_grad %g, %x strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 2 {channels_last} : (tensor<2x9x9x6xf16>, tensor<2x9x9x4xf16>) -> tensor<6x3x3x2xf32>
-  return %y, %dx, %dw : tensor<2x9x9x6xf16>, tensor<2x9x9x4xf16>, tensor<6x3x3x2xf32>
+  %y = amp.conv %x, %w bias %b strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 2 {channels_last} : (tensor<2x9x9x4xf16>, tensor<6x2x3x3xf16>, tensor<6xf16>) -> tensor<2x9x9x6xf16>
+  %dx = amp.conv_input_grad %g, %w strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 2 {channels_last} : (tensor<2x9x9x6xf16>, tensor<6x2x3x3xf16>) -> tensor<2x9x9x4xf16>
+  %dw = amp.conv_filter_grad %g, %x strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 2 {channels_last} : (tensor<2x9x9x6xf16>, tensor<2x9x9x4xf16>) -> tensor<6x2x3x3xf32>
+  return %y, %dx, %dw : tensor<2x9x9x6xf16>, tensor<2x9x9x4xf16>, tensor<6x2x3x3xf32>
 }
 
 // The adjoint is the gradient of a convolution's input; on the host a bias is added before sums are

@@ -325,8 +325,7 @@ def Plan_ConvolutionOp : Plan_Op<"convolution", [Pure,
     `pads` are top, left, bottom, right; `strides` and `dilations` of rows and of columns.
     Accumulated in f32 (f64 for f64) and rounded once to the result's type.
 
-    With `channels_last` the tensors lie as [n, h, w, c], [k, r, s, c / groups] and
-    [n, p, q, k].
+    With `channels_last` images lie as [n, h, w, c] and [n, p, q, k]; a filter stays.
   }];
   let arguments = (ins Plan_ConvolutionKind:$kind, AnyRankedTensor:$lhs,
                    AnyRankedTensor:$rhs, Optional<AnyRankedTensor>:$bias,

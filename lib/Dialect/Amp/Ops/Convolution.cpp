@@ -77,7 +77,7 @@ LogicalResult ConvOp::inferReturnTypes(MLIRContext *, std::optional<Location> lo
                                        Adaptor adaptor, SmallVectorImpl<Type> &types) {
   bool isLast = adaptor.getChannelsLast();
   RankedTensorType input = channelsFirst(tensorType(adaptor.getInput()), isLast);
-  RankedTensorType filter = channelsFirst(tensorType(adaptor.getFilter()), isLast);
+  RankedTensorType filter = tensorType(adaptor.getFilter());
   FailureOr<SmallVector<int64_t>> shape =
       inferShape(location, input, filter, ConvolutionWindow::of(adaptor));
   if (failed(shape))
@@ -102,7 +102,7 @@ LogicalResult ConvTransposeOp::inferReturnTypes(MLIRContext *, std::optional<Loc
                                                 Adaptor adaptor, SmallVectorImpl<Type> &types) {
   bool isLast = adaptor.getChannelsLast();
   RankedTensorType input = channelsFirst(tensorType(adaptor.getInput()), isLast);
-  RankedTensorType filter = channelsFirst(tensorType(adaptor.getFilter()), isLast);
+  RankedTensorType filter = tensorType(adaptor.getFilter());
   ArrayRef<int64_t> sizes = adaptor.getSizes();
   ConvolutionWindow window = ConvolutionWindow::of(adaptor);
   int64_t channels = 0;
@@ -136,7 +136,6 @@ static LogicalResult verifyGradient(Operation *op, RankedTensorType gradient,
                                     const ConvolutionWindow &window, bool isLast) {
   gradient = channelsFirst(gradient, isLast);
   input = channelsFirst(input, isLast);
-  filter = channelsFirst(filter, isLast);
   FailureOr<SmallVector<int64_t>> shape = inferShape(op->getLoc(), input, filter, window);
   if (failed(shape))
     return failure();

@@ -49,6 +49,12 @@ static bool takesOrder(OpTy op, uint32_t kind, ArrayRef<int64_t> order,
          libraries.nearestResult(requestOf(op, kind));
 }
 
+/// Filters and biases lie as the file has them: libraries take a filter so beside images with
+/// channels last, at the price of a copy of it, and no step has to move it.
+static SmallVector<int64_t> orderOfImage(bool isImage, ArrayRef<int64_t> order) {
+  return SmallVector<int64_t>(isImage ? order : ArrayRef<int64_t>());
+}
+
 //===----------------------------------------------------------------------===//
 // conv
 //===----------------------------------------------------------------------===//
@@ -61,8 +67,7 @@ bool ConvOp::computesIn(ArrayRef<int64_t> order, const LibrarySupport &libraries
   return takesOrder(*this, AMPC_CONVOLUTION_FORWARD, order, libraries);
 }
 SmallVector<int64_t> ConvOp::getOperandOrder(unsigned index, ArrayRef<int64_t> order) {
-  constexpr unsigned kBias = 2;
-  return SmallVector<int64_t>(index == kBias ? ArrayRef<int64_t>() : order);
+  return orderOfImage(index == 0, order);
 }
 SmallVector<int64_t> ConvOp::getResultOrder(unsigned, ArrayRef<int64_t> order) {
   return SmallVector<int64_t>(order);
@@ -81,8 +86,7 @@ bool ConvTransposeOp::computesIn(ArrayRef<int64_t> order, const LibrarySupport &
   return takesOrder(*this, AMPC_CONVOLUTION_INPUT_GRADIENT, order, libraries);
 }
 SmallVector<int64_t> ConvTransposeOp::getOperandOrder(unsigned index, ArrayRef<int64_t> order) {
-  constexpr unsigned kBias = 2;
-  return SmallVector<int64_t>(index == kBias ? ArrayRef<int64_t>() : order);
+  return orderOfImage(index == 0, order);
 }
 SmallVector<int64_t> ConvTransposeOp::getResultOrder(unsigned, ArrayRef<int64_t> order) {
   return SmallVector<int64_t>(order);
@@ -100,8 +104,8 @@ int64_t ConvInputGradOp::getOrderedRank() { return getType().getRank(); }
 bool ConvInputGradOp::computesIn(ArrayRef<int64_t> order, const LibrarySupport &libraries) {
   return takesOrder(*this, AMPC_CONVOLUTION_INPUT_GRADIENT, order, libraries);
 }
-SmallVector<int64_t> ConvInputGradOp::getOperandOrder(unsigned, ArrayRef<int64_t> order) {
-  return SmallVector<int64_t>(order);
+SmallVector<int64_t> ConvInputGradOp::getOperandOrder(unsigned index, ArrayRef<int64_t> order) {
+  return orderOfImage(index == 0, order);
 }
 SmallVector<int64_t> ConvInputGradOp::getResultOrder(unsigned, ArrayRef<int64_t> order) {
   return SmallVector<int64_t>(order);
@@ -122,7 +126,5 @@ bool ConvFilterGradOp::computesIn(ArrayRef<int64_t> order, const LibrarySupport 
 SmallVector<int64_t> ConvFilterGradOp::getOperandOrder(unsigned, ArrayRef<int64_t> order) {
   return SmallVector<int64_t>(order);
 }
-SmallVector<int64_t> ConvFilterGradOp::getResultOrder(unsigned, ArrayRef<int64_t> order) {
-  return SmallVector<int64_t>(order);
-}
+SmallVector<int64_t> ConvFilterGradOp::getResultOrder(unsigned, ArrayRef<int64_t>) { return {}; }
 void ConvFilterGradOp::setOrder(ArrayRef<int64_t>) { setChannelsLast(true); }

@@ -28,7 +28,7 @@ def Amp_ConvOp : Amp_Op<"conv", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
     dimension is one whose images have one row; of one along three, the planes that a filter
     spans are further channels of an image (amp.resample puts them side by side).
 
-    With `channels_last` the tensors lie as [n, h, w, c], [k, r, s, c / groups] and [n, p, q, k].
+    With `channels_last` images lie as [n, h, w, c] and [n, p, q, k]; a filter stays.
     `plan-choose-layouts` writes it, after gradients are taken.
 
     Constraints:
