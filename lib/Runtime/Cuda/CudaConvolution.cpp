@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Core/ConvolutionShape.h"
+#include "Core/Error.h"
 #include "Cuda/CudaCall.h"
 #include "Cuda/CudnnConvolution.h"
 
@@ -33,6 +34,7 @@ public:
     cudnn = &site.libraries.cudnn();
     handle = site.libraries.cudnnHandle();
     addresses = site.arguments;
+    node = site.node;
     // Its engines care for 16 bytes.
     CUdeviceptr all = 16;
     for (CUdeviceptr address : addresses)
@@ -46,14 +48,20 @@ public:
 
   void run(const CudaCallMemory &memory, CUstream stream) const override {
     const int64_t numbers[] = {1, 2, 3, 4};
-    plan->run(*cudnn, handle, {numbers, addresses.size()}, {addresses.data(), addresses.size()},
-              memory.scratch, stream);
+    try {
+      plan->run(*cudnn, handle, {numbers, addresses.size()}, {addresses.data(), addresses.size()},
+                memory.scratch, stream);
+    } catch (Error &error) {
+      error.node = node;
+      throw;
+    }
   }
 
 private:
   ConvolutionShape shape;
   std::vector<int64_t> key; ///< what a plan depends on
   std::vector<CUdeviceptr> addresses;
+  std::string node;
   const Cudnn *cudnn = nullptr;
   cudnnHandle_t handle = nullptr;
   std::shared_ptr<const CudnnPlan> plan;
