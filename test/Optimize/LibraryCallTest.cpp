@@ -160,12 +160,21 @@ void knowsWhatLibrariesCompute(MLIRContext &context) {
   check(host.supports(biased) && !cuda.supports(biased),
         "cuBLASLt adds a bias of the result's type alone");
   LibraryRequest convolution{AMPC_LIBRARY_CONVOLUTION, 0, {f16, f16}, {f16}};
-  check(host.supports(convolution) && !cuda.supports(convolution),
-        "convolutions are library calls on the host alone");
+  check(host.supports(convolution) && cuda.supports(convolution),
+        "convolutions are library calls on both targets");
   convolution.channelsLast = true;
-  check(host.supports(convolution) && !host.prefersChannelsLast(convolution) &&
-            !cuda.prefersChannelsLast(convolution),
+  check(host.supports(convolution) && !host.prefersChannelsLast(convolution),
         "the host takes images with their channels last, and prefers channels before points");
+  check(cuda.prefersChannelsLast(convolution), "tensor cores prefer channels last");
+  LibraryRequest wide{AMPC_LIBRARY_CONVOLUTION, 2, {f16, f16}, {f32}, true};
+  check(host.nearestResult(wide) == f32 && !cuda.supports(wide) && cuda.nearestResult(wide) == f16,
+        "cuDNN rounds sums of 16-bit operands to their type, and the host does not");
+  check(cuda.prefersChannelsLast(wide), "what is rounded prefers channels last as well");
+  LibraryRequest full{AMPC_LIBRARY_CONVOLUTION, 0, {f32, f32}, {f32}, true};
+  check(cuda.nearestResult(full) == f32 && !cuda.prefersChannelsLast(full),
+        "f32 is not computed by tensor cores");
+  LibraryRequest bias{AMPC_LIBRARY_CONVOLUTION, 0, {f64, f64, f64}, {f64}};
+  check(host.supports(bias) && !cuda.nearestResult(bias), "cuDNN adds no bias in f64");
   check(!host.supports({77, 0, {f32}, {f32}}), "a call without a row is of no library");
 }
 
