@@ -9,6 +9,7 @@
 #include "Error.h"
 #include "Flags.h"
 #include "RooflineDevices.h"
+#include "Schedule.h"
 
 using namespace ampc::run;
 
@@ -43,11 +44,10 @@ bool parseModule(Flags &flags, const std::vector<std::string> &arguments, std::s
 
 /// Refuses flags of the schedule that would have no effect, and requires those it needs.
 void requireSchedule(const Flags &flags, const TrainOptions &options) {
-  bool decays =
-      options.schedule == ScheduleKind::Linear || options.schedule == ScheduleKind::Cosine;
+  bool decays = options.schedule && decaysInTime(*options.schedule);
   bool steps = options.schedule == ScheduleKind::Step;
   if (options.decaySteps && !decays)
-    flags.fail("--decay-steps needs --lr-schedule=linear or cosine");
+    flags.fail("--decay-steps needs --lr-schedule=linear, cosine or onecycle");
   if ((options.decayEvery || options.decayFactor) && !steps)
     flags.fail("--decay-every and --decay-factor need --lr-schedule=step");
   if (steps && !options.decayEvery)
@@ -75,18 +75,20 @@ std::optional<TrainOptions> ampc::run::parseTrain(const std::vector<std::string>
                    "epochs as it takes",
                    0, options.steps);
   flags.addNumber("lr", "learning rate, instead of the compiled one", options.learningRate);
-  flags.addChoice("lr-schedule", {"constant", "linear", "cosine", "step"},
+  flags.addChoice("lr-schedule", {"constant", "linear", "cosine", "step", "onecycle"},
                   "how it changes: falls to 0 at the end of the run\n"
-                  "(linear, cosine), or by a factor now and then (step)",
+                  "(linear, cosine), or by a factor now and then (step);\n"
+                  "rises and falls (onecycle)",
                   [&](size_t index) {
                     constexpr ScheduleKind kinds[] = {ScheduleKind::Constant, ScheduleKind::Linear,
-                                                      ScheduleKind::Cosine, ScheduleKind::Step};
+                                                      ScheduleKind::Cosine, ScheduleKind::Step,
+                                                      ScheduleKind::OneCycle};
                     options.schedule = kinds[index];
                   });
   flags.addInteger("warmup", "it first rises from 0 over N steps (0)", 0, options.warmup);
   flags.addInteger("decay-steps",
-                   "linear, cosine: it is 0 after step N, not at the end\n"
-                   "of the run",
+                   "linear, cosine, onecycle: it has fallen after step N,\n"
+                   "not at the end of the run",
                    1, options.decaySteps);
   flags.addInteger("decay-every", "step: after how many steps it falls", 1, options.decayEvery);
   flags.addNumber("decay-factor", "step: to which part (0.1)", options.decayFactor);
@@ -95,6 +97,10 @@ std::optional<TrainOptions> ampc::run::parseTrain(const std::vector<std::string>
                  "every epoch",
                  options.evalData);
   flags.addInteger("eval-every", "instead: after every N steps", 1, options.evalEvery);
+  flags.addInteger("patience",
+                   "end the run when N evaluations in a row have found no\n"
+                   "lower loss",
+                   1, options.patience);
   addDevice(flags, options.device);
   flags.addText("checkpoint", "F.safetensors",
                 "written at the end, and when SIGINT or SIGTERM ends\n"
@@ -146,6 +152,8 @@ std::optional<TrainOptions> ampc::run::parseTrain(const std::vector<std::string>
     flags.fail("--save-every needs --checkpoint, the file to write");
   if (options.evalEvery && options.evalData.empty())
     flags.fail("--eval-every needs --eval-data, what to evaluate on");
+  if (options.patience && options.evalData.empty())
+    flags.fail("--patience needs --eval-data, whose loss to watch");
   if (options.keepBest && (options.evalData.empty() || !options.checkpoint))
     flags.fail("--keep-best needs --eval-data and --checkpoint");
   if (options.traceEvery && !options.traceValues)

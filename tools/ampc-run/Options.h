@@ -22,13 +22,13 @@ enum class BatchOrder { Shuffle, File };
 /// "shuffle" or "file".
 const char *batchOrderName(BatchOrder order);
 
-enum class ScheduleKind { Constant, Linear, Cosine, Step };
+enum class ScheduleKind { Constant, Linear, Cosine, Step, OneCycle };
 
 struct TrainOptions {
   std::string module;
   std::vector<std::string> data, evalData;
   std::optional<BatchOrder> order;
-  std::optional<int64_t> seed, epochs, steps, saveEvery, evalEvery;
+  std::optional<int64_t> seed, epochs, steps, saveEvery, evalEvery, patience;
   std::optional<float> learningRate;
   std::optional<ScheduleKind> schedule;
   std::optional<int64_t> warmup, decaySteps, decayEvery;

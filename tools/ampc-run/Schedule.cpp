@@ -19,7 +19,9 @@ using namespace ampc::run;
 namespace {
 
 constexpr std::array kinds{ScheduleKind::Constant, ScheduleKind::Linear, ScheduleKind::Cosine,
-                           ScheduleKind::Step};
+                           ScheduleKind::Step, ScheduleKind::OneCycle};
+/// torch.optim.lr_scheduler.OneCycleLR's pct_start, div_factor and final_div_factor.
+constexpr double risingPart = 0.3, firstDivisor = 25, lastDivisor = 1e4;
 
 /// Takes `key=NUMBER` from `words`; false where something else stands there. Negative numbers
 /// are none.
@@ -34,7 +36,18 @@ bool take(std::istringstream &words, const std::string &key, T &number) {
   return error == std::errc() && at == end && number >= 0 && std::isfinite(double(number));
 }
 
+/// From `from` to `to` along half a cosine, as `progress` goes from 0 to 1.
+double anneal(double from, double to, double progress) {
+  progress = std::min(1.0, std::max(0.0, progress));
+  return to + (from - to) * (1 + std::cos(std::acos(-1.0) * progress)) / 2;
+}
+
 } // namespace
+
+bool ampc::run::decaysInTime(ScheduleKind kind) {
+  return kind == ScheduleKind::Linear || kind == ScheduleKind::Cosine ||
+         kind == ScheduleKind::OneCycle;
+}
 
 const char *ampc::run::scheduleName(ScheduleKind kind) {
   switch (kind) {
@@ -44,6 +57,8 @@ const char *ampc::run::scheduleName(ScheduleKind kind) {
     return "cosine";
   case ScheduleKind::Step:
     return "step";
+  case ScheduleKind::OneCycle:
+    return "onecycle";
   case ScheduleKind::Constant:
     break;
   }
@@ -52,6 +67,16 @@ const char *ampc::run::scheduleName(ScheduleKind kind) {
 
 float Schedule::at(int64_t step) const {
   int64_t index = step - 1;
+  if (kind == ScheduleKind::OneCycle) {
+    double peak = (warmup ? double(warmup) : risingPart * double(last)) - 1;
+    double first = double(base) / firstDivisor;
+    double rate = double(index) < peak
+                      ? anneal(first, base, double(index) / peak)
+                      : anneal(base, first / lastDivisor,
+                               (double(index) - std::max(0.0, peak)) /
+                                   std::max(1.0, double(last) - 1 - std::max(0.0, peak)));
+    return static_cast<float>(rate);
+  }
   if (index < warmup)
     return static_cast<float>(double(base) * (double(index + 1) / double(warmup)));
   int64_t since = index - warmup;

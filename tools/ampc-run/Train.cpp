@@ -29,10 +29,6 @@ namespace {
 
 constexpr const char *scheduleKey = "lr.schedule";
 
-bool decays(const Schedule &schedule) {
-  return schedule.kind == ScheduleKind::Linear || schedule.kind == ScheduleKind::Cosine;
-}
-
 /// The step that the run ends with.
 int64_t endOf(const TrainOptions &options, uint64_t batchesInEpoch) {
   int64_t most = std::numeric_limits<int64_t>::max(), steps = 0;
@@ -59,8 +55,9 @@ std::optional<Schedule> chooseSchedule(const TrainOptions &options, Session &ses
       check(ampc_session_set_metadata(session.get(), scheduleKey, nullptr));
     if (options.learningRate)
       return std::nullopt;
-    if (old && decays(*old) && old->last < endOf(options, batchesInEpoch))
-      note("the learning rate of " + printable(*options.resume) + " has fallen to 0 by step " +
+    if (old && decaysInTime(old->kind) && old->last < endOf(options, batchesInEpoch))
+      note("the learning rate of " + printable(*options.resume) + " has fallen to " +
+           (old->kind == ScheduleKind::OneCycle ? "its last" : "0") + " by step " +
            std::to_string(old->last) + ", before the run ends; --lr-schedule begins another one");
     return old;
   }
@@ -72,9 +69,9 @@ std::optional<Schedule> chooseSchedule(const TrainOptions &options, Session &ses
   schedule.warmup = options.warmup.value_or(0);
   schedule.every = options.decayEvery.value_or(0);
   schedule.factor = options.decayFactor.value_or(0.1f);
-  if (decays(schedule))
+  if (decaysInTime(schedule.kind))
     schedule.last = options.decaySteps ? *options.decaySteps : endOf(options, batchesInEpoch);
-  if (decays(schedule) && schedule.last <= schedule.warmup && schedule.last > 0)
+  if (decaysInTime(schedule.kind) && schedule.last <= schedule.warmup && schedule.last > 0)
     throw Error("ampc-run", "--warmup=" + std::to_string(schedule.warmup) + " leaves no step of " +
                                 std::to_string(schedule.last) +
                                 " for --lr-schedule=" + scheduleName(schedule.kind) +

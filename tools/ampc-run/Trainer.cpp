@@ -57,6 +57,8 @@ Trainer::Trainer(const TrainOptions &options, Session &session, DataSet &data,
 }
 
 bool Trainer::isDone() const {
+  if (validation && validation->hasStalled())
+    return true;
   if (options.steps)
     return session.steps() >= *options.steps;
   return position.epoch >= static_cast<uint64_t>(options.epochs.value_or(1));
@@ -76,7 +78,9 @@ void Trainer::train(const InterruptGuard &interrupt) {
 
 int Trainer::run() {
   InterruptGuard interrupt;
-  if (isDone())
+  if (validation && validation->hasStalled())
+    note("nothing to train: " + stallText() + "; a larger --patience goes on");
+  else if (isDone())
     note("nothing to train: " + std::string(options.resume ? "the checkpoint is" : "the run ends") +
          " at step " + std::to_string(firstStep) + ", after " + std::to_string(position.epoch) +
          " epochs; --epochs and --steps are totals");
@@ -93,6 +97,9 @@ int Trainer::run() {
     throw;
   }
   bool isCut = !isDone();
+  if (batches && validation && validation->hasStalled())
+    progress.note("the run ends after step " + std::to_string(session.steps()) + ": " +
+                  stallText());
   if (batches)
     progress.finish(progressLine(Clock::now()));
   if (evaluations && validation->best())
@@ -123,6 +130,13 @@ int Trainer::run() {
     text += "; without --checkpoint nothing was saved";
   note(text);
   return exitCodeOfSignal(interrupt.signal());
+}
+
+std::string Trainer::stallText() const {
+  return "the last " + std::to_string(*options.patience) + " evaluations found no " +
+         (validation->best()
+              ? "loss below that after step " + std::to_string(validation->best()->step)
+              : "finite loss");
 }
 
 void Trainer::step() {

@@ -40,6 +40,8 @@ private:
 
   void train(const InterruptGuard &interrupt);
   bool isDone() const;
+  /// Why --patience ends the run.
+  std::string stallText() const;
   void step();
   /// Enqueues a step, or makes it and waits where something of it has to be seen.
   ampc_status_t makeStep(const std::vector<ampc_named_tensor_t> &batch);

@@ -20,6 +20,7 @@ constexpr const char *stepKey = "eval.step";
 constexpr const char *samplesKey = "eval.samples";
 constexpr const char *bestStepKey = "eval.best_step";
 constexpr const char *bestLossKey = "eval.best_loss";
+constexpr const char *sinceBestKey = "eval.since_best";
 
 } // namespace
 
@@ -34,8 +35,8 @@ std::string ampc::run::bestPathOf(const std::string &checkpoint) {
 
 Validation::Validation(const TrainOptions &options, const Module &module, Session &session,
                        DataSet &data)
-    : every(options.evalEvery), session(session), samples(data.samples()),
-      evaluation(module, session, data) {
+    : every(options.evalEvery), patience(options.patience), session(session),
+      samples(data.samples()), evaluation(module, session, data) {
   if (!evaluation.hasLoss())
     throw Error(module.path(), "has no loss among its outputs that --eval-data could watch: make "
                                "the loss, one number, an output of the model");
@@ -53,8 +54,13 @@ bool Validation::load(const std::string &checkpoint) {
     oldBest = EvalRecord{
         metadata.whole<int64_t>(bestStepKey, int64_t(step), ", the last that was evaluated"),
         metadata.finite(bestLossKey), std::nullopt};
+  int64_t oldSince = 0; // older checkpoints do not say
+  if (metadata.has(sinceBestKey))
+    oldSince =
+        metadata.whole<int64_t>(sinceBestKey, int64_t(step), ", the last that was evaluated");
   if (oldSamples != samples)
     return false;
+  sinceBest = oldSince;
   evaluatedStep = int64_t(step);
   bestRecord = oldBest;
   return true;
@@ -69,6 +75,7 @@ void Validation::save() const {
   set(stepKey, std::to_string(evaluatedStep));
   set(samplesKey, std::to_string(samples));
   bool hasBest = bestRecord.has_value();
+  set(sinceBestKey, std::to_string(sinceBest));
   set(bestStepKey, hasBest ? std::optional(std::to_string(bestRecord->step)) : std::nullopt);
   set(bestLossKey, hasBest ? std::optional(jsonNumber(bestRecord->loss)) : std::nullopt);
 }
@@ -97,5 +104,6 @@ std::optional<EvalRecord> Validation::run(const InterruptGuard &interrupt) {
   if (accuracy && accuracy->counted())
     record.accuracy = double(accuracy->right()) / double(accuracy->counted());
   latestRecord = record;
+  sinceBest = isBetter(record) ? 0 : sinceBest + 1;
   return record;
 }

@@ -24,7 +24,7 @@ std::string bestPathOf(const std::string &checkpoint);
 
 /// When --eval-data is evaluated, and what was found. A checkpoint carries it as metadata, so
 /// that a resumed run evaluates after the same steps as a whole one and knows the best:
-/// eval.step, eval.samples, eval.best_step, eval.best_loss.
+/// eval.step, eval.samples, eval.best_step, eval.best_loss, eval.since_best.
 class Validation {
 public:
   /// All arguments must outlive it. Throws Error where the module computes no loss to watch.
@@ -46,13 +46,16 @@ public:
   /// What best() is from now on: one that could not be kept is taken back.
   void setBest(std::optional<EvalRecord> record) { bestRecord = record; }
   bool isBetter(const EvalRecord &record) const;
+  /// True where the last --patience evaluations have found no lower loss.
+  bool hasStalled() const { return patience && sinceBest >= *patience; }
 
 private:
-  std::optional<int64_t> every;
+  std::optional<int64_t> every, patience;
   Session &session;
   uint64_t samples;
   Evaluation evaluation;
   int64_t evaluatedStep = 0; ///< 0: none yet
+  int64_t sinceBest = 0;     ///< evaluations in a row that were not better
   std::optional<EvalRecord> bestRecord, latestRecord;
 };
 

@@ -530,7 +530,7 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
       {"so", Stage::SharedObject}};
   line.checkpoint = f.checkpoint;
   if (f.emit == "onnx") {
-    if (f.checkpoint.empty())
+    if (f.checkpoint.empty() && !f.listOps)
       check.fail("--emit=onnx: needs the trained weights: --checkpoint=FILE");
     if (line.explain || f.report.getNumOccurrences() || f.dumpIr.getNumOccurrences())
       check.fail("--emit=onnx: compiles nothing that --explain, --report or --dump-ir could show");

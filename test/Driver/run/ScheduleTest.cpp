@@ -62,11 +62,36 @@ TEST(Schedule, HasTheRatesOfItsFormulas) {
             (Rates{1, 1, 1, 0.5f, 0.5f, 0.25f, 0.25f}));
 }
 
+// torch.optim.lr_scheduler.OneCycleLR of PyTorch 2.11: max_lr=1, total_steps=10; with
+// pct_start=0.5; and total_steps=4.
+TEST(Schedule, OneCycleIsPyTorchs) {
+  struct Case {
+    Schedule schedule;
+    std::vector<double> wanted;
+  };
+  const Case cases[] = {
+      {{ScheduleKind::OneCycle, 1, 0, 10},
+       {0.04, 0.52, 1, 0.950484632, 0.8117456539, 0.6112620219, 0.3887419781, 0.1882583461,
+        0.04951936799, 4e-06}},
+      {{ScheduleKind::OneCycle, 1, 5, 10},
+       {0.04, 0.180588745, 0.52, 0.859411255, 1, 0.9045088792, 0.6545098792, 0.3454941208,
+        0.09549512085, 4e-06}},
+      {{ScheduleKind::OneCycle, 1, 0, 4}, {0.04, 0.8117456539, 0.2830609982, 4e-06}}};
+  for (const Case &one : cases)
+    for (size_t step = 1; step <= one.wanted.size(); ++step)
+      EXPECT_NEAR(one.schedule.at(int64_t(step)), one.wanted[step - 1], 1e-6 * one.wanted[step - 1])
+          << step;
+  Schedule whole{ScheduleKind::OneCycle, 1, 0, 10};
+  EXPECT_EQ(whole.at(11), whole.at(10));
+  EXPECT_EQ((Schedule{ScheduleKind::OneCycle, 1, 0, 1}).at(1), 1);
+}
+
 TEST(Schedule, SurvivesItsText) {
   for (const Schedule &schedule :
        {Schedule{ScheduleKind::Constant, 0.1f, 3}, Schedule{ScheduleKind::Linear, 1e-5f, 0, 100},
         Schedule{ScheduleKind::Cosine, 1 / 3.0f, 7, 1 << 20},
-        Schedule{ScheduleKind::Step, 1, 0, 0, 30, 0.1f}}) {
+        Schedule{ScheduleKind::Step, 1, 0, 0, 30, 0.1f},
+        Schedule{ScheduleKind::OneCycle, 0.5f, 0, 100}}) {
     std::optional<Schedule> back = Schedule::parse(schedule.text());
     ASSERT_TRUE(back) << schedule.text();
     EXPECT_EQ(ratesOf(*back, 50), ratesOf(schedule, 50));

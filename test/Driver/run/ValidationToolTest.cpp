@@ -165,6 +165,35 @@ TEST_F(ValidationTool, ProgressTellsTheLastEvaluation) {
       << result.error;
 }
 
+// Without a learning rate no evaluation is better than the first.
+TEST_F(ValidationTool, PatienceEndsTheRun) {
+  ToolResult result = train({flag("eval-data", "eval.npz"), "--epochs=9", "--lr=0", "--patience=2",
+                             flag("checkpoint", "c.safetensors")});
+  EXPECT_EQ(result.exitCode, 0) << result.error;
+  EXPECT_NE(result.error.find("note: the run ends after step 21: the last 2 evaluations found no "
+                              "loss below that after step 7\n"),
+            std::string::npos)
+      << result.error;
+  std::string whole = file("c.safetensors");
+  // A run that was cut counts those before it.
+  run({"--epochs=2", "--lr=0", "--patience=2"});
+  run({"--epochs=9", "--lr=0", "--patience=2", flag("resume", "c.safetensors")});
+  EXPECT_EQ(evaluations().size(), 3u);
+  result = train({flag("eval-data", "eval.npz"), "--epochs=9", "--lr=0", "--patience=2",
+                  flag("resume", "c.safetensors")});
+  EXPECT_NE(result.error.find("note: nothing to train: the last 2 evaluations found no loss below "
+                              "that after step 7; a larger --patience goes on\n"),
+            std::string::npos)
+      << result.error;
+  run({"--epochs=9", "--lr=0", "--patience=3", flag("resume", "c.safetensors")});
+  EXPECT_EQ(evaluations().size(), 4u);
+}
+
+TEST_F(ValidationTool, PatienceLetsARunLearn) {
+  run({"--epochs=5", "--patience=1"});
+  EXPECT_EQ(evaluations().size(), 5u);
+}
+
 TEST_F(ValidationTool, SaysThatNothingWasEvaluated) {
   EXPECT_NE(train({flag("eval-data", "eval.npz"), "--steps=5"})
                 .error.find("note: nothing was evaluated: no epoch ends in the run; --eval-every=N "
