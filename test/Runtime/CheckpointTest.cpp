@@ -43,6 +43,13 @@ std::string makeFile(const std::string &header, const std::string &data) {
   return bytes + header + data;
 }
 
+/// As of the first format, whose files may be edited.
+std::string withoutChecksum(std::string header) {
+  const std::string own = R"("ampc.format":"2")";
+  size_t at = header.find(own);
+  return at == std::string::npos ? header : header.replace(at, own.size(), R"("ampc.format":"1")");
+}
+
 struct Parts {
   explicit Parts(const std::string &file) {
     uint64_t length = 0;
@@ -55,7 +62,7 @@ struct Parts {
     size_t at = header.find(from);
     EXPECT_NE(at, std::string::npos) << from << " in " << header;
     std::string changed = header;
-    return makeFile(changed.replace(at, from.size(), to), data);
+    return makeFile(withoutChecksum(changed.replace(at, from.size(), to)), data);
   }
   std::string header, data;
 };
@@ -70,8 +77,10 @@ TEST(Checkpoint, HoldsTheStateAsSafetensors) {
   Parts parts(save(session));
   EXPECT_EQ((8 + parts.header.size()) % 8, 0u);
   // Sorted, exact, and nothing of the time or the machine.
-  std::string expected = R"({"__metadata__":{"ampc.attempt":"5","ampc.device":"host",)"
-                         R"("ampc.format":"1","ampc.growth_tracker":"2",)"
+  std::string checksum = parts.header.substr(parts.header.find("checksum") + 11, 16);
+  std::string expected = R"({"__metadata__":{"ampc.attempt":"5","ampc.checksum":")" + checksum +
+                         R"(","ampc.device":"host",)"
+                         R"("ampc.format":"2","ampc.growth_tracker":"2",)"
                          R"("ampc.identity":"0123456789abcdef","ampc.learning_rate":"0.1",)"
                          R"("ampc.loss_scale":"16","ampc.seed":"0","ampc.step":"5",)"
                          R"("ampc.threads":"2","user.position":"17"},)"
@@ -84,6 +93,29 @@ TEST(Checkpoint, HoldsTheStateAsSafetensors) {
   Tensor<float> w = f32({3}, {0, 0, 0});
   expectOk(ampc_session_get_tensor(session, "w", w.get()));
   EXPECT_EQ(std::memcmp(parts.data.data() + 16, w.values.data(), 12), 0);
+}
+
+TEST(Checkpoint, AFlippedBitIsFound) {
+  ModuleHandle module(buildTrainer());
+  SessionHandle session(module);
+  train(session, 5);
+  expectOk(ampc_session_set_metadata(session, "position", "17"));
+  const std::string good = save(session);
+  std::string file = path("flipped");
+  for (size_t at = 0; at < good.size(); ++at)
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string flipped = good;
+      flipped[at] = char(flipped[at] ^ 1 << bit);
+      writeFile(file, flipped);
+      ampc_status_t status = ampc_session_load_checkpoint(session, file.c_str(), nullptr);
+      ASSERT_NE(status, nullptr) << "byte " << at << ", bit " << bit;
+      ampc_status_free(status);
+    }
+  // The session is as it was.
+  EXPECT_EQ(save(session), good);
+  writeFile(file, good.substr(0, good.size() - 1) + char(good.back() ^ 1));
+  expectError(ampc_session_load_checkpoint(session, file.c_str(), nullptr), AMPC_STATUS_CORRUPT,
+              "is damaged: its bytes have the checksum ");
 }
 
 TEST(Checkpoint, BytesDependOnTheStateAlone) {
@@ -223,7 +255,7 @@ TEST(Checkpoint, RefusesBrokenFilesAndLeavesTheSession) {
       {swap("[0,12]", "[1,13]"), kCorrupt, "starts at byte"},
       {swap("[12,16]", "[8,12]"), kCorrupt, "starts at byte"},
       {swap("[16,28]", "[9223372036854775795,9223372036854775807]"), kCorrupt, "starts at byte"},
-      {swap("\"ampc.format\":\"1\"", "\"ampc.format\":\"2\""), kDiffers, "format '2'"},
+      {swap("\"ampc.format\":\"2\"", "\"ampc.format\":\"3\""), kDiffers, "format '3'"},
       {swap("\"ampc.step\":\"9\",", ""), kDiffers, "'ampc.step' is missing in the metadata"},
       {swap("\"ampc.step\":\"9\"", "\"ampc.step\":\"-9\""), kCorrupt, "'ampc.step' is '-9'"},
       {swap("\"ampc.step\":\"9\"", "\"ampc.step\":\"9x\""), kCorrupt, "9x"},
@@ -363,7 +395,7 @@ TEST(Checkpoint, NeverReplacesAFileByParametersThatAreNotFinite) {
   float nan = NAN;
   std::memcpy(parts.data.data() + 20, &nan, sizeof(nan));
   std::string file = path("nan");
-  writeFile(file, makeFile(parts.header, parts.data));
+  writeFile(file, makeFile(withoutChecksum(parts.header), parts.data));
   expectOk(ampc_session_set_tensor(session, "w", w.get()));
   expectError(ampc_session_load_checkpoint(session, file.c_str(), nullptr), AMPC_STATUS_CORRUPT,
               "'w' has elements that are not finite");

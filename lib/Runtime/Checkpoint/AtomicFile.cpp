@@ -32,6 +32,11 @@ void AtomicFile::write(const void *data, uint64_t bytes) {
     fail("cannot write", error);
 }
 
+void AtomicFile::overwrite(uint64_t offset, const void *data, uint64_t bytes) {
+  if (int error = file.writeAt(offset, data, bytes))
+    fail("cannot write", error);
+}
+
 void AtomicFile::commit() {
   if (int error = file.sync())
     fail("cannot write", error);

@@ -23,6 +23,8 @@ public:
   explicit AtomicFile(const std::string &path);
 
   void write(const void *data, uint64_t bytes);
+  /// Writes over bytes that have been written.
+  void overwrite(uint64_t offset, const void *data, uint64_t bytes);
   /// Makes what was written durable and names it `path`.
   void commit();
 

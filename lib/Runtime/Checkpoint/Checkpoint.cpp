@@ -8,6 +8,7 @@
 #include "Checkpoint/Checkpoint.h"
 
 #include "Checkpoint/AtomicFile.h"
+#include "Checkpoint/Checksum.h"
 #include "Checkpoint/Safetensors.h"
 #include "Core/Convert.h"
 #include "Core/DType.h"
@@ -24,7 +25,11 @@
 namespace ampc {
 
 static constexpr const char *kFormatKey = "ampc.format";
-static constexpr const char *kFormatVersion = "1";
+/// 1 had no checksum.
+static constexpr const char *kFormatVersion = "2", *kFirstFormatVersion = "1";
+/// The Checksum of the whole file, in hexadecimal digits, which count as zeros.
+static constexpr const char *kChecksumKey = "ampc.checksum";
+static constexpr size_t kChecksumDigits = 16;
 static constexpr const char *kOptimizerKey = "ampc.optimizer";
 static constexpr const char *kIdentityKey = "ampc.identity";
 static constexpr const char *kDeviceKey = "ampc.device";
@@ -52,15 +57,29 @@ static bool isSound(const ampc_tensor_entry_t &tensor, const void *data, uint64_
          isFinite(data, tensor.dtype, bytes / sizeOf(tensor.dtype));
 }
 
+static std::string hexadecimal(uint64_t number) {
+  char digits[kChecksumDigits + 1];
+  std::snprintf(digits, sizeof(digits), "%016llx", static_cast<unsigned long long>(number));
+  return digits;
+}
+
+/// Where the digits of the checksum stand in the bytes before the data; npos where they do not.
+static size_t findChecksum(const std::string &start) {
+  std::string key = concat("\"", kChecksumKey, "\":\"");
+  size_t at = start.find(key);
+  bool isWhole = at != std::string::npos && start.size() - at - key.size() > kChecksumDigits;
+  return isWhole ? at + key.size() : std::string::npos;
+}
+
 /// What tells builds and devices apart.
 static std::map<std::string, std::string> describeOrigin(const Session &session) {
-  char identity[17];
-  std::snprintf(identity, sizeof(identity), "%016llx",
-                static_cast<unsigned long long>(session.module().tables().header().identity));
-  return {{kIdentityKey, identity},
+  return {{kIdentityKey, hexadecimal(session.module().tables().header().identity)},
           {kDeviceKey, session.deviceKind() == AMPC_DEVICE_CUDA ? "cuda" : "host"},
           {kThreadsKey, concat(session.threads())}};
 }
+
+/// So many bytes are read and written at a time.
+static constexpr uint64_t kChunkBytes = uint64_t(16) << 20;
 
 //===----------------------------------------------------------------------===//
 // Saving
@@ -71,6 +90,7 @@ void saveCheckpoint(Session &session, const std::string &path) {
   SafetensorsHeader header;
   header.metadata = describeOrigin(session);
   header.metadata[kFormatKey] = kFormatVersion;
+  header.metadata[kChecksumKey] = std::string(kChecksumDigits, '0');
   if (const char *optimizer = tables.string(tables.header().optimizer); *optimizer)
     header.metadata[kOptimizerKey] = optimizer;
   for (const auto &[key, value] : session.metadata)
@@ -91,7 +111,8 @@ void saveCheckpoint(Session &session, const std::string &path) {
   AtomicFile file(path);
   std::string start = writeSafetensorsHeader(header);
   file.write(start.data(), start.size());
-  constexpr uint64_t kChunkBytes = uint64_t(16) << 20;
+  Checksum checksum;
+  checksum.add(start.data(), start.size());
   for (const std::string &name : header.namesByOffset()) {
     const ampc_tensor_entry_t &tensor = *tables.findState(name);
     for (uint64_t first = 0; first < tensor.bytes; first += kChunkBytes) {
@@ -105,8 +126,11 @@ void saveCheckpoint(Session &session, const std::string &path) {
                            "clipping"),
                     name);
       file.write(part, bytes);
+      checksum.add(part, bytes);
     }
   }
+  std::string digits = hexadecimal(checksum.value());
+  file.overwrite(findChecksum(start), digits.data(), digits.size());
   file.commit();
 }
 
@@ -130,10 +154,38 @@ static void checkFormat(const File &file, const SafetensorsHeader &header) {
                                                  "' was not written by ampc: its "
                                                  "metadata has no ",
                                                  kFormatKey));
-  if (format->second != kFormatVersion)
+  if (format->second != kFormatVersion && format->second != kFirstFormatVersion)
     throw Error(AMPC_STATUS_INCOMPATIBLE,
                 concat("'", file.path(), "' has checkpoint format '", format->second,
                        "', this runtime reads ", kFormatVersion, ": use the ampc that wrote it"));
+}
+
+/// Throws where the file is not the bytes that were written.
+static void checkBytes(const File &file, const SafetensorsHeader &header) {
+  if (header.metadata.at(kFormatKey) == kFirstFormatVersion)
+    return;
+  auto damaged = [&](const std::string &what) {
+    return Error(AMPC_STATUS_CORRUPT, concat("'", file.path(), "' is damaged: ", what,
+                                             "; go on from another checkpoint, or copy it again"));
+  };
+  std::string start(header.dataOffset, '\0');
+  file.read(0, start.data(), start.size());
+  size_t at = findChecksum(start);
+  if (at == std::string::npos)
+    throw damaged("its checksum is gone");
+  std::string written = start.substr(at, kChecksumDigits);
+  start.replace(at, kChecksumDigits, kChecksumDigits, '0');
+  Checksum checksum;
+  checksum.add(start.data(), start.size());
+  std::unique_ptr<char[]> chunk(new char[kChunkBytes]);
+  for (uint64_t offset = start.size(), bytes; offset < file.size(); offset += bytes) {
+    bytes = std::min(kChunkBytes, file.size() - offset);
+    file.read(offset, chunk.get(), bytes);
+    checksum.add(chunk.get(), bytes);
+  }
+  if (std::string found = hexadecimal(checksum.value()); found != written)
+    throw damaged(
+        concat("its bytes have the checksum ", found, ", and were written with ", written));
 }
 
 /// Everything in which the file and the module differ, in one error.
@@ -251,6 +303,7 @@ bool loadCheckpoint(Session &session, const std::string &path) {
   File file(path);
   SafetensorsHeader header = readSafetensorsHeader(file);
   checkFormat(file, header);
+  checkBytes(file, header);
   checkContents(session, file, header);
   Restored restored = readAll(session, file, header);
 
