@@ -144,6 +144,8 @@ LogicalResult DimensionBinder::bindNamedBatch(ArrayRef<const ValueInfoProto *> i
     batch = given->second;
   }
   if (!batch)
+    batch = context.options.defaultBatch;
+  if (!batch)
     return emitError() << "has no size: pass --batch=N";
   batchSize = batch;
   batchSymbols.insert(name);
@@ -164,6 +166,8 @@ LogicalResult DimensionBinder::bindBatch(ArrayRef<const ValueInfoProto *> inputs
       firstSymbolic = leading;
     if (sizes.contains(leading->dim_param()))
       continue;
+    if (!batch)
+      batch = context.options.defaultBatch;
     if (!batch) {
       InFlightDiagnostic error = context.emitError();
       error << "input '" << input->name() << "' has a leading dimension without a size";

@@ -67,6 +67,7 @@ private:
   const CheckpointFile &checkpoint;
   llvm::StringMap<onnx::TensorProto *> initializers;
   llvm::StringMap<std::pair<const GraphNode *, std::string>> attributes; ///< weights among them
+  llvm::DenseMap<const onnx::NodeProto *, const GraphNode *> imported;
   llvm::DenseMap<const onnx::TensorProto *, std::string> written;
   llvm::StringSet<> dropped; ///< outputs that nodes have in training only
   bool isIndexed = false;
@@ -216,6 +217,8 @@ void Writer::index() {
       initializers[subgraph.names.lookup(tensor.name())] = &tensor;
   });
   for (const GraphNode &node : nodes) {
+    if (node.proto)
+      imported[node.proto] = &node;
     const OperatorTable::Claim *claim =
         node.proto ? operators.find(node.domain, node.opType(), node.version) : nullptr;
     if (!claim || claim->name.weights.empty())
@@ -246,10 +249,6 @@ bool Writer::setAttribute(StringRef name, StringRef bytes) {
 /// Adds an initializer that the importer has made, of one that stands for several, or of one that
 /// was left out since it was zero; nodes read it where they do in the import.
 LogicalResult Writer::addInitializer(StringRef name, const std::vector<int64_t> &shape) {
-  llvm::DenseMap<const onnx::NodeProto *, const GraphNode *> imported;
-  for (const GraphNode &node : nodes)
-    if (node.proto)
-      imported[node.proto] = &node;
   onnx::GraphProto &graph = *model.mutable_graph();
   bool isRead = false;
   size_t reads = 0;
@@ -282,7 +281,11 @@ LogicalResult Writer::addInitializer(StringRef name, const std::vector<int64_t> 
       list.DeleteSubrange(i, 1);
   onnx::TensorProto *tensor = graph.add_initializer();
   tensor->set_name(name.str());
-  tensor->set_data_type(onnx::TensorProto::FLOAT);
+  Type element = variables.find(name)->second.type.getElementType();
+  tensor->set_data_type(element.isF16()    ? onnx::TensorProto::FLOAT16
+                        : element.isBF16() ? onnx::TensorProto::BFLOAT16
+                        : element.isF64()  ? onnx::TensorProto::DOUBLE
+                                           : onnx::TensorProto::FLOAT);
   for (int64_t extent : shape)
     tensor->add_dims(extent);
   // Adding may have moved none of the others: the list holds pointers.
@@ -510,7 +513,7 @@ LogicalResult Importer::writeTrained(ImportedModel &imported, const CheckpointFi
     return context.emitError() << "--emit=onnx: this is a training model of ONNX Runtime, whose "
                                   "graph is no inference model: pass the model that the artifacts "
                                   "were generated from";
-  Writer writer(*model, mainNodes, operators, variables, context, values);
+  Writer writer(*model, main.nodes, operators, variables, context, values);
   for (auto variable : imported.module->getOps<VariableOp>())
     if (variable.getTrained() && !values.tensors().count(variable.getSymName().str()))
       return values.emitError() << " is of another model, or of one compiled with other flags: it "

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import zipfile
 
 import numpy as np
 import onnx
@@ -33,6 +34,11 @@ CASES = {
     "autoencoder_tied": (),
     "bag_of_tokens": ("--loss=cross_entropy",),
 }
+
+
+#: Exports with one initializer for several equal parameters, which training makes different; of a
+#: fixed batch.
+MERGED = ("convnext-script-eval-plain", "smallllama-dynamo-eval-folded", "mixer-dynamo-eval-folded")
 
 
 def run(*command) -> subprocess.CompletedProcess:
@@ -64,15 +70,16 @@ class TrainedModelTest(unittest.TestCase):
                                 else random.integers(0, 8, shape))
         return data
 
-    def train(self, model: pathlib.Path, flags, data: dict, steps: int = 3) -> pathlib.Path:
+    def train(self, model: pathlib.Path, flags, data: dict, steps: int = 3,
+              batch=(f"--batch={BATCH}",)) -> pathlib.Path:
         """The checkpoint behind some steps; module.so and data.npz lie beside it."""
         module, checkpoint = self.folder / "module.so", self.folder / "trained.safetensors"
-        self.good(BIN / "ampc", model, "-o", module, "--target=host", f"--batch={BATCH}",
-                  "--amp=O0", "--optimizer=sgd", "--lr=0.2", *flags)
-        batch = dict(data)
+        self.good(BIN / "ampc", model, "-o", module, "--target=host", *batch, "--amp=O0",
+                   "--optimizer=sgd", "--lr=0.2", *flags)
+        arrays = dict(data)
         if any(flag.startswith("--loss=cross_entropy") for flag in flags):
-            batch["target"] = np.arange(BATCH, dtype=np.int64) % 2
-        np.savez(self.folder / "data.npz", **batch)
+            arrays["target"] = np.arange(BATCH, dtype=np.int64) % 2
+        np.savez(self.folder / "data.npz", **arrays)
         self.good(BIN / "ampc-run", "train", module, f"--data={self.folder / 'data.npz'}",
                   f"--steps={steps}", f"--checkpoint={checkpoint}", "--quiet")
         return checkpoint
@@ -116,6 +123,51 @@ class TrainedModelTest(unittest.TestCase):
                 self.assertEqual([i for i in trained.graph.input], [i for i in before.graph.input])
                 self.assertEqual(len(trained.graph.node), len(before.graph.node))
                 self.assertEqual(trained.opset_import, before.opset_import)
+
+    def test_parameters_that_the_exporter_merged(self) -> None:
+        """Each gets an initializer of its own."""
+        archive = zipfile.ZipFile(ROOT / "test/Training/exports/exports.zip")
+        cases = json.loads(archive.read("cases.json"))["cases"]
+        for name in MERGED:
+            with self.subTest(model=name):
+                model = pathlib.Path(archive.extract(cases[name]["model"], self.folder))
+                before = onnx.load(model).graph
+                shape = [d.dim_value for d in before.input[0].type.tensor_type.shape.dim]
+                random = np.random.default_rng(4)
+                x = (random.integers(0, 40, shape) if cases[name]["sample"][0] == "ids"
+                     else random.standard_normal(shape).astype(np.float32))
+                inputs = {before.input[0].name: x}
+                output = cases[name]["output"]
+                checkpoint = self.train(model, ("--loss=mse",), {
+                    **inputs, "target": np.full(output, 0.25, np.float32)}, batch=())
+                want = self.evaluated(checkpoint)[before.output[0].name]
+                trained = self.written(model, checkpoint)
+                self.assertGreater(len(trained.graph.initializer), len(before.initializer))
+                found = ReferenceEvaluator(trained).run(None, inputs)[0]
+                self.assertEqual(want.shape, (1, *found.shape))  # a value for each batch
+                bound = TOLERANCE * max(1, np.abs(want).max())
+                np.testing.assert_allclose(found, want[0], rtol=0, atol=bound)
+
+    def test_weights_among_attributes(self) -> None:
+        """Those of scikit-learn's exporter go back to where they were."""
+        node = helper.make_node("LinearRegressor", ["x"], ["y"], domain="ai.onnx.ml",
+                                coefficients=[0.5, -1.0, 0.25, 2.0], intercepts=[0.125], targets=1)
+        graph = helper.make_graph(
+            [node], "linear", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 4])],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 1])])
+        path = self.folder / "linear.onnx"
+        onnx.save(helper.make_model(graph, ir_version=8, opset_imports=[
+            helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]), path)
+        x = np.random.default_rng(6).standard_normal((BATCH, 4)).astype(np.float32)
+        checkpoint = self.train(path, ("--loss=mse",), {"x": x, "target": np.ones((BATCH, 1),
+                                                                                 np.float32)})
+        want = self.evaluated(checkpoint)["y"]
+        trained = self.written(path, checkpoint)
+        self.assertEqual(len(trained.graph.initializer), 0)
+        self.assertNotEqual(list(trained.graph.node[0].attribute[0].floats),
+                            list(node.attribute[0].floats))
+        found = ReferenceEvaluator(trained).run(None, {"x": x})[0]
+        np.testing.assert_allclose(found, want, rtol=TOLERANCE, atol=TOLERANCE)
 
     def test_inference_form(self) -> None:
         """A layer of training mode is one of inference in what is written; what it gave in

@@ -534,8 +534,7 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
       check.fail("--emit=onnx: needs the trained weights: --checkpoint=FILE");
     if (line.explain || f.report.getNumOccurrences() || f.dumpIr.getNumOccurrences())
       check.fail("--emit=onnx: compiles nothing that --explain, --report or --dump-ir could show");
-    if (!o.import.batch)
-      o.import.batch = 1; // what is written keeps its symbols
+    o.import.defaultBatch = 1; // what is written keeps its symbols
   } else if (f.checkpoint.getNumOccurrences()) {
     check.fail(
         "--checkpoint: goes with --emit=onnx; ampc-run loads one with --resume, or for eval");

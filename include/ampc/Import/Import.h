@@ -25,6 +25,8 @@ struct ImportOptions {
   /// The size of every input's leading dimension that has a symbol which `dims` does not
   /// bind; with `batchDim`, of the dimension of that name.
   std::optional<int64_t> batch;
+  /// That size where `batch` is not given; of no account where the dimension has no symbol.
+  std::optional<int64_t> defaultBatch;
   /// The symbol of the dimension that counts samples, wherever it stands; "" for the leading one.
   std::string batchDim;
   /// Sizes of other symbolic dimensions, by name.
