@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "CheckpointFile.h"
+#include "ampc-files/Checksum.h"
 #include "llvm/Support/CheckedArithmetic.h"
 #include "llvm/Support/Endian.h"
 #include <cstring>
@@ -52,6 +53,30 @@ LogicalResult CheckpointFile::open() {
   }
   if (found.empty())
     return emitError() << " holds no tensor of a model";
+  return checkBytes(std::string(length, sizeof(length)) + header);
+}
+
+/// `start`: what stands before the data. A file without a checksum is of an older release.
+LogicalResult CheckpointFile::checkBytes(std::string start) {
+  size_t at = files::findChecksum(start);
+  if (at == std::string::npos)
+    return success();
+  std::string written = start.substr(at, files::kChecksumDigits);
+  start.replace(at, files::kChecksumDigits, files::kChecksumDigits, '0');
+  files::Checksum checksum;
+  checksum.add(start.data(), start.size());
+  std::vector<char> chunk(16 << 20);
+  int error = 0;
+  for (uint64_t offset = start.size(); offset < file.size();) {
+    uint64_t count = file.readAt(offset, chunk.data(), chunk.size(), error);
+    if (count == 0)
+      return emitError() << " cannot be read: " << strerror(error ? error : EIO);
+    checksum.add(chunk.data(), count);
+    offset += count;
+  }
+  if (std::string now = files::toDigits(checksum.value()); now != written)
+    return emitError() << " is damaged: its bytes have the checksum " << now
+                       << ", and were written with " << written;
   return success();
 }
 

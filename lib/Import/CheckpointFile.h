@@ -42,6 +42,7 @@ public:
   }
 
 private:
+  mlir::LogicalResult checkBytes(std::string start);
   mlir::LogicalResult readTensor(llvm::StringRef name, const llvm::json::Object &entry,
                                  uint64_t begin);
 

@@ -542,6 +542,9 @@ LogicalResult writeTrainedModel(StringRef path, StringRef checkpoint, MLIRContex
   FailureOr<ImportedModel> imported = importer.run();
   if (failed(imported))
     return failure();
+  for (const std::string &file : imported->externalFiles)
+    if (llvm::Error error = output.addInput(file))
+      return context.emitError() << llvm::toString(std::move(error));
   return importer.writeTrained(*imported, values, output);
 }
 } // namespace ampc

@@ -21,7 +21,7 @@ BufferLives::BufferLives(Block &block) {
   auto add = [&](Value value, int64_t first) {
     Life &life = lives[value];
     // What has no size that 64 bits hold is plan-memory's error.
-    life.bytes = llvm::alignTo(getByteSize(value.getType()).value_or(0), AMPC_ALIGNMENT);
+    life.bytes = getPaddedSize(value.getType()).value_or(0);
     life.first = first;
   };
   for (BlockArgument argument : block.getArguments())

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ampc/Optimize/Buffers.h"
+#include "ampc-runtime/module_format.h"
 #include "ampc/Dialect/Amp/Values.h"
 #include "ampc/Dialect/Plan/Plan.h"
 #include "ampc/Support/NodeLocation.h"
@@ -27,6 +28,26 @@ std::optional<uint64_t> getByteSize(Type tensorType) {
     bytes = *product;
   }
   return bytes;
+}
+
+std::optional<uint64_t> getPaddedSize(Type tensorType) {
+  std::optional<uint64_t> bytes = getByteSize(tensorType);
+  if (!bytes || *bytes > uint64_t(std::numeric_limits<int64_t>::max()) / 2)
+    return std::nullopt;
+  return llvm::alignTo(*bytes, AMPC_ALIGNMENT);
+}
+
+SmallVector<VariableOp> getUsedVariables(ModuleOp module) {
+  DenseSet<StringAttr> used;
+  module.walk([&](Operation *op) {
+    if (auto read = dyn_cast<ReadOp>(op))
+      used.insert(read.getVariableAttr().getAttr());
+    if (auto assign = dyn_cast<AssignOp>(op))
+      used.insert(assign.getVariableAttr().getAttr());
+  });
+  return llvm::filter_to_vector(module.getOps<VariableOp>(), [&](VariableOp variable) {
+    return used.contains(variable.getSymNameAttr());
+  });
 }
 
 /// The value in whose buffer `value` lies, and at which byte.

@@ -44,14 +44,6 @@ struct FunctionPlan {
   uint64_t end = 0;
 };
 
-/// The bytes that a tensor takes in the arena; nullopt where the sum could overflow.
-std::optional<uint64_t> paddedSize(Type type) {
-  std::optional<uint64_t> bytes = getByteSize(type);
-  if (!bytes || *bytes > uint64_t(std::numeric_limits<int64_t>::max()) / 2)
-    return std::nullopt;
-  return llvm::alignTo(*bytes, AMPC_ALIGNMENT);
-}
-
 /// The most bytes of buffers without a place of their own that live at the same time: no plan
 /// takes less.
 uint64_t mostAlive(const FunctionPlan &plan) {
@@ -128,18 +120,10 @@ private:
 
   /// Places the variables that any function touches, in the order of the module.
   LogicalResult layOutState() {
-    DenseSet<StringAttr> used;
-    getOperation().walk([&](Operation *op) {
-      if (auto read = dyn_cast<ReadOp>(op))
-        used.insert(read.getVariableAttr().getAttr());
-      if (auto assign = dyn_cast<AssignOp>(op))
-        used.insert(assign.getVariableAttr().getAttr());
-    });
-    for (auto variable : getOperation().getOps<VariableOp>()) {
+    for (auto variable : getOperation().getOps<VariableOp>())
       variable->removeAttr(plan::kOffsetAttr);
-      if (!used.contains(variable.getSymNameAttr()))
-        continue;
-      std::optional<uint64_t> bytes = paddedSize(variable.getType());
+    for (VariableOp variable : getUsedVariables(getOperation())) {
+      std::optional<uint64_t> bytes = getPaddedSize(variable.getType());
       std::optional<uint64_t> end;
       if (bytes)
         end = llvm::checkedAddUnsigned(stateBytes, *bytes);
@@ -159,7 +143,7 @@ private:
 
   LogicalResult addBuffer(FunctionPlan &plan, Value value, int64_t position) {
     Buffer &buffer = plan.buffers[value];
-    std::optional<uint64_t> bytes = paddedSize(value.getType());
+    std::optional<uint64_t> bytes = getPaddedSize(value.getType());
     if (!bytes)
       return reportTooLarge(value.getLoc(), value.getType());
     buffer.value = value;

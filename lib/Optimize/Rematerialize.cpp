@@ -329,17 +329,9 @@ struct Rematerialize : impl::RematerializeBase<Rematerialize> {
 private:
   /// The bytes of all variables that are used.
   uint64_t countState() {
-    DenseSet<StringAttr> used;
-    getOperation().walk([&](Operation *op) {
-      if (auto read = dyn_cast<ReadOp>(op))
-        used.insert(read.getVariableAttr().getAttr());
-      if (auto assign = dyn_cast<AssignOp>(op))
-        used.insert(assign.getVariableAttr().getAttr());
-    });
     uint64_t bytes = 0;
-    for (auto variable : getOperation().getOps<VariableOp>())
-      if (used.contains(variable.getSymNameAttr()))
-        bytes += llvm::alignTo(getByteSize(variable.getType()).value_or(0), AMPC_ALIGNMENT);
+    for (VariableOp variable : getUsedVariables(getOperation()))
+      bytes += getPaddedSize(variable.getType()).value_or(0);
     return bytes;
   }
 };

@@ -287,8 +287,9 @@ LogicalResult Compiler::planCuda(OwningOpRef<ModuleOp> &module, std::string &ptx
 LogicalResult Compiler::emitTrained(StringRef checkpoint, StringRef path, llvm::raw_ostream &os) {
   bool isFile = !path.empty() && path != "-";
   std::string data = isFile ? (path + ".data").str() : "";
-  TrainedModelOutput output{os, llvm::sys::path::filename(data).str(),
-                            [&] { return outputs.open("-o", data); }};
+  TrainedModelOutput output{
+      os, llvm::sys::path::filename(data).str(), [&] { return outputs.open("-o", data); },
+      [&](StringRef file) { return outputs.addInput("the external data", file); }};
   ImportOptions importOptions = options.import;
   importOptions.trains = options.trains();
   return writeTrainedModel(options.model, checkpoint, context, importOptions, output);

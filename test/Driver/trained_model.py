@@ -216,6 +216,16 @@ class TrainedModelTest(unittest.TestCase):
         np.testing.assert_allclose(found, want, rtol=TOLERANCE, atol=TOLERANCE)
         self.assertEqual([p.name for p in path.iterdir()], ["trained.onnx"])
 
+    def test_data_are_not_overwritten(self) -> None:
+        model, data = self.model(external=True), self.folder / "model.onnx.data"
+        x = np.random.default_rng(3).random((BATCH, 8)).astype(np.float32)
+        checkpoint = self.train(model, ("--loss=mse",), {"x": x, "target": np.ones_like(x)})
+        before = data.read_bytes()
+        done = run(BIN / "ampc", model, f"--checkpoint={checkpoint}", "--emit=onnx", "-o", data)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, "error: .*model.onnx.data.*external data")
+        self.assertEqual(data.read_bytes(), before)
+
     def test_types_of_the_file(self) -> None:
         """Masters of weights in 16 bits are rounded back to them."""
         model = self.model(TensorProto.FLOAT16)
@@ -253,6 +263,8 @@ class TrainedModelTest(unittest.TestCase):
             self.assertFalse(out.exists())
 
         emit = ("--emit=onnx", f"--checkpoint={other}")
+        fails(1, "is damaged: its bytes have the checksum", *emit,
+              content=raw[:-1] + bytes([raw[-1] ^ 1]))
         fails(2, "--emit=onnx: needs the trained weights: --checkpoint=FILE", "--emit=onnx")
         fails(2, "--checkpoint: goes with --emit=onnx", f"--checkpoint={checkpoint}")
         fails(1, "cannot be opened", "--emit=onnx", "--checkpoint=/nonexistent")

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Checkpoint/Checksum.h"
+#include "ampc-files/Checksum.h"
 
 #include <algorithm>
 #include <gtest/gtest.h>
@@ -14,7 +14,7 @@
 // Of xxHash's own XXH64: of "", "a", "abc" and 100 letters, the last in pieces.
 TEST(Checksum, IsXxh64) {
   auto of = [](const std::string &text, size_t piece) {
-    ampc::Checksum checksum;
+    ampc::files::Checksum checksum;
     for (size_t at = 0; at < text.size(); at += piece)
       checksum.add(text.data() + at, std::min(piece, text.size() - at));
     return checksum.value();

@@ -109,6 +109,8 @@ struct TrainedModelOutput {
   /// GiB), and what opens it; "" where there can be none.
   std::string dataName;
   std::function<llvm::Expected<llvm::raw_ostream *>()> openData;
+  /// Makes a file known that the model's tensors are read from: an error where it is to be written.
+  std::function<llvm::Error(llvm::StringRef)> addInput;
 };
 
 /// Writes the ONNX model at `path` again, in its form for inference, with the trained parameters

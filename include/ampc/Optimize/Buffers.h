@@ -18,6 +18,12 @@ namespace ampc {
 /// Bytes of a tensor, stored densely, a boolean in one; nullopt where 64 bits are too few.
 std::optional<uint64_t> getByteSize(Type tensorType);
 
+/// Bytes of a tensor as the arena pads them; nullopt where sums with it could overflow.
+std::optional<uint64_t> getPaddedSize(Type tensorType);
+
+/// The variables that any function of the module reads or assigns, in the module's order.
+SmallVector<VariableOp> getUsedVariables(ModuleOp module);
+
 /// The value in whose buffer `value` lies, through views, of parts too, and results tied to
 /// operands; else itself.
 Value getBufferOwner(Value value);

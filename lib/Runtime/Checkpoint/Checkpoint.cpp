@@ -8,7 +8,6 @@
 #include "Checkpoint/Checkpoint.h"
 
 #include "Checkpoint/AtomicFile.h"
-#include "Checkpoint/Checksum.h"
 #include "Checkpoint/Safetensors.h"
 #include "Core/Convert.h"
 #include "Core/DType.h"
@@ -16,6 +15,8 @@
 #include "Core/Scalars.h"
 #include "Core/Session.h"
 #include "Core/Utf8.h"
+
+#include "ampc-files/Checksum.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -27,9 +28,6 @@ namespace ampc {
 static constexpr const char *kFormatKey = "ampc.format";
 /// 1 had no checksum.
 static constexpr const char *kFormatVersion = "2", *kFirstFormatVersion = "1";
-/// The Checksum of the whole file, in hexadecimal digits, which count as zeros.
-static constexpr const char *kChecksumKey = "ampc.checksum";
-static constexpr size_t kChecksumDigits = 16;
 static constexpr const char *kOptimizerKey = "ampc.optimizer";
 static constexpr const char *kIdentityKey = "ampc.identity";
 static constexpr const char *kDeviceKey = "ampc.device";
@@ -57,23 +55,9 @@ static bool isSound(const ampc_tensor_entry_t &tensor, const void *data, uint64_
          isFinite(data, tensor.dtype, bytes / sizeOf(tensor.dtype));
 }
 
-static std::string hexadecimal(uint64_t number) {
-  char digits[kChecksumDigits + 1];
-  std::snprintf(digits, sizeof(digits), "%016llx", static_cast<unsigned long long>(number));
-  return digits;
-}
-
-/// Where the digits of the checksum stand in the bytes before the data; npos where they do not.
-static size_t findChecksum(const std::string &start) {
-  std::string key = concat("\"", kChecksumKey, "\":\"");
-  size_t at = start.find(key);
-  bool isWhole = at != std::string::npos && start.size() - at - key.size() > kChecksumDigits;
-  return isWhole ? at + key.size() : std::string::npos;
-}
-
 /// What tells builds and devices apart.
 static std::map<std::string, std::string> describeOrigin(const Session &session) {
-  return {{kIdentityKey, hexadecimal(session.module().tables().header().identity)},
+  return {{kIdentityKey, files::toDigits(session.module().tables().header().identity)},
           {kDeviceKey, session.deviceKind() == AMPC_DEVICE_CUDA ? "cuda" : "host"},
           {kThreadsKey, concat(session.threads())}};
 }
@@ -90,7 +74,7 @@ void saveCheckpoint(Session &session, const std::string &path) {
   SafetensorsHeader header;
   header.metadata = describeOrigin(session);
   header.metadata[kFormatKey] = kFormatVersion;
-  header.metadata[kChecksumKey] = std::string(kChecksumDigits, '0');
+  header.metadata[files::kChecksumKey] = std::string(files::kChecksumDigits, '0');
   if (const char *optimizer = tables.string(tables.header().optimizer); *optimizer)
     header.metadata[kOptimizerKey] = optimizer;
   for (const auto &[key, value] : session.metadata)
@@ -111,7 +95,7 @@ void saveCheckpoint(Session &session, const std::string &path) {
   AtomicFile file(path);
   std::string start = writeSafetensorsHeader(header);
   file.write(start.data(), start.size());
-  Checksum checksum;
+  files::Checksum checksum;
   checksum.add(start.data(), start.size());
   for (const std::string &name : header.namesByOffset()) {
     const ampc_tensor_entry_t &tensor = *tables.findState(name);
@@ -129,8 +113,8 @@ void saveCheckpoint(Session &session, const std::string &path) {
       checksum.add(part, bytes);
     }
   }
-  std::string digits = hexadecimal(checksum.value());
-  file.overwrite(findChecksum(start), digits.data(), digits.size());
+  std::string digits = files::toDigits(checksum.value());
+  file.overwrite(files::findChecksum(start), digits.data(), digits.size());
   file.commit();
 }
 
@@ -170,12 +154,12 @@ static void checkBytes(const File &file, const SafetensorsHeader &header) {
   };
   std::string start(header.dataOffset, '\0');
   file.read(0, start.data(), start.size());
-  size_t at = findChecksum(start);
+  size_t at = files::findChecksum(start);
   if (at == std::string::npos)
     throw damaged("its checksum is gone");
-  std::string written = start.substr(at, kChecksumDigits);
-  start.replace(at, kChecksumDigits, kChecksumDigits, '0');
-  Checksum checksum;
+  std::string written = start.substr(at, files::kChecksumDigits);
+  start.replace(at, files::kChecksumDigits, files::kChecksumDigits, '0');
+  files::Checksum checksum;
   checksum.add(start.data(), start.size());
   std::unique_ptr<char[]> chunk(new char[kChunkBytes]);
   for (uint64_t offset = start.size(), bytes; offset < file.size(); offset += bytes) {
@@ -183,7 +167,7 @@ static void checkBytes(const File &file, const SafetensorsHeader &header) {
     file.read(offset, chunk.get(), bytes);
     checksum.add(chunk.get(), bytes);
   }
-  if (std::string found = hexadecimal(checksum.value()); found != written)
+  if (std::string found = files::toDigits(checksum.value()); found != written)
     throw damaged(
         concat("its bytes have the checksum ", found, ", and were written with ", written));
 }

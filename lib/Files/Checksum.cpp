@@ -5,12 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Checkpoint/Checksum.h"
+#include "ampc-files/Checksum.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 
-namespace ampc {
+namespace ampc::files {
 
 static constexpr uint64_t kPrime1 = 0x9E3779B185EBCA87, kPrime2 = 0xC2B2AE3D27D4EB4F,
                           kPrime3 = 0x165667B19E3779F9, kPrime4 = 0x85EBCA77C2B2AE63,
@@ -74,4 +75,17 @@ uint64_t Checksum::value() const {
   return hash ^ hash >> 32;
 }
 
-} // namespace ampc
+std::string toDigits(uint64_t number) {
+  char digits[kChecksumDigits + 1];
+  std::snprintf(digits, sizeof(digits), "%016llx", static_cast<unsigned long long>(number));
+  return digits;
+}
+
+size_t findChecksum(const std::string &start) {
+  const std::string key = std::string("\"") + kChecksumKey + "\":\"";
+  size_t at = start.find(key);
+  bool isWhole = at != std::string::npos && start.size() - at - key.size() > kChecksumDigits;
+  return isWhole ? at + key.size() : std::string::npos;
+}
+
+} // namespace ampc::files

@@ -5,12 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef AMPC_RUNTIME_CHECKPOINT_CHECKSUM_H
-#define AMPC_RUNTIME_CHECKPOINT_CHECKSUM_H
+#ifndef AMPC_FILES_CHECKSUM_H
+#define AMPC_FILES_CHECKSUM_H
 
 #include <cstdint>
+#include <string>
 
-namespace ampc {
+namespace ampc::files {
 
 /// XXH64 with seed 0 (xxHash's specification, github.com/Cyan4973/xxHash, doc/xxhash_spec.md) of
 /// bytes that come piece by piece. One changed bit always gives another number; no protection
@@ -29,6 +30,16 @@ private:
   unsigned char rest[32]; ///< the last total % 32 bytes
 };
 
-} // namespace ampc
+/// The metadata of a checkpoint that holds its Checksum, as hexadecimal digits, and how many there
+/// are; they count as zeros.
+inline constexpr const char *kChecksumKey = "ampc.checksum";
+inline constexpr size_t kChecksumDigits = 16;
 
-#endif // AMPC_RUNTIME_CHECKPOINT_CHECKSUM_H
+/// A number as a checkpoint's metadata has it.
+std::string toDigits(uint64_t number);
+/// Where the digits stand in the bytes before a checkpoint's data; npos where they do not.
+size_t findChecksum(const std::string &start);
+
+} // namespace ampc::files
+
+#endif // AMPC_FILES_CHECKSUM_H
