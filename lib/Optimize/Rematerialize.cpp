@@ -320,7 +320,7 @@ struct Rematerialize : impl::RematerializeBase<Rematerialize> {
       constexpr double kMebibyte = 1 << 20;
       emitRemark(function.getLoc()) << llvm::formatv(
           "--memory-limit: @{0} computes {1} steps again, which takes about {2:F1} % longer, and "
-          "needs {3:F1} MiB in the place of {4:F1}",
+          "needs about {3:F1} MiB in the place of {4:F1}",
           function.getName(), search.numRepeated, 100 * (search.timeOfAll() / time - 1),
           double(state + after) / kMebibyte, double(state + before) / kMebibyte);
     }

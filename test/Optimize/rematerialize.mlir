@@ -6,7 +6,7 @@
 // Each matrix takes 4096 bytes. Where %d is written five are there: the input, %a, %b, %c and %d. %a
 // waits for the last product, and is computed again in front of it.
 
-// TOLD: remark: --memory-limit: @waits computes 1 steps again, which takes about {{.*}} % longer, and needs 0.0 MiB
+// TOLD: remark: --memory-limit: @waits computes 1 steps again, which takes about {{.*}} % longer, and needs about 0.0 MiB
 
 // CHECK-LABEL: func.func @waits(
 // CHECK-SAME: %[[X:.*]]: tensor<32x32xf32>

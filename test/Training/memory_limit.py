@@ -95,17 +95,15 @@ class MemoryLimitTest(unittest.TestCase):
                 small, done = self.compile(name, *flags, limit=limit)
                 self.assertEqual(done.returncode, 0, done.stderr)
                 said = re.search(r"@train computes (\d+) steps again, which takes about [\d.]+ % "
-                                 r"longer, and needs ([\d.]+) MiB in the place of ([\d.]+)",
+                                 r"longer, and needs about ([\d.]+) MiB in the place of ([\d.]+)",
                                  done.stderr)
                 self.assertTrue(said, done.stderr)
                 plan = self.inspect(small)
                 self.assertLessEqual(plan["arena_bytes"], limit)
                 self.assertEqual(len(plan["steps"]), len(roomy["steps"]) + int(said[1]))
                 for said_mebibytes, arena in ((said[2], plan), (said[3], roomy)):
-                    # It does not know of kernels' own memory, parts of sums, which is a share of
-                    # some percent in networks as small as these.
-                    self.assertLessEqual((float(said_mebibytes) - 0.05) * 2**20,
-                                         arena["arena_bytes"])
+                    # An estimate: it does not know of kernels' own memory, parts of sums, nor what
+                    # is computed in place later, each some percent of networks as small as these.
                     self.assertAlmostEqual(float(said_mebibytes) * 2**20 / arena["arena_bytes"], 1,
                                            delta=0.08)
                 data = self.write_data(roomy["inputs"])
