@@ -7,11 +7,12 @@
 
 // A block owns a tile of columns, 32 threads wide; the threads of a column stride over the
 // rows and merge in workgroup memory, in a fixed order. Columns that are too few to fill
-// the device are split: blocks write partial results, which a second kernel merges, also
-// in a fixed order.
+// the device are split: blocks write partial results, which the last block of a tile to end
+// merges, also in a fixed order.
 //
 //===----------------------------------------------------------------------===//
 
+#include "BlockCounters.h"
 #include "CodeSize.h"
 #include "Schedule.h"
 #include "llvm/Support/MathExtras.h"
@@ -21,6 +22,8 @@ namespace {
 
 /// Rows that a thread of a column does at once.
 constexpr int64_t kUnroll = 4;
+/// Partial results that a thread has under way at once.
+constexpr int64_t kPartsAtOnce = 16;
 
 /// Sets the reductions to their totals at a point of the kept axis (axis 0).
 void setTotals(Evaluator &e, ArrayRef<Combiner> reductions, ArrayRef<Value> totals,
@@ -31,7 +34,7 @@ void setTotals(Evaluator &e, ArrayRef<Combiner> reductions, ArrayRef<Value> tota
       e.setValue(c.result, p, lane, finish(e, c, totals[i * lanes + lane], p, lane));
 }
 
-/// All columns, with all phases; or, where `splits` is above 1, the first of two stages.
+/// All columns, with all phases; where `splits` is above 1, so many blocks share each tile.
 class DeviceColumn : public Schedule {
 public:
   DeviceColumn(const IterationStructure &s, const Reductions &reductions,
@@ -52,6 +55,7 @@ public:
     unroll = limitUnroll(s, lanes, kUnroll);
     tiles = std::max<int64_t>(1, llvm::divideCeil(columns, kColumnWidth * lanes));
     blocks = tiles * splits;
+    counters = splits == 1 ? 0 : tiles;
   }
 
   void emit(Emission &at) const override {
@@ -96,7 +100,18 @@ public:
       });
     }
     SmallVector<Value> kept = keptResults(s);
-    if (splits != 1 || kept.empty())
+    if (splits != 1) {
+      Value isLast =
+          at.counters->isLast(at.b, at.loc, tile, index.constant(splits), at.thread, at.arrays);
+      return e.guarded(isLast, [&] {
+        SmallVector<Value> totals = mergeParts(e, at, column, x, y);
+        e.guarded(writes(e, isColumn, y), [&] {
+          setTotals(e, reductions.at(0), totals, columnPoint);
+          storeAll(e, kept, columnPoint);
+        });
+      });
+    }
+    if (kept.empty())
       return;
     // Other threads of the column may still read what a tied result overwrites.
     if (llvm::any_of(kept, [&](Value r) { return at.tied.contains(r); }))
@@ -111,6 +126,36 @@ private:
     if (!isColumn)
       return isFirst;
     return arith::AndIOp::create(e.b, e.loc, isColumn, isFirst);
+  }
+
+  /// The totals of this thread's columns, from what the blocks of the tile wrote.
+  SmallVector<Value> mergeParts(Evaluator &e, Emission &at, Value column, Value x, Value y) const {
+    const IndexBuilder &index = e.index;
+    ArrayRef<Combiner> merged = reductions.at(0);
+    SmallVector<Value> accumulators = neutrals(e, merged, lanes);
+    auto visit = [&](Value from, Value to, int64_t count) {
+      auto add = [&](Value split, MutableArrayRef<Value> inner) {
+        SmallVector<Value> parts; // all of them are loaded first: they come from far
+        for (int64_t u = 0; u < count; ++u) {
+          Value line = index.add(index.mul(index.add(split, u * height), columns), column);
+          for (auto [i, c] : llvm::enumerate(merged))
+            for (int64_t lane = 0; lane < lanes; ++lane)
+              parts.push_back(e.loadScalar(at.partials[i], c.getType(), index.add(line, lane)));
+        }
+        for (auto [i, part] : llvm::enumerate(parts)) {
+          size_t place = i % inner.size();
+          inner[place] = combine(e, merged[place / lanes], inner[place], part);
+        }
+      };
+      accumulators = e.loop(from, to, count * height, accumulators, add);
+    };
+    int64_t several = std::max<int64_t>(1, kPartsAtOnce / lanes / int64_t(merged.size()));
+    int64_t middle = splits / (several * height) * several * height;
+    visit(y, index.constant(middle), several);
+    visit(index.add(y, middle), index.constant(splits), 1);
+    at.arrays.release();
+    gpu::BarrierOp::create(at.b, at.loc); // the arrays' last readers
+    return reduceColumn(e, at.arrays, merged, accumulators, x, y, height);
   }
 
   /// Visits the rows first, first + height, .. below end.
@@ -153,63 +198,11 @@ private:
   int64_t unroll; ///< rows at once
 };
 
-/// Merges partial results and computes what waits for them.
-class DeviceFinal : public Schedule {
-public:
-  DeviceFinal(const IterationStructure &s, const Reductions &reductions, int64_t splits)
-      : Schedule(s), reductions(reductions), splits(splits) {
-    // Few partial results need no more than a warp.
-    height = std::min<int64_t>(8, llvm::PowerOf2Ceil(splits));
-    threads = kColumnWidth * height;
-    blocks = llvm::divideCeil(s.keptPoints(), kColumnWidth);
-  }
-
-  void emit(Emission &at) const override {
-    Evaluator e(at.b, at.loc, s, at.buffers);
-    const IndexBuilder &index = e.index;
-    e.setAxes({s.keptDims()}, 0, 1);
-    int64_t columns = s.keptPoints();
-    Value x = index.rem(at.thread, kColumnWidth), y = index.div(at.thread, kColumnWidth);
-    Value column = index.add(index.mul(at.block, kColumnWidth), x), isColumn;
-    if (columns % kColumnWidth != 0) {
-      isColumn = index.less(column, columns);
-      column = index.min(column, columns - 1);
-    }
-    ArrayRef<Combiner> merged = reductions.at(0);
-    SmallVector<Value> accumulators =
-        e.loop(y, index.constant(splits), height, neutrals(e, merged, 1),
-               [&](Value split, MutableArrayRef<Value> inner) {
-                 Value place = index.add(index.mul(split, columns), column);
-                 for (auto [i, c] : llvm::enumerate(merged))
-                   inner[i] =
-                       combine(e, c, inner[i], e.loadScalar(at.partials[i], c.getType(), place));
-               });
-    SmallVector<Value> totals = reduceColumn(e, at.arrays, merged, accumulators, x, y, height);
-    Value isWriter = index.equal(y, 0);
-    if (isColumn)
-      isWriter = arith::AndIOp::create(at.b, at.loc, isColumn, isWriter);
-    e.guarded(isWriter, [&] {
-      Point p = {column};
-      setTotals(e, merged, totals, p);
-      storeAll(e, keptResults(s), p);
-    });
-  }
-
-private:
-  const Reductions &reductions;
-  int64_t splits, height;
-};
-
 } // namespace
 
 std::unique_ptr<Schedule> deviceColumn(const IterationStructure &s, const Reductions &r,
                                        const ScheduleLimits &limits, int64_t splits) {
   return std::make_unique<DeviceColumn>(s, r, limits, splits);
-}
-
-std::unique_ptr<Schedule> deviceFinal(const IterationStructure &s, const Reductions &r,
-                                      int64_t splits) {
-  return std::make_unique<DeviceFinal>(s, r, splits);
 }
 
 } // namespace ampc::codegen

@@ -15,6 +15,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "BlockCounters.h"
 #include "CodeSize.h"
 #include "Schedule.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -307,14 +308,15 @@ private:
   bool inRegisters;
 };
 
-/// Parts of a few long rows. Block [row, split] writes what does not wait for the
-/// reductions, and its partial results at [split, row].
-class DeviceRowPartial : public Schedule {
+/// A few long rows, each shared by `splits` blocks. Block [row, split] writes what does not wait
+/// for the reductions, and its partial results at [split, row]; the last one of a row merges them.
+class DeviceRowParts : public Schedule {
 public:
-  DeviceRowPartial(const IterationStructure &s, const Reductions &reductions, int64_t splits)
+  DeviceRowParts(const IterationStructure &s, const Reductions &reductions, int64_t splits)
       : Schedule(s), reductions(reductions), splits(splits) {
     threads = 256;
     blocks = s.keptPoints() * splits;
+    counters = s.keptPoints();
     lanes = limitLanes(s, widestLanes(s, s.reducedDims(), /*whole=*/true));
   }
 
@@ -358,9 +360,35 @@ public:
       for (auto [buffer, total] : llvm::zip(at.partials, totals))
         e.storeScalar(total, buffer, place);
     });
+    Value isLast =
+        at.counters->isLast(at.b, at.loc, row, index.constant(splits), at.thread, at.arrays);
+    e.guarded(isLast, [&] { finishRow(e, at, {row, Value()}); });
   }
 
 private:
+  /// Merges the parts of a row and writes what waits for them.
+  void finishRow(Evaluator &e, Emission &at, const Point &row) const {
+    ArrayRef<Combiner> merged = reductions.at(0);
+    e.setLanes(1);
+    SmallVector<Value> accumulators =
+        e.loop(at.thread, e.index.constant(splits), threads, neutrals(e, merged, 1),
+               [&](Value split, MutableArrayRef<Value> inner) {
+                 Value place = e.index.add(e.index.mul(split, s.keptPoints()), row[0]);
+                 for (auto [i, c] : llvm::enumerate(merged))
+                   inner[i] =
+                       combine(e, c, inner[i], e.loadScalar(at.partials[i], c.getType(), place));
+               });
+    at.arrays.release();
+    gpu::BarrierOp::create(at.b, at.loc); // the arrays' last readers
+    SmallVector<Value> totals =
+        reduceThreads(e, merged, accumulators, at.thread, threads, 1, at.arrays);
+    e.guarded(e.index.equal(at.thread, 0), [&] {
+      for (auto [c, total] : llvm::zip(merged, totals))
+        e.setValue(c.result, row, 0, finish(e, c, total, row, 0));
+      storeAll(e, keptResults(s), row);
+    });
+  }
+
   const Reductions &reductions;
   int64_t splits, lanes;
 };
@@ -372,9 +400,9 @@ std::unique_ptr<Schedule> deviceRow(const IterationStructure &s, const Reduction
   return std::make_unique<DeviceRow>(s, r, limits);
 }
 
-std::unique_ptr<Schedule> deviceRowPartial(const IterationStructure &s, const Reductions &r,
-                                           int64_t splits) {
-  return std::make_unique<DeviceRowPartial>(s, r, splits);
+std::unique_ptr<Schedule> deviceRowParts(const IterationStructure &s, const Reductions &r,
+                                         int64_t splits) {
+  return std::make_unique<DeviceRowParts>(s, r, splits);
 }
 
 } // namespace ampc::codegen

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelEmitter.h"
+#include "BlockCounters.h"
 #include "ampc-runtime/module_format.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -53,8 +54,8 @@ Value KernelFunction::addOutput(unsigned number, RankedTensorType type) {
   return outputs.back().memref;
 }
 
-Value KernelFunction::addWorkspace(unsigned number, RankedTensorType type) {
-  workspaces.push_back({number, add(type)});
+Value KernelFunction::addWorkspace(unsigned number, RankedTensorType type, bool isShared) {
+  workspaces.push_back({number, add(type), isShared});
   return workspaces.back().memref;
 }
 
@@ -117,6 +118,11 @@ Stage KernelFunction::finish(int64_t blocks, int64_t threads) {
   llvm::BitVector deadOfBlock = dead;
   deadOfBlock.resize(func.getBody().getNumArguments());
   func.getBody().front().eraseArguments(deadOfBlock);
+  // LLVM would take it that no one else writes there while the kernel runs.
+  llvm::SmallPtrSet<Value, 4> shared;
+  for (const Argument &workspace : workspaces)
+    if (workspace.isShared)
+      shared.insert(workspace.memref);
   unsigned at = 0; // of an argument among those that are left
   for (unsigned i = 0; i < dead.size(); ++i) {
     if (dead.test(i))
@@ -125,7 +131,8 @@ Stage KernelFunction::finish(int64_t blocks, int64_t threads) {
     bool isInput = i < inputs.size();
     func.setArgAttr(kept, LLVM::LLVMDialect::getAlignAttrName(),
                     b.getI64IntegerAttr(AMPC_ALIGNMENT));
-    if (isInput && llvm::is_contained(tied, int64_t(i)))
+    if ((isInput && llvm::is_contained(tied, int64_t(i))) ||
+        shared.contains(func.getArgument(kept)))
       continue;
     func.setArgAttr(kept, LLVM::LLVMDialect::getNoAliasAttrName(), b.getUnitAttr());
     if (isInput)
@@ -182,30 +189,37 @@ FailureOr<EmittedKernel> emitFused(KernelOp kernel, StringRef name, const EmitTa
       tied.insert(yield->getOperand(r));
 
   static const char *const suffixes[] = {"_partial", "_final"};
+  const bool isTwo = fused.stages.size() == 2;
   for (auto [i, schedule] : llvm::enumerate(fused.stages)) {
-    bool isSplit = fused.splits != 0, isFirst = i == 0;
-    KernelFunction function(target, (name + (isSplit ? suffixes[i] : "")).str(), kernel.getLoc());
+    bool isFirst = i == 0;
+    KernelFunction function(target, (name + (isTwo ? suffixes[i] : "")).str(), kernel.getLoc());
     BufferMap buffers;
     SmallVector<Value> partials;
     for (BlockArgument a : body->getArguments())
       buffers[a] = function.addInput(a.getArgNumber(), tensorType(a));
-    if (isSplit && !isFirst)
+    if (!isFirst)
       for (auto [k, type] : llvm::enumerate(emitted.temporaries))
         partials.push_back(function.addInput(numInputs + numResults + k, type));
     for (auto [r, v] : llvm::enumerate(yield->getOperands())) {
-      if (isSplit && s.variesAlongReduced(v) != isFirst)
+      if (isTwo && s.variesAlongReduced(v) != isFirst)
         continue;
       int64_t t = kernel.getTied()[r];
       buffers[v] = t >= 0 ? function.addTiedOutput(numInputs + r, t)
                           : function.addOutput(numInputs + r, tensorType(v));
     }
-    if (isSplit && isFirst)
-      for (auto [k, type] : llvm::enumerate(emitted.temporaries))
-        partials.push_back(function.addOutput(numInputs + numResults + k, type));
+    if (isFirst)
+      for (auto [k, type] : llvm::enumerate(emitted.temporaries)) {
+        unsigned number = numInputs + numResults + k;
+        partials.push_back(isTwo ? function.addOutput(number, type)
+                                 : function.addWorkspace(number, type, /*isShared=*/true));
+      }
     function.begin();
     WorkgroupArrays arrays(function.func);
     Emission at{function.b, function.loc, arrays,         buffers,
                 tied,       partials,     function.block, function.thread};
+    std::optional<BlockCounters> counters;
+    if (schedule->counters != 0)
+      at.counters = &counters.emplace(function.func, schedule->counters);
     schedule->emit(at);
     if (schedule->holdsRows)
       function.allowRegisters();

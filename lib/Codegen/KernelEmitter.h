@@ -53,7 +53,8 @@ public:
   /// Arguments, in this order. `number` is the buffer's.
   Value addInput(unsigned number, RankedTensorType type);
   Value addOutput(unsigned number, RankedTensorType type);
-  Value addWorkspace(unsigned number, RankedTensorType type);
+  /// Where `isShared`, blocks see in it what others write in the same launch.
+  Value addWorkspace(unsigned number, RankedTensorType type, bool isShared = false);
   /// An output in the buffer of an input that was added before.
   Value addTiedOutput(unsigned number, unsigned inputNumber);
   /// One block a multiprocessor is enough: ptxas gives threads the registers that this leaves.
@@ -73,6 +74,7 @@ private:
   struct Argument {
     unsigned number;
     Value memref;
+    bool isShared = false;
   };
   Value add(RankedTensorType type);
 

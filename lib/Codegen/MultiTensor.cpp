@@ -13,12 +13,13 @@
 // branches that all its threads take alike. Arguments end at 4 KiB; legalizeKernel sees to
 // that.
 //
-// Reductions of tensors with several blocks are merged by a second kernel. Where the rows of
-// matrices are merged, column by column, a block does a tile of a matrix, `kColumnWidth` threads
-// wide.
+// Reductions of tensors with several blocks are merged by the last block of a tensor, on the host
+// by a second kernel. Where the rows of matrices are merged, column by column, a block does a tile
+// of a matrix, `kColumnWidth` threads wide.
 //
 //===----------------------------------------------------------------------===//
 
+#include "BlockCounters.h"
 #include "HostLoops.h"
 #include "Members.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -57,7 +58,7 @@ public:
       for (const Combiner &c : reductions.at(0))
         emitted.temporaries.push_back(RankedTensorType::get({totalBlocks}, c.getType()));
     emitElements();
-    if (isSplit)
+    if (isSplit && !target.device)
       emitFinal();
     return std::move(emitted);
   }
@@ -151,13 +152,15 @@ private:
       }
     if (!readsPartials)
       for (auto [k, type] : llvm::enumerate(emitted.temporaries))
-        partials.push_back(function.addOutput(firstTemporary + k, type));
+        partials.push_back(target.device
+                               ? function.addWorkspace(firstTemporary + k, type, /*isShared=*/true)
+                               : function.addOutput(firstTemporary + k, type));
     function.begin();
   }
 
   /// What a block needs to know about its tensor.
   struct Selection {
-    Value count, rows, firstBlock, blocks;
+    Value number, count, rows, firstBlock, blocks;
   };
 
   /// Finds the tensor of which `chosen` is the first number above which `bounds` lie, and
@@ -181,7 +184,8 @@ private:
       for (auto [i, v] : llvm::enumerate(model.getYield()->getOperands()))
         if (memrefs.contains(model.getResult(i)))
           results.push_back({v, i});
-    auto valuesOf = [&](const Member &m) {
+    auto valuesOf = [&](size_t number) {
+      const Member &m = members[number];
       SmallVector<Value> values;
       KernelOp nested = m.kernel;
       auto cast = [&](Value memref) { values.push_back(withoutExtent(b, function.loc, memref)); };
@@ -189,19 +193,19 @@ private:
         cast(memrefs.lookup(inputOf(nested, i)));
       for (auto [v, i] : results)
         cast(memrefs.lookup(nested.getResult(i)));
-      for (int64_t x : {m.count, m.rows, m.firstBlock, m.blocks})
+      for (int64_t x : {int64_t(number), m.count, m.rows, m.firstBlock, m.blocks})
         values.push_back(arith::ConstantIndexOp::create(b, function.loc, x));
       return values;
     };
-    SmallVector<Value> chosenValues =
-        selectRow(b, function.loc, chosen, firsts, [&](size_t i) { return valuesOf(members[i]); });
+    SmallVector<Value> chosenValues = selectRow(b, function.loc, chosen, firsts, valuesOf);
     declareApart(function, chosenValues, inputs, results);
     size_t k = 0;
     for (auto [formal, i] : inputs)
       buffers[formal] = chosenValues[k++];
     for (auto [v, i] : results)
       buffers[v] = chosenValues[k++];
-    return {chosenValues[k], chosenValues[k + 1], chosenValues[k + 2], chosenValues[k + 3]};
+    return {chosenValues[k], chosenValues[k + 1], chosenValues[k + 2], chosenValues[k + 3],
+            chosenValues[k + 4]};
   }
 
   /// Gives a tied result its operand's buffer, and tells LLVM that the chosen buffers do
@@ -228,10 +232,12 @@ private:
   /// The elements of each tensor; for reductions the partial results of each block, or the
   /// results where a block does a whole tensor.
   void emitElements() {
-    bool writesResults = !isSplit;
-    KernelFunction function(target, name + (isSplit ? "_partial" : ""), kernel.getLoc());
+    bool writesResults = !isSplit || target.device;
+    KernelFunction function(target, name + (writesResults ? "" : "_partial"), kernel.getLoc());
     addArguments(function, writesResults, /*readsPartials=*/false);
     WorkgroupArrays arrays(function.func);
+    if (isSplit && target.device)
+      counters.emplace(function.func, members.size());
     forEach(function, function.block, totalBlocks,
             [&](Value block) { emitBlock(function, block, writesResults, arrays); });
     emitted.stages.push_back(
@@ -277,6 +283,35 @@ private:
           writeKept(e, reductions, totals);
       });
     }
+    if (counters) {
+      Value isLast =
+          counters->isLast(b, function.loc, own.number, own.blocks, function.thread, arrays);
+      e.guarded(isLast, [&] {
+        arrays.release();
+        gpu::BarrierOp::create(b, function.loc); // the arrays' last readers
+        mergeParts(function, e, own, kThreads, arrays);
+      });
+    }
+  }
+
+  /// Merges the partial results of a tensor, and writes what waits for them.
+  void mergeParts(KernelFunction &function, Evaluator &e, const Selection &own, int64_t threads,
+                  WorkgroupArrays &arrays) {
+    const IndexBuilder &index = e.index;
+    e.setAxes({SmallVector<unsigned>()}, 0, 1);
+    ArrayRef<Combiner> merged = reductions.at(0);
+    SmallVector<Value> accumulators =
+        e.loop(function.thread, own.blocks, threads, neutrals(e, merged, 1),
+               [&](Value i, MutableArrayRef<Value> inner) {
+                 Value place = index.add(own.firstBlock, i);
+                 for (auto [k, c] : llvm::enumerate(merged))
+                   inner[k] =
+                       combine(e, c, inner[k], e.loadScalar(partials[k], c.getType(), place));
+               });
+    SmallVector<Value> totals =
+        reduceThreads(e, merged, accumulators, function.thread, threads, 1, arrays);
+    e.guarded(target.device ? index.equal(function.thread, 0) : Value(),
+              [&] { writeKept(e, reductions, totals); });
   }
 
   /// A tile of columns, whose rows are merged (mergesRows).
@@ -332,38 +367,22 @@ private:
     });
   }
 
-  /// Merges the partial results of each tensor, one block a tensor.
+  /// On the host: a second launch merges the partial results of each tensor.
   void emitFinal() {
     KernelFunction function(target, name + "_final", kernel.getLoc());
     addArguments(function, /*hasResults=*/true, /*readsPartials=*/true);
-    const int64_t threads = target.device ? 32 : 1;
     SmallVector<int64_t> numbers;
     for (size_t i = 0; i < members.size(); ++i)
       numbers.push_back(i);
     WorkgroupArrays arrays(function.func);
-    auto mergeTensor = [&](Value number) {
+    oneBlock = true; // next to nothing
+    forEach(function, function.block, members.size(), [&](Value number) {
       BufferMap buffers;
       Selection own = select(function, number, numbers, true, buffers, /*merged=*/true);
       Evaluator e(function.b, function.loc, s, buffers);
-      const IndexBuilder &index = e.index;
-      e.setAxes({SmallVector<unsigned>()}, 0, 1);
-      ArrayRef<Combiner> merged = reductions.at(0);
-      SmallVector<Value> accumulators =
-          e.loop(function.thread, own.blocks, threads, neutrals(e, merged, 1),
-                 [&](Value i, MutableArrayRef<Value> inner) {
-                   Value place = index.add(own.firstBlock, i);
-                   for (auto [k, c] : llvm::enumerate(merged))
-                     inner[k] =
-                         combine(e, c, inner[k], e.loadScalar(partials[k], c.getType(), place));
-                 });
-      SmallVector<Value> totals =
-          reduceThreads(e, merged, accumulators, function.thread, threads, 1, arrays);
-      e.guarded(target.device ? index.equal(function.thread, 0) : Value(),
-                [&] { writeKept(e, reductions, totals); });
-    };
-    oneBlock = !target.device; // next to nothing
-    forEach(function, function.block, members.size(), mergeTensor);
-    emitted.stages.push_back(function.finish(oneBlock ? 1 : members.size(), threads));
+      mergeParts(function, e, own, 1, arrays);
+    });
+    emitted.stages.push_back(function.finish(1, 1));
   }
 
   KernelOp kernel;
@@ -378,6 +397,7 @@ private:
   bool oneBlock = false; ///< work too small to share
   BufferMap memrefs;     ///< of the kernel's own operands and its members' results
   SmallVector<Value> partials;
+  std::optional<BlockCounters> counters; ///< one for each tensor, on a device that splits them
   EmittedKernel emitted;
 };
 

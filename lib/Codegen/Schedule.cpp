@@ -75,9 +75,8 @@ LogicalResult scheduleFused(const IterationStructure &s, const ScheduleLimits &l
   }
   fused.splits = splits;
   if (limits.isDevice()) {
-    fused.stages.push_back(isRow ? deviceRowPartial(s, r, splits)
+    fused.stages.push_back(isRow ? deviceRowParts(s, r, splits)
                                  : deviceColumn(s, r, limits, splits));
-    fused.stages.push_back(deviceFinal(s, r, splits));
   } else {
     fused.stages.push_back(isRow ? hostRowPartial(s, r, splits) : hostColumn(s, r, splits));
     fused.stages.push_back(hostFinal(s, r, splits));

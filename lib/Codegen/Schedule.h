@@ -13,6 +13,8 @@
 
 namespace ampc::codegen {
 
+class BlockCounters;
+
 /// What the code of one stage is emitted into, by one thread of one block.
 struct Emission {
   OpBuilder &b;
@@ -24,6 +26,8 @@ struct Emission {
   /// Buffers for partial results: one for each reduction of level 0.
   ArrayRef<Value> partials;
   Value block, thread; ///< of type index
+  /// Where the schedule has some (Schedule::counters).
+  const BlockCounters *counters = nullptr;
 };
 
 /// One launch of a fused kernel, or a phase of a larger kernel.
@@ -37,6 +41,8 @@ public:
   /// On the device: threads hold much between their loads and stores. ptxas may give them the
   /// registers for it, rather than spill so that one block more fits on a multiprocessor.
   bool holdsRows = false;
+  /// Counters of blocks that share a reduction, whose last one merges their parts.
+  int64_t counters = 0;
 
 protected:
   explicit Schedule(const IterationStructure &s) : s(s) {}
@@ -54,9 +60,10 @@ struct ScheduleLimits {
   bool isDevice() const { return model.isDevice; }
 };
 
-/// The launches of a fused kernel. Where there are two, the first one writes what does not
-/// wait for reductions, and `splits` partial results for each kept point and reduction of
-/// level 0, in buffers [splits, kept points]; the second does the rest.
+/// The launches of a fused kernel. Where `splits` is not 0, blocks share a reduction: they write
+/// what does not wait for reductions, and `splits` partial results for each kept point and
+/// reduction of level 0, in buffers [splits, kept points]. The rest is done by the last of the
+/// blocks that share one (Schedule::counters), or by a second launch.
 struct FusedSchedule {
   llvm::SmallVector<std::unique_ptr<Schedule>> stages;
   Reductions reductions;
@@ -73,12 +80,10 @@ std::unique_ptr<Schedule> deviceElementwise(const IterationStructure &s,
                                             const ScheduleLimits &limits);
 std::unique_ptr<Schedule> deviceRow(const IterationStructure &s, const Reductions &r,
                                     const ScheduleLimits &limits);
-std::unique_ptr<Schedule> deviceRowPartial(const IterationStructure &s, const Reductions &r,
-                                           int64_t splits);
+std::unique_ptr<Schedule> deviceRowParts(const IterationStructure &s, const Reductions &r,
+                                         int64_t splits);
 std::unique_ptr<Schedule> deviceColumn(const IterationStructure &s, const Reductions &r,
                                        const ScheduleLimits &limits, int64_t splits);
-std::unique_ptr<Schedule> deviceFinal(const IterationStructure &s, const Reductions &r,
-                                      int64_t splits);
 std::unique_ptr<Schedule> hostElementwise(const IterationStructure &s);
 std::unique_ptr<Schedule> hostRow(const IterationStructure &s, const Reductions &r);
 std::unique_ptr<Schedule> hostRowPartial(const IterationStructure &s, const Reductions &r,

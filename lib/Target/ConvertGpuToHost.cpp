@@ -10,6 +10,7 @@
 
 #include "KernelBody.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
 
@@ -307,7 +308,12 @@ struct ConvertGpuToHost : impl::ConvertGpuToHostBase<ConvertGpuToHost> {
   void runOnOperation() final {
     ModuleOp module = getOperation();
     for (auto gpuModule : llvm::make_early_inc_range(module.getOps<gpu::GPUModuleOp>())) {
-      for (Operation &op : *gpuModule.getBody()) {
+      for (Operation &op : llvm::make_early_inc_range(*gpuModule.getBody())) {
+        if (auto counters = dyn_cast<LLVM::GlobalOp>(op)) {
+          counters.setAddrSpace(0); // as dropAddressSpaces does in kernels
+          op.moveBefore(gpuModule);
+          continue;
+        }
         auto kernel = dyn_cast<gpu::GPUFuncOp>(op);
         if (!kernel) {
           op.emitError("has no place among kernels");

@@ -4,17 +4,17 @@
 #full = affine_map<(d0, d1) -> (d0, d1)>
 #col = affine_map<(d0, d1) -> (d1)>
 
-// The gradient of relu and that of the bias before it: the first stage writes what is
-// elementwise, and partial sums; the second adds them. The tied result is the first's.
+// The gradient of relu and that of the bias before it: all blocks write what is elementwise, and
+// partial sums; the last one of a tile adds them, on the host a second stage. The tied result is
+// that of all blocks.
 
 // CUDA-LABEL: @relu_bias_backward
 // HOST-LABEL: @relu_bias_backward
 func.func @relu_bias_backward(%dy: tensor<20000x256xf16>, %y: tensor<20000x256xf16>) -> (tensor<20000x256xf16>, tensor<256xf32>) {
-  // CUDA: %[[FIRST:.*]]:2 = plan.launch @cuda_kernels::@fused_0_partial blocks {{\[}}[[S:[0-9]+]], 1, 1] threads [256, 1, 1](%arg0, %arg1)
-  // CUDA-SAME: numOutputs = 2 : i64, tied = array<i64: 0, -1>
-  // CUDA-SAME: -> (tensor<20000x256xf16>, tensor<[[S]]x256xf32>)
-  // CUDA: plan.launch @cuda_kernels::@fused_0_final blocks [8, 1, 1] threads [256, 1, 1](%[[FIRST]]#1)
-  // CUDA-SAME: (tensor<[[S]]x256xf32>) -> tensor<256xf32>
+  // CUDA: %[[BOTH:.*]]:3 = plan.launch @cuda_kernels::@fused_0 blocks {{\[}}[[S:[0-9]+]], 1, 1] threads [256, 1, 1](%arg0, %arg1)
+  // CUDA-SAME: numOutputs = 2 : i64, tied = array<i64: 0, -1, -1>
+  // CUDA-SAME: -> (tensor<20000x256xf16>, tensor<256xf32>, tensor<[[S]]x256xf32>)
+  // CUDA-NEXT: return %[[BOTH]]#0, %[[BOTH]]#1
   // HOST: plan.launch @host_kernels::@fused_0_partial blocks [64, 1, 1]
   // HOST: plan.launch @host_kernels::@fused_0_final blocks [1, 1, 1]
   %r:2 = plan.kernel fused (%a = %dy : tensor<20000x256xf16>, %b = %y : tensor<20000x256xf16>) -> (tensor<20000x256xf16>, tensor<256xf32>) tied [0, -1] {
@@ -39,18 +39,19 @@ func.func @relu_bias_backward(%dy: tensor<20000x256xf16>, %y: tensor<20000x256xf
   }
   return %r#0, %r#1 : tensor<20000x256xf16>, tensor<256xf32>
 }
-// CUDA: gpu.func @fused_0_partial(%[[DY:[^:]*]]: memref<5120000xf16, {{.*}} {llvm.align = 64 : i64}, %[[Y:[^:]*]]: memref<5120000xf16, {{.*}}llvm.readonly}, %[[PARTS:[^:]*]]: memref<
+// CUDA: gpu.func @fused_0(%[[DY:[^:]*]]: memref<5120000xf16, {{.*}} {llvm.align = 64 : i64}, %[[Y:[^:]*]]: memref<5120000xf16, {{.*}}llvm.readonly}, %[[OUT:[^:]*]]: memref<256xf32, {{.*}}llvm.noalias}, %[[PARTS:[^:]*]]: memref<{{[^{]*}}{llvm.align = 64 : i64})
 // CUDA: scf.for {{.*}} iter_args
 // CUDA-DAG: vector.load %[[DY]]{{.*}} vector<8xf16>
 // CUDA-DAG: vector.load %[[Y]]{{.*}} vector<8xf16>
 // CUDA: vector.store %{{.*}}, %[[DY]]
 // CUDA: gpu.barrier
 // CUDA: memref.store %{{.*}}, %[[PARTS]]
-// CUDA: gpu.func @fused_0_final(%[[PARTS:[^:]*]]: memref<{{.*}}llvm.readonly}, %[[OUT:[^:]*]]: memref<256xf32
+// CUDA: llvm.atomicrmw uinc_wrap
+// CUDA: scf.if
 // CUDA: scf.for
 // CUDA: memref.load %[[PARTS]]
 // CUDA: gpu.barrier
-// CUDA: memref.store %{{.*}}, %[[OUT]]
+// CUDA: {{memref|vector}}.store %{{.*}}, %[[OUT]]
 
 // Memory is read in its order: the loop over the columns is the innermost.
 

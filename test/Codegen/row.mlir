@@ -91,15 +91,15 @@ func.func @long_rows(%x: tensor<200x20000xf32>) -> tensor<200xf32> {
 
 // -----
 
-// A few very long rows are split over blocks, in an order that does not depend on them.
+// A few very long rows are split over blocks, in an order that does not depend on them. The last
+// block to arrive merges the parts; the counter that tells it wraps to 0.
 
 // CUDA-LABEL: @sum
 // HOST-LABEL: @sum
 func.func @sum(%x: tensor<1000000xf16>) -> tensor<f32> {
-  // CUDA: %[[PARTS:.*]] = plan.launch @cuda_kernels::@fused_0_partial blocks [122, 1, 1] threads [256, 1, 1](%arg0) {{.*}} numOutputs = 1 : i64
-  // CUDA-SAME: -> tensor<122x1xf32>
-  // CUDA-NEXT: plan.launch @cuda_kernels::@fused_0_final blocks [1, 1, 1] threads [256, 1, 1](%[[PARTS]])
-  // CUDA-SAME: -> tensor<f32>
+  // CUDA: %[[SUM:.*]]:2 = plan.launch @cuda_kernels::@fused_0 blocks [122, 1, 1] threads [256, 1, 1](%arg0) {{.*}} numOutputs = 1 : i64
+  // CUDA-SAME: -> (tensor<f32>, tensor<122x1xf32>)
+  // CUDA-NEXT: return %[[SUM]]#0
   // HOST: %[[PARTS:.*]] = plan.launch @host_kernels::@fused_0_partial blocks [30, 1, 1] threads [1, 1, 1](%arg0)
   // HOST-NEXT: plan.launch @host_kernels::@fused_0_final blocks [1, 1, 1] threads [1, 1, 1](%[[PARTS]])
   %y = plan.kernel fused (%a = %x : tensor<1000000xf16>) -> tensor<f32> {
@@ -116,6 +116,17 @@ func.func @sum(%x: tensor<1000000xf16>) -> tensor<f32> {
   }
   return %y : tensor<f32>
 }
+// CUDA: llvm.mlir.global internal @fused_0_arrived(dense<0> : tensor<1xi32>) {addr_space = 1 : i32
+// CUDA-NEXT: gpu.func @fused_0(%{{.*}}llvm.readonly}, %[[OUT:[^:]*]]: memref<1xf32{{.*}}llvm.noalias}, %[[PARTS:[^:]*]]: memref<122xf32, {{[^{]*}}{llvm.align = 64 : i64})
+// CUDA: memref.store %{{.*}}, %[[PARTS]]
+// CUDA: gpu.barrier
+// CUDA: llvm.fence syncscope("device") acq_rel
+// CUDA-NEXT: llvm.atomicrmw uinc_wrap %{{.*}}, %c121_i32 syncscope("device") monotonic
+// CUDA-NEXT: llvm.fence syncscope("device") acq_rel
+// CUDA: gpu.barrier
+// CUDA: scf.if
+// CUDA: memref.load %[[PARTS]]
+// CUDA: memref.store %{{.*}}, %[[OUT]]
 
 // -----
 

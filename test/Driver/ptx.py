@@ -7,7 +7,7 @@ import dataclasses
 import re
 
 ENTRY = re.compile(r"\.entry (\w+)\((.*?)\)\s*((?:\.\w+ [\d, ]+\s*)*)\{(.*?)^\}", re.DOTALL | re.M)
-SHARED = re.compile(r"\.shared [^;]*\[(\d+)\];")
+SHARED = re.compile(r"\.shared [^;]*\.[bu](\d+) [\w$]+(?:\[(\d+)\])?;")  # an array or one number
 INSTRUCTION = re.compile(r"^\s*(?:@!?%p\d+\s+)?([a-z][\w.:]*)\s+(.*);", re.M)
 REGISTER = re.compile(r"%[a-z]+\d+|%tid\.x")
 WIDTH = re.compile(r"(?:\.v(\d))?\.\w(\d+)$")  # of ld.global.nc.v4.b32
@@ -36,7 +36,8 @@ def kernels(text):
     """The kernels of a PTX module, by name."""
     return {name: Kernel(parameters=head.count(".param"),
                          threads=int(re.search(r"\.maxntid (\d+)", limits)[1]),
-                         shared=sum(map(int, SHARED.findall(body))),
+                         shared=sum(int(bits) // 8 * int(count or 1)
+                                    for bits, count in SHARED.findall(body)),
                          accesses=find_accesses(name, body))
             for name, head, limits, body in ENTRY.findall(text)}
 

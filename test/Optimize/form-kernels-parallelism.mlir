@@ -21,13 +21,11 @@
 // COST: Function=statistics_f32 | blocks=256, inputs=1, {{.*}}read_bytes=205520896, {{.*}}written_bytes=256
 // COST: Function=statistics_f32 | blocks=256, inputs=2, {{.*}}read_bytes=205521152, {{.*}}written_bytes=256
 // CHECK-LABEL: func.func @statistics_f32
-// CHECK: plan.launch @{{.*}}_partial blocks [256, 1, 1] threads [256, 1, 1](%arg0)
-// CHECK-NEXT: plan.launch @{{.*}}_final blocks [2, 1, 1]
-// CHECK-NEXT: plan.launch @{{.*}}_partial blocks [256, 1, 1] threads [256, 1, 1](%arg0
-// CHECK-NEXT: plan.launch @{{.*}}_final blocks [2, 1, 1]
+// CHECK: plan.launch @{{.*}} blocks [256, 1, 1] threads [256, 1, 1](%arg0)
+// CHECK-NEXT: plan.launch @{{.*}} blocks [256, 1, 1] threads [256, 1, 1](%arg0
 // CHECK-NEXT: return
 // A100-LABEL: func.func @statistics_f32
-// A100: plan.launch @{{.*}}_partial blocks [192, 1, 1]
+// A100: plan.launch @{{.*}} blocks [192, 1, 1]
 // HOST-LABEL: func.func @statistics_f32
 // HOST: plan.launch @{{.*}} blocks [64, 1, 1]
 // HOST-NEXT: return
@@ -65,7 +63,8 @@ func.func @statistics_f32(%x: tensor<256x64x56x56xf32>) -> (tensor<64xf32>, tens
 // COST: Function=statistics_f16 | blocks=256, inputs=1, {{.*}}read_bytes=102760448, {{.*}}written_bytes=256
 // COST: Function=statistics_f16 | blocks=256, inputs=2, {{.*}}read_bytes=102760704, {{.*}}written_bytes=256
 // CHECK-LABEL: func.func @statistics_f16
-// CHECK-COUNT-2: _partial blocks [256, 1, 1]
+// CHECK-COUNT-2: plan.launch @{{.*}} blocks [256, 1, 1]
+// CHECK-NEXT: return
 func.func @statistics_f16(%x: tensor<256x64x56x56xf16>) -> (tensor<64xf32>, tensor<64xf32>) {
   %zero = arith.constant 0.0 : f32
   %e = tensor.empty() : tensor<64xf32>
@@ -102,8 +101,7 @@ func.func @statistics_f16(%x: tensor<256x64x56x56xf16>) -> (tensor<64xf32>, tens
 // COST: Function=center | blocks=264, inputs=1, {{.*}}read_bytes=67108864, {{.*}}written_bytes=4
 // COST: Function=center | blocks=16384, inputs=2, {{.*}}read_bytes=67108868, {{.*}}written_bytes=67108864
 // CHECK-LABEL: func.func @center(
-// CHECK: plan.launch @{{.*}}_partial blocks [264, 1, 1]
-// CHECK-NEXT: plan.launch @{{.*}}_final blocks [1, 1, 1]
+// CHECK: plan.launch @{{.*}} blocks [264, 1, 1]
 // CHECK-NEXT: plan.launch @{{.*}} blocks [16384, 1, 1] threads [256, 1, 1](%arg0
 // HOST-LABEL: func.func @center(
 // HOST: plan.launch @{{.*}}_partial blocks [64, 1, 1]
@@ -162,7 +160,7 @@ func.func @center_little(%x: tensor<4096xf32>) -> tensor<4096xf32> {
 // COST: Function=columns | blocks=264, inputs=2, {{.*}}read_bytes=205521152, {{.*}}structure=column
 // COST: Function=columns | {{.*}}read_bytes=205521408, {{.*}}structure=elementwise, written_bytes=205520896
 // CHECK-LABEL: func.func @columns
-// CHECK-COUNT-2: _partial blocks [264, 1, 1]
+// CHECK-COUNT-2: plan.launch @{{.*}} blocks [264, 1, 1]
 #rows = affine_map<(d0, d1) -> (d0, d1)>
 #column = affine_map<(d0, d1) -> (d1)>
 func.func @columns(%x: tensor<802816x64xf32>) -> tensor<802816x64xf32> {

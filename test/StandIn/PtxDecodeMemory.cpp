@@ -184,6 +184,15 @@ void Decoder::decodeAtomic(const std::vector<std::string> &parts) {
   kernel.code.push_back(std::move(instruction));
 }
 
+/// Everything here happens in one order: a fence only tells that the code asks for it.
+void Decoder::decodeFence(const std::vector<std::string> &parts) {
+  if (parts.back() == "cta")
+    return; // orders a block's threads, which barriers are looked at for
+  if (parts.back() != "gpu" && parts.back() != "sys" && parts.back() != "gl")
+    fail("the instruction '" + statement->name + "' is not supported");
+  emit().run = [](Lanes &lanes, const Instruction &) { lanes.block->fence(); };
+}
+
 void Decoder::decodeAddressConversion(const std::vector<std::string> &parts) {
   const bool isTo = parts.size() > 2 && parts[1] == "to";
   const std::string &space = parts[isTo ? 2 : 1];

@@ -299,7 +299,7 @@ void Decoder::decodeInstruction() {
   } else if (head == "cvta") {
     decodeAddressConversion(parts);
   } else if (head == "membar" || head == "fence") {
-    // Everything here happens in one order.
+    decodeFence(parts);
   } else {
     decodeOperation();
   }

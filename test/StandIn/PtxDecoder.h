@@ -81,6 +81,7 @@ private:
   void decodeMemory(const std::vector<std::string> &parts);
   void decodeParameter(const std::vector<std::string> &parts, uint8_t bytes, unsigned count);
   void decodeAtomic(const std::vector<std::string> &parts);
+  void decodeFence(const std::vector<std::string> &parts);
   void decodeMove(const std::string &type);
   void decodeBranch();
   void decodeCall();

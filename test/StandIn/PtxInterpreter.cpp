@@ -303,6 +303,9 @@ bool BlockState::run(uint64_t number, LaunchCounts &counts) {
   std::fill(local.begin(), local.end(), '\xff');
   copies.reset(count);
   sharedRaces.nextEra();
+  isFenced = false;
+  met.clear();
+  acquired.clear();
   std::fill(pcs.begin(), pcs.end(), 0);
   std::fill(states.begin(), states.end(), Runnable);
   schedule();
@@ -375,7 +378,7 @@ std::string launch(Module &module, const Kernel &kernel, Dim3 grid, Dim3 block,
              std::to_string(kernel.maxThreads[i]) + " threads, not " + std::to_string(sizes[i]);
   if (uint64_t(block.x) * block.y * block.z > 1024)
     return "kernel " + kernel.name + ": a block has at most 1024 threads";
-  LaunchState state{module, kernel, memory, grid, block, options, {}, {}};
+  LaunchState state{module, kernel, memory, grid, block, options, {}, {}, {}};
   BlockState run(state);
   for (size_t i = 0; i != kernel.parameters.size(); ++i)
     std::memcpy(run.parameterBlock.data() + kernel.parameters[i].offset, parameters[i],

@@ -19,6 +19,7 @@
 #include "PtxLanes.h"
 
 #include <unordered_map>
+#include <unordered_set>
 
 namespace ampc::ptx {
 
@@ -132,7 +133,9 @@ struct LaunchState {
   Dim3 grid, block;
   const LaunchOptions &options;
   AccessShadow races;
-  Range last; ///< the allocation that was touched last
+  /// By the address of an atomic: the blocks that changed it after a fence.
+  std::unordered_map<uint64_t, std::vector<uint32_t>> released;
+  Range last = {}; ///< the allocation that was touched last
 };
 
 class BlockState {
@@ -148,6 +151,9 @@ public:
   /// Where the host has [address, address + bytes), or null after fail().
   char *access(const Instruction &instruction, uint32_t thread, uint64_t address, uint32_t bytes,
                bool isWrite, bool isAtomic = false);
+  /// A fence that blocks see: what this one wrote is released by its next atomics, and what others
+  /// released is acquired where this one's atomics met theirs before.
+  void fence();
   void fail(const Instruction &instruction, uint32_t thread, const std::string &what);
   bool hasFailed() const { return !error.empty(); }
 
@@ -165,6 +171,7 @@ private:
   void storePc(uint32_t pc);
   void setGroup(uint32_t size);
   bool plain(const Instruction &instruction);
+  void meet(uint64_t address); ///< an atomic
   std::string threadName(uint32_t thread) const;
   std::string blockName(uint64_t number) const;
 
@@ -180,6 +187,9 @@ public:
 
 private:
   AccessShadow sharedRaces;
+  bool isFenced = false;
+  std::vector<uint32_t> met;             ///< blocks that released what an atomic saw
+  std::unordered_set<uint32_t> acquired; ///< those of them that a fence came after
 
   std::vector<uint32_t> pcs;
   std::vector<State> states;

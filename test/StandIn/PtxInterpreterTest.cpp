@@ -157,6 +157,27 @@ TEST(PtxInterpreter, Atomics) {
   EXPECT_EQ(test.get<u32>(16), 7u);
 }
 
+// The last block adds up what all of them wrote; the counter is 0 again for the next launch.
+static const char *const kLastBlock =
+    "st.global.b32 [%rd1+16], %r0; FENCE atom.global.inc.u32 %r3, [%rd0], 3; FENCE\n"
+    "setp.ne.u32 %p1, %r3, 3; @%p1 bra L;\n"
+    "ld.global.b32 %r4, [%rd0+80]; ld.global.b32 %r5, [%rd0+208]; add.s32 %r4, %r4, %r5;\n"
+    "st.global.b32 [%rd0+32], %r4;\nL: ret;";
+
+static std::string withFences(const std::string &before, const std::string &after) {
+  std::string text = kLastBlock;
+  text.replace(text.find("FENCE"), 5, before);
+  return text.replace(text.find("FENCE"), 5, after);
+}
+
+TEST(PtxInterpreter, TheLastBlockSeesWhatOthersReleased) {
+  const std::string fence = "fence.acq_rel.gpu;";
+  TestRun test(withFences(fence, fence), 1, 4);
+  ASSERT_EQ(test.run(), "");
+  EXPECT_EQ(test.get<u32>(0), 0u);
+  EXPECT_EQ(test.get<u32>(32), 1u + 3u);
+}
+
 //===----------------------------------------------------------------------===//
 // What is found
 //===----------------------------------------------------------------------===//
@@ -229,6 +250,15 @@ TEST(PtxErrors, RacesOfBlocksOnGlobalMemory) {
               {"block (1, 0, 0)", "which block (0, 0, 0) wrote in this launch"});
   expectError(TestRun("ld.global.b32 %r3, [%rd0]; st.global.b32 [%rd1], %r3;", 1, 4),
               {"block (1, 0, 0)", "reads 4 bytes", "which block (0, 0, 0) wrote in this launch"});
+}
+
+TEST(PtxErrors, RacesThatLackAFence) {
+  for (auto [before, after] : {std::pair("", "fence.acq_rel.gpu;"),
+                               {"fence.acq_rel.gpu;", ""},
+                               {"fence.acq_rel.cta;", "fence.acq_rel.gpu;"},
+                               {"", ""}})
+    expectError(TestRun(withFences(before, after), 1, 4),
+                {"block (3, 0, 0)", "reads 4 bytes", "which block (1, 0, 0) wrote"});
 }
 
 TEST(PtxErrors, BarriersThatAreMissed) {

@@ -69,6 +69,22 @@ static std::string relation(uint64_t address, const Range &range) {
          " bytes behind the allocation of " + size;
 }
 
+// Blocks run one after another, so that what another block released is what it did before it
+// ended; writes that follow its release in its code are taken for released, too.
+
+void BlockState::meet(uint64_t address) {
+  std::vector<uint32_t> &others = launch.released[address];
+  met.insert(met.end(), others.begin(), others.end());
+  if (isFenced)
+    others.push_back(uint32_t(blockNumber));
+}
+
+void BlockState::fence() {
+  isFenced = true;
+  acquired.insert(met.begin(), met.end());
+  met.clear();
+}
+
 char *BlockState::access(const Instruction &instruction, uint32_t thread, uint64_t address,
                          uint32_t bytes, bool isWrite, bool isAtomic) {
   auto say = [&](const std::string &what) {
@@ -135,10 +151,12 @@ char *BlockState::access(const Instruction &instruction, uint32_t thread, uint64
   }
   if (isWrite && range.isConstant)
     return say("which is constant");
+  if (launch.options.findsRacesOfBlocks && isAtomic)
+    meet(address);
   if (launch.options.findsRacesOfBlocks && !isAtomic) {
     bool wasWrite = false;
     uint32_t other = launch.races.touch(address, bytes, isWrite, uint32_t(blockNumber), wasWrite);
-    if (other != AccessShadow::kNobody)
+    if (other != AccessShadow::kNobody && acquired.count(other) == 0)
       return say(std::string("which ") +
                  (other == AccessShadow::kSeveral ? "other blocks "
                                                   : "$block" + std::to_string(other) + "$ ") +
@@ -275,6 +293,7 @@ namespace {
 struct AtomicAdd { template <class T> static T of(T a, T b, T) { return a + b; } };
 struct AtomicMin { template <class T> static T of(T a, T b, T) { return std::min(a, b); } };
 struct AtomicMax { template <class T> static T of(T a, T b, T) { return std::max(a, b); } };
+struct AtomicInc { template <class T> static T of(T a, T b, T) { return a >= b ? 0 : a + 1; } };
 struct AtomicAnd { template <class T> static T of(T a, T b, T) { return a & b; } };
 struct AtomicOr { template <class T> static T of(T a, T b, T) { return a | b; } };
 struct AtomicXor { template <class T> static T of(T a, T b, T) { return a ^ b; } };
@@ -298,6 +317,7 @@ Handler findAtomic(const std::string &name) {
       {"max.s32", atomic<int32_t, AtomicMax>},
       {"max.u64", atomic<uint64_t, AtomicMax>},
       {"max.s64", atomic<int64_t, AtomicMax>},
+      {"inc.u32", atomic<uint32_t, AtomicInc>},
       {"and.b32", atomic<uint32_t, AtomicAnd>},
       {"or.b32", atomic<uint32_t, AtomicOr>},
       {"xor.b32", atomic<uint32_t, AtomicXor>},

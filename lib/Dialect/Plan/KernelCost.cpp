@@ -17,7 +17,7 @@ constexpr int64_t kBlockThreads = 256, kTileThreads = 32;
 /// Fewest threads of a block that does several rows.
 constexpr int64_t kRowThreads = 128;
 /// Rows that a block of a split column reduction adds at least: fewer are added in less time
-/// than the second launch takes. And the fewest parts that are worth it.
+/// than merging their parts takes. And the fewest parts that are worth it.
 constexpr int64_t kRowsPerSplit = 128, kFewestSplits = 4;
 /// The least width of a tile of columns on the host.
 constexpr int64_t kHostTile = 64;

@@ -30,13 +30,18 @@ struct KernelCost {
   /// Whether several blocks may add up parts of one reduction: nothing waits for them that
   /// varies along the reduced dimensions, other reductions neither.
   bool isSplittable = false;
-  /// Parts of each reduction. More than 1 takes a second launch, which merges them.
+  /// Parts of each reduction. More than 1 takes a second launch on the host, which merges them; on
+  /// a device the last block does, after it has waited for the others.
   int64_t splits = 1;
 
   uint64_t bytes() const { return readBytes + writtenBytes; }
+  /// What a launch takes whose last block merges parts, in launches: it waits for the slowest
+  /// block, and reads from far what the others wrote.
+  static constexpr double kLastBlock = 1.5;
   /// How long the kernel takes as far as memory and launches tell, in microseconds.
   double time(const DeviceModel &model) const {
-    return model.transferTime(bytes(), blocks) + (splits > 1 ? 2 : 1) * model.launchTime;
+    double launches = splits == 1 ? 1 : model.isDevice ? kLastBlock : 2;
+    return model.transferTime(bytes(), blocks) + launches * model.launchTime;
   }
 };
 
