@@ -15,8 +15,11 @@
 // elements then take one comparison.
 //
 // A line that fits into workgroup memory is one block's, with barriers between the passes. A
-// longer one takes a launch a pass. Such a line of ascending integers, as indices are, the host
-// sorts by their bytes.
+// longer one takes a launch a pass on the host; ascending integers there, as indices are, are
+// sorted by their bytes. On a device blocks sort parts of a longer line, and then each launch
+// merges up to 16 runs: every element finds by bisection how many of each other run stand before
+// it. That reads more than a merge of two, but an index of 32,768 tokens takes two launches and
+// not twelve.
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,6 +36,8 @@ constexpr int64_t kDeviceBytes = 32 << 10, kHostBytes = 256 << 10;
 constexpr int64_t kMostThreads = 256;
 /// As many elements as one worker of the host keeps in order, and those that it goes over.
 constexpr int64_t kMostKept = 32, kLongestRun = 16384;
+/// Runs that a launch of a device merges, and those that a thread looks into at once.
+constexpr int64_t kMostWays = 16, kWaysAtOnce = 4;
 
 /// The keys of a line and where they stood, in memory: element i is at offset + i * stride.
 struct LineMemory {
@@ -44,6 +49,12 @@ struct LineMemory {
     IndexBuilder index = s.index();
     return index.add(offset, index.mul(i, stride));
   }
+};
+
+/// What is sorted together: `all` elements, of which there may be `most`; `kept` are asked for.
+struct Span {
+  Value all;
+  int64_t most, kept;
 };
 
 class SortEmitter {
@@ -68,6 +79,8 @@ public:
     int64_t available = target.device ? kDeviceBytes : kHostBytes;
     if (passes > 0 && lines.extent <= available / (2 * bytes))
       emitBlocks();
+    else if (target.device && passes > 0)
+      emitRuns(llvm::bit_floor(uint64_t(available / (2 * bytes))));
     else
       emitPasses();
     return std::move(emitted);
@@ -102,11 +115,12 @@ private:
   //===--------------------------------------------------------------------===//
 
   /// Sorts elements [begin, begin + run) of `input` into `to`, which gets those that are kept.
-  void sortRun(LineBuilder &s, const LineMemory &input, const LineMemory &to, Value begin) {
+  void sortRun(LineBuilder &s, const LineMemory &input, const LineMemory &to, const Span &span,
+               Value begin) {
     IndexBuilder index = s.index();
-    Value end = index.min(index.add(begin, run), lines.extent), full = end;
-    if (kept < run)
-      full = index.min(index.add(begin, kept), end);
+    Value end = index.min(index.add(begin, run), span.all), full = end;
+    if (span.kept < run)
+      full = index.min(index.add(begin, span.kept), end);
     // Element i goes to its place in [begin, last].
     auto insert = [&](LineBuilder &s, Value key, Value i, Value last) {
       Value place = shiftLater(s, key, to, begin, last);
@@ -115,10 +129,10 @@ private:
     };
     s.loop(begin, full, 1,
            [&](LineBuilder &s, Value i) { insert(s, s.load(input.keys, input.at(s, i)), i, i); });
-    if (kept >= run)
+    if (span.kept >= run)
       return;
     // The others, where they come before the last of those kept, take its place.
-    Value last = index.add(begin, kept - 1);
+    Value last = index.add(begin, span.kept - 1);
     s.loop(full, end, 1, [&](LineBuilder &s, Value i) {
       Value key = s.load(input.keys, input.at(s, i));
       Value isKept = isBefore(s, key, s.load(to.keys, to.at(s, last)));
@@ -160,37 +174,37 @@ private:
   }
 
   /// Merges the share of `to` that begins at `first`; `from` has sorted runs of `width`.
-  void mergeShare(LineBuilder &s, const LineMemory &from, const LineMemory &to, Value width,
-                  Value first) {
+  void mergeShare(LineBuilder &s, const LineMemory &from, const LineMemory &to, const Span &span,
+                  Value width, Value first) {
     Value pair = s.builder.createOrFold<arith::RemUIOp>(s.loc, first, s.index().mul(width, 2));
-    if (kept == lines.extent)
-      return mergePart(s, from, to, width, first, pair);
-    scf::IfOp::create(s.builder, s.loc, s.index().less(pair, s.number(kept)),
+    if (span.kept >= span.most)
+      return mergePart(s, from, to, span, width, first, pair);
+    scf::IfOp::create(s.builder, s.loc, s.index().less(pair, s.number(span.kept)),
                       [&](OpBuilder &nested, Location at) {
                         LineBuilder inner(nested, at);
-                        mergePart(inner, from, to, width, first, pair);
+                        mergePart(inner, from, to, span, width, first, pair);
                         scf::YieldOp::create(nested, at);
                       });
   }
 
   /// The same, `pair` being where the share begins in what two runs merge into. Of each run no
   /// more elements are looked at than are kept of both.
-  void mergePart(LineBuilder &s, const LineMemory &from, const LineMemory &to, Value width,
-                 Value first, Value pair) {
+  void mergePart(LineBuilder &s, const LineMemory &from, const LineMemory &to, const Span &span,
+                 Value width, Value first, Value pair) {
     IndexBuilder index = s.index();
-    Value left = index.sub(first, pair), all = s.number(lines.extent);
+    Value left = index.sub(first, pair), all = span.all;
     Value right = index.min(index.add(left, width), all);
     Value end = index.min(index.add(right, width), all);
     Value fromLeft = countFromLeft(s, from, left, right, end, pair);
     Value count = index.min(index.sub(all, first), share);
-    if (kept < lines.extent)
-      count = index.min(count, index.sub(s.number(kept), pair));
+    if (span.kept < span.most)
+      count = index.min(count, index.sub(s.number(span.kept), pair));
     SmallVector<Value> heads{index.add(left, fromLeft),
                              index.add(right, index.sub(pair, fromLeft))};
     s.loop(s.number(0), count, heads, [&](LineBuilder &s, Value i, ValueRange heads) {
       IndexBuilder index = s.index();
       // An element of the left run stands before its equals of the right one.
-      Value takesLeft = isLeftNext(s, from, heads, right, end);
+      Value takesLeft = isLeftNext(s, from, span, heads, right, end);
       Value source = from.at(s, s.select(takesLeft, heads[0], heads[1]));
       Value goal = to.at(s, index.add(first, i));
       s.store(s.load(from.keys, source), to.keys, goal);
@@ -201,12 +215,13 @@ private:
     });
   }
 
-  Value isLeftNext(LineBuilder &s, const LineMemory &from, ValueRange heads, Value right,
-                   Value end) {
+  Value isLeftNext(LineBuilder &s, const LineMemory &from, const Span &span, ValueRange heads,
+                   Value right, Value end) {
     IndexBuilder index = s.index();
     // Past the end of a run any element will do: what is compared does not count.
-    Value x = s.load(from.keys, from.at(s, index.min(heads[0], lines.extent - 1)));
-    Value y = s.load(from.keys, from.at(s, index.min(heads[1], lines.extent - 1)));
+    Value last = index.sub(span.all, s.number(1));
+    Value x = s.load(from.keys, from.at(s, index.min(heads[0], last)));
+    Value y = s.load(from.keys, from.at(s, index.min(heads[1], last)));
     Value hasLeft = index.less(heads[0], right), hasRight = index.less(heads[1], end);
     Value isFirst = s.logicalOr(s.logicalNot(hasRight), s.logicalNot(isBefore(s, y, x)));
     return s.logicalAnd(hasLeft, isFirst);
@@ -259,7 +274,8 @@ private:
     else
       blocks = hostBlocks(lines.count(), lines.extent, 1, linesOfBlock);
     LineBuilder s(function.b, function.loc);
-    LineMemory memory[] = {workgroupLine(function, s), workgroupLine(function, s)};
+    LineMemory memory[] = {workgroupLine(function, s, lines.extent),
+                           workgroupLine(function, s, lines.extent)};
     bool isByBytes = !target.device && lines.extent >= kValues && isAscending();
     Value counts;
     if (isByBytes)
@@ -273,7 +289,7 @@ private:
       if (isByBytes)
         sortByBytes(s, unsorted, memory, counts);
       else
-        sortInBlock(s, unsorted, memory, function.thread, threads);
+        sortInBlock(s, unsorted, memory, wholeLine(s), function.thread, threads);
       s.loop(function.thread, s.number(kept), threads, [&](LineBuilder &s, Value i) {
         s.store(s.load(memory[0].keys, memory[0].at(s, i)), result.keys, result.at(s, i));
         s.store(s.load(memory[0].places, memory[0].at(s, i)), result.places, result.at(s, i));
@@ -289,30 +305,34 @@ private:
     return addWorkgroupArray(function.func, memref, s.loc);
   }
 
-  LineMemory workgroupLine(KernelFunction &function, LineBuilder &s) const {
-    Value keys = workgroup(function, s, keyType.getElementType(), lines.extent);
-    Value places = workgroup(function, s, placeType.getElementType(), lines.extent);
+  LineMemory workgroupLine(KernelFunction &function, LineBuilder &s, int64_t extent) const {
+    Value keys = workgroup(function, s, keyType.getElementType(), extent);
+    Value places = workgroup(function, s, placeType.getElementType(), extent);
     return {keys, places, s.number(0), 1};
   }
 
-  /// Leaves the sorted line in `memory[0]`.
-  void sortInBlock(LineBuilder &s, const LineMemory &input, LineMemory (&memory)[2], Value thread,
-                   int64_t threads) {
-    Value all = s.number(lines.extent);
+  Span wholeLine(LineBuilder &s) const { return {s.number(lines.extent), lines.extent, kept}; }
+
+  /// Leaves what is sorted in `memory[0]`.
+  void sortInBlock(LineBuilder &s, const LineMemory &input, LineMemory (&memory)[2],
+                   const Span &span, Value thread, int64_t threads) {
+    int64_t passes = 0;
+    for (int64_t width = run; width < span.most; width *= 2)
+      ++passes;
     auto shares = [&](LineBuilder &s, int64_t size, LineBuilder::Body body) {
-      s.loop(s.index().mul(thread, size), all, threads * size, body);
+      s.loop(s.index().mul(thread, size), span.all, threads * size, body);
       gpu::BarrierOp::create(s.builder, s.loc);
     };
-    shares(s, run, [&](LineBuilder &s, Value begin) { sortRun(s, input, memory[0], begin); });
+    shares(s, run, [&](LineBuilder &s, Value begin) { sortRun(s, input, memory[0], span, begin); });
     // Two passes at a time, there and back. The last one may only copy.
     s.loop(s.number(0), s.number(llvm::divideCeil(passes, 2)), s.number(run),
            [&](LineBuilder &s, Value, ValueRange width) {
              shares(s, share, [&](LineBuilder &s, Value first) {
-               mergeShare(s, memory[0], memory[1], width[0], first);
+               mergeShare(s, memory[0], memory[1], span, width[0], first);
              });
              Value twice = s.index().mul(width[0], 2);
              shares(s, share, [&](LineBuilder &s, Value first) {
-               mergeShare(s, memory[1], memory[0], twice, first);
+               mergeShare(s, memory[1], memory[0], span, twice, first);
              });
              return SmallVector<Value>{s.index().mul(width[0], 4)};
            });
@@ -398,19 +418,163 @@ private:
   }
 
   //===--------------------------------------------------------------------===//
+  // Blocks sort parts of a line, launches merge many
+  //===--------------------------------------------------------------------===//
+
+  /// `size` elements, a power of two, are one block's.
+  void emitRuns(int64_t size) {
+    passes = 0;
+    for (int64_t width = size; width < lines.extent; width *= waysFor(width))
+      ++passes;
+    addTemporaries();
+    emitSortedRuns(size);
+    int64_t width = size;
+    for (int64_t pass = 0; pass < passes; ++pass) {
+      const int64_t ways = waysFor(width);
+      emitPass(pass, /*size=*/1,
+               [&](LineBuilder &s, const LineMemory &from, const LineMemory &to, Value at) {
+                 placeElement(s, from, to, width, ways, at);
+               });
+      width *= ways;
+    }
+  }
+
+  /// Sorted runs of `width` that a launch merges.
+  int64_t waysFor(int64_t width) const {
+    return std::min(kMostWays, int64_t(llvm::PowerOf2Ceil(llvm::divideCeil(lines.extent, width))));
+  }
+
+  void emitSortedRuns(int64_t size) {
+    KernelFunction function(target, (name + "_pass0").str(), sort.getLoc());
+    auto [keysOut, placesOut] = buffersOf(-1);
+    Value input = function.addInput(Input, keyType);
+    Value keys = function.addOutput(keysOut, typeOf(keysOut));
+    Value places = function.addOutput(placesOut, typeOf(placesOut));
+    function.begin();
+    const int64_t parts = llvm::divideCeil(lines.extent, size);
+    const int64_t threads = std::min(kMostThreads, std::max<int64_t>(32, size / share));
+    LineBuilder s(function.b, function.loc);
+    IndexBuilder index = s.index();
+    LineMemory memory[] = {workgroupLine(function, s, size), workgroupLine(function, s, size)};
+    Value line = index.div(function.block, parts);
+    Value begin = index.mul(index.rem(function.block, parts), size);
+    LineMemory unsorted = globalLine(s, line, input, Value(), lines.extent);
+    LineMemory result = globalLine(s, line, keys, places, lines.extent);
+    for (LineMemory *shifted : {&unsorted, &result})
+      shifted->offset = index.add(shifted->offset, index.mul(begin, shifted->stride));
+    // All of them are sorted: those that are not kept are not copied.
+    Span span = {index.min(index.sub(s.number(lines.extent), begin), size), size, size};
+    sortInBlock(s, unsorted, memory, span, function.thread, threads);
+    Value first = s.convert(begin, placeType.getElementType());
+    s.loop(function.thread, index.min(span.all, kept), threads, [&](LineBuilder &s, Value i) {
+      s.store(s.load(memory[0].keys, memory[0].at(s, i)), result.keys, result.at(s, i));
+      Value place = s.load(memory[0].places, memory[0].at(s, i));
+      s.store(s.add(place, first), result.places, result.at(s, i));
+    });
+    emitted.stages.push_back(function.finish(lines.count() * parts, threads));
+  }
+
+  /// Puts element `at` of a line where it stands among the `ways` runs of `width` elements that
+  /// are merged with its own. Of each run the first `kept` are there.
+  void placeElement(LineBuilder &s, const LineMemory &from, const LineMemory &to, int64_t width,
+                    int64_t ways, Value at) {
+    IndexBuilder index = s.index();
+    Value group = index.mul(index.div(at, width * ways), width * ways);
+    Value own = index.rem(index.div(at, width), ways), offset = index.rem(at, width);
+    whereKept(s, offset, [&](LineBuilder &s) {
+      Value key = s.load(from.keys, from.at(s, at));
+      Value rank = s.loop(s.number(0), s.number(llvm::divideCeil(ways, kWaysAtOnce)), offset,
+                          [&](LineBuilder &s, Value i, ValueRange before) {
+                            Value first = s.index().mul(i, kWaysAtOnce);
+                            Value count = countBefore(s, from, width, group, first, own, key);
+                            return SmallVector<Value>{s.index().add(before[0], count)};
+                          })[0];
+      whereKept(s, rank, [&](LineBuilder &s) {
+        Value goal = to.at(s, s.index().add(group, rank));
+        s.store(key, to.keys, goal);
+        s.store(s.load(from.places, from.at(s, at)), to.places, goal);
+      });
+    });
+  }
+
+  /// `body` where an element that stands at `place` is asked for.
+  void whereKept(LineBuilder &s, Value place, llvm::function_ref<void(LineBuilder &)> body) {
+    if (kept >= lines.extent)
+      return body(s);
+    scf::IfOp::create(s.builder, s.loc, s.index().less(place, s.number(kept)),
+                      [&](OpBuilder &nested, Location at) {
+                        LineBuilder inner(nested, at);
+                        body(inner);
+                        scf::YieldOp::create(nested, at);
+                      });
+  }
+
+  /// How many elements of `kWaysAtOnce` runs, from run `first` of a group on, stand before `key`,
+  /// an element of run `own`, of which none is counted. Bisects all of them in step, so that their
+  /// loads are under way together.
+  Value countBefore(LineBuilder &s, const LineMemory &from, int64_t width, Value group, Value first,
+                    Value own, Value key) {
+    IndexBuilder index = s.index();
+    SmallVector<Value> begins, areEarlier, bounds;
+    for (int64_t k = 0; k < kWaysAtOnce; ++k) {
+      Value number = index.add(first, k);
+      Value begin = index.min(index.add(group, index.mul(number, width)), lines.extent);
+      Value count = index.min(index.sub(s.number(lines.extent), begin), std::min(width, kept));
+      begins.push_back(begin);
+      areEarlier.push_back(index.less(number, own));
+      Value isOther = s.logicalNot(
+          s.builder.createOrFold<arith::CmpIOp>(s.loc, arith::CmpIPredicate::eq, number, own));
+      bounds.push_back(s.number(0));
+      bounds.push_back(s.select(isOther, count, s.number(0)));
+    }
+    const int64_t steps = llvm::Log2_64_Ceil(width + 1);
+    bounds =
+        s.loop(s.number(0), s.number(steps), bounds, [&](LineBuilder &s, Value, ValueRange bounds) {
+          IndexBuilder index = s.index();
+          SmallVector<Value> next, middles, others;
+          for (int64_t k = 0; k < kWaysAtOnce; ++k) {
+            middles.push_back(index.div(index.add(bounds[2 * k], bounds[2 * k + 1]), 2));
+            // At the end any element will do.
+            Value at = index.min(index.add(begins[k], middles[k]), lines.extent - 1);
+            others.push_back(s.load(from.keys, from.at(s, at)));
+          }
+          for (int64_t k = 0; k < kWaysAtOnce; ++k) {
+            // Of equal elements those of earlier runs come first.
+            Value comesBefore = s.select(areEarlier[k], s.logicalNot(isBefore(s, key, others[k])),
+                                         isBefore(s, others[k], key));
+            Value isOpen = index.less(bounds[2 * k], bounds[2 * k + 1]);
+            next.push_back(s.select(s.logicalAnd(isOpen, comesBefore), index.add(middles[k], 1),
+                                    bounds[2 * k]));
+            next.push_back(s.select(s.logicalAnd(isOpen, s.logicalNot(comesBefore)), middles[k],
+                                    bounds[2 * k + 1]));
+          }
+          return next;
+        });
+    Value sum = bounds[0];
+    for (int64_t k = 1; k < kWaysAtOnce; ++k)
+      sum = index.add(sum, bounds[2 * k]);
+    return sum;
+  }
+
+  //===--------------------------------------------------------------------===//
   // One launch a pass
   //===--------------------------------------------------------------------===//
 
-  void emitPasses() {
+  /// Two pairs of buffers, in which passes leave their runs in turn.
+  void addTemporaries() {
     for (int64_t i = 0; i < 2 * std::min<int64_t>(passes, 2); ++i)
       emitted.temporaries.push_back(i % 2 == 0 ? keyType : placeType);
+  }
+
+  void emitPasses() {
+    addTemporaries();
     emitPass(-1, run, [&](LineBuilder &s, const LineMemory &from, const LineMemory &to, Value at) {
-      sortRun(s, from, to, at);
+      sortRun(s, from, to, wholeLine(s), at);
     });
     for (int64_t pass = 0; pass < passes; ++pass)
       emitPass(pass, share,
                [&](LineBuilder &s, const LineMemory &from, const LineMemory &to, Value at) {
-                 mergeShare(s, from, to, s.number(run << pass), at);
+                 mergeShare(s, from, to, wholeLine(s), s.number(run << pass), at);
                });
   }
 

@@ -172,6 +172,10 @@ void addLineCases(CaseList &list) {
     addSort(list, "i32", {{2, 500, 3}, 1}, false, first);
     addSort(list, "i16", {{40001}, 0}, true, first);
   }
+  // Around what a block sorts of a line, and what a launch merges of those.
+  for (int64_t first : {2047, 2048, 2049, 32769, 40000})
+    addSort(list, "i16", {{40001}, 0}, false, first);
+  addSort(list, "i64", {{2, 5000, 3}, 1}, true, 1500);
   addSort(list, "f16", {{30, 12}, 1}, false, 5);
   // Integers that the host sorts by their bytes, of which some or all differ.
   addSort(list, "i8", {{3, 300}, 1}, false);

@@ -32,14 +32,14 @@ func.func @short(%x: tensor<1024x16xf32>) -> (tensor<1024x16xf32>, tensor<1024x1
   return %k, %p : tensor<1024x16xf32>, tensor<1024x16xi32>
 }
 
-// A longer line takes a launch for the runs, and one for each pass over them.
+// Of a longer line a block sorts 2,048 elements; a launch merges up to 16 such runs, then two of
+// 32,768. On the host a launch sorts short runs, and one for each pass merges pairs.
 
 // CUDA-LABEL: @long(
 func.func @long(%x: tensor<60000xi32>) -> (tensor<60000xi32>, tensor<60000xi32>) {
-  // CUDA: %[[R:.*]]:2 = plan.launch @cuda_kernels::@sort_2_pass0 {{.*}}(%arg0)
-  // CUDA: %[[M:.*]]:2 = plan.launch @cuda_kernels::@sort_2_pass1 {{.*}}(%[[R]]#0, %[[R]]#1)
-  // CUDA: plan.launch @cuda_kernels::@sort_2_pass2 {{.*}}(%[[M]]#0, %[[M]]#1)
-  // CUDA: %[[L:.*]]:2 = plan.launch @cuda_kernels::@sort_2_pass12
+  // CUDA: %[[R:.*]]:2 = plan.launch @cuda_kernels::@sort_2_pass0 blocks [30, 1, 1] threads [128, 1, 1](%arg0)
+  // CUDA-NEXT: %[[M:.*]]:2 = plan.launch @cuda_kernels::@sort_2_pass1 blocks [235, 1, 1] threads [256, 1, 1](%[[R]]#0, %[[R]]#1)
+  // CUDA-NEXT: %[[L:.*]]:2 = plan.launch @cuda_kernels::@sort_2_pass2 {{.*}}(%[[M]]#0, %[[M]]#1)
   // CUDA-NEXT: return %[[L]]#0, %[[L]]#1
   %k, %p = plan.sort %x along 0 : (tensor<60000xi32>) -> (tensor<60000xi32>, tensor<60000xi32>) {
   ^bb0(%a: i32, %b: i32):
