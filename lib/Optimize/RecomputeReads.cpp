@@ -35,7 +35,7 @@ namespace {
 struct Recipe {
   SmallVector<Operation *> ops; ///< of the kernel's body, in order
   Value result;                 ///< in that body
-  SmallVector<Value> inputs;    ///< of the kernel, that these ops read
+  SmallVector<Value> inputs;    ///< of the kernel, that these ops read, or results of it
   SmallVector<Value> large;     ///< those that are no numbers of whole rows
   int64_t cost = 0;             ///< instructions for an element
 };
@@ -46,9 +46,9 @@ public:
   void run();
 
 private:
-  std::optional<Recipe> recipeOf(Value value) const;
+  std::optional<Recipe> recipeOf(Value value, bool endsAtResults = false) const;
   plan::KernelOp replaceRead(plan::KernelOp kernel, Value value, const Recipe &recipe);
-  void replaceOnlyRead(Value value, const Recipe &recipe);
+  bool replaceOnlyRead(Value value, const Recipe &recipe);
   void dropUnused(plan::KernelOp kernel);
 
   Block &block;
@@ -56,14 +56,25 @@ private:
 };
 } // namespace
 
-/// The way to `value`; nullopt where it is no result of a kernel, or not a cheap one.
-std::optional<Recipe> Recompute::recipeOf(Value value) const {
+/// What a kernel yields as a result, in its body.
+static Value yieldedAs(OpResult result) {
+  return cast<plan::KernelOp>(result.getOwner()).getYield()->getOperand(result.getResultNumber());
+}
+
+/// The way to `value`, from the kernel's inputs or, with `endsAtResults`, from other results of it;
+/// nullopt where it is no result of a kernel, or not a cheap one.
+std::optional<Recipe> Recompute::recipeOf(Value value, bool endsAtResults) const {
   auto kernel = value.getDefiningOp<plan::KernelOp>();
   if (!kernel || kernel.getKind() != plan::KernelKind::Fused || pointsOf(value) < kFewestElements)
     return std::nullopt;
   Block *body = kernel.getBodyBlock();
   Recipe recipe;
-  recipe.result = kernel.getYield()->getOperand(cast<OpResult>(value).getResultNumber());
+  recipe.result = yieldedAs(cast<OpResult>(value));
+  DenseMap<Value, Value> ends; // what is yielded -> the kernel's result
+  if (endsAtResults)
+    for (OpResult other : kernel.getResults())
+      if (yieldedAs(other) != recipe.result && !other.use_empty())
+        ends.try_emplace(yieldedAs(other), other);
   llvm::SetVector<Operation *> needed;
   SmallVector<Value> pending{recipe.result};
   llvm::SetVector<Value> inputs;
@@ -71,6 +82,10 @@ std::optional<Recipe> Recompute::recipeOf(Value value) const {
     Value next = pending.pop_back_val();
     if (auto argument = dyn_cast<BlockArgument>(next)) {
       inputs.insert(kernel.getInputs()[argument.getArgNumber()]);
+      continue;
+    }
+    if (Value end = ends.lookup(next)) {
+      inputs.insert(end);
       continue;
     }
     Operation *op = next.getDefiningOp();
@@ -137,6 +152,9 @@ plan::KernelOp Recompute::replaceRead(plan::KernelOp kernel, Value value, const 
   for (auto [input, argument] : llvm::zip(maker.getInputs(), maker.getBodyBlock()->getArguments()))
     if (inputs.contains(input))
       theirs.map(argument, argumentOf(input));
+  for (OpResult result : maker.getResults())
+    if (llvm::is_contained(recipe.inputs, result))
+      theirs.map(yieldedAs(result), argumentOf(result));
   for (Operation *op : recipe.ops)
     builder.clone(*op, theirs);
   IRMapping ours;
@@ -164,15 +182,15 @@ plan::KernelOp Recompute::replaceRead(plan::KernelOp kernel, Value value, const 
 }
 
 /// Has the only reader of `value`, apart from the kernel that makes it, compute it too.
-void Recompute::replaceOnlyRead(Value value, const Recipe &recipe) {
+bool Recompute::replaceOnlyRead(Value value, const Recipe &recipe) {
   auto kernel = dyn_cast<plan::KernelOp>(*value.getUsers().begin());
-  if (!value.hasOneUse() || !kernel || kernel.getKind() != plan::KernelKind::Fused ||
-      recipe.cost > model.cheapOperations)
-    return;
+  if (!kernel || kernel.getKind() != plan::KernelKind::Fused || recipe.cost > model.cheapOperations)
+    return false;
   SmallVector<Value> added = addedReads(kernel, recipe);
-  if (added.empty() ||
-      (added.size() == 1 && getByteSize(added[0].getType()) <= getByteSize(value.getType())))
-    replaceRead(kernel, value, recipe);
+  if (added.size() > 1 ||
+      (added.size() == 1 && getByteSize(added[0].getType()) > getByteSize(value.getType())))
+    return false;
+  return bool(replaceRead(kernel, value, recipe));
 }
 
 /// Computes no more what nobody reads.
@@ -225,11 +243,14 @@ void Recompute::run() {
   }
   // Readers, which stand behind, are replaced.
   for (Operation *op = &block.front(); op; op = op->getNextNode())
-    for (OpResult result : op->getResults()) {
-      std::optional<Recipe> recipe = recipeOf(result);
-      if (recipe && !recipe->large.empty() && !result.use_empty())
-        replaceOnlyRead(result, *recipe);
-    }
+    for (OpResult result : op->getResults())
+      for (bool endsAtResults : {false, true}) {
+        if (!result.hasOneUse())
+          break;
+        std::optional<Recipe> recipe = recipeOf(result, endsAtResults);
+        if (recipe && !recipe->large.empty() && replaceOnlyRead(result, *recipe))
+          break;
+      }
   for (auto kernel : llvm::to_vector(block.getOps<plan::KernelOp>()))
     if (kernel.getKind() == plan::KernelKind::Fused)
       dropUnused(kernel);

@@ -29,3 +29,23 @@ func.func @mask_of_a_relu(%x: tensor<512x512xf16>, %b: tensor<512xf16>, %w: tens
   %r = amp.mul %q, %x : (tensor<512x512xf16>, tensor<512x512xf16>) -> tensor<512x512xf16>
   return %y, %r : tensor<512x512xf16>, tensor<512x512xf16>
 }
+
+// A post-norm chain: what the first norm gives to the second sum is made of the first sum and the
+// row's mean, which a gradient reads later, so only its 16-bit copy is stored.
+
+// CHECK-LABEL: @norms(
+// CHECK-SAME: %[[X:[^:]*]]: tensor<512x512xf32>
+// CHECK: %[[N:.*]]:3 = plan.kernel fused ({{.*}}) -> (tensor<512x512xf32>, tensor<512{{(x1)?}}xf32>, tensor<512x512xf16>)
+// CHECK: %[[G:.*]] = plan.matmul %[[N]]#2,
+// CHECK: plan.kernel fused ({{.*}}%[[N]]#0 : tensor<512x512xf32>
+func.func @norms(%x: tensor<512x512xf32>, %b: tensor<512x512xf16>, %w: tensor<512x512xf16>) -> (tensor<512x512xf32>, tensor<512x1xf32>, tensor<512x512xf32>) {
+  %wide = amp.cast %b : tensor<512x512xf16> to tensor<512x512xf32>
+  %s = amp.add %x, %wide : (tensor<512x512xf32>, tensor<512x512xf32>) -> tensor<512x512xf32>
+  %m = amp.reduce_mean %s [1] {keepdims} : (tensor<512x512xf32>) -> tensor<512x1xf32>
+  %n = amp.sub %s, %m : (tensor<512x512xf32>, tensor<512x1xf32>) -> tensor<512x512xf32>
+  %low = amp.cast %n : tensor<512x512xf32> to tensor<512x512xf16>
+  %g = amp.matmul %low, %w : (tensor<512x512xf16>, tensor<512x512xf16>) -> tensor<512x512xf16>
+  %t = amp.cast %g : tensor<512x512xf16> to tensor<512x512xf32>
+  %r = amp.add %n, %t : (tensor<512x512xf32>, tensor<512x512xf32>) -> tensor<512x512xf32>
+  return %s, %m, %r : tensor<512x512xf32>, tensor<512x1xf32>, tensor<512x512xf32>
+}
