@@ -22,6 +22,8 @@ import sys
 import tempfile
 import time
 
+import least_bytes
+
 FLOPS, BYTES = 790e12, 4.3e12  # a second, on an H200
 #: Network -> batch, flags, and the limit of the whole step in ms by counting what no plan can
 #: avoid (products at 790 TFLOP/s, each activation and parameter moved as rarely as possible).
@@ -118,7 +120,7 @@ networks and the flags; the numbers are counted from the plan (`ampc-run inspect
         text += f"\n## {title}\n\n"
         cells = ["network", "launches", "library calls", "moved", "TFLOP", "activations", "state"]
         if target == "cuda":
-            cells += ["least", "launching", "bound", "limit"]
+            cells += ["fewest bytes", "least", "launching", "bound", "limit"]
         text += row(*cells) + row(*["---"] * len(cells))
         for name, r in report["networks"].items():
             p = r[target]
@@ -127,11 +129,15 @@ networks and the flags; the numbers are counted from the plan (`ampc-run inspect
                      f"{p['state_bytes'] / 2**30:.1f} GiB"]
             if target == "cuda":
                 limit = NETWORKS[name][2]
-                cells += [f"{p['least_ms']:.0f} ms", f"{p['launch_ms']:.1f} ms",
+                fewest = least_bytes.FULL_SIZE.get(name)
+                cells += [f"{fewest / 1e9:.1f} GB" if fewest else "",
+                          f"{p['least_ms']:.0f} ms", f"{p['launch_ms']:.1f} ms",
                           f"{p['bound_ms']:.0f} ms", f"{limit:.0f} ms" if limit else ""]
             text += row(*cells)
         if target == "cuda":
             text += """
+`fewest bytes` is counted by hand (`benchmarks/least_bytes.py`): products move their operands and
+results once, and what stands between two of them is one kernel; biases and GELU cost nothing.
 `bound` adds up, step by step, the larger of the time of its products at 790 TFLOP/s and of its
 bytes at 4.3 TB/s, the best that an H200 was seen to do; `limit` is the same for a plan that moves
 each activation and parameter as rarely as one can. `least` is the same sum at an H200's peaks, of

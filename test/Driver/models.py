@@ -13,9 +13,11 @@ from onnx import TensorProto, checker, helper, numpy_helper, save
 class Builder:
     """Adds nodes with one output and float initializers to a graph."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, transposed=False):
+        """`transposed`: weights of products lie [outputs, inputs], behind a Transpose."""
         self.random = np.random.RandomState(seed)
         self.nodes, self.initializers = [], []
+        self.transposed = transposed
 
     def add(self, op, inputs, name, **attributes):
         self.nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
@@ -36,8 +38,12 @@ class Builder:
         return name
 
     def linear(self, x, name, inputs, outputs):
-        product = self.add("MatMul", [x, self.weight(f"{name}.weight", inputs, outputs)],
-                           f"{name}.product")
+        if self.transposed:
+            weight = self.weight(f"{name}.weight", outputs, inputs, scale=inputs ** -0.5)
+            weight = self.add("Transpose", [weight], f"{name}.weight.t", perm=[1, 0])
+        else:
+            weight = self.weight(f"{name}.weight", inputs, outputs)
+        product = self.add("MatMul", [x, weight], f"{name}.product")
         return self.add("Add", [product, self.weight(f"{name}.bias", outputs, value=0.0)],
                         f"{name}.out")
 
@@ -50,7 +56,7 @@ class Builder:
 
 
 def transformer(layers=2, width=768, heads=12, hidden=None, vocabulary=4096, length=128, batch=8,
-                classes=2, masked=True, seed=0):
+                classes=2, masked=True, seed=0, transposed=False):
     """An encoder of DistilBERT's shape with a classifier on the first token.
 
     ids [batch, length] (int64), mask [batch, length] (float, 1: a token) -> logits
@@ -58,7 +64,7 @@ def transformer(layers=2, width=768, heads=12, hidden=None, vocabulary=4096, len
     node, GELU five.
     """
     hidden = hidden or 4 * width
-    b, head = Builder(seed), width // heads
+    b, head = Builder(seed, transposed), width // heads
 
     def norm(x, name):
         return b.add("LayerNormalization",
