@@ -3,6 +3,7 @@
 
     python benchmarks/full_size.py BUILD_DIR [--filter=REGEX] [--models=DIR] [--out=F.json]
                                    [--page=docs/Models.md]
+                                   [--peers=F.json]
 
 Needs torch==2.11.0 (CPU), torchvision==0.26.0, transformers and onnxscript, about 20 GB of disk in
 DIR and 16 GB of memory for the largest. A network that DIR holds already is not exported again.
@@ -100,7 +101,27 @@ def row(*cells):
     return "| " + " | ".join(map(str, cells)) + " |\n"
 
 
-def page(report):
+def beside_peers(report, peers):
+    """The section that compares plans with what PyTorch runs (peer_operators.py)."""
+    text = f"""
+## Beside PyTorch
+
+What eager PyTorch {peers['torch'].partition('+')[0]} runs for the same step, under autocast to bf16 with its fused attention and
+fused AdamW: operators, each counted as one launch, and the bytes of their operands and results, each
+once. Counted without a GPU by `benchmarks/peer_operators.py`; neither column is a time.
+
+"""
+    text += row("network", "ampc: launches and calls", "operators of PyTorch", "ampc: moved",
+                "PyTorch: moved") + row(*["---"] * 5)
+    for name, r in report["networks"].items():
+        if name in peers["networks"]:
+            own, other = r["cuda"], peers["networks"][name]
+            text += row(TITLES[name], own["launches"] + own["library_calls"], other["operators"],
+                        f"{own['bytes'] / 1e9:.0f} GB", f"{other['bytes'] / 1e9:.0f} GB")
+    return text
+
+
+def page(report, peers):
     text = """# Networks of full size
 
 Each compiles for both targets, with cubins for sm_80 and sm_90, in bf16 with AdamW; exported by
@@ -144,7 +165,7 @@ each activation and parameter as rarely as one can. `least` is the same sum at a
 f32 for kernels, and `launching` is what the launches add, as told by `ampc-run inspect` with
 `--roofline=h200` ([Least times](CommandLine.md#least-times-on-a-gpu)). None is a measured time.
 """
-    return text
+    return text + (beside_peers(report, peers) if peers else "")
 
 
 def main():
@@ -155,6 +176,7 @@ def main():
     parser.add_argument("--models", type=pathlib.Path)
     parser.add_argument("--out", type=pathlib.Path)
     parser.add_argument("--page", type=pathlib.Path)
+    parser.add_argument("--peers", type=pathlib.Path, help="what peer_operators.py wrote")
     parser.add_argument("--machine", default="a machine of 2 cores")
     parser.add_argument("--export", choices=NETWORKS, help="only export this one, to --models")
     options = parser.parse_args()
@@ -179,7 +201,8 @@ def main():
     if options.out:
         options.out.write_text(json.dumps(report, indent=1) + "\n")
     if options.page:
-        options.page.write_text(page(report))
+        peers = json.loads(options.peers.read_text()) if options.peers else None
+        options.page.write_text(page(report, peers))
 
 
 if __name__ == "__main__":
