@@ -76,7 +76,7 @@ Handler findWarpOperation(const std::string &name);
 
 /// Who touched each unit of some memory, in an era: between two barriers, or in a launch. Who
 /// touches is a thread or a block. A unit is of 4 bytes, and of one byte for accesses below 4:
-/// neighbours in a word may belong to two. Races of accesses of both kinds are not seen.
+/// neighbours in a word may belong to two. A word also knows who touched a part of it.
 class AccessShadow {
 public:
   static constexpr uint32_t kNobody = ~uint32_t(0), kSeveral = kNobody - 1;
@@ -91,8 +91,10 @@ private:
   struct Unit {
     uint32_t era = 0;
     uint32_t writer = kNobody, reader = kNobody;
+    uint32_t partWriter = kNobody, partReader = kNobody; ///< of parts of a word
   };
   Unit *page(uint64_t number);
+  Unit &unit(uint64_t at);
 
   uint32_t era = 1;
   std::unordered_map<uint64_t, std::vector<Unit>> pages;

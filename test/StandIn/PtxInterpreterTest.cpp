@@ -236,6 +236,14 @@ TEST(PtxErrors, RacesOnSharedMemory) {
                       "setp.eq.b32 %p1, %r0, 9; @%p1 st.shared.b32 [s], %r0;",
                       64),
               {"thread (9, 0, 0)", "which other threads read with no barrier between"});
+  // A word and a part of it.
+  for (auto [first, second] : {std::pair("st.shared.b32 [s+4], %r0;", "ld.shared.b8 %h1, [s+6];"),
+                               {"st.shared.b16 [s+6], %h1;", "ld.shared.b32 %r3, [s+4];"},
+                               {"ld.shared.b8 %h1, [s+5];", "st.shared.v2.b32 [s], {%r0, %r0};"}})
+    expectError(TestRun(std::string(".shared .align 8 .b8 s[8]; setp.eq.u32 %p1, %r0, 0;\n@%p1 ") +
+                            first + "\nsetp.eq.u32 %p1, %r0, 1; @%p1 " + second,
+                        2),
+                {"thread (1, 0, 0)", "thread (0, 0, 0)", "with no barrier between"});
   // Bytes of one word may have two owners.
   EXPECT_EQ(TestRun(".shared .align 4 .b8 s[64]; cvt.u64.u32 %rd3, %r0; mov.b64 %rd2, s;\n"
                     "add.s64 %rd2, %rd2, %rd3; st.shared.b8 [%rd2], %h1; "

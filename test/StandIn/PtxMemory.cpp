@@ -28,24 +28,48 @@ AccessShadow::Unit *AccessShadow::page(uint64_t number) {
   return lastPage;
 }
 
+AccessShadow::Unit &AccessShadow::unit(uint64_t at) {
+  Unit &found = page(at / kPageUnits)[at % kPageUnits];
+  if (found.era != era) {
+    found = Unit();
+    found.era = era;
+  }
+  return found;
+}
+
 uint32_t AccessShadow::touch(uint64_t address, uint32_t bytes, bool isWrite, uint32_t who,
                              bool &wasWrite) {
   uint32_t other = kNobody;
-  const bool isFine = bytes < 4;
-  const uint64_t tag = isFine ? uint64_t(1) << 62 : 0, unit = isFine ? 1 : 4;
-  for (uint64_t at = address / unit | tag, end = at + bytes / unit; at != end; ++at) {
-    Unit &word = page(at / kPageUnits)[at % kPageUnits];
-    if (word.era != era)
-      word = {era, kNobody, kNobody};
-    if (word.writer != who && word.writer != kNobody) {
-      other = word.writer;
+  auto meet = [&](uint32_t writer, uint32_t reader) {
+    if (writer != who && writer != kNobody) {
+      other = writer;
       wasWrite = true;
-    } else if (isWrite && word.reader != who && word.reader != kNobody) {
-      other = word.reader;
+    } else if (isWrite && reader != who && reader != kNobody) {
+      other = reader;
       wasWrite = false;
     }
-    uint32_t &holder = isWrite ? word.writer : word.reader;
+  };
+  auto note = [&](uint32_t &writer, uint32_t &reader) {
+    uint32_t &holder = isWrite ? writer : reader;
     holder = holder == kNobody || holder == who ? who : kSeveral;
+  };
+  if (bytes < 4) {
+    Unit &word = unit(address / 4);
+    meet(word.writer, word.reader);
+    note(word.partWriter, word.partReader);
+    constexpr uint64_t kOfBytes = uint64_t(1) << 62;
+    for (uint64_t at = address; at != address + bytes; ++at) {
+      Unit &byte = unit(at | kOfBytes);
+      meet(byte.writer, byte.reader);
+      note(byte.writer, byte.reader);
+    }
+    return other;
+  }
+  for (uint64_t at = address / 4; at != (address + bytes) / 4; ++at) {
+    Unit &word = unit(at);
+    meet(word.partWriter, word.partReader);
+    meet(word.writer, word.reader);
+    note(word.writer, word.reader);
   }
   return other;
 }
