@@ -145,6 +145,8 @@ AMPC_API ampc_status_t ampc_module_tensor(const ampc_module_t *module, size_t in
                                           ampc_tensor_info_t *info);
 /* 1 where the module has a training step, 0 where it only evaluates. */
 AMPC_API int ampc_module_trains(const ampc_module_t *module);
+/* Micro-batches in a step: N where it was compiled with --accumulate=N, else 1. */
+AMPC_API int ampc_module_micro_batches(const ampc_module_t *module);
 
 /*===-- Session -----------------------------------------------------------===*/
 
@@ -225,9 +227,18 @@ typedef struct ampc_step_info_t {
   /* The same in words: "the output 'h3' of node 'fc3' (Gemm), inf at [0, 2]"; or "". Lives until
    * the session has made 64 more steps, loads a checkpoint or ends. */
   const char *bad_text;
+  /* Of the micro_batches (ampc_module_micro_batches) of the step those that have been given. Where
+   * these are fewer, no update was attempted yet: loss and grad_norm are NaN. */
+  int32_t micro_batch, micro_batches;
+  int32_t bad_micro_batch; /* the first one that was bad, counted from 1; 0 where none is known */
 } ampc_step_info_t;
 
-/* Attempts one update on a batch. With `info` NULL the step is only enqueued where the
+/* In a module that was compiled with --accumulate=N a step has N micro-batches, and each call takes
+ * one: the first N - 1 add up gradients, the last also attempts the update. The loss scale, which
+ * cannot be set in between, and the parameters are the same for all of them. One bad micro-batch
+ * makes the step skipped, or its batch refused, where the last one was given.
+ *
+ * Attempts one update on a batch. With `info` NULL the step is only enqueued where the
  * device allows it; with `info` the call waits and tells what happened. The inputs are
  * copied before it returns. Returns AMPC_STATUS_TRAINING_STOPPED or AMPC_STATUS_DATA
  * where the step says so, with `info` filled all the same. Of a step with `info` NULL
@@ -263,6 +274,8 @@ AMPC_API ampc_status_t ampc_session_step_visited(ampc_session_t *session,
  * Waits for it. */
 AMPC_API ampc_status_t ampc_session_get_step_info(ampc_session_t *session, int64_t step,
                                                   ampc_step_info_t *info);
+/* Micro-batches of the next step that have been given: from 0 to ampc_module_micro_batches - 1. */
+AMPC_API int ampc_session_micro_batch(const ampc_session_t *session);
 /* Attempted updates so far. May be called while another thread is in a call. */
 AMPC_API int64_t ampc_session_steps(const ampc_session_t *session);
 /* Waits for everything enqueued. */

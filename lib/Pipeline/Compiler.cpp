@@ -138,6 +138,10 @@ LogicalResult Compiler::import() {
   StringRef source = !options.import.updates.empty() ? "the step that --update names"
                      : model.hasStep                 ? "the model's training_info"
                                                      : "the model of --optimizer-model";
+  if (model.hasStep && options.trains() && options.accumulate > 1)
+    return emitError(model.module->getLoc())
+           << "--accumulate=" << options.accumulate << ": " << source
+           << " is a step of one batch, whose gradients cannot be added up";
   if ((model.hasStep || (model.artifacts && model.artifacts->optimizer)) && options.trains()) {
     std::string flag = flagOfOptimizer(options);
     if (!flag.empty())

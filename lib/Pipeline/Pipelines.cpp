@@ -89,6 +89,9 @@ void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
       scaling.initial = fixed;
     }
     pm.addPass(createScaleLoss(scaling));
+    if (options.accumulate > 1)
+      pm.addPass(createAccumulateGradients(
+          {options.accumulate, options.accumulateBy, options.checkFinite}));
     pm.addPass(createGuardUpdates({options.checkFinite}));
     pm.addPass(createVerifyTraining());
     pm.addPass(createDifferentiate());

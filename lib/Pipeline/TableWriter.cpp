@@ -12,6 +12,7 @@
 #include "ampc/Optimize/StepCosts.h"
 #include "ampc/Optimize/StepOrder.h"
 #include "ampc/Support/NodeLocation.h"
+#include "ampc/Support/StateNames.h"
 #include "ampc/Support/StoredTypes.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -560,7 +561,8 @@ LogicalResult TableWriter::addTarget(const PlannedTarget &target) {
       return failure();
   // The known ones first: tensors are listed in the order in which programs use them.
   llvm::SetVector<func::FuncOp> functions;
-  for (StringRef name : {kTrainFunction, kEvalFunction, kRefreshFunction, kInitFunction})
+  for (StringRef name : {kTrainFunction, kAccumulateFunction, kApplyFunction, kEvalFunction,
+                         kRefreshFunction, kInitFunction})
     if (auto function = module.lookupSymbol<func::FuncOp>(name))
       functions.insert(function);
   for (auto function : module.getOps<func::FuncOp>())
@@ -569,8 +571,11 @@ LogicalResult TableWriter::addTarget(const PlannedTarget &target) {
     if (!function.isExternal() && !function->hasAttr(plan::kLoopBodyAttr) &&
         failed(addProgram(function, target)))
       return failure();
-  if (auto train = module.lookupSymbol<func::FuncOp>(kTrainFunction); train && gradients.empty())
-    if (auto names = train->getAttrOfType<ArrayAttr>(kGradientsAttr))
+  auto update = module.lookupSymbol<func::FuncOp>(kTrainFunction);
+  if (!update)
+    update = module.lookupSymbol<func::FuncOp>(kApplyFunction);
+  if (update && gradients.empty())
+    if (auto names = update->getAttrOfType<ArrayAttr>(kGradientsAttr))
       for (auto name : names.getAsValueRange<StringAttr>()) {
         auto it = stateOf.find(name);
         gradients.push_back(it == stateOf.end() ? AMPC_NONE_U32 : it->second);

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "StepFlags.h"
+#include "ampc-runtime/accumulation.h"
 #include "ampc-runtime/module_format.h"
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
@@ -40,7 +41,7 @@ struct GuardUpdates : impl::GuardUpdatesBase<GuardUpdates> {
   using GuardUpdatesBase::GuardUpdatesBase;
 
   void runOnOperation() override {
-    auto train = getOperation().lookupSymbol<func::FuncOp>(kTrainFunction);
+    func::FuncOp train = findUpdate(getOperation());
     if (!train)
       return;
     OpBuilder b(train.getBody().front().getTerminator());
@@ -51,6 +52,8 @@ struct GuardUpdates : impl::GuardUpdatesBase<GuardUpdates> {
     Value culprit = raiseNonFinite(train, b, loc, flags);
     flags.raiseBatchChecks(train);
     Value sum = flags.sum();
+    if (getOperation().lookupSymbol(AMPC_SCALAR_WINDOW_FLAGS))
+      addWindow(b, loc, sum, culprit);
     if (!sum)
       return;
 
@@ -81,6 +84,16 @@ struct GuardUpdates : impl::GuardUpdatesBase<GuardUpdates> {
       if (culprit)
         op.getFieldsMutable()[AMPC_STAT_CULPRIT].set(culprit);
     });
+  }
+
+  /// A bad micro-batch makes the step bad, and comes before what the update finds.
+  void addWindow(OpBuilder &b, Location loc, Value &sum, Value &culprit) {
+    auto f32 = RankedTensorType::get({}, b.getF32Type());
+    Value flags = ReadOp::create(b, loc, f32, AMPC_SCALAR_WINDOW_FLAGS);
+    Value first = ReadOp::create(b, loc, f32, AMPC_SCALAR_WINDOW_CULPRIT);
+    Value isBad = GreaterOp::create(b, loc, flags, splat(b, loc, f32, 0));
+    sum = sum ? WhereOp::create(b, loc, isBad, flags, sum).getResult() : flags;
+    culprit = culprit ? WhereOp::create(b, loc, isBad, first, culprit).getResult() : first;
   }
 
   /// Raises what makes an update worthless. Returns the position of the first tensor that

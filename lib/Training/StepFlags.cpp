@@ -9,10 +9,16 @@
 #include "ampc/Dialect/Amp/Ops/Comparison.h"
 #include "ampc/Dialect/Amp/Ops/Unary.h"
 #include "ampc/Dialect/Amp/Values.h"
+#include "ampc/Support/StateNames.h"
 #include "mlir/IR/Matchers.h"
 #include <limits>
 
 namespace ampc {
+
+func::FuncOp findUpdate(ModuleOp module) {
+  auto train = module.lookupSymbol<func::FuncOp>(kTrainFunction);
+  return train ? train : module.lookupSymbol<func::FuncOp>(kApplyFunction);
+}
 
 void StepFlags::raise(int64_t kind, Value value) {
   if (matchPattern(value, m_Constant()))

@@ -14,6 +14,10 @@
 
 namespace ampc {
 
+/// The function that updates: @train, or @apply where a step has several micro-batches; null where
+/// nothing is trained.
+func::FuncOp findUpdate(ModuleOp module);
+
 /// Collects the AMPC_FLAG_* that the ops of a function raise. Each kind counts once,
 /// however many ops raise it: the flags are summed, and the sum is read as bits.
 class StepFlags {

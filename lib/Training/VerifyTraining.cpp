@@ -5,9 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc-runtime/accumulation.h"
 #include "ampc/Dialect/Amp/Ops/Gradient.h"
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
+#include "ampc/Support/StateNames.h"
 #include "ampc/Training/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -62,8 +64,18 @@ struct VerifyTraining : impl::VerifyTrainingBase<VerifyTraining> {
   /// Follows scaled gradients to their first reader. Values that pass an unscale are free.
   bool verifyScaling(func::FuncOp function) {
     bool ok = true;
+    // What @accumulate adds up is scaled, and it does nothing else with gradients.
+    if (function.getName() == kAccumulateFunction)
+      return true;
+    auto accumulate = getOperation().lookupSymbol<func::FuncOp>(kAccumulateFunction);
+    bool areSumsScaled = accumulate && !accumulate.getOps<ScaleLossOp>().empty();
     DenseSet<Value> scaled;
     function.walk([&](Operation *op) {
+      if (auto read = dyn_cast<ReadOp>(op)) {
+        if (areSumsScaled && read.getVariable().starts_with(AMPC_PREFIX_ACCUMULATED))
+          scaled.insert(read);
+        return;
+      }
       if (auto gradient = dyn_cast<GradientOp>(op)) {
         if (gradient.getOf().getDefiningOp<ScaleLossOp>())
           scaled.insert(gradient.getGradients().begin(), gradient.getGradients().end());
@@ -75,6 +87,7 @@ struct VerifyTraining : impl::VerifyTrainingBase<VerifyTraining> {
         for (Value g : unscale.getGradients()) {
           auto from = g.getDefiningOp();
           bool twice = isa_and_nonnull<UnscaleOp>(from);
+          // Sums of gradients that nothing scaled are divided by their number.
           if (scaled.contains(g) || (from && !twice && !isa<GradientOp>(from)))
             continue;
           unscale.emitOpError(twice ? "unscales a gradient that is unscaled already"

@@ -44,7 +44,8 @@ class StepInfo(ctypes.Structure):
                 ("learning_rate", c_float), ("applied", c_int32), ("culprit", c_char_p),
                 ("failure", c_int), ("bad_tensor", c_char_p), ("bad_node", c_char_p),
                 ("bad_operator", c_char_p), ("bad_index", c_int64), ("bad_value", c_float),
-                ("bad_text", c_char_p)]
+                ("bad_text", c_char_p), ("micro_batch", c_int32), ("micro_batches", c_int32),
+                ("bad_micro_batch", c_int32)]
 
 
 class SessionOptions(ctypes.Structure):
@@ -121,12 +122,14 @@ class Runtime:
             ("ampc_module_tensor_count", c_size_t, [handle]),
             ("ampc_module_tensor", status, [handle, c_size_t, POINTER(TensorInfo)]),
             ("ampc_module_trains", c_int, [handle]),
+            ("ampc_module_micro_batches", c_int, [handle]),
             ("ampc_session_create", status, [handle, POINTER(SessionOptions), out]),
             ("ampc_session_destroy", None, [handle]),
             ("ampc_session_device", c_int, [handle]),
             ("ampc_session_step", status, [handle, named, c_size_t, POINTER(StepInfo)]),
             ("ampc_session_get_step_info", status, [handle, c_int64, POINTER(StepInfo)]),
             ("ampc_session_steps", c_int64, [handle]),
+            ("ampc_session_micro_batch", c_int, [handle]),
             ("ampc_session_synchronize", status, [handle]),
             ("ampc_session_evaluate", status, [handle, named, c_size_t, named, c_size_t]),
             ("ampc_session_get_tensor", status, [handle, c_char_p, POINTER(DLTensor)]),
@@ -178,6 +181,9 @@ class Module:
         self.runtime.c.ampc_string_free(text)
         return value
 
+    def micro_batches(self):
+        return self.runtime.c.ampc_module_micro_batches(self.handle)
+
     def session(self, device="host", threads=0, seed=0, check_finite="skip"):
         return Session(self, device, threads, seed, check_finite)
 
@@ -224,6 +230,9 @@ class Session:
         info = StepInfo(struct_size=ctypes.sizeof(StepInfo))
         self.runtime.check(self.c.ampc_session_get_step_info(self.handle, step, byref(info)), info)
         return info
+
+    def micro_batch(self):
+        return self.c.ampc_session_micro_batch(self.handle)
 
     def steps(self):
         return self.c.ampc_session_steps(self.handle)

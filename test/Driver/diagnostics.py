@@ -376,11 +376,6 @@ class CommandLine(harness.Case):
         self.assertRegex(text, "note: and another error: initializer 'w': there are two")
         self.assertEqual(text.count(" error: "), 2, text)  # one is in the note
 
-    def test_documented_but_not_built(self):
-        for flag in ("--accumulate=4",):
-            with self.subTest(flag):
-                self.refuse(1, f"error: {flag.split('=')[0]}.*not built", "--batch=100", flag)
-
     def test_artifacts_without_a_training_model(self):
         for flag in ("--ort-checkpoint", "--optimizer-model", "--eval-model"):
             with self.subTest(flag):

@@ -62,16 +62,6 @@ class Flags(harness.Case):
                     done = self.build.ampc("--list-ops", f"{flag}={value}")
                     self.assertEqual(done.returncode, 2 if value == "other" else 0, done.stderr)
 
-    def test_not_built(self):
-        flags = code(self.paragraph.split("Not built yet", 1)[1])
-        self.assertGreater(len(flags), 0)
-        model = harness.MODELS / "mlp_10_100_10.onnx"
-        for flag in flags:
-            with self.subTest(flag):
-                done = self.build.ampc(model, "--batch=100", "-o", self.work / "x.so", flag)
-                self.assertEqual(done.returncode, 1, done.stderr)
-                self.assertIn("documented, but not built", done.stderr)
-
     def test_examples(self):
         known = {"ampc": names(self.help("ampc", "--help-hidden")),
                  "ampc-run": names(flag for flag, _ in self.runner) | {"--help", "--version"}}

@@ -75,7 +75,7 @@ void writesRoles(MLIRContext &context) {
 
 void writesQueues(MLIRContext &context) {
   FailureOr<Tables> tables = planAndWrite(context, R"(
-    func.func @accumulate(%x: tensor<64xf32> {amp.name = "x"}) -> (tensor<64xf32> {amp.name = "y"}) {
+    func.func @another(%x: tensor<64xf32> {amp.name = "x"}) -> (tensor<64xf32> {amp.name = "y"}) {
       %a = plan.copy %x {plan.signal = 40} : tensor<64xf32>
       %tail = plan.view %a at 128 : (tensor<64xf32>) -> tensor<32xf32>
       %b = plan.copy %tail {plan.queue = 2, plan.waits = array<i64: 40>, plan.signal = 7} : tensor<32xf32>
@@ -93,7 +93,7 @@ void writesQueues(MLIRContext &context) {
   const char *strings = tables->bytes.data() + header.strings.offset;
   auto programs = entries<ampc_program_entry_t>(*tables, header.programs);
   check(programs.size() == 2 && StringRef(strings + programs[0].name) == AMPC_PROGRAM_EVAL &&
-            StringRef(strings + programs[1].name) == "accumulate",
+            StringRef(strings + programs[1].name) == "another",
         "programs have the functions' names, those that the runtime runs first");
   check(programs[0].queue_count == 1 && programs[0].signal_count == 0, "one queue");
   check(programs[1].queue_count == 3 && programs[1].signal_count == 2, "three queues");

@@ -56,6 +56,8 @@ public:
   const std::vector<TensorSpec> &inputs() const { return inputSpecs; }
   const std::vector<TensorSpec> &outputs() const { return outputSpecs; }
   bool trains() const { return ampc_module_trains(handle) != 0; }
+  /// Micro-batches in a step.
+  int64_t microBatches() const { return ampc_module_micro_batches(handle); }
   std::string inspect(ampc_device_t device) const;
 
 private:
@@ -78,6 +80,8 @@ public:
   ampc_session_t *get() const { return handle; }
   /// Attempted updates so far.
   int64_t steps() const { return ampc_session_steps(handle); }
+  /// Micro-batches that the next step already has.
+  int64_t microBatch() const { return ampc_session_micro_batch(handle); }
   /// Of the next step. Throws Error where the module has none that can be set.
   float learningRate() const;
   bool onHost() const { return ampc_session_device(handle) == AMPC_DEVICE_HOST; }

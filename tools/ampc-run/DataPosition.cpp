@@ -11,6 +11,8 @@
 #include "Metadata.h"
 #include "Progress.h"
 
+#include <algorithm>
+
 using namespace ampc::run;
 
 namespace {
@@ -18,6 +20,8 @@ namespace {
 constexpr const char *epochKey = "data.epoch";
 constexpr const char *sampleKey = "data.sample";
 constexpr const char *samplesKey = "data.samples";
+constexpr const char *batchKey = "data.batch";
+constexpr const char *microBatchesKey = "data.micro_batches";
 constexpr const char *seedKey = "data.seed";
 constexpr const char *orderKey = "data.order";
 
@@ -42,6 +46,8 @@ void DataPosition::save(ampc_session_t *session) const {
   set(epochKey, std::to_string(epoch));
   set(sampleKey, std::to_string(sample));
   set(samplesKey, std::to_string(samples));
+  set(batchKey, std::to_string(batch));
+  set(microBatchesKey, std::to_string(microBatches));
   set(seedKey, std::to_string(seed));
   set(orderKey, batchOrderName(order));
 }
@@ -51,9 +57,15 @@ bool DataPosition::load(ampc_session_t *session, const TrainOptions &options) {
   Metadata metadata(session, path);
   if (!metadata.has(epochKey))
     return false;
-  // Each epoch has taken a step at least, and each sample lies in the data.
-  epoch =
-      metadata.whole(epochKey, uint64_t(ampc_session_steps(session)), ", the steps that were made");
+  // Each epoch has taken a batch at least, and each sample lies in the data.
+  uint64_t oldBatch = batch, inStep = microBatches, batches = 0; // older checkpoints do not say
+  if (metadata.has(batchKey))
+    oldBatch = metadata.whole(batchKey, uint64_t(INT64_MAX), "");
+  if (metadata.has(microBatchesKey))
+    inStep = std::max(inStep, metadata.whole(microBatchesKey, uint64_t(INT64_MAX), ""));
+  if (__builtin_mul_overflow(uint64_t(ampc_session_steps(session)) + 1, inStep, &batches))
+    batches = UINT64_MAX;
+  epoch = metadata.whole(epochKey, batches - 1, ", the batches that were taken");
   auto oldSamples = metadata.whole(samplesKey, uint64_t(INT64_MAX), "");
   sample = metadata.whole(sampleKey, oldSamples, ", its " + std::string(samplesKey));
   seed = metadata.whole(seedKey, INT64_MAX, "");
@@ -68,6 +80,11 @@ bool DataPosition::load(ampc_session_t *session, const TrainOptions &options) {
   if (options.order && *options.order != order)
     throw Error(path, "was trained with --batch-order=" + orderName +
                           "; leave the flag out to go on with it");
+  if (oldBatch != batch)
+    note(printable(path) + " was trained with batches of " + std::to_string(oldBatch) +
+         ", and this module takes " + std::to_string(batch) + ": the run goes on behind the " +
+         std::to_string(sample) + " samples of epoch " + std::to_string(epoch + 1) +
+         " that are used up; learning rate and schedule stay as they are");
   if (oldSamples == samples)
     return true;
   std::string change = "was trained on " + std::to_string(oldSamples) + " rows, and the data has " +

@@ -16,12 +16,15 @@
 namespace ampc::run {
 
 /// Where a run stands in its data, and what its order depends on. A checkpoint
-/// carries it as metadata: data.epoch, data.sample, data.samples, data.seed,
-/// data.order.
+/// carries it as metadata: data.epoch, data.sample, data.samples, data.batch,
+/// data.micro_batches, data.seed, data.order. The place is one among samples, so
+/// that it means the same to batches of another size.
 struct DataPosition {
   uint64_t epoch = 0;   ///< complete epochs
   uint64_t sample = 0;  ///< samples of this epoch that are used up
   uint64_t samples = 0; ///< samples in the data
+  uint64_t batch = 0;   ///< samples in a batch
+  uint64_t microBatches = 1; ///< in a step: so many batches it takes
   int64_t seed = 0;
   BatchOrder order = BatchOrder::Shuffle;
 

@@ -107,11 +107,19 @@ std::optional<TrainOptions> ampc::run::parseTrain(const std::vector<std::string>
                 "the run after its current step",
                 options.checkpoint);
   flags.addInteger("save-every", "and after every N steps", 1, options.saveEvery);
+  flags.addInteger("keep",
+                   "keep those of the latest N of these, each in a file of\n"
+                   "its own, F.step-S.safetensors",
+                   1, options.keep);
   flags.addSwitch("keep-best",
                   "keep the checkpoint with the least evaluation loss\n"
                   "too, in F.best.safetensors",
                   options.keepBest);
-  flags.addText("resume", "F", "go on from this checkpoint, in mid-epoch", options.resume);
+  flags.addText("resume", "F",
+                "go on from this checkpoint, in mid-epoch; auto: from\n"
+                "the latest that is whole of those that --checkpoint and\n"
+                "--keep have left, or begin where there is none",
+                options.resume);
   flags.addText("log", "F.jsonl",
                 "one JSON object a step; a resumed run appends; no\n"
                 "other run may be writing it",
@@ -150,6 +158,13 @@ std::optional<TrainOptions> ampc::run::parseTrain(const std::vector<std::string>
     flags.fail("--epochs and --steps both say when to end; give one");
   if (options.saveEvery && !options.checkpoint)
     flags.fail("--save-every needs --checkpoint, the file to write");
+  if (options.keep && !options.saveEvery)
+    flags.fail("--keep needs --save-every, after how many steps to save");
+  options.resumesLatest = options.resume == "auto";
+  if (options.resumesLatest && !options.checkpoint)
+    flags.fail("--resume=auto needs --checkpoint, where to look (a file of that name is ./auto)");
+  if (options.resumesLatest)
+    options.resume.reset();
   if (options.evalEvery && options.evalData.empty())
     flags.fail("--eval-every needs --eval-data, what to evaluate on");
   if (options.patience && options.evalData.empty())

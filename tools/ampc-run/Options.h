@@ -28,13 +28,14 @@ struct TrainOptions {
   std::string module;
   std::vector<std::string> data, evalData;
   std::optional<BatchOrder> order;
-  std::optional<int64_t> seed, epochs, steps, saveEvery, evalEvery, patience;
+  std::optional<int64_t> seed, epochs, steps, saveEvery, keep, evalEvery, patience;
   std::optional<float> learningRate;
   std::optional<ScheduleKind> schedule;
   std::optional<int64_t> warmup, decaySteps, decayEvery;
   std::optional<float> decayFactor;
   ampc_device_t device = AMPC_DEVICE_AUTO;
   std::optional<std::string> checkpoint, resume, log, plot;
+  bool resumesLatest = false; ///< --resume=auto: `resume` is chosen when the run begins
   bool keepBest = false, quiet = false;
   ampc_check_finite_t checkFinite = AMPC_CHECK_FINITE_SKIP;
   std::optional<std::string> traceValues;

@@ -78,6 +78,8 @@ std::string ampc::run::jsonNumber(double value) { return shortestNumber(value); 
 static std::string formatFailure(const ampc_step_info_t &info) {
   constexpr const char *names[] = {"none", "forward", "gradient", "batch"};
   std::string text = std::string(",\"failure\":\"") + names[info.failure] + "\"";
+  if (info.bad_micro_batch)
+    text += ",\"micro_batch\":" + std::to_string(info.bad_micro_batch);
   if (!info.bad_text || !*info.bad_text)
     return text;
   Json culprit = {{"tensor", info.bad_tensor},

@@ -13,6 +13,7 @@
 #include "Metadata.h"
 #include "Progress.h"
 #include "Schedule.h"
+#include "StepCheckpoints.h"
 #include "Trainer.h"
 #include "Validation.h"
 
@@ -30,18 +31,18 @@ namespace {
 constexpr const char *scheduleKey = "lr.schedule";
 
 /// The step that the run ends with.
-int64_t endOf(const TrainOptions &options, uint64_t batchesInEpoch) {
-  int64_t most = std::numeric_limits<int64_t>::max(), steps = 0;
+int64_t endOf(const TrainOptions &options, const DataSet &data, const DataPosition &position) {
+  int64_t most = std::numeric_limits<int64_t>::max(), batches = 0;
   if (options.steps)
     return *options.steps;
-  bool overflows =
-      __builtin_mul_overflow(options.epochs.value_or(1), int64_t(batchesInEpoch), &steps);
-  return overflows ? most : steps;
+  auto inEpoch = int64_t(data.samples() / data.batchSize());
+  bool overflows = __builtin_mul_overflow(options.epochs.value_or(1), inEpoch, &batches);
+  return (overflows ? most : batches) / int64_t(position.microBatches);
 }
 
 /// The schedule of the run: what the flags say, else the checkpoint's, if any.
 std::optional<Schedule> chooseSchedule(const TrainOptions &options, Session &session,
-                                       uint64_t batchesInEpoch) {
+                                       const DataSet &data, const DataPosition &position) {
   std::optional<Schedule> old;
   Metadata metadata(session.get(), options.resume.value_or(""));
   if (options.resume && metadata.has(scheduleKey)) {
@@ -55,7 +56,7 @@ std::optional<Schedule> chooseSchedule(const TrainOptions &options, Session &ses
       check(ampc_session_set_metadata(session.get(), scheduleKey, nullptr));
     if (options.learningRate)
       return std::nullopt;
-    if (old && decaysInTime(old->kind) && old->last < endOf(options, batchesInEpoch))
+    if (old && decaysInTime(old->kind) && old->last < endOf(options, data, position))
       note("the learning rate of " + printable(*options.resume) + " has fallen to " +
            (old->kind == ScheduleKind::OneCycle ? "its last" : "0") + " by step " +
            std::to_string(old->last) + ", before the run ends; --lr-schedule begins another one");
@@ -70,7 +71,7 @@ std::optional<Schedule> chooseSchedule(const TrainOptions &options, Session &ses
   schedule.every = options.decayEvery.value_or(0);
   schedule.factor = options.decayFactor.value_or(0.1f);
   if (decaysInTime(schedule.kind))
-    schedule.last = options.decaySteps ? *options.decaySteps : endOf(options, batchesInEpoch);
+    schedule.last = options.decaySteps ? *options.decaySteps : endOf(options, data, position);
   if (decaysInTime(schedule.kind) && schedule.last <= schedule.warmup && schedule.last > 0)
     throw Error("ampc-run", "--warmup=" + std::to_string(schedule.warmup) + " leaves no step of " +
                                 std::to_string(schedule.last) +
@@ -78,6 +79,61 @@ std::optional<Schedule> chooseSchedule(const TrainOptions &options, Session &ses
                                 ": train longer, or warm up in fewer steps");
   check(ampc_session_set_metadata(session.get(), scheduleKey, schedule.text().c_str()));
   return schedule;
+}
+
+/// Loads the latest checkpoint that is whole, and leaves its path in `options`. Nothing where there
+/// is none.
+std::optional<bool> resumeLatest(Session &session, TrainOptions &options) {
+  std::vector<std::string> found = StepCheckpoints(*options.checkpoint).latestFirst();
+  for (const std::string &path : found) {
+    int isExact = 0;
+    ampc_status_t status = ampc_session_load_checkpoint(session.get(), path.c_str(), &isExact);
+    if (!status) {
+      options.resume = path;
+      note("--resume=auto: goes on from " + printable(path) + ", after step " +
+           std::to_string(session.steps()));
+      return isExact != 0;
+    }
+    ampc_status_code_t code = ampc_status_code(status);
+    if (code != AMPC_STATUS_CORRUPT && code != AMPC_STATUS_IO)
+      check(status, path);
+    note("warning: --resume=auto: " + printable(ampc_status_message(status)));
+    ampc_status_free(status);
+  }
+  if (!found.empty())
+    throw Error(*options.checkpoint, "none of " + std::to_string(found.size()) +
+                                         " checkpoints can be read; remove them to begin again");
+  note("--resume=auto: there is no checkpoint " + printable(*options.checkpoint) +
+       " yet: the run begins");
+  return std::nullopt;
+}
+
+/// Loads the checkpoint that the run goes on from: whether it does so bit for bit; nothing where it
+/// begins.
+std::optional<bool> resume(Session &session, TrainOptions &options) {
+  if (options.resumesLatest)
+    return resumeLatest(session, options);
+  if (!options.resume)
+    return std::nullopt;
+  int isExact = 0;
+  check(ampc_session_load_checkpoint(session.get(), options.resume->c_str(), &isExact),
+        *options.resume);
+  return isExact != 0;
+}
+
+/// What --keep left of another run than the one that goes on must not be replaced unseen.
+void checkKept(const TrainOptions &options, int64_t step) {
+  if (!options.keep)
+    return;
+  std::vector<int64_t> steps = StepCheckpoints(*options.checkpoint).steps();
+  if (steps.empty() || steps.back() <= step)
+    return;
+  std::string latest = printable(StepCheckpoints(*options.checkpoint).pathOf(steps.back()));
+  if (!options.resume)
+    throw Error(*options.checkpoint, "has checkpoints of an earlier run beside it, up to " +
+                                         latest + "; go on with --resume=auto, or remove them");
+  note("checkpoints of later steps, up to " + latest +
+       ", are removed when the run has saved its next one");
 }
 
 /// The flags of one kind of data, whose files go to `inputs` too.
@@ -93,7 +149,8 @@ std::vector<DataFlag> parseData(const std::vector<std::string> &texts,
 
 } // namespace
 
-int ampc::run::runTrain(const TrainOptions &options) {
+int ampc::run::runTrain(const TrainOptions &given) {
+  TrainOptions options = given;
   std::vector<std::string> inputs{options.module};
   std::vector<DataFlag> flags = parseData(options.data, inputs);
   std::vector<DataFlag> evalFlags = parseData(options.evalData, inputs);
@@ -141,13 +198,12 @@ int ampc::run::runTrain(const TrainOptions &options) {
     validation.emplace(options, module, session, *evalData);
   DataPosition position;
   position.samples = data.samples();
+  position.batch = data.batchSize();
+  position.microBatches = uint64_t(module.microBatches());
   position.seed = options.seed.value_or(0);
   position.order = options.order.value_or(BatchOrder::Shuffle);
-  if (options.resume) {
-    int isExact = 0;
-    check(ampc_session_load_checkpoint(session.get(), options.resume->c_str(), &isExact),
-          *options.resume);
-    if (!isExact)
+  if (std::optional<bool> isExact = resume(session, options)) {
+    if (!*isExact)
       note(printable(*options.resume) +
            " comes from another build, kind of device or number of threads: the "
            "run goes on, but not bit for bit");
@@ -165,8 +221,8 @@ int ampc::run::runTrain(const TrainOptions &options) {
            "evaluation is better than that of step " +
            std::to_string(validation->best()->step));
   }
-  std::optional<Schedule> schedule =
-      chooseSchedule(options, session, data.samples() / data.batchSize());
+  checkKept(options, session.steps());
+  std::optional<Schedule> schedule = chooseSchedule(options, session, data, position);
   if (options.learningRate && !schedule)
     check(ampc_session_set_learning_rate(session.get(), *options.learningRate));
   return Trainer(options, session, data, position, validation ? &*validation : nullptr,

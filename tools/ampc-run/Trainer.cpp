@@ -9,6 +9,7 @@
 #include "Files.h"
 #include "Plot.h"
 #include "Shuffle.h"
+#include "StepCheckpoints.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -107,6 +108,11 @@ int Trainer::run() {
         "the least evaluation loss, " + formatValue(float(validation->best()->loss)) +
         ", is that after step " + std::to_string(validation->best()->step) +
         (options.keepBest ? "; kept in " + printable(bestPathOf(*options.checkpoint)) : ""));
+  if (int64_t given = session.microBatch(); given && batches && !isCut)
+    note("the run ends with " + std::to_string(given) + " of the " +
+         std::to_string(position.microBatches) + " micro-batches of step " +
+         std::to_string(session.steps() + 1) +
+         (options.checkpoint ? "; the checkpoint keeps them for a run that goes on" : ""));
   if (options.checkpoint)
     check(save(*options.checkpoint), *options.checkpoint);
   draw();
@@ -124,6 +130,9 @@ int Trainer::run() {
   }
   std::string text = std::string("stopped by ") + signalName(interrupt.signal()) + " after step " +
                      std::to_string(session.steps());
+  if (int64_t given = session.microBatch())
+    text += " and " + std::to_string(given) + " of " + std::to_string(position.microBatches) +
+            " micro-batches of the next";
   if (options.checkpoint)
     text += "; --resume=" + printable(*options.checkpoint) + " goes on from there";
   else
@@ -176,7 +185,9 @@ ampc_status_t Trainer::makeStep(const std::vector<ampc_named_tensor_t> &batch) {
   ampc_status_t status = ampc_session_step_visited(session.get(), batch.data(), batch.size(), &info,
                                                    ValueTrace::visit, trace.get());
   bool isMade = session.steps() == number;
-  std::string line = isMade ? trace->endStep(number, info.loss_scale) : "";
+  if (!isMade) // or it waits for more micro-batches
+    return status;
+  std::string line = trace->endStep(number, info.loss_scale);
   if (status || !log)
     return status;
   readSteps(/*all=*/true); // the step's own line comes first
@@ -259,6 +270,9 @@ void Trainer::noteSkip(const ampc_step_info_t &info) {
   if (skipped > 1 && now - lastSkipNote < skipNoteInterval)
     return;
   std::string text = "step " + std::to_string(info.step) + " is skipped: ";
+  if (info.bad_micro_batch)
+    text += "in micro-batch " + std::to_string(info.bad_micro_batch) + " of " +
+            std::to_string(info.micro_batches) + " ";
   bool isForward = info.failure == AMPC_FAILURE_FORWARD;
   if (isForward)
     text += "the loss";
@@ -342,7 +356,13 @@ void Trainer::savePeriodically() {
     return;
   readSteps(/*all=*/true);
   savedStep = steps;
-  isSaved(save(*options.checkpoint), *options.checkpoint, "checkpoint");
+  StepCheckpoints kept(*options.checkpoint);
+  std::string path = options.keep ? kept.pathOf(steps) : *options.checkpoint;
+  if (isSaved(save(path), path, "checkpoint") && options.keep)
+    if (std::string problem = kept.prune(steps, *options.keep); !problem.empty()) {
+      progress.leaveLine();
+      note("warning: an old checkpoint cannot be removed: " + problem);
+    }
   try {
     draw();
   } catch (const Error &error) {
@@ -395,9 +415,8 @@ void Trainer::draw() {
 uint64_t Trainer::batchesLeft() const {
   if (options.steps) {
     int64_t steps = session.steps();
-    // As many batches a step as so far.
-    double perStep = double(batches) / double(std::max<int64_t>(1, steps - firstStep));
-    return static_cast<uint64_t>(double(std::max<int64_t>(0, *options.steps - steps)) * perStep);
+    uint64_t left = uint64_t(std::max<int64_t>(0, *options.steps - steps)) * position.microBatches;
+    return left - std::min(left, uint64_t(session.microBatch()));
   }
   auto epochs = static_cast<uint64_t>(options.epochs.value_or(1));
   if (position.epoch >= epochs)

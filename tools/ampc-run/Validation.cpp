@@ -8,6 +8,7 @@
 #include "Validation.h"
 #include "Error.h"
 #include "Metadata.h"
+#include "StepCheckpoints.h"
 
 #include <algorithm>
 #include <cmath>
@@ -25,12 +26,7 @@ constexpr const char *sinceBestKey = "eval.since_best";
 } // namespace
 
 std::string ampc::run::bestPathOf(const std::string &checkpoint) {
-  const std::string extension = ".safetensors";
-  size_t stem = checkpoint.size() - std::min(checkpoint.size(), extension.size());
-  bool hasStem = stem > 0 && checkpoint[stem - 1] != '/';
-  if (hasStem && checkpoint.compare(stem, std::string::npos, extension) == 0)
-    return checkpoint.substr(0, stem) + ".best" + extension;
-  return checkpoint + ".best";
+  return insertBeforeExtension(checkpoint, ".best");
 }
 
 Validation::Validation(const TrainOptions &options, const Module &module, Session &session,

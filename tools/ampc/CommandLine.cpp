@@ -7,6 +7,7 @@
 
 #include "CommandLine.h"
 #include "ReadArray.h"
+#include "ampc-runtime/accumulation.h"
 #include "ampc-runtime/module_format.h"
 #include "ampc/Support/RegexCheck.h"
 #include "ampc/Support/Settings.h"
@@ -83,6 +84,9 @@ struct Flags {
                    cl::cat(training)};
   cl::opt<int64_t> accumulate{"accumulate", cl::desc("micro-batches in a step"), cl::init(1),
                               cl::cat(training)};
+  Text accumulateBy{"accumulate-by", cl::init("auto"), cl::cat(training),
+                    cl::desc("gradients of the micro-batches: their mean, their sum, or auto, as "
+                             "the loss is a mean or a sum over the samples")};
   Text train{"train", cl::desc("initializers to train"), cl::value_desc("regex"),
              cl::cat(training)};
   Text freeze{"freeze", cl::desc("initializers not to train"), cl::value_desc("regex"),
@@ -399,8 +403,14 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
   check.positive("clip-grad-value", f.clipValue);
   o.clipGradNorm = given(f.clipNorm).value_or(-1);
   o.clipGradValue = given(f.clipValue).value_or(-1);
-  if (f.accumulate < 1)
-    check.fail("--accumulate=" + llvm::Twine(f.accumulate.getValue()) + ": must be at least 1");
+  if (f.accumulate < 1 || f.accumulate > AMPC_MOST_MICRO_BATCHES)
+    check.fail("--accumulate=" + llvm::Twine(f.accumulate.getValue()) + ": must be from 1 to " +
+               llvm::Twine(AMPC_MOST_MICRO_BATCHES));
+  check.oneOf("accumulate-by", f.accumulateBy, {"auto", "mean", "sum"});
+  if (f.accumulate > 1 && o.loss == "none")
+    check.fail("--accumulate: nothing is trained with --loss=none");
+  o.accumulate = f.accumulate;
+  o.accumulateBy = f.accumulateBy;
   check.regex("train", f.train);
   check.regex("freeze", f.freeze);
   o.import.trainRegex = f.train;
@@ -556,10 +566,6 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
   if (line.stage == Stage::SharedObject && f.emit == "so" && !f.listOps && !line.explain &&
       line.policies.empty() && f.output.empty())
     check.fail("no output given: -o TRAIN.so");
-
-  // Documented, and not built yet: never ignored in silence.
-  if (f.accumulate > 1)
-    line.notBuilt = "--accumulate";
 }
 } // namespace
 

@@ -28,8 +28,6 @@ struct CommandLine {
   std::string explainRegex; ///< of node names; "" for all
   /// Of `diff-policy`: the two policies to compare; else none.
   std::vector<std::string> policies;
-  /// A documented flag that is not built yet; what to say about it.
-  std::string notBuilt;
 };
 
 /// Registers ampc's flags and MLIR's, parses, and checks what can be checked without the

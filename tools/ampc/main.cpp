@@ -120,8 +120,6 @@ int run(CommandLine &line) {
     listOperators(context, llvm::outs());
     return ExitDone;
   }
-  if (!line.notBuilt.empty())
-    return fail(line.notBuilt + ": documented, but not built in this version");
   if (!line.policies.empty())
     return diffPolicy(line);
 

@@ -34,6 +34,8 @@ struct CompileOptions {
   /// `name` "auto" is adam; "none" is no training step.
   OptimizerOptions optimizer;
   double clipGradNorm = -1, clipGradValue = -1; ///< negative: off
+  int64_t accumulate = 1;                       ///< micro-batches in a step
+  std::string accumulateBy = "auto";            ///< their gradients: mean, sum or what the loss is
 
   // Precision.
   int64_t level = 1;         ///< 0 for O0, to 3 for O3

@@ -1,4 +1,4 @@
-//===- StateNames.h - Names of state that steps share --------- -*- C++ -*-===//
+//===- StateNames.h - Names of state and parts of steps ------- -*- C++ -*-===//
 //
 // Part of the ampc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -15,6 +15,10 @@ namespace ampc {
 /// i64 of rank 0: applied updates with those of the run that the module goes on from. Only there
 /// where there is one; then the optimizer counts by it, not by the steps of this run.
 constexpr llvm::StringLiteral kOptimizerStep = "ampc.optimizer_step";
+
+/// Functions of a step of several micro-batches, in the place of @train (accumulation.h).
+constexpr llvm::StringLiteral kAccumulateFunction = "accumulate";
+constexpr llvm::StringLiteral kApplyFunction = "apply";
 
 } // namespace ampc
 

@@ -75,6 +75,47 @@ def MakeTrainingStep : Pass<"amp-make-training-step", "::mlir::ModuleOp"> {
   ];
 }
 
+def AccumulateGradients : Pass<"amp-accumulate-gradients", "::mlir::ModuleOp"> {
+  let summary = "Divide a step into micro-batches and their update";
+  let description = [{
+    Runs behind `amp-scale-loss`. @train becomes @accumulate, the forward and backward pass of one
+    micro-batch, and @apply, the update with what `count` of them added up: in f32, as gradients of
+    parameters are, and still times the loss scale, which @apply alone moves. With `by=mean` the
+    sums are divided by `count`, with `sum` they are not; `auto` finds out what the loss is over the
+    samples (BatchReductionOpInterface). State that the forward pass assigns goes on from one
+    micro-batch to the next in a variable beside it, and takes its place where the step is applied.
+    The flags of the first bad micro-batch are kept with its number (accumulation.h). Nothing
+    happens with a `count` of 1.
+
+    ```mlir
+    func.func @train(%x: tensor<8x4xf32>) {
+      %w = amp.read @w : tensor<4xf32>
+      ..
+      %g = amp.gradient %loss wrt(%w) : tensor<f32>, (tensor<4xf32>) -> tensor<4xf32>
+      %u, %found, %culprit = amp.unscale(%g) by %scale ..
+      ..
+    // becomes
+    func.func @accumulate(%x: tensor<8x4xf32>) {
+      ..
+      %g = amp.gradient %loss wrt(%w) : tensor<f32>, (tensor<4xf32>) -> tensor<4xf32>
+      %old = amp.read @"ampc.accumulated/w" : tensor<4xf32>
+      %sum = amp.add %old, %g : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+      %new = amp.where %first, %g, %sum ..
+      amp.assign @"ampc.accumulated/w", %new : tensor<4xf32>
+      ..
+    func.func @apply() {
+      %g = amp.read @"ampc.accumulated/w" : tensor<4xf32>
+      %u, %found, %culprit = amp.unscale(%g) by %scale_times_count ..
+      ..
+    ```
+  }];
+  let options = [
+    Option<"count", "count", "int64_t", "1", "micro-batches in a step">,
+    Option<"by", "by", "std::string", "\"auto\"", "auto, mean or sum">,
+    Option<"checkFinite", "check-finite", "bool", "true", "Where nothing scales the loss">
+  ];
+}
+
 def KeepAsEval : Pass<"amp-keep-as-eval", "::mlir::ModuleOp"> {
   let summary = "Make the graph as it stands the only program";
   let description = [{ @main becomes @eval, and nothing is trained. }];

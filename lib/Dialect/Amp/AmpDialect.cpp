@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc/Dialect/Amp/BatchReduction.h"
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -19,6 +20,7 @@ using namespace ampc;
 
 #include "ampc/Dialect/Amp/AmpDialect.cpp.inc"
 #include "ampc/Dialect/Amp/AmpInterfaces.cpp.inc"
+#include "ampc/Dialect/Amp/BatchReduction.cpp.inc"
 
 // Each family registers its ops where they are defined (Ops/Family.cpp.in).
 namespace ampc {

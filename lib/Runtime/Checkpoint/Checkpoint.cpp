@@ -43,9 +43,28 @@ void setMetadata(Session &session, const char *key, const char *value) {
     session.metadata.erase(key);
 }
 
-static bool isStored(const Session &session, const ampc_tensor_entry_t &tensor) {
+static bool startsWith(std::string_view text, std::string_view prefix) {
+  return text.substr(0, prefix.size()) == prefix;
+}
+
+/// Whether the tensor is in a checkpoint. What a window adds up is where it has begun.
+static bool isStored(const Session &session, const ampc_tensor_entry_t &tensor, bool isInWindow) {
+  std::string_view name = session.module().tables().nameOf(tensor);
   return session.isPlaced(tensor) &&
-         (tensor.role == AMPC_ROLE_PARAMETER || tensor.role == AMPC_ROLE_STATE);
+         (tensor.role == AMPC_ROLE_PARAMETER || tensor.role == AMPC_ROLE_STATE) &&
+         (isInWindow ||
+          (!startsWith(name, AMPC_PREFIX_ACCUMULATED) && !startsWith(name, AMPC_PREFIX_WINDOW)));
+}
+
+/// Scalars that a checkpoint of a step of one batch is without: the window is then empty.
+static bool isOfWindow(std::string_view name) {
+  return name == AMPC_SCALAR_MICRO_BATCH || startsWith(name, "ampc.window_");
+}
+
+/// Whether the checkpoint was written between the micro-batches of a step.
+static bool isInWindow(const SafetensorsHeader &header) {
+  auto count = header.metadata.find(AMPC_SCALAR_MICRO_BATCH);
+  return count != header.metadata.end() && count->second != "0";
 }
 
 /// False where `data`, of `tensor`, has elements that training cannot come back
@@ -81,7 +100,7 @@ void saveCheckpoint(Session &session, const std::string &path) {
     header.metadata[kUserPrefix + key] = value;
   for (const ampc_tensor_entry_t &tensor : tables.tensors) {
     std::string name = tables.nameOf(tensor);
-    if (isStored(session, tensor)) {
+    if (isStored(session, tensor, session.microBatch() > 0)) {
       Span<int64_t> shape = tables.shape(tensor);
       header.tensors[name] = {tensor.dtype, std::vector<int64_t>(shape.begin(), shape.end()), 0, 0};
     } else if (tensor.role == AMPC_ROLE_SCALAR && session.isPlaced(tensor)) {
@@ -200,11 +219,11 @@ static void checkContents(const Session &session, const File &file,
   for (const ampc_tensor_entry_t &tensor : tables.tensors) {
     std::string name = tables.nameOf(tensor);
     if (tensor.role == AMPC_ROLE_SCALAR && session.isPlaced(tensor)) {
-      if (!header.metadata.count(name))
+      if (!header.metadata.count(name) && !isOfWindow(name))
         report(name, "is missing in the metadata");
       continue;
     }
-    if (!isStored(session, tensor))
+    if (!isStored(session, tensor, isInWindow(header)))
       continue;
     auto found = header.tensors.find(name);
     if (found == header.tensors.end()) {
@@ -249,10 +268,12 @@ static Restored readAll(Session &session, const File &file, const SafetensorsHea
   for (const ampc_tensor_entry_t &tensor : tables.tensors) {
     std::string name = tables.nameOf(tensor);
     bool isScalar = tensor.role == AMPC_ROLE_SCALAR && session.isPlaced(tensor);
-    if (!isScalar && !isStored(session, tensor))
+    if (!isScalar && !isStored(session, tensor, isInWindow(header)))
       continue;
     std::unique_ptr<char[]> data(new char[tensor.bytes]);
-    if (isScalar) {
+    if (isScalar && !header.metadata.count(name)) {
+      std::memset(data.get(), 0, tensor.bytes);
+    } else if (isScalar) {
       const std::string &text = header.metadata.at(name);
       if (!readScalar(tensor.dtype, text, data.get()))
         throw unsound(file, name,
@@ -278,7 +299,7 @@ static Restored readAll(Session &session, const File &file, const SafetensorsHea
 
   std::string_view prefix = kUserPrefix;
   for (const auto &[key, value] : header.metadata)
-    if (std::string_view(key).substr(0, prefix.size()) == prefix)
+    if (startsWith(key, prefix))
       restored.user[key.substr(prefix.size())] = value;
   return restored;
 }

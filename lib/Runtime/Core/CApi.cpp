@@ -235,7 +235,8 @@ ampc_status_t ampc_module_tensor(const ampc_module_t *module, size_t index,
     if (info->struct_size < offsetof(ampc_tensor_info_t, batch_axis))
       return;
     bool isInput = tensor.role == AMPC_ROLE_INPUT;
-    info->optional_in_step = isInput && !isRead(tables, index, AMPC_PROGRAM_TRAIN);
+    info->optional_in_step = isInput && !isRead(tables, index, AMPC_PROGRAM_TRAIN) &&
+                             !isRead(tables, index, AMPC_PROGRAM_ACCUMULATE);
     info->optional_in_evaluate =
         isInput && (info->label || !isRead(tables, index, AMPC_PROGRAM_EVAL));
     if (knowsAxis)
@@ -255,9 +256,14 @@ int ampc_module_trains(const ampc_module_t *module) {
     return 0;
   const Tables &tables = module->module.tables();
   for (const ampc_program_entry_t &program : tables.programs)
-    if (tables.nameOf(program) == std::string_view(AMPC_PROGRAM_TRAIN))
+    if (tables.nameOf(program) == std::string_view(AMPC_PROGRAM_TRAIN) ||
+        tables.nameOf(program) == std::string_view(AMPC_PROGRAM_APPLY))
       return 1;
   return 0;
+}
+
+int ampc_module_micro_batches(const ampc_module_t *module) {
+  return module ? int(module->module.tables().microBatches()) : 0;
 }
 
 //===----------------------------------------------------------------------===//
@@ -341,6 +347,10 @@ ampc_status_t ampc_session_get_step_info(ampc_session_t *session, int64_t step,
     requireInfo(*info);
     session->session.stepInfo(step, *info);
   });
+}
+
+int ampc_session_micro_batch(const ampc_session_t *session) {
+  return session ? int(session->session.microBatch()) : 0;
 }
 
 int64_t ampc_session_steps(const ampc_session_t *session) {

@@ -23,13 +23,14 @@ void Culprits::run(const ampc_program_entry_t &program, const ValueVisitor &visi
 }
 
 void Culprits::find(const ampc_program_entry_t &program, const InputBatch &batch, int64_t oldest,
-                    ampc_step_info_t &info) {
+                    ampc_step_info_t &info, int64_t microBatch) {
   bool isForward = info.failure == AMPC_FAILURE_FORWARD;
   if (check == AMPC_CHECK_FINITE_OFF || (!isForward && info.failure != AMPC_FAILURE_GRADIENT))
     return;
   std::optional<Culprit> culprit =
       watched ? watched->find(isForward)
-              : replay(tables, device, program, batch, {info.step - 1, info.loss_scale, isForward});
+              : replay(tables, device, program, batch,
+                       {info.step - 1, microBatch, info.loss_scale, isForward});
   byStep.erase(byStep.begin(), byStep.upper_bound(oldest));
   if (culprit)
     byStep[info.step] = std::move(*culprit);

@@ -27,9 +27,10 @@ public:
   /// where each tensor is looked at or shown. `visitor` may be empty.
   void run(const ampc_program_entry_t &program, const ValueVisitor &visitor);
   /// Where `info`, of the step just made, tells that it went wrong: looks for the tensor, and tells
-  /// it. Steps up to `oldest` are forgotten.
+  /// it. Steps up to `oldest` are forgotten. `microBatch` is the number of the micro-batch in the
+  /// step, counted from 0.
   void find(const ampc_program_entry_t &program, const InputBatch &batch, int64_t oldest,
-            ampc_step_info_t &info);
+            ampc_step_info_t &info, int64_t microBatch);
   /// Fills in what is known of the step.
   void tell(ampc_step_info_t &info) const;
   void forgetAll() { byStep.clear(); }

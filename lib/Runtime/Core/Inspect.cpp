@@ -240,6 +240,8 @@ std::string inspect(const Module &module, ampc_device_t device) {
 
   auto program = [&](const char *name) { return tables.findProgram(name, target); };
   const ampc_program_entry_t *train = program(AMPC_PROGRAM_TRAIN);
+  if (!train) // the larger part of a step
+    train = program(AMPC_PROGRAM_ACCUMULATE);
   const ampc_program_entry_t *eval = program(AMPC_PROGRAM_EVAL);
   json.key("programs");
   json.beginArray();
@@ -250,6 +252,11 @@ std::string inspect(const Module &module, ampc_device_t device) {
   json.member("trains", train != nullptr);
   json.key("steps");
   writeSteps(json, tables, train ? train : eval);
+  json.member("micro_batches", tables.microBatches());
+  if (const ampc_program_entry_t *apply = program(AMPC_PROGRAM_APPLY)) {
+    json.key("apply_steps");
+    writeSteps(json, tables, apply);
+  }
   json.key("eval_steps");
   writeSteps(json, tables, eval);
   json.key("refresh_steps");

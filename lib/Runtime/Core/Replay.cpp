@@ -69,6 +69,7 @@ std::optional<Culprit> replay(const Tables &tables, Device &device,
                               const SkippedStep &step) {
   MovedState state(tables, device);
   state.set<int64_t>(AMPC_SCALAR_ATTEMPT, step.attempt);
+  state.set<int64_t>(AMPC_SCALAR_MICRO_BATCH, step.microBatch);
   state.set<float>(AMPC_SCALAR_LOSS_SCALE, step.lossScale);
   batch.upload(device);
   OverflowSearch search(tables, device, program, /*isReplay=*/true);

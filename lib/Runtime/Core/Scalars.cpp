@@ -103,6 +103,11 @@ findScalarFault(const Tables &tables, const std::vector<ScalarValue> &values,
     std::string name = tables.nameOf(*value.tensor);
     if (const char *reason = findFaultAlone(name, value.data))
       return ScalarFault{name, writeScalar(value.tensor->dtype, value.data), reason};
+    if (int64_t last = tables.microBatches() - 1; name == AMPC_SCALAR_MICRO_BATCH)
+      if (int64_t count = valueOf<int64_t>(value.data); count < 0 || count > last)
+        return ScalarFault{name, concat(count),
+                           concat("of the micro-batches of a step 0 to ", last,
+                                  " have been given between two calls")};
     if (name == AMPC_SCALAR_STEP)
       step = &value;
     else if (name == AMPC_SCALAR_ATTEMPT)

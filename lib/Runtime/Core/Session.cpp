@@ -26,8 +26,14 @@ static constexpr unsigned kRefusals = AMPC_FLAG_LABEL_OUT_OF_RANGE | AMPC_FLAG_I
 /// batches, and half as many as would take a scale of 65536 to its floor of 2^-14.
 static constexpr int64_t kMostForwardFailures = 16;
 
-/// The sum of AMPC_FLAG_* as bits.
-static unsigned flagsOf(float sum) { return sum > 0 && sum < 256 ? unsigned(sum) : 0; }
+/// AMPC_STAT_FLAGS as a number; 0 where it is none.
+static unsigned numberOf(float flags) {
+  constexpr float kEnd = float(AMPC_FLAGS_END) * (AMPC_MOST_MICRO_BATCHES + 1);
+  return flags > 0 && flags < kEnd ? unsigned(flags) : 0;
+}
+/// The sum of AMPC_FLAG_* as bits, and the micro-batch that they belong to.
+static unsigned flagsOf(float flags) { return numberOf(flags) % AMPC_FLAGS_END; }
+static int microBatchOf(float flags) { return int(numberOf(flags) / AMPC_FLAGS_END); }
 
 /// The most that is staged at once: a CUDA device stages in pinned memory.
 static constexpr uint64_t kChunkBytes = uint64_t(16) << 20;
@@ -78,9 +84,11 @@ static bool findLoss(const Tables &tables) {
 
 Session::Session(const Module &module, const ampc_session_options_t &options, bool seeded)
     : owner(module), tables(module.tables()), device(createDevice(module, options)),
-      culprits(tables, *device, options.check_finite), hasLoss(findLoss(tables)) {
+      culprits(tables, *device, options.check_finite), hasLoss(findLoss(tables)),
+      microBatches(tables.microBatches()) {
   ring = tables.findState(AMPC_STATS_RING);
-  if (ring && tables.findProgram(AMPC_PROGRAM_TRAIN, device->target()))
+  if (ring && (tables.findProgram(AMPC_PROGRAM_TRAIN, device->target()) ||
+               tables.findProgram(AMPC_PROGRAM_APPLY, device->target())))
     slots = tables.shape(*ring)[0];
   initialize();
   const ampc_tensor_entry_t *seed = tables.findState(AMPC_SCALAR_SEED);
@@ -126,6 +134,7 @@ void Session::restartCount() {
   int64_t value;
   read(*tables.findState(AMPC_SCALAR_ATTEMPT), &value);
   attempts = before = examined = std::max<int64_t>(value, 0);
+  given = readNumber<int64_t>(AMPC_SCALAR_MICRO_BATCH, 0);
   culprits.forgetAll();
   forwardFailures = 0;
 }
@@ -135,10 +144,10 @@ const ampc_program_entry_t &Session::requireProgram(std::string_view name) const
   if (!program)
     throw Error(AMPC_STATUS_INCOMPATIBLE,
                 concat("'", owner.path(), "' was compiled without a ",
-                       name == AMPC_PROGRAM_TRAIN ? "training step: compile it with a loss and an "
-                                                    "optimizer"
-                                                  : "forward program: compile it with this version "
-                                                    "of ampc"));
+                       name != AMPC_PROGRAM_EVAL ? "training step: compile it with a loss and an "
+                                                   "optimizer"
+                                                 : "forward program: compile it with this version "
+                                                   "of ampc"));
   return *program;
 }
 
@@ -151,25 +160,80 @@ static void copyInfo(const ampc_step_info_t &from, ampc_step_info_t &to) {
 
 void Session::step(const ampc_named_tensor_t *inputs, size_t count, ampc_step_info_t *info,
                    const ValueVisitor &visitor) {
-  const ampc_program_entry_t &program = requireProgram(AMPC_PROGRAM_TRAIN);
+  const bool isWindow = microBatches > 1;
+  const ampc_program_entry_t &program =
+      requireProgram(isWindow ? AMPC_PROGRAM_ACCUMULATE : AMPC_PROGRAM_TRAIN);
   InputBatch batch(tables, program, inputs, count, /*labelsOptional=*/false);
   // The next step would write over the oldest one not looked at.
   if (attempts - examined >= slots)
     examine(attempts);
   batch.upload(*device);
   culprits.run(program, visitor);
-  ++attempts;
   // The host has ended the step; another device is not waited for.
-  if (!info && !visitor && device->kind() != AMPC_DEVICE_HOST)
+  const bool waits = info || visitor || device->kind() == AMPC_DEVICE_HOST;
+  if (isWindow) {
+    ++given;
+    if (waits)
+      examineMicroBatch(program, batch);
+    if (given < microBatches) {
+      if (info)
+        tellWindow(*info);
+      return;
+    }
+    culprits.run(requireProgram(AMPC_PROGRAM_APPLY), visitor);
+    given = 0;
+  }
+  ++attempts;
+  if (!waits)
     return;
   StepRecord record = readRecord(attempts);
-  culprits.find(program, batch, /*oldest=*/attempts - slots, record.info);
+  if (!isWindow)
+    culprits.find(program, batch, oldestKept(), record.info, /*microBatch=*/0);
+  else if (record.info.bad_micro_batch == 0)
+    culprits.find(requireProgram(AMPC_PROGRAM_APPLY),
+                  InputBatch(tables, requireProgram(AMPC_PROGRAM_APPLY), nullptr, 0, false),
+                  oldestKept(), record.info, /*microBatch=*/0);
   if (!info)
     return;
   copyInfo(record.info, *info);
   examine(attempts - 1);
   examined = attempts;
   raise(record);
+}
+
+template <class T>
+T Session::readNumber(const char *name, T value) {
+  const ampc_tensor_entry_t *tensor = tables.findState(name);
+  if (tensor && isPlaced(*tensor))
+    read(*tensor, &value);
+  return value;
+}
+
+void Session::examineMicroBatch(const ampc_program_entry_t &program, const InputBatch &batch) {
+  float mark = readNumber<float>(AMPC_SCALAR_WINDOW_FLAGS, 0);
+  if (microBatchOf(mark) != given)
+    return;
+  ampc_step_info_t info = {};
+  info.struct_size = sizeof(info);
+  info.step = attempts + 1;
+  info.loss_scale = readNumber<float>(AMPC_SCALAR_LOSS_SCALE, 1);
+  info.failure = failureOf(flagsOf(mark), readNumber<float>(AMPC_SCALAR_WINDOW_LOSS, 0));
+  culprits.find(program, batch, oldestKept(), info, /*microBatch=*/given - 1);
+}
+
+void Session::tellWindow(ampc_step_info_t &info) {
+  ampc_step_info_t told = {};
+  told.struct_size = sizeof(told);
+  told.step = attempts + 1;
+  told.loss = told.grad_norm = std::numeric_limits<float>::quiet_NaN();
+  told.loss_scale = told.next_loss_scale = readNumber<float>(AMPC_SCALAR_LOSS_SCALE, 1);
+  told.learning_rate = readNumber<float>(AMPC_SCALAR_LEARNING_RATE, told.loss);
+  told.culprit = "";
+  told.micro_batch = int32_t(given);
+  told.micro_batches = int32_t(microBatches);
+  told.bad_micro_batch = microBatchOf(readNumber<float>(AMPC_SCALAR_WINDOW_FLAGS, 0));
+  culprits.tell(told);
+  copyInfo(told, info);
 }
 
 void Session::stepInfo(int64_t step, ampc_step_info_t &info) {
@@ -222,14 +286,19 @@ Session::StepRecord Session::decode(int64_t step, const void *memory) const {
     if (tensor != AMPC_NONE_U32)
       record.info.culprit = tables.nameOf(tables.tensors[tensor]);
   }
-  bool isForward =
-      (flags & AMPC_FLAG_NONFINITE_LOSS) || (hasLoss && !std::isfinite(record.info.loss));
-  record.info.failure = record.info.applied ? AMPC_FAILURE_NONE
-                        : flags & kRefusals ? AMPC_FAILURE_BATCH
-                        : isForward         ? AMPC_FAILURE_FORWARD
-                                            : AMPC_FAILURE_GRADIENT;
+  record.info.failure =
+      record.info.applied ? AMPC_FAILURE_NONE : failureOf(flags, record.info.loss);
+  record.info.micro_batch = record.info.micro_batches = int32_t(microBatches);
+  record.info.bad_micro_batch = microBatchOf(slot[AMPC_STAT_FLAGS]);
   culprits.tell(record.info);
   return record;
+}
+
+ampc_failure_t Session::failureOf(unsigned flags, float loss) const {
+  bool isForward = (flags & AMPC_FLAG_NONFINITE_LOSS) || (hasLoss && !std::isfinite(loss));
+  return flags & kRefusals ? AMPC_FAILURE_BATCH
+         : isForward       ? AMPC_FAILURE_FORWARD
+                           : AMPC_FAILURE_GRADIENT;
 }
 
 /// "input 'a'", "one of the inputs 'a', 'b'": those that `mark` is set of.
@@ -289,6 +358,9 @@ void Session::raise(const StepRecord &record) {
   bool isForward = info.failure == AMPC_FAILURE_FORWARD;
   forwardFailures = isForward ? forwardFailures + 1 : 0;
   std::string where = concat("step ", info.step, ": ");
+  if (info.bad_micro_batch)
+    where = concat("step ", info.step, ", micro-batch ", info.bad_micro_batch, " of ", microBatches,
+                   ": ");
   if (record.flags & kRefusals)
     refuse(record.flags, where, "; nothing was updated");
   if (info.applied)
@@ -436,12 +508,18 @@ void Session::setTensor(const char *name, const DLTensor *tensor) {
                        entry.role == AMPC_ROLE_CONSTANT ? "a constant of the compiled step"
                                                         : "derived from other tensors"),
                 name);
+  if (given > 0 && std::strcmp(name, AMPC_SCALAR_LOSS_SCALE) == 0)
+    throw Error(AMPC_STATUS_INVALID_ARGUMENT,
+                concat("'", name, "' cannot be set after ", microBatch(), " of the ", microBatches,
+                       " micro-batches of a step: what they added up has the scale as it is"),
+                name);
   const void *data = checkTensor(tables, entry, tensor, "tensor");
   if (entry.role == AMPC_ROLE_SCALAR)
     requireSound({&entry, data});
   write(entry, data);
   finishWrites();
-  if (std::strcmp(name, AMPC_SCALAR_ATTEMPT) == 0)
+  if (std::strcmp(name, AMPC_SCALAR_ATTEMPT) == 0 ||
+      std::strcmp(name, AMPC_SCALAR_MICRO_BATCH) == 0)
     restartCount();
   device->synchronize();
 }

@@ -31,6 +31,8 @@ public:
   int threads() const { return device->threads(); }
   const Module &module() const { return owner; }
   int64_t steps() const { return attempts; }
+  /// Micro-batches in the present window.
+  int64_t microBatch() const { return given; }
 
   /// `visitor` may be empty.
   void step(const ampc_named_tensor_t *inputs, size_t count, ampc_step_info_t *info,
@@ -68,6 +70,18 @@ private:
     unsigned flags; ///< AMPC_FLAG_*
   };
 
+  /// Looks at the micro-batch just made: where it is bad, and the first one of the window, for the
+  /// tensor with which it went wrong. Waits.
+  void examineMicroBatch(const ampc_program_entry_t &program, const InputBatch &batch);
+  /// Tells of a step whose window is not complete.
+  void tellWindow(ampc_step_info_t &info);
+  /// Reads a scalar that the module has; `value` where it has none.
+  template <class T>
+  T readNumber(const char *name, T value);
+  /// Steps up to this one are no longer known.
+  int64_t oldestKept() const { return attempts - slots; }
+  ampc_failure_t failureOf(unsigned flags, float loss) const;
+
   void initialize();
   /// Enqueues a program; nothing where the module has none of this name.
   void run(const char *program);
@@ -94,10 +108,14 @@ private:
   std::unique_ptr<Device> device;
   Culprits culprits;
   const bool hasLoss;
+  /// In a step.
+  const int64_t microBatches;
   const ampc_tensor_entry_t *ring = nullptr;
   int64_t slots = 0;
   /// Read by steps() while another thread may be in a step.
   std::atomic<int64_t> attempts{0};
+  /// Micro-batches in the present window.
+  std::atomic<int64_t> given{0};
   /// Steps up to this one were made before the ring was.
   int64_t before = 0;
   /// Steps up to this one have been looked at for errors.

@@ -61,6 +61,11 @@ const ampc_tensor_entry_t *Tables::findPort(ampc_role_t role, std::string_view n
   return nullptr;
 }
 
+int64_t Tables::microBatches() const {
+  const ampc_tensor_entry_t *count = findState(AMPC_SCALAR_MICRO_BATCHES);
+  return count ? int64_t(count->init_value) : 1;
+}
+
 const ampc_tensor_entry_t *Tables::findState(std::string_view name) const {
   for (const ampc_tensor_entry_t &tensor : tensors)
     if (tensor.role != AMPC_ROLE_INPUT && tensor.role != AMPC_ROLE_OUTPUT && name == nameOf(tensor))

@@ -8,6 +8,7 @@
 #ifndef AMPC_RUNTIME_CORE_TABLES_H
 #define AMPC_RUNTIME_CORE_TABLES_H
 
+#include "ampc-runtime/accumulation.h"
 #include "ampc-runtime/module_format.h"
 
 #include <cstddef>
@@ -88,6 +89,8 @@ public:
   /// The parameter, constant, state, scalar or derived tensor, or null.
   const ampc_tensor_entry_t *findState(std::string_view name) const;
   const char *nameOf(const ampc_tensor_entry_t &tensor) const { return string(tensor.name); }
+  /// Micro-batches in a step.
+  int64_t microBatches() const;
   /// "f32 [64, 10]".
   std::string describe(const ampc_tensor_entry_t &tensor) const;
 

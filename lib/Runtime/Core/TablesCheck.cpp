@@ -46,6 +46,7 @@ private:
   void checkBinding(const ampc_binding_entry_t &binding, uint8_t role, uint64_t arenaBytes,
                     const std::string &what);
   void checkTraining(uint32_t target);
+  void checkAccumulation(ampc_target_t target);
   /// `ranges` is sorted by this.
   void checkDisjoint(std::vector<Range> &ranges) const;
 
@@ -279,9 +280,12 @@ void Checker::checkScalar(const ampc_tensor_entry_t &tensor, const std::string &
     uint32_t dtype;
   };
   constexpr Known kKnown[] = {
-      {AMPC_SCALAR_LEARNING_RATE, AMPC_DTYPE_F32}, {AMPC_SCALAR_STEP, AMPC_DTYPE_I64},
-      {AMPC_SCALAR_ATTEMPT, AMPC_DTYPE_I64},       {AMPC_SCALAR_SEED, AMPC_DTYPE_I64},
-      {AMPC_SCALAR_LOSS_SCALE, AMPC_DTYPE_F32},    {AMPC_SCALAR_GROWTH_TRACKER, AMPC_DTYPE_I32},
+      {AMPC_SCALAR_LEARNING_RATE, AMPC_DTYPE_F32},  {AMPC_SCALAR_STEP, AMPC_DTYPE_I64},
+      {AMPC_SCALAR_ATTEMPT, AMPC_DTYPE_I64},        {AMPC_SCALAR_SEED, AMPC_DTYPE_I64},
+      {AMPC_SCALAR_LOSS_SCALE, AMPC_DTYPE_F32},     {AMPC_SCALAR_GROWTH_TRACKER, AMPC_DTYPE_I32},
+      {AMPC_SCALAR_MICRO_BATCHES, AMPC_DTYPE_I64},  {AMPC_SCALAR_MICRO_BATCH, AMPC_DTYPE_I64},
+      {AMPC_SCALAR_WINDOW_LOSS, AMPC_DTYPE_F32},    {AMPC_SCALAR_WINDOW_FLAGS, AMPC_DTYPE_F32},
+      {AMPC_SCALAR_WINDOW_CULPRIT, AMPC_DTYPE_F32},
   };
   for (const Known &known : kKnown)
     check(std::strcmp(known.name, tables.nameOf(tensor)) != 0 || known.dtype == tensor.dtype,
@@ -318,7 +322,7 @@ void Checker::checkProgram(size_t index) {
   check(fits(program.first_output, program.output_count, tables.bindings.size()),
         concat(what, ": outputs from ", program.first_output, " on, ", program.output_count, " of ",
                tables.bindings.size()));
-  check((name != AMPC_PROGRAM_REFRESH && name != AMPC_PROGRAM_INIT) ||
+  check((name != AMPC_PROGRAM_REFRESH && name != AMPC_PROGRAM_INIT && name != AMPC_PROGRAM_APPLY) ||
             program.input_count + uint64_t(program.output_count) == 0,
         concat(what, ": it takes no inputs or outputs"));
 
@@ -348,8 +352,10 @@ void Checker::checkProgram(size_t index) {
   check(done.signals.size() == program.signal_count,
         concat(what, ": ", program.signal_count, " signals, of which ", done.signals.size(),
                " are given"));
-  if (name == AMPC_PROGRAM_TRAIN)
+  if (name == AMPC_PROGRAM_TRAIN || name == AMPC_PROGRAM_APPLY)
     checkTraining(program.target);
+  if (name == AMPC_PROGRAM_APPLY || name == AMPC_PROGRAM_ACCUMULATE)
+    checkAccumulation(ampc_target_t(program.target));
 }
 
 void Checker::checkBinding(const ampc_binding_entry_t &binding, uint8_t role, uint64_t arenaBytes,
@@ -391,6 +397,22 @@ void Checker::checkTraining(uint32_t target) {
   check(ring.rank == 2 && tables.shape(ring)[0] >= kFewestSlots &&
             tables.shape(ring)[1] == AMPC_STAT_COUNT,
         concat(AMPC_STATS_RING " is ", tables.describe(ring)));
+}
+
+// And for a step of several micro-batches.
+void Checker::checkAccumulation(ampc_target_t target) {
+  const ampc_tensor_entry_t *count = tables.findState(AMPC_SCALAR_MICRO_BATCHES);
+  check(count && count->role == AMPC_ROLE_SCALAR && count->init_kind == AMPC_INIT_FILL &&
+            count->init_value >= 2 && count->init_value <= AMPC_MOST_MICRO_BATCHES,
+        concat("micro-batches without a number of them in target ", uint32_t(target)));
+  check(tables.findProgram(AMPC_PROGRAM_ACCUMULATE, target) &&
+            tables.findProgram(AMPC_PROGRAM_APPLY, target),
+        concat("half of a step of micro-batches in target ", uint32_t(target)));
+  for (const char *name : {AMPC_SCALAR_MICRO_BATCH, AMPC_SCALAR_WINDOW_FLAGS}) {
+    const ampc_tensor_entry_t *tensor = tables.findState(name);
+    check(tensor && tensor->role == AMPC_ROLE_SCALAR && tensor->offset[target] != AMPC_NONE_U64,
+          concat("micro-batches without ", name, " in target ", uint32_t(target)));
+  }
 }
 
 void Checker::checkDisjoint(std::vector<Range> &ranges) const {

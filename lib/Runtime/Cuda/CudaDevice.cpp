@@ -145,7 +145,8 @@ const void *CudaPrograms::fetch(uint64_t offset, uint64_t bytes) {
 
 /// Whether a program is run again and again, so that a graph of it pays.
 static bool isRepeated(std::string_view name) {
-  return name == AMPC_PROGRAM_TRAIN || name == AMPC_PROGRAM_EVAL;
+  return name == AMPC_PROGRAM_TRAIN || name == AMPC_PROGRAM_ACCUMULATE ||
+         name == AMPC_PROGRAM_APPLY || name == AMPC_PROGRAM_EVAL;
 }
 
 void CudaPrograms::run(const ampc_program_entry_t &entry) {

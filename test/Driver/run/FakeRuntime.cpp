@@ -275,6 +275,9 @@ ampc_status_t ampc_module_tensor(const ampc_module_t *module, size_t index,
 
 int ampc_module_trains(const ampc_module_t *module) { return !module->evalOnly; }
 
+int ampc_module_micro_batches(const ampc_module_t *) { return 1; }
+int ampc_session_micro_batch(const ampc_session_t *) { return 0; }
+
 ampc_status_t ampc_session_create(ampc_module_t *module, const ampc_session_options_t *options,
                                   ampc_session_t **out_session) {
   if (options->device == AMPC_DEVICE_CUDA)

@@ -420,6 +420,14 @@ Value SoftmaxCrossEntropyOp::buildCheck(OpBuilder &builder) {
 int64_t SoftmaxCrossEntropyOp::getCheckFlag() { return AMPC_FLAG_LABEL_OUT_OF_RANGE; }
 Value SoftmaxCrossEntropyOp::getCheckedValue() { return getLabels(); }
 
+static std::optional<bool> addsUp(LossReduction reduction) {
+  if (reduction == LossReduction::None)
+    return std::nullopt;
+  return reduction == LossReduction::Sum;
+}
+std::optional<bool> SoftmaxCrossEntropyOp::addsUpSamples() { return addsUp(getReduction()); }
+std::optional<bool> NllLossOp::addsUpSamples() { return addsUp(getReduction()); }
+
 Value NllLossOp::buildCheck(OpBuilder &builder) {
   return buildLabelCheck(builder, getLoc(), getLabels(), getInput().getType().getDimSize(1),
                          getIgnoreIndex());

@@ -388,3 +388,17 @@ SmallVector<Value> ReduceLogSumExpOp::emitKernel(KernelBuilder &kernel, ValueRan
   return reduction.after({sum, shift},
                          [](ScalarBuilder &s, ValueRange x) { return s.add(s.log(x[0]), x[1]); });
 }
+
+//===----------------------------------------------------------------------===//
+// What becomes of samples
+//===----------------------------------------------------------------------===//
+
+/// `sums`, where the leading dimension is reduced.
+static std::optional<bool> overLeading(ArrayRef<int64_t> axes, bool sums) {
+  return llvm::is_contained(axes, 0) ? std::optional(sums) : std::nullopt;
+}
+
+std::optional<bool> ReduceSumOp::addsUpSamples() { return overLeading(getAxes(), true); }
+std::optional<bool> ReduceL1Op::addsUpSamples() { return overLeading(getAxes(), true); }
+std::optional<bool> ReduceSumSquareOp::addsUpSamples() { return overLeading(getAxes(), true); }
+std::optional<bool> ReduceMeanOp::addsUpSamples() { return overLeading(getAxes(), false); }

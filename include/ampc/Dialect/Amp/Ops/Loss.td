@@ -9,6 +9,7 @@
 #define AMPC_DIALECT_AMP_OPS_LOSS_TD
 
 include "ampc/Dialect/Amp/AmpDialect.td"
+include "ampc/Dialect/Amp/BatchReduction.td"
 include "mlir/IR/EnumAttr.td"
 
 def Amp_LossReductionAttr : I32EnumAttr<"LossReduction", "What becomes of the losses of the samples", [
@@ -22,7 +23,8 @@ def Amp_LabelTensor : StaticShapeTensorOf<[I32, I64]>;
 
 class Amp_LossOp<string mnemonic, list<Trait> traits>
     : Amp_Op<mnemonic, traits # [Pure, InferTypeOpAdaptor, PartialGradient, Kernel,
-          Computes<"Deny">, DeclareOpInterfaceMethods<BatchCheckOpInterface>]> {
+          Computes<"Deny">, DeclareOpInterfaceMethods<BatchCheckOpInterface>,
+          DeclareOpInterfaceMethods<BatchReductionOpInterface>]> {
   let arguments = (ins Amp_FloatTensor:$input, Amp_LabelTensor:$labels,
                    Optional<Amp_FloatTensor>:$weights, Amp_LossReductionAttr:$reduction,
                    OptionalAttr<I64Attr>:$ignore_index);

@@ -9,6 +9,9 @@
 #define AMPC_DIALECT_AMP_OPS_REDUCTION_TD
 
 include "ampc/Dialect/Amp/AmpDialect.td"
+include "ampc/Dialect/Amp/BatchReduction.td"
+
+def Amp_ReducesBatch : TraitList<[DeclareOpInterfaceMethods<BatchReductionOpInterface>]>;
 
 class Amp_ReduceOp<string mnemonic, list<Trait> traits, Type type = Amp_FloatTensor>
     : Amp_Op<mnemonic, traits # [Pure, InferTypeOpAdaptor, Gradient, Kernel, AnyOrderAlongAxes]> {
@@ -22,7 +25,7 @@ class Amp_ReduceOp<string mnemonic, list<Trait> traits, Type type = Amp_FloatTen
 }
 
 def Amp_ReduceSumOp : Amp_ReduceOp<"reduce_sum", [Onnx<[OnnxOperator<"ReduceSum">]>,
-    Computes<"Deny", "Deny", "Promote">, LinearInAll], Amp_Tensor> {
+    Computes<"Deny", "Deny", "Promote">, LinearInAll, Amp_ReducesBatch], Amp_Tensor> {
   let summary = "Sum; 0 over no elements";
   let description = [{ With `wide` the result has the accumulator's type. }];
   let arguments = (ins Amp_Tensor:$input, DenseI64ArrayAttr:$axes, UnitAttr:$keepdims,
@@ -31,7 +34,8 @@ def Amp_ReduceSumOp : Amp_ReduceOp<"reduce_sum", [Onnx<[OnnxOperator<"ReduceSum"
 }
 
 def Amp_ReduceMeanOp : Amp_ReduceOp<"reduce_mean", [Onnx<[OnnxOperator<"ReduceMean">]>,
-                                                    Computes<"Promote">, LinearInAll],
+                                                    Computes<"Promote">, LinearInAll,
+                                                    Amp_ReducesBatch],
                                     Amp_Tensor> {
   let summary = "Mean";
 }
@@ -55,7 +59,7 @@ def Amp_ReduceProdOp : Amp_ReduceOp<"reduce_prod", [Onnx<[OnnxOperator<"ReducePr
 }
 
 def Amp_ReduceL1Op : Amp_ReduceOp<"reduce_l1", [Onnx<[OnnxOperator<"ReduceL1">]>,
-    Computes<"Deny", "Deny", "Promote">], Amp_Tensor> {
+    Computes<"Deny", "Deny", "Promote">, Amp_ReducesBatch], Amp_Tensor> {
   let summary = "Sum of absolute values";
 }
 
@@ -65,7 +69,8 @@ def Amp_ReduceL2Op : Amp_ReduceOp<"reduce_l2", [Onnx<[OnnxOperator<"ReduceL2">]>
 }
 
 def Amp_ReduceSumSquareOp : Amp_ReduceOp<"reduce_sum_square", [
-    Onnx<[OnnxOperator<"ReduceSumSquare">]>, Computes<"Deny", "Deny", "Promote">],
+    Onnx<[OnnxOperator<"ReduceSumSquare">]>, Computes<"Deny", "Deny", "Promote">,
+    Amp_ReducesBatch],
     Amp_Tensor> {
   let summary = "Sum of squares";
 }
