@@ -117,8 +117,8 @@ std::optional<TrainOptions> ampc::run::parseTrain(const std::vector<std::string>
                   options.keepBest);
   flags.addText("resume", "F",
                 "go on from this checkpoint, in mid-epoch; auto: from\n"
-                "the latest that is whole of those that --checkpoint and\n"
-                "--keep have left, or begin where there is none",
+                "the latest that is whole of those that it has written\n"
+                "so far, or begin where there is none",
                 options.resume);
   flags.addText("log", "F.jsonl",
                 "one JSON object a step; a resumed run appends; no\n"
