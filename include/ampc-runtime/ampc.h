@@ -301,8 +301,41 @@ AMPC_API ampc_status_t ampc_session_get_tensor(ampc_session_t *session, const ch
                                                const DLTensor *tensor);
 AMPC_API ampc_status_t ampc_session_set_tensor(ampc_session_t *session, const char *name,
                                                const DLTensor *tensor);
-/* Sets the learning rate from the next step on: finite and not negative. */
+/* Sets the learning rate from the next step on: finite and not negative. Ends a schedule. */
 AMPC_API ampc_status_t ampc_session_set_learning_rate(ampc_session_t *session, float lr);
+
+typedef enum ampc_schedule_kind_t {
+  AMPC_SCHEDULE_CONSTANT = 0, /* base */
+  AMPC_SCHEDULE_LINEAR = 1,   /* base (1 - p) */
+  AMPC_SCHEDULE_COSINE = 2,   /* base (1 + cos(pi p)) / 2 */
+  AMPC_SCHEDULE_STEP = 3,     /* base factor^floor((i - warmup) / every) */
+  AMPC_SCHEDULE_ONECYCLE = 4, /* PyTorch's OneCycleLR, which rises for 3/10 of `last` where warmup
+                                 is 0 */
+  AMPC_SCHEDULE_LARGEST = 0x7fffffff
+} ampc_schedule_kind_t;
+
+/* A learning rate that changes. i is the number of applied updates (a skipped step does not count),
+ * p = (i - warmup) / (last - warmup), at most 1. While i < warmup it is base (i + 1) / warmup. */
+typedef struct ampc_schedule_t {
+  size_t struct_size; /* sizeof(ampc_schedule_t) */
+  ampc_schedule_kind_t kind;
+  float base;
+  int64_t warmup; /* applied updates; 0 for none */
+  int64_t last;   /* linear, cosine, one cycle: with so many applied updates it has fallen */
+  int64_t every;  /* step: at least 1 */
+  float factor;   /* step */
+} ampc_schedule_t;
+
+/* From the next step on the schedule sets the learning rate of each; NULL ends it, and the rate
+ * stays as it is. A checkpoint carries it, and loading one brings back the checkpoint's. Where a
+ * step may be skipped and it runs on a device, ampc_session_step waits for the step before. */
+AMPC_API ampc_status_t ampc_session_set_schedule(ampc_session_t *session,
+                                                 const ampc_schedule_t *schedule);
+/* Fills in what the session has; returns 1, or 0 where it has none. */
+AMPC_API int ampc_session_get_schedule(const ampc_session_t *session, ampc_schedule_t *schedule);
+/* The learning rate of the update that follows `applied` others; NaN where there is no such
+ * schedule. */
+AMPC_API float ampc_schedule_rate(const ampc_schedule_t *schedule, int64_t applied);
 
 /* A string that the checkpoint carries for the caller, such as its position in the
  * data. NULL removes it. The value given by _get_ lives until the next _set_ or load; it

@@ -20,6 +20,7 @@ OK, INVALID_ARGUMENT, NOT_FOUND, INCOMPATIBLE, OUT_OF_MEMORY, IO, CORRUPT = rang
 TRAINING_STOPPED, DATA, DEVICE, INTERNAL, BUSY = range(7, 12)
 FAILURES = ("none", "forward", "gradient", "batch")
 CHECKS = {"skip": 0, "off": 1, "every": 2}
+SCHEDULES = ("constant", "linear", "cosine", "step", "onecycle")
 DEVICES = {"auto": 0, "host": 1, "cuda": 2}
 ROLES = ("input", "output", "parameter", "constant", "state", "scalar", "derived")
 
@@ -46,6 +47,11 @@ class StepInfo(ctypes.Structure):
                 ("bad_operator", c_char_p), ("bad_index", c_int64), ("bad_value", c_float),
                 ("bad_text", c_char_p), ("micro_batch", c_int32), ("micro_batches", c_int32),
                 ("bad_micro_batch", c_int32)]
+
+
+class Schedule(ctypes.Structure):
+    _fields_ = [("struct_size", c_size_t), ("kind", c_int), ("base", c_float),
+                ("warmup", c_int64), ("last", c_int64), ("every", c_int64), ("factor", c_float)]
 
 
 class SessionOptions(ctypes.Structure):
@@ -135,6 +141,9 @@ class Runtime:
             ("ampc_session_get_tensor", status, [handle, c_char_p, POINTER(DLTensor)]),
             ("ampc_session_set_tensor", status, [handle, c_char_p, POINTER(DLTensor)]),
             ("ampc_session_set_learning_rate", status, [handle, c_float]),
+            ("ampc_session_set_schedule", status, [handle, POINTER(Schedule)]),
+            ("ampc_session_get_schedule", c_int, [handle, POINTER(Schedule)]),
+            ("ampc_schedule_rate", c_float, [POINTER(Schedule), c_int64]),
             ("ampc_session_set_metadata", status, [handle, c_char_p, c_char_p]),
             ("ampc_session_get_metadata", c_char_p, [handle, c_char_p]),
             ("ampc_session_save_checkpoint", status, [handle, c_char_p]),
@@ -266,6 +275,23 @@ class Session:
 
     def set_learning_rate(self, value):
         self.runtime.check(self.c.ampc_session_set_learning_rate(self.handle, value))
+
+    @staticmethod
+    def schedule(kind, base, warmup=0, last=0, every=0, factor=0):
+        return Schedule(ctypes.sizeof(Schedule), SCHEDULES.index(kind), base, warmup, last, every,
+                        factor)
+
+    def set_schedule(self, schedule):
+        self.runtime.check(self.c.ampc_session_set_schedule(
+            self.handle, byref(schedule) if schedule else None))
+
+    def get_schedule(self):
+        found = Schedule(ctypes.sizeof(Schedule))
+        return found if self.c.ampc_session_get_schedule(self.handle, byref(found)) else None
+
+    def set_metadata(self, key, value):
+        self.runtime.check(self.c.ampc_session_set_metadata(
+            self.handle, key.encode(), value.encode() if value is not None else None))
 
     def save(self, path):
         self.runtime.check(self.c.ampc_session_save_checkpoint(self.handle, str(path).encode()))

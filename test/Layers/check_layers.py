@@ -50,7 +50,7 @@ def main():
             includes += re.findall(r'^include\s+"([^"]+)"', text, re.MULTILINE)
             parts = path.relative_to(root).parts
             name = path.relative_to(root)
-            if parts[1] in ("ampc-files", "Files", "ampc-numbers"):
+            if parts[1] in ("ampc-files", "Files", "ampc-numbers", "Numbers"):
                 below = ("ampc-files/", "ampc-numbers/", "sys/")
                 problems += [f"{name}: {parts[1]} includes {include}" for include in includes
                              if "/" in include and not include.startswith(below)]

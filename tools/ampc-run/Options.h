@@ -8,6 +8,8 @@
 #ifndef AMPC_RUN_OPTIONS_H
 #define AMPC_RUN_OPTIONS_H
 
+#include "Schedule.h"
+
 #include <ampc-runtime/ampc.h>
 
 #include <optional>
@@ -21,8 +23,6 @@ struct RooflineDevice;
 enum class BatchOrder { Shuffle, File };
 /// "shuffle" or "file".
 const char *batchOrderName(BatchOrder order);
-
-enum class ScheduleKind { Constant, Linear, Cosine, Step, OneCycle };
 
 struct TrainOptions {
   std::string module;

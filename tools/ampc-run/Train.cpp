@@ -28,8 +28,6 @@ using namespace ampc::run;
 
 namespace {
 
-constexpr const char *scheduleKey = "lr.schedule";
-
 /// The step that the run ends with.
 int64_t endOf(const TrainOptions &options, const DataSet &data, const DataPosition &position) {
   int64_t most = std::numeric_limits<int64_t>::max(), batches = 0;
@@ -40,27 +38,26 @@ int64_t endOf(const TrainOptions &options, const DataSet &data, const DataPositi
   return (overflows ? most : batches) / int64_t(position.microBatches);
 }
 
-/// The schedule of the run: what the flags say, else the checkpoint's, if any.
-std::optional<Schedule> chooseSchedule(const TrainOptions &options, Session &session,
-                                       const DataSet &data, const DataPosition &position) {
+/// Gives the session the learning rate and the schedule that the flags say; else it keeps what the
+/// checkpoint has brought.
+void chooseSchedule(const TrainOptions &options, Session &session, const DataSet &data,
+                    const DataPosition &position) {
   std::optional<Schedule> old;
   Metadata metadata(session.get(), options.resume.value_or(""));
-  if (options.resume && metadata.has(scheduleKey)) {
-    old = Schedule::parse(metadata.text(scheduleKey));
+  if (options.resume && metadata.has(kScheduleKey)) {
+    old = Schedule::parse(metadata.text(kScheduleKey));
     if (!old)
-      metadata.fail(scheduleKey, ", no schedule as ampc-run writes it");
+      metadata.fail(kScheduleKey, ", no schedule as ampc-run writes it");
   }
   if (!options.hasSchedule()) {
     // A learning rate that is given alone holds from here on.
-    if (old && options.learningRate)
-      check(ampc_session_set_metadata(session.get(), scheduleKey, nullptr));
     if (options.learningRate)
-      return std::nullopt;
-    if (old && decaysInTime(old->kind) && old->last < endOf(options, data, position))
+      check(ampc_session_set_learning_rate(session.get(), *options.learningRate));
+    else if (old && decaysInTime(old->kind) && old->last < endOf(options, data, position))
       note("the learning rate of " + printable(*options.resume) + " has fallen to " +
            (old->kind == ScheduleKind::OneCycle ? "its last" : "0") + " by step " +
            std::to_string(old->last) + ", before the run ends; --lr-schedule begins another one");
-    return old;
+    return;
   }
   Schedule schedule;
   schedule.kind = options.schedule.value_or(ScheduleKind::Constant);
@@ -77,8 +74,11 @@ std::optional<Schedule> chooseSchedule(const TrainOptions &options, Session &ses
                                 std::to_string(schedule.last) +
                                 " for --lr-schedule=" + scheduleName(schedule.kind) +
                                 ": train longer, or warm up in fewer steps");
-  check(ampc_session_set_metadata(session.get(), scheduleKey, schedule.text().c_str()));
-  return schedule;
+  ampc_schedule_t given = {sizeof given,   ampc_schedule_kind_t(schedule.kind),
+                           schedule.base,  schedule.warmup,
+                           schedule.last,  schedule.every,
+                           schedule.factor};
+  check(ampc_session_set_schedule(session.get(), &given));
 }
 
 /// Loads the latest checkpoint that is whole, and leaves its path in `options`. Nothing where there
@@ -222,10 +222,6 @@ int ampc::run::runTrain(const TrainOptions &given) {
            std::to_string(validation->best()->step));
   }
   checkKept(options, session.steps());
-  std::optional<Schedule> schedule = chooseSchedule(options, session, data, position);
-  if (options.learningRate && !schedule)
-    check(ampc_session_set_learning_rate(session.get(), *options.learningRate));
-  return Trainer(options, session, data, position, validation ? &*validation : nullptr,
-                 schedule ? &*schedule : nullptr)
-      .run();
+  chooseSchedule(options, session, data, position);
+  return Trainer(options, session, data, position, validation ? &*validation : nullptr).run();
 }

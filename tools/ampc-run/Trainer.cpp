@@ -40,9 +40,9 @@ std::string formatValue(float value) {
 } // namespace
 
 Trainer::Trainer(const TrainOptions &options, Session &session, DataSet &data,
-                 DataPosition position, Validation *validation, const Schedule *schedule)
+                 DataPosition position, Validation *validation)
     : options(options), session(session), data(data), position(position), validation(validation),
-      schedule(schedule), progress(options.quiet), firstStep(session.steps()), readUpTo(firstStep),
+      progress(options.quiet), firstStep(session.steps()), readUpTo(firstStep),
       savedStep(firstStep), watchedUpTo(firstStep + watchedSteps) {
   if (options.plot) {
     std::optional<Curve> before;
@@ -156,7 +156,6 @@ void Trainer::step() {
   }
   const std::vector<ampc_named_tensor_t> &batch =
       data.batch(position.sample, shuffles ? &order : nullptr);
-  setRate();
   ampc_status_t status = makeStep(batch);
   if (!status) {
     ++batches;
@@ -193,15 +192,6 @@ ampc_status_t Trainer::makeStep(const std::vector<ampc_named_tensor_t> &batch) {
   readSteps(/*all=*/true); // the step's own line comes first
   log->addLine(line);
   return nullptr;
-}
-
-void Trainer::setRate() {
-  if (!schedule)
-    return;
-  float next = schedule->at(session.steps() + 1);
-  if (rate != next)
-    check(ampc_session_set_learning_rate(session.get(), next));
-  rate = next;
 }
 
 void Trainer::readSteps(bool all) {

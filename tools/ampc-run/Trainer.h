@@ -29,9 +29,9 @@ namespace ampc::run {
 /// One run of ampc-run train, from a session that is ready to its last checkpoint.
 class Trainer {
 public:
-  /// `validation` and `schedule` may be null; what is given must outlive this.
+  /// `validation` may be null; what is given must outlive this.
   Trainer(const TrainOptions &options, Session &session, DataSet &data, DataPosition position,
-          Validation *validation, const Schedule *schedule);
+          Validation *validation);
   /// Trains to the end or a signal. Returns the exit code.
   int run();
 
@@ -45,7 +45,6 @@ private:
   void step();
   /// Enqueues a step, or makes it and waits where something of it has to be seen.
   ampc_status_t makeStep(const std::vector<ampc_named_tensor_t> &batch);
-  void setRate();
   void readSteps(bool all);
   void readStep(const ampc_step_info_t &info);
   void readFailed(ampc_status_t failure, ampc_status_t status, ampc_step_info_t info);
@@ -67,8 +66,6 @@ private:
   DataSet &data;
   DataPosition position;
   Validation *const validation;
-  const Schedule *const schedule;
-  std::optional<float> rate; ///< that the session has from the schedule
   std::vector<uint64_t> order;
   std::optional<uint64_t> orderedEpoch; ///< the one that `order` is of
   std::unique_ptr<StepLog> log;

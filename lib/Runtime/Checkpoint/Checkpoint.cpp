@@ -37,6 +37,9 @@ static constexpr const char *kUserPrefix = "user.";
 void setMetadata(Session &session, const char *key, const char *value) {
   if (!isUtf8(key) || (value && !isUtf8(value)))
     throw Error(AMPC_STATUS_INVALID_ARGUMENT, "a metadata key or value is no UTF-8");
+  if (std::string_view(key) == kScheduleKey)
+    throw Error(AMPC_STATUS_INVALID_ARGUMENT,
+                concat("the metadata '", key, "' is the schedule's: ampc_session_set_schedule"));
   if (value)
     session.metadata[key] = value;
   else
@@ -301,6 +304,10 @@ static Restored readAll(Session &session, const File &file, const SafetensorsHea
   for (const auto &[key, value] : header.metadata)
     if (startsWith(key, prefix))
       restored.user[key.substr(prefix.size())] = value;
+  auto schedule = restored.user.find(kScheduleKey);
+  if (schedule != restored.user.end() && !Schedule::parse(schedule->second))
+    throw unsound(file, concat(kUserPrefix, kScheduleKey),
+                  concat("is '", schedule->second, "' in its metadata, no schedule"));
   return restored;
 }
 
@@ -322,6 +329,7 @@ bool loadCheckpoint(Session &session, const std::string &path) {
   session.finishWrites();
   session.restartCount();
   session.metadata = std::move(restored.user);
+  session.restoreSchedule();
   return exact;
 }
 

@@ -24,6 +24,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <new>
 
 using namespace ampc;
@@ -396,6 +397,55 @@ ampc_status_t ampc_session_set_learning_rate(ampc_session_t *session, float lr) 
     SessionUse use(session);
     session->session.setLearningRate(lr);
   });
+}
+
+static_assert(int(AMPC_SCHEDULE_ONECYCLE) == int(ScheduleKind::OneCycle) &&
+              int(AMPC_SCHEDULE_STEP) == int(ScheduleKind::Step) &&
+              int(AMPC_SCHEDULE_COSINE) == int(ScheduleKind::Cosine) &&
+              int(AMPC_SCHEDULE_LINEAR) == int(ScheduleKind::Linear));
+
+static Schedule read(const ampc_schedule_t &given) {
+  return {ScheduleKind(int(given.kind)),
+          given.base,
+          given.warmup,
+          given.last,
+          given.every,
+          given.factor};
+}
+
+ampc_status_t ampc_session_set_schedule(ampc_session_t *session, const ampc_schedule_t *schedule) {
+  return guard([&] {
+    SessionUse use(session);
+    if (schedule)
+      requireSize(schedule->struct_size, sizeof(*schedule), "ampc_schedule_t");
+    session->session.setSchedule(schedule ? std::optional(read(*schedule)) : std::nullopt);
+  });
+}
+
+int ampc_session_get_schedule(const ampc_session_t *session, ampc_schedule_t *schedule) {
+  int isSet = 0;
+  ampc_status_free(guard([&] {
+    SessionUse use(session);
+    requireArgument(schedule, "schedule");
+    requireSize(schedule->struct_size, sizeof(*schedule), "ampc_schedule_t");
+    if (const std::optional<Schedule> &own = session->session.schedule()) {
+      *schedule = {schedule->struct_size,
+                   ampc_schedule_kind_t(own->kind),
+                   own->base,
+                   own->warmup,
+                   own->last,
+                   own->every,
+                   own->factor};
+      isSet = 1;
+    }
+  }));
+  return isSet;
+}
+
+float ampc_schedule_rate(const ampc_schedule_t *schedule, int64_t applied) {
+  bool isKnown = schedule && schedule->struct_size >= sizeof(*schedule) && applied >= 0 &&
+                 !read(*schedule).fault();
+  return isKnown ? read(*schedule).at(applied + 1) : std::numeric_limits<float>::quiet_NaN();
 }
 
 ampc_status_t ampc_session_set_metadata(ampc_session_t *session, const char *key,

@@ -134,6 +134,8 @@ void Session::restartCount() {
   int64_t value;
   read(*tables.findState(AMPC_SCALAR_ATTEMPT), &value);
   attempts = before = examined = std::max<int64_t>(value, 0);
+  appliedBefore = readNumber<int64_t>(AMPC_SCALAR_STEP, attempts);
+  skipped = 0;
   given = readNumber<int64_t>(AMPC_SCALAR_MICRO_BATCH, 0);
   culprits.forgetAll();
   forwardFailures = 0;
@@ -167,6 +169,8 @@ void Session::step(const ampc_named_tensor_t *inputs, size_t count, ampc_step_in
   // The next step would write over the oldest one not looked at.
   if (attempts - examined >= slots)
     examine(attempts);
+  if (!isWindow)
+    followSchedule();
   batch.upload(*device);
   culprits.run(program, visitor);
   // The host has ended the step; another device is not waited for.
@@ -180,6 +184,7 @@ void Session::step(const ampc_named_tensor_t *inputs, size_t count, ampc_step_in
         tellWindow(*info);
       return;
     }
+    followSchedule();
     culprits.run(requireProgram(AMPC_PROGRAM_APPLY), visitor);
     given = 0;
   }
@@ -356,6 +361,7 @@ void Session::refuse(unsigned flags, const std::string &where, const char *conse
 void Session::raise(const StepRecord &record) {
   const ampc_step_info_t &info = record.info;
   bool isForward = info.failure == AMPC_FAILURE_FORWARD;
+  skipped += !info.applied;
   forwardFailures = isForward ? forwardFailures + 1 : 0;
   std::string where = concat("step ", info.step, ": ");
   if (info.bad_micro_batch)
@@ -529,8 +535,39 @@ void Session::setLearningRate(float rate) {
   if (!tensor || !isPlaced(*tensor))
     throw Error(AMPC_STATUS_NOT_FOUND, "this module has no learning rate that can be set");
   requireSound({tensor, &rate});
+  setSchedule(std::nullopt);
   // Nothing is derived from it, so nothing is rebuilt.
   write(*tensor, &rate);
+}
+
+void Session::setSchedule(const std::optional<Schedule> &schedule) {
+  const char *fault = schedule ? schedule->fault() : nullptr;
+  if (fault)
+    throw Error(AMPC_STATUS_INVALID_ARGUMENT, fault);
+  if (schedule)
+    setLearningRate(schedule->base); // where there is one
+  rates = schedule;
+  if (schedule)
+    metadata[kScheduleKey] = schedule->text();
+  else
+    metadata.erase(kScheduleKey);
+}
+
+void Session::restoreSchedule() {
+  auto text = metadata.find(kScheduleKey);
+  rates = text == metadata.end() ? std::nullopt : Schedule::parse(text->second);
+}
+
+void Session::followSchedule() {
+  if (!rates)
+    return;
+  // Without a scaler a step that is skipped is an error, and counted when it is told: the device is
+  // not waited for.
+  int64_t applied = appliedBefore + attempts - before - skipped;
+  if (device->kind() == AMPC_DEVICE_HOST || tables.header().has_scaler)
+    applied = readNumber<int64_t>(AMPC_SCALAR_STEP, applied);
+  float rate = rates->at(applied + 1);
+  write(*tables.findState(AMPC_SCALAR_LEARNING_RATE), &rate);
 }
 
 void Session::requireSound(const ScalarValue &value) {

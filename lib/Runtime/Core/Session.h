@@ -11,6 +11,7 @@
 #include "Core/Culprits.h"
 #include "Core/Scalars.h"
 
+#include "ampc-numbers/Schedule.h"
 #include "ampc-runtime/ampc.h"
 
 #include <atomic>
@@ -44,6 +45,10 @@ public:
   void getTensor(const char *name, const DLTensor *tensor);
   void setTensor(const char *name, const DLTensor *tensor);
   void setLearningRate(float rate);
+  const std::optional<Schedule> &schedule() const { return rates; }
+  void setSchedule(const std::optional<Schedule> &schedule);
+  /// Takes the schedule from the metadata just loaded.
+  void restoreSchedule();
 
   /// Reads all of `tensor`, which has a place on this device, into `data`.
   void read(const ampc_tensor_entry_t &tensor, void *data);
@@ -65,6 +70,8 @@ public:
   std::map<std::string, std::string> metadata;
 
 private:
+  /// Sets the learning rate of the next update, where there is a schedule.
+  void followSchedule();
   struct StepRecord {
     ampc_step_info_t info;
     unsigned flags; ///< AMPC_FLAG_*
@@ -112,6 +119,9 @@ private:
   const int64_t microBatches;
   const ampc_tensor_entry_t *ring = nullptr;
   int64_t slots = 0;
+  std::optional<Schedule> rates;
+  /// Updates that were applied before the first step, and steps since that were not.
+  int64_t appliedBefore = 0, skipped = 0;
   /// Read by steps() while another thread may be in a step.
   std::atomic<int64_t> attempts{0};
   /// Micro-batches in the present window.

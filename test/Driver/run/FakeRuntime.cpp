@@ -23,6 +23,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ampc-numbers/Schedule.h"
+
 #include <ampc-runtime/ampc.h>
 
 #include <cmath>
@@ -308,6 +310,9 @@ ampc_status_t ampc_session_step(ampc_session_t *session, const ampc_named_tensor
     return fail(AMPC_STATUS_INTERNAL, "ampc-run is not expected to wait here");
   ampc_module_s &module = *session->module;
   int64_t step = ++session->attempts;
+  auto skips = std::distance(module.skip.begin(), module.skip.lower_bound(step));
+  if (session->metadata.count(ampc::kScheduleKey))
+    session->rate = ampc::Schedule::parse(session->metadata[ampc::kScheduleKey])->at(step - skips);
   if (step == module.signalAt)
     raise(module.signal);
   if (module.slow)
@@ -443,6 +448,17 @@ ampc_status_t ampc_session_set_learning_rate(ampc_session_t *session, float lr) 
   if (session->module->fixedRate)
     return fail(AMPC_STATUS_NOT_FOUND, "there is no learning rate");
   session->rate = lr;
+  session->metadata.erase(ampc::kScheduleKey);
+  return nullptr;
+}
+ampc_status_t ampc_session_set_schedule(ampc_session_t *session, const ampc_schedule_t *given) {
+  session->metadata[ampc::kScheduleKey] = ampc::Schedule{ampc::ScheduleKind(given->kind),
+                                                         given->base,
+                                                         given->warmup,
+                                                         given->last,
+                                                         given->every,
+                                                         given->factor}
+                                              .text();
   return nullptr;
 }
 
