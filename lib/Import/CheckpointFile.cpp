@@ -7,6 +7,8 @@
 
 #include "CheckpointFile.h"
 #include "ampc-files/Checksum.h"
+#include "ampc-runtime/module_format.h"
+#include "ampc/Support/StateNames.h"
 #include "llvm/Support/CheckedArithmetic.h"
 #include "llvm/Support/Endian.h"
 #include <cstring>
@@ -20,7 +22,7 @@ static constexpr StringLiteral kOwnPrefix = "ampc.";
 /// The most bytes of a header, as the format's own reader has it.
 static constexpr uint64_t kMostHeaderBytes = 100'000'000;
 
-LogicalResult CheckpointFile::open() {
+LogicalResult CheckpointFile::open(bool averages) {
   if (int error = file.open(path))
     return emitError() << " cannot be opened: " << strerror(error);
   auto notOne = [&](const llvm::Twine &why) {
@@ -53,7 +55,28 @@ LogicalResult CheckpointFile::open() {
   }
   if (found.empty())
     return emitError() << " holds no tensor of a model";
+  if (averages && failed(takeAverages(*entries, sizeof(length) + headerBytes)))
+    return failure();
   return checkBytes(std::string(length, sizeof(length)) + header);
+}
+
+LogicalResult CheckpointFile::takeAverages(const llvm::json::Object &entries, uint64_t begin) {
+  size_t count = 0;
+  for (const auto &[key, value] : entries) {
+    StringRef name = key;
+    if (!name.consume_front(kAveragePrefix))
+      continue;
+    const llvm::json::Object *entry = value.getAsObject();
+    if (!found.count(name.str()) || !entry || failed(readTensor(name, *entry, begin)))
+      return emitError() << " has an average of '" << name << "' that is none of a parameter";
+    ++count;
+  }
+  if (count == 0)
+    return emitError() << " holds no averages of parameters: it was trained without --ema";
+  const llvm::json::Object *metadata = entries.getObject("__metadata__");
+  if (metadata && metadata->getString(AMPC_SCALAR_STEP) == StringRef("0"))
+    return emitError() << " holds averages of no update: none has been applied yet";
+  return success();
 }
 
 /// `start`: what stands before the data. A file without a checksum is of an older release.

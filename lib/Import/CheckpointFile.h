@@ -29,8 +29,9 @@ public:
   CheckpointFile(llvm::StringRef path, const ImportContext &context)
       : path(path.str()), context(context) {}
 
-  /// Reads and checks the header; failure after an error.
-  mlir::LogicalResult open();
+  /// Reads and checks the header; failure after an error. With `averages` the parameters are their
+  /// moving averages.
+  mlir::LogicalResult open(bool averages);
   /// What belongs to the model by name: no optimizer state, no scalars of training.
   const std::map<std::string, Tensor> &tensors() const { return found; }
   /// A tensor's bytes; failure after an error.
@@ -42,6 +43,7 @@ public:
   }
 
 private:
+  mlir::LogicalResult takeAverages(const llvm::json::Object &entries, uint64_t begin);
   mlir::LogicalResult checkBytes(std::string start);
   mlir::LogicalResult readTensor(llvm::StringRef name, const llvm::json::Object &entry,
                                  uint64_t begin);

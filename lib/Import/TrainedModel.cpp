@@ -19,6 +19,8 @@
 #include "llvm/ADT/StringSet.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/MathExtras.h"
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
@@ -55,6 +57,7 @@ private:
   void makeInference(google::protobuf::RepeatedPtrField<onnx::NodeProto> &list,
                      const OpsetVersions &versions);
   LogicalResult dropOutputs();
+  LogicalResult narrow(StringRef dtype);
   LogicalResult embedExternal(onnx::TensorProto &tensor);
   template <typename Fn>
   void forEachTensor(Fn visit);
@@ -453,7 +456,66 @@ private:
 };
 } // namespace
 
+/// Puts the trained weights in f16 or bf16 into the file, each with a node that casts it back, so
+/// that the graph computes what it did, with rounded weights. Initializers of inner graphs stay.
+LogicalResult Writer::narrow(StringRef dtype) {
+  if (dtype == "f32")
+    return success();
+  onnx::GraphProto &graph = *model.mutable_graph();
+  int64_t opset = 0, least = dtype == "bf16" ? 13 : 9;
+  for (const onnx::OperatorSetIdProto &set : model.opset_import())
+    if (set.domain().empty() || set.domain() == "ai.onnx")
+      opset = set.version();
+  if (opset < least)
+    return context.emitError() << "--onnx-dtype=" << dtype << ": opset " << opset
+                               << " of the model does not cast from it; it takes " << least;
+  llvm::StringSet<> taken;
+  for (const onnx::ValueInfoProto &input : graph.input())
+    taken.insert(input.name());
+  llvm::StringSet<> names;
+  for (const onnx::TensorProto &tensor : graph.initializer())
+    names.insert(tensor.name());
+  for (const onnx::NodeProto &node : graph.node())
+    names.insert(node.output().begin(), node.output().end());
+  int casts = 0;
+  for (onnx::TensorProto &tensor : *graph.mutable_initializer()) {
+    // An initializer that is an input too has that one's type.
+    if (!written.count(&tensor) || tensor.data_type() != onnx::TensorProto::FLOAT ||
+        taken.contains(tensor.name()))
+      continue;
+    StringRef target = dtype == "f16" ? "F16" : "BF16";
+    std::string bytes = convert(tensor.raw_data(), "F32", target);
+    for (size_t i = 0; i < bytes.size(); i += sizeof(uint16_t))
+      if (!std::isfinite(readFloat(target, bytes.data() + i)))
+        return context.emitError() << "--onnx-dtype=" << dtype << ": the weight '" << tensor.name()
+                                   << "' has values that it does not hold";
+    const std::string name = tensor.name();
+    std::string narrowed = name + "." + dtype.str();
+    while (!names.insert(narrowed).second)
+      narrowed += "_";
+    setBytes(tensor, std::move(bytes));
+    tensor.set_name(narrowed);
+    tensor.set_data_type(dtype == "f16" ? onnx::TensorProto::FLOAT16 : onnx::TensorProto::BFLOAT16);
+    onnx::NodeProto &cast = *graph.add_node();
+    ++casts;
+    cast.set_op_type("Cast");
+    cast.set_name(narrowed + "/Cast");
+    cast.add_input(narrowed);
+    cast.add_output(name);
+    onnx::AttributeProto &to = *cast.add_attribute();
+    to.set_name("to");
+    to.set_type(onnx::AttributeProto::INT);
+    to.set_i(onnx::TensorProto::FLOAT);
+  }
+  // Before what reads them.
+  auto &list = *graph.mutable_node();
+  std::rotate(list.pointer_begin(), list.pointer_end() - casts, list.pointer_end());
+  return success();
+}
+
 LogicalResult Writer::write(const TrainedModelOutput &output) {
+  if (failed(narrow(output.dtype)))
+    return failure();
   // Attributes that are weights were made initializers of the file's graph.
   auto &list = *model.mutable_graph()->mutable_initializer();
   for (int i = list.size(); i-- > 0;)
@@ -537,7 +599,7 @@ LogicalResult writeTrainedModel(StringRef path, StringRef checkpoint, MLIRContex
   Importer importer(mlir, options, path);
   ImportContext context(mlir, options, path);
   CheckpointFile values(checkpoint, context);
-  if (failed(values.open()))
+  if (failed(values.open(output.averages)))
     return failure();
   FailureOr<ImportedModel> imported = importer.run();
   if (failed(imported))

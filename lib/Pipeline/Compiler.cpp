@@ -138,6 +138,9 @@ LogicalResult Compiler::import() {
   StringRef source = !options.import.updates.empty() ? "the step that --update names"
                      : model.hasStep                 ? "the model's training_info"
                                                      : "the model of --optimizer-model";
+  if (model.hasStep && options.trains() && options.ema > 0)
+    return emitError(model.module->getLoc())
+           << "--ema: " << source << " updates its parameters itself; averages are not built there";
   if (model.hasStep && options.trains() && options.accumulate > 1)
     return emitError(model.module->getLoc())
            << "--accumulate=" << options.accumulate << ": " << source
@@ -292,8 +295,12 @@ LogicalResult Compiler::emitTrained(StringRef checkpoint, StringRef path, llvm::
   bool isFile = !path.empty() && path != "-";
   std::string data = isFile ? (path + ".data").str() : "";
   TrainedModelOutput output{
-      os, llvm::sys::path::filename(data).str(), [&] { return outputs.open("-o", data); },
-      [&](StringRef file) { return outputs.addInput("the external data", file); }};
+      os,
+      llvm::sys::path::filename(data).str(),
+      [&] { return outputs.open("-o", data); },
+      [&](StringRef file) { return outputs.addInput("the external data", file); },
+      options.trainedAverages,
+      options.trainedDtype};
   ImportOptions importOptions = options.import;
   importOptions.trains = options.trains();
   return writeTrainedModel(options.model, checkpoint, context, importOptions, output);

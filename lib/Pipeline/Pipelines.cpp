@@ -43,6 +43,7 @@ void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
     }
     step.clipGradNorm = options.clipGradNorm;
     step.clipGradValue = options.clipGradValue;
+    step.ema = options.ema;
     pm.addPass(createMakeTrainingStep(step));
   } else {
     pm.addPass(createKeepAsEval());

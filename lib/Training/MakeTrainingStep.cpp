@@ -7,6 +7,7 @@
 
 #include "StepRoles.h"
 #include "ampc-runtime/module_format.h"
+#include "ampc/Dialect/Amp/Ops/Comparison.h"
 #include "ampc/Dialect/Amp/Ops/Gradient.h"
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
 #include "ampc/Dialect/Amp/Ops/Shape.h"
@@ -225,6 +226,8 @@ struct MakeTrainingStep : impl::MakeTrainingStepBase<MakeTrainingStep> {
   SmallVector<StateVariable> makeStates(OpBuilder &b, Location loc, const SymbolTable &symbols,
                                         VariableOp parameter, const Updater &updater,
                                         const Updater &all);
+  void average(OpBuilder &b, Location loc, const SymbolTable &symbols, VariableOp parameter,
+               Value updated, Value applied);
   LogicalResult makeTrain(func::FuncOp function);
   LogicalResult recordGivenStep(func::FuncOp train);
 
@@ -327,6 +330,31 @@ MakeTrainingStep::makeStates(OpBuilder &b, Location loc, const SymbolTable &symb
   return variables;
 }
 
+/// Keeps the exponential moving average of a parameter, as torch.optim.swa_utils does: the first
+/// applied update begins it.
+void MakeTrainingStep::average(OpBuilder &b, Location loc, const SymbolTable &symbols,
+                               VariableOp parameter, Value updated, Value applied) {
+  auto type = cast<RankedTensorType>(updated.getType());
+  std::string name = kAveragePrefix.str() + parameter.getSymName().str();
+  if (!symbols.lookup(name)) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointAfter(parameter);
+    VariableOp::create(b, loc, VariableRole::State, name, type,
+                       DenseElementsAttr::get(type, b.getZeroAttr(type.getElementType())), false,
+                       false);
+  }
+  Value old = ReadOp::create(b, loc, type, name);
+  Value way = buildDifference(b, loc, updated, old);
+  // torch.lerp, which is exact at the nearer end.
+  Value mean =
+      1 - ema < 0.5
+          ? buildSum(b, loc, old, buildProduct(b, loc, way, splat(b, loc, type, 1 - ema)))
+          : buildDifference(b, loc, updated, buildProduct(b, loc, way, splat(b, loc, type, ema)));
+  Value zero = splat(b, loc, RankedTensorType::get({}, b.getI64Type()), 0);
+  Value isFirst = EqualOp::create(b, loc, applied, zero);
+  AssignOp::create(b, loc, name, WhereOp::create(b, loc, isFirst, updated, mean));
+}
+
 LogicalResult MakeTrainingStep::makeTrain(func::FuncOp function) {
   ModuleOp module = getOperation();
   std::optional<unsigned> lossResult;
@@ -414,6 +442,7 @@ LogicalResult MakeTrainingStep::makeTrain(func::FuncOp function) {
   Value rate = readScalar(b, loc, AMPC_SCALAR_LEARNING_RATE,
                           scalar(b.getF32Type(), all.chosen.settings[kLearningRateSetting]));
   Value step = count(b, loc, AMPC_SCALAR_STEP);
+  const Value applied = step;
   if (module.lookupSymbol(kOptimizerStep)) // the file goes on from another run's steps
     step = count(b, loc, kOptimizerStep);
   SymbolTable symbols(module);
@@ -440,6 +469,8 @@ LogicalResult MakeTrainingStep::makeTrain(func::FuncOp function) {
     for (auto [i, state] : llvm::enumerate(variables))
       if (state.isMade)
         AssignOp::create(b, loc, state.name, op->getResult(1 + i));
+    if (ema > 0)
+      average(b, loc, symbols, variable, op->getResult(0), applied);
     variable.setUpdateSettingsAttr(describeUpdate(b, used, updater.group));
     remarkUpdate(op, used, updater.group);
   }

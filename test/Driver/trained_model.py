@@ -169,6 +169,57 @@ class TrainedModelTest(unittest.TestCase):
         found = ReferenceEvaluator(trained).run(None, {"x": x})[0]
         np.testing.assert_allclose(found, want, rtol=TOLERANCE, atol=TOLERANCE)
 
+    def test_narrow_weights(self) -> None:
+        """In f16 and bf16 the file has the rounded weights, cast back for a graph in f32."""
+        for name, dtype, kind in (("mlp_10_100_10", "f16", TensorProto.FLOAT16),
+                                  ("digits", "bf16", TensorProto.BFLOAT16),
+                                  ("autoencoder_tied", "f16", TensorProto.FLOAT16)):
+            with self.subTest(model=name, dtype=dtype):
+                model = MODELS / f"{name}.onnx"
+                data = self.inputs_of(onnx.load(model).graph)
+                checkpoint = self.train(model, CASES[name], data)
+                wide = self.written(model, checkpoint)
+                narrow = self.written(model, checkpoint, f"--onnx-dtype={dtype}")
+                onnx.checker.check_model(narrow, full_check=True)
+                found = {t.name: t for t in narrow.graph.initializer}
+                rounded = 0
+                for tensor in wide.graph.initializer:
+                    if tensor.name in found:
+                        continue
+                    weight = numpy_helper.to_array(tensor)
+                    other = found[f"{tensor.name}.{dtype}"]
+                    self.assertEqual(other.data_type, kind)
+                    value = numpy_helper.to_array(other).astype(np.float32)
+                    # Half of a unit in the last place, and of the least subnormal.
+                    part, least = (2.0**-11, 2.0**-25) if dtype == "f16" else (2.0**-8, 0)
+                    self.assertTrue((np.abs(value - weight) <= part * np.abs(weight) + least).all())
+                    tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
+                    rounded += 1
+                self.assertGreater(rounded, 1)
+                self.assertEqual(len(narrow.graph.node), len(wide.graph.node) + rounded)
+                for a, b in zip(ReferenceEvaluator(narrow).run(None, data),
+                                ReferenceEvaluator(wide).run(None, data)):
+                    np.testing.assert_array_equal(a, b)
+
+    def test_weights_that_f16_does_not_hold(self) -> None:
+        model = onnx.load(self.model())
+        values = {t.name: numpy_helper.to_array(t).copy() for t in model.graph.initializer}
+        values["v"][3, 4] = 70000
+        for tensor in model.graph.initializer:
+            tensor.CopyFrom(numpy_helper.from_array(values[tensor.name], tensor.name))
+        path = self.folder / "large.onnx"
+        onnx.save(model, path)
+        x = {"x": np.zeros((BATCH, 8), np.float32), "target": np.zeros((BATCH, 8), np.float32)}
+        checkpoint = self.train(path, ("--loss=mse", "--train=^[wv]$"), x)
+        out = self.folder / "narrow.onnx"
+        command = (BIN / "ampc", path, f"--checkpoint={checkpoint}", "--emit=onnx", "-o", out,
+                   "--train=^[wv]$")
+        done = run(*command, "--onnx-dtype=f16")
+        self.assertEqual((done.returncode, done.stderr.count("error:")), (1, 1), done.stderr)
+        self.assertIn("the weight 'v' has values that it does not hold", done.stderr)
+        self.assertFalse(out.exists())
+        self.good(*command, "--onnx-dtype=bf16")
+
     def test_inference_form(self) -> None:
         """A layer of training mode is one of inference in what is written; what it gave in
         training only is gone."""

@@ -182,6 +182,38 @@ void Evaluator::printResults() const {
   finishOutput();
 }
 
+/// Puts the moving averages of the parameters in their place.
+static void useAverages(const Module &module, Session &session) {
+  const std::string prefix = "ampc.ema/", step = "ampc.step";
+  size_t count = 0;
+  for (size_t i = 0; i < ampc_module_tensor_count(module.get()); ++i) {
+    ampc_tensor_info_t info = {};
+    info.struct_size = sizeof info;
+    check(ampc_module_tensor(module.get(), i, &info), module.path());
+    if (info.role != AMPC_TENSOR_ROLE_STATE || std::string(info.name).rfind(prefix, 0) != 0)
+      continue;
+    TensorSpec spec;
+    spec.dtype = info.dtype;
+    spec.shape.assign(info.shape, info.shape + info.rank);
+    spec.type = *typeOfTensor(info.dtype);
+    std::unique_ptr<char[]> data(new char[spec.bytes()]);
+    DLTensor tensor = spec.tensorAt(data.get());
+    check(ampc_session_get_tensor(session.get(), info.name, &tensor));
+    check(ampc_session_set_tensor(session.get(), info.name + prefix.size(), &tensor));
+    ++count;
+  }
+  if (count == 0)
+    throw Error(module.path(), "keeps no averages of parameters: compile it with --ema=DECAY");
+  int64_t applied = 0;
+  TensorSpec number;
+  number.dtype = {kDLInt, 64, 1};
+  DLTensor tensor = number.tensorAt(&applied);
+  check(ampc_session_get_tensor(session.get(), step.c_str(), &tensor));
+  if (applied == 0)
+    throw Error("ampc-run", "--ema: no update has been applied, so there is no average yet; give "
+                            "--checkpoint");
+}
+
 int ampc::run::runEval(const EvalOptions &options) {
   std::vector<DataFlag> flags;
   std::vector<std::string> inputs{options.module};
@@ -201,5 +233,7 @@ int ampc::run::runEval(const EvalOptions &options) {
   if (options.checkpoint)
     check(ampc_session_load_checkpoint(session.get(), options.checkpoint->c_str(), nullptr),
           *options.checkpoint);
+  if (options.averages)
+    useAverages(module, session);
   return Evaluator(options, module, session, data).run();
 }

@@ -184,6 +184,10 @@ std::optional<EvalOptions> ampc::run::parseEval(const std::vector<std::string> &
               "Runs the forward graph in inference mode over all rows.");
   flags.addTexts("data", "F.npz", dataHelp, options.data);
   flags.addText("checkpoint", "F", "evaluate this state, not the initial one", options.checkpoint);
+  flags.addSwitch("ema",
+                  "evaluate the moving averages of the parameters that\n"
+                  "a module compiled with ampc's flag of this name keeps",
+                  options.averages);
   flags.addText("outputs", "OUT.npz",
                 "write every graph output: rows concatenated, one\n"
                 "value a batch for scalars, bfloat16 as float32",

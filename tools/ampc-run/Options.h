@@ -50,6 +50,7 @@ struct EvalOptions {
   std::vector<std::string> data;
   std::optional<std::string> checkpoint, outputs;
   ampc_device_t device = AMPC_DEVICE_AUTO;
+  bool averages = false; ///< of the parameters, in their place
   bool quiet = false;
 };
 

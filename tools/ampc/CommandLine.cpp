@@ -82,6 +82,13 @@ struct Flags {
                   cl::cat(training)};
   Number clipValue{"clip-grad-value", cl::desc("largest magnitude of a gradient's element"),
                    cl::cat(training)};
+  Number ema{"ema", cl::init(0), cl::cat(training),
+             cl::desc("keep a moving average of each parameter, with this decay")};
+  Text onnxDtype{"onnx-dtype", cl::init("f32"), cl::cat(inspect),
+                 cl::desc("with --emit=onnx: the type that trained f32 weights have in the file: "
+                          "f32, f16 or bf16, cast back where they are read")};
+  cl::opt<bool> emaWeights{"ema-weights", cl::cat(inspect),
+                           cl::desc("with --emit=onnx: the moving averages of the parameters")};
   cl::opt<int64_t> accumulate{"accumulate", cl::desc("micro-batches in a step"), cl::init(1),
                               cl::cat(training)};
   Text accumulateBy{"accumulate-by", cl::init("auto"), cl::cat(training),
@@ -409,6 +416,11 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
   check.oneOf("accumulate-by", f.accumulateBy, {"auto", "mean", "sum"});
   if (f.accumulate > 1 && o.loss == "none")
     check.fail("--accumulate: nothing is trained with --loss=none");
+  check.number("ema", f.ema, !f.ema.getNumOccurrences() || (f.ema > 0 && f.ema < 1),
+               "between 0 and 1");
+  if (f.ema.getNumOccurrences() && o.loss == "none")
+    check.fail("--ema: nothing is trained with --loss=none");
+  o.ema = f.ema;
   o.accumulate = f.accumulate;
   o.accumulateBy = f.accumulateBy;
   check.regex("train", f.train);
@@ -545,10 +557,16 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
     if (line.explain || f.report.getNumOccurrences() || f.dumpIr.getNumOccurrences())
       check.fail("--emit=onnx: compiles nothing that --explain, --report or --dump-ir could show");
     o.import.defaultBatch = 1; // what is written keeps its symbols
+    o.trainedAverages = f.emaWeights;
+    o.trainedDtype = f.onnxDtype;
   } else if (f.checkpoint.getNumOccurrences()) {
     check.fail(
         "--checkpoint: goes with --emit=onnx; ampc-run loads one with --resume, or for eval");
   }
+  check.oneOf("onnx-dtype", f.onnxDtype, {"f32", "f16", "bf16"});
+  if (f.emit != "onnx" && !f.listOps && (f.emaWeights || f.onnxDtype.getNumOccurrences()))
+    check.fail((f.emaWeights ? "--ema-weights" : "--onnx-dtype") +
+               llvm::Twine(": goes with --emit=onnx"));
   if (f.emit != "onnx") {
     auto known = llvm::find_if(stages, [&](auto &s) { return s.first == f.emit; });
     if (known == std::end(stages))

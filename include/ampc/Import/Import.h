@@ -111,6 +111,8 @@ struct TrainedModelOutput {
   std::function<llvm::Expected<llvm::raw_ostream *>()> openData;
   /// Makes a file known that the model's tensors are read from: an error where it is to be written.
   std::function<llvm::Error(llvm::StringRef)> addInput;
+  bool averages = false;     ///< write the moving averages of the parameters (--ema)
+  std::string dtype = "f32"; ///< of trained f32 weights in the file: f32, f16 or bf16
 };
 
 /// Writes the ONNX model at `path` again, in its form for inference, with the trained parameters

@@ -34,6 +34,7 @@ struct CompileOptions {
   /// `name` "auto" is adam; "none" is no training step.
   OptimizerOptions optimizer;
   double clipGradNorm = -1, clipGradValue = -1; ///< negative: off
+  double ema = 0;                               ///< decay of parameters' averages; 0: none
   int64_t accumulate = 1;                       ///< micro-batches in a step
   std::string accumulateBy = "auto";            ///< their gradients: mean, sum or what the loss is
 
@@ -59,6 +60,10 @@ struct CompileOptions {
   uint64_t memoryLimit = 0; ///< bytes; 0 for none
   /// Equal runs must give equal bits: a step that cannot promise that is an error.
   bool deterministic = false;
+
+  // Trained weights back into the model (--emit=onnx).
+  bool trainedAverages = false;     ///< the parameters' averages
+  std::string trainedDtype = "f32"; ///< of weights in the file: f32, f16 or bf16
 
   // Inspection.
   /// A folder that gets the IR of every stage; "" for none.

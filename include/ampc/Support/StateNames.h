@@ -16,6 +16,9 @@ namespace ampc {
 /// where there is one; then the optimizer counts by it, not by the steps of this run.
 constexpr llvm::StringLiteral kOptimizerStep = "ampc.optimizer_step";
 
+/// Before the name of a parameter: the moving average of its values.
+constexpr llvm::StringLiteral kAveragePrefix = "ampc.ema/";
+
 /// Functions of a step of several micro-batches, in the place of @train (accumulation.h).
 constexpr llvm::StringLiteral kAccumulateFunction = "accumulate";
 constexpr llvm::StringLiteral kApplyFunction = "apply";

@@ -71,7 +71,9 @@ def MakeTrainingStep : Pass<"amp-make-training-step", "::mlir::ModuleOp"> {
                "for each group of parameters (`update_group` of amp.variable), its own settings and a name "
                "for messages: FLAG=NUMBER;..:NAME">,
     Option<"clipGradNorm", "clip-grad-norm", "double", "-1.0", "negative: off">,
-    Option<"clipGradValue", "clip-grad-value", "double", "-1.0", "negative: off">
+    Option<"clipGradValue", "clip-grad-value", "double", "-1.0", "negative: off">,
+    Option<"ema", "ema", "double", "0.0",
+           "decay of the moving averages that are kept of parameters; 0: off">
   ];
 }
 
