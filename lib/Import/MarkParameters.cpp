@@ -8,6 +8,8 @@
 #include "MarkParameters.h"
 #include "ampc/Dialect/Amp/Ops/Gradient.h"
 #include "ampc/Dialect/Amp/SettingAttr.h"
+#include "ampc/Support/NodeLocation.h"
+#include "ampc/Support/StateNames.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/MapVector.h"
@@ -92,6 +94,7 @@ private:
   LogicalResult applyGroups();
   void tell();
   void remark();
+  void nameInStateDict();
 
   ModuleOp module;
   WeightStore &weights;
@@ -530,6 +533,102 @@ void ParameterMarker::remark() {
   }
 }
 
+/// The state of a fold that swaps the dimensions of a matrix, by the name that PyTorch gives it.
+static bool isTransposeName(StringRef name) {
+  StringRef stem = name.rtrim("0123456789");
+  if (stem.size() < name.size())
+    stem.consume_back("_");
+  return llvm::is_contained({"val", "transpose", "permute", "t", "numpy_t", "mt"}, stem);
+}
+
+/// The module that a node's name places it in: "/blocks/blocks.0/fc/MatMul" stands in
+/// "blocks.0.fc", since what is in a container has that one's name before its own.
+static std::string modulePathOf(StringRef node) {
+  auto [path, type] = node.rsplit('/');
+  if (!path.consume_front("/") || type != "MatMul")
+    return "";
+  SmallVector<StringRef> parts;
+  path.split(parts, '/');
+  std::string result;
+  for (auto [i, part] : llvm::enumerate(parts)) {
+    bool isContainer = i + 1 < parts.size() && parts[i + 1].starts_with((part + ".").str());
+    if (!isContainer)
+      result += (result.empty() ? "" : ".") + part.str();
+  }
+  return result;
+}
+
+/// Whether another bias than `bias` is added to `product`, as to that of a function of the module.
+static bool addsOtherBias(Value product, StringRef bias) {
+  for (Operation *user : product.getUsers())
+    for (Value operand : user->getOperands())
+      if (auto read = operand.getDefiningOp<ReadOp>())
+        if (user->hasTrait<AddsOperands>() && read.getVariable() != bias)
+          return true;
+  return false;
+}
+
+/// The weight of the linear layer whose nodes read `variable`, by their place in the module. ""
+/// where they are of no one layer.
+static std::string nameByNodes(VariableOp variable) {
+  std::string name;
+  auto module = variable->getParentOfType<ModuleOp>();
+  auto result = module.walk([&](ReadOp read) {
+    if (read.getVariable() != variable.getSymName())
+      return WalkResult::advance();
+    for (Operation *user : read->getUsers()) {
+      SmallVector<StringRef> nodes = getNodeNames(user->getLoc());
+      std::string layer = nodes.size() == 1 ? modulePathOf(nodes.front()) : "";
+      std::string weight = layer + ".weight";
+      if ((!name.empty() && name != weight) || !isTorchParameterName(weight) ||
+          addsOtherBias(user->getResult(0), layer + ".bias"))
+        return WalkResult::interrupt();
+      name = weight;
+    }
+    return WalkResult::advance();
+  });
+  return result.wasInterrupted() ? "" : name;
+}
+
+/// Notes what the variables are to the module that was exported, where their names do not say it.
+void ParameterMarker::nameInStateDict() {
+  if (!metadata.isFromTorch() && !metadata.hasSignature())
+    return;
+  Builder b(module.getContext());
+  for (auto &[name, candidate] : candidates) {
+    auto known = resolution.initializers.find(candidate.name());
+    bool isKnown = known != resolution.initializers.end();
+    VariableOp variable = candidate.variable;
+    if (candidate.standsFor.empty()) {
+      bool isBuffer = metadata.hasSignature() ? metadata.kindOf(candidate.name()) != Declared::No
+                                              : isTorchParameterName(candidate.name());
+      if (isBuffer && variable.getRole() == VariableRole::Constant)
+        variable->setAttr(kStateDictAttr, b.getStringAttr(candidate.name()));
+      // TorchScript's exporter transposes weights and forgets their names.
+      if (metadata.hasSignature() || !candidate.name().starts_with("onnx::MatMul_") ||
+          variable.getTensorType().getRank() != 2)
+        continue;
+      std::string layer = nameByNodes(variable);
+      if (layer.empty() || candidates.count(layer))
+        continue;
+      variable->setAttr(kStateDictAttr, b.getStringAttr(layer));
+      variable->setAttr(kStateDictFormAttr, b.getStringAttr("transposed, by node"));
+      continue;
+    }
+    if (!isKnown || known->second.declared == Declared::No)
+      continue;
+    variable->setAttr(kStateDictAttr, b.getStringAttr(candidate.standsFor));
+    // A vector lies one way only; and what was merged with a tensor of the module lies as that.
+    StringRef from =
+        known->second.splitFrom.empty() ? candidate.name() : StringRef(known->second.splitFrom);
+    int64_t rank = variable.getTensorType().getRank();
+    if (rank < 2 || metadata.kindOf(from) != Declared::No)
+      continue;
+    bool isTransposed = rank == 2 && isTransposeName(from);
+    variable->setAttr(kStateDictFormAttr, b.getStringAttr(isTransposed ? "transposed" : "unknown"));
+  }
+}
+
 LogicalResult ParameterMarker::run() {
   collect();
   collectUses();
@@ -544,7 +643,10 @@ LogicalResult ParameterMarker::run() {
   if (!options.trains) {
     for (auto &[name, candidate] : candidates)
       candidate.isDoubtful = false;
-    return applyFlags();
+    if (failed(applyFlags()))
+      return failure();
+    nameInStateDict();
+    return success();
   }
   if (metadata.hasSignature()) {
     matchByCount();
@@ -558,6 +660,7 @@ LogicalResult ParameterMarker::run() {
     return failure();
   remark();
   tell();
+  nameInStateDict();
   if (!metadata.hasSignature() && metadata.isFromTorch())
     warnAboutFusedConvolutions();
   return success();

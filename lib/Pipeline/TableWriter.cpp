@@ -229,8 +229,12 @@ LogicalResult TableWriter::addVariable(VariableOp variable, uint32_t target) {
     return success();
   if (variable.getTrained())
     entry.flags |= AMPC_TENSOR_TRAINED;
-  if (std::optional<DictionaryAttr> settings = variable.getUpdateSettings())
-    entry.settings = addString(toJson(*settings));
+  NamedAttrList settings(variable.getUpdateSettings().value_or(DictionaryAttr()));
+  for (StringRef key : {kStateDictAttr, kStateDictFormAttr})
+    if (auto value = variable->getAttrOfType<StringAttr>(key))
+      settings.set(key.drop_front(StringRef("amp.").size()), value);
+  if (!settings.empty())
+    entry.settings = addString(toJson(settings.getDictionary(variable.getContext())));
   if (auto initial = dyn_cast_if_present<DenseElementsAttr>(variable.getInitialAttr())) {
     if (initial.isSplat()) {
       entry.init_kind = AMPC_INIT_FILL;

@@ -16,6 +16,7 @@ namespace ampc::run {
 int runTrain(const TrainOptions &options);
 int runEval(const EvalOptions &options);
 int runExportOrt(const ExportOrtOptions &options);
+int runExport(const ExportOptions &options);
 int runInspect(const InspectOptions &options);
 
 /// Flushes standard output. Throws Error where it did not take everything.

@@ -127,7 +127,8 @@ void Exporter::collectState(const std::string &name, const TensorSpec &spec) {
   size_t slash = name.find('/');
   if (slash == std::string::npos)
     scalars.emplace(name, spec);
-  else
+  else if (std::string kind = name.substr(0, slash);
+           kind != "ema" && kind != "accumulated" && kind != "window") // none of an optimizer's
     kept[name.substr(slash + 1)].emplace(name.substr(0, slash), spec);
 }
 

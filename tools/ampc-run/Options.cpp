@@ -231,6 +231,27 @@ std::optional<ExportOrtOptions> ampc::run::parseExportOrt(const std::vector<std:
   return options;
 }
 
+std::optional<ExportOptions> ampc::run::parseExport(const std::vector<std::string> &arguments,
+                                                    std::string &help) {
+  ExportOptions options;
+  std::optional<std::string> stateDict;
+  Flags flags("ampc-run export", "TRAIN.so --state-dict=F.safetensors",
+              "Writes the parameters under PyTorch's names, for load_state_dict.");
+  flags.addText("checkpoint", "F", "write this state, not the initial one", options.checkpoint);
+  flags.addText("state-dict", "F.safetensors", "the file to write", stateDict);
+  flags.addSwitch("ema",
+                  "write the moving averages of the parameters that a\n"
+                  "module compiled with ampc's flag of this name keeps",
+                  options.averages);
+  addDevice(flags, options.device);
+  if (!parseModule(flags, arguments, options.module, help))
+    return std::nullopt;
+  if (!stateDict)
+    flags.fail("--state-dict is missing");
+  options.stateDict = *stateDict;
+  return options;
+}
+
 std::optional<InspectOptions> ampc::run::parseInspect(const std::vector<std::string> &arguments,
                                                       std::string &help) {
   InspectOptions options;

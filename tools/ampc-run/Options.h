@@ -61,6 +61,13 @@ struct ExportOrtOptions {
   ampc_device_t device = AMPC_DEVICE_AUTO;
 };
 
+struct ExportOptions {
+  std::string module, stateDict;
+  std::optional<std::string> checkpoint;
+  bool averages = false; ///< of the parameters, in their place
+  ampc_device_t device = AMPC_DEVICE_AUTO;
+};
+
 struct InspectOptions {
   std::string module;
   ampc_device_t target = AMPC_DEVICE_AUTO;
@@ -76,6 +83,8 @@ std::optional<TrainOptions> parseTrain(const std::vector<std::string> &arguments
 std::optional<EvalOptions> parseEval(const std::vector<std::string> &arguments, std::string &help);
 std::optional<ExportOrtOptions> parseExportOrt(const std::vector<std::string> &arguments,
                                                std::string &help);
+std::optional<ExportOptions> parseExport(const std::vector<std::string> &arguments,
+                                         std::string &help);
 std::optional<InspectOptions> parseInspect(const std::vector<std::string> &arguments,
                                            std::string &help);
 

@@ -28,6 +28,8 @@ constexpr const char *usage =
     "only\n"
     "       ampc-run inspect  TRAIN.so [flags]                tells what it "
     "holds\n"
+    "       ampc-run export   TRAIN.so --state-dict=F.safetensors [flags]\n"
+    "                                                         for PyTorch\n"
     "       ampc-run export-ort-checkpoint TRAIN.so --output=FILE [flags]\n"
     "                                                         for ONNX Runtime\n"
     "\n"
@@ -41,7 +43,8 @@ int printHelp(const std::string &text) {
 }
 
 int run(const std::vector<std::string> &arguments) {
-  const std::vector<std::string> commands{"train", "eval", "inspect", "export-ort-checkpoint"};
+  const std::vector<std::string> commands{"train", "eval", "inspect", "export",
+                                          "export-ort-checkpoint"};
   std::string command = arguments.empty() ? "" : arguments[0];
   std::vector<std::string> rest(arguments.begin() + (arguments.empty() ? 0 : 1), arguments.end());
   std::string help;
@@ -60,6 +63,11 @@ int run(const std::vector<std::string> &arguments) {
       return runExportOrt(*options);
     return printHelp(help);
   }
+  if (command == "export") {
+    if (auto options = parseExport(rest, help))
+      return runExport(*options);
+    return printHelp(help);
+  }
   if (command == "inspect") {
     if (auto options = parseInspect(rest, help))
       return runInspect(*options);
@@ -76,7 +84,7 @@ int run(const std::vector<std::string> &arguments) {
   std::string guess = nearest(command, commands);
   throw Error("ampc-run",
               "unknown command " + quoted(command) +
-                  (guess.empty() ? "; the commands are train, eval, inspect and "
+                  (guess.empty() ? "; the commands are train, eval, inspect, export and "
                                    "export-ort-checkpoint"
                                  : ", did you mean " + quoted(guess) + "?"),
               ExitUsage);

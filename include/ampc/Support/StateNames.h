@@ -19,6 +19,12 @@ constexpr llvm::StringLiteral kOptimizerStep = "ampc.optimizer_step";
 /// Before the name of a parameter: the moving average of its values.
 constexpr llvm::StringLiteral kAveragePrefix = "ampc.ema/";
 
+/// On a variable: the name of the tensor in the state dict of PyTorch's module, where it is another
+/// one or the variable is a buffer, and how it lies there: "transposed", "unknown", or "transposed,
+/// by node" where only the place of the nodes that read it says so.
+constexpr llvm::StringLiteral kStateDictAttr = "amp.state_dict";
+constexpr llvm::StringLiteral kStateDictFormAttr = "amp.state_dict_form";
+
 /// Functions of a step of several micro-batches, in the place of @train (accumulation.h).
 constexpr llvm::StringLiteral kAccumulateFunction = "accumulate";
 constexpr llvm::StringLiteral kApplyFunction = "apply";

@@ -199,15 +199,18 @@ std::string inspect(const Module &module, ampc_device_t device) {
     json.member("batch_axis", tensor.batch_axis);
   });
   json.key("parameters");
-  writeTensors(json, tables, AMPC_ROLE_PARAMETER, [&](const auto &tensor) {
-    json.member("trained", flag(tensor, AMPC_TENSOR_TRAINED));
+  auto writeSettings = [&](const auto &tensor) {
     if (const char *settings = tables.string(tensor.settings); *settings) {
       json.key("settings");
       writeJson(json, settings);
     }
+  };
+  writeTensors(json, tables, AMPC_ROLE_PARAMETER, [&](const auto &tensor) {
+    json.member("trained", flag(tensor, AMPC_TENSOR_TRAINED));
+    writeSettings(tensor);
   });
   json.key("constants");
-  writeTensors(json, tables, AMPC_ROLE_CONSTANT, [](const auto &) {});
+  writeTensors(json, tables, AMPC_ROLE_CONSTANT, writeSettings);
   json.key("state");
   writeTensors(json, tables, AMPC_ROLE_STATE, [](const auto &) {});
   json.key("scalars");
