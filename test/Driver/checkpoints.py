@@ -230,7 +230,7 @@ class Checkpoints(harness.Case):
 
     def test_kills_while_saving(self):
         """A file that has a checkpoint's name is whole, and what is left resumes bit for bit."""
-        kills = 1000 if self.whole else 25
+        kills = 1000 if self.whole else 12
         module = self.module("m")
         steps = 2 * kills
         expected = self.reference(module, steps)
@@ -279,12 +279,12 @@ class Checkpoints(harness.Case):
 
     def test_killed_and_resumed(self):
         """Killed at any time, resumed from the latest, again and again."""
-        runs = 100 if self.whole else 4
+        runs = 100 if self.whole else 2
         draw = random.Random(2)
         total = 0
         for name, flags in (("plain", ()), ("accumulated", ("--accumulate=3",))):
             module = self.module(name, *flags)
-            steps = 6000 if name == "plain" else 2500
+            steps = (6000 if name == "plain" else 2500) if self.whole else 1500
             folder = self.fresh(f"{name}-whole")
             began = time.monotonic()
             self.run_it(self.command(module, "--save-every=17", "--keep=2", folder=folder, steps=steps))

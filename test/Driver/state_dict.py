@@ -83,7 +83,7 @@ class StateDict(harness.Case):
                 self.assertEqual(done.returncode, 0, done.stderr)
                 tensors = read_safetensors(out)
                 for key, other in TIED.items():
-                    if key in case["parameters"] and other in tensors:
+                    if key in case["parameters"] and key not in tensors and other in tensors:
                         tensors[key] = tensors.pop(other)
                 wanted = {**case["parameters"], **case["buffers"]}
                 for key in [k for k in wanted if k.endswith(UNMOVED) and k not in tensors]:

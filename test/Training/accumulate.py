@@ -444,6 +444,38 @@ class CommandLine(harness.Case):
                                      f"--checkpoint={self.work / 'cut.st'}")
         self.assertEqual(result.returncode, 0, result.stderr)
 
+    def test_roofline(self):
+        """The least time of a step is that of all its micro-batches and of the update."""
+        model = harness.mlp(self, "model", [WIDTH, 8, CLASSES], BATCH)
+        module = self.compile(model, "roof", "--accumulate=4", "--target=cuda")
+        result = self.build.ampc_run("inspect", module, "--roofline=h100", "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        found = json.loads(result.stdout)
+        for key in ("flops", "read_bytes"):
+            self.assertGreater(sum(s[key] for s in found["apply_steps"]), 0)
+        flops = [sum(s["flops"] for s in found[key]) for key in ("steps", "apply_steps")]
+        self.assertEqual(found["roofline"]["flops"], 4 * flops[0] + flops[1])
+        self.assertGreater(found["roofline"]["launches"], 4 * len(found["steps"]) - 4)
+
+    def test_looked_at_as_they_are_made(self):
+        """--check-finite=every and --memory-limit go with it."""
+        model = harness.mlp(self, "model", [WIDTH, 8, CLASSES], BATCH)
+        module = self.compile(model, "every", "--accumulate=2", "--target=host", "--amp=O0",
+                              "--loss-scale=dynamic", "--memory-limit=1000000")
+        arrays = harness.classes(40, WIDTH, CLASSES)
+        arrays["x"][21, 2] = np.nan
+        data, log = self.work / "data.npz", self.work / "log"
+        np.savez(data, **arrays)
+        result = self.build.ampc_run("train", module, f"--data={data}", "--batch-order=file",
+                                     "--check-finite=every", f"--log={log}", "--device=host")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        steps = harness.read_log(log)
+        self.assertEqual([s["applied"] for s in steps], [True, True, False, True, True])
+        self.assertEqual(steps[2]["micro_batch"], 2)
+        self.assertEqual((steps[2]["failure"], steps[2]["culprit"]["tensor"]), ("forward", "x"))
+        self.assertIn("step 3 is skipped: in micro-batch 2 of 2 the loss is not finite; first the "
+                      "input 'x', NaN at [1, 2]", result.stderr)
+
     def test_errors(self):
         model = harness.mlp(self, "model", [WIDTH, 8, CLASSES], BATCH)
         out = self.work / "never.so"

@@ -104,12 +104,24 @@ struct Group {
   double runs = 0, seconds = 0;
 };
 
-std::vector<Group> groupsOf(const Json &steps) {
+/// Calls `visit` for each step of the plan with how often a training step runs it.
+template <typename Module, typename Fn>
+void forEachStep(Module &module, Fn visit) {
+  // Others than the runtime's objects have none.
+  double micro = module.contains("micro_batches") ? numberOf(module, "micro_batches") : 1;
+  for (auto &step : module.at("steps"))
+    visit(step, micro * runsOf(step));
+  if (module.contains("apply_steps"))
+    for (auto &step : module.at("apply_steps"))
+      visit(step, runsOf(step));
+}
+
+std::vector<Group> groupsOf(const Json &module) {
   std::map<std::string, size_t> places;
   std::vector<Group> groups;
-  for (const Json &step : steps) {
+  forEachStep(module, [&](const Json &step, double runs) {
     if (!isLaunched(step))
-      continue;
+      return;
     std::string key;
     for (const char *name : {"kind", "kernel", "read_bytes", "written_bytes", "flops",
                              "operand_types", "least_seconds"})
@@ -118,9 +130,9 @@ std::vector<Group> groupsOf(const Json &steps) {
     if (isNew)
       groups.push_back({&step});
     Group &group = groups[place->second];
-    group.runs += runsOf(step);
-    group.seconds += runsOf(step) * numberOf(step, "least_seconds");
-  }
+    group.runs += runs;
+    group.seconds += runs * numberOf(step, "least_seconds");
+  });
   std::sort(groups.begin(), groups.end(), [](const Group &a, const Group &b) {
     return a.seconds != b.seconds ? a.seconds > b.seconds : a.first < b.first;
   });
@@ -150,9 +162,9 @@ std::string formatRate(double flops) { return formatCount(flops) + "FLOP/s"; }
 
 void ampc::run::addRoofline(Json &module, const RooflineDevice &device) {
   double bytes = 0, flops = 0, memorySeconds = 0, computeSeconds = 0, launches = 0;
-  for (Json &step : module.at("steps")) {
+  forEachStep(module, [&](Json &step, double runs) {
     std::string computeType = computeTypeOf(step);
-    double stepBytes = bytesOf(step), stepFlops = numberOf(step, "flops"), runs = runsOf(step);
+    double stepBytes = bytesOf(step), stepFlops = numberOf(step, "flops");
     double forBytes = stepBytes / device.memory;
     double forFlops = stepFlops / peakOf(device, step, computeType);
     bool isMemory = forBytes >= forFlops;
@@ -164,7 +176,7 @@ void ampc::run::addRoofline(Json &module, const RooflineDevice &device) {
     flops += runs * stepFlops;
     (isMemory ? memorySeconds : computeSeconds) += runs * least;
     launches += isLaunched(step) ? runs : 0;
-  }
+  });
   module["roofline"] = {
       {"device", device.name},
       {"title", device.title},
@@ -199,7 +211,7 @@ std::string ampc::run::rooflineText(const Json &module) {
                      ", of f32 and kernels at " + formatRate(numberOf(products, "f32")) + ".\n\n";
 
   double total = numberOf(roofline, "least_seconds");
-  std::vector<Group> groups = groupsOf(module.at("steps"));
+  std::vector<Group> groups = groupsOf(module);
   Table table;
   table.addColumn("steps", /*isNumber=*/true);
   table.addColumn("kind", false);
