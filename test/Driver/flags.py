@@ -10,7 +10,7 @@ import harness
 
 PAGE = harness.ROOT / "docs/CommandLine.md"
 FLAG = re.compile(r"(?<![\w-])--?[a-z][\w-]*")
-COMMANDS = ("train", "eval", "inspect", "export", "export-ort-checkpoint")
+COMMANDS = ("train", "eval", "inspect", "compare", "export", "export-ort-checkpoint")
 
 
 def code(text):

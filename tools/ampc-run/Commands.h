@@ -15,6 +15,7 @@ namespace ampc::run {
 /// Each runs a command and returns the process's exit code. Throws Error.
 int runTrain(const TrainOptions &options);
 int runEval(const EvalOptions &options);
+int runCompare(const CompareOptions &options);
 int runExportOrt(const ExportOrtOptions &options);
 int runExport(const ExportOptions &options);
 int runInspect(const InspectOptions &options);

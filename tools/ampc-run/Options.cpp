@@ -26,6 +26,11 @@ void addDevice(Flags &flags, ampc_device_t &device) {
   });
 }
 
+void addOrder(Flags &flags, std::optional<BatchOrder> &order) {
+  flags.addChoice("batch-order", {"shuffle", "file"}, "order of the rows in an epoch (shuffle)",
+                  [&](size_t index) { order = index ? BatchOrder::File : BatchOrder::Shuffle; });
+}
+
 /// Parses, and takes the one operand. False where the help was asked for.
 bool parseModule(Flags &flags, const std::vector<std::string> &arguments, std::string &module,
                  std::string &help) {
@@ -65,9 +70,7 @@ std::optional<TrainOptions> ampc::run::parseTrain(const std::vector<std::string>
   TrainOptions options;
   Flags flags("ampc-run train", "TRAIN.so --data=F.npz", "Trains with a compiled step.");
   flags.addTexts("data", "F.npz", dataHelp, options.data);
-  flags.addChoice(
-      "batch-order", {"shuffle", "file"}, "order of the rows in an epoch (shuffle)",
-      [&](size_t index) { options.order = index ? BatchOrder::File : BatchOrder::Shuffle; });
+  addOrder(flags, options.order);
   flags.addInteger("seed", "of the order and of dropout (0)", 0, options.seed);
   flags.addInteger("epochs", "epochs in all, those before --resume too (1)", 0, options.epochs);
   flags.addInteger("steps",
@@ -205,6 +208,48 @@ std::optional<EvalOptions> ampc::run::parseEval(const std::vector<std::string> &
                 "command line, 70 a bug of ampc, 130 SIGINT, 143 SIGTERM\n");
   if (!parseModule(flags, arguments, options.module, help))
     return std::nullopt;
+  if (options.data.empty())
+    flags.fail("--data is missing");
+  return options;
+}
+
+std::optional<CompareOptions> ampc::run::parseCompare(const std::vector<std::string> &arguments,
+                                                      std::string &help) {
+  CompareOptions options;
+  Flags flags("ampc-run compare", "A.so B.so --data=F.npz",
+              "Trains two modules of one model side by side and tells how far the values\n"
+              "and gradients of B are from those of A, the worst first.");
+  flags.addTexts("data", "F.npz", dataHelp, options.data);
+  flags.addInteger("steps", "how many (10)", 1, options.steps);
+  flags.addInteger("every", "compare values in the first step and each Nth from\nthere (1)", 1,
+                   options.every);
+  flags.addSwitch("same-state",
+                  "B takes A's state before each step, so that errors do\n"
+                  "not add up from step to step",
+                  options.sameState);
+  addOrder(flags, options.order);
+  flags.addInteger("seed", "of the order and of dropout (0)", 0, options.seed);
+  flags.addNumber("lr", "learning rate of both, instead of the compiled ones",
+                  options.learningRate);
+  flags.addText("checkpoint", "F", "begin with this state, not the initial one",
+                options.checkpoint);
+  addDevice(flags, options.device);
+  flags.addText("page", "F.html", "write losses and errors as a page", options.page);
+  flags.addSwitch("json", "print everything as one JSON object", options.json);
+  flags.addSwitch("quiet", "no progress", options.quiet);
+  flags.addHelp("Values are matched by their ONNX names. exit status: 0 done, 1 an error in a\n"
+                "file or on the machine, 2 a wrong command line, 3 training stopped on one\n"
+                "side, 70 a bug of ampc, 130 SIGINT, 143 SIGTERM\n");
+  std::optional<std::vector<std::string>> operands = flags.parse(arguments);
+  if (!operands) {
+    help = flags.help();
+    return std::nullopt;
+  }
+  if (operands->size() != 2)
+    flags.fail("two modules are wanted, A.so and B.so; " + std::to_string(operands->size()) +
+               (operands->size() == 1 ? " is given" : " are given"));
+  options.a = operands->front();
+  options.b = operands->back();
   if (options.data.empty())
     flags.fail("--data is missing");
   return options;

@@ -54,6 +54,17 @@ struct EvalOptions {
   bool quiet = false;
 };
 
+struct CompareOptions {
+  std::string a, b; ///< the two modules
+  std::vector<std::string> data;
+  std::optional<BatchOrder> order;
+  std::optional<int64_t> seed, steps, every;
+  std::optional<float> learningRate;
+  ampc_device_t device = AMPC_DEVICE_AUTO;
+  std::optional<std::string> checkpoint, page;
+  bool sameState = false, json = false, quiet = false;
+};
+
 struct ExportOrtOptions {
   std::string module, output;
   std::optional<std::string> checkpoint;
@@ -81,6 +92,8 @@ struct InspectOptions {
 std::optional<TrainOptions> parseTrain(const std::vector<std::string> &arguments,
                                        std::string &help);
 std::optional<EvalOptions> parseEval(const std::vector<std::string> &arguments, std::string &help);
+std::optional<CompareOptions> parseCompare(const std::vector<std::string> &arguments,
+                                           std::string &help);
 std::optional<ExportOrtOptions> parseExportOrt(const std::vector<std::string> &arguments,
                                                std::string &help);
 std::optional<ExportOptions> parseExport(const std::vector<std::string> &arguments,

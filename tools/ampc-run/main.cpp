@@ -28,6 +28,8 @@ constexpr const char *usage =
     "only\n"
     "       ampc-run inspect  TRAIN.so [flags]                tells what it "
     "holds\n"
+    "       ampc-run compare  A.so B.so --data=F.npz [flags]  how far B's values are\n"
+    "                                                         from A's\n"
     "       ampc-run export   TRAIN.so --state-dict=F.safetensors [flags]\n"
     "                                                         for PyTorch\n"
     "       ampc-run export-ort-checkpoint TRAIN.so --output=FILE [flags]\n"
@@ -43,7 +45,7 @@ int printHelp(const std::string &text) {
 }
 
 int run(const std::vector<std::string> &arguments) {
-  const std::vector<std::string> commands{"train", "eval", "inspect", "export",
+  const std::vector<std::string> commands{"train", "eval", "inspect", "compare", "export",
                                           "export-ort-checkpoint"};
   std::string command = arguments.empty() ? "" : arguments[0];
   std::vector<std::string> rest(arguments.begin() + (arguments.empty() ? 0 : 1), arguments.end());
@@ -56,6 +58,11 @@ int run(const std::vector<std::string> &arguments) {
   if (command == "eval") {
     if (auto options = parseEval(rest, help))
       return runEval(*options);
+    return printHelp(help);
+  }
+  if (command == "compare") {
+    if (auto options = parseCompare(rest, help))
+      return runCompare(*options);
     return printHelp(help);
   }
   if (command == "export-ort-checkpoint") {
@@ -84,7 +91,7 @@ int run(const std::vector<std::string> &arguments) {
   std::string guess = nearest(command, commands);
   throw Error("ampc-run",
               "unknown command " + quoted(command) +
-                  (guess.empty() ? "; the commands are train, eval, inspect, export and "
+                  (guess.empty() ? "; the commands are train, eval, inspect, compare, export and "
                                    "export-ort-checkpoint"
                                  : ", did you mean " + quoted(guess) + "?"),
               ExitUsage);
