@@ -35,13 +35,14 @@ struct Flags {
   Flags(std::vector<OptimizerFlag> settings, llvm::ArrayRef<StringRef> names);
 
   cl::OptionCategory main{"Options"}, training{"Training"}, shapes{"Shapes"},
-      precision{"Mixed precision"}, target{"Target"}, inspect{"Inspection"};
+      precision{"Mixed precision"}, target{"Target"}, inspect{"Inspection"}, suggest{"Suggestions"};
 
   using Text = cl::opt<std::string>;
   using Number = cl::opt<double>;
 
   cl::list<std::string> positionals{cl::Positional, cl::cat(main),
-                                    cl::desc("MODEL.onnx | diff-policy A B MODEL.onnx")};
+                                    cl::desc("MODEL.onnx | diff-policy A B MODEL.onnx | "
+                                             "suggest MODEL.onnx --data=F.npz")};
   Text output{"o",
               cl::desc("the train.so, or with --emit the text, to write; with --report "
                        "it appears whole or not at all"),
@@ -184,6 +185,19 @@ struct Flags {
                cl::cat(inspect)};
   cl::opt<bool> listOps{"list-ops", cl::desc("list the ONNX operators that are known"),
                         cl::cat(inspect)};
+
+  cl::list<std::string> data{"data", cl::cat(suggest), cl::value_desc("F.npz"),
+                             cl::desc("what to train with, as ampc-run takes it; repeatable")};
+  Number targetError{"target-error", cl::cat(suggest),
+                     cl::desc("how far loss and gradients may be from f32 (16 roundoffs of the "
+                              "low type)")};
+  cl::opt<int64_t> batches{"batches", cl::init(5), cl::cat(suggest),
+                           cl::desc("how many batches decide")};
+  cl::opt<int64_t> compilations{"compilations", cl::init(40), cl::cat(suggest),
+                                cl::desc("most sets of nodes to try")};
+  Text roofline{"roofline", cl::init("h100"), cl::cat(suggest),
+                cl::desc("h100, h200 or a100: whose least times show what a node costs")};
+
   // For tests: also the device kernels, compiled for the CPU.
   Text simt{"test-simt-library", cl::Hidden, cl::value_desc("file"), cl::cat(inspect)};
   // For tests: plan as if libraries preferred this layout of images.
@@ -341,9 +355,51 @@ void fillGroups(const Flags &f, CompileOptions &o, Checker &check) {
   }
 }
 
+/// What `ampc suggest` takes beside the flags of a compilation.
+void fillSuggest(const Flags &f, CommandLine &line, Checker &check) {
+  const std::initializer_list<const cl::Option *> own{std::addressof(f.data), &f.targetError,
+                                                      &f.batches, &f.compilations, &f.roofline};
+  check.oneOf("roofline", f.roofline, {"h100", "h200", "a100"});
+  if (!line.suggests) {
+    for (const cl::Option *flag : own)
+      if (flag->getNumOccurrences() && !f.listOps)
+        check.fail("--" + flag->ArgStr + ": goes with ampc suggest");
+    return;
+  }
+  for (const cl::Option *flag : std::initializer_list<const cl::Option *>{
+           &f.emit, &f.report, &f.explain, &f.dumpIr, &f.simt, &f.listOps, &f.checkpoint})
+    if (flag->getNumOccurrences())
+      check.fail("--" + flag->ArgStr + ": does not go with suggest");
+  check.filled(f.data);
+  if (f.data.empty())
+    check.fail("suggest: --data=F.npz is missing, what to train with");
+  line.suggest.data.assign(f.data.begin(), f.data.end());
+  if (f.targetError.getNumOccurrences()) {
+    check.number("target-error", f.targetError, f.targetError >= 0 && std::isfinite(f.targetError),
+                 "at least 0 and finite; 0.01 is one percent");
+    line.suggest.targetError = f.targetError;
+  }
+  if (f.batches < 1 || f.batches > 1000000)
+    check.fail("--batches=" + llvm::Twine(f.batches.getValue()) + ": must be at least 1");
+  if (f.compilations < 1 || f.compilations > 1000000)
+    check.fail("--compilations=" + llvm::Twine(f.compilations.getValue()) + ": must be at least 1");
+  line.suggest.batches = f.batches;
+  line.suggest.compilations = f.compilations;
+  line.suggest.roofline = f.roofline;
+  if (f.amp == "O0")
+    check.fail("suggest: at --amp=O0 nothing is computed in a type that the model does not name");
+}
+
 /// The model, and for `diff-policy` the policies before it.
 void fillModel(const Flags &f, CommandLine &line, Checker &check) {
   llvm::ArrayRef<std::string> words(f.positionals);
+  if (!words.empty() && words.front() == "suggest") {
+    if (words.size() != 2)
+      return (void)check.fail("suggest takes one model: ampc suggest MODEL.onnx --data=F.npz");
+    line.suggests = true;
+    line.options.model = words[1];
+    return;
+  }
   if (words.empty() || words.front() != "diff-policy") {
     if (words.size() > 1)
       check.fail("one model is compiled at a time, and these are " + llvm::join(words, ", "));
@@ -380,6 +436,7 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
         std::cref(f.toolkit), std::cref(f.groups)})
     check.filled(flag);
   fillModel(f, line, check);
+  fillSuggest(f, line, check);
   line.output = f.output;
   line.listOps = f.listOps;
   line.explain = f.explain.getNumOccurrences();
@@ -390,6 +447,8 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
 
   o.loss = f.loss;
   o.optimizer.name = f.optimizer;
+  if (line.suggests && (o.loss == "none" || o.optimizer.name == "none"))
+    check.fail("suggest: compares training steps, and --loss=none or --optimizer=none has none");
   if (o.loss == "none" || o.optimizer.name == "none") {
     if (o.optimizer.name != "none" && f.optimizer.getNumOccurrences())
       check.fail("--loss=none: takes --optimizer=none");
@@ -582,7 +641,7 @@ void fill(const Flags &f, CommandLine &line, Checker &check) {
   if (!f.listOps && o.model.empty())
     check.fail("no model given: ampc MODEL.onnx -o TRAIN.so");
   if (line.stage == Stage::SharedObject && f.emit == "so" && !f.listOps && !line.explain &&
-      line.policies.empty() && f.output.empty())
+      line.policies.empty() && !line.suggests && f.output.empty())
     check.fail("no output given: -o TRAIN.so");
 }
 } // namespace
@@ -600,7 +659,8 @@ std::optional<CommandLine> parseCommandLine(int argc, char **argv) {
   mlir::registerPassManagerCLOptions();
   mlir::registerDefaultTimingManagerCLOptions();
   const cl::OptionCategory *shown[] = {&flags.main,      &flags.training, &flags.shapes,
-                                       &flags.precision, &flags.target,   &flags.inspect};
+                                       &flags.precision, &flags.target,   &flags.inspect,
+                                       &flags.suggest};
   cl::HideUnrelatedOptions(shown);
   cl::SetVersionPrinter([](llvm::raw_ostream &os) { os << "ampc " AMPC_VERSION "\n"; });
 

@@ -16,6 +16,14 @@ namespace ampc {
 /// Exit codes of the tools (design section 4).
 enum ExitCode { ExitDone = 0, ExitDiagnosed = 1, ExitUsage = 2, ExitInternal = 70 };
 
+/// What `suggest` is asked for.
+struct SuggestOptions {
+  std::vector<std::string> data; ///< as ampc-run takes it
+  std::optional<double> targetError;
+  int64_t batches = 5, compilations = 40;
+  std::string roofline = "h100";
+};
+
 /// What the command line asks for.
 struct CommandLine {
   CompileOptions options;
@@ -28,6 +36,8 @@ struct CommandLine {
   std::string explainRegex; ///< of node names; "" for all
   /// Of `diff-policy`: the two policies to compare; else none.
   std::vector<std::string> policies;
+  bool suggests = false; ///< `ampc suggest`
+  SuggestOptions suggest;
 };
 
 /// Registers ampc's flags and MLIR's, parses, and checks what can be checked without the

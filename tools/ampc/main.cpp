@@ -6,8 +6,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "CommandLine.h"
+#include "Inputs.h"
 #include "Policy.h"
 #include "Report.h"
+#include "Suggest.h"
 #include "ampc-files/Process.h"
 #include "ampc/Pipeline/Compiler.h"
 #include "ampc/Pipeline/Pipelines.h"
@@ -28,40 +30,7 @@ int fail(const Twine &message, int code = ExitDiagnosed) {
   return code;
 }
 
-/// Tells of a bug of ours, and how to make it known.
-int failInternally(const InternalError &error) {
-  int code = fail("internal error after " + escapeForTerminal(error.pass) + ": " +
-                      escapeForTerminal(error.text),
-                  ExitInternal);
-  llvm::errs() << "ampc: note: this is a bug of ampc, not a mistake in the model";
-  if (!error.reproducer.empty())
-    llvm::errs() << "; please report it with the model and " << error.reproducer;
-  llvm::errs() << "\n";
-  return code;
-}
-
 int fail(llvm::Error error) { return fail(llvm::toString(std::move(error))); }
-
-/// Makes the files known that a run reads, so that no output can be one of them.
-llvm::Error addInputs(OutputFiles &outputs, const CompileOptions &options,
-                      const std::string &checkpoint = "") {
-  if (llvm::Error error = outputs.addInput("the model", options.model))
-    return error;
-  for (const auto &binding : options.import.bindings)
-    if (StringRef(binding.second).ends_with(".npy"))
-      if (llvm::Error error =
-              outputs.addInput(("the array of --bind=" + binding.first()).str(), binding.second))
-        return error;
-  for (auto [what, file] :
-       {std::pair("the model of --optimizer-model", options.import.optimizerModel),
-        std::pair("the checkpoint", options.import.ortCheckpoint),
-        std::pair("the model of --eval-model", options.import.evalModel),
-        std::pair("the checkpoint of --checkpoint", checkpoint)})
-    if (!file.empty())
-      if (llvm::Error error = outputs.addInput(what, file))
-        return error;
-  return llvm::Error::success();
-}
 
 /// Compiles as far as types are final, once with each policy.
 int diffPolicy(const CommandLine &line) {
@@ -97,7 +66,7 @@ int diffPolicy(const CommandLine &line) {
     if (!failed)
       continue;
     if (compiler.internalError())
-      return failInternally(*compiler.internalError());
+      return tellInternalError(*compiler.internalError());
     if (diagnostics.errorCount() == 0)
       return fail("the compiler failed without saying why; this is a bug of ampc", ExitInternal);
     return ExitDiagnosed;
@@ -107,6 +76,22 @@ int diffPolicy(const CommandLine &line) {
     return PolicySide{line.policies[i], log.graph, log.decisionsOfNodes()};
   };
   printDifference(llvm::outs(), sideOf(0), sideOf(1));
+  return ExitDone;
+}
+
+/// Whether there is such an optimizer, with these settings; else tells, and gives the exit code.
+int checkOptimizer(MLIRContext &context, const CompileOptions &options) {
+  if (options.trains()) {
+    OptimizerOptions settings = options.optimizer;
+    if (settings.name == "auto")
+      settings.name = "adam";
+    std::string wrong;
+    if (!chooseOptimizer(&context, settings, wrong))
+      return fail(wrong, ExitUsage);
+    for (const ParameterGroup &group : options.import.groups)
+      if (!chooseForGroup(&context, settings, group, wrong))
+        return fail(wrong, ExitUsage);
+  }
   return ExitDone;
 }
 
@@ -122,20 +107,15 @@ int run(CommandLine &line) {
   }
   if (!line.policies.empty())
     return diffPolicy(line);
+  if (line.suggests) {
+    if (int code = checkOptimizer(context, line.options))
+      return code;
+    return suggest(line);
+  }
 
   CompileOptions &options = line.options;
-  bool ownOptimizer = options.optimizer.name == "auto";
-  if (options.trains()) {
-    OptimizerOptions settings = options.optimizer;
-    if (ownOptimizer)
-      settings.name = "adam";
-    std::string wrong;
-    if (!chooseOptimizer(&context, settings, wrong))
-      return fail(wrong, ExitUsage);
-    for (const ParameterGroup &group : options.import.groups)
-      if (!chooseForGroup(&context, settings, group, wrong))
-        return fail(wrong, ExitUsage);
-  }
+  if (int code = checkOptimizer(context, options))
+    return code;
   ModelDiagnostics diagnostics(&context, options.model, llvm::errs());
   std::unique_ptr<DecisionLog> log;
   if (line.explain || !options.reportFile.empty())
@@ -186,7 +166,7 @@ int run(CommandLine &line) {
   }
   if (failed(compiled)) {
     if (compiler.internalError())
-      return failInternally(*compiler.internalError());
+      return tellInternalError(*compiler.internalError());
     if (diagnostics.errorCount() == 0)
       return fail("the compiler failed without saying why; this is a bug of ampc", ExitInternal);
     return ExitDiagnosed;
