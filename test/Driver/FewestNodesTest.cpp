@@ -23,7 +23,7 @@ using Set = std::vector<size_t>;
 struct Network {
   Set needed;
   size_t trials = 0;
-  std::set<Set> seen;
+  std::set<Set> seen = {};
 
   std::optional<FewestNodes> search(const Set &order, const std::vector<double> &costs,
                                     size_t most = 1000) {

@@ -210,6 +210,18 @@ class Compare(harness.Case):
         self.assertLess(value["error"], 8 * 2.0**-11)
         self.assertIn("logits", self.compare(pair, self.data("digits"), "--steps=5").stdout)
 
+    def test_bf16_has_no_scaler(self):
+        model, data = self.mlp()
+        pair = self.pair(model, a=("--amp-dtype=bf16",), b=("--amp-dtype=f16",))
+        for step in self.json_of(pair, data, "--steps=2")["steps"]:
+            self.assertEqual(step["scale"], [1, 65536])
+        for name, has in (("a", False), ("b", True)):
+            self.assertEqual("ampc.loss_scale" in self.open(self.work / f"{name}.so").tensors, has)
+        for dtype, has in (("bf16", False), ("f16", True)):
+            step = self.build.ampc(model, HOST, f"--amp-dtype={dtype}", "--emit=train").stdout
+            self.assertIn("func.func @train", step)
+            self.assertEqual("amp.scale_loss" in step or "@ampc.loss_scale" in step, has)
+
     def test_the_page_holds_names_as_text(self):
         evil = "</script><img src=x onerror=alert(1)>"
         model, data = self.mlp()

@@ -215,6 +215,20 @@ class Roofline(harness.Case):
             self.assertIn(message, result.stderr)
             self.assertEqual(result.stderr.count("\n"), 1)
 
+    def test_low_precision_moves_less(self):
+        """Casts are no steps of their own that move more than the low type saves."""
+        for name, flags in (("digits", ["--batch=32"]), ("mlp_784_128_10", ["--batch=64"]),
+                            ("convnet", ["--batch=64"])):
+            moved = {}
+            for dtype, more in (("f32", ["--amp-keep-fp32=."]), ("f16", []),
+                                ("bf16", ["--amp-dtype=bf16"])):
+                module = self.compile(harness.MODELS / f"{name}.onnx", f"{name}-{dtype}", *flags,
+                                      "--loss=cross_entropy", "--target=cuda",
+                                      "--cuda-arch=sm_80", *more)
+                moved[dtype] = self.inspect(module, "--roofline=h100")["roofline"]["bytes"]
+            with self.subTest(name):
+                self.assertLess(max(moved["f16"], moved["bf16"]), moved["f32"], moved)
+
 
 if __name__ == "__main__":
     harness.main()

@@ -92,8 +92,9 @@ private:
   /// Leaves out what the target does not need. True where each that is left was seen to be needed.
   bool leaveOut(Set &kept) {
     // What costs most goes first, if it can.
-    std::stable_sort(kept.begin(), kept.end(),
-                     [&](size_t x, size_t y) { return costs[x] > costs[y]; });
+    std::sort(kept.begin(), kept.end(), [&](size_t x, size_t y) {
+      return costs[x] != costs[y] ? costs[x] > costs[y] : x < y;
+    });
     for (size_t size = kept.size();;) {
       size = (size + 1) / 2;
       for (size_t first = 0; first < kept.size() && kept.size() > 1;) {

@@ -162,7 +162,9 @@ std::vector<size_t> rankNodes(const PrecisionGraph &graph, const Measurement &me
     auto added = [](double to, double from) { return std::isinf(from) ? 0 : to - from; };
     list.push_back({i, std::max(added(out, in), added(gradientOut, gradientIn))});
   }
-  llvm::stable_sort(list, [](const Scored &x, const Scored &y) { return x.score > y.score; });
+  llvm::sort(list, [](const Scored &x, const Scored &y) {
+    return std::pair(-x.score, x.node) < std::pair(-y.score, y.node);
+  });
 
   std::vector<size_t> order;
   std::vector<bool> isThere(graph.nodes.size());
