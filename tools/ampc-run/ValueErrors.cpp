@@ -48,10 +48,10 @@ Order movedFirst(Order order) {
 }
 
 /// How the second side's elements may lie compared to the first one's; several, where shapes do not
-/// tell. `known` is the tensor's shape where a value of that name has it; kernels that go over all
-/// elements alike see one dimension.
+/// tell. `known` are shapes that the tensor has elsewhere in the steps: kernels that go over all
+/// elements alike see one dimension, and norms see groups of channels.
 std::vector<ValueLayout> layoutsBetween(const SeenValue &a, const SeenValue &b,
-                                        const Shape &known) {
+                                        const std::set<Shape> &known) {
   std::vector<ValueLayout> found;
   auto add = [&](const Shape &shape, const Order &order) {
     bool isThere = std::any_of(found.begin(), found.end(), [&](const ValueLayout &layout) {
@@ -65,16 +65,6 @@ std::vector<ValueLayout> layoutsBetween(const SeenValue &a, const SeenValue &b,
     std::iota(order.begin(), order.end(), size_t(0));
     return order;
   };
-  if (known.size() > std::max<size_t>(2, std::min(a.shape.size(), b.shape.size()))) {
-    Order same = unmoved(known);
-    add(known, same);
-    for (auto [there, back] : {std::pair(movedLast(same), movedFirst(same)),
-                               std::pair(movedFirst(same), movedLast(same))}) {
-      add(permuted(known, there), back);
-      add(known, there);
-    }
-    return found;
-  }
   Order same = unmoved(b.shape);
   if (a.shape == b.shape)
     add(b.shape, same);
@@ -82,9 +72,20 @@ std::vector<ValueLayout> layoutsBetween(const SeenValue &a, const SeenValue &b,
     for (const Order &order : {movedLast(same), movedFirst(same)})
       if (permuted(b.shape, order) == a.shape)
         add(b.shape, order);
-  // Another view of the same elements: dimensions that are merged or of size 1.
-  if (found.empty())
-    add(b.shape, same);
+  if (!found.empty() && b.shape.size() >= 3)
+    return found;
+  // Another view of the same elements, in their order or in that of a shape that is known.
+  add(b.shape, same);
+  for (const Shape &shape : known) {
+    if (shape.size() < 3)
+      continue;
+    same = unmoved(shape);
+    for (auto [there, back] : {std::pair(movedLast(same), movedFirst(same)),
+                               std::pair(movedFirst(same), movedLast(same))}) {
+      add(permuted(shape, there), back);
+      add(shape, there);
+    }
+  }
   return found;
 }
 
@@ -235,18 +236,13 @@ ValueErrors::ValueErrors(const ValueCensus &a, const ValueCensus &b, uint64_t li
   for (const SeenValue &value : b.values)
     if (inB.count(value.name))
       single[1].push_back(value);
-  std::map<std::string, const SeenValue *> shaped; // the one with the most dimensions
+  std::map<std::pair<std::string, uint64_t>, std::set<Shape>> shapes; // by name and elements
   for (const ValueCensus *census : {&a, &b})
-    for (const SeenValue &value : census->values) {
-      const SeenValue *&known = shaped[value.name.tensor];
-      if (!known || value.shape.size() > known->shape.size())
-        known = &value;
-    }
-  for (const ComparedValue &value : compared) {
-    const SeenValue *known = shaped[value.a.name.tensor];
-    bool fits = known->elements == value.a.elements;
-    layouts.push_back(layoutsBetween(value.a, value.b, fits ? known->shape : Shape()));
-  }
+    for (const SeenValue &value : census->values)
+      shapes[{value.name.tensor, value.elements}].insert(value.shape);
+  for (const ComparedValue &value : compared)
+    layouts.push_back(
+        layoutsBetween(value.a, value.b, shapes[{value.a.name.tensor, value.a.elements}]));
 }
 
 void ValueErrors::begin(double scaleA, double scaleB) {

@@ -160,6 +160,16 @@ TEST(ValueErrors, ChannelsMayLieLast) {
                      {{"x", {12}, last}, {"x", {1, 2, 2, 3}, last, true}})
                 .errorOf("x"),
             0);
+  // Nor does one that sees groups of channels: a step in between has [1, 3, 2, 2].
+  EXPECT_EQ(Compared({{"x", {1, 3, 2, 2}, first}, {"x", {1, 3, 1, 2, 2}, first, true}},
+                     {{"x", {1, 2, 2, 3}, last}, {"x", {1, 2, 2, 3}, last, true}})
+                .errors.values()[1]
+                .first,
+            0.0);
+  EXPECT_EQ(Compared({{"x", {1, 3, 2, 2}, first}, {"x", {1, 3, 1, 2, 2}, first, true}},
+                     {{"x", {1, 2, 2, 3}, last}, {"x", {1, 2, 2, 3}, last, true}})
+                .errorOf("x"),
+            0);
   // Sizes that are equal tell nothing: the elements do.
   const std::vector<float> cube = numbers(8), turned{1, 5, 2, 6, 3, 7, 4, 8};
   EXPECT_EQ(Compared({{"x", {1, 2, 2, 2}, cube}}, {{"x", {1, 2, 2, 2}, turned}}).errorOf("x"), 0);
