@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The tests that the pages name exist: in docs/Precision.md for what users complain about, in
-test/README.md for each promise.
+test/README.md for each promise. The table of docs/Accuracy.md is what its runs give.
 
     python test/Driver/docs.py BUILD_DIR
 """
 import functools
+import json
 import re
 import subprocess
+import sys
 import unittest
 
 import harness
@@ -72,6 +74,21 @@ class Docs(harness.Case):
 
     def test_promises(self):
         self.assertGreater(self.check(TEST / "README.md", "promise", 1), 60)
+
+    def test_accuracy(self):
+        """docs/Accuracy.md is what benchmarks/accuracy.py makes of its runs."""
+        sys.path.insert(0, str(harness.ROOT / "benchmarks"))
+        import accuracy
+        text = (harness.ROOT / "docs/Accuracy.md").read_text()
+        (file,) = re.findall(r"--out=(\S+)", text)
+        report = json.loads((harness.ROOT / file).read_text())
+        for name, rows in report["summary"].items():
+            again = accuracy.summarize(accuracy.NETWORKS[name], report["runs"][name],
+                                       range(report["seeds"]))
+            self.assertEqual(json.loads(json.dumps(again)), rows)
+            for row in rows.values():
+                self.assertLess(abs(row["difference"]), accuracy.GOAL)
+        self.assertEqual(accuracy.page(report, file), text)
 
     def test_a_name_that_is_none_is_found(self):
         for name in ("Driver.nothing", "CudaSession.Nothing", "test/Precision/nothing.mlir",
