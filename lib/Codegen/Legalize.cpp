@@ -345,6 +345,8 @@ LogicalResult legalizeKernel(KernelOp kernel, bool device, SmallVectorImpl<Kerne
     return success();
   }
   if (kernel.getKind() == KernelKind::MultiTensor) {
+    for (KernelOp nested : kernel.getBodyBlock()->getOps<KernelOp>())
+      completeYields(nested);
     if (isUniform(kernel, device)) {
       device ? divideTensors(kernel, legal) : legal.push_back(kernel);
       return success();

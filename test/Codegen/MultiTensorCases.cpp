@@ -146,6 +146,19 @@ void addMultiTensorCases(CaseList &list) {
   Case &norms = addNorms(list, "norms_large", {100003, 10, 0, 40000, 1});
   norms.relative = 1e-5;
   norms.arguments[3].floats[39999] = NAN;
+  // A result twice: each has its elements.
+  auto low = list.type("f16", {100}), high = list.type("f32", {100});
+  list.add("given_twice", {low, low}, [high](OpBuilder &b, ValueRange in) {
+    return createKernel(b, plan::KernelKind::MultiTensor, in, [&](OpBuilder &i, ValueRange x) {
+      auto widen = [high](KernelBuilder &k, ValueRange v) -> Values {
+        Value wide = k.pointwise(v, high, [](ScalarBuilder &, ValueRange z) { return z[0]; });
+        return {wide, wide};
+      };
+      Values results = createFused(i, x[0], widen);
+      results.append(createFused(i, x[1], widen));
+      return results;
+    });
+  });
   // Tensors that are treated differently: kernels of their own.
   auto type = list.type("f32", {100});
   list.add("not_alike", {type, type}, [type](OpBuilder &b, ValueRange in) {
