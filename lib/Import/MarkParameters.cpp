@@ -618,6 +618,10 @@ void ParameterMarker::nameInStateDict() {
     if (!isKnown || known->second.declared == Declared::No)
       continue;
     variable->setAttr(kStateDictAttr, b.getStringAttr(candidate.standsFor));
+    if (known->second.isOnlyFolded && metadata.isComputed(candidate.name())) {
+      variable->setAttr(kStateDictFormAttr, b.getStringAttr("unknown"));
+      continue;
+    }
     // A vector lies one way only; and what was merged with a tensor of the module lies as that.
     StringRef from =
         known->second.splitFrom.empty() ? candidate.name() : StringRef(known->second.splitFrom);
