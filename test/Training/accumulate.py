@@ -8,12 +8,15 @@ import json
 import pathlib
 import struct
 import sys
+import zipfile
 
 import numpy as np
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "Device"))
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / "Device"), str(HERE)]
 import device_case  # noqa: E402
 import ampc_api  # noqa: E402
+import exports  # noqa: E402
 import harness  # noqa: E402
 
 BATCH, WIDTH, CLASSES, COUNT = 4, 6, 3, 3
@@ -443,6 +446,30 @@ class CommandLine(harness.Case):
         result = self.build.ampc_run("eval", module, f"--data={data}", "--quiet",
                                      f"--checkpoint={self.work / 'cut.st'}")
         self.assertEqual(result.returncode, 0, result.stderr)
+
+    def test_as_pytorch(self):
+        """Each batch twice, which gives its own gradients: the losses that PyTorch recorded."""
+        archive = zipfile.ZipFile(HERE / "exports/exports.zip")
+        content = json.loads(archive.read("cases.json"))
+        steps, batch = content["settings"]["steps"], content["settings"]["batch"]
+        for name in ("mlp-dynamo-eval-plain", "tagger-dynamo-eval-plain",
+                     "convnorm-dynamo-eval-plain"):
+            with self.subTest(name):
+                case = content["cases"][name]
+                model = pathlib.Path(archive.extract(case["model"], self.work))
+                module = self.compile(model, name, "--accumulate=2", "--loss=mse", "--amp=O0",
+                                      "--optimizer=sgd", f"--lr={content['settings']['lr']}",
+                                      "--target=host")
+                shape, data, log = case["output"], self.work / "data.npz", self.work / "log"
+                x = exports.make_data(*case["sample"], steps * batch)
+                np.savez(data, x=np.repeat(x.reshape(steps, 1, batch, *x.shape[1:]), 2, 1).reshape(
+                    2 * steps * batch, *x.shape[1:]),
+                    target=np.full((2 * steps * shape[0], *shape[1:]), 0.25, np.float32))
+                result = self.build.ampc_run("train", module, f"--data={data}", "--quiet",
+                                             "--batch-order=file", f"--log={log}")
+                self.assertEqual(result.returncode, 0, result.stderr)
+                losses = [s["loss"] for s in harness.read_log(log)]
+                np.testing.assert_allclose(losses, case["losses"], rtol=exports.TOLERANCE)
 
     def test_roofline(self):
         """The least time of a step is that of all its micro-batches and of the update."""
