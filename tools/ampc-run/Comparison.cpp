@@ -108,6 +108,18 @@ Comparison::Comparison(const CompareOptions &options, const Module &a, const Mod
     for (auto &side : sides)
       check(ampc_session_set_learning_rate(side->session.get(), *options.learningRate));
   probe();
+  // The loss has a table of its own; what steps write under its name may be its gradient's seed.
+  for (auto &side : sides)
+    for (const TensorSpec &output : side->module.outputs())
+      if (output.loss) {
+        std::vector<SeenValue> &values = side->census.values;
+        values.erase(std::remove_if(values.begin(), values.end(),
+                                    [&](const SeenValue &value) {
+                                      return value.name.tensor == output.name &&
+                                             !value.name.isGradient;
+                                    }),
+                     values.end());
+      }
   errors = std::make_unique<ValueErrors>(sides[0]->census, sides[1]->census);
   for (int side : {0, 1})
     parts[side] = sides[size_t(side)]->census.parts;
