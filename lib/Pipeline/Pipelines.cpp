@@ -61,6 +61,13 @@ void buildTrainPipeline(OpPassManager &pm, const CompileOptions &options) {
     pm.addPass(createAutocast({options.level, options.dtype, options.lists}));
   if (options.level > 0) {
     pm.addPass(createCSEPass());
+    // What PyTorch's lists say is what PyTorch does, and from O2 on the model is low because the
+    // user wants it so. The newest device decides for all targets: a step computes the same on
+    // each.
+    if (options.level == 1 && options.lists == "balanced") {
+      pm.addPass(createWeighIslands({newestGpu(options.cudaArchs)}));
+      pm.addPass(createCSEPass());
+    }
     pm.addPass(createVerifyPrecision({options.dtype, options.lists, options.level}));
   }
   if (options.precisionGraph)

@@ -70,7 +70,6 @@ struct Autocast : impl::AutocastBase<Autocast> {
   Type chooseType(PrecisionOpInterface op, const PrecisionPolicy::Decision &decision,
                   ArrayRef<OpOperand *> operands, std::string &reason);
   void setType(OpOperand &operand, Type type);
-  LogicalResult inferAgain(Operation *op);
   void restore(Operation *op);
   void remark(Operation *op, Type type, Precision category, StringRef reason);
 
@@ -219,7 +218,7 @@ LogicalResult Autocast::castFunction(func::FuncOp function) {
       if (isFloat(operand.get()) &&
           precision.getOperandPrecision(operand.getOperandNumber()) == OperandPrecision::Full)
         setType(operand, Float32Type::get(&getContext()));
-    if (failed(inferAgain(op)))
+    if (failed(inferResultTypes(op)))
       return failure();
     if (type && level > 0) {
       numLow += type == policy->lowType();
@@ -337,27 +336,6 @@ void Autocast::setType(OpOperand &operand, Type type) {
   made.setInserted(true);
   operand.set(made);
   ++numCasts;
-}
-
-/// Gives the results the types that follow from the operands'.
-LogicalResult Autocast::inferAgain(Operation *op) {
-  auto inference = dyn_cast<InferTypeOpInterface>(op);
-  if (!inference) {
-    // An op that states its result's shape, such as a reshape, keeps the element type.
-    for (Value result : op->getResults())
-      if (isFloat(result))
-        result.setType(cast<RankedTensorType>(result.getType())
-                           .clone(getElementTypeOrSelf(op->getOperand(0).getType())));
-    return success();
-  }
-  SmallVector<Type> types;
-  if (failed(inference.inferReturnTypes(&getContext(), op->getLoc(), op->getOperands(),
-                                        op->getDiscardableAttrDictionary(),
-                                        op->getPropertiesStorage(), op->getRegions(), types)))
-    return op->emitOpError("infers no types from its cast operands");
-  for (auto [result, type] : llvm::zip(op->getResults(), types))
-    result.setType(type);
-  return success();
 }
 
 /// Casts operands back to the types they had before the pass.

@@ -10,6 +10,7 @@
 #include "ampc/Dialect/Amp/Ops/State.h"
 #include "ampc/Dialect/Amp/RecoveryLog.h"
 #include "mlir/IR/TypeUtilities.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
 
 using namespace mlir;
 using namespace ampc;
@@ -42,6 +43,10 @@ static DictionaryAttr askedOfOperand(Operation *op, unsigned index) {
         asked.getAs<IntegerAttr>("operand").getValue() == index)
       return asked;
   return nullptr;
+}
+
+bool ampc::isDecidedByUser(Operation *op) {
+  return op->hasAttr(kPrecisionAttr) || op->hasAttr(kOperandPrecisionAttr);
 }
 
 bool PrecisionPolicy::isVoteless(OpOperand &operand) {
@@ -97,6 +102,26 @@ SmallVector<OpOperand *> ampc::computedOperands(PrecisionOpInterface op) {
         op.getOperandPrecision(operand.getOperandNumber()) == OperandPrecision::Computed)
       operands.push_back(&operand);
   return operands;
+}
+
+LogicalResult ampc::inferResultTypes(Operation *op) {
+  auto inference = dyn_cast<InferTypeOpInterface>(op);
+  if (!inference) {
+    // An op that states its result's shape, such as a reshape, keeps the element type.
+    for (Value result : op->getResults())
+      if (isa<FloatType>(getElementTypeOrSelf(result.getType())))
+        result.setType(cast<RankedTensorType>(result.getType())
+                           .clone(getElementTypeOrSelf(op->getOperand(0).getType())));
+    return success();
+  }
+  SmallVector<Type> types;
+  if (failed(inference.inferReturnTypes(op->getContext(), op->getLoc(), op->getOperands(),
+                                        op->getDiscardableAttrDictionary(),
+                                        op->getPropertiesStorage(), op->getRegions(), types)))
+    return op->emitOpError("infers no types from its cast operands");
+  for (auto [result, type] : llvm::zip(op->getResults(), types))
+    result.setType(type);
+  return success();
 }
 
 bool ampc::hasVote(Value operand) {

@@ -46,6 +46,13 @@ SmallVector<OpOperand *> computedOperands(PrecisionOpInterface op);
 /// constants do not.
 bool hasVote(Value operand);
 
+/// Whether the user asked for the precision of `op`, or the import did for what it spells out.
+bool isDecidedByUser(Operation *op);
+
+/// Gives the results of `op` the types that follow from those of its operands. Failure after an
+/// error.
+LogicalResult inferResultTypes(Operation *op);
+
 } // namespace ampc
 
 #endif // AMPC_LIB_PRECISION_PRECISIONPOLICY_H

@@ -9,6 +9,7 @@
 #define AMPC_PRECISION_PASSES_H
 
 #include "ampc/Dialect/Amp/AmpBase.h"
+#include "ampc/Support/DeviceModel.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 

@@ -70,6 +70,45 @@ def Autocast : Pass<"amp-autocast", "::mlir::ModuleOp"> {
   ];
 }
 
+def WeighIslands : Pass<"amp-weigh-islands", "::mlir::ModuleOp"> {
+  let summary = "Give back to f32 what costs more in 16 bits than it saves";
+  let description = [{
+    After autocast with lists that weigh nothing. An island is products (`ProductOpInterface`) that
+    compute in 16 bits and read each other's results, or the same cast. It saves bytes, and time on
+    tensor cores where their rows fill vectors of 16 bytes. It costs what its casts from f32 move;
+    those that no kernel absorbs, since a library computes what they read or the model gives it,
+    cost a launch as well. Where that is more than is saved, the products go back to f32. In the
+    other functions of the module they do what they do in @train. What the user decided stays, and
+    what is connected with it.
+
+    The estimate errs towards 16 bits. Of what is fused later it knows that kernels absorb casts,
+    and that inputs which are only cast are converted where they are staged.
+
+    Before, casts of inputs go in front of ops that move elements, so that inputs can be staged.
+
+    Each island that is dropped is a remark with both figures, in microseconds on `gpu`; so is each
+    that stays although a cast of it is a launch.
+
+    ```mlir
+    %x16 = amp.cast %x {inserted} : tensor<8x4xf32> to tensor<8x4xf16> // %x is read in f32, too
+    %y = amp.matmul %x16, %w16 : (tensor<8x4xf16>, tensor<4x2xf16>) -> tensor<8x2xf16>
+    // becomes
+    %y32 = amp.matmul %x, %w : (tensor<8x4xf32>, tensor<4x2xf32>) -> tensor<8x2xf32>
+    %y = amp.cast %y32 {inserted} : tensor<8x2xf32> to tensor<8x2xf16>
+    ```
+  }];
+  let options = [
+    Option<"gpu", "gpu", "::ampc::Gpu", "::ampc::Gpu::H100", "The CUDA device that is weighed for",
+           [{::llvm::cl::values(clEnumValN(::ampc::Gpu::A100, "a100", "NVIDIA A100"),
+                                clEnumValN(::ampc::Gpu::H100, "h100", "NVIDIA H100"),
+                                clEnumValN(::ampc::Gpu::H200, "h200", "NVIDIA H200"))}]>
+  ];
+  let statistics = [
+    Statistic<"numDropped", "dropped", "Products that go back to f32">,
+    Statistic<"numHoisted", "hoisted", "Casts in front of ops that move elements">
+  ];
+}
+
 def MergeProducts : Pass<"amp-merge-products", "::mlir::ModuleOp"> {
   let summary = "Compute together what reads one value with weights in the low type";
   let description = [{

@@ -8,6 +8,7 @@
 #include "ampc/Dialect/Amp/BatchReduction.h"
 #include "ampc/Dialect/Amp/Ops/Scaling.h"
 #include "ampc/Dialect/Amp/Ops/State.h"
+#include "ampc/Dialect/Amp/Product.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -21,6 +22,7 @@ using namespace ampc;
 #include "ampc/Dialect/Amp/AmpDialect.cpp.inc"
 #include "ampc/Dialect/Amp/AmpInterfaces.cpp.inc"
 #include "ampc/Dialect/Amp/BatchReduction.cpp.inc"
+#include "ampc/Dialect/Amp/Product.cpp.inc"
 
 // Each family registers its ops where they are defined (Ops/Family.cpp.in).
 namespace ampc {

@@ -94,6 +94,24 @@ LogicalResult ConvOp::inferReturnTypes(MLIRContext *, std::optional<Location> lo
   return success();
 }
 
+/// Of a convolution that gives `small`, by `filter` [k, c / groups, r, s], from or to what it
+/// slides over.
+static double flopsOf(Value small, Value filter) {
+  RankedTensorType type = tensorType(filter);
+  return 2.0 * double(tensorType(small).getNumElements()) *
+         double(type.getNumElements() / type.getDimSize(0));
+}
+
+ProductExtents ConvOp::getProductExtents() {
+  RankedTensorType filter = tensorType(getFilter());
+  return {flopsOf(getResult(), getFilter()), filter.getDimSize(1), filter.getDimSize(0)};
+}
+
+ProductExtents ConvTransposeOp::getProductExtents() {
+  RankedTensorType filter = tensorType(getFilter());
+  return {flopsOf(getInput(), getFilter()), filter.getDimSize(0), filter.getDimSize(1)};
+}
+
 FloatRange ConvTransposeOp::inferRange(ArrayRef<FloatRange> operands) {
   return inferProductRange(operands);
 }

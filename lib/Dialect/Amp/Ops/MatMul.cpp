@@ -273,6 +273,12 @@ void MatMulOp::buildGradient(GradientBuilder &gradient) {
     gradient.set(2, gradient.resultGradient());
 }
 
+ProductExtents MatMulOp::getProductExtents() {
+  RankedTensorType left = tensorType(getLhs()), type = getType();
+  int64_t inner = left.getShape().take_back(2)[!getTransposeLhs()];
+  return {2.0 * double(type.getNumElements()) * double(inner), inner, type.getShape().back()};
+}
+
 //===----------------------------------------------------------------------===//
 // Merging
 //===----------------------------------------------------------------------===//

@@ -9,9 +9,11 @@
 #define AMPC_DIALECT_AMP_OPS_CONVOLUTION_TD
 
 include "ampc/Dialect/Amp/AmpDialect.td"
+include "ampc/Dialect/Amp/Product.td"
 
 def Amp_ConvOp : Amp_Op<"conv", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
     Ranged, Computes<"Allow">, LinearInFactors, PartialLayout, Uses<["Other", "Weight"]>,
+    DeclareOpInterfaceMethods<ProductOpInterface>,
     Onnx<[OnnxOperator<"Conv">, OnnxOperator<"CausalConvWithState", 27>,
           OnnxOperator<"FusedConv", 1, 1, "com.microsoft">,
           OnnxOperator<"NhwcConv", 1, 1, "com.microsoft">]>]> {
@@ -59,6 +61,7 @@ def Amp_ConvOp : Amp_Op<"conv", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
 
 def Amp_ConvTransposeOp : Amp_Op<"conv_transpose", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
     Ranged, Computes<"Allow">, LinearInFactors, PartialLayout, Uses<["Other", "Weight"]>,
+    DeclareOpInterfaceMethods<ProductOpInterface>,
     Onnx<[OnnxOperator<"ConvTranspose">]>]> {
   let summary = "The adjoint of a convolution, accumulated in f32";
   let description = [{

@@ -9,10 +9,11 @@
 #define AMPC_DIALECT_AMP_OPS_MATMUL_TD
 
 include "ampc/Dialect/Amp/AmpDialect.td"
+include "ampc/Dialect/Amp/Product.td"
 
 def Amp_MatMulOp : Amp_Op<"matmul", [Pure, InferTypeOpAdaptor, Gradient, Kernel,
     Ranged, Recovery, Computes<"Allow">, LinearInFactors, Uses<["Weight"]>,
-    DeclareOpInterfaceMethods<MergeOpInterface>,
+    DeclareOpInterfaceMethods<MergeOpInterface>, DeclareOpInterfaceMethods<ProductOpInterface>,
     Onnx<[OnnxOperator<"MatMul">, OnnxOperator<"Gemm">, OnnxOperator<"Einsum", 12>,
           OnnxOperator<"DeformConv", 19>,
           OnnxOperator<"FusedMatMul", 1, 1, "com.microsoft">, OnnxOperator<"Attention", 23>,
