@@ -147,23 +147,38 @@ void remarkType(Operation *op, Precision category, StringRef reason) {
 // Casts of inputs
 //===----------------------------------------------------------------------===//
 
-/// The op that gives `value`, where it only puts the elements of an input, which nothing else
-/// reads, into other places; null else.
-PrecisionOpInterface movedInput(Value value) {
+/// What gives `value`, where that only puts the elements of a tensor in f32 into other places; null
+/// else.
+OpOperand *movedTensor(Value value) {
   auto op = dyn_cast_if_present<PrecisionOpInterface>(value.getDefiningOp());
   auto uses = dyn_cast_if_present<OperandUseOpInterface>(value.getDefiningOp());
-  if (!op || !uses || isDecidedByUser(op) || op->getNumResults() != 1 || !value.hasOneUse() ||
-      !op.getPrecisionRecord().isFollow())
-    return {};
+  if (!op || !uses || op->getNumResults() != 1 || !op.getPrecisionRecord().isFollow())
+    return nullptr;
   SmallVector<OpOperand *> operands = computedOperands(op);
   if (operands.size() != 1)
-    return {};
-  Value moved = operands.front()->get();
-  bool isMoved = uses.getOperandUse(operands.front()->getOperandNumber()) == OperandUse::Moved &&
-                 countElements(moved) == countElements(value) && isF32(moved);
-  if (!isMoved || !moved.hasOneUse())
-    return {};
-  return isa<BlockArgument>(moved) || movedInput(moved) ? op : PrecisionOpInterface();
+    return nullptr;
+  OpOperand *moved = operands.front();
+  bool isMoved = uses.getOperandUse(moved->getOperandNumber()) == OperandUse::Moved &&
+                 countElements(moved->get()) == countElements(value) && isF32(moved->get());
+  return isMoved ? moved : nullptr;
+}
+
+/// `movedTensor`, where it is an input, all else between reads nothing else, and the user did not
+/// decide about it.
+OpOperand *movedInput(Value value) {
+  OpOperand *moved = movedTensor(value);
+  if (!moved || isDecidedByUser(moved->getOwner()) || !value.hasOneUse() ||
+      !moved->get().hasOneUse())
+    return nullptr;
+  return isa<BlockArgument>(moved->get()) || movedInput(moved->get()) ? moved : nullptr;
+}
+
+/// The tensor that `value` is with other dimensions. Among ops that move elements those that change
+/// the rank do no more than that.
+OpOperand *viewedTensor(Value value) {
+  auto rank = [](Value x) { return cast<RankedTensorType>(x.getType()).getRank(); };
+  OpOperand *moved = movedTensor(value);
+  return moved && rank(moved->get()) != rank(value) ? moved : nullptr;
 }
 
 void WeighIslands::hoistCasts(func::FuncOp function) {
@@ -174,10 +189,10 @@ void WeighIslands::hoistCasts(func::FuncOp function) {
   });
   while (!casts.empty()) {
     CastOp cast = casts.pop_back_val();
-    PrecisionOpInterface op = movedInput(cast.getInput());
-    if (!op)
+    OpOperand *operand = movedInput(cast.getInput());
+    if (!operand)
       continue;
-    OpOperand *operand = computedOperands(op).front();
+    Operation *op = operand->getOwner();
     Type element = getElementTypeOrSelf(cast.getType());
     auto type = mlir::cast<RankedTensorType>(operand->get().getType()).clone(element);
     OpBuilder b(op);
@@ -211,7 +226,8 @@ std::vector<Island> WeighIslands::findIslands(func::FuncOp function) const {
         continue;
       if (isCandidate(source))
         classes.unionSets(op, source);
-      if (isCastToLow(source))
+      // Not of a weight: its copy is there for each alone.
+      if (isCastToLow(source) && !variableOf(source->getOperand(0)))
         for (Operation *other : source->getUsers())
           if (isCandidate(other))
             classes.unionSets(op, other);
@@ -257,6 +273,10 @@ void WeighIslands::addCast(CastOp cast, const DenseSet<Operation *> &inside, boo
     return;
   }
   bool isOnlyCast = llvm::all_of(source.getUsers(), isCastToLow);
+  while (OpOperand *viewed = viewedTensor(source)) {
+    source = viewed->get();
+    isOnlyCast &= source.hasOneUse();
+  }
   Operation *op = source.getDefiningOp();
   if (!op && isOnlyCast) // staged in the low type
     return;
@@ -306,7 +326,9 @@ LogicalResult WeighIslands::weigh(func::FuncOp function) {
     bool isDropped = figures.cost > figures.saved && !isConnectedElsewhere(island);
     if (!isDropped && figures.launches == 0)
       continue;
-    auto opts = remark::RemarkOpts::name(isDropped ? "drop" : "keep").category(kCategory);
+    auto opts = remark::RemarkOpts::name(isDropped ? "drop" : "keep")
+                    .category(kCategory)
+                    .function(island.front()->getName().getStringRef());
     Location loc = island.front()->getLoc();
     (isDropped ? remark::passed(loc, opts) : remark::missed(loc, opts))
         << remark::metric("products", unsigned(island.size()))

@@ -64,10 +64,11 @@ class Policies(Base):
     def test_page(self):
         """The page's file is taken, and the commands print what the page says."""
         text = PAGE.read_text()
-        (self.work / MODEL.name).write_bytes(MODEL.read_bytes())
+        for model in (MODEL, harness.MODELS / "conv_autoencoder.onnx"):
+            (self.work / model.name).write_bytes(model.read_bytes())
         self.lists(re.search(r"```json\n(.*?)```", text, re.DOTALL).group(1))
         shown = re.findall(r"```\n\$ (ampc [^\n]*)\n(.*?)```", text, re.DOTALL)
-        self.assertEqual(len(shown), 2)
+        self.assertEqual(len(shown), 3)
         for command, output in shown:
             with self.subTest(command):
                 program, *arguments = command.split()

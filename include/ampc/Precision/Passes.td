@@ -74,12 +74,12 @@ def WeighIslands : Pass<"amp-weigh-islands", "::mlir::ModuleOp"> {
   let summary = "Give back to f32 what costs more in 16 bits than it saves";
   let description = [{
     After autocast with lists that weigh nothing. An island is products (`ProductOpInterface`) that
-    compute in 16 bits and read each other's results, or the same cast. It saves bytes, and time on
-    tensor cores where their rows fill vectors of 16 bytes. It costs what its casts from f32 move;
-    those that no kernel absorbs, since a library computes what they read or the model gives it,
-    cost a launch as well. Where that is more than is saved, the products go back to f32. In the
+    compute in 16 bits and read each other's results, or one cast of no weight. It saves bytes, and
+    time on tensor cores where their rows fill vectors of 16 bytes. It costs what its casts from f32
+    move; those that no kernel absorbs, since a library computes what they read or the model gives
+    it, cost a launch as well. Where that is more than is saved, the products go back to f32. In the
     other functions of the module they do what they do in @train. What the user decided stays, and
-    what is connected with it.
+    so does what gives a product of the user's its operand.
 
     The estimate errs towards 16 bits. Of what is fused later it knows that kernels absorb casts,
     and that inputs which are only cast are converted where they are staged.
