@@ -2,8 +2,7 @@
 """Compiles networks of full size for both targets and tells what a step of each takes.
 
     python benchmarks/full_size.py BUILD_DIR [--filter=REGEX] [--models=DIR] [--out=F.json]
-                                   [--page=docs/Models.md]
-                                   [--peers=F.json]
+                                   [--page=docs/Models.md] [--peers=F.json]
 
 Needs torch==2.11.0 (CPU), torchvision==0.26.0, transformers and onnxscript, about 20 GB of disk in
 DIR and 16 GB of memory for the largest. A network that DIR holds already is not exported again.

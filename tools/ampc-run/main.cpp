@@ -45,8 +45,8 @@ int printHelp(const std::string &text) {
 }
 
 int run(const std::vector<std::string> &arguments) {
-  const std::vector<std::string> commands{"train", "eval", "inspect", "compare", "export",
-                                          "export-ort-checkpoint"};
+  const std::vector<std::string> commands{"train",   "eval",   "inspect",
+                                          "compare", "export", "export-ort-checkpoint"};
   std::string command = arguments.empty() ? "" : arguments[0];
   std::vector<std::string> rest(arguments.begin() + (arguments.empty() ? 0 : 1), arguments.end());
   std::string help;
